@@ -1,0 +1,70 @@
+// What the benchmark's files share: sizes, names, and one way to time an operation beside its memory limit.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace zcmoe::bench {
+
+struct settings {
+  std::int64_t rows = std::int64_t{1} << 24;       // of the CPU benchmarks: far beyond any last-level cache
+  std::int64_t cuda_rows = std::int64_t{1} << 28;  // of the CUDA benchmarks: an upper bound, memory may allow less
+  bool emulated_device = false;                    // the device is no card: its times mean nothing
+};
+
+constexpr std::int64_t all_num_segments[] = {8, 64, 256, 1024, 4096, 65536, 1048576};
+
+/// engine/op/type/distribution/m:M
+inline std::string name_of(const char* engine, const char* op, const char* type, const char* distribution,
+                           std::int64_t num_segments) {
+  return std::string(engine) + '/' + op + '/' + type + '/' + distribution + "/m:" + std::to_string(num_segments);
+}
+
+inline double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+struct amount {
+  std::int64_t rows;
+  std::int64_t bytes;        // that the operation must move
+  std::int64_t limit_bytes;  // that the limit moves in its own time
+  int threads;               // 0: not on the CPU
+};
+
+/// Times `operation` and right after each run of it `limit`, so that both meet the same machine; each answers its
+/// seconds. percent_of_copy compares bytes a second, medians of this call.
+template <class Operation, class Limit>
+void measure(benchmark::State& state, const amount& work, const Operation& operation, const Limit& limit) {
+  std::vector<double> own;
+  std::vector<double> copies;
+  operation();  // warm-up: page faults, clock, thread pool
+  limit();
+  for (auto _ : state) {
+    own.push_back(operation());
+    state.SetIterationTime(own.back());
+    copies.push_back(limit());
+  }
+  const double own_rate = static_cast<double>(work.bytes) / median(own);
+  const double limit_rate = static_cast<double>(work.limit_bytes) / median(copies);
+  state.SetItemsProcessed(state.iterations() * work.rows);
+  state.SetBytesProcessed(state.iterations() * work.bytes);
+  state.counters["percent_of_copy"] = 100 * own_rate / limit_rate;
+  if (work.threads > 0) state.counters["threads"] = work.threads;
+}
+
+void register_cpu_benchmarks(const settings& given);
+/// Defined where the CUDA compiler is. Registers nothing, and says why, where no device answers; else names the card.
+struct cuda_presence {
+  bool present = false;
+  std::string text;  // the card's name, or why there is none
+};
+cuda_presence register_cuda_benchmarks(const settings& given);
+
+}  // namespace zcmoe::bench

@@ -1,0 +1,460 @@
+// The C interface but for segmentation: each function checks its arguments and makes one call into the library.
+#include "array.hpp"
+#include "backend.hpp"
+#include "fit.hpp"
+#include "model.hpp"
+#include "model_io.hpp"
+#include "options.hpp"
+#include "segmentation.hpp"
+
+#include <zcmoe/zcmoe.h>
+
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+
+namespace detail = zcmoe::detail;
+
+struct zcmoe_context {
+  std::shared_ptr<detail::backend> engine;
+};
+struct zcmoe_model {
+  std::unique_ptr<detail::model> model;
+};
+struct zcmoe_fit {
+  std::unique_ptr<detail::fit> fit;
+};
+
+namespace {
+
+using detail::fail;
+using detail::guard;
+using detail::read_options;
+
+/// Bytes that n elements span, as [first, last) relative to data; refuses what does not fit the address space.
+struct byte_span {
+  std::uintptr_t first;
+  std::uintptr_t last;
+};
+
+byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride, std::int64_t n) {
+  const std::int64_t size = detail::size_of(dtype);
+  constexpr std::int64_t limit = std::numeric_limits<std::int64_t>::max() / 2;
+  const std::int64_t distance = stride < 0 ? -(stride + 1) + 1 : stride;
+  ZCMOE_EXPECTS(stride >= -limit && (n <= 1 || distance <= limit / size / (n - 1)), name, ".stride=", stride,
+                " with n=", n, " spans more than ", limit, " bytes");
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  const auto reach = static_cast<std::uintptr_t>((n - 1) * distance * size);
+  return stride < 0 ? byte_span{address - reach, address + static_cast<std::uintptr_t>(size)}
+                    : byte_span{address, address + reach + static_cast<std::uintptr_t>(size)};
+}
+
+void check_data(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride, std::int64_t n) {
+  const auto size = static_cast<std::uintptr_t>(detail::size_of(dtype));
+  ZCMOE_EXPECTS(data != nullptr, name, ".data is null");
+  ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(data) % size == 0, name, ".data=", data, " is not aligned to ", size,
+                " bytes");
+  span_of(name, data, dtype, stride, n);
+}
+
+void check_rows(std::int64_t n) {
+  ZCMOE_EXPECTS(n >= 0, "n=", n, " is negative");
+  ZCMOE_EXPECTS(n <= std::numeric_limits<std::int64_t>::max() / 64, "n=", n, " is more than 2^57");
+}
+
+void check_input(const char* name, const zcmoe_array& array, std::int64_t n) {
+  ZCMOE_EXPECTS(array.dtype >= ZCMOE_F32 && array.dtype <= ZCMOE_U32, name, ".dtype=", array.dtype,
+                " is not a type of inputs");
+  check_data(name, array.data, array.dtype, array.stride, n);
+}
+
+/// Targets and weights: floats that the fit's target type holds exactly.
+void check_target(const char* name, const zcmoe_array& array, std::int64_t n, zcmoe_dtype target_dtype) {
+  ZCMOE_EXPECTS(array.dtype == ZCMOE_F32 || array.dtype == ZCMOE_F64 || array.dtype == ZCMOE_F16 ||
+                    array.dtype == ZCMOE_BF16,
+                name, ".dtype=", array.dtype, " is not a float type");
+  ZCMOE_EXPECTS(target_dtype == ZCMOE_F64 || array.dtype != ZCMOE_F64, name,
+                ".dtype is F64, but the fit's target_dtype is F32");
+  check_data(name, array.data, array.dtype, array.stride, n);
+}
+
+struct checked_output {
+  const char* name;
+  const zcmoe_output* output;
+};
+
+void check_output(const checked_output& checked, std::int64_t n, zcmoe_dtype first, zcmoe_dtype second,
+                  const char* allowed) {
+  const zcmoe_output& output = *checked.output;
+  if (output.data == nullptr) return;
+  ZCMOE_EXPECTS(output.dtype == first || output.dtype == second, checked.name, ".dtype=", output.dtype, " is not ",
+                allowed);
+  ZCMOE_EXPECTS(output.stride != 0 || n <= 1, checked.name, ".stride=0 with n=", n,
+                ": every element would be the same");
+  check_data(checked.name, output.data, output.dtype, output.stride, n);
+}
+
+/// Whether two strided arrays share a byte. Columns of one table, equal strides and different offsets, do not.
+bool overlap(const byte_span& a, std::int64_t a_stride, std::int64_t a_size, const byte_span& b, std::int64_t b_stride,
+             std::int64_t b_size) {
+  if (a.last <= b.first || b.last <= a.first) return false;
+  const std::int64_t a_step = std::abs(a_stride) * a_size;
+  if (a_step == 0 || a_step != std::abs(b_stride) * b_size) return true;
+  const auto step = static_cast<std::uintptr_t>(a_step);
+  const std::uintptr_t distance =
+      a.first <= b.first ? (b.first - a.first) % step : (step - (a.first - b.first) % step) % step;
+  const bool apart = distance >= static_cast<std::uintptr_t>(a_size) &&
+                     distance + static_cast<std::uintptr_t>(b_size) <= step;
+  return !apart;
+}
+
+void check_predict(const zcmoe_array& x, std::int64_t n, const zcmoe_predict_outputs& outputs) {
+  check_input("x", x, n);
+  const checked_output all[] = {{"outputs->values", &outputs.values},
+                                {"outputs->segments", &outputs.segments},
+                                {"outputs->standard_errors", &outputs.standard_errors},
+                                {"outputs->variances", &outputs.variances},
+                                {"outputs->counts", &outputs.counts}};
+  check_output(all[0], n, ZCMOE_F32, ZCMOE_F64, "F32 or F64");
+  check_output(all[1], n, ZCMOE_I32, ZCMOE_I64, "I32 or I64");
+  check_output(all[2], n, ZCMOE_F32, ZCMOE_F64, "F32 or F64");
+  check_output(all[3], n, ZCMOE_F32, ZCMOE_F64, "F32 or F64");
+  check_output(all[4], n, ZCMOE_I64, ZCMOE_I64, "I64");
+  ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(outputs.report) % alignof(zcmoe_report) == 0,
+                "outputs->report is not aligned to ", alignof(zcmoe_report), " bytes");
+
+  const auto span = [n](const checked_output& checked) {
+    return span_of(checked.name, checked.output->data, checked.output->dtype, checked.output->stride, n);
+  };
+  const byte_span x_span = span_of("x", x.data, x.dtype, x.stride, n);
+  const std::int64_t x_size = detail::size_of(x.dtype);
+  for (const checked_output& a : all) {
+    if (a.output->data == nullptr) continue;
+    const std::int64_t a_size = detail::size_of(a.output->dtype);
+    const bool in_place = a.output->data == x.data && a_size == x_size && a.output->stride == x.stride;
+    ZCMOE_EXPECTS(in_place || !overlap(span(a), a.output->stride, a_size, x_span, x.stride, x_size), a.name,
+                  " overlaps x: only the same data, element size and stride may be shared");
+    for (const checked_output* b = &a + 1; b != all + 5; ++b) {
+      if (b->output->data == nullptr) continue;
+      ZCMOE_EXPECTS(!overlap(span(a), a.output->stride, a_size, span(*b), b->output->stride,
+                             detail::size_of(b->output->dtype)),
+                    a.name, " overlaps ", b->name);
+    }
+  }
+}
+
+zcmoe_predict_outputs read_outputs(const zcmoe_predict_outputs* outputs) {
+  ZCMOE_EXPECTS(outputs != nullptr, "outputs is null");
+  return read_options(outputs, zcmoe_predict_outputs ZCMOE_PREDICT_OUTPUTS_INIT, "outputs");
+}
+
+void check_add(const detail::fit& fit, const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+               std::int64_t n) {
+  const zcmoe_dtype target_dtype = fit.layout().target_dtype;
+  check_input("x", x, n);
+  check_target("y", y, n, target_dtype);
+  if (fit.layout().weighted) {
+    check_target("weights", weights, n, target_dtype);
+  } else {
+    ZCMOE_EXPECTS(weights.data == nullptr, "weights.data is given, but the fit was created with weighted = 0");
+  }
+}
+
+/// Copies what fits the caller's older struct; the info structs only grow at the end.
+template <class Info>
+void write_info(Info* to, Info from, const char* name) {
+  ZCMOE_EXPECTS(to != nullptr, name, " is null");
+  const std::size_t size = to->struct_size;
+  ZCMOE_EXPECTS(size >= sizeof(std::size_t) && size <= sizeof(Info), name, "->struct_size=", size, " is not in ",
+                sizeof(std::size_t), "..", sizeof(Info), "; initialise the struct");
+  from.struct_size = size;
+  std::memcpy(static_cast<void*>(to), &from, size);
+}
+
+std::shared_ptr<detail::backend> make_engine(const zcmoe_context_options& options) {
+  if (options.engine == ZCMOE_ENGINE_CPU) return detail::make_cpu_backend(options);
+  if (options.engine == ZCMOE_ENGINE_CUDA) return detail::make_cuda_backend(options);
+  try {
+    return detail::make_cuda_backend(options);
+  } catch (const detail::status_error& error) {
+    if (error.status() != ZCMOE_ERR_NO_DEVICE) throw;
+  }
+  return detail::make_cpu_backend(options);
+}
+
+}  // namespace
+
+// -------------------------------------------------------------------- text
+
+extern "C" const char* zcmoe_version(void) {
+#define ZCMOE_TEXT_OF(x) #x
+#define ZCMOE_VERSION_TEXT(a, b, c) ZCMOE_TEXT_OF(a) "." ZCMOE_TEXT_OF(b) "." ZCMOE_TEXT_OF(c)
+  return ZCMOE_VERSION_TEXT(ZCMOE_VERSION_MAJOR, ZCMOE_VERSION_MINOR, ZCMOE_VERSION_PATCH);
+}
+
+extern "C" const char* zcmoe_build_info(void) {
+  try {
+    static const std::string info = std::string("zcmoe ") + zcmoe_version() + "; compiler " + ZCMOE_BUILD_COMPILER +
+                                    "; flags " + ZCMOE_BUILD_FLAGS + "; " + detail::cuda_build_info();
+    return info.c_str();
+  } catch (...) {
+    return "zcmoe";  // not even memory for the text
+  }
+}
+
+extern "C" const char* zcmoe_status_string(zcmoe_status status) {
+  switch (status) {
+    case ZCMOE_OK: return "ZCMOE_OK";
+    case ZCMOE_ERR_INVALID_ARGUMENT: return "ZCMOE_ERR_INVALID_ARGUMENT";
+    case ZCMOE_ERR_OUT_OF_MEMORY: return "ZCMOE_ERR_OUT_OF_MEMORY";
+    case ZCMOE_ERR_NO_DEVICE: return "ZCMOE_ERR_NO_DEVICE";
+    case ZCMOE_ERR_DEVICE: return "ZCMOE_ERR_DEVICE";
+    case ZCMOE_ERR_IO: return "ZCMOE_ERR_IO";
+    case ZCMOE_ERR_FORMAT: return "ZCMOE_ERR_FORMAT";
+    case ZCMOE_ERR_VERSION: return "ZCMOE_ERR_VERSION";
+    case ZCMOE_ERR_CHECKSUM: return "ZCMOE_ERR_CHECKSUM";
+    case ZCMOE_ERR_DATA: return "ZCMOE_ERR_DATA";
+    case ZCMOE_ERR_INCOMPATIBLE: return "ZCMOE_ERR_INCOMPATIBLE";
+    case ZCMOE_ERR_NUMERIC: return "ZCMOE_ERR_NUMERIC";
+    case ZCMOE_ERR_WORKSPACE: return "ZCMOE_ERR_WORKSPACE";
+    case ZCMOE_ERR_INTERNAL: return "ZCMOE_ERR_INTERNAL";
+    default: return "unknown status";
+  }
+}
+
+extern "C" const char* zcmoe_last_error(void) { return detail::last_error(); }
+
+// ----------------------------------------------------------------- context
+
+extern "C" zcmoe_status zcmoe_context_create(const zcmoe_context_options* options, zcmoe_context** context) {
+  return guard("zcmoe_context_create", [&] {
+    ZCMOE_EXPECTS(context != nullptr, "context is null");
+    const auto given = read_options(options, zcmoe_context_options ZCMOE_CONTEXT_OPTIONS_INIT, "options");
+    ZCMOE_EXPECTS(given.engine >= ZCMOE_ENGINE_AUTO && given.engine <= ZCMOE_ENGINE_CUDA, "options->engine=",
+                  given.engine, " is not a ZCMOE_ENGINE_ value");
+    ZCMOE_EXPECTS(given.device >= 0, "options->device=", given.device, " is negative");
+    ZCMOE_EXPECTS(given.num_threads >= 0 && given.num_threads <= 4096, "options->num_threads=", given.num_threads,
+                  " is not in 0..4096");
+    ZCMOE_EXPECTS(given.reserved == 0, "options->reserved=", given.reserved, " is not 0");
+    ZCMOE_EXPECTS((given.alloc == nullptr) == (given.free == nullptr),
+                  "options->alloc and options->free must both be given or both be null");
+    ZCMOE_EXPECTS(given.pool_release_threshold >= 0, "options->pool_release_threshold=", given.pool_release_threshold,
+                  " is negative");
+    *context = new zcmoe_context{make_engine(given)};
+  });
+}
+
+extern "C" zcmoe_status zcmoe_context_destroy(zcmoe_context* context) {
+  return guard("zcmoe_context_destroy", [&] { delete context; });
+}
+
+extern "C" zcmoe_status zcmoe_context_get_info(const zcmoe_context* context, zcmoe_context_info* info) {
+  return guard("zcmoe_context_get_info", [&] {
+    ZCMOE_EXPECTS(context != nullptr, "context is null");
+    zcmoe_context_info found = ZCMOE_CONTEXT_INFO_INIT;
+    context->engine->describe(found);
+    write_info(info, found, "info");
+  });
+}
+
+// ------------------------------------------------------------------- model
+
+extern "C" zcmoe_status zcmoe_model_create(zcmoe_context* context, const double* edges, const double* constants,
+                                           int64_t num_segments, const zcmoe_model_options* options,
+                                           zcmoe_model** model) {
+  return guard("zcmoe_model_create", [&] {
+    ZCMOE_EXPECTS(context != nullptr, "context is null");
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    ZCMOE_EXPECTS(edges != nullptr, "edges is null");
+    ZCMOE_EXPECTS(constants != nullptr, "constants is null");
+    ZCMOE_EXPECTS(num_segments >= 1 && num_segments <= ZCMOE_MAX_SEGMENTS, "num_segments=", num_segments,
+                  " is not in 1..", ZCMOE_MAX_SEGMENTS);
+    const detail::model_policies policies(
+        read_options(options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "options"));
+    auto made = std::make_unique<zcmoe_model>();
+    made->model = std::make_unique<detail::model>(
+        context->engine, detail::model_data_of(edges, constants, num_segments, policies), policies);
+    *model = made.release();
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_destroy(zcmoe_model* model) {
+  return guard("zcmoe_model_destroy", [&] { delete model; });
+}
+
+extern "C" zcmoe_status zcmoe_model_save(const zcmoe_model* model, const char* path) {
+  return guard("zcmoe_model_save", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    ZCMOE_EXPECTS(path != nullptr && *path != '\0', "path is null or empty");
+    detail::save_model(*model->model, path);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_load(zcmoe_context* context, const char* path, zcmoe_model** model) {
+  return guard("zcmoe_model_load", [&] {
+    ZCMOE_EXPECTS(context != nullptr, "context is null");
+    ZCMOE_EXPECTS(path != nullptr && *path != '\0', "path is null or empty");
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    auto made = std::make_unique<zcmoe_model>();
+    made->model = detail::load_model(context->engine, path);
+    *model = made.release();
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_get_info(const zcmoe_model* model, zcmoe_model_info* info) {
+  return guard("zcmoe_model_get_info", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    zcmoe_model_info found{};
+    model->model->get_info(found);
+    write_info(info, found, "info");
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_get_view(const zcmoe_model* model, zcmoe_model_view* view) {
+  return guard("zcmoe_model_get_view", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    ZCMOE_EXPECTS(view != nullptr, "view is null");
+    *view = model->model->view();
+  });
+}
+
+// ----------------------------------------------------------------- predict
+
+extern "C" zcmoe_status zcmoe_predict(const zcmoe_model* model, zcmoe_array x, int64_t n,
+                                      const zcmoe_predict_outputs* outputs, zcmoe_stream stream) {
+  return guard("zcmoe_predict", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    check_rows(n);
+    const auto wanted = read_outputs(outputs);
+    if (n == 0) return;
+    check_predict(x, n, wanted);
+    model->model->engine().predict(model->model->job(x, n, wanted), stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_predict_sync(const zcmoe_model* model, zcmoe_array x, int64_t n,
+                                           const zcmoe_predict_outputs* outputs, zcmoe_stream stream) {
+  return guard("zcmoe_predict_sync", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    check_rows(n);
+    const auto wanted = read_outputs(outputs);
+    if (n == 0) return;
+    check_predict(x, n, wanted);
+    model->model->engine().predict_sync(model->model->job(x, n, wanted), stream);
+  });
+}
+
+// --------------------------------------------------------------------- fit
+
+extern "C" zcmoe_status zcmoe_fit_create(zcmoe_context* context, const double* edges, int64_t num_segments,
+                                         const zcmoe_model_options* model_options,
+                                         const zcmoe_fit_options* fit_options, zcmoe_fit** fit) {
+  return guard("zcmoe_fit_create", [&] {
+    ZCMOE_EXPECTS(context != nullptr, "context is null");
+    ZCMOE_EXPECTS(fit != nullptr, "fit is null");
+    ZCMOE_EXPECTS(edges != nullptr, "edges is null");
+    ZCMOE_EXPECTS(num_segments >= 1 && num_segments <= ZCMOE_MAX_SEGMENTS, "num_segments=", num_segments,
+                  " is not in 1..", ZCMOE_MAX_SEGMENTS);
+    detail::model_policies policies(
+        read_options(model_options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "model_options"));
+    const auto options = read_options(fit_options, zcmoe_fit_options ZCMOE_FIT_OPTIONS_INIT, "fit_options");
+    auto made = std::make_unique<zcmoe_fit>();
+    made->fit = std::make_unique<detail::fit>(context->engine, std::vector<double>(edges, edges + num_segments + 1),
+                                              std::move(policies), options);
+    *fit = made.release();
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_destroy(zcmoe_fit* fit) {
+  return guard("zcmoe_fit_destroy", [&] { delete fit; });
+}
+
+extern "C" zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size_t* bytes) {
+  return guard("zcmoe_fit_workspace", [&] {
+    ZCMOE_EXPECTS(fit != nullptr, "fit is null");
+    ZCMOE_EXPECTS(bytes != nullptr, "bytes is null");
+    check_rows(n);
+    *bytes = fit->fit->engine().fit_workspace(fit->fit->layout(), n);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y, zcmoe_array weights, int64_t n,
+                                      void* workspace, size_t workspace_bytes, zcmoe_stream stream) {
+  return guard("zcmoe_fit_add", [&] {
+    ZCMOE_EXPECTS(fit != nullptr, "fit is null");
+    check_rows(n);
+    ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0, "workspace=", workspace,
+                  " is not aligned to 256 bytes");
+    if (n == 0) return;
+    check_add(*fit->fit, x, y, weights, n);
+    detail::fit_job job = fit->fit->job(x, y, weights, n);
+    job.workspace = workspace;
+    job.workspace_bytes = workspace_bytes;
+    fit->fit->engine().accumulate(job, stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_add_sync(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y, zcmoe_array weights,
+                                           int64_t n, zcmoe_stream stream) {
+  return guard("zcmoe_fit_add_sync", [&] {
+    ZCMOE_EXPECTS(fit != nullptr, "fit is null");
+    check_rows(n);
+    if (n == 0) return;
+    check_add(*fit->fit, x, y, weights, n);
+    fit->fit->engine().accumulate_sync(fit->fit->job(x, y, weights, n), stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_merge(zcmoe_fit* fit, const zcmoe_fit* source, zcmoe_stream stream) {
+  return guard("zcmoe_fit_merge", [&] {
+    ZCMOE_EXPECTS(fit != nullptr, "fit is null");
+    ZCMOE_EXPECTS(source != nullptr, "source is null");
+    fit->fit->merge(*source->fit, stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_get_report(const zcmoe_fit* fit, zcmoe_report* report, zcmoe_stream stream) {
+  return guard("zcmoe_fit_get_report", [&] {
+    ZCMOE_EXPECTS(fit != nullptr, "fit is null");
+    ZCMOE_EXPECTS(report != nullptr, "report is null");
+    *report = fit->fit->report(stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_finish(const zcmoe_fit* fit, zcmoe_model** model, zcmoe_stream stream) {
+  return guard("zcmoe_fit_finish", [&] {
+    ZCMOE_EXPECTS(fit != nullptr, "fit is null");
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    auto made = std::make_unique<zcmoe_model>();
+    made->model = fit->fit->finish(stream);
+    *model = made.release();
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_serialize(const zcmoe_fit* fit, void* buffer, size_t capacity, size_t* bytes,
+                                            zcmoe_stream stream) {
+  return guard("zcmoe_fit_serialize", [&] {
+    ZCMOE_EXPECTS(fit != nullptr, "fit is null");
+    ZCMOE_EXPECTS(bytes != nullptr, "bytes is null");
+    const std::vector<std::uint8_t> state = detail::serialize_fit(*fit->fit, stream);
+    *bytes = state.size();
+    if (buffer == nullptr) return;
+    if (capacity < state.size()) {
+      fail(ZCMOE_ERR_WORKSPACE, "capacity=", capacity, " is less than the ", state.size(), " bytes of the state");
+    }
+    std::memcpy(buffer, state.data(), state.size());
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_deserialize(zcmoe_context* context, const void* buffer, size_t bytes,
+                                              zcmoe_fit** fit) {
+  return guard("zcmoe_fit_deserialize", [&] {
+    ZCMOE_EXPECTS(context != nullptr, "context is null");
+    ZCMOE_EXPECTS(buffer != nullptr, "buffer is null");
+    ZCMOE_EXPECTS(fit != nullptr, "fit is null");
+    auto made = std::make_unique<zcmoe_fit>();
+    made->fit = detail::deserialize_fit(context->engine, buffer, bytes);
+    *fit = made.release();
+  });
+}

@@ -1,0 +1,234 @@
+// Names, defaults and help of the shared options.
+#include "arguments.hpp"
+
+#include "number.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace zcmoe::cli {
+
+const choices segmentation_words = {
+    {"uniform", segmentation_uniform}, {"quantile", segmentation_quantile}, {"optimal", segmentation_optimal}};
+const choices closed_side_words = {{"left", ZCMOE_CLOSED_LEFT}, {"right", ZCMOE_CLOSED_RIGHT}};
+const choices nan_policy_words = {
+    {"propagate", ZCMOE_NAN_PROPAGATE}, {"segment", ZCMOE_NAN_SEGMENT}, {"value", ZCMOE_NAN_VALUE}};
+const choices range_policy_words = {{"clamp", ZCMOE_RANGE_CLAMP},
+                                    {"nan", ZCMOE_RANGE_NAN},
+                                    {"value", ZCMOE_RANGE_VALUE},
+                                    {"segments", ZCMOE_RANGE_SEGMENTS}};
+const choices empty_policy_words = {{"nearest", ZCMOE_EMPTY_NEAREST},
+                                    {"nan", ZCMOE_EMPTY_NAN},
+                                    {"mean", ZCMOE_EMPTY_GLOBAL_MEAN},
+                                    {"value", ZCMOE_EMPTY_VALUE},
+                                    {"parent", ZCMOE_EMPTY_PARENT}};
+
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::int32_t& target, choices words,
+                        const std::string& help) {
+  std::vector<std::string> names;
+  std::string list;
+  for (const auto& [word, value] : words) {
+    names.push_back(word);
+    list += text(list.empty() ? "" : "|", word);
+  }
+  const std::string preset = word_of(words, target);
+  CLI::Option* option = command.add_option_function<std::string>(
+      name,
+      [&target, words = std::move(words), name, list](const std::string& given) {
+        for (const auto& [word, value] : words) {
+          if (word != given) continue;
+          target = value;
+          return;
+        }
+        throw CLI::ValidationError(name, "'" + given + "' is none of " + list);
+      },
+      help);
+  option->type_name(list);
+  option->default_str(preset);
+  return option;
+}
+
+std::string word_of(const choices& words, std::int32_t value) {
+  for (const auto& [word, number] : words) {
+    if (number == value) return word;
+  }
+  return text(value);
+}
+
+void add_talk_options(CLI::App& command, talk_choice& talk, const std::string& json_help) {
+  CLI::Option* json = command.add_flag("--json", talk.json, json_help);
+  command.add_flag("-q,--quiet", talk.quiet, "no summary and no progress bar on standard error")->excludes(json);
+}
+
+void add_table_options(CLI::App& command, table_choice& table, bool required) {
+  CLI::Option* inputs = command.add_option(
+      "input", table.inputs, "one CSV file, or one NPY file per column; - is standard input");
+  inputs->type_name("FILE");
+  if (required) inputs->required();
+  command
+      .add_option_function<std::string>(
+          "--delimiter",
+          [&table](const std::string& given) {
+            const std::string delimiter = given == "\\t" || given == "tab" ? "\t" : given;
+            if (delimiter.size() != 1 || delimiter == "\"" || delimiter == "\n" || delimiter == "\r") {
+              throw CLI::ValidationError("--delimiter", "'" + given + "' is not one character (or tab)");
+            }
+            table.csv.delimiter = delimiter[0];
+          },
+          "CSV: what separates fields; tab for tabulators")
+      ->type_name("CHAR")
+      ->default_str(",");
+  command.add_flag_callback(
+      "--no-header", [&table] { table.csv.header = false; },
+      "CSV: the first line is data; columns are given by number");
+  command.add_flag("--strict", table.csv.strict,
+                   "CSV: fail on a field that is not a number and on rows with too few or too many fields");
+}
+
+zcmoe_context_options engine_choice::options() const {
+  zcmoe_context_options options = ZCMOE_CONTEXT_OPTIONS_INIT;
+  options.num_threads = threads;
+  if (device == "auto") return options;
+  if (device == "cpu") {
+    options.engine = ZCMOE_ENGINE_CPU;
+    return options;
+  }
+  options.engine = ZCMOE_ENGINE_CUDA;
+  if (device == "cuda") return options;
+  if (device.compare(0, 5, "cuda:") == 0) {
+    const char* const end = device.data() + device.size();
+    const auto [stop, error] = std::from_chars(device.data() + 5, end, options.device);
+    if (error == std::errc() && stop == end && options.device >= 0) return options;
+  }
+  fail_usage("--device ", device, ": not auto, cpu, cuda or cuda:N (N = 0, 1, ...)");
+}
+
+void add_engine_options(CLI::App& command, engine_choice& engine) {
+  command.add_option("--device", engine.device, "engine: auto takes a CUDA device if there is one")
+      ->type_name("auto|cpu|cuda:N")
+      ->capture_default_str();
+  command.add_option("--threads", engine.threads, "CPU engine: worker threads, 0 = all cores; never changes a result")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->capture_default_str();
+}
+
+void segmentation_choice::check() {
+  if (segments < 1 || segments > ZCMOE_MAX_SEGMENTS) {
+    fail_usage("--segments ", segments, ": not between 1 and ", ZCMOE_MAX_SEGMENTS);
+  }
+  if (range_text.empty()) return;
+  const std::size_t colon = range_text.find(':');
+  double lo = 0;
+  double hi = 0;
+  if (colon == std::string::npos ||
+      parse_number(std::string_view(range_text).substr(0, colon), lo) != field_kind::number ||
+      parse_number(std::string_view(range_text).substr(colon + 1), hi) != field_kind::number) {
+    fail_usage("--range ", range_text, ": not two numbers LO:HI");
+  }
+  if (!std::isfinite(lo) || !std::isfinite(hi) || !(lo < hi)) {
+    fail_usage("--range ", range_text, ": LO must be less than HI, both finite");
+  }
+  range = {lo, hi};
+}
+
+zcmoe_plug_in_options segmentation_choice::plug_in() const {
+  zcmoe_plug_in_options options = ZCMOE_PLUG_IN_OPTIONS_INIT;
+  options.uniform_mixture = uniform_mixture.value_or(options.uniform_mixture);
+  options.floor = floor.value_or(options.floor);
+  options.min_count = min_count.value_or(options.min_count);
+  options.pilot_bins = pilot_bins.value_or(options.pilot_bins);
+  return options;
+}
+
+zcmoe_density_options segmentation_choice::density() const {
+  zcmoe_density_options options = ZCMOE_DENSITY_OPTIONS_INIT;
+  options.uniform_mixture = uniform_mixture.value_or(options.uniform_mixture);
+  options.floor = floor.value_or(options.floor);
+  return options;
+}
+
+void add_segmentation_options(CLI::App& command, segmentation_choice& segmentation) {
+  const std::string group = "Segmentation";
+  command.add_option("--segments", segmentation.segments, "how many segments to cut the range into")
+      ->type_name("M")
+      ->capture_default_str()
+      ->group(group);
+  add_choice(command, "--segmentation", segmentation.kind, segmentation_words,
+             "where to cut: equal widths, equal numbers of rows, or least error (narrow where the target changes fast)")
+      ->group(group);
+  command.add_option("--range", segmentation.range_text, "cut this range of the input instead of that of the data")
+      ->type_name("LO:HI")
+      ->group(group);
+  command.add_option("--uniform-mixture", segmentation.uniform_mixture,
+                     "optimal: part of the segments spread evenly, 0 to 1 (0.1 from data, 0 for a table)")
+      ->type_name("ETA")
+      ->group(group);
+  command.add_option("--floor", segmentation.floor,
+                     "optimal: least slope assumed, relative to the mean (0.02 from data, 0 for a table)")
+      ->type_name("DELTA")
+      ->group(group);
+  command.add_option("--min-count", segmentation.min_count,
+                     "optimal, from data: segments expected to hold fewer rows are merged (5)")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--pilot-bins", segmentation.pilot_bins,
+                     "optimal, from data: bins of the first estimate (chosen from the number of rows)")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--sample-rows", segmentation.sample_rows,
+                     "from data: choose the cuts from an evenly spread sample if there are more rows")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 32))
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_model_options(CLI::App& command, model_choice& model) {
+  const std::string group = "What the model answers";
+  zcmoe_model_options& options = model.options;
+  add_choice(command, "--closed-side", options.closed_side, closed_side_words,
+             "which edge belongs to a segment: left [a, b) or right (a, b]")
+      ->group(group);
+  command
+      .add_flag_callback(
+          "--open-outer-edge", [&options] { options.include_outer_edge = 0; },
+          "leave the open end of the range open: the last edge itself is out of range")
+      ->group(group);
+  add_choice(command, "--nan-policy", options.nan_policy, nan_policy_words,
+             "missing input: answer NaN, a constant learned from such rows, or --nan-value")
+      ->group(group);
+  command.add_option("--nan-value", options.nan_value, "answer under --nan-policy value")
+      ->type_name("V")
+      ->capture_default_str()
+      ->group(group);
+  add_choice(command, "--range-policy", options.range_policy, range_policy_words,
+             "input outside the range: nearest segment, NaN, --range-value, or two segments of their own")
+      ->group(group);
+  command.add_option("--range-value", options.range_value, "answer under --range-policy value")
+      ->type_name("V")
+      ->capture_default_str()
+      ->group(group);
+  add_choice(command, "--empty-policy", options.empty_policy, empty_policy_words,
+             "segment without rows: nearest segment that has some, NaN, mean of all targets, --empty-value, or the "
+             "smallest aligned block of segments that has rows")
+      ->group(group);
+  command.add_option("--empty-value", options.empty_value, "answer under --empty-policy value")
+      ->type_name("V")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--shrinkage", options.shrinkage,
+                     "draw constants of small segments towards the mean, as if KAPPA rows had it")
+      ->type_name("KAPPA")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--feature-name", model.feature_name, "name of the input in the model file (CSV: its column)")
+      ->type_name("TEXT")
+      ->group(group);
+  command.add_option("--target-name", model.target_name, "name of the target in the model file (CSV: its column)")
+      ->type_name("TEXT")
+      ->group(group);
+}
+
+}  // namespace zcmoe::cli

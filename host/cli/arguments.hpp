@@ -1,0 +1,80 @@
+// The arguments that several subcommands share, bound to plain structs: table, engine, segmentation, model policies.
+#pragma once
+
+#include "failure.hpp"
+#include "row_source.hpp"
+
+#include <zcmoe/zcmoe.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace zcmoe::cli {
+
+using choices = std::vector<std::pair<std::string, std::int32_t>>;
+
+/// An option whose value is one of a few words.
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::int32_t& target, choices words,
+                        const std::string& help);
+
+/// The word of a value; for summaries.
+std::string word_of(const choices& words, std::int32_t value);
+
+/// Where the talk goes and how much of it.
+struct talk_choice {
+  bool json = false;
+  bool quiet = false;
+};
+void add_talk_options(CLI::App& command, talk_choice& talk, const std::string& json_help);
+
+/// Positional inputs and the options of the CSV reader.
+void add_table_options(CLI::App& command, table_choice& table, bool required);
+
+struct engine_choice {
+  std::string device = "auto";
+  std::int32_t threads = 0;
+  /// Fails with a usage error on a device that is not auto, cpu, cuda or cuda:N.
+  zcmoe_context_options options() const;
+};
+void add_engine_options(CLI::App& command, engine_choice& engine);
+
+enum segmentation_kind : std::int32_t { segmentation_uniform, segmentation_quantile, segmentation_optimal };
+extern const choices segmentation_words;
+
+struct segmentation_choice {
+  std::int32_t kind = segmentation_optimal;
+  std::int64_t segments = 64;
+  std::string range_text;
+  std::optional<std::pair<double, double>> range;  // set by check()
+  std::string edges_file;
+  std::optional<double> uniform_mixture;
+  std::optional<double> floor;
+  std::optional<double> min_count;
+  std::optional<std::int64_t> pilot_bins;
+  std::int64_t sample_rows = std::int64_t{1} << 21;
+
+  /// Reads the range; usage errors for values that contradict each other.
+  void check();
+  zcmoe_plug_in_options plug_in() const;
+  zcmoe_density_options density() const;
+};
+void add_segmentation_options(CLI::App& command, segmentation_choice& segmentation);
+
+extern const choices closed_side_words;
+extern const choices nan_policy_words;
+extern const choices range_policy_words;
+extern const choices empty_policy_words;
+
+/// zcmoe_model_options with the texts it points to.
+struct model_choice {
+  zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+  std::string feature_name;
+  std::string target_name;
+};
+void add_model_options(CLI::App& command, model_choice& model);
+
+}  // namespace zcmoe::cli

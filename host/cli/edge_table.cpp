@@ -1,0 +1,187 @@
+// One pass finds the exact range and a bounded sample; the library places the cuts.
+#include "edge_table.hpp"
+
+#include "input_file.hpp"
+#include "number.hpp"
+#include "row_triage.hpp"
+#include "table_sample.hpp"
+
+#include <zcmoe/zcmoe.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+namespace zcmoe::cli {
+namespace {
+
+constexpr std::size_t max_edge_line = 4096;
+
+/// The shortest table that holds v.
+std::vector<double> edges_around(double v) {
+  const double above = std::nextafter(v, std::numeric_limits<double>::infinity());
+  if (std::isfinite(above)) return {v, above};
+  return {std::nextafter(v, 0.0), v};
+}
+
+void take_line(edge_table& table, const std::string& name, std::string_view line, std::int64_t number) {
+  const std::size_t start = line.find_first_not_of(" \t\r");
+  if (start == std::string_view::npos || line[start] == '#') return;
+  double edge;
+  if (parse_number(line, edge) != field_kind::number) {
+    fail(name, ", line ", number, ": '", line.substr(0, 40), "' is not a number; an edge file has one edge a line");
+  }
+  table.edges.push_back(edge);
+}
+
+class range_and_sample {
+ public:
+  range_and_sample(const segmentation_choice& segmentation, bool has_target, bool weighted)
+      : segmentation_(segmentation),
+        has_target_(has_target),
+        weighted_(weighted),
+        sample_(segmentation.sample_rows, 1u + (has_target ? 1u : 0u) + (weighted ? 1u : 0u)) {}
+
+  void add(const row_block& block, const std::vector<row_fate>& fates, const row_split& split) {
+    const bool sampled = segmentation_.kind != segmentation_uniform;
+    const double lo = segmentation_.range.has_value() ? segmentation_.range->first : -std::numeric_limits<double>::max();
+    const double hi = segmentation_.range.has_value() ? segmentation_.range->second : std::numeric_limits<double>::max();
+    double row[3];
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      if (fates[static_cast<std::size_t>(i)] != row_used || split.held_out(block.first_row + i)) continue;
+      std::size_t k = 0;
+      row[k++] = element(block.columns[column_x], i);
+      if (!(row[0] >= lo && row[0] <= hi)) continue;  // also leaves out infinities and, with their own segment, NaN
+      ++rows_;
+      min_ = std::min(min_, row[0]);
+      max_ = std::max(max_, row[0]);
+      if (!sampled) continue;
+      if (has_target_) row[k++] = element(block.columns[column_y], i);
+      if (weighted_) row[k++] = element(block.columns[column_weights], i);
+      sample_.offer(row);
+    }
+  }
+
+  edge_table build() const {
+    edge_table table;
+    table.rows = rows_;
+    const auto [lo, hi] = segmentation_.range.value_or(std::pair{min_, max_});
+    if (segmentation_.kind == segmentation_uniform) {
+      if (lo == hi) {
+        table.edges = edges_around(lo);
+      } else {
+        table.edges.resize(static_cast<std::size_t>(segmentation_.segments) + 1);
+        check(zcmoe_segment_uniform(lo, hi, segmentation_.segments, table.edges.data()));
+      }
+      return table;
+    }
+    table.rows_sampled = sample_.rows();
+    const std::int64_t built = cut_sample(table.edges);
+    table.edges.resize(static_cast<std::size_t>(built) + 1);
+    // The sample may have missed the outermost rows; a range asked for is kept as asked.
+    table.edges.front() = std::min(table.edges.front(), lo);
+    table.edges.back() = std::max(table.edges.back(), hi);
+    return table;
+  }
+
+  std::int64_t rows() const noexcept { return rows_; }
+
+ private:
+  zcmoe_array column(std::size_t k) const { return {sample_.column(k).data(), ZCMOE_F64, 1}; }
+
+  std::int64_t cut_sample(std::vector<double>& edges) const {
+    const std::int64_t segments = segmentation_.segments;
+    const zcmoe_array weights = weighted_ ? column(has_target_ ? 2 : 1) : no_array();
+    std::int64_t built = 0;
+    edges.resize(static_cast<std::size_t>(segments) + 1);
+    if (segmentation_.kind == segmentation_quantile) {
+      check(zcmoe_segment_quantile(column(0), weights, sample_.rows(), segments, edges.data(), &built));
+    } else {
+      const zcmoe_plug_in_options options = segmentation_.plug_in();
+      check(zcmoe_segment_optimal_from_data(column(0), column(1), weights, sample_.rows(), segments, &options,
+                                            edges.data(), &built));
+    }
+    return built;
+  }
+
+  const segmentation_choice& segmentation_;
+  bool has_target_;
+  bool weighted_;
+  table_sample sample_;
+  std::int64_t rows_ = 0;
+  double min_ = std::numeric_limits<double>::infinity();
+  double max_ = -std::numeric_limits<double>::infinity();
+};
+
+}  // namespace
+
+edge_table edges_from_file(const std::string& path) {
+  input_file input(path);
+  edge_table table;
+  std::vector<char> buffer(std::size_t{1} << 16);
+  std::string line;
+  std::int64_t number = 1;
+  while (const std::size_t got = input.read(buffer.data(), buffer.size())) {
+    for (std::size_t i = 0; i < got; ++i) {
+      if (buffer[i] == '\n') {
+        take_line(table, input.name(), line, number++);
+        line.clear();
+      } else if (line.size() < max_edge_line) {
+        line += buffer[i];
+      } else {
+        fail(input.name(), ", line ", number, ": longer than ", max_edge_line, " bytes; not an edge file");
+      }
+    }
+  }
+  take_line(table, input.name(), line, number);
+  if (table.edges.size() < 2) {
+    fail(input.name(), ": ", table.edges.size(), " edges; a table needs at least 2");
+  }
+  try {
+    check(zcmoe_segment_check(table.edges.data(), table.segments()));
+  } catch (const error& e) {
+    fail(input.name(), ": ", e.what());
+  }
+  return table;
+}
+
+edge_table edges_from_range(const segmentation_choice& segmentation) {
+  edge_table table;
+  table.edges.resize(static_cast<std::size_t>(segmentation.segments) + 1);
+  check(zcmoe_segment_uniform(segmentation.range->first, segmentation.range->second, segmentation.segments,
+                              table.edges.data()));
+  return table;
+}
+
+edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& rows, bool needs_target,
+                           const row_split& split, bool show_progress, stopwatch& reading, stopwatch& segmenting) {
+  triage_rules rules;
+  rules.needs_target = needs_target;
+  row_triage triage(rules);
+  range_and_sample state(segmentation, needs_target, rows.has(column_weights));
+  std::int64_t rows_read = 0;
+  {
+    progress bar("segment", show_progress);
+    row_block block;
+    for (;;) {
+      {
+        stopwatch::scope timed(reading);
+        if (!rows.next(block)) break;
+      }
+      stopwatch::scope timed(segmenting);
+      state.add(block, triage.classify(block), split);
+      rows_read = block.first_row + block.rows;
+      bar.update(rows.done(), rows_read);
+    }
+  }
+  if (state.rows() == 0) {
+    fail("no usable row to choose the cuts from (", rows_read, " rows read",
+         segmentation.range.has_value() ? ", none of them with an input in --range" : "", ")");
+  }
+  stopwatch::scope timed(segmenting);
+  return state.build();
+}
+
+}  // namespace zcmoe::cli

@@ -1,0 +1,49 @@
+// The two ways a command fails: failure ends the program with status 1, usage_error with status 2. Both carry the one
+// line that is printed after "zcmoe: ".
+#pragma once
+
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace zcmoe::cli {
+
+class failure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class usage_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Joins its arguments into one text; doubles with 17 significant digits, so that the text names the exact value.
+template <class... Args>
+std::string text(const Args&... args) {
+  std::ostringstream out;
+  out.precision(17);
+  (out << ... << args);
+  return out.str();
+}
+
+template <class... Args>
+[[noreturn]] void fail(const Args&... args) {
+  throw failure(text(args...));
+}
+
+template <class... Args>
+[[noreturn]] void fail_usage(const Args&... args) {
+  throw usage_error(text(args...));
+}
+
+/// Fails with the reason that errno gives.
+template <class... Args>
+[[noreturn]] void fail_errno(const Args&... args) {
+  const int reason = errno;
+  throw failure(text(args..., ": ", std::strerror(reason)));
+}
+
+}  // namespace zcmoe::cli

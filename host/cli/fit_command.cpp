@@ -1,0 +1,539 @@
+// zcmoe fit: pass 1 over the rows places the cuts (if data is needed for that), pass 2 fits, pass 3 judges the fit by
+// the rows held out. Every pass streams, so memory does not grow with the table.
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "edge_table.hpp"
+#include "failure.hpp"
+#include "holdout.hpp"
+#include "number.hpp"
+#include "output_file.hpp"
+#include "progress.hpp"
+#include "row_source.hpp"
+#include "row_triage.hpp"
+
+#include <zcmoe/zcmoe.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace zcmoe::cli {
+namespace {
+
+constexpr std::int32_t target_dtype_auto = 0;
+const choices target_dtype_words = {{"auto", target_dtype_auto}, {"f32", ZCMOE_F32}, {"f64", ZCMOE_F64}};
+const choices rows_words = {{"skip", ZCMOE_ROWS_SKIP}, {"error", ZCMOE_ROWS_ERROR}};
+const choices determinism_words = {{"fast", ZCMOE_DETERMINISM_FAST},
+                                   {"run-to-run", ZCMOE_DETERMINISM_RUN_TO_RUN},
+                                   {"reproducible", ZCMOE_DETERMINISM_REPRODUCIBLE}};
+
+struct fit_arguments {
+  table_choice table;
+  std::vector<column_role> roles{{"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
+  engine_choice engine;
+  segmentation_choice segmentation;
+  model_choice model;
+  zcmoe_fit_options fit = ZCMOE_FIT_OPTIONS_INIT;
+  std::int32_t target_dtype = target_dtype_auto;
+  double holdout = 0;
+  std::uint64_t seed = 0;
+  std::string output;
+  talk_choice talk;
+};
+
+/// Chosen rows of a block, copied together; the columns keep their types.
+class gathered_rows {
+ public:
+  void gather(const row_block& block, const std::vector<std::int64_t>& chosen) {
+    rows_ = static_cast<std::int64_t>(chosen.size());
+    for (std::size_t k = 0; k < columns_.size(); ++k) {
+      const zcmoe_array& from = block.columns[k];
+      columns_[k] = from;
+      if (from.data == nullptr) continue;
+      storage_[k].resize(chosen.size());
+      columns_[k].data = storage_[k].data();
+      auto* const to = reinterpret_cast<unsigned char*>(storage_[k].data());
+      if (from.dtype == ZCMOE_F32) {
+        copy(static_cast<const float*>(from.data), chosen, to);
+      } else {
+        copy(static_cast<const double*>(from.data), chosen, to);
+      }
+    }
+  }
+
+  std::int64_t rows() const noexcept { return rows_; }
+  const zcmoe_array& column(std::size_t k) const { return columns_[k]; }
+
+ private:
+  template <class T>
+  static void copy(const T* from, const std::vector<std::int64_t>& chosen, unsigned char* to) {
+    for (const std::int64_t row : chosen) {
+      std::memcpy(to, from + row, sizeof(T));
+      to += sizeof(T);
+    }
+  }
+
+  std::int64_t rows_ = 0;
+  std::array<zcmoe_array, 3> columns_{};
+  std::array<std::vector<double>, 3> storage_;
+};
+
+/// Everything the summary says.
+struct fit_summary {
+  std::int64_t rows_read = 0;
+  std::int64_t rows_held_out = 0;
+  std::array<std::int64_t, num_row_fates> fates{};
+  std::int64_t bytes_read = 0;
+  edge_table edges;
+  line_fit line;
+  holdout_error error;
+  std::int64_t unanswered = 0;  // held-out rows that the model answers with NaN
+  stopwatch reading;
+  stopwatch segmenting;
+  stopwatch fitting;
+  stopwatch predicting;
+  stopwatch total;
+
+  std::int64_t rows_skipped() const {
+    std::int64_t skipped = 0;
+    for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) skipped += fates[fate];
+    return skipped;
+  }
+};
+
+class fit_run {
+ public:
+  explicit fit_run(const fit_arguments& arguments)
+      : arguments_(arguments),
+        context_(arguments.engine.options()),
+        rows_(open_rows(arguments.table, arguments.roles)),
+        split_(arguments.holdout, arguments.seed),
+        show_progress_(!arguments.talk.quiet) {}
+
+  void run() {
+    {
+      stopwatch::scope timed(summary_.total);
+      if (split_.active() || needs_data()) rows_->make_rewindable();
+      place_cuts();
+      learn();
+      if (split_.active()) judge();
+      save();
+    }
+    if (arguments_.talk.json) {
+      write_to_stdout(as_json().dump(2) + "\n");
+    } else if (!arguments_.talk.quiet) {
+      print_summary();
+    }
+  }
+
+ private:
+  bool needs_data() const {
+    if (!arguments_.segmentation.edges_file.empty()) return false;
+    return arguments_.segmentation.kind != segmentation_uniform || !arguments_.segmentation.range.has_value();
+  }
+
+  void place_cuts() {
+    const segmentation_choice& segmentation = arguments_.segmentation;
+    if (!segmentation.edges_file.empty()) {
+      summary_.edges = edges_from_file(segmentation.edges_file);
+    } else if (!needs_data()) {
+      summary_.edges = edges_from_range(segmentation);
+    } else {
+      summary_.edges = edges_from_rows(segmentation, *rows_, true, split_, show_progress_, summary_.reading,
+                                       summary_.segmenting);
+      rows_->rewind();
+    }
+  }
+
+  void learn() {
+    make_fit();
+    progress bar("fit", show_progress_);
+    row_triage triage(rules());
+    row_block block;
+    while (next(block)) {
+      const std::vector<row_fate>& fates = triage.classify(block);
+      choose_training_rows(block, fates);
+      {
+        stopwatch::scope timed(summary_.fitting);
+        add(block);
+      }
+      if (split_.active()) add_to_line(block, fates);
+      bar.update(rows_->done(), block.first_row + block.rows);
+      summary_.rows_read = block.first_row + block.rows;
+    }
+    summary_.bytes_read = rows_->bytes();
+    stopwatch::scope timed(summary_.fitting);
+    model_.emplace(fit_->finish());
+    if (model_->info().num_rows == 0) fail("no usable row to learn from: ", rows_in_words());
+  }
+
+  void make_fit() {
+    zcmoe_model_options model = arguments_.model.options;
+    const std::string feature = name_or(arguments_.model.feature_name, column_x);
+    const std::string target = name_or(arguments_.model.target_name, column_y);
+    model.feature_name = feature.empty() ? nullptr : feature.c_str();
+    model.target_name = target.empty() ? nullptr : target.c_str();
+    options_ = arguments_.fit;
+    options_.weighted = rows_->has(column_weights) ? 1 : 0;
+    options_.target_dtype = arguments_.target_dtype;
+    if (arguments_.target_dtype == target_dtype_auto) {
+      const bool narrow = rows_->dtype(column_x) == ZCMOE_F32 && rows_->dtype(column_y) == ZCMOE_F32 &&
+                          (options_.weighted == 0 || rows_->dtype(column_weights) == ZCMOE_F32);
+      options_.target_dtype = narrow ? ZCMOE_F32 : ZCMOE_F64;
+    }
+    fit_.emplace(context_, summary_.edges.edges, model, options_);
+  }
+
+  std::string name_or(const std::string& given, column_number column) const {
+    return given.empty() ? rows_->column_name(column) : given;
+  }
+
+  triage_rules rules() const {
+    const zcmoe_model_options& model = arguments_.model.options;
+    const bool left = model.closed_side == ZCMOE_CLOSED_LEFT;
+    const bool outer = model.include_outer_edge != 0;
+    triage_rules rules;
+    rules.error_on_nan_input = arguments_.fit.nan_inputs == ZCMOE_ROWS_ERROR;
+    rules.error_on_nonfinite_target = arguments_.fit.nonfinite_targets == ZCMOE_ROWS_ERROR;
+    rules.nan_segment = model.nan_policy == ZCMOE_NAN_SEGMENT;
+    rules.limited = model.range_policy == ZCMOE_RANGE_NAN || model.range_policy == ZCMOE_RANGE_VALUE;
+    rules.lo = summary_.edges.edges.front();
+    rules.hi = summary_.edges.edges.back();
+    rules.lo_included = left || outer;
+    rules.hi_included = !left || outer;
+    return rules;
+  }
+
+  bool next(row_block& block) {
+    stopwatch::scope timed(summary_.reading);
+    return rows_->next(block);
+  }
+
+  void choose_training_rows(const row_block& block, const std::vector<row_fate>& fates) {
+    chosen_.clear();
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      const row_fate fate = fates[static_cast<std::size_t>(i)];
+      ++summary_.fates[fate];
+      if (fate != row_used) continue;
+      if (split_.held_out(block.first_row + i)) {
+        ++summary_.rows_held_out;
+      } else {
+        chosen_.push_back(i);
+      }
+    }
+  }
+
+  /// Rows that are not learned from are left out here, so that the library never sees a held-out row.
+  void add(const row_block& block) {
+    const zcmoe_array* columns = block.columns.data();
+    const auto rows = static_cast<std::int64_t>(chosen_.size());
+    if (rows < block.rows) {
+      gathered_.gather(block, chosen_);
+      columns = &gathered_.column(0);
+    }
+    if (rows == 0) return;
+    // A table of doubles fitted as float32 because the user says so.
+    const zcmoe_array y = narrowed(columns[column_y], rows, narrow_y_);
+    const zcmoe_array weights =
+        options_.weighted != 0 ? narrowed(columns[column_weights], rows, narrow_weights_) : no_array();
+    fit_->add_sync(columns[column_x], y, weights, rows);
+  }
+
+  zcmoe_array narrowed(const zcmoe_array& column, std::int64_t rows, std::vector<float>& storage) const {
+    if (options_.target_dtype != ZCMOE_F32 || column.dtype == ZCMOE_F32) return column;
+    storage.resize(static_cast<std::size_t>(rows));
+    for (std::int64_t i = 0; i < rows; ++i) storage[static_cast<std::size_t>(i)] = static_cast<float>(element(column, i));
+    return array(storage.data());
+  }
+
+  void add_to_line(const row_block& block, const std::vector<row_fate>& fates) {
+    std::vector<double> x;
+    std::vector<double> y;
+    std::vector<double> weights;
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      if (!comparable(block, fates, i) || split_.held_out(block.first_row + i)) continue;
+      x.push_back(element(block.columns[column_x], i));
+      y.push_back(element(block.columns[column_y], i));
+      if (options_.weighted != 0) weights.push_back(element(block.columns[column_weights], i));
+    }
+    if (!x.empty()) summary_.line.add(x, y, weights);
+  }
+
+  /// Whether a line can answer the row too.
+  static bool comparable(const row_block& block, const std::vector<row_fate>& fates, std::int64_t i) {
+    return fates[static_cast<std::size_t>(i)] == row_used && std::isfinite(element(block.columns[column_x], i));
+  }
+
+  void judge() {
+    rows_->rewind();
+    progress bar("judge", show_progress_);
+    row_triage triage(rules());
+    row_block block;
+    std::vector<double> answers;
+    while (next(block)) {
+      const std::vector<row_fate>& fates = triage.classify(block);
+      chosen_.clear();
+      for (std::int64_t i = 0; i < block.rows; ++i) {
+        if (comparable(block, fates, i) && split_.held_out(block.first_row + i)) chosen_.push_back(i);
+      }
+      if (chosen_.empty()) continue;
+      gathered_.gather(block, chosen_);
+      answers.resize(chosen_.size());
+      {
+        stopwatch::scope timed(summary_.predicting);
+        zcmoe_predict_outputs outputs = predict_outputs();
+        outputs.values = output(answers.data());
+        model_->predict_sync(gathered_.column(column_x), gathered_.rows(), outputs);
+      }
+      for (std::int64_t i = 0; i < gathered_.rows(); ++i) {
+        const double answer = answers[static_cast<std::size_t>(i)];
+        if (std::isnan(answer)) {
+          ++summary_.unanswered;
+          continue;
+        }
+        const double weight = options_.weighted != 0 ? element(gathered_.column(column_weights), i) : 1.0;
+        summary_.error.add(element(gathered_.column(column_y), i), weight, answer,
+                           summary_.line.at(element(gathered_.column(column_x), i)), summary_.line.mean_y());
+      }
+      bar.update(rows_->done(), block.first_row + block.rows);
+    }
+  }
+
+  void save() {
+    if (is_file_path(arguments_.output)) {
+      model_->save(arguments_.output);
+      return;
+    }
+    // The library replaces files by renaming; a stream or a device gets a copy instead.
+    std::error_code error;
+    const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+    std::string path = ((error ? std::filesystem::path("/tmp") : folder) / "zcmoe-model-XXXXXX").string();
+    const int descriptor = ::mkostemp(path.data(), O_CLOEXEC);
+    if (descriptor < 0) fail_errno(path);
+    ::close(descriptor);
+    try {
+      model_->save(path);
+      copy_to_output(path, arguments_.output);
+    } catch (...) {
+      ::unlink(path.c_str());
+      throw;
+    }
+    ::unlink(path.c_str());
+  }
+
+  std::string rows_in_words() const {
+    std::string words = text(grouped(summary_.rows_read), " rows read");
+    for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
+      if (summary_.fates[fate] > 0) words += text(", ", grouped(summary_.fates[fate]), " ", fate_texts[fate].words);
+    }
+    if (summary_.rows_held_out > 0) words += text(", ", grouped(summary_.rows_held_out), " held out");
+    return words;
+  }
+
+  std::string segmentation_in_words() const {
+    const segmentation_choice& segmentation = arguments_.segmentation;
+    if (!segmentation.edges_file.empty()) return text("edges of ", segmentation.edges_file);
+    return word_of(segmentation_words, segmentation.kind);
+  }
+
+  static double rate(std::int64_t rows, double seconds) { return seconds > 0 ? static_cast<double>(rows) / seconds : 0.0; }
+
+  void print_summary() const {
+    const zcmoe_model_info info = model_->info();
+    const edge_table& edges = summary_.edges;
+    const auto line = [](const char* name, const std::string& value) {
+      std::fprintf(stderr, "%-16s %s\n", name, value.c_str());
+    };
+    line("engine", context_.info().name);
+    line("rows read", grouped(summary_.rows_read));
+    std::string skipped = grouped(summary_.rows_skipped());
+    const char* separator = ": ";
+    for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
+      if (summary_.fates[fate] == 0) continue;
+      skipped += text(separator, fate_texts[fate].words, " ", grouped(summary_.fates[fate]));
+      separator = ", ";
+    }
+    line("rows skipped", skipped);
+    if (!rows_->first_unparsable().empty()) line("not a number", text("first: ", rows_->first_unparsable()));
+    line("rows fitted", grouped(info.num_rows));
+    const bool fewer = needs_data() && info.num_segments < arguments_.segmentation.segments;
+    line("segments", text(grouped(info.num_segments),
+                          fewer ? text(" of ", grouped(arguments_.segmentation.segments), " asked for") : "", " (",
+                          segmentation_in_words(), "), ", grouped(info.num_empty), " empty, inputs ", readable(edges.edges.front()), " to ", readable(edges.edges.back())));
+    if (edges.rows_sampled < edges.rows && edges.rows_sampled > 0) {
+      line("", text("cuts chosen from a sample of ", grouped(edges.rows_sampled), " of ", grouped(edges.rows), " rows"));
+    }
+    line("noise estimate", text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
+    if (split_.active()) {
+      line("held-out RMSE", text("on ", grouped(summary_.error.rows()), " rows"));
+      line("  this model", readable(summary_.error.model()));
+      line("  straight line", readable(summary_.error.line()));
+      line("  best constant", readable(summary_.error.constant()));
+      if (summary_.unanswered > 0) line("  not answered", text(grouped(summary_.unanswered), " rows"));
+    }
+    const auto step = [](const char* name, double seconds, std::int64_t rows) {
+      std::fprintf(stderr, "%-16s %10.4f s", name, seconds);
+      if (rows > 0 && seconds > 0) std::fprintf(stderr, " %10.3f M rows/s", rate(rows, seconds) / 1e6);
+      std::fputc('\n', stderr);
+    };
+    step("read", summary_.reading.seconds(), summary_.rows_read * passes());
+    step("segment", summary_.segmenting.seconds(), edges.rows > 0 ? summary_.rows_read : 0);
+    step("fit", summary_.fitting.seconds(), info.num_rows);
+    if (split_.active()) step("predict", summary_.predicting.seconds(), summary_.error.rows() + summary_.unanswered);
+    step("total", summary_.total.seconds(), summary_.rows_read);
+    line("model", arguments_.output == "-" ? "standard output" : arguments_.output);
+  }
+
+  std::int64_t passes() const { return 1 + (needs_data() ? 1 : 0) + (split_.active() ? 1 : 0); }
+
+  nlohmann::ordered_json as_json() const {
+    const zcmoe_model_info info = model_->info();
+    const zcmoe_context_info engine = context_.info();
+    const edge_table& edges = summary_.edges;
+    nlohmann::ordered_json json;
+    json["version"] = zcmoe_version();
+    json["engine"] = engine.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu";
+    json["engine_name"] = engine.name;
+    json["inputs"] = arguments_.table.inputs;
+    json["format"] = rows_->format();
+    json["rows_read"] = summary_.rows_read;
+    json["rows_skipped"] = summary_.rows_skipped();
+    for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
+      json["skipped"][fate_texts[fate].key] = summary_.fates[fate];
+    }
+    json["first_unparsable"] = rows_->first_unparsable();
+    json["rows_fitted"] = info.num_rows;
+    json["rows_held_out"] = summary_.rows_held_out;
+    json["target_dtype"] = info.target_dtype == ZCMOE_F32 ? "f32" : "f64";
+    json["weighted"] = info.weighted != 0;
+    json["segmentation"] = arguments_.segmentation.edges_file.empty()
+                               ? word_of(segmentation_words, arguments_.segmentation.kind)
+                               : std::string("edges");
+    json["segments_asked"] =
+        arguments_.segmentation.edges_file.empty() ? arguments_.segmentation.segments : edges.segments();
+    json["segments"] = info.num_segments;
+    json["empty_segments"] = info.num_empty;
+    json["range"] = {edges.edges.front(), edges.edges.back()};
+    json["rows_sampled"] = edges.rows_sampled;
+    json["mean"] = info.mean;
+    json["noise_standard_deviation"] = std::sqrt(info.noise_variance);
+    if (split_.active()) {
+      nlohmann::ordered_json& holdout = json["holdout"];
+      holdout["fraction"] = arguments_.holdout;
+      holdout["seed"] = arguments_.seed;
+      holdout["rows"] = summary_.error.rows();
+      holdout["rows_not_answered"] = summary_.unanswered;
+      holdout["rmse"] = summary_.error.model();
+      holdout["rmse_line"] = summary_.error.line();
+      holdout["rmse_constant"] = summary_.error.constant();
+      holdout["line_slope"] = summary_.line.slope();
+      holdout["line_intercept"] = summary_.line.intercept();
+      holdout["constant"] = summary_.line.mean_y();
+    }
+    json["seconds"] = {{"read", summary_.reading.seconds()},
+                       {"segment", summary_.segmenting.seconds()},
+                       {"fit", summary_.fitting.seconds()},
+                       {"predict", summary_.predicting.seconds()},
+                       {"total", summary_.total.seconds()}};
+    json["rows_per_second"] = {
+        {"read", rate(summary_.rows_read * passes(), summary_.reading.seconds())},
+        {"segment", rate(edges.rows > 0 ? summary_.rows_read : 0, summary_.segmenting.seconds())},
+        {"fit", rate(info.num_rows, summary_.fitting.seconds())},
+        {"predict", rate(summary_.error.rows() + summary_.unanswered, summary_.predicting.seconds())},
+        {"total", rate(summary_.rows_read, summary_.total.seconds())}};
+    json["bytes_read"] = summary_.bytes_read;
+    json["model"] = arguments_.output;
+    return json;
+  }
+
+  const fit_arguments& arguments_;
+  context context_;
+  std::unique_ptr<row_source> rows_;
+  row_split split_;
+  bool show_progress_;
+  zcmoe_fit_options options_ = ZCMOE_FIT_OPTIONS_INIT;
+  std::optional<fit> fit_;
+  std::optional<model> model_;
+  fit_summary summary_;
+  std::vector<std::int64_t> chosen_;
+  gathered_rows gathered_;
+  std::vector<float> narrow_y_;
+  std::vector<float> narrow_weights_;
+};
+
+}  // namespace
+
+command_body add_fit_command(CLI::App& app) {
+  auto arguments = std::make_shared<fit_arguments>();
+  add_table_options(app, arguments->table, true);
+  app.add_option("--x", arguments->roles[column_x].value, "input column: header text or number")->type_name("COLUMN");
+  app.add_option("--y", arguments->roles[column_y].value, "target column")->type_name("COLUMN");
+  app.add_option("--weights", arguments->roles[column_weights].value, "column of row weights (finite, >= 0)")
+      ->type_name("COLUMN");
+  app.add_option("-o,--output", arguments->output, "model file to write; - is standard output")
+      ->type_name("FILE")
+      ->required();
+  CLI::Option* edges = app.add_option("--edges", arguments->segmentation.edges_file,
+                                      "cut at these edges, one a line, as `zcmoe segment` prints them");
+  add_segmentation_options(app, arguments->segmentation);
+  edges->type_name("FILE")->group("Segmentation");
+  for (const char* other : {"--segments", "--segmentation", "--range"}) edges->excludes(app.get_option(other));
+  add_model_options(app, arguments->model);
+
+  const std::string group = "Fit";
+  app.add_option("--holdout", arguments->holdout, "part of the rows kept out of the fit to judge it by, e.g. 0.2")
+      ->type_name("PART")
+      ->group(group)
+      ->check(CLI::Validator(
+          [](std::string& given) {
+            double value = 0;
+            const bool good = parse_number(given, value) == field_kind::number && value >= 0 && value < 1;
+            return good ? std::string() : "'" + given + "' is not a number from 0 to below 1";
+          },
+          ""));
+  app.add_option("--seed", arguments->seed, "another seed holds out other rows")
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(group);
+  add_choice(app, "--target-dtype", arguments->target_dtype, target_dtype_words,
+             "exactness kept for targets: auto takes f32 if all columns are f4 (an eighth of the memory)")
+      ->group(group);
+  add_choice(app, "--nan-inputs", arguments->fit.nan_inputs, rows_words, "rows with a missing input")->group(group);
+  add_choice(app, "--nonfinite-targets", arguments->fit.nonfinite_targets, rows_words,
+             "rows whose target is missing or infinite")
+      ->group(group);
+  add_choice(app, "--determinism", arguments->fit.determinism, determinism_words,
+             "least determinism needed; every level gives the strongest")
+      ->group(group);
+  add_engine_options(app, arguments->engine);
+  add_talk_options(app, arguments->talk, "summary as JSON on standard output instead of text on standard error");
+  app.footer(
+      "Examples:\n"
+      "  zcmoe fit data.csv --x distance --y air_time --segments 64 --segmentation optimal -o model.safetensors\n"
+      "  zcmoe fit data.csv --x 3 --y 7 --holdout 0.2 -o model.safetensors     columns by number; judged on 20 %\n"
+      "  zcmoe fit x.npy y.npy --segmentation quantile -o model.safetensors    one NPY file per column\n"
+      "  zcmoe fit x.npy y.npy weights.npy --range 0:10 -o model.safetensors   third file: weights\n"
+      "  gunzip -c data.csv.gz | zcmoe fit - --x x --y y -o model.safetensors  from standard input\n"
+      "Rows with a missing field (empty, NA, NaN, null) are skipped and counted.");
+  return [arguments] {
+    if (arguments->talk.json && arguments->output == "-") {
+      fail_usage("--json and --output - both want standard output");
+    }
+    arguments->segmentation.check();
+    fit_run(*arguments).run();
+  };
+}
+
+}  // namespace zcmoe::cli

@@ -1,0 +1,189 @@
+// zcmoe inspect: what a model file holds, for people, as JSON, or as a CSV table of its segments.
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "failure.hpp"
+#include "number.hpp"
+#include "output_file.hpp"
+
+#include <zcmoe/zcmoe.hpp>
+
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace zcmoe::cli {
+namespace {
+
+constexpr std::int64_t max_lines_shown = 24;
+
+struct inspect_arguments {
+  std::string model;
+  bool json = false;
+  bool csv = false;
+};
+
+template <class T>
+std::vector<T> values_of(const T* data, std::int64_t size) {
+  return std::vector<T>(data, data + size);
+}
+
+std::string target_dtype_of(const zcmoe_model_info& info) {
+  if (info.target_dtype == ZCMOE_F32) return "f32";
+  if (info.target_dtype == ZCMOE_F64) return "f64";
+  return "none";
+}
+
+std::string as_json(const std::string& path, const zcmoe_model_info& info) {
+  const zcmoe_model_options& options = info.options;
+  const auto text_or_null = [](const char* name) {
+    return name == nullptr ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(name);
+  };
+  nlohmann::ordered_json json;
+  json["file"] = path;
+  json["segments"] = info.num_segments;
+  json["empty_segments"] = info.num_empty;
+  json["rows"] = info.num_rows;
+  json["range"] = {info.edges[0], info.edges[info.num_segments]};
+  json["mean"] = info.mean;
+  json["noise_variance"] = info.noise_variance;
+  json["feature_name"] = text_or_null(options.feature_name);
+  json["target_name"] = text_or_null(options.target_name);
+  json["target_dtype"] = target_dtype_of(info);
+  json["weighted"] = info.weighted != 0;
+  json["closed_side"] = word_of(closed_side_words, options.closed_side);
+  json["include_outer_edge"] = options.include_outer_edge != 0;
+  json["nan_policy"] = word_of(nan_policy_words, options.nan_policy);
+  json["nan_value"] = options.nan_value;
+  json["range_policy"] = word_of(range_policy_words, options.range_policy);
+  json["range_value"] = options.range_value;
+  json["empty_policy"] = word_of(empty_policy_words, options.empty_policy);
+  json["empty_value"] = options.empty_value;
+  json["shrinkage"] = options.shrinkage;
+  json["edges"] = values_of(info.edges, info.num_segments + 1);
+  // The segments, then those of NaN, underflow and overflow inputs. NaN is null in JSON.
+  json["constants"] = values_of(info.constants, info.num_slots);
+  json["counts"] = values_of(info.counts, info.num_slots);
+  json["weights"] = values_of(info.weights, info.num_slots);
+  json["variances"] = values_of(info.variances, info.num_slots);
+  json["standard_errors"] = values_of(info.standard_errors, info.num_slots);
+  return json.dump(2) + "\n";
+}
+
+/// The slots behind the segments take part only if a policy asks for them.
+bool slot_in_use(const zcmoe_model_info& info, std::int64_t slot) {
+  if (slot < info.num_segments) return true;
+  return slot == info.num_segments ? info.options.nan_policy == ZCMOE_NAN_SEGMENT
+                                   : info.options.range_policy == ZCMOE_RANGE_SEGMENTS;
+}
+
+void write_csv(output_file& output, const zcmoe_model_info& info) {
+  output.write("segment,lower,upper,constant,count,weight,variance,standard_error\n");
+  std::string line;
+  for (std::int64_t slot = 0; slot < info.num_slots; ++slot) {
+    if (!slot_in_use(info, slot)) continue;
+    line = std::to_string(slot) + ",";
+    if (slot < info.num_segments) {
+      append_shortest(line, info.edges[slot]);
+      line += ',';
+      append_shortest(line, info.edges[slot + 1]);
+    } else if (slot == info.num_segments) {
+      line += "nan,nan";
+    } else {
+      const bool below = slot == info.num_segments + 1;
+      line += below ? "-inf," : "";
+      append_shortest(line, info.edges[below ? 0 : info.num_segments]);
+      line += below ? "" : ",inf";
+    }
+    line += ',';
+    append_shortest(line, info.constants[slot]);
+    line += "," + std::to_string(info.counts[slot]);
+    for (const double* column : {info.weights, info.variances, info.standard_errors}) {
+      line += ',';
+      append_shortest(line, column[slot]);
+    }
+    line += '\n';
+    output.write(line);
+  }
+}
+
+std::string padded(const std::string& value, std::size_t width) {
+  return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
+}
+
+void write_text(output_file& output, const std::string& path, const zcmoe_model_info& info) {
+  const zcmoe_model_options& options = info.options;
+  const auto line = [&](const char* name, const std::string& value) {
+    output.write(name + std::string(18 - std::min<std::size_t>(17, std::string(name).size()), ' ') + value + "\n");
+  };
+  const auto with_value = [](const std::string& word, double value) {
+    return word == "value" ? text(word, " ", readable(value)) : word;
+  };
+  line("file", path);
+  line("segments", text(grouped(info.num_segments), ", ", grouped(info.num_empty), " empty"));
+  line("range", text(readable(info.edges[0]), " to ", readable(info.edges[info.num_segments])));
+  if (options.feature_name != nullptr) line("input", options.feature_name);
+  if (options.target_name != nullptr) line("target", options.target_name);
+  line("rows", grouped(info.num_rows));
+  line("target type", text(target_dtype_of(info), info.weighted != 0 ? ", weighted" : ""));
+  line("mean of targets", readable(info.mean));
+  line("noise estimate", text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
+  line("closed side", text(word_of(closed_side_words, options.closed_side),
+                           options.include_outer_edge != 0 ? ", outer edge included" : ", outer edge open"));
+  line("missing input", with_value(word_of(nan_policy_words, options.nan_policy), options.nan_value));
+  line("out of range", with_value(word_of(range_policy_words, options.range_policy), options.range_value));
+  line("empty segments", with_value(word_of(empty_policy_words, options.empty_policy), options.empty_value));
+  if (options.shrinkage > 0) line("shrinkage", readable(options.shrinkage));
+
+  output.write("\n segment        from          to       count    constant  std. error\n");
+  const bool all = info.num_segments <= max_lines_shown;
+  for (std::int64_t slot = 0; slot < info.num_slots; ++slot) {
+    if (!slot_in_use(info, slot)) continue;
+    if (!all && slot == max_lines_shown / 2) {
+      output.write(text("     ... ", grouped(info.num_segments - max_lines_shown), " more; --csv shows all\n"));
+      slot = info.num_segments - max_lines_shown / 2;
+    }
+    std::string row = padded(std::to_string(slot), 8);
+    if (slot < info.num_segments) {
+      row += padded(readable(info.edges[slot]), 12) + padded(readable(info.edges[slot + 1]), 12);
+    } else {
+      const char* const names[] = {"missing", "below", "above"};
+      row += padded(names[slot - info.num_segments], 24);
+    }
+    row += padded(std::to_string(info.counts[slot]), 12) + padded(readable(info.constants[slot]), 12) +
+           padded(readable(info.standard_errors[slot]), 12) + "\n";
+    output.write(row);
+  }
+}
+
+}  // namespace
+
+command_body add_inspect_command(CLI::App& app) {
+  auto arguments = std::make_shared<inspect_arguments>();
+  app.add_option("model", arguments->model, "model file")->type_name("MODEL")->required();
+  CLI::Option* json = app.add_flag("--json", arguments->json, "everything, as one JSON object");
+  app.add_flag("--csv", arguments->csv, "the segments alone, as a CSV table")->excludes(json);
+  app.footer(
+      "Examples:\n"
+      "  zcmoe inspect model.safetensors\n"
+      "  zcmoe inspect model.safetensors --csv > segments.csv\n"
+      "  zcmoe inspect model.safetensors --json | jq .noise_variance");
+  return [arguments] {
+    if (arguments->model == "-") fail_usage("model -: a model is read from a file, not from standard input");
+    const context cpu(ZCMOE_ENGINE_CPU);
+    const model model = model::load(cpu, arguments->model);
+    const zcmoe_model_info info = model.info();
+    output_file output("-");
+    if (arguments->json) {
+      output.write(as_json(arguments->model, info));
+    } else if (arguments->csv) {
+      write_csv(output, info);
+    } else {
+      write_text(output, arguments->model, info);
+    }
+    output.commit();
+  };
+}
+
+}  // namespace zcmoe::cli

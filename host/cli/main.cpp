@@ -1,0 +1,129 @@
+// The command line: parses, runs one subcommand, and turns its outcome into an exit status: 0 success, 1 failure,
+// 2 usage. Data goes to standard output, everything said to people to standard error.
+#include "commands.hpp"
+#include "failure.hpp"
+#include "output_file.hpp"
+
+#include <zcmoe/zcmoe.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+constexpr int exit_success = 0;
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+
+/// One line, whatever the text: callers match on it.
+int report(int status, const std::string& message) {
+  std::string line = "zcmoe: " + message;
+  for (char& c : line) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  std::fprintf(stderr, "%s\n", line.c_str());
+  return status;
+}
+
+extern "C" void stop_on_signal(int signal) {
+  zcmoe::cli::remove_unfinished_output();
+  std::signal(signal, SIG_DFL);
+  ::raise(signal);
+}
+
+// A mapped input that another program cuts short while it is read.
+extern "C" void stop_on_bus_error(int) {
+  static const char message[] = "zcmoe: an input file became shorter while it was read\n";
+  zcmoe::cli::remove_unfinished_output();
+  const ssize_t ignored = ::write(STDERR_FILENO, message, sizeof message - 1);
+  static_cast<void>(ignored);
+  ::_exit(exit_failure);
+}
+
+void prepare_process() {
+  // A closed standard stream would give its number to the first file opened, and be written into.
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+    // Opened the wrong way round, so that using it still fails.
+    const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    static_cast<void>(opened);
+  }
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is then a failed write, which is reported
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    if (std::signal(signal, stop_on_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
+  std::signal(SIGBUS, stop_on_bus_error);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{
+      "zcmoe: regression by many constant experts.\n"
+      "Cuts the input line into segments and answers each with one constant, the mean of its targets.",
+      "zcmoe"};
+  app.set_version_flag("--version", [] { return std::string(zcmoe_build_info()); },
+                       "version, compiler and CUDA of this build");
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  zcmoe fit data.csv --x distance --y air_time --segments 64 --output model.safetensors\n"
+      "  zcmoe predict model.safetensors new.csv --x distance > answers.csv\n"
+      "  zcmoe inspect model.safetensors\n"
+      "  zcmoe segment --segmentation uniform --range 0:1 --segments 8\n"
+      "Each subcommand has its own --help.\n"
+      "Exit status: 0 success, 1 failure, 2 wrong usage.");
+
+  using zcmoe::cli::command_body;
+  std::vector<std::pair<CLI::App*, command_body>> commands;
+  const auto add = [&](const char* name, const char* description, command_body (*add_options)(CLI::App&)) {
+    CLI::App* command = app.add_subcommand(name, description);
+    commands.emplace_back(command, add_options(*command));
+  };
+  add("fit", "learn a model from a table", zcmoe::cli::add_fit_command);
+  add("predict", "answer the inputs of a table with a model", zcmoe::cli::add_predict_command);
+  add("segment", "print where the input range would be cut", zcmoe::cli::add_segment_command);
+  add("inspect", "show what is in a model file", zcmoe::cli::add_inspect_command);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    zcmoe::cli::write_to_stdout(app.help());  // of the subcommand, if one was named
+    return exit_success;
+  } catch (const CLI::CallForVersion& version) {
+    zcmoe::cli::write_to_stdout(std::string(version.what()) + "\n");
+    return exit_success;
+  } catch (const CLI::ParseError& e) {
+    const auto chosen = app.get_subcommands();
+    const std::string help = chosen.empty() ? "zcmoe --help" : "zcmoe " + chosen.front()->get_name() + " --help";
+    return report(exit_usage, std::string(e.what()) + " (see " + help + ")");
+  }
+  for (const auto& [command, body] : commands) {
+    if (command->parsed()) body();
+  }
+  return exit_success;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  prepare_process();
+  try {
+    return run(argc, argv);
+  } catch (const zcmoe::cli::usage_error& e) {
+    return report(exit_usage, e.what());
+  } catch (const zcmoe::error& e) {
+    return report(exit_failure, zcmoe::cli::text(e.what(), " (", zcmoe_status_string(e.status()), ")"));
+  } catch (const std::bad_alloc&) {
+    return report(exit_failure, "out of memory");
+  } catch (const std::exception& e) {
+    return report(exit_failure, e.what());
+  }
+}

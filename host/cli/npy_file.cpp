@@ -1,0 +1,252 @@
+// The header is a Python dictionary literal of three known keys. Source: numpy.lib.format, "Format Version 1.0" to 3.0.
+#include "npy_file.hpp"
+
+#include "failure.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace zcmoe::cli {
+namespace {
+
+constexpr std::string_view magic = "\x93NUMPY";
+constexpr std::size_t max_header = std::size_t{1} << 16;  // of the three keys; NumPy's own headers have 118 bytes
+
+/// Reads {'descr': '<f8', 'fortran_order': False, 'shape': (3,), } and nothing else.
+class header_parser {
+ public:
+  header_parser(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+
+  npy_header parse() {
+    npy_header header;
+    expect('{');
+    while (!accept('}')) {
+      const std::string_view key = quoted();
+      expect(':');
+      if (key == "descr") {
+        once(seen_descr_, key);
+        header.dtype = dtype();
+      } else if (key == "fortran_order") {
+        once(seen_order_, key);
+        fortran_ = boolean();
+      } else if (key == "shape") {
+        once(seen_shape_, key);
+        shape();
+      } else {
+        refuse("unknown key '", key, "'");
+      }
+      if (!accept(',')) {
+        expect('}');
+        break;
+      }
+    }
+    skip_blanks();
+    if (at_ != text_.size()) refuse("text after the dictionary");
+    for (const auto& [seen, key] : {std::pair{seen_descr_, "descr"}, std::pair{seen_order_, "fortran_order"},
+                                    std::pair{seen_shape_, "shape"}}) {
+      if (!seen) refuse("the key '", key, "' is missing");
+    }
+    header.rows = rows();
+    if (header.rows > std::numeric_limits<std::int64_t>::max() / 16) {
+      refuse("shape (", header.rows, ",) is larger than any file");
+    }
+    return header;
+  }
+
+ private:
+  template <class... Args>
+  [[noreturn]] void refuse(const Args&... args) const {
+    fail(name_, ": NPY header: ", args...);
+  }
+
+  void skip_blanks() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t')) ++at_;
+  }
+
+  bool accept(char c) {
+    skip_blanks();
+    if (at_ >= text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+
+  void expect(char c) {
+    if (!accept(c)) refuse("'", c, "' expected at byte ", at_);
+  }
+
+  void once(bool& seen, std::string_view key) const {
+    if (seen) refuse("the key '", key, "' occurs twice");
+    seen = true;
+  }
+
+  std::string_view quoted() {
+    skip_blanks();
+    const char quote = at_ < text_.size() ? text_[at_] : '\0';
+    if (quote != '\'' && quote != '"') refuse("a quoted text expected at byte ", at_);
+    const std::size_t end = text_.find(quote, at_ + 1);
+    if (end == std::string_view::npos) refuse("the quote at byte ", at_, " is not closed");
+    const std::string_view found = text_.substr(at_ + 1, end - at_ - 1);
+    for (const char c : found) {
+      if (c < ' ' || c > '~') refuse("a byte that is no printable ASCII in the text at byte ", at_);
+    }
+    at_ = end + 1;
+    return found.substr(0, 64);
+  }
+
+  zcmoe_dtype dtype() {
+    if (accept('[')) refuse("structured arrays (records) are not supported; save one column as its own array");
+    const std::string_view found = quoted();
+    if (found == "<f4") return ZCMOE_F32;
+    if (found == "<f8") return ZCMOE_F64;
+    if (found == ">f4" || found == ">f8") {
+      refuse("type '", found, "' is big-endian; convert with x.astype('<", found.substr(1), "')");
+    }
+    if (found.find('O') != std::string_view::npos) {
+      refuse("type '", found, "' holds Python objects, which are never loaded; convert with x.astype('<f8')");
+    }
+    refuse("type '", found, "' is neither '<f4' nor '<f8'; convert with x.astype('<f8')");
+  }
+
+  bool boolean() {
+    skip_blanks();
+    for (const auto& [word, value] : {std::pair{std::string_view("True"), true}, std::pair{std::string_view("False"), false}}) {
+      if (text_.substr(at_, word.size()) == word) {
+        at_ += word.size();
+        return value;
+      }
+    }
+    refuse("fortran_order is neither True nor False");
+  }
+
+  void shape() {
+    expect('(');
+    while (!accept(')')) {
+      if (shape_.size() == 32) refuse("shape has more than 32 dimensions");
+      shape_.push_back(length());
+      if (!accept(',')) {
+        expect(')');
+        break;
+      }
+    }
+  }
+
+  std::int64_t length() {
+    skip_blanks();
+    const std::size_t begin = at_;
+    std::int64_t value = 0;
+    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') {
+      const int digit = text_[at_++] - '0';
+      if (value > (std::numeric_limits<std::int64_t>::max() - digit) / 10) refuse("a length in shape exceeds 64 bits");
+      value = value * 10 + digit;
+    }
+    if (at_ == begin) refuse("a length expected in shape, at byte ", at_);
+    return value;
+  }
+
+  std::int64_t rows() const {
+    const bool column = shape_.size() == 2 && shape_[1] == 1;
+    if (shape_.size() == 1 || column) return shape_[0];
+    std::string shown;
+    for (const std::int64_t length : shape_) shown += text(shown.empty() ? "" : ", ", length);
+    refuse("shape (", shown, ")", fortran_ ? " in Fortran order" : "",
+           " is not one column: (n,) or (n, 1); save x[:, k] as its own array");
+  }
+
+  std::string_view text_;
+  const std::string& name_;
+  std::size_t at_ = 0;
+  bool seen_descr_ = false;
+  bool seen_order_ = false;
+  bool seen_shape_ = false;
+  bool fortran_ = false;  // makes no difference to one column
+  std::vector<std::int64_t> shape_;
+};
+
+std::size_t little_endian(std::string_view bytes) {
+  std::size_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+}  // namespace
+
+npy_header parse_npy_header(std::string_view bytes, const std::string& name) {
+  if (bytes.substr(0, magic.size()) != magic) fail(name, ": not an NPY file: it does not begin with \\x93NUMPY");
+  if (bytes.size() < 10) fail(name, ": NPY header: the file ends after ", bytes.size(), " bytes");
+  const int major = static_cast<unsigned char>(bytes[6]);
+  const int minor = static_cast<unsigned char>(bytes[7]);
+  if (major < 1 || major > 3 || minor != 0) {
+    fail(name, ": NPY format version ", major, ".", minor, "; known are 1.0, 2.0 and 3.0");
+  }
+  const std::size_t length_size = major == 1 ? 2 : 4;
+  const std::size_t begin = 8 + length_size;
+  if (bytes.size() < begin) fail(name, ": NPY header: the file ends after ", bytes.size(), " bytes");
+  const std::size_t length = little_endian(bytes.substr(8, length_size));
+  if (length > max_header) fail(name, ": NPY header of ", length, " bytes; the limit is ", max_header);
+  if (length > bytes.size() - begin) {
+    fail(name, ": NPY header of ", length, " bytes, but the file has only ", bytes.size() - begin, " after its start");
+  }
+  npy_header header = header_parser(bytes.substr(begin, length), name).parse();
+  header.data_offset = static_cast<std::int64_t>(begin + length);
+  return header;
+}
+
+std::string make_npy_header(zcmoe_dtype dtype, std::int64_t rows) {
+  std::string header(magic);
+  header += '\x01';
+  header += '\0';
+  header += static_cast<char>(npy_header_size - 10);
+  header += '\0';
+  header += text("{'descr': '<f", element_size(dtype), "', 'fortran_order': False, 'shape': (", rows, ",), }");
+  header.resize(npy_header_size - 1, ' ');
+  return header + '\n';
+}
+
+npy_file::npy_file(input_file input) : input_(std::move(input)) {
+  input_.spool();
+  const std::int64_t size = input_.size();
+  if (size == 0) fail(name(), ": the file is empty");
+  mapped_ = static_cast<std::size_t>(size);
+  void* const mapping = ::mmap(nullptr, mapped_, PROT_READ, MAP_PRIVATE, input_.descriptor(), 0);
+  if (mapping == MAP_FAILED) fail_errno(name(), ": mapping ", size, " bytes");
+  mapping_ = static_cast<char*>(mapping);
+  try {
+    header_ = parse_npy_header({mapping_, mapped_}, name());
+    const std::int64_t data = size - header_.data_offset;
+    const std::int64_t expected = header_.rows * element_size(header_.dtype);
+    if (data != expected) {
+      fail(name(), ": ", header_.rows, " rows of ", element_size(header_.dtype), " bytes need ", expected,
+           " bytes of data, the file has ", data);
+    }
+  } catch (...) {
+    ::munmap(mapping_, mapped_);
+    throw;
+  }
+  ::madvise(mapping_, mapped_, MADV_SEQUENTIAL);
+}
+
+npy_file::~npy_file() {
+  if (mapping_ != nullptr) ::munmap(mapping_, mapped_);
+}
+
+npy_file::npy_file(npy_file&& other) noexcept
+    : input_(std::move(other.input_)),
+      header_(other.header_),
+      mapping_(std::exchange(other.mapping_, nullptr)),
+      mapped_(other.mapped_) {}
+
+void npy_file::drop(std::int64_t begin, std::int64_t end) const noexcept {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = static_cast<std::size_t>(row(begin) - mapping_);
+  const auto last = static_cast<std::size_t>(row(end) - mapping_);
+  const std::size_t from = first / page * page;  // the rows before are done with too
+  const std::size_t to = last / page * page;
+  if (from < to) ::madvise(mapping_ + from, to - from, MADV_DONTNEED);
+}
+
+}  // namespace zcmoe::cli

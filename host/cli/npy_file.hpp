@@ -1,0 +1,61 @@
+// One column of numbers in an NPY file (format versions 1 to 3, little-endian f4 or f8, shape (n,) or (n, 1)): the
+// header is checked as hostile, the data is mapped into memory and read where it lies.
+#pragma once
+
+#include "input_file.hpp"
+
+#include <zcmoe/zcmoe.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace zcmoe::cli {
+
+struct npy_header {
+  zcmoe_dtype dtype = 0;
+  std::int64_t rows = 0;
+  std::int64_t data_offset = 0;
+};
+
+constexpr std::int64_t element_size(zcmoe_dtype dtype) { return dtype == ZCMOE_F32 ? 4 : 8; }
+
+/// Reads the header at the start of bytes, which must hold it whole; name begins the error text.
+npy_header parse_npy_header(std::string_view bytes, const std::string& name);
+
+/// The 128 bytes that begin an NPY file of `rows` numbers; the same size for every number of rows.
+constexpr std::size_t npy_header_size = 128;
+std::string make_npy_header(zcmoe_dtype dtype, std::int64_t rows);
+
+class npy_file {
+ public:
+  /// Maps the file; fails unless it is exactly header and data. A pipe is spooled first.
+  explicit npy_file(input_file input);
+  ~npy_file();
+  npy_file(npy_file&& other) noexcept;
+  npy_file& operator=(npy_file&&) = delete;
+  npy_file(const npy_file&) = delete;
+  npy_file& operator=(const npy_file&) = delete;
+
+  const std::string& name() const noexcept { return input_.name(); }
+  zcmoe_dtype dtype() const noexcept { return header_.dtype; }
+  std::int64_t rows() const noexcept { return header_.rows; }
+  /// The bytes of row i and those behind it; aligned to the type only if aligned() says so.
+  const char* row(std::int64_t i) const noexcept {
+    return mapping_ + header_.data_offset + i * element_size(header_.dtype);
+  }
+  bool aligned() const noexcept { return header_.data_offset % element_size(header_.dtype) == 0; }
+
+  /// Takes the pages of rows begin to end, but for the last, out of the process's resident memory; they can be read
+  /// again. For readers that go from front to back.
+  void drop(std::int64_t begin, std::int64_t end) const noexcept;
+
+ private:
+  input_file input_;
+  npy_header header_;
+  char* mapping_ = nullptr;
+  std::size_t mapped_ = 0;
+};
+
+}  // namespace zcmoe::cli

@@ -1,0 +1,29 @@
+// Numbers in text, the same in every locale: what a field of a table says, and the digits that are written.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace zcmoe::cli {
+
+enum class field_kind { number, missing, unparsable };
+
+/// Reads one field. Blanks around it and a leading + are allowed; an empty field, NA, N/A, NaN, null and None (in any
+/// case) are missing; infinities are numbers. A number too large for a double is unparsable, one too small is 0. value
+/// is NaN unless the answer is number.
+field_kind parse_number(std::string_view field, double& value);
+
+/// The shortest digits that read back as the same value; nan for every NaN.
+void append_shortest(std::string& out, double value);
+void append_shortest(std::string& out, float value);
+
+/// 17 significant digits: any reader gets the same double back.
+void append_17_digits(std::string& out, double value);
+
+/// For people: six significant digits.
+std::string readable(double value);
+
+/// For people: 1234567 as 1,234,567.
+std::string grouped(long long value);
+
+}  // namespace zcmoe::cli

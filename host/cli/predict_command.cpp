@@ -1,0 +1,194 @@
+// zcmoe predict: rows in, answers out, one block at a time and in the order of the rows.
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "failure.hpp"
+#include "number.hpp"
+#include "output_file.hpp"
+#include "prediction_writer.hpp"
+#include "progress.hpp"
+#include "row_source.hpp"
+
+#include <zcmoe/zcmoe.hpp>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace zcmoe::cli {
+namespace {
+
+enum output_format : std::int32_t { format_auto, format_csv, format_npy };
+const choices format_words = {{"auto", format_auto}, {"csv", format_csv}, {"npy", format_npy}};
+const choices dtype_words = {{"f4", ZCMOE_F32}, {"f8", ZCMOE_F64}};
+
+struct predict_arguments {
+  std::string model;
+  table_choice table;
+  std::vector<column_role> roles{{"--x", "", true}};
+  engine_choice engine;
+  std::string output = "-";
+  std::int32_t format = format_auto;
+  std::int32_t dtype = ZCMOE_F64;
+  bool segments = false;
+  bool standard_errors = false;
+  bool no_output_header = false;
+  talk_choice talk;
+
+  bool npy() const {
+    if (format != format_auto) return format == format_npy;
+    return output.size() > 4 && output.compare(output.size() - 4, 4, ".npy") == 0;
+  }
+};
+
+std::unique_ptr<prediction_writer> make_writer(const predict_arguments& arguments, const row_source& rows) {
+  writer_options options;
+  options.dtype = arguments.dtype;
+  options.segments = arguments.segments;
+  options.standard_errors = arguments.standard_errors;
+  options.header = !arguments.no_output_header;
+  return arguments.npy() ? make_npy_writer(arguments.output, options, rows.rows())
+                         : make_csv_writer(arguments.output, options);
+}
+
+void predict(const predict_arguments& arguments) {
+  stopwatch total;
+  stopwatch reading;
+  stopwatch predicting;
+  stopwatch writing;
+  std::int64_t num_rows = 0;
+  std::int64_t unparsable = 0;
+  zcmoe_report report{};
+  report.first_bad_row = -1;
+  std::unique_ptr<row_source> rows;
+  const context engine(arguments.engine.options());
+  {
+    stopwatch::scope all(total);
+    if (arguments.model == "-") fail_usage("model -: a model is read from a file, not from standard input");
+    const model model = model::load(engine, arguments.model);
+    rows = open_rows(arguments.table, arguments.roles);
+    rows->column_name(0);  // a wrong column is told before the output is touched
+    const auto writer = make_writer(arguments, *rows);
+    progress bar("predict", !arguments.talk.quiet);
+    answer_block answers;
+    row_block block;
+    for (;;) {
+      {
+        stopwatch::scope timed(reading);
+        if (!rows->next(block)) break;
+      }
+      const auto size = static_cast<std::size_t>(block.rows);
+      zcmoe_predict_outputs outputs = predict_outputs();
+      outputs.report = &report;
+      if (arguments.dtype == ZCMOE_F32) {
+        answers.values_f32.resize(size);
+        outputs.values = output(answers.values_f32.data());
+      } else {
+        answers.values_f64.resize(size);
+        outputs.values = output(answers.values_f64.data());
+      }
+      if (arguments.segments) {
+        answers.segments.resize(size);
+        outputs.segments = output(answers.segments.data());
+      }
+      if (arguments.standard_errors) {
+        answers.standard_errors.resize(size);
+        outputs.standard_errors = output(answers.standard_errors.data());
+      }
+      answers.rows = block.rows;
+      {
+        stopwatch::scope timed(predicting);
+        model.predict_sync(block.columns[0], block.rows, outputs);
+      }
+      {
+        stopwatch::scope timed(writing);
+        writer->write(answers);
+      }
+      if (block.unparsable != nullptr) {
+        for (std::size_t i = 0; i < size; ++i) unparsable += block.unparsable[i] != 0 ? 1 : 0;
+      }
+      num_rows = block.first_row + block.rows;
+      bar.update(rows->done(), num_rows);
+    }
+    stopwatch::scope timed(writing);
+    writer->commit();
+  }
+
+  const double rows_per_second =
+      total.seconds() > 0 ? static_cast<double>(num_rows) / total.seconds() : 0.0;
+  if (arguments.talk.json) {
+    const zcmoe_context_info info = engine.info();
+    nlohmann::ordered_json json;
+    json["version"] = zcmoe_version();
+    json["engine"] = info.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu";
+    json["engine_name"] = info.name;
+    json["model"] = arguments.model;
+    json["inputs"] = arguments.table.inputs;
+    json["format"] = rows->format();
+    json["output"] = arguments.output;
+    json["rows"] = num_rows;
+    json["missing_inputs"] = report.nan_inputs;
+    json["unparsable_inputs"] = unparsable;
+    json["first_unparsable"] = rows->first_unparsable();
+    json["below_range"] = report.below_range;
+    json["above_range"] = report.above_range;
+    json["seconds"] = {{"read", reading.seconds()},
+                       {"predict", predicting.seconds()},
+                       {"write", writing.seconds()},
+                       {"total", total.seconds()}};
+    json["rows_per_second"] = rows_per_second;
+    write_to_stdout(json.dump(2) + "\n");
+  } else if (!arguments.talk.quiet) {
+    std::fprintf(stderr, "%s rows answered in %s s (%s M rows/s), %s", grouped(num_rows).c_str(),
+                 readable(total.seconds()).c_str(), readable(rows_per_second / 1e6).c_str(), engine.info().name);
+    if (report.nan_inputs > 0) std::fprintf(stderr, "; %s missing inputs", grouped(report.nan_inputs).c_str());
+    if (unparsable > 0) {
+      std::fprintf(stderr, ", %s of them not a number (first: %s)", grouped(unparsable).c_str(),
+                   rows->first_unparsable().c_str());
+    }
+    const std::int64_t outside = report.below_range + report.above_range;
+    if (outside > 0) std::fprintf(stderr, "; %s inputs out of range", grouped(outside).c_str());
+    std::fputc('\n', stderr);
+  }
+}
+
+}  // namespace
+
+command_body add_predict_command(CLI::App& app) {
+  auto arguments = std::make_shared<predict_arguments>();
+  app.add_option("model", arguments->model, "model file, as written by `zcmoe fit`")->type_name("MODEL")->required();
+  add_table_options(app, arguments->table, true);
+  app.add_option("--x", arguments->roles[0].value, "CSV: input column, header text or number")->type_name("COLUMN");
+  app.add_option("-o,--output", arguments->output, "file to write; - is standard output")
+      ->type_name("FILE")
+      ->capture_default_str();
+  add_choice(app, "--output-format", arguments->format, format_words, "auto: NPY if the name ends in .npy, else CSV");
+  add_choice(app, "--output-dtype", arguments->dtype, dtype_words, "precision of the predictions");
+  app.add_flag("--segments-column", arguments->segments,
+               "CSV: add the column segment (0 to m-1; -1 none; m NaN, m+1 below, m+2 above the range)");
+  app.add_flag("--standard-error", arguments->standard_errors, "CSV: add the column standard_error");
+  app.add_flag("--no-output-header", arguments->no_output_header, "CSV: write no line of column names");
+  add_engine_options(app, arguments->engine);
+  add_talk_options(app, arguments->talk, "summary as JSON on standard output (the predictions then need --output)");
+  app.footer(
+      "Examples:\n"
+      "  zcmoe predict model.safetensors data.csv --x distance             CSV on standard output\n"
+      "  zcmoe predict model.safetensors x.npy --output y.npy              NPY in, NPY out\n"
+      "  zcmoe predict model.safetensors data.csv --x 2 --segments-column --standard-error -o answers.csv\n"
+      "  produce | zcmoe predict model.safetensors - --x 1 --no-header     from standard input\n"
+      "Every row of the input gets its row of output: a missing or unreadable input counts as NaN, which the model\n"
+      "answers as it was told when it was fitted (--nan-policy).");
+  return [arguments] {
+    if (arguments->talk.json && arguments->output == "-") {
+      fail_usage("--json needs --output FILE: predictions and summary both want standard output");
+    }
+    if (arguments->npy() && (arguments->segments || arguments->standard_errors)) {
+      fail_usage(arguments->segments ? "--segments-column" : "--standard-error",
+                 " needs CSV output; an NPY file holds the predictions alone");
+    }
+    predict(*arguments);
+  };
+}
+
+}  // namespace zcmoe::cli

@@ -1,0 +1,141 @@
+// The two output formats.
+#include "prediction_writer.hpp"
+
+#include "failure.hpp"
+#include "input_file.hpp"
+#include "npy_file.hpp"
+#include "number.hpp"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <array>
+
+namespace zcmoe::cli {
+namespace {
+
+class csv_writer final : public prediction_writer {
+ public:
+  csv_writer(const std::string& path, const writer_options& options) : output_(path), options_(options) {
+    if (!options_.header) return;
+    text_ = "prediction";
+    if (options_.segments) text_ += ",segment";
+    if (options_.standard_errors) text_ += ",standard_error";
+    text_ += '\n';
+    output_.write(text_);
+  }
+
+  void write(const answer_block& answers) override {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(answers.rows); ++i) {
+      text_.clear();
+      if (options_.dtype == ZCMOE_F32) {
+        append_shortest(text_, answers.values_f32[i]);
+      } else {
+        append_shortest(text_, answers.values_f64[i]);
+      }
+      if (options_.segments) append_segment(answers.segments[i]);
+      if (options_.standard_errors) {
+        text_ += ',';
+        append_shortest(text_, answers.standard_errors[i]);
+      }
+      text_ += '\n';
+      output_.write(text_);
+    }
+  }
+
+  void commit() override { output_.commit(); }
+
+ private:
+  void append_segment(std::int64_t segment) {
+    std::array<char, 24> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), segment).ptr;
+    text_ += ',';
+    text_.append(digits.data(), end);
+  }
+
+  output_file output_;
+  writer_options options_;
+  std::string text_;
+};
+
+class npy_writer final : public prediction_writer {
+ public:
+  npy_writer(const std::string& path, const writer_options& options, std::int64_t rows)
+      : output_(path), options_(options), expected_(rows) {
+    // Without a count the header is written last: into the file, or behind a copy of the data if there is none.
+    if (expected_ < 0 && !output_.is_file()) {
+      spool_ = open_unlinked_file();
+    } else {
+      output_.write(make_npy_header(options_.dtype, std::max<std::int64_t>(expected_, 0)));
+    }
+  }
+  ~npy_writer() override {
+    if (spool_ >= 0) ::close(spool_);
+  }
+  npy_writer(const npy_writer&) = delete;
+  npy_writer& operator=(const npy_writer&) = delete;
+
+  void write(const answer_block& answers) override {
+    const void* const data = options_.dtype == ZCMOE_F32 ? static_cast<const void*>(answers.values_f32.data())
+                                                         : static_cast<const void*>(answers.values_f64.data());
+    const auto size = static_cast<std::size_t>(answers.rows * element_size(options_.dtype));
+    rows_ += answers.rows;
+    if (spool_ >= 0) {
+      write_spool(static_cast<const char*>(data), size);
+    } else {
+      output_.write(data, size);
+    }
+  }
+
+  void commit() override {
+    const std::string header = make_npy_header(options_.dtype, rows_);
+    if (spool_ >= 0) {
+      output_.write(header);
+      copy_spool();
+    } else if (expected_ < 0) {
+      output_.rewrite_start(header);
+    }
+    output_.commit();
+  }
+
+ private:
+  void write_spool(const char* data, std::size_t size) {
+    while (size > 0) {
+      const ssize_t written = ::write(spool_, data, size);
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) fail_errno("the temporary copy of the output");
+      data += written;
+      size -= static_cast<std::size_t>(written);
+    }
+  }
+
+  void copy_spool() {
+    if (::lseek(spool_, 0, SEEK_SET) < 0) fail_errno("the temporary copy of the output");
+    std::vector<char> buffer(std::size_t{1} << 18);
+    for (;;) {
+      const ssize_t got = ::read(spool_, buffer.data(), buffer.size());
+      if (got < 0) fail_errno("the temporary copy of the output");
+      if (got == 0) return;
+      output_.write(buffer.data(), static_cast<std::size_t>(got));
+    }
+  }
+
+  output_file output_;
+  writer_options options_;
+  std::int64_t expected_;
+  std::int64_t rows_ = 0;
+  int spool_ = -1;
+};
+
+}  // namespace
+
+std::unique_ptr<prediction_writer> make_csv_writer(const std::string& path, const writer_options& options) {
+  return std::make_unique<csv_writer>(path, options);
+}
+
+std::unique_ptr<prediction_writer> make_npy_writer(const std::string& path, const writer_options& options,
+                                                   std::int64_t rows) {
+  return std::make_unique<npy_writer>(path, options, rows);
+}
+
+}  // namespace zcmoe::cli

@@ -1,0 +1,73 @@
+// Rows of a table, a block at a time and as often as needed, whatever the table is: one CSV file with named columns, or
+// one NPY file per column. Blocks of NPY files point into the mapped file.
+#pragma once
+
+#include "csv_reader.hpp"
+
+#include <zcmoe/zcmoe.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace zcmoe::cli {
+
+/// A column that a command can use. Column k of every block is role k.
+struct column_role {
+  std::string option;  // "--x": a name or number in a CSV file, or an NPY file
+  std::string value;   // as given by the user; empty: not given
+  bool required = false;
+};
+
+struct table_choice {
+  std::vector<std::string> inputs;  // one CSV file, or NPY files in the order of the roles; "-": standard input
+  csv_options csv;
+};
+
+struct row_block {
+  std::array<zcmoe_array, max_columns> columns{};  // data is null where the table has no such column
+  std::int64_t first_row = 0;                      // 0-based number of the first row in the table
+  std::int64_t rows = 0;
+  const unsigned char* missing = nullptr;     // CSV: a row, bit k: column k has no value (and reads NaN)
+  const unsigned char* unparsable = nullptr;  // CSV: a row, bit k: column k is no number (and reads NaN)
+};
+
+class row_source {
+ public:
+  virtual ~row_source() = default;
+
+  /// The next rows, valid until the next call; false at the end.
+  virtual bool next(row_block& block) = 0;
+  /// Makes rewind() possible; before the first row is read. Standard input is copied to a temporary file.
+  virtual void make_rewindable() = 0;
+  virtual void rewind() = 0;
+
+  virtual bool has(std::size_t role) const = 0;
+  /// ZCMOE_F32 or ZCMOE_F64.
+  virtual zcmoe_dtype dtype(std::size_t role) const = 0;
+  /// Header text of a CSV column; empty for an NPY file.
+  virtual std::string column_name(std::size_t role) = 0;
+  /// "csv" or "npy".
+  virtual const char* format() const = 0;
+  /// The first unparsable field met; empty if none.
+  virtual std::string first_unparsable() const = 0;
+  /// Part of this pass that is done, 0 to 1; negative if unknown.
+  virtual double done() const = 0;
+  /// Rows in all; -1 if not known beforehand.
+  virtual std::int64_t rows() const = 0;
+  /// Bytes of the input read in this pass.
+  virtual std::int64_t bytes() const = 0;
+};
+
+/// Opens the table; fails if files do not fit each other. Missing or contradictory arguments are usage errors.
+std::unique_ptr<row_source> open_rows(const table_choice& table, const std::vector<column_role>& roles);
+
+/// Element i of a column.
+inline double element(const zcmoe_array& column, std::int64_t i) {
+  return column.dtype == ZCMOE_F32 ? static_cast<double>(static_cast<const float*>(column.data)[i])
+                                   : static_cast<const double*>(column.data)[i];
+}
+
+}  // namespace zcmoe::cli

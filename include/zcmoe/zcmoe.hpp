@@ -1,0 +1,326 @@
+// C++17 over zcmoe.h: owning handles, vectors, exceptions. Header-only; carries no ABI. zcmoe.h documents each call.
+//
+//   zcmoe::context cpu(ZCMOE_ENGINE_CPU);
+//   zcmoe::fit fit(cpu, zcmoe::uniform_edges(0, 1, 64));
+//   fit.add_sync(x, y);                               // std::vector<float> or <double>, or pointer and length
+//   zcmoe::model model = fit.finish();
+//   std::vector<double> answers = model.predict_sync(x);
+#pragma once
+
+#include <zcmoe/zcmoe.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace zcmoe {
+
+/// What a failed call throws: its status and the text of zcmoe_last_error().
+class error : public std::runtime_error {
+ public:
+  error(zcmoe_status status, const char* text) : std::runtime_error(text), status_(status) {}
+  zcmoe_status status() const noexcept { return status_; }
+
+ private:
+  zcmoe_status status_;
+};
+
+inline void check(zcmoe_status status) {
+  if (status != ZCMOE_OK) throw error(status, zcmoe_last_error());
+}
+
+template <class T>
+constexpr zcmoe_dtype dtype_of() {
+  using value = std::remove_cv_t<T>;
+  if constexpr (std::is_same_v<value, float>) return ZCMOE_F32;
+  if constexpr (std::is_same_v<value, double>) return ZCMOE_F64;
+  if constexpr (std::is_same_v<value, std::int8_t>) return ZCMOE_I8;
+  if constexpr (std::is_same_v<value, std::uint8_t>) return ZCMOE_U8;
+  if constexpr (std::is_same_v<value, std::int16_t>) return ZCMOE_I16;
+  if constexpr (std::is_same_v<value, std::uint16_t>) return ZCMOE_U16;
+  if constexpr (std::is_same_v<value, std::int32_t>) return ZCMOE_I32;
+  if constexpr (std::is_same_v<value, std::uint32_t>) return ZCMOE_U32;
+  if constexpr (std::is_same_v<value, std::int64_t>) return ZCMOE_I64;
+  return 0;
+}
+
+/// Describes memory the library reads; stride in elements.
+template <class T>
+zcmoe_array array(const T* data, std::int64_t stride = 1) {
+  static_assert(dtype_of<T>() != 0, "not a type zcmoe reads");
+  return {data, dtype_of<T>(), stride};
+}
+/// Describes memory the library writes.
+template <class T>
+zcmoe_output output(T* data, std::int64_t stride = 1) {
+  static_assert(dtype_of<T>() != 0, "not a type zcmoe writes");
+  return {data, dtype_of<T>(), stride};
+}
+inline zcmoe_array no_array() { return {nullptr, ZCMOE_F64, 1}; }
+
+inline zcmoe_model_options model_options() { return ZCMOE_MODEL_OPTIONS_INIT; }
+inline zcmoe_fit_options fit_options() { return ZCMOE_FIT_OPTIONS_INIT; }
+inline zcmoe_context_options context_options() { return ZCMOE_CONTEXT_OPTIONS_INIT; }
+inline zcmoe_predict_outputs predict_outputs() { return ZCMOE_PREDICT_OUTPUTS_INIT; }
+
+namespace detail {
+template <class Handle, zcmoe_status (*Destroy)(Handle*)>
+struct destroyer {
+  void operator()(Handle* handle) const noexcept { Destroy(handle); }
+};
+inline std::int64_t length_of(const std::vector<double>& edges) { return static_cast<std::int64_t>(edges.size()) - 1; }
+
+/// Runs a builder of at most num_segments segments and keeps what it built.
+template <class Build>
+std::vector<double> built_edges(std::int64_t num_segments, Build&& build) {
+  if (num_segments < 1 || num_segments > ZCMOE_MAX_SEGMENTS) {
+    throw error(ZCMOE_ERR_INVALID_ARGUMENT, ("num_segments=" + std::to_string(num_segments) + " is not in 1.." +
+                                             std::to_string(ZCMOE_MAX_SEGMENTS)).c_str());
+  }
+  std::vector<double> edges(static_cast<std::size_t>(num_segments) + 1);
+  std::int64_t built = num_segments;
+  check(build(edges.data(), &built));
+  edges.resize(static_cast<std::size_t>(built) + 1);
+  return edges;
+}
+
+/// Lets a callable cross the C interface; an exception it throws is kept and thrown again behind the call.
+template <class First, class Second>
+struct callbacks {
+  const First& first;
+  const Second& second;
+  std::exception_ptr thrown = nullptr;
+
+  static double call_first(void* user, double x) { return static_cast<callbacks*>(user)->call(true, x); }
+  static double call_second(void* user, double x) { return static_cast<callbacks*>(user)->call(false, x); }
+  double call(bool is_first, double x) noexcept {
+    if (thrown) return 0.0;
+    try {
+      return is_first ? first(x) : second(x);
+    } catch (...) {
+      thrown = std::current_exception();
+      return 0.0;
+    }
+  }
+  void rethrow() const {
+    if (thrown) std::rethrow_exception(thrown);
+  }
+};
+}  // namespace detail
+
+// ------------------------------------------------------------ segmentation
+
+inline std::vector<double> uniform_edges(double lo, double hi, std::int64_t num_segments) {
+  return detail::built_edges(num_segments, [&](double* edges, std::int64_t*) {
+    return zcmoe_segment_uniform(lo, hi, num_segments, edges);
+  });
+}
+
+template <class T>
+std::vector<double> quantile_edges(const std::vector<T>& x, std::int64_t num_segments) {
+  return detail::built_edges(num_segments, [&](double* edges, std::int64_t* built) {
+    return zcmoe_segment_quantile(array(x.data()), no_array(), static_cast<std::int64_t>(x.size()), num_segments,
+                                  edges, built);
+  });
+}
+
+/// Edges for a known density p(x) and slope b'(x), any callables.
+template <class Density, class Slope>
+std::vector<double> optimal_edges(const Density& density, const Slope& slope, double lo, double hi,
+                                  std::int64_t num_segments, const zcmoe_density_options* options = nullptr) {
+  using both = detail::callbacks<Density, Slope>;
+  both calls{density, slope};
+  auto edges = detail::built_edges(num_segments, [&](double* out, std::int64_t* built) {
+    const zcmoe_status status = zcmoe_segment_optimal(&both::call_first, &both::call_second, &calls, lo, hi,
+                                                      num_segments, options, out, built);
+    calls.rethrow();
+    return status;
+  });
+  return edges;
+}
+
+template <class X, class Y>
+std::vector<double> optimal_edges_from_data(const std::vector<X>& x, const std::vector<Y>& y,
+                                            std::int64_t num_segments,
+                                            const zcmoe_plug_in_options* options = nullptr) {
+  if (x.size() != y.size()) throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x and y differ in length");
+  return detail::built_edges(num_segments, [&](double* edges, std::int64_t* built) {
+    return zcmoe_segment_optimal_from_data(array(x.data()), array(y.data()), no_array(),
+                                           static_cast<std::int64_t>(x.size()), num_segments, options, edges, built);
+  });
+}
+
+/// Constants for a known density p(x) and regression function b(x).
+template <class Density, class Regression>
+std::vector<double> optimal_constants(const Density& density, const Regression& regression,
+                                      const std::vector<double>& edges,
+                                      zcmoe_constant_rule rule = ZCMOE_CONSTANT_MEAN) {
+  using both = detail::callbacks<Density, Regression>;
+  both calls{density, regression};
+  std::vector<double> constants(edges.empty() ? 0 : edges.size() - 1);
+  const zcmoe_status status = zcmoe_optimal_constants(&both::call_first, &both::call_second, &calls, edges.data(),
+                                                      detail::length_of(edges), rule, constants.data());
+  calls.rethrow();
+  check(status);
+  return constants;
+}
+
+// ----------------------------------------------------------------- context
+
+class context {
+ public:
+  explicit context(zcmoe_engine engine = ZCMOE_ENGINE_AUTO) {
+    zcmoe_context_options options = context_options();
+    options.engine = engine;
+    create(options);
+  }
+  explicit context(const zcmoe_context_options& options) { create(options); }
+
+  zcmoe_context_info info() const {
+    zcmoe_context_info info = ZCMOE_CONTEXT_INFO_INIT;
+    check(zcmoe_context_get_info(get(), &info));
+    return info;
+  }
+  zcmoe_context* get() const noexcept { return handle_.get(); }
+
+ private:
+  void create(const zcmoe_context_options& options) {
+    zcmoe_context* handle = nullptr;
+    check(zcmoe_context_create(&options, &handle));
+    handle_.reset(handle);
+  }
+  std::unique_ptr<zcmoe_context, detail::destroyer<zcmoe_context, zcmoe_context_destroy>> handle_;
+};
+
+// ------------------------------------------------------------------- model
+
+class model {
+ public:
+  explicit model(zcmoe_model* handle) : handle_(handle) {}  // takes ownership
+  model(const context& context, const std::vector<double>& edges, const std::vector<double>& constants,
+        const zcmoe_model_options& options = model_options()) {
+    if (edges.size() != constants.size() + 1) {
+      throw error(ZCMOE_ERR_INVALID_ARGUMENT, "edges must have one entry more than constants");
+    }
+    zcmoe_model* handle = nullptr;
+    check(zcmoe_model_create(context.get(), edges.data(), constants.data(), detail::length_of(edges), &options,
+                             &handle));
+    handle_.reset(handle);
+  }
+  static model load(const context& context, const std::string& path) {
+    zcmoe_model* handle = nullptr;
+    check(zcmoe_model_load(context.get(), path.c_str(), &handle));
+    return model(handle);
+  }
+  void save(const std::string& path) const { check(zcmoe_model_save(get(), path.c_str())); }
+
+  zcmoe_model_info info() const {
+    zcmoe_model_info info{};
+    info.struct_size = sizeof info;
+    check(zcmoe_model_get_info(get(), &info));
+    return info;
+  }
+  /// Tables for kernels of your own; wrap it in zcmoe::model_view (model_view.hpp).
+  zcmoe_model_view view() const {
+    zcmoe_model_view view{};
+    check(zcmoe_model_get_view(get(), &view));
+    return view;
+  }
+
+  void predict(zcmoe_array x, std::int64_t n, const zcmoe_predict_outputs& outputs, zcmoe_stream stream) const {
+    check(zcmoe_predict(get(), x, n, &outputs, stream));
+  }
+  void predict_sync(zcmoe_array x, std::int64_t n, const zcmoe_predict_outputs& outputs,
+                    zcmoe_stream stream = nullptr) const {
+    check(zcmoe_predict_sync(get(), x, n, &outputs, stream));
+  }
+  /// Answers host inputs in their own precision (float for float, else double).
+  template <class T>
+  auto predict_sync(const std::vector<T>& x) const {
+    std::vector<std::conditional_t<std::is_same_v<T, float>, float, double>> values(x.size());
+    zcmoe_predict_outputs outputs = predict_outputs();
+    outputs.values = output(values.data());
+    predict_sync(array(x.data()), static_cast<std::int64_t>(x.size()), outputs);
+    return values;
+  }
+  zcmoe_model* get() const noexcept { return handle_.get(); }
+
+ private:
+  std::unique_ptr<zcmoe_model, detail::destroyer<zcmoe_model, zcmoe_model_destroy>> handle_;
+};
+
+// --------------------------------------------------------------------- fit
+
+class fit {
+ public:
+  fit(const context& context, const std::vector<double>& edges, const zcmoe_model_options& model = model_options(),
+      const zcmoe_fit_options& options = fit_options()) {
+    zcmoe_fit* handle = nullptr;
+    check(zcmoe_fit_create(context.get(), edges.data(), detail::length_of(edges), &model, &options, &handle));
+    handle_.reset(handle);
+  }
+  static fit deserialize(const context& context, const std::vector<unsigned char>& bytes) {
+    zcmoe_fit* handle = nullptr;
+    check(zcmoe_fit_deserialize(context.get(), bytes.data(), bytes.size(), &handle));
+    return fit(handle);
+  }
+
+  void add(zcmoe_array x, zcmoe_array y, zcmoe_array weights, std::int64_t n, void* workspace,
+           std::size_t workspace_bytes, zcmoe_stream stream) {
+    check(zcmoe_fit_add(get(), x, y, weights, n, workspace, workspace_bytes, stream));
+  }
+  void add_sync(zcmoe_array x, zcmoe_array y, zcmoe_array weights, std::int64_t n, zcmoe_stream stream = nullptr) {
+    check(zcmoe_fit_add_sync(get(), x, y, weights, n, stream));
+  }
+  template <class X, class Y>
+  void add_sync(const std::vector<X>& x, const std::vector<Y>& y) {
+    if (x.size() != y.size()) throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x and y differ in length");
+    add_sync(array(x.data()), array(y.data()), no_array(), static_cast<std::int64_t>(x.size()));
+  }
+  template <class X, class Y, class W>
+  void add_sync(const std::vector<X>& x, const std::vector<Y>& y, const std::vector<W>& weights) {
+    if (x.size() != y.size() || x.size() != weights.size()) {
+      throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x, y and weights differ in length");
+    }
+    add_sync(array(x.data()), array(y.data()), array(weights.data()), static_cast<std::int64_t>(x.size()));
+  }
+
+  void merge(const fit& source, zcmoe_stream stream = nullptr) {
+    check(zcmoe_fit_merge(get(), source.get(), stream));
+  }
+  std::size_t workspace(std::int64_t n) const {
+    std::size_t bytes = 0;
+    check(zcmoe_fit_workspace(get(), n, &bytes));
+    return bytes;
+  }
+  zcmoe_report report(zcmoe_stream stream = nullptr) const {
+    zcmoe_report report{};
+    check(zcmoe_fit_get_report(get(), &report, stream));
+    return report;
+  }
+  model finish(zcmoe_stream stream = nullptr) const {
+    zcmoe_model* handle = nullptr;
+    check(zcmoe_fit_finish(get(), &handle, stream));
+    return model(handle);
+  }
+  std::vector<unsigned char> serialize(zcmoe_stream stream = nullptr) const {
+    std::size_t bytes = 0;
+    check(zcmoe_fit_serialize(get(), nullptr, 0, &bytes, stream));
+    std::vector<unsigned char> state(bytes);
+    check(zcmoe_fit_serialize(get(), state.data(), state.size(), &bytes, stream));
+    return state;
+  }
+  zcmoe_fit* get() const noexcept { return handle_.get(); }
+
+ private:
+  explicit fit(zcmoe_fit* handle) : handle_(handle) {}
+  std::unique_ptr<zcmoe_fit, detail::destroyer<zcmoe_fit, zcmoe_fit_destroy>> handle_;
+};
+
+}  // namespace zcmoe

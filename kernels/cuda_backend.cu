@@ -1,0 +1,358 @@
+// The CUDA engine: memory, staging of host arrays, and the order of launches. Kernels are in the files beside it.
+// Nothing here waits for the device but upload, download, summarize and the functions whose names end in _sync.
+#include "cuda_check.hpp"
+#include "device_buffer.hpp"
+#include "launchers.hpp"
+
+#include <cuda/version>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstring>
+
+namespace zcmoe::detail {
+namespace {
+
+/// The array from its row `first` on.
+zcmoe_array rows_from(zcmoe_array array, std::int64_t first) {
+  if (array.data != nullptr) {
+    array.data = static_cast<const char*>(array.data) + first * array.stride * size_of(array.dtype);
+  }
+  return array;
+}
+
+template <class Element>
+void copy_strided(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride, std::int64_t n) {
+  auto* out = static_cast<Element*>(to);
+  const auto* in = static_cast<const Element*>(from);
+  for (std::int64_t i = 0; i < n; ++i) out[i * to_stride] = in[i * from_stride];
+}
+
+/// Copies n elements of 1, 2, 4 or 8 bytes on the host; strides in elements.
+void copy_elements(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride, std::int64_t n,
+                   std::int64_t element_size) {
+  if (to_stride == 1 && from_stride == 1) {
+    std::memcpy(to, from, static_cast<std::size_t>(n * element_size));
+    return;
+  }
+  switch (element_size) {
+    case 1: copy_strided<std::uint8_t>(to, to_stride, from, from_stride, n); break;
+    case 2: copy_strided<std::uint16_t>(to, to_stride, from, from_stride, n); break;
+    case 4: copy_strided<std::uint32_t>(to, to_stride, from, from_stride, n); break;
+    default: copy_strided<std::uint64_t>(to, to_stride, from, from_stride, n);
+  }
+}
+
+/// Rows of a host array that go to the device at a time: large enough to hide latency, small enough to stay cheap.
+constexpr std::int64_t staged_rows = std::int64_t{1} << 20;
+
+std::size_t bytes_of(std::int64_t rows, std::int64_t element_size) {
+  return (static_cast<std::size_t>(rows * element_size) + device_alignment - 1) / device_alignment * device_alignment;
+}
+
+/// Scratch of the sorts, asked of CUB once, so that a workspace query needs no device call: for every key type,
+/// payload size and power of two of rows. Entries grow with rows and key size.
+class sort_scratch_table {
+ public:
+  sort_scratch_table() {
+    for (std::size_t p = 0; p < 2; ++p) {
+      for (std::size_t k = 0; k < 3; ++k) {
+        for (std::size_t r = 0; r < num_steps; ++r) {
+          std::size_t bytes = sort_scratch_bytes(1 << k, p == 0 ? 4 : 8, min_chunk_rows << r);
+          if (k > 0) bytes = std::max(bytes, bytes_[p][k - 1][r]);
+          if (r > 0) bytes = std::max(bytes, bytes_[p][k][r - 1]);
+          bytes_[p][k][r] = bytes;
+        }
+      }
+    }
+  }
+  std::size_t bytes(int key_size, int payload_bytes, std::int64_t num_rows) const {
+    std::size_t r = 0;
+    while ((min_chunk_rows << r) < num_rows) ++r;
+    return bytes_[payload_bytes == 4 ? 0 : 1][key_size / 2][r];  // 1, 2, 4 bytes -> 0, 1, 2
+  }
+
+ private:
+  static constexpr std::size_t num_steps = 11;
+  static_assert(min_chunk_rows << (num_steps - 1) == max_chunk_rows, "one entry per power of two");
+  std::size_t bytes_[2][3][num_steps];
+};
+
+class cuda_backend final : public backend {
+ public:
+  /// The device is current.
+  explicit cuda_backend(const zcmoe_context_options& options) : device_(options.device), allocator_(options) {
+    cudaDeviceProp properties;
+    ZCMOE_CUDA_TRY(cudaGetDeviceProperties(&properties, device_));
+    std::memcpy(name_, properties.name, sizeof name_ - 1);
+  }
+  ~cuda_backend() override = default;
+
+  zcmoe_engine engine() const override { return ZCMOE_ENGINE_CUDA; }
+  void describe(zcmoe_context_info& info) const override {
+    info.engine = ZCMOE_ENGINE_CUDA;
+    info.device = device_;
+    info.num_threads = 0;
+    std::memcpy(info.name, name_, sizeof info.name);
+  }
+
+  void* allocate_zeroed(std::size_t bytes, zcmoe_stream stream) override {
+    const device_guard guard(device_);
+    device_buffer buffer(allocator_, bytes, stream);
+    ZCMOE_CUDA_TRY(cudaMemsetAsync(buffer.data(), 0, bytes, stream));
+    return buffer.release();
+  }
+  void deallocate(void* pointer, std::size_t bytes, zcmoe_stream stream) noexcept override {
+    try {
+      const device_guard guard(device_);
+      allocator_.deallocate(pointer, bytes, stream);
+    } catch (...) {  // the device is lost, and its memory with it
+    }
+  }
+  void upload(void* to, const void* from, std::size_t bytes, zcmoe_stream stream) override {
+    copy(to, from, bytes, cudaMemcpyHostToDevice, stream);
+  }
+  void download(void* to, const void* from, std::size_t bytes, zcmoe_stream stream) const override {
+    copy(to, from, bytes, cudaMemcpyDeviceToHost, stream);
+  }
+
+  void predict(const predict_job& job, zcmoe_stream stream) const override {
+    const device_guard guard(device_);
+    launch_predict(job, stream);
+  }
+  void predict_sync(const predict_job& job, zcmoe_stream stream) const override;
+
+  std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const override {
+    if (n <= 0) return 0;
+    const row_keys keys = keys_for(layout.num_slots());  // policies may use fewer, and then less of it
+    return regions(layout, keys, std::min(n, max_chunk_rows)).total;
+  }
+  void accumulate(const fit_job& job, zcmoe_stream stream) override;
+  void accumulate_sync(const fit_job& job, zcmoe_stream stream) override;
+
+  void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from, zcmoe_stream stream) override {
+    const device_guard guard(device_);
+    launch_merge(layout, to, from, stream);
+  }
+  void summarize(const state_layout& layout, const std::int64_t* state, slot_summary* summaries,
+                 zcmoe_stream stream) override {
+    const device_guard guard(device_);
+    const std::size_t bytes = static_cast<std::size_t>(layout.num_slots()) * sizeof(slot_summary);
+    const device_buffer buffer(allocator_, bytes, stream);
+    launch_summarize(layout, state, static_cast<slot_summary*>(buffer.data()), stream);
+    ZCMOE_CUDA_TRY(cudaMemcpyAsync(summaries, buffer.data(), bytes, cudaMemcpyDeviceToHost, stream));
+    ZCMOE_CUDA_TRY(cudaStreamSynchronize(stream));
+  }
+
+ private:
+  void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, zcmoe_stream stream) const {
+    const device_guard guard(device_);
+    if (bytes == 0) return;
+    ZCMOE_CUDA_TRY(cudaMemcpyAsync(to, from, bytes, kind, stream));
+    ZCMOE_CUDA_TRY(cudaStreamSynchronize(stream));
+  }
+  chunk_regions regions(const state_layout& layout, const row_keys& keys, std::int64_t num_rows) const {
+    const int payload_bytes = payload_size(layout);
+    return regions_for(num_rows, keys, payload_bytes, sort_scratch_.bytes(keys.size, payload_bytes, num_rows));
+  }
+  void accumulate_chunk(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const;
+
+  int device_;
+  device_allocator allocator_;
+  sort_scratch_table sort_scratch_;
+  char name_[sizeof(zcmoe_context_info::name)] = {};
+};
+
+// --------------------------------------------------------------------- fit
+
+/// One chunk, in reading order. Launches that change the state: carry, route (counters), reduce, count_rows.
+void cuda_backend::accumulate_chunk(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const {
+  const chunk_regions at = regions(chunk.layout, keys, chunk.n);
+  char* const base = static_cast<char*>(chunk.workspace);
+  const keyed_rows rows{base + at.keys[0], base + at.payload[0]};
+  const keyed_rows spare{base + at.keys[1], base + at.payload[1]};
+  auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.segment_ends);
+  const int payload_bytes = payload_size(chunk.layout);
+
+  launch_carry(chunk.layout, chunk.state, chunk.n, stream);
+  launch_route(chunk, keys, rows, stream);
+  const keyed_rows sorted = launch_sort(keys, payload_bytes, rows, spare, chunk.n, base + at.sort_scratch,
+                                        at.total - at.sort_scratch, stream);
+  launch_segment_ends(keys, sorted.keys, chunk.n, ends, stream);
+  launch_reduce(chunk, keys, sorted, ends, stream);
+  launch_count_rows(chunk.state, chunk.n, stream);
+}
+
+void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
+  if (job.n == 0) return;
+  const device_guard guard(device_);
+  if (job.workspace == nullptr) {
+    fit_job with_workspace = job;
+    with_workspace.workspace_bytes = fit_workspace(job.layout, job.n);
+    const device_buffer buffer(allocator_, with_workspace.workspace_bytes, stream);
+    with_workspace.workspace = buffer.data();
+    accumulate(with_workspace, stream);
+    return;
+  }
+  const std::size_t least = fit_workspace(job.layout, std::min(job.n, min_chunk_rows));
+  if (job.workspace_bytes < least) {
+    fail(ZCMOE_ERR_WORKSPACE, "workspace_bytes=", job.workspace_bytes, " is less than the ", least,
+         " bytes that min(n, ", min_chunk_rows, ") rows need");
+  }
+  // The most rows that fit; the least are known to.
+  std::int64_t chunk_rows = std::min(job.n, min_chunk_rows);
+  for (std::int64_t too_many = std::min(job.n, max_chunk_rows) + 1; too_many - chunk_rows > 1;) {
+    const std::int64_t middle = chunk_rows + (too_many - chunk_rows) / 2;
+    (fit_workspace(job.layout, middle) <= job.workspace_bytes ? chunk_rows : too_many) = middle;
+  }
+  const model_view& view = job.rules.view;
+  const row_keys keys = keys_for(view.num_segments, view.nan_policy, view.range_policy);
+  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
+    fit_job chunk = job;
+    chunk.x = rows_from(job.x, first);
+    chunk.y = rows_from(job.y, first);
+    chunk.weights = rows_from(job.weights, first);
+    chunk.n = std::min(chunk_rows, job.n - first);
+    accumulate_chunk(chunk, keys, stream);
+  }
+}
+
+// ----------------------------------------------------------- host memory
+
+void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
+  if (job.n == 0) return;
+  const device_guard guard(device_);
+  const std::int64_t rows = std::min(job.n, staged_rows);
+  const zcmoe_array sources[3] = {job.x, job.y, job.weights};
+  std::size_t at[4] = {};
+  for (int a = 0; a < 3; ++a) {
+    at[a + 1] = at[a] + (sources[a].data != nullptr ? bytes_of(rows, size_of(sources[a].dtype)) : 0);
+  }
+  // Everything is allocated before the first row is added, so that running out of memory leaves the fit as it was.
+  // The device needs its input once: copies and kernels of one stream follow each other. The host packs the next chunk
+  // while the last is copied, hence two pinned buffers.
+  const std::size_t workspace_bytes = fit_workspace(job.layout, rows);
+  const device_buffer workspace(allocator_, workspace_bytes, stream);
+  const device_buffer input(allocator_, at[3], stream);
+  const pinned_buffer staging[2] = {pinned_buffer(at[3]), pinned_buffer(at[3])};
+  device_event copied[2];
+  stream_drain drain(stream);
+
+  int turn = 0;
+  for (std::int64_t first = 0; first < job.n; first += rows, turn ^= 1) {
+    const std::int64_t n = std::min(rows, job.n - first);
+    if (first >= 2 * rows) copied[turn].wait();
+    fit_job chunk = job;
+    zcmoe_array* const targets[3] = {&chunk.x, &chunk.y, &chunk.weights};
+    for (int a = 0; a < 3; ++a) {
+      if (sources[a].data == nullptr) continue;
+      const std::int64_t size = size_of(sources[a].dtype);
+      copy_elements(staging[turn].data() + at[a], 1, rows_from(sources[a], first).data, sources[a].stride, n, size);
+      char* const to = static_cast<char*>(input.data()) + at[a];
+      ZCMOE_CUDA_TRY(cudaMemcpyAsync(to, staging[turn].data() + at[a], static_cast<std::size_t>(n * size),
+                                     cudaMemcpyHostToDevice, stream));
+      *targets[a] = {to, sources[a].dtype, 1};
+    }
+    copied[turn].record(stream);
+    chunk.n = n;
+    chunk.workspace = workspace.data();
+    chunk.workspace_bytes = workspace_bytes;
+    accumulate(chunk, stream);
+  }
+  drain.finish();
+}
+
+void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) const {
+  if (job.n == 0) return;
+  const device_guard guard(device_);
+  const std::int64_t rows = std::min(job.n, staged_rows);
+  const std::int64_t input_size = size_of(job.x.dtype);
+  std::size_t at[max_gathers + 1];  // x lies at 0
+  at[0] = bytes_of(rows, input_size);
+  for (int g = 0; g < job.num_gathers; ++g) at[g + 1] = at[g] + bytes_of(rows, job.gathers[g].element_size);
+  const std::size_t report_at = at[job.num_gathers];
+  const std::size_t bytes = report_at + bytes_of(1, sizeof(zcmoe_report));
+  const device_buffer device(allocator_, bytes, stream);
+  const pinned_buffer staging[2] = {pinned_buffer(bytes), pinned_buffer(bytes)};
+  device_event done[2];
+  stream_drain drain(stream);
+
+  char* const on_device = static_cast<char*>(device.data());
+  auto* const report = reinterpret_cast<zcmoe_report*>(on_device + report_at);
+  if (job.report != nullptr) ZCMOE_CUDA_TRY(cudaMemsetAsync(report, 0, sizeof *report, stream));
+
+  const auto unpack = [&](std::int64_t first, int turn) {
+    done[turn].wait();
+    const std::int64_t n = std::min(rows, job.n - first);
+    for (int g = 0; g < job.num_gathers; ++g) {
+      const gather& to = job.gathers[g];
+      copy_elements(static_cast<char*>(to.out) + first * to.stride * to.element_size, to.stride,
+                    staging[turn].data() + at[g], 1, n, to.element_size);
+    }
+  };
+
+  // Chunk c is packed and sent while c - 1 is under way; then c - 1 is unpacked. An input that shares memory with an
+  // output is safe: an output row is written only after the same row of x, and no other, has been read.
+  int turn = 0;
+  for (std::int64_t first = 0; first < job.n; first += rows, turn ^= 1) {
+    const std::int64_t n = std::min(rows, job.n - first);
+    copy_elements(staging[turn].data(), 1, rows_from(job.x, first).data, job.x.stride, n, input_size);
+    ZCMOE_CUDA_TRY(cudaMemcpyAsync(on_device, staging[turn].data(), static_cast<std::size_t>(n * input_size),
+                                   cudaMemcpyHostToDevice, stream));
+    predict_job chunk = job;
+    chunk.x = {on_device, job.x.dtype, 1};
+    chunk.n = n;
+    chunk.report = job.report != nullptr ? report : nullptr;
+    for (int g = 0; g < job.num_gathers; ++g) {
+      chunk.gathers[g].out = on_device + at[g];
+      chunk.gathers[g].stride = 1;
+    }
+    launch_predict(chunk, stream);
+    if (job.num_gathers > 0) {
+      ZCMOE_CUDA_TRY(cudaMemcpyAsync(staging[turn].data() + at[0], on_device + at[0], report_at - at[0],
+                                     cudaMemcpyDeviceToHost, stream));
+    }
+    done[turn].record(stream);
+    if (first > 0) unpack(first - rows, turn ^ 1);
+  }
+  unpack((job.n - 1) / rows * rows, turn ^ 1);
+
+  if (job.report == nullptr) {
+    drain.finish();
+    return;
+  }
+  ZCMOE_CUDA_TRY(cudaMemcpyAsync(staging[0].data(), report, sizeof *report, cudaMemcpyDeviceToHost, stream));
+  drain.finish();
+  zcmoe_report counts;
+  std::memcpy(&counts, staging[0].data(), sizeof counts);
+  job.report->rows += counts.rows;
+  job.report->rows_used += counts.rows_used;
+  job.report->nan_inputs += counts.nan_inputs;
+  job.report->below_range += counts.below_range;
+  job.report->above_range += counts.above_range;
+}
+
+}  // namespace
+
+std::shared_ptr<backend> make_cuda_backend(const zcmoe_context_options& options) {
+  int num_devices = 0;
+  const cudaError_t error = cudaGetDeviceCount(&num_devices);
+  if (error != cudaSuccess) fail_cuda(error, "cudaGetDeviceCount", __FILE__, __LINE__);
+  if (num_devices == 0) fail(ZCMOE_ERR_NO_DEVICE, "there is no CUDA device");
+  ZCMOE_EXPECTS(options.device >= 0 && options.device < num_devices, "options->device=", options.device,
+                " is not in [0, ", num_devices, ")");
+  const device_guard guard(options.device);
+  return std::make_shared<cuda_backend>(options);
+}
+
+std::string cuda_build_info() {
+  std::ostringstream out;
+  out << "cuda " << CUDART_VERSION / 1000 << '.' << CUDART_VERSION % 1000 / 10 << ", CCCL " << CCCL_MAJOR_VERSION << '.'
+      << CCCL_MINOR_VERSION << '.' << CCCL_PATCH_VERSION << " (architectures";
+  for (const int architecture : {__CUDA_ARCH_LIST__}) out << ' ' << architecture / 10;
+  out << ')';
+  return out.str();
+}
+
+}  // namespace zcmoe::detail

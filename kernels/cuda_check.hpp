@@ -1,0 +1,43 @@
+// CUDA errors become status_error: out of memory, no device, or device, with the code, the call, file and line.
+#pragma once
+
+#include "host/error.hpp"
+
+#include <cuda_runtime_api.h>
+
+#include <cstring>
+
+namespace zcmoe::detail {
+
+inline zcmoe_status status_of(cudaError_t error) {
+  switch (error) {
+    case cudaErrorMemoryAllocation: return ZCMOE_ERR_OUT_OF_MEMORY;
+    case cudaErrorNoDevice:
+    case cudaErrorInsufficientDriver:
+    case cudaErrorStubLibrary:
+    case cudaErrorInitializationError:
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorSystemNotReady:
+    case cudaErrorSystemDriverMismatch:
+    case cudaErrorCompatNotSupportedOnDevice:
+    case cudaErrorNoKernelImageForDevice: return ZCMOE_ERR_NO_DEVICE;
+    default: return ZCMOE_ERR_DEVICE;
+  }
+}
+
+/// Clears the runtime's last error first, so that the caller's next check does not see it again.
+[[noreturn]] inline void fail_cuda(cudaError_t error, const char* call, const char* file, int line) {
+  (void)cudaGetLastError();
+  const char* slash = std::strrchr(file, '/');
+  fail(status_of(error), cudaGetErrorName(error), " (", static_cast<int>(error), "): ", cudaGetErrorString(error),
+       ", from ", call, " at ", slash != nullptr ? slash + 1 : file, ":", line);
+}
+
+}  // namespace zcmoe::detail
+
+#define ZCMOE_CUDA_TRY(call)                                                                   \
+  do {                                                                                         \
+    const cudaError_t zcmoe_error = (call);                                                    \
+    if (zcmoe_error != cudaSuccess)                                                            \
+      ::zcmoe::detail::fail_cuda(zcmoe_error, #call, __FILE__, __LINE__);                      \
+  } while (false)

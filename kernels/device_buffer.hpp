@@ -1,0 +1,186 @@
+// Who owns what on the card and beside it: the current device, the allocator (a pool of our own or the caller's
+// functions), device buffers, pinned staging buffers and events. Everything is released in order on a stream, also
+// when an exception passes; destructors never throw.
+#pragma once
+
+#include "cuda_check.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace zcmoe::detail {
+
+constexpr std::size_t device_alignment = 256;
+
+/// Makes a device current and restores the caller's.
+class device_guard {
+ public:
+  explicit device_guard(int device) {
+    ZCMOE_CUDA_TRY(cudaGetDevice(&previous_));
+    if (previous_ == device) return;
+    ZCMOE_CUDA_TRY(cudaSetDevice(device));
+    changed_ = true;
+  }
+  ~device_guard() {
+    if (changed_) (void)cudaSetDevice(previous_);
+  }
+  device_guard(const device_guard&) = delete;
+  device_guard& operator=(const device_guard&) = delete;
+
+ private:
+  int previous_ = 0;
+  bool changed_ = false;
+};
+
+/// Stream-ordered memory of one device. The device is current when its functions are called.
+class device_allocator {
+ public:
+  explicit device_allocator(const zcmoe_context_options& options)
+      : device_(options.device), alloc_(options.alloc), free_(options.free), user_(options.user) {
+    if (alloc_ != nullptr) return;
+    int supported = 0;
+    ZCMOE_CUDA_TRY(cudaDeviceGetAttribute(&supported, cudaDevAttrMemoryPoolsSupported, device_));
+    if (supported == 0) {
+      fail(ZCMOE_ERR_NO_DEVICE, "options->device=", device_,
+           " has no stream-ordered memory pools; give alloc and free functions");
+    }
+    cudaMemPoolProps properties{};
+    properties.allocType = cudaMemAllocationTypePinned;
+    properties.location.type = cudaMemLocationTypeDevice;
+    properties.location.id = device_;
+    ZCMOE_CUDA_TRY(cudaMemPoolCreate(&pool_, &properties));
+    auto threshold = static_cast<std::uint64_t>(options.pool_release_threshold);
+    const cudaError_t error = cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &threshold);
+    if (error != cudaSuccess) {
+      (void)cudaMemPoolDestroy(pool_);
+      fail_cuda(error, "cudaMemPoolSetAttribute", __FILE__, __LINE__);
+    }
+  }
+  ~device_allocator() {
+    if (pool_ != nullptr) (void)cudaMemPoolDestroy(pool_);
+  }
+  device_allocator(const device_allocator&) = delete;
+  device_allocator& operator=(const device_allocator&) = delete;
+
+  int device() const { return device_; }
+
+  void* allocate(std::size_t bytes, zcmoe_stream stream) const {
+    void* pointer = nullptr;
+    if (alloc_ == nullptr) {
+      const cudaError_t error = cudaMallocFromPoolAsync(&pointer, at_least_one(bytes), pool_, stream);
+      if (error == cudaErrorMemoryAllocation) {
+        (void)cudaGetLastError();
+        fail(ZCMOE_ERR_OUT_OF_MEMORY, "device ", device_, " has no ", bytes, " bytes left");
+      }
+      ZCMOE_CUDA_TRY(error);
+      return pointer;
+    }
+    pointer = alloc_(user_, at_least_one(bytes), device_alignment, stream);
+    if (pointer == nullptr) {
+      fail(ZCMOE_ERR_OUT_OF_MEMORY, "the context's alloc function returned NULL for ", bytes, " bytes");
+    }
+    if (reinterpret_cast<std::uintptr_t>(pointer) % device_alignment != 0) {
+      deallocate(pointer, bytes, stream);
+      fail(ZCMOE_ERR_INVALID_ARGUMENT, "the context's alloc function returned ", pointer, ", not aligned to ",
+           device_alignment);
+    }
+    return pointer;
+  }
+
+  void deallocate(void* pointer, std::size_t bytes, zcmoe_stream stream) const noexcept {
+    if (alloc_ != nullptr) {
+      free_(user_, pointer, at_least_one(bytes), device_alignment, stream);
+    } else {
+      (void)cudaFreeAsync(pointer, stream);
+    }
+  }
+
+ private:
+  static std::size_t at_least_one(std::size_t bytes) { return bytes == 0 ? 1 : bytes; }
+
+  int device_;
+  zcmoe_alloc_fn alloc_;
+  zcmoe_free_fn free_;
+  void* user_;
+  cudaMemPool_t pool_ = nullptr;
+};
+
+/// Device memory of one call, freed on its stream.
+class device_buffer {
+ public:
+  device_buffer(const device_allocator& allocator, std::size_t bytes, zcmoe_stream stream)
+      : allocator_(allocator), bytes_(bytes), stream_(stream), data_(allocator.allocate(bytes, stream)) {}
+  ~device_buffer() {
+    if (data_ != nullptr) allocator_.deallocate(data_, bytes_, stream_);
+  }
+  device_buffer(const device_buffer&) = delete;
+  device_buffer& operator=(const device_buffer&) = delete;
+
+  void* data() const { return data_; }
+  /// Hands the memory to the caller.
+  void* release() { return std::exchange(data_, nullptr); }
+
+ private:
+  const device_allocator& allocator_;
+  std::size_t bytes_;
+  zcmoe_stream stream_;
+  void* data_;
+};
+
+/// Page-locked host memory, so that copies run while the host packs the next chunk.
+class pinned_buffer {
+ public:
+  explicit pinned_buffer(std::size_t bytes) {
+    const cudaError_t error = cudaMallocHost(&data_, bytes == 0 ? 1 : bytes);
+    if (error == cudaErrorMemoryAllocation) {
+      (void)cudaGetLastError();
+      fail(ZCMOE_ERR_OUT_OF_MEMORY, "no ", bytes, " bytes of page-locked host memory left");
+    }
+    ZCMOE_CUDA_TRY(error);
+  }
+  ~pinned_buffer() { (void)cudaFreeHost(data_); }
+  pinned_buffer(const pinned_buffer&) = delete;
+  pinned_buffer& operator=(const pinned_buffer&) = delete;
+
+  char* data() const { return static_cast<char*>(data_); }
+
+ private:
+  void* data_ = nullptr;
+};
+
+class device_event {
+ public:
+  device_event() { ZCMOE_CUDA_TRY(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
+  ~device_event() { (void)cudaEventDestroy(event_); }
+  device_event(const device_event&) = delete;
+  device_event& operator=(const device_event&) = delete;
+
+  void record(zcmoe_stream stream) { ZCMOE_CUDA_TRY(cudaEventRecord(event_, stream)); }
+  void wait() const { ZCMOE_CUDA_TRY(cudaEventSynchronize(event_)); }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+/// Waits for the stream when an exception unwinds: declared after the pinned buffers that copies may still use.
+class stream_drain {
+ public:
+  explicit stream_drain(zcmoe_stream stream) : stream_(stream) {}
+  ~stream_drain() {
+    if (!done_ && cudaStreamSynchronize(stream_) != cudaSuccess) (void)cudaGetLastError();
+  }
+  stream_drain(const stream_drain&) = delete;
+  stream_drain& operator=(const stream_drain&) = delete;
+
+  void finish() {
+    done_ = true;
+    ZCMOE_CUDA_TRY(cudaStreamSynchronize(stream_));
+  }
+
+ private:
+  zcmoe_stream stream_;
+  bool done_ = false;
+};
+
+}  // namespace zcmoe::detail

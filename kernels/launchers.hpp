@@ -1,0 +1,166 @@
+// Every launch of the CUDA engine, and the shapes of launches and workspace as constexpr functions. No CUDA header:
+// the shapes are tested on the CPU. Launchers run on the current device, only enqueue, and throw status_error.
+#pragma once
+
+#include "host/array.hpp"
+#include "host/backend.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace zcmoe::detail {
+
+// ------------------------------------------------------------------ shapes
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
+
+/// Blocks of a launch whose threads stride over the items: one per tile, at most `most`.
+constexpr int blocks_striding(std::int64_t n, std::int64_t tile, int most) {
+  const std::int64_t tiles = ceil_div(n, tile);
+  return static_cast<int>(tiles < most ? tiles : most);
+}
+
+/// Blocks of a launch with a fixed tile of items each. Callers keep n / tile below 2^31.
+constexpr int blocks_covering(std::int64_t n, std::int64_t tile) { return static_cast<int>(ceil_div(n, tile)); }
+
+struct predict_tuning {
+  static constexpr int threads = 256;
+  static constexpr int per_thread = 4;     // inputs a thread loads before it searches for the first
+  static constexpr int most_blocks = 8192; // some eight waves of the largest card; the rest strides
+};
+constexpr int predict_blocks(std::int64_t n) {
+  return blocks_striding(n, predict_tuning::threads * predict_tuning::per_thread, predict_tuning::most_blocks);
+}
+
+struct route_tuning {
+  static constexpr int threads = 256;
+  static constexpr int most_blocks = 2048;  // each block ends with a dozen atomic additions
+};
+constexpr int route_blocks(std::int64_t n) {
+  return blocks_striding(n, route_tuning::threads, route_tuning::most_blocks);
+}
+
+struct reduce_tuning {
+  static constexpr int threads = 128;    // up to 28 sums of 64 bits a thread: registers, not threads, set occupancy
+  static constexpr int per_thread = 16;  // sorted rows; segments shorter than this stay within a thread
+};
+constexpr int reduce_blocks(std::int64_t n) {
+  return blocks_covering(n, reduce_tuning::threads * reduce_tuning::per_thread);
+}
+
+/// Kernels with one thread per slot: carry, merge, segment ends.
+struct slot_tuning {
+  static constexpr int threads = 256;
+};
+constexpr int slot_blocks(std::int64_t num_slots) { return blocks_covering(num_slots, slot_tuning::threads); }
+
+struct summarize_tuning {
+  static constexpr int threads = 64;  // works in local memory; small blocks spread few slots over the card
+};
+constexpr int summarize_blocks(std::int64_t num_slots) {
+  return blocks_covering(num_slots, summarize_tuning::threads);
+}
+
+// --------------------------------------------------------------- row keys
+
+/// What rows are sorted by: slot numbers below `count`, in the narrowest type and with no more bits than needed.
+struct row_keys {
+  std::int64_t count;
+  int size;  // bytes: 1, 2 or 4
+  int bits;
+};
+
+constexpr row_keys keys_for(std::int64_t count) {
+  row_keys keys{count, count <= 256 ? 1 : count <= 65536 ? 2 : 4, 0};
+  while ((std::int64_t{1} << keys.bits) < count) ++keys.bits;
+  return keys;
+}
+
+/// The three slots beside the segments take part only where a policy fills them.
+constexpr row_keys keys_for(std::int64_t num_segments, std::int32_t nan_policy, std::int32_t range_policy) {
+  const bool beside = nan_policy == ZCMOE_NAN_SEGMENT || range_policy == ZCMOE_RANGE_SEGMENTS;
+  return keys_for(beside ? num_segments + 3 : num_segments);
+}
+
+/// Bytes of what is sorted beside a key: the target itself, or with weights the row's number, through which target
+/// and weight are fetched later.
+constexpr int payload_size(const state_layout& layout) {
+  return layout.weighted ? 4 : static_cast<int>(size_of(layout.target_dtype));
+}
+
+constexpr std::uint32_t absent_row = 0xffffffffu;
+
+// -------------------------------------------------------------- workspace
+
+constexpr std::int64_t max_chunk_rows = std::int64_t{1} << 26;  // so row numbers fit 32 bits
+constexpr std::int64_t min_chunk_rows = std::int64_t{1} << 16;
+
+/// Byte offsets of the arrays of one chunk in the workspace.
+struct chunk_regions {
+  std::size_t keys[2];
+  std::size_t payload[2];
+  std::size_t segment_ends;
+  std::size_t sort_scratch;
+  std::size_t total;
+};
+
+constexpr chunk_regions regions_for(std::int64_t num_rows, const row_keys& keys, int payload_bytes,
+                                    std::size_t sort_bytes) {
+  constexpr std::size_t alignment = 256;
+  chunk_regions regions{};
+  const auto rows = static_cast<std::size_t>(num_rows);
+  const std::size_t sizes[6] = {rows * static_cast<std::size_t>(keys.size),
+                                rows * static_cast<std::size_t>(keys.size),
+                                rows * static_cast<std::size_t>(payload_bytes),
+                                rows * static_cast<std::size_t>(payload_bytes),
+                                static_cast<std::size_t>(keys.count) * sizeof(std::uint32_t),
+                                sort_bytes};
+  std::size_t* const at[6] = {&regions.keys[0],    &regions.keys[1],      &regions.payload[0],
+                              &regions.payload[1], &regions.segment_ends, &regions.sort_scratch};
+  for (int k = 0; k < 6; ++k) {
+    *at[k] = regions.total;
+    regions.total += (sizes[k] + alignment - 1) / alignment * alignment;
+  }
+  return regions;
+}
+
+// --------------------------------------------------------------- launches
+
+/// predict.cu: job.n >= 0 inputs; pointers in device memory.
+void launch_predict(const predict_job& job, zcmoe_stream stream);
+
+/// Keys and payloads of a chunk's rows, before or after sorting.
+struct keyed_rows {
+  void* keys;
+  void* payload;
+};
+
+/// route.cu: judges the rows of a chunk, writes key and payload of each and adds to the state's row counters, but for
+/// rows and pending (launch_count_rows). Rows left out get key 0 and an absent payload.
+void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows, zcmoe_stream stream);
+
+/// sort.cu: scratch of a sort on any number of bits that the key type has.
+std::size_t sort_scratch_bytes(int key_size, int payload_bytes, std::int64_t num_rows);
+/// Sorts rows by key; answers which of the two buffers holds the result.
+keyed_rows launch_sort(const row_keys& keys, int payload_bytes, const keyed_rows& rows, const keyed_rows& spare,
+                       std::int64_t num_rows, void* scratch, std::size_t scratch_bytes, zcmoe_stream stream);
+
+/// reduce.cu: ends[slot] = number of sorted rows with a key <= slot.
+void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int64_t num_rows, std::uint32_t* ends,
+                         zcmoe_stream stream);
+/// Adds the sorted rows of a chunk to the sums of their slots.
+void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted, const std::uint32_t* ends,
+                   zcmoe_stream stream);
+/// Carries all digits if num_rows more terms might not fit. Whether they do is read on the device, so that the replay
+/// of a captured graph decides anew.
+void launch_carry(const state_layout& layout, std::int64_t* state, std::int64_t num_rows, zcmoe_stream stream);
+/// Books a chunk: rows and pending. The last launch of a chunk, since the others read both.
+void launch_count_rows(std::int64_t* state, std::int64_t num_rows, zcmoe_stream stream);
+/// to += from; leaves `to` canonical.
+void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from, zcmoe_stream stream);
+
+/// constants.cu: summaries[num_slots], in device memory.
+void launch_summarize(const state_layout& layout, const std::int64_t* state, slot_summary* summaries,
+                      zcmoe_stream stream);
+
+}  // namespace zcmoe::detail

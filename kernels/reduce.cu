@@ -1,0 +1,374 @@
+// Sorted rows -> exact sums of their slots. Every sum is an integer (moments.hpp), so any order of additions gives the
+// same bits and a large segment is shared by as many blocks as hold its rows.
+//
+// Tiles of a fixed number of sorted rows; a thread walks through its rows run by run (a run: rows of one slot) and
+// keeps the digits near the terms it meets in registers. Digits go to the state by 64-bit atomic additions when the
+// run ends, or a term lies outside the digits held; a warp whose lanes all end in one slot adds up its lanes first.
+#include "cuda_check.hpp"
+#include "launchers.hpp"
+
+#include <climits>
+
+namespace zcmoe::detail {
+namespace {
+
+constexpr unsigned all_lanes = 0xffffffffu;
+
+__device__ void add_to(std::int64_t* place, std::int64_t value) {
+  atomicAdd(reinterpret_cast<unsigned long long*>(place), static_cast<unsigned long long>(value));
+}
+
+__device__ std::int64_t load_key(const void* keys, int size, std::uint32_t row) {
+  if (size == 1) return static_cast<const std::uint8_t*>(keys)[row];
+  if (size == 2) return static_cast<const std::uint16_t*>(keys)[row];
+  return static_cast<const std::uint32_t*>(keys)[row];
+}
+
+/// The planes of one slot.
+struct slot_planes {
+  std::int64_t* first;
+  std::int64_t num_slots;
+  __device__ void add(int plane, std::int64_t value) const { add_to(first + plane * num_slots, value); }
+};
+
+// ----------------------------------------------------- sums in registers
+
+/// Digits of one sum around its latest terms of Words words: the planes a term touches and one on either side, so
+/// that terms of similar size stay inside. Digits are only ever indexed by constants: they live in registers.
+template <int Words>
+struct sum_window {
+  static constexpr int pieces = Words + 1;
+  static constexpr int size = pieces + 2;
+  static constexpr int nowhere = INT_MIN / 2;
+
+  std::int64_t digit[size];
+  int base;  // plane of digit[0]; may lie one before the sum's first plane, such digits stay 0
+
+  __device__ void clear() {
+#pragma unroll
+    for (int j = 0; j < size; ++j) digit[j] = 0;
+    base = nowhere;
+  }
+
+  /// Adds a term of the sum whose lowest plane is `first`; digits that make room go to `slot`.
+  __device__ void add(const scaled_natural<Words>& term, int first, const slot_planes& slot) {
+    const int plane = first + (term.shift >> 5);
+    int offset = plane - base;
+    if (static_cast<unsigned>(offset) > 2) {
+      flush(slot);
+      base = plane - 1;
+      offset = 1;
+    }
+    std::int64_t piece[pieces];
+    deposit(term, -(term.shift >> 5), [&](int k, std::int64_t value) { piece[k] = value; });
+#pragma unroll
+    for (int j = 0; j < size; ++j) {
+      const std::int64_t at_0 = j < pieces ? piece[j < pieces ? j : 0] : 0;
+      const std::int64_t at_1 = j >= 1 && j - 1 < pieces ? piece[j >= 1 && j - 1 < pieces ? j - 1 : 0] : 0;
+      const std::int64_t at_2 = j >= 2 ? piece[j >= 2 ? j - 2 : 0] : 0;
+      digit[j] += offset == 0 ? at_0 : offset == 1 ? at_1 : at_2;
+    }
+  }
+
+  __device__ void flush(const slot_planes& slot) {
+#pragma unroll
+    for (int j = 0; j < size; ++j) {
+      if (digit[j] != 0) slot.add(base + j, digit[j]);
+      digit[j] = 0;
+    }
+    base = nowhere;
+  }
+
+  /// The same for a whole warp whose windows are all of one slot: one addition a digit for all lanes of one base.
+  __device__ void flush_warp(const slot_planes& slot) {
+    const unsigned lane = threadIdx.x % 32;
+    for (unsigned waiting = __ballot_sync(all_lanes, base != nowhere); waiting != 0;) {
+      const int leader = __ffs(static_cast<int>(waiting)) - 1;
+      const int common = __shfl_sync(all_lanes, base, leader);
+      const bool same = base == common;
+#pragma unroll
+      for (int j = 0; j < size; ++j) {
+        long long sum = same ? digit[j] : 0;
+#pragma unroll
+        for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(all_lanes, sum, step);
+        if (lane == static_cast<unsigned>(leader) && sum != 0) slot.add(common + j, sum);
+      }
+      waiting &= ~__ballot_sync(all_lanes, same);
+    }
+  }
+};
+
+/// All sums of a run of rows; rows_seen is the count plane.
+template <class T, bool Weighted>
+struct run_sums;
+
+template <class T>
+struct run_sums<T, false> {
+  using planes = sum_planes<T, false>;
+  static constexpr int words = float_format<T>::words;
+  int rows_seen;
+  sum_window<words> y;
+  sum_window<2 * words> yy;
+
+  template <class Body>
+  __device__ void each(Body&& body) {
+    body(y);
+    body(yy);
+  }
+  __device__ void add(T target, T, const slot_planes& slot) {
+    ++rows_seen;
+    if (target == 0) return;  // adds nothing, and as the smallest number would move the windows far down
+    const auto term = decompose(target);
+    y.add(term, planes::y, slot);
+    yy.add(multiply(term, term), planes::yy, slot);
+  }
+};
+
+template <class T>
+struct run_sums<T, true> {
+  using planes = sum_planes<T, true>;
+  static constexpr int words = float_format<T>::words;
+  int rows_seen;
+  sum_window<words> w;
+  sum_window<2 * words> ww;
+  sum_window<2 * words> wy;
+  sum_window<3 * words> wyy;
+
+  template <class Body>
+  __device__ void each(Body&& body) {
+    body(w);
+    body(ww);
+    body(wy);
+    body(wyy);
+  }
+  __device__ void add(T target, T weight, const slot_planes& slot) {
+    ++rows_seen;
+    const auto weight_term = decompose(weight);
+    w.add(weight_term, planes::w, slot);
+    ww.add(multiply(weight_term, weight_term), planes::ww, slot);
+    if (target == 0) return;
+    const auto target_term = decompose(target);
+    const auto product = multiply(weight_term, target_term);
+    wy.add(product, planes::wy, slot);
+    wyy.add(multiply(product, target_term), planes::wyy, slot);
+  }
+};
+
+template <class Sums>
+__device__ void flush(Sums& sums, const slot_planes& slot) {
+  if (sums.rows_seen == 0) return;
+  slot.add(Sums::planes::count, sums.rows_seen);
+  sums.rows_seen = 0;
+  sums.each([&](auto& window) { window.flush(slot); });
+}
+
+// ---------------------------------------------------- segmented reduction
+
+struct sorted_rows {
+  const void* keys;
+  int key_size;
+  const void* payload;
+  const std::uint32_t* ends;  // by slot
+  std::uint32_t count;
+};
+
+/// The target (and weight) of a sorted row; false if the row was left out.
+template <class T, bool Weighted>
+__device__ bool load_row(const sorted_rows& rows, const any_array& y, const any_array& w, std::uint32_t row, T& target,
+                         T& weight) {
+  if constexpr (Weighted) {
+    const std::uint32_t from = static_cast<const std::uint32_t*>(rows.payload)[row];
+    if (from == absent_row) return false;
+    target = static_cast<T>(y[from]);
+    weight = static_cast<T>(w[from]);
+    return true;
+  } else {
+    target = static_cast<const T*>(rows.payload)[row];
+    weight = 1;
+    return target == target;
+  }
+}
+
+template <class T, bool Weighted>
+__global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_rows rows, any_array y, any_array w,
+                                                                        std::int64_t* planes, std::int64_t num_slots) {
+  const std::int64_t first =
+      (static_cast<std::int64_t>(blockIdx.x) * reduce_tuning::threads + threadIdx.x) * reduce_tuning::per_thread;
+  const std::int64_t last = first + reduce_tuning::per_thread;
+  std::uint32_t row = static_cast<std::uint32_t>(first < rows.count ? first : rows.count);
+  const std::uint32_t end = static_cast<std::uint32_t>(last < rows.count ? last : rows.count);
+
+  run_sums<T, Weighted> sums;
+  sums.rows_seen = 0;
+  sums.each([](auto& window) { window.clear(); });
+  std::int64_t slot = 0;
+  slot_planes to{planes, num_slots};
+  std::uint32_t run_end = row;
+#pragma unroll 1
+  for (; row < end; ++row) {
+    if (row == run_end) {
+      flush(sums, to);
+      slot = load_key(rows.keys, rows.key_size, row);
+      run_end = rows.ends[slot];
+      to.first = planes + slot;
+    }
+    T target;
+    T weight;
+    if (load_row<T, Weighted>(rows, y, w, row, target, weight)) sums.add(target, weight, to);
+  }
+
+  // What each thread still holds is of its last run. In a segment much larger than a warp's rows all lanes hold the
+  // same slot: without adding them up first, a giant segment would queue every thread at the same few addresses.
+  const unsigned holders = __ballot_sync(all_lanes, sums.rows_seen != 0);
+  if (holders == 0) return;
+  const int leader = __ffs(static_cast<int>(holders)) - 1;
+  const long long leader_slot = __shfl_sync(all_lanes, static_cast<long long>(slot), leader);
+  if (__all_sync(all_lanes, sums.rows_seen == 0 || slot == leader_slot)) {
+    to.first = planes + leader_slot;
+    int rows_seen = sums.rows_seen;
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) rows_seen += __shfl_xor_sync(all_lanes, rows_seen, step);
+    if (threadIdx.x % 32 == static_cast<unsigned>(leader)) to.add(sum_planes<T, Weighted>::count, rows_seen);
+    sums.each([&](auto& window) { window.flush_warp(to); });
+  } else {
+    flush(sums, to);
+  }
+}
+
+/// One thread per slot: the number of rows with a key up to its own, by binary search.
+__global__ __launch_bounds__(slot_tuning::threads) void segment_ends_kernel(const void* keys, int key_size,
+                                                                            std::uint32_t num_rows,
+                                                                            std::int64_t num_keys,
+                                                                            std::uint32_t* ends) {
+  const std::int64_t slot = static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
+  if (slot >= num_keys) return;
+  std::uint32_t low = 0;
+  for (std::uint32_t length = num_rows; length > 0;) {
+    const std::uint32_t half = length / 2;
+    const bool right = load_key(keys, key_size, low + half) <= slot;
+    low += right ? half + 1 : 0;
+    length = right ? length - half - 1 : half;
+  }
+  ends[slot] = low;
+}
+
+// ------------------------------------------------------------- whole state
+
+/// First plane and number of digits of each sum of a state.
+struct sum_list {
+  int first[4];
+  int digits[4];
+  int count;
+};
+
+sum_list sums_of(const state_layout& layout) {
+  return with_layout(layout, [](auto target, auto weighted) {
+    using T = decltype(target);
+    using at = sum_planes<T, decltype(weighted)::value>;
+    constexpr int one = digits_of<T>(1);
+    constexpr int two = digits_of<T>(2);
+    if constexpr (decltype(weighted)::value) {
+      return sum_list{{at::w, at::ww, at::wy, at::wyy}, {one, two, two, digits_of<T>(3)}, 4};
+    } else {
+      return sum_list{{at::y, at::yy, 0, 0}, {one, two, 0, 0}, 2};
+    }
+  });
+}
+
+__device__ bool must_carry(const std::int64_t* counters, std::int64_t num_rows) {
+  return counters[counter_pending] + num_rows > max_pending_rows;
+}
+
+/// One thread per slot, so digits are carried from the lowest up without another thread's help.
+__global__ __launch_bounds__(slot_tuning::threads) void carry_kernel(std::int64_t* state, std::int64_t num_slots,
+                                                                     sum_list sums, std::int64_t num_rows) {
+  const std::int64_t slot = static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
+  if (slot >= num_slots || !must_carry(state, num_rows)) return;
+  std::int64_t* const planes = state + num_row_counters + slot;
+  for (int s = 0; s < sums.count; ++s) {
+    std::int64_t* digit = planes + sums.first[s] * num_slots;
+    std::int64_t carry = 0;
+    for (int k = 1; k < sums.digits[s]; ++k, digit += num_slots) carry = carry_digit(*digit, carry);
+    *digit += carry;  // the top digit holds the rest, and the sign
+  }
+}
+
+__global__ __launch_bounds__(32) void count_rows_kernel(std::int64_t* counters, std::int64_t num_rows) {
+  if (threadIdx.x != 0) return;
+  counters[counter_pending] = must_carry(counters, num_rows) ? num_rows : counters[counter_pending] + num_rows;
+  counters[counter_rows] += num_rows;
+}
+
+/// Both states are carried before their digits are added: two digits of 2^30 terms each might not fit one.
+__global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(std::int64_t* to, const std::int64_t* from,
+                                                                     std::int64_t num_slots, sum_list sums) {
+  const std::int64_t slot = static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
+  if (slot < num_row_counters) {
+    if (slot == counter_pending) {
+      to[slot] = 0;
+    } else {
+      to[slot] += from[slot];
+    }
+  }
+  if (slot >= num_slots) return;
+  std::int64_t* const to_planes = to + num_row_counters + slot;
+  const std::int64_t* const from_planes = from + num_row_counters + slot;
+  to_planes[0] += from_planes[0];  // the count has no digits
+  for (int s = 0; s < sums.count; ++s) {
+    std::int64_t at = sums.first[s] * num_slots;
+    std::int64_t to_carry = 0;
+    std::int64_t from_carry = 0;
+    std::int64_t carry = 0;
+    for (int k = 1; k < sums.digits[s]; ++k, at += num_slots) {
+      std::int64_t a = to_planes[at];
+      std::int64_t b = from_planes[at];
+      to_carry = carry_digit(a, to_carry);
+      from_carry = carry_digit(b, from_carry);
+      std::int64_t sum = a + b;
+      carry = carry_digit(sum, carry);
+      to_planes[at] = sum;
+    }
+    to_planes[at] += to_carry + from_planes[at] + from_carry + carry;
+  }
+}
+
+}  // namespace
+
+void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int64_t num_rows, std::uint32_t* ends,
+                         zcmoe_stream stream) {
+  segment_ends_kernel<<<slot_blocks(keys.count), slot_tuning::threads, 0, stream>>>(
+      sorted_keys, keys.size, static_cast<std::uint32_t>(num_rows), keys.count, ends);
+  ZCMOE_CUDA_TRY(cudaGetLastError());
+}
+
+void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted, const std::uint32_t* ends,
+                   zcmoe_stream stream) {
+  if (chunk.n == 0) return;
+  const sorted_rows rows{sorted.keys, keys.size, sorted.payload, ends, static_cast<std::uint32_t>(chunk.n)};
+  with_layout(chunk.layout, [&](auto target, auto weighted) {
+    reduce_kernel<decltype(target), decltype(weighted)::value>
+        <<<reduce_blocks(chunk.n), reduce_tuning::threads, 0, stream>>>(rows, any(chunk.y), any(chunk.weights),
+                                                                        chunk.state + num_row_counters,
+                                                                        chunk.layout.num_slots());
+    ZCMOE_CUDA_TRY(cudaGetLastError());
+  });
+}
+
+void launch_carry(const state_layout& layout, std::int64_t* state, std::int64_t num_rows, zcmoe_stream stream) {
+  carry_kernel<<<slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream>>>(state, layout.num_slots(),
+                                                                                     sums_of(layout), num_rows);
+  ZCMOE_CUDA_TRY(cudaGetLastError());
+}
+
+void launch_count_rows(std::int64_t* state, std::int64_t num_rows, zcmoe_stream stream) {
+  count_rows_kernel<<<1, 32, 0, stream>>>(state, num_rows);
+  ZCMOE_CUDA_TRY(cudaGetLastError());
+}
+
+void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from, zcmoe_stream stream) {
+  merge_kernel<<<slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream>>>(to, from, layout.num_slots(),
+                                                                                     sums_of(layout));
+  ZCMOE_CUDA_TRY(cudaGetLastError());
+}
+
+}  // namespace zcmoe::detail

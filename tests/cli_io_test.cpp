@@ -1,0 +1,549 @@
+// The readers, writers and the sampling of the command line, below its arguments.
+#include "host/cli/csv_reader.hpp"
+#include "host/cli/failure.hpp"
+#include "host/cli/holdout.hpp"
+#include "host/cli/npy_file.hpp"
+#include "host/cli/number.hpp"
+#include "host/cli/output_file.hpp"
+#include "host/cli/row_source.hpp"
+#include "host/cli/table_sample.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace zcmoe::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+class folder {
+ public:
+  folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "zcmoe-cli-io-XXXXXX").string();
+    path_ = ::mkdtemp(pattern.data());
+  }
+  ~folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  folder(const folder&) = delete;
+  folder& operator=(const folder&) = delete;
+
+  std::string path(const std::string& name) const { return (path_ / name).string(); }
+  std::string write(const std::string& name, const std::string& content) const {
+    std::ofstream(path(name), std::ios::binary) << content;
+    return path(name);
+  }
+  std::size_t num_files() const {
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::string content_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string message_of(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const std::runtime_error& e) {
+    return e.what();
+  }
+  return "(no failure)";
+}
+
+// ------------------------------------------------------------------- numbers
+
+struct number_case {
+  const char* field;
+  field_kind kind;
+  double value;
+};
+
+TEST(number_test, reads_fields) {
+  const number_case cases[] = {
+      {"1", field_kind::number, 1},
+      {" +1.5 ", field_kind::number, 1.5},
+      {"\t-2e3", field_kind::number, -2000},
+      {"1.", field_kind::number, 1},
+      {".5", field_kind::number, 0.5},
+      {"5e-324", field_kind::number, 5e-324},
+      {"1e-400", field_kind::number, 0},
+      {"-1e-400", field_kind::number, -0.0},
+      {"1.7976931348623157e308", field_kind::number, std::numeric_limits<double>::max()},
+      {"0.1000000000000000055511151231257827", field_kind::number, 0.1},
+      {"inf", field_kind::number, infinity},
+      {"-Infinity", field_kind::number, -infinity},
+      {"", field_kind::missing, nan_value},
+      {"   ", field_kind::missing, nan_value},
+      {"NA", field_kind::missing, nan_value},
+      {"n/a", field_kind::missing, nan_value},
+      {"NaN", field_kind::missing, nan_value},
+      {"-nan", field_kind::missing, nan_value},
+      {"NULL", field_kind::missing, nan_value},
+      {"None", field_kind::missing, nan_value},
+      {"1e400", field_kind::unparsable, nan_value},
+      {"1,5", field_kind::unparsable, nan_value},
+      {"0x10", field_kind::unparsable, nan_value},
+      {"1 2", field_kind::unparsable, nan_value},
+      {"+-1", field_kind::unparsable, nan_value},
+      {"+", field_kind::unparsable, nan_value},
+      {"-", field_kind::unparsable, nan_value},
+      {"12:30", field_kind::unparsable, nan_value},
+      {"1e", field_kind::unparsable, nan_value},
+  };
+  for (const number_case& c : cases) {
+    double value = 7;
+    EXPECT_EQ(parse_number(c.field, value), c.kind) << "'" << c.field << "'";
+    if (std::isnan(c.value)) {
+      EXPECT_TRUE(std::isnan(value)) << "'" << c.field << "'";
+    } else {
+      EXPECT_EQ(value, c.value) << "'" << c.field << "'";
+      EXPECT_EQ(std::signbit(value), std::signbit(c.value)) << "'" << c.field << "'";
+    }
+  }
+}
+
+TEST(number_test, writes_digits_that_read_back) {
+  for (const double value : {0.1, 1.0 / 3, 1e300, 5e-324, -0.0, 123456789.0, infinity}) {
+    for (const bool shortest : {true, false}) {
+      std::string digits;
+      shortest ? append_shortest(digits, value) : append_17_digits(digits, value);
+      double read = 0;
+      ASSERT_EQ(parse_number(digits, read), field_kind::number) << digits;
+      EXPECT_EQ(std::memcmp(&read, &value, sizeof value), 0) << digits;
+    }
+  }
+  std::string digits;
+  append_shortest(digits, 0.1);
+  append_shortest(digits, 0.1f);
+  append_shortest(digits, -nan_value);
+  EXPECT_EQ(digits, "0.10.1nan");
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(-1234567), "-1,234,567");
+  EXPECT_EQ(grouped(123456), "123,456");
+}
+
+// ----------------------------------------------------------------------- CSV
+
+struct table {
+  std::vector<std::vector<double>> columns;
+  std::string first_unparsable;
+  std::vector<std::string> names;
+};
+
+table read_csv(const std::string& content, const std::vector<std::string>& columns, csv_options options = {},
+               std::int64_t block_rows = 1 << 17) {
+  const folder files;
+  input_file input(files.write("data.csv", content));
+  std::vector<column_request> requests;
+  for (const std::string& column : columns) requests.push_back({"--x", column});
+  csv_reader reader(input, options, requests);
+  table result;
+  result.columns.resize(columns.size());
+  csv_block block;
+  for (reader.read(block, block_rows); block.rows() > 0; reader.read(block, block_rows)) {
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+      result.columns[k].insert(result.columns[k].end(), block.columns[k].begin(), block.columns[k].end());
+    }
+  }
+  for (std::size_t k = 0; k < columns.size(); ++k) result.names.push_back(reader.column_name(k));
+  result.first_unparsable = reader.first_unparsable();
+  return result;
+}
+
+std::string csv_message(const std::string& content, const std::vector<std::string>& columns, csv_options options = {}) {
+  return message_of([&] { read_csv(content, columns, options); });
+}
+
+TEST(csv_test, finds_columns_by_name_and_number) {
+  const table result = read_csv("a,b,c\n1,2,3\n4,5,6\n", {"c", "1", "c"});
+  EXPECT_THAT(result.columns[0], ElementsAre(3, 6));
+  EXPECT_THAT(result.columns[1], ElementsAre(1, 4));
+  EXPECT_THAT(result.columns[2], ElementsAre(3, 6));
+  EXPECT_THAT(result.names, ElementsAre("c", "a", "c"));
+  // A header text that looks like a number is a name first.
+  EXPECT_THAT(read_csv("2,1\n10,20\n", {"1"}).columns[0], ElementsAre(20));
+}
+
+TEST(csv_test, refuses_columns_that_are_not_there) {
+  EXPECT_THAT(csv_message("a,b\n1,2\n", {"c"}), HasSubstr("--x 'c': "));
+  EXPECT_THAT(csv_message("a,b\n1,2\n", {"c"}), HasSubstr("it has a, b"));
+  EXPECT_THAT(csv_message("a,b\n1,2\n", {"3"}), HasSubstr("has 2 columns"));
+  EXPECT_THAT(csv_message("a,b\n1,2\n", {"0"}), HasSubstr("no such column"));
+  EXPECT_THAT(csv_message("a,b,a\n1,2,3\n", {"a"}), HasSubstr("columns 1 and 3"));
+  EXPECT_THAT(csv_message("1,2\n", {"a"}, {',', false, false}), HasSubstr("by its number, 1 to 2"));
+}
+
+TEST(csv_test, understands_what_people_write) {
+  const std::string mark = "\xEF\xBB\xBF";
+  EXPECT_THAT(read_csv(mark + "x\r\n1\r\n2\r\n", {"x"}).columns[0], ElementsAre(1, 2));
+  EXPECT_THAT(read_csv(mark + "\"x\"\n1\n", {"x"}).columns[0], ElementsAre(1));
+  EXPECT_THAT(read_csv("x\n1\n2", {"x"}).columns[0], ElementsAre(1, 2)) << "no line break at the end";
+  EXPECT_THAT(read_csv("x\r1\r2\r", {"x"}).columns[0], ElementsAre(1, 2)) << "CR alone";
+  EXPECT_THAT(read_csv("t,x\n\"two\nlines, \"\"quoted\"\"\",1\n\"\",\"2\"\n", {"x"}).columns[0], ElementsAre(1, 2));
+  EXPECT_THAT(read_csv("\"a \"\"b\"\"\",x\n1,2\n", {"a \"b\""}).columns[0], ElementsAre(1));
+  EXPECT_THAT(read_csv("x ; y\n 1 ; +2 \n", {"y"}, {';', true, false}).columns[0], ElementsAre(2));
+  EXPECT_THAT(read_csv("x\ty\n1\t2\n", {"y"}, {'\t', true, false}).columns[0], ElementsAre(2));
+  EXPECT_THAT(read_csv("1,2\n3,4\n", {"2"}, {',', false, false}).columns[0], ElementsAre(2, 4));
+  EXPECT_THAT(read_csv("x\n\n1\n\n  \n2\n\n", {"x"}).columns[0], ElementsAre(1, 2)) << "blank lines are no rows";
+}
+
+TEST(csv_test, keeps_every_row_and_says_what_is_wrong) {
+  const std::string content = "x,y\n1,2\n,3\nNA,4\n\"line\nbreak\",\n12:30,5\n6\nabc,7,8,9\n8,10\n";
+  const table result = read_csv(content, {"x", "y"});
+  ASSERT_EQ(result.columns[0].size(), 8u);
+  EXPECT_THAT(result.columns[0],
+              ElementsAre(1, testing::IsNan(), testing::IsNan(), testing::IsNan(), testing::IsNan(), 6,
+                          testing::IsNan(), 8));
+  EXPECT_THAT(result.columns[1],
+              ElementsAre(2, 3, 4, testing::IsNan(), 5, testing::IsNan(), 7, 10));
+  EXPECT_EQ(result.first_unparsable, "line 5, column 'x': 'line break'");
+
+  const folder files;
+  input_file input(files.write("data.csv", content));
+  csv_reader reader(input, {}, {{"--x", "x"}, {"--y", "y"}});
+  csv_block block;
+  reader.read(block, 100);
+  EXPECT_THAT(block.missing, ElementsAre(0, 1, 1, 2, 0, 2, 0, 0));
+  EXPECT_THAT(block.unparsable, ElementsAre(0, 0, 0, 1, 1, 0, 1, 0));
+}
+
+TEST(csv_test, strict_fails_at_the_first_bad_row) {
+  const csv_options strict{',', true, true};
+  EXPECT_THAT(csv_message("x,y\n1,2\n\n,3\nabc,4\n", {"x"}, strict), HasSubstr("line 5, column 'x': 'abc' is not a number"));
+  EXPECT_THAT(csv_message("x,y\n1,2\n1\n", {"x"}, strict), HasSubstr("line 3: the row has 1 fields, the first row has 2"));
+  EXPECT_THAT(csv_message("x,y\n1,2,3\n", {"x"}, strict), HasSubstr("line 2: the row has 3 fields"));
+  EXPECT_EQ(csv_message("x,y\n1,2\n,\n", {"x"}, strict), "(no failure)") << "a missing field is data";
+}
+
+TEST(csv_test, refuses_what_is_no_table) {
+  EXPECT_THAT(csv_message("", {"x"}), HasSubstr("the file is empty"));
+  EXPECT_THAT(csv_message("\xEF\xBB\xBF", {"x"}), HasSubstr("the file is empty"));
+  EXPECT_THAT(csv_message(std::string("\xFF\xFEx\0", 4), {"x"}), HasSubstr("UTF-16"));
+  EXPECT_THAT(csv_message("x\n1\n\"2\n3\n", {"x"}), HasSubstr("line 3: a quoted field is not closed"));
+  EXPECT_THAT(csv_message("x\n\"" + std::string(3 << 20, '1'), {"x"}), HasSubstr("line 2: a field is longer than"));
+  EXPECT_TRUE(read_csv("", {"1"}, {',', false, false}).columns[0].empty());
+  EXPECT_TRUE(read_csv("x\n", {"x"}).columns[0].empty());
+  EXPECT_TRUE(read_csv("x", {"x"}).columns[0].empty());
+}
+
+TEST(csv_test, blocks_do_not_change_the_rows) {
+  std::string content = "a,x\n";
+  const int rows = 100000;  // several buffers long, with lines that straddle them
+  for (int i = 0; i < rows; ++i) content += "\"text, " + std::to_string(i % 7) + "\n\"," + std::to_string(i) + "\n";
+  for (const std::int64_t block_rows : {1, 1000, 1 << 20}) {
+    const table result = read_csv(content, {"x"}, {}, block_rows);
+    ASSERT_EQ(result.columns[0].size(), static_cast<std::size_t>(rows));
+    for (int i = 0; i < rows; ++i) ASSERT_EQ(result.columns[0][static_cast<std::size_t>(i)], i);
+  }
+}
+
+TEST(csv_test, every_truncation_ends) {
+  const std::string content = "\xEF\xBB\xBF\"a\",x\r\n\"q\"\"\r\n\",1.5\r\n,\r\n";
+  for (std::size_t size = 0; size <= content.size(); ++size) {
+    csv_message(content.substr(0, size), {"2"});  // whatever it says, it neither crashes nor hangs
+  }
+}
+
+// ----------------------------------------------------------------------- NPY
+
+std::string npy(const std::string& header, const std::string& data, int major = 1) {
+  std::string bytes = "\x93NUMPY";
+  bytes += static_cast<char>(major);
+  bytes += '\0';
+  bytes += static_cast<char>(header.size() & 255);
+  bytes += static_cast<char>(header.size() >> 8 & 255);
+  if (major > 1) {
+    bytes += static_cast<char>(header.size() >> 16 & 255);
+    bytes += static_cast<char>(header.size() >> 24 & 255);
+  }
+  return bytes + header + data;
+}
+
+template <class T>
+std::string bytes_of(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+std::vector<double> read_npy(const std::string& content) {
+  const folder files;
+  table_choice choice;
+  choice.inputs = {files.write("x.npy", content)};
+  const auto rows = open_rows(choice, {{"--x", "", true}});
+  std::vector<double> values;
+  row_block block;
+  while (rows->next(block)) {
+    for (std::int64_t i = 0; i < block.rows; ++i) values.push_back(element(block.columns[0], i));
+  }
+  return values;
+}
+
+std::string npy_message(const std::string& content) {
+  return message_of([&] { read_npy(content); });
+}
+
+TEST(npy_test, reads_what_numpy_writes) {
+  const std::vector<double> wide{1.5, -2, 1e300};
+  const std::vector<float> narrow{1.5f, -2, 3};
+  for (const int major : {1, 2, 3}) {
+    EXPECT_EQ(read_npy(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }\n", bytes_of(wide), major)), wide);
+    EXPECT_THAT(read_npy(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }\n", bytes_of(narrow), major)),
+                ElementsAre(1.5, -2, 3));
+  }
+  EXPECT_EQ(read_npy(npy("{\"shape\":(3,1),\"fortran_order\":True,\"descr\":\"<f8\"}", bytes_of(wide))), wide);
+  EXPECT_EQ(read_npy(make_npy_header(ZCMOE_F64, 3) + bytes_of(wide)), wide);
+  EXPECT_TRUE(read_npy(make_npy_header(ZCMOE_F64, 0)).empty());
+  EXPECT_EQ(make_npy_header(ZCMOE_F32, std::numeric_limits<std::int64_t>::max()).size(), npy_header_size);
+}
+
+TEST(npy_test, reads_data_at_odd_offsets) {
+  const std::vector<double> values{1, 2, 3};
+  for (std::size_t blanks = 0; blanks < 8; ++blanks) {
+    const std::string header = "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }" + std::string(blanks, ' ');
+    EXPECT_EQ(read_npy(npy(header, bytes_of(values))), values);
+  }
+}
+
+TEST(npy_test, refuses_hostile_headers) {
+  const auto header = [](const std::string& descr, const std::string& order, const std::string& shape) {
+    return "{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }";
+  };
+  const std::string data(24, '\0');
+  const std::pair<std::string, const char*> cases[] = {
+      {npy(header("'>f8'", "False", "(3,)"), data), "big-endian"},
+      {npy(header("'|O'", "False", "(3,)"), data), "Python objects"},
+      {npy(header("'<i8'", "False", "(3,)"), data), "neither '<f4' nor '<f8'"},
+      {npy(header("'<f2'", "False", "(3,)"), data), "neither '<f4' nor '<f8'"},
+      {npy(header("[('a', '<f8')]", "False", "(3,)"), data), "structured"},
+      {npy(header("'<f8'", "True", "(1, 3)"), data), "shape (1, 3) in Fortran order is not one column"},
+      {npy(header("'<f8'", "False", "(3, 2)"), data), "shape (3, 2) is not one column"},
+      {npy(header("'<f8'", "False", "()"), data), "shape () is not one column"},
+      {npy(header("'<f8'", "False", "(-3,)"), data), "a length expected"},
+      {npy(header("'<f8'", "False", "(9223372036854775808,)"), data), "exceeds 64 bits"},
+      {npy(header("'<f8'", "False", "(9223372036854775807,)"), data), "larger than any file"},
+      {npy(header("'<f8'", "False", "(1152921504606846976, 1)"), data), "larger than any file"},
+      {npy(header("'<f8'", "False", "(4,)"), data), "4 rows of 8 bytes need 32 bytes of data, the file has 24"},
+      {npy(header("'<f8'", "False", "(2,)"), data), "the file has 24"},
+      {npy(header("'<f8'", "0", "(3,)"), data), "neither True nor False"},
+      {npy(header("'<f8", "False", "(3,)"), data), "'"},
+      {npy("{'descr': '<f8', 'shape': (3,)}", data), "'fortran_order' is missing"},
+      {npy("{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (3,)}", data), "occurs twice"},
+      {npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), 'x': 1}", data), "unknown key"},
+      {npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,)} x", data), "text after"},
+      {npy("{'descr': '\x01', 'fortran_order': False, 'shape': (3,)}", data), "no printable ASCII"},
+      {npy(std::string("{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}\0", 56), data), "text after"},
+      {npy("", data), "'{' expected"},
+      {npy("{'descr': '<f8', 'fortran_order': False, 'shape': (" + std::string(100, '1'), data), "64 bits"},
+      {npy("{}", data, 4), "format version 4.0"},
+      {npy("{}", data, 0), "format version 0.0"},
+      {std::string("\x93NUMPY\x02\0\xff\xff\xff\xff", 12) + data, "the limit is"},
+      {std::string("\x93NUMPY\x01\0\xff\xff", 10) + data, "but the file has only 24"},
+      {std::string("\x93NUMPY"), "ends after 6 bytes"},
+      {"x,y\n1,2\n", "not an NPY file"},
+      {"", "not an NPY file"},
+  };
+  for (const auto& [content, expected] : cases) EXPECT_THAT(npy_message(content), HasSubstr(expected));
+}
+
+TEST(npy_test, every_truncation_is_refused) {
+  const std::string whole = make_npy_header(ZCMOE_F32, 5) + std::string(20, 'x');
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_NE(npy_message(whole.substr(0, size)), "(no failure)") << size;
+  }
+  EXPECT_EQ(npy_message(whole), "(no failure)");
+  EXPECT_NE(npy_message(whole + "x"), "(no failure)");
+}
+
+TEST(npy_test, every_flipped_bit_ends) {
+  const std::string whole = make_npy_header(ZCMOE_F64, 2) + std::string(16, '\0');
+  for (std::size_t bit = 0; bit < npy_header_size * 8; ++bit) {
+    std::string changed = whole;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
+    npy_message(changed);  // refused or read, but neither crashes nor reads beyond the file
+  }
+}
+
+TEST(npy_test, files_must_fit_each_other) {
+  const folder files;
+  const std::vector<column_role> roles{{"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
+  const std::string two = files.write("two.npy", make_npy_header(ZCMOE_F64, 2) + std::string(16, '\0'));
+  const std::string three = files.write("three.npy", make_npy_header(ZCMOE_F64, 3) + std::string(24, '\0'));
+  const std::string csv = files.write("data.csv", "x\n1\n");
+  const auto open = [&](std::vector<std::string> inputs, std::vector<column_role> given) {
+    table_choice choice;
+    choice.inputs = std::move(inputs);
+    return message_of([&] { open_rows(choice, given); });
+  };
+  EXPECT_THAT(open({two, three}, roles), HasSubstr("has 3 rows"));
+  EXPECT_THAT(open({two}, roles), HasSubstr("--y is missing"));
+  EXPECT_THAT(open({two, two, two, two}, roles), HasSubstr("at most 3"));
+  EXPECT_THAT(open({two, csv}, roles), HasSubstr("not an NPY file"));
+  EXPECT_THAT(open({csv, two}, roles), HasSubstr("comes alone"));
+  EXPECT_THAT(open({csv}, roles), HasSubstr("--x is missing"));
+  EXPECT_THAT(open({two, two}, {{"--x", "a", true}, {"--y", "", true}}), HasSubstr("already given"));
+  EXPECT_EQ(open({two}, {{"--x", "", true}, {"--y", two, true}}), "(no failure)");
+  EXPECT_THAT(open({files.path("none")}, roles), HasSubstr("No such file"));
+  EXPECT_THAT(open({files.path("")}, roles), HasSubstr("Is a directory"));
+}
+
+// -------------------------------------------------------------------- output
+
+TEST(output_test, appears_only_when_complete) {
+  const folder files;
+  const std::string path = files.write("out", "old");
+  {
+    output_file output(path);
+    output.write("new");
+    EXPECT_EQ(content_of(path), "old");
+  }
+  EXPECT_EQ(content_of(path), "old");
+  EXPECT_EQ(files.num_files(), 1u) << "the temporary file is gone";
+  {
+    output_file output(path);
+    output.write("n__");
+    output.write(std::string(1 << 20, '.'));
+    output.rewrite_start("new");
+    output.write("end");
+    output.commit();
+  }
+  const std::string content = content_of(path);
+  EXPECT_EQ(content.size(), (1u << 20) + 6);
+  EXPECT_EQ(content.substr(0, 4), "new.");
+  EXPECT_EQ(content.substr(content.size() - 4), ".end");
+  EXPECT_EQ(files.num_files(), 1u);
+}
+
+TEST(output_test, keeps_links_and_permissions) {
+  const folder files;
+  const std::string path = files.write("out", "old");
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  std::filesystem::create_symlink(path, files.path("link"));
+  output_file output(files.path("link"));
+  output.write("new");
+  output.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(files.path("link")));
+  EXPECT_EQ(content_of(path), "new");
+  EXPECT_EQ(std::filesystem::status(path).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST(output_test, a_full_disk_is_a_failure) {
+  EXPECT_FALSE(is_file_path("/dev/full"));
+  EXPECT_THAT(message_of([] {
+                output_file output("/dev/full");
+                output.write("x");
+                output.commit();
+              }),
+              HasSubstr("No space left"));
+  EXPECT_THAT(message_of([] { output_file output("/no/such/folder/out"); }), HasSubstr("No such file"));
+}
+
+// ------------------------------------------------------------ sample, hold-out
+
+TEST(sample_test, keeps_all_rows_that_fit) {
+  table_sample sample(10, 2);
+  for (int i = 0; i < 9; ++i) {
+    const double row[] = {static_cast<double>(i), static_cast<double>(-i)};
+    sample.offer(row);
+  }
+  EXPECT_THAT(sample.column(0), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_THAT(sample.column(1), ElementsAre(0, -1, -2, -3, -4, -5, -6, -7, -8));
+}
+
+TEST(sample_test, spreads_evenly_and_stays_bounded) {
+  const std::int64_t limit = 64;
+  table_sample sample(limit, 1);
+  std::int64_t stride = 1;
+  for (std::int64_t n = 1; n <= 100000; ++n) {
+    const double row = static_cast<double>(n - 1);
+    sample.offer(&row);
+    while (n / stride >= limit + 1) stride *= 2;
+    ASSERT_LT(sample.rows(), limit);
+    ASSERT_EQ(sample.rows(), static_cast<std::int64_t>(sample.column(0).size()));
+  }
+  EXPECT_EQ(sample.rows_offered(), 100000);
+  const std::vector<double>& rows = sample.column(0);
+  ASSERT_GE(rows.size(), 31u);
+  // One row of every group of 2^j, in order, and not always at the same place.
+  const std::int64_t group = 2048;
+  std::set<std::int64_t> places;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(static_cast<std::int64_t>(rows[i]) / group, static_cast<std::int64_t>(i));
+    places.insert(static_cast<std::int64_t>(rows[i]) % group);
+  }
+  EXPECT_GT(places.size(), 20u);
+}
+
+TEST(split_test, holds_out_the_part_asked_for) {
+  const row_split split(0.2, 0);
+  const row_split other(0.2, 1);
+  int held_out = 0;
+  int different = 0;
+  for (std::int64_t row = 0; row < 100000; ++row) {
+    held_out += split.held_out(row);
+    different += split.held_out(row) != other.held_out(row);
+    EXPECT_EQ(split.held_out(row), row_split(0.2, 0).held_out(row));
+  }
+  EXPECT_NEAR(held_out, 20000, 600);
+  EXPECT_NEAR(different, 32000, 800);
+  EXPECT_FALSE(row_split(0, 0).active());
+  EXPECT_FALSE(row_split(0, 0).held_out(3));
+}
+
+TEST(line_test, survives_large_offsets_and_chunking) {
+  const double offset = 1e12;
+  std::vector<double> x;
+  std::vector<double> y;
+  std::vector<double> weights;
+  for (int i = 0; i < 1000; ++i) {
+    x.push_back(offset + i);
+    y.push_back(offset - 3.0 * i);
+    weights.push_back(1 + i % 3);
+  }
+  line_fit whole;
+  whole.add(x, y, weights);
+  line_fit parts;
+  for (std::size_t begin = 0; begin < x.size(); begin += 100) {
+    const auto part = [&](const std::vector<double>& all) {
+      const auto from = all.begin() + static_cast<std::ptrdiff_t>(begin);
+      return std::vector<double>(from, from + 100);
+    };
+    parts.add(part(x), part(y), part(weights));
+  }
+  EXPECT_NEAR(whole.slope(), -3, 1e-9);
+  EXPECT_NEAR(parts.slope(), -3, 1e-9);
+  EXPECT_NEAR(whole.at(offset + 5), offset - 15, 1e-3);
+  EXPECT_NEAR(parts.at(offset + 5), offset - 15, 1e-3);
+
+  line_fit flat;
+  flat.add({2, 2}, {1, 3}, {});
+  EXPECT_EQ(flat.slope(), 0);
+  EXPECT_EQ(flat.at(100), 2);
+}
+
+}  // namespace
+}  // namespace zcmoe::cli
