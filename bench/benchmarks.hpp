@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,23 @@ inline double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
+}
+
+/// Data of one benchmark at a time: repetitions find theirs again, the next benchmark replaces it.
+struct data_of_benchmark {
+  std::string name;
+  std::shared_ptr<void> data;
+};
+inline data_of_benchmark current;
+
+template <class Data, class Make>
+Data& data_for(const std::string& name, const Make& make) {
+  if (current.name != name) {
+    current = {};  // the old data goes before the new comes
+    current.data = make();
+    current.name = name;
+  }
+  return *static_cast<Data*>(current.data.get());
 }
 
 struct amount {
@@ -60,10 +78,11 @@ void measure(benchmark::State& state, const amount& work, const Operation& opera
 }
 
 void register_cpu_benchmarks(const settings& given);
-/// Defined where the CUDA compiler is. Registers nothing, and says why, where no device answers; else names the card.
+/// Compiled only with CUDA. Registers nothing, and says why, where no device answers.
 struct cuda_presence {
   bool present = false;
   std::string text;  // the card's name, or why there is none
+  std::int64_t rows = 0;
 };
 cuda_presence register_cuda_benchmarks(const settings& given);
 

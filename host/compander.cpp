@@ -440,7 +440,8 @@ class compander {
 
 edge_table edges_of(const compander* g, const axis& x, double lo, double hi,
                     std::int64_t num_segments, double eta) {
-  if (g == nullptr || !(g->total() > 0) || eta >= 1.0) return uniform_edges(lo, hi, num_segments);
+  if (g == nullptr || !(g->total() > 0) || eta >= 1.0)
+    return distinct_uniform_edges(lo, hi, num_segments);
   edge_table edges;
   edges.reserve(static_cast<std::size_t>(num_segments) + 1);
   edges.push_back(lo + 0.0);
@@ -511,7 +512,7 @@ edge_table slope_edges(const real_function& density, const real_function& slope,
   if (options.floor > 0) {
     const compander f([&](double u) { return energy(u, slope(u)); }, breaks, 1e-13, false);
     floor = options.floor * (f.total() / (x.hi - x.lo));
-    if (!(floor > 0)) return uniform_edges(lo, hi, num_segments);
+    if (!(floor > 0)) return distinct_uniform_edges(lo, hi, num_segments);
   }
   const compander g(
       [&](double u) {

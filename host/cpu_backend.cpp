@@ -190,6 +190,7 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   void accumulate_sync(const fit_job& job, zcmoe_stream stream) override { accumulate(job, stream); }
 
   void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from, zcmoe_stream) override {
+    if (to[counter_pending] + from[counter_pending] > max_pending_rows) carry_state(layout, to);
     add_state(layout, to, from);
     carry_state(layout, to);
   }

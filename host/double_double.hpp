@@ -1,5 +1,6 @@
-// Numbers of twice double's precision as unevaluated sums of two doubles (Dekker 1971; Knuth 1997, 4.2.2). About 2^-103
-// relative error an operation; sums of integers and products by small integers are exact while they fit in 106 bits.
+// Numbers of twice double's precision as unevaluated sums of two doubles (Dekker 1971; Knuth
+// 1997, 4.2.2). About 2^-103 relative error an operation; sums of integers and products by small
+// integers are exact while they fit in 106 bits.
 #pragma once
 
 #include <cmath>
@@ -21,10 +22,10 @@ struct double_double {
   }
 
   friend double_double operator+(double_double a, double_double b) {
-    const double_double high = sum(a.high, b.high);
-    const double_double low = sum(a.low, b.low);
-    const double_double first = sum(high.high, high.low + low.high);
-    return sum(first.high, first.low + low.low);
+    const double_double upper = sum(a.high, b.high);
+    const double_double lower = sum(a.low, b.low);
+    const double_double first = sum(upper.high, upper.low + lower.high);
+    return sum(first.high, first.low + lower.low);
   }
   friend double_double operator+(double_double a, double b) { return a + double_double{b, 0.0}; }
 
@@ -38,7 +39,9 @@ struct double_double {
     const double_double rest = a + double_double{-back.high, -back.low};
     return sum(first, rest.high / b);
   }
-  friend bool operator<(double_double a, double_double b) { return a.high != b.high ? a.high < b.high : a.low < b.low; }
+  friend bool operator<(double_double a, double_double b) {
+    return a.high != b.high ? a.high < b.high : a.low < b.low;
+  }
 };
 
 }  // namespace zcmoe::detail

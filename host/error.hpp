@@ -25,6 +25,7 @@ class status_error : public std::runtime_error {
 template <class... Args>
 std::string text(const Args&... args) {
   std::ostringstream out;
+  out.exceptions(std::ios_base::badbit);  // else running out of memory would silently shorten the text
   out.precision(17);
   (out << ... << args);
   return out.str();

@@ -17,7 +17,8 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Linux transfers less than 2 GiB a call; smaller pieces also keep a write that meets a limit from losing much.
+/// Linux transfers less than 2 GiB a call; smaller pieces also keep a write that meets a limit from
+/// losing much.
 constexpr std::size_t max_transfer = std::size_t{1} << 30;
 
 /// The system's reason, by a call that threads may share, unlike strerror.
@@ -35,9 +36,11 @@ const char* kind_of(mode_t mode) {
   return "a device";
 }
 
-/// The file that a chain of symbolic links ends at, so that saving replaces the file and keeps the link.
+/// The file that a chain of symbolic links ends at, so that saving replaces the file and keeps the
+/// link.
 std::string resolved(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                         &std::free);
   return real != nullptr ? std::string(real.get()) : path;
 }
 
@@ -62,7 +65,8 @@ regular_file::regular_file(std::string path) : path_(std::move(path)), descripto
   }
   if (!S_ISREG(status.st_mode)) {
     ::close(descriptor_);
-    fail(ZCMOE_ERR_IO, "cannot read '", path_, "': it is ", kind_of(status.st_mode), ", not a regular file");
+    fail(ZCMOE_ERR_IO, "cannot read '", path_, "': it is ", kind_of(status.st_mode),
+         ", not a regular file");
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
@@ -72,10 +76,12 @@ regular_file::~regular_file() { ::close(descriptor_); }
 void regular_file::read(std::uint64_t offset, void* to, std::size_t bytes) const {
   auto* next = static_cast<unsigned char*>(to);
   while (bytes > 0) {
-    const ssize_t got = ::pread(descriptor_, next, std::min(bytes, max_transfer), static_cast<off_t>(offset));
+    const ssize_t got =
+        ::pread(descriptor_, next, std::min(bytes, max_transfer), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_io("read", path_);
-    if (got == 0) fail(ZCMOE_ERR_IO, "cannot read '", path_, "': it was shortened while being read");
+    if (got == 0)
+      fail(ZCMOE_ERR_IO, "cannot read '", path_, "': it was shortened while being read");
     next += got;
     offset += static_cast<std::uint64_t>(got);
     bytes -= static_cast<std::size_t>(got);
@@ -87,7 +93,8 @@ atomic_file::atomic_file(const std::string& path) : target_(resolved(path)) {
   const bool exists = ::stat(target_.c_str(), &status) == 0;
   // rename would put a file in the place of a device or pipe.
   if (exists && !S_ISREG(status.st_mode)) {
-    fail(ZCMOE_ERR_IO, "cannot write '", path, "': it is ", kind_of(status.st_mode), ", not a regular file");
+    fail(ZCMOE_ERR_IO, "cannot write '", path, "': it is ", kind_of(status.st_mode),
+         ", not a regular file");
   }
   static std::atomic<unsigned> serial{0};
   for (int attempt = 0; descriptor_ < 0; ++attempt) {
@@ -96,7 +103,8 @@ atomic_file::atomic_file(const std::string& path) : target_(resolved(path)) {
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ < 0 && (errno != EEXIST || attempt == 100)) fail_io("create", temporary_);
   }
-  // A replaced file keeps its permissions where the system lets us; not being allowed to is no reason to fail.
+  // A replaced file keeps its permissions where the system lets us; not being allowed to is no
+  // reason to fail.
   if (exists && ::fchmod(descriptor_, status.st_mode & 07777) != 0) errno = 0;
 }
 
@@ -121,10 +129,11 @@ void atomic_file::commit() {
   const int closed = ::close(descriptor_);
   descriptor_ = -1;  // whatever close answered: the number may already be another file's
   if (closed != 0 && errno != EINTR) fail_io("close", temporary_);
-  if (std::rename(temporary_.c_str(), target_.c_str()) != 0) fail_io("rename to its target", temporary_);
+  if (std::rename(temporary_.c_str(), target_.c_str()) != 0)
+    fail_io("rename to its target", temporary_);
   temporary_.clear();
-  // From here on path is complete. Without this flush a power cut may bring the old file back, whole: not a failure
-  // of this call, which could no longer leave the old file in place anyway.
+  // From here on path is complete. Without this flush a power cut may bring the old file back,
+  // whole: not a failure of this call, which could no longer leave the old file in place anyway.
   const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {
     if (::fsync(folder) != 0) errno = 0;

@@ -1,5 +1,5 @@
-// Files: a regular file that is read at any offset, and one that replaces its target whole or not at all. Errors are
-// ZCMOE_ERR_IO with path and the system's reason.
+// Files: a regular file that is read at any offset, and one that replaces its target whole or not
+// at all. Errors are ZCMOE_ERR_IO with path and the system's reason.
 #pragma once
 
 #include "error.hpp"
@@ -28,8 +28,8 @@ class regular_file {
   std::uint64_t size_;
 };
 
-/// Writes to a temporary file beside path. commit() puts it in the place of path; without it the temporary file goes and
-/// path stays as it was.
+/// Writes to a temporary file beside path. commit() puts it in the place of path; without it the
+/// temporary file goes and path stays as it was.
 class atomic_file {
  public:
   explicit atomic_file(const std::string& path);

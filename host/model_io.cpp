@@ -1,5 +1,6 @@
-// What the containers mean: policies as metadata, tables and exact sums as arrays. Every rule of docs/model-file.md is
-// checked here or in a constructor before an object exists; the container's own rules are safetensors.cpp's.
+// What the containers mean: policies as metadata, tables and exact sums as arrays. Every rule of
+// docs/model-file.md is checked here or in a constructor before an object exists; the container's
+// own rules are safetensors.cpp's.
 #include "model_io.hpp"
 
 #include "file.hpp"
@@ -54,8 +55,8 @@ std::string name_in(const choices& names, std::int32_t value) {
   fail(ZCMOE_ERR_INTERNAL, "policy value ", value, " has no name in the model file");
 }
 
-/// The shortest decimal that reads back as the same double, in any locale. One spelling for NaN: its sign and payload
-/// say nothing.
+/// The shortest decimal that reads back as the same double, in any locale. One spelling for NaN:
+/// its sign and payload say nothing.
 std::string text_of(double value) {
   if (std::isnan(value)) return "nan";
   char digits[32];
@@ -94,7 +95,8 @@ class metadata_reader {
     const char* const end = value.data() + value.size();
     const auto parsed = std::from_chars(value.data(), end, number);
     if (parsed.ec != std::errc() || parsed.ptr != end || text_of(number) != value) {
-      fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value), " is not a number in its shortest form");
+      fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value),
+           " is not a number in its shortest form");
     }
     return number;
   }
@@ -103,15 +105,17 @@ class metadata_reader {
     int number = 0;
     const char* const end = value.data() + value.size();
     const auto parsed = std::from_chars(value.data(), end, number);
-    if (parsed.ec != std::errc() || parsed.ptr != end || std::to_string(number) != value || number < 0 ||
-        number >= limit) {
-      fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value), " is not an integer in 0..", limit - 1);
+    if (parsed.ec != std::errc() || parsed.ptr != end || std::to_string(number) != value ||
+        number < 0 || number >= limit) {
+      fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value), " is not an integer in 0..",
+           limit - 1);
     }
     return number;
   }
   void refuse_unknown() const {
     for (const auto& [key, value] : texts_) {
-      if (known_.count(key) == 0) fail(ZCMOE_ERR_FORMAT, "metadata has an unknown key ", escaped(key));
+      if (known_.count(key) == 0)
+        fail(ZCMOE_ERR_FORMAT, "metadata has an unknown key ", escaped(key));
     }
   }
 
@@ -164,7 +168,8 @@ class opened_container {
       : container_(std::move(source)), metadata_(container_.metadata()) {
     const std::string* const found = metadata_.find("format");
     if (found == nullptr || *found != format) {
-      fail(ZCMOE_ERR_FORMAT, "metadata format=", found == nullptr ? "(none)" : escaped(*found), ", expected ", format);
+      fail(ZCMOE_ERR_FORMAT, "metadata format=", found == nullptr ? "(none)" : escaped(*found),
+           ", expected ", format);
     }
     later_minor_ = read_minor(metadata_.get("format_version")) > format_minor;
     container_.verify_checksums();
@@ -186,7 +191,8 @@ class opened_container {
     const tensor_entry* const entry = find(name, dtype);
     if (entry == nullptr) fail(ZCMOE_ERR_FORMAT, "tensor ", name, " is missing");
     if (entry->shape.size() != rank) {
-      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has ", entry->shape.size(), " dimensions, expected ", rank);
+      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has ", entry->shape.size(),
+           " dimensions, expected ", rank);
     }
     return *entry;
   }
@@ -196,11 +202,14 @@ class opened_container {
     static_assert(std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>);
     const tensor_entry& entry = get(name, std::is_same_v<T, double> ? "F64" : "I64", 1);
     if (entry.shape[0] != length) {
-      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has ", entry.shape[0], " entries, expected ", length);
+      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has ", entry.shape[0], " entries, expected ",
+           length);
     }
     return container_.read<T>(entry);
   }
-  std::vector<std::int64_t> read_planes(const tensor_entry& entry) { return container_.read<std::int64_t>(entry); }
+  std::vector<std::int64_t> read_planes(const tensor_entry& entry) {
+    return container_.read<std::int64_t>(entry);
+  }
 
   /// Edges: finite and strictly increasing, at least two. The only array whose length is free.
   std::vector<double> read_boundaries() {
@@ -212,21 +221,24 @@ class opened_container {
     }
     std::vector<double> edges = container_.read<double>(entry);
     for (std::size_t i = 0; i < edges.size(); ++i) {
-      if (!std::isfinite(edges[i])) fail(ZCMOE_ERR_FORMAT, "boundaries[", i, "]=", edges[i], " is not finite");
+      if (!std::isfinite(edges[i]))
+        fail(ZCMOE_ERR_FORMAT, "boundaries[", i, "]=", edges[i], " is not finite");
       if (i > 0 && !(edges[i] > edges[i - 1])) {
-        fail(ZCMOE_ERR_FORMAT, "boundaries[", i, "]=", edges[i], " is not greater than boundaries[", i - 1, "]=",
-             edges[i - 1]);
+        fail(ZCMOE_ERR_FORMAT, "boundaries[", i, "]=", edges[i], " is not greater than boundaries[",
+             i - 1, "]=", edges[i - 1]);
       }
     }
     return edges;
   }
 
-  /// A later minor version may add keys and arrays that do not change the meaning of what we know; ours may not.
+  /// A later minor version may add keys and arrays that do not change the meaning of what we know;
+  /// ours may not.
   void refuse_unknown() const {
     if (later_minor_) return;
     metadata_.refuse_unknown();
     for (const tensor_entry& entry : container_.tensors()) {
-      if (known_.count(entry.name) == 0) fail(ZCMOE_ERR_FORMAT, "unknown tensor ", escaped(entry.name));
+      if (known_.count(entry.name) == 0)
+        fail(ZCMOE_ERR_FORMAT, "unknown tensor ", escaped(entry.name));
     }
   }
 
@@ -291,30 +303,37 @@ void write_model(const model& model, const byte_sink& sink) {
 void check_model(const model_data& data, const zcmoe_model_options& options) {
   const auto m = static_cast<std::size_t>(data.num_segments());
   if (data.target_dtype == 0 && data.weighted) {
-    fail(ZCMOE_ERR_FORMAT, "metadata weighted=true, but target_dtype=none: a model without samples");
+    fail(ZCMOE_ERR_FORMAT,
+         "metadata weighted=true, but target_dtype=none: a model without samples");
   }
   std::int64_t rows = 0;
   for (std::size_t i = 0; i < m + 3; ++i) {
     const std::int64_t count = data.counts[i];
     const double weight = data.weights[i];
     if (count < 0) fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count, " is negative");
-    if (__builtin_add_overflow(rows, count, &rows)) fail(ZCMOE_ERR_FORMAT, "the sum of counts exceeds 2^63 - 1");
+    if (__builtin_add_overflow(rows, count, &rows))
+      fail(ZCMOE_ERR_FORMAT, "the sum of counts exceeds 2^63 - 1");
     if (count > 0 && data.target_dtype == 0) {
-      fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count, ", but target_dtype=none: a model without samples");
+      fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count,
+           ", but target_dtype=none: a model without samples");
     }
     const bool used = i < m || (i == m ? options.nan_policy == ZCMOE_NAN_SEGMENT
                                        : options.range_policy == ZCMOE_RANGE_SEGMENTS);
     if (count > 0 && !used) {
-      fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count, " of a segment that the policies do not use");
+      fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count,
+           " of a segment that the policies do not use");
     }
-    const bool weight_fits = count == 0 || !data.weighted ? weight == static_cast<double>(count) : weight > 0.0;
-    if (!weight_fits) fail(ZCMOE_ERR_FORMAT, "weights[", i, "]=", weight, " does not fit counts[", i, "]=", count);
+    const bool weight_fits =
+        count == 0 || !data.weighted ? weight == static_cast<double>(count) : weight > 0.0;
+    if (!weight_fits)
+      fail(ZCMOE_ERR_FORMAT, "weights[", i, "]=", weight, " does not fit counts[", i, "]=", count);
     if (std::isnan(data.variances[i]) != (count < 2)) {
-      fail(ZCMOE_ERR_FORMAT, "variance[", i, "]=", data.variances[i], " does not fit counts[", i, "]=", count);
+      fail(ZCMOE_ERR_FORMAT, "variance[", i, "]=", data.variances[i], " does not fit counts[", i,
+           "]=", count);
     }
     if (count < 2 && !std::isnan(data.standard_errors[i])) {
-      fail(ZCMOE_ERR_FORMAT, "standard_error[", i, "]=", data.standard_errors[i], " does not fit counts[", i, "]=",
-           count);
+      fail(ZCMOE_ERR_FORMAT, "standard_error[", i, "]=", data.standard_errors[i],
+           " does not fit counts[", i, "]=", count);
     }
   }
   // Answers outside the segments are policy, not data.
@@ -329,7 +348,8 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
   if (options.nan_policy == ZCMOE_NAN_VALUE) check_answer(m, "nan_value", options.nan_value);
   for (std::size_t slot = m + 1; slot < m + 3; ++slot) {
     if (options.range_policy == ZCMOE_RANGE_NAN) check_answer(slot, "range_policy", nan);
-    if (options.range_policy == ZCMOE_RANGE_VALUE) check_answer(slot, "range_value", options.range_value);
+    if (options.range_policy == ZCMOE_RANGE_VALUE)
+      check_answer(slot, "range_value", options.range_value);
   }
 }
 
@@ -359,13 +379,17 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
 /// first_plane of a sum, beside its array.
 std::string first_plane_key(const sum_extent& extent) { return text(extent.name, "_first_plane"); }
 
-/// Rows are counted once for each reason: the counters of reasons that exclude each other cannot exceed the rows.
-void check_counters(const host_state& state, const model_policies& policies, const zcmoe_fit_options& options) {
+/// Rows are counted once for each reason: the counters of reasons that exclude each other cannot
+/// exceed the rows.
+void check_counters(const host_state& state, const model_policies& policies,
+                    const zcmoe_fit_options& options) {
   const std::vector<std::int64_t>& counters = state.counters;
   // Far beyond any data, and two states of this size can still be merged.
   constexpr std::int64_t max_rows = std::int64_t{1} << 61;
   for (std::size_t i = 0; i < counters.size(); ++i) {
-    const std::int64_t limit = i == counter_rows ? max_rows : i < counter_pending ? counters[counter_rows] : 0;
+    const std::int64_t limit = i == counter_rows     ? max_rows
+                               : i < counter_pending ? counters[counter_rows]
+                                                     : 0;
     if (counters[i] < 0 || counters[i] > limit) {
       fail(ZCMOE_ERR_FORMAT, "counters[", i, "]=", counters[i], " is not in 0..", limit);
     }
@@ -374,8 +398,8 @@ void check_counters(const host_state& state, const model_policies& policies, con
     std::int64_t left = counters[counter_rows];
     for (const row_counter reason : reasons) {
       if (counters[reason] > left) {
-        fail(ZCMOE_ERR_FORMAT, "counters[", static_cast<int>(reason), "]=", counters[reason], " exceeds the ", left,
-             " rows that other counters leave");
+        fail(ZCMOE_ERR_FORMAT, "counters[", static_cast<int>(reason), "]=", counters[reason],
+             " exceeds the ", left, " rows that other counters leave");
       }
       left -= counters[reason];
     }
@@ -385,16 +409,20 @@ void check_counters(const host_state& state, const model_policies& policies, con
   const bool range_used = own_range || policies.options.range_policy == ZCMOE_RANGE_CLAMP;
   check_apart({counter_zero_weights, counter_bad_weights, counter_nan_inputs, counter_below_range,
                counter_above_range});
-  check_apart({counter_zero_weights, counter_bad_weights, counter_nan_targets, counter_infinite_targets,
-               counter_rows_used});
+  check_apart({counter_zero_weights, counter_bad_weights, counter_nan_targets,
+               counter_infinite_targets, counter_rows_used});
   check_apart({counter_zero_weights, counter_refused, counter_rows_used});
-  if (!own_nan) check_apart({counter_zero_weights, counter_bad_weights, counter_nan_inputs, counter_rows_used});
-  if (!range_used) check_apart({counter_bad_weights, counter_below_range, counter_above_range, counter_rows_used});
+  if (!own_nan)
+    check_apart({counter_zero_weights, counter_bad_weights, counter_nan_inputs, counter_rows_used});
+  if (!range_used)
+    check_apart({counter_bad_weights, counter_below_range, counter_above_range, counter_rows_used});
   if (counters[counter_refused] < counters[counter_bad_weights]) {
-    fail(ZCMOE_ERR_FORMAT, "counters[", static_cast<int>(counter_refused), "]=", counters[counter_refused],
-         " is less than the ", counters[counter_bad_weights], " rows with bad weights");
+    fail(ZCMOE_ERR_FORMAT, "counters[", static_cast<int>(counter_refused),
+         "]=", counters[counter_refused], " is less than the ", counters[counter_bad_weights],
+         " rows with bad weights");
   }
-  if (options.weighted == 0 && (counters[counter_zero_weights] != 0 || counters[counter_bad_weights] != 0)) {
+  if (options.weighted == 0 &&
+      (counters[counter_zero_weights] != 0 || counters[counter_bad_weights] != 0)) {
     fail(ZCMOE_ERR_FORMAT, "counters of weights are not 0 in a fit without weights");
   }
 
@@ -416,20 +444,22 @@ void check_counters(const host_state& state, const model_policies& policies, con
   }
 }
 
-/// One sum's planes: digits balanced, so that equal sums are equal bytes, and no plane that could have been left out.
+/// One sum's planes: digits balanced, so that equal sums are equal bytes, and no plane that could
+/// have been left out.
 void check_planes(const sum_extent& extent, const host_state::sum& sum, std::size_t slots) {
   constexpr std::int64_t half = std::int64_t{1} << 31;
   const std::size_t kept = sum.planes.size() / slots;
   for (std::size_t k = 0; k < kept; ++k) {
-    // The top digit takes what is left over: check_slot bounds the sum itself, this only keeps it from overflowing.
+    // The top digit takes what is left over: check_slot bounds the sum itself, this only keeps it
+    // from overflowing.
     const bool top = sum.first + static_cast<int>(k) + 1 == extent.digits;
     const std::int64_t limit = top ? 2 * half : half;
     const std::int64_t* const plane = sum.planes.data() + k * slots;
     bool zero = true;
     for (std::size_t slot = 0; slot < slots; ++slot) {
       if (plane[slot] < -limit || plane[slot] >= limit) {
-        fail(ZCMOE_ERR_FORMAT, extent.name, "[", k, ", ", slot, "]=", plane[slot], " is not in ", -limit, "..",
-             limit - 1);
+        fail(ZCMOE_ERR_FORMAT, extent.name, "[", k, ", ", slot, "]=", plane[slot], " is not in ",
+             -limit, "..", limit - 1);
       }
       zero = zero && plane[slot] == 0;
     }
@@ -459,33 +489,39 @@ wide_integer<A + B> product(const wide_integer<A>& a, const wide_integer<B>& b) 
 template <class T>
 wide_integer<digits_of<T>(1)> largest() {
   std::int64_t planes[digits_of<T>(1)] = {};
-  deposit(decompose(std::numeric_limits<T>::max()), 0, [&](int plane, std::int64_t piece) { planes[plane] += piece; });
+  deposit(decompose(std::numeric_limits<T>::max()), 0,
+          [&](int plane, std::int64_t piece) { planes[plane] += piece; });
   wide_integer<digits_of<T>(1)> result;
   read_sum(planes, 1, 0, result);
   return result;
 }
 
-/// Sums of one slot that some samples could give. The arithmetic of summarize() needs this: a divisor of zero or a
-/// difference below zero would not end, or end in nonsense; and sums in these bounds stay in them when merged.
-/// planes: the slot's own, without stride.
+/// Sums of one slot that some samples could give. The arithmetic of summarize() needs this: a
+/// divisor of zero or a difference below zero would not end, or end in nonsense; and sums in these
+/// bounds stay in them when merged. planes: the slot's own, without stride.
 template <class T, bool Weighted>
 void check_slot(const std::int64_t* planes, std::size_t slot) {
   using at = sum_planes<T, Weighted>;
-  const auto refuse = [slot](const char* why) { fail(ZCMOE_ERR_FORMAT, "sums of slot ", slot, ": ", why); };
+  const auto refuse = [slot](const char* why) {
+    fail(ZCMOE_ERR_FORMAT, "sums of slot ", slot, ": ", why);
+  };
   const std::int64_t count = planes[at::count];
   if (count == 0) {
-    const bool zero = std::all_of(planes, planes + at::end, [](std::int64_t digit) { return digit == 0; });
+    const bool zero =
+        std::all_of(planes, planes + at::end, [](std::int64_t digit) { return digit == 0; });
     if (!zero) refuse("not zero, but the count is");
     return;
   }
   static const auto max = largest<T>();
   static const auto max_squared = product(max, max);
-  // Total weight against the sums of y and y^2, the same with and without weights: |S| <= W max, Q <= W max^2,
-  // S^2 <= W Q (Cauchy-Schwarz), equal for a single sample.
+  // Total weight against the sums of y and y^2, the same with and without weights: |S| <= W max, Q
+  // <= W max^2, S^2 <= W Q (Cauchy-Schwarz), equal for a single sample.
   const auto check_targets = [&](const auto& weight, const auto& sum, const auto& squares) {
-    if (compare(sum, product(weight, max)) > 0) refuse("the sum of targets is greater than any targets give");
+    if (compare(sum, product(weight, max)) > 0)
+      refuse("the sum of targets is greater than any targets give");
     if (squares.negative) refuse("the sum of squares is negative");
-    if (compare(squares, product(weight, max_squared)) > 0) refuse("the sum of squares is greater than any targets give");
+    if (compare(squares, product(weight, max_squared)) > 0)
+      refuse("the sum of squares is greater than any targets give");
     const int order = compare(product(sum, sum), product(weight, squares));
     if (order > 0) refuse("the sum of squares is less than the sum of targets allows");
     if (count == 1 && order != 0) refuse("one sample, but sum and sum of squares differ");
@@ -501,12 +537,15 @@ void check_slot(const std::int64_t* planes, std::size_t slot) {
     read_sum(planes, 1, at::wy, wy);
     read_sum(planes, 1, at::wyy, wyy);
     if (w.is_zero() || w.negative) refuse("the sum of weights is not positive");
-    if (compare(w, product(samples, max)) > 0) refuse("the sum of weights is greater than any weights give");
+    if (compare(w, product(samples, max)) > 0)
+      refuse("the sum of weights is greater than any weights give");
     if (ww.is_zero() || ww.negative) refuse("the sum of squared weights is not positive");
     const auto square = product(w, w);
     const int order = compare(ww, square);  // W2 < W^2 for two or more weights
-    if (count == 1 ? order != 0 : order >= 0) refuse("the sum of squared weights does not fit the sum of weights");
-    if (compare(square, product(samples, ww)) > 0) refuse("the sum of squared weights is too small");
+    if (count == 1 ? order != 0 : order >= 0)
+      refuse("the sum of squared weights does not fit the sum of weights");
+    if (compare(square, product(samples, ww)) > 0)
+      refuse("the sum of squared weights is too small");
     check_targets(w, wy, wyy);
   } else {
     wide_integer<digits_of<T>(1)> y;
@@ -530,7 +569,8 @@ void check_sums(const state_layout& layout, const host_state& state) {
       for (std::size_t s = 0; s < extents.size(); ++s) {
         const host_state::sum& sum = state.sums[s];
         for (std::size_t k = 0; k < sum.planes.size() / slots; ++k) {
-          planes[static_cast<std::size_t>(extents[s].first + sum.first) + k] = sum.planes[k * slots + slot];
+          planes[static_cast<std::size_t>(extents[s].first + sum.first) + k] =
+              sum.planes[k * slots + slot];
         }
       }
       check_slot<T, is_weighted>(planes, slot);
@@ -549,9 +589,10 @@ void save_model(const model& model, const std::string& path) {
 std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::string& path) {
   const regular_file file(path);
   try {
-    return read_model(std::move(engine), {file.size(), [&file](std::uint64_t offset, void* to, std::size_t bytes) {
-                                            file.read(offset, to, bytes);
-                                          }});
+    return read_model(std::move(engine),
+                      {file.size(), [&file](std::uint64_t offset, void* to, std::size_t bytes) {
+                         file.read(offset, to, bytes);
+                       }});
   } catch (const status_error& e) {
     const bool of_the_file = e.status() == ZCMOE_ERR_FORMAT || e.status() == ZCMOE_ERR_VERSION ||
                              e.status() == ZCMOE_ERR_CHECKSUM;
@@ -573,9 +614,10 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
                             {"determinism", name_in(determinism_levels, options.determinism)}};
   write_policies(fit.policies(), metadata);
   const std::int64_t slots = fit.layout().num_slots();
-  std::vector<tensor_view> tensors = {{"boundaries", "F64", {slots - 2}, fit.edges().data()},
-                                      {"counters", "I64", {num_row_counters}, state.counters.data()},
-                                      {"counts", "I64", {slots}, state.counts.data()}};
+  std::vector<tensor_view> tensors = {
+      {"boundaries", "F64", {slots - 2}, fit.edges().data()},
+      {"counters", "I64", {num_row_counters}, state.counters.data()},
+      {"counts", "I64", {slots}, state.counts.data()}};
   const std::vector<sum_extent> extents = sum_extents(fit.layout());
   for (std::size_t s = 0; s < extents.size(); ++s) {
     const host_state::sum& sum = state.sums[s];
@@ -592,7 +634,8 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
   return bytes;
 }
 
-std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void* bytes, std::size_t size) {
+std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void* bytes,
+                                     std::size_t size) {
   opened_container container(memory_source(bytes, size), fit_format);
   return built_from_file([&] {
     zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
@@ -614,11 +657,12 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
       host_state::sum sum{0, {}};
       if (container.find(extent.name, "I64") != nullptr) {
         const tensor_entry& entry = container.get(extent.name, "I64", 2);
-        sum.first = container.metadata().get_integer(first_plane_key(extent).c_str(), extent.digits);
+        sum.first =
+            container.metadata().get_integer(first_plane_key(extent).c_str(), extent.digits);
         const auto planes_left = static_cast<std::uint64_t>(extent.digits - sum.first);
         if (entry.shape[0] < 1 || entry.shape[0] > planes_left || entry.shape[1] != slots) {
-          fail(ZCMOE_ERR_FORMAT, "tensor ", extent.name, " has shape [", entry.shape[0], ", ", entry.shape[1],
-               "], expected [1..", planes_left, ", ", slots, "]");
+          fail(ZCMOE_ERR_FORMAT, "tensor ", extent.name, " has shape [", entry.shape[0], ", ",
+               entry.shape[1], "], expected [1..", planes_left, ", ", slots, "]");
         }
         sum.planes = container.read_planes(entry);
         check_planes(extent, sum, slots);
@@ -628,7 +672,8 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
     container.refuse_unknown();
     check_sums(layout, state);
     // Only now is memory taken that is larger than the bytes given.
-    auto result = std::make_unique<fit>(std::move(engine), std::move(edges), std::move(policies), options);
+    auto result =
+        std::make_unique<fit>(std::move(engine), std::move(edges), std::move(policies), options);
     result->upload(state, nullptr);
     return result;
   });

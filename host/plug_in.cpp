@@ -1,8 +1,11 @@
-// Edges from samples alone: a crude pilot estimate of p b'^2, then the compander of its cube root (theory: plug-in
-// density). Errors of the pilot enter the result squared, so a few dozen bins are enough.
+// Edges from samples alone: a crude pilot estimate of p b'^2, then the compander of its cube root
+// (theory: plug-in density). Errors of the pilot enter the result squared, so a few dozen bins are
+// enough.
 //
-//   rows sorted by (x, y, weight) -> equal-mass bins, each halved at its centre -> f = p b'^2 a bin, smoothed
-//   -> lambda = (f + delta)^(1/3), mixed with the uniform density -> edges of its piecewise linear integral
+//   rows sorted by (x, y, weight) -> equal-mass bins, each halved at its centre -> f = p b'^2 a
+//   bin, smoothed
+//   -> lambda = (f + delta)^(1/3), mixed with the uniform density -> edges of its piecewise linear
+//   integral
 //   -> segments with too few rows merged
 //
 // Every sum runs over sorted rows, so the order of the caller's rows cannot show in the edges.
@@ -34,9 +37,10 @@ struct row_range {
   std::size_t size() const { return end - begin; }
 };
 
-/// Rows of finite x and y and positive weight; y and the weights scaled by powers of two so that squares stay finite.
-std::vector<sample> read_samples(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
-                                 std::int64_t n) {
+/// Rows of finite x and y and positive weight; y and the weights scaled by powers of two so that
+/// squares stay finite.
+std::vector<sample> read_samples(const zcmoe_array& x, const zcmoe_array& y,
+                                 const zcmoe_array& weights, std::int64_t n) {
   std::vector<sample> rows;
   rows.reserve(static_cast<std::size_t>(n));
   const any_array input = any(x);
@@ -62,7 +66,9 @@ std::vector<sample> read_samples(const zcmoe_array& x, const zcmoe_array& y, con
     r.y = std::ldexp(r.y, -target_exponent);
     r.weight = std::ldexp(r.weight, -weight_exponent);
   }
-  rows.erase(std::remove_if(rows.begin(), rows.end(), [](const sample& r) { return r.weight == 0; }), rows.end());
+  rows.erase(
+      std::remove_if(rows.begin(), rows.end(), [](const sample& r) { return r.weight == 0; }),
+      rows.end());
   std::sort(rows.begin(), rows.end());
   return rows;
 }
@@ -73,7 +79,8 @@ struct half_moments {
   double mean_x = 0.0;
   double mean_y = 0.0;
   double scatter = 0.0;
-  double effective_rows = 0.0;  // (sum w)^2 / sum w^2: the variance of the mean is s^2 / effective_rows
+  double effective_rows =
+      0.0;  // (sum w)^2 / sum w^2: the variance of the mean is s^2 / effective_rows
 
   half_moments(const std::vector<sample>& rows, row_range range) {
     double squares = 0.0;
@@ -103,7 +110,8 @@ struct pilot_bin {
 std::size_t first_not_below(const std::vector<sample>& rows, row_range within, double x) {
   const auto first = rows.begin() + static_cast<std::ptrdiff_t>(within.begin);
   const auto last = rows.begin() + static_cast<std::ptrdiff_t>(within.end);
-  const auto found = std::lower_bound(first, last, x, [](const sample& r, double v) { return r.x < v; });
+  const auto found =
+      std::lower_bound(first, last, x, [](const sample& r, double v) { return r.x < v; });
   return static_cast<std::size_t>(found - rows.begin());
 }
 
@@ -111,9 +119,12 @@ pilot_bin make_bin(const std::vector<sample>& rows, double left, double right, r
   return {left, right, range, first_not_below(rows, range, left + 0.5 * (right - left))};
 }
 
-bool has_both_halves(const pilot_bin& b) { return b.middle > b.rows.begin && b.middle < b.rows.end; }
+bool has_both_halves(const pilot_bin& b) {
+  return b.middle > b.rows.begin && b.middle < b.rows.end;
+}
 
-/// Bins of about equal weight whose halves both hold rows; ties and gaps make bins wider, down to a single one.
+/// Bins of about equal weight whose halves both hold rows; ties and gaps make bins wider, down to a
+/// single one.
 std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t num_bins) {
   double total = 0.0;
   for (const sample& r : rows) total += r.weight;
@@ -127,7 +138,8 @@ std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t n
   for (std::size_t i = 1; i < rows.size(); ++i) {
     cumulative += rows[i - 1].weight;
     if (rows[i].x == rows[i - 1].x) continue;
-    if (wanted >= num_bins || cumulative < total * static_cast<double>(wanted) / static_cast<double>(num_bins))
+    if (wanted >= num_bins ||
+        cumulative < total * static_cast<double>(wanted) / static_cast<double>(num_bins))
       continue;
     const double cut = rows[i].x;
     const pilot_bin bin = make_bin(rows, left, cut, {begin, i});
@@ -135,7 +147,8 @@ std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t n
     bins.push_back(bin);
     left = cut;
     begin = i;
-    while (wanted < num_bins && static_cast<double>(wanted) / static_cast<double>(num_bins) * total <= cumulative) {
+    while (wanted < num_bins &&
+           static_cast<double>(wanted) / static_cast<double>(num_bins) * total <= cumulative) {
       ++wanted;
     }
   }
@@ -148,9 +161,10 @@ std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t n
   return bins;
 }
 
-/// f = p b'^2 in each bin, with p the share of weight a unit of x: squared half differences less what noise alone
-/// adds to them, smoothed (1, 2, 1) / 4.
-std::vector<double> pilot_energy(const std::vector<sample>& rows, const std::vector<pilot_bin>& bins) {
+/// f = p b'^2 in each bin, with p the share of weight a unit of x: squared half differences less
+/// what noise alone adds to them, smoothed (1, 2, 1) / 4.
+std::vector<double> pilot_energy(const std::vector<sample>& rows,
+                                 const std::vector<pilot_bin>& bins) {
   double pooled_scatter = 0.0;
   double pooled_freedom = 0.0;
   double total = 0.0;
@@ -179,11 +193,14 @@ std::vector<double> pilot_energy(const std::vector<sample>& rows, const std::vec
       continue;
     }
     const double rise = r.mean_y - l.mean_y;
-    // The bin's own scatter where it is known to some extent, else that of all bins: noise may vary along x.
+    // The bin's own scatter where it is known to some extent, else that of all bins: noise may vary
+    // along x.
     const double freedom = l.effective_rows + r.effective_rows - 2;
     const double own =
-        freedom >= 4 ? (l.scatter / l.weight * l.effective_rows + r.scatter / r.weight * r.effective_rows) / freedom
-                     : pooled_variance;
+        freedom >= 4
+            ? (l.scatter / l.weight * l.effective_rows + r.scatter / r.weight * r.effective_rows) /
+                  freedom
+            : pooled_variance;
     const double noise = own * (1 / l.effective_rows + 1 / r.effective_rows);
     const double slope_squared = std::max(0.0, rise * rise - noise) / (run * run);
     const double density = (l.weight + r.weight) / total / (bins[i].right - bins[i].left);
@@ -199,8 +216,8 @@ std::vector<double> pilot_energy(const std::vector<sample>& rows, const std::vec
 }
 
 /// Edges of a density that is constant on each bin.
-edge_table step_density_edges(const std::vector<pilot_bin>& bins, const std::vector<double>& lambda, double lo,
-                              double hi, std::int64_t num_segments, double unit) {
+edge_table step_density_edges(const std::vector<pilot_bin>& bins, const std::vector<double>& lambda,
+                              double lo, double hi, std::int64_t num_segments, double unit) {
   std::vector<double> cumulative{0.0};
   for (std::size_t k = 0; k < bins.size(); ++k) {
     cumulative.push_back(cumulative.back() + lambda[k] * (bins[k].right - bins[k].left));
@@ -208,7 +225,8 @@ edge_table step_density_edges(const std::vector<pilot_bin>& bins, const std::vec
   edge_table edges{lo};
   std::size_t k = 0;
   for (std::int64_t i = 1; i < num_segments; ++i) {
-    const double target = static_cast<double>(i) / static_cast<double>(num_segments) * cumulative.back();
+    const double target =
+        static_cast<double>(i) / static_cast<double>(num_segments) * cumulative.back();
     while (k + 1 < bins.size() && cumulative[k + 1] < target) ++k;
     const double mass = cumulative[k + 1] - cumulative[k];
     const double t = mass > 0 ? std::min((target - cumulative[k]) / mass, 1.0) : 1.0;
@@ -219,10 +237,13 @@ edge_table step_density_edges(const std::vector<pilot_bin>& bins, const std::vec
   return edges;
 }
 
-/// Drops edges until every segment [a, b) holds min_count rows: short segments are joined from left to right, and what
-/// stays short before a full segment goes to the neighbour with fewer rows.
-edge_table merge_starved(const std::vector<sample>& rows, const edge_table& edges, double min_count, double unit) {
-  const auto rows_below = [&](double edge) { return first_not_below(rows, {0, rows.size()}, edge / unit); };
+/// Drops edges until every segment [a, b) holds min_count rows: short segments are joined from left
+/// to right, and what stays short before a full segment goes to the neighbour with fewer rows.
+edge_table merge_starved(const std::vector<sample>& rows, const edge_table& edges, double min_count,
+                         double unit) {
+  const auto rows_below = [&](double edge) {
+    return first_not_below(rows, {0, rows.size()}, edge / unit);
+  };
   std::vector<std::size_t> below{0};
   for (std::size_t i = 1; i + 1 < edges.size(); ++i) below.push_back(rows_below(edges[i]));
   below.push_back(rows.size());
@@ -252,8 +273,9 @@ edge_table merge_starved(const std::vector<sample>& rows, const edge_table& edge
 
 }  // namespace
 
-edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights, std::int64_t n,
-                         std::int64_t num_segments, const zcmoe_plug_in_options& options) {
+edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+                         std::int64_t n, std::int64_t num_segments,
+                         const zcmoe_plug_in_options& options) {
   std::vector<sample> rows = read_samples(x, y, weights, n);
   const double lo = rows.front().x;
   const double hi = rows.back().x;
@@ -265,25 +287,28 @@ edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe
   const double width = rows.back().x - rows.front().x;
 
   const double automatic = std::ceil(2 * std::pow(static_cast<double>(rows.size()), 0.25));
-  const std::int64_t num_bins = options.pilot_bins > 0 ? options.pilot_bins : static_cast<std::int64_t>(automatic);
+  const std::int64_t num_bins =
+      options.pilot_bins > 0 ? options.pilot_bins : static_cast<std::int64_t>(automatic);
   const std::vector<pilot_bin> bins = make_bins(rows, num_bins);
   std::vector<double> lambda = pilot_energy(rows, bins);
 
   double mean = 0.0;
-  for (std::size_t k = 0; k < bins.size(); ++k) mean += lambda[k] * ((bins[k].right - bins[k].left) / width);
+  for (std::size_t k = 0; k < bins.size(); ++k)
+    mean += lambda[k] * ((bins[k].right - bins[k].left) / width);
   edge_table edges;
   if (mean > 0 && options.uniform_mixture < 1) {
     double integral = 0.0;
     for (std::size_t k = 0; k < bins.size(); ++k) {
-      // Divided by the mean first: slopes across a sliver of an enormous range may leave the range of a cube.
+      // Divided by the mean first: slopes across a sliver of an enormous range may leave the range
+      // of a cube.
       lambda[k] = std::cbrt(lambda[k] / mean + options.floor);
       integral += lambda[k] * (bins[k].right - bins[k].left);
     }
-    for (double& v : lambda) v = (1 - options.uniform_mixture) * v + options.uniform_mixture * integral / width;
+    for (double& v : lambda)
+      v = (1 - options.uniform_mixture) * v + options.uniform_mixture * integral / width;
     edges = step_density_edges(bins, lambda, lo, hi, num_segments, unit);
   } else {
-    edges =
-        step_density_edges({pilot_bin{lo / unit, hi / unit, {0, rows.size()}, 0}}, {1.0}, lo, hi, num_segments, unit);
+    edges = distinct_uniform_edges(lo, hi, num_segments);
   }
   return options.min_count > 0 ? merge_starved(rows, edges, options.min_count, unit) : edges;
 }

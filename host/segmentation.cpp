@@ -1,8 +1,9 @@
 // Uniform and equal-mass edges, and the check of edges from outside.
 //
-// Exactness: a uniform edge is the correctly rounded value of a rational number, decided in double-double arithmetic
-// where that is certain and in integers where it is not. An equal-mass edge compares sums of weights kept in
-// double-double and added in sorted order, so neither row order nor rounding moves it.
+// Exactness: a uniform edge is the correctly rounded value of a rational number, decided in
+// double-double arithmetic where that is certain and in integers where it is not. An equal-mass
+// edge compares sums of weights kept in double-double and added in sorted order, so neither row
+// order nor rounding moves it.
 #include "segmentation.hpp"
 
 #include "array.hpp"
@@ -19,7 +20,8 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Decides roundings that double-double leaves open: (lo (m - i) + hi i) / m exactly, in units of 2^-1074.
+/// Decides roundings that double-double leaves open: (lo (m - i) + hi i) / m exactly, in units of
+/// 2^-1074.
 class exact_uniform {
  public:
   exact_uniform(double lo, double hi, std::int64_t num_segments)
@@ -47,7 +49,8 @@ class exact_uniform {
   static big integer(double v) {
     int exponent = 0;
     const double fraction = std::frexp(v, &exponent);
-    const int shift = exponent - 53 + 1074;  // negative only for subnormals, whose low bits are zero
+    const int shift =
+        exponent - 53 + 1074;  // negative only for subnormals, whose low bits are zero
     auto digits = static_cast<std::int64_t>(std::ldexp(fraction, 53));
     if (shift < 0) return big(digits / (std::int64_t{1} << -shift));
     return big(digits) << static_cast<unsigned>(shift);
@@ -72,11 +75,14 @@ class exact_uniform {
   std::int64_t num_segments_;
 };
 
-/// One finite input with its weight; ordered by both, so that sums of weights do not depend on the order of rows.
+/// One finite input with its weight; ordered by both, so that sums of weights do not depend on the
+/// order of rows.
 struct weighted_input {
   double x;
   double weight;
-  bool operator<(const weighted_input& other) const { return x != other.x ? x < other.x : weight < other.weight; }
+  bool operator<(const weighted_input& other) const {
+    return x != other.x ? x < other.x : weight < other.weight;
+  }
 };
 
 double input_of(double x) { return x; }
@@ -95,7 +101,8 @@ edge_table equal_mass(std::vector<Row>& rows, std::int64_t num_segments) {
   for (const Row& r : rows) total = total + weight_of(r);
 
   edge_table edges{first};
-  // Group [begin, end) holds the rows of one value; `left` and `through` are the weights below it and up to it.
+  // Group [begin, end) holds the rows of one value; `left` and `through` are the weights below it
+  // and up to it.
   std::size_t begin = 0;
   std::size_t end = 0;
   double_double left;
@@ -104,14 +111,16 @@ edge_table equal_mass(std::vector<Row>& rows, std::int64_t num_segments) {
     begin = end;
     left = through;
     const double value = input_of(rows[begin]);
-    for (; end < rows.size() && input_of(rows[end]) == value; ++end) through = through + weight_of(rows[end]);
+    for (; end < rows.size() && input_of(rows[end]) == value; ++end)
+      through = through + weight_of(rows[end]);
   };
   next_group();
   const auto m = static_cast<double>(num_segments);
   for (std::int64_t i = 1; i < num_segments; ++i) {
     const double_double target = total * static_cast<double>(i);
     while (end < rows.size() && !(target < through * m)) next_group();
-    // left <= target/m < through: cut below the group or above it, whichever leaves the mass nearer to i/m.
+    // left <= target/m < through: cut below the group or above it, whichever leaves the mass nearer
+    // to i/m.
     const bool below = !((left + through) * m < target * 2.0);
     double edge = last;
     if (below) {
@@ -132,26 +141,11 @@ edge_table equal_mass(std::vector<Row>& rows, std::int64_t num_segments) {
   return edges;
 }
 
-}  // namespace
-
-void check_edges(const double* edges, std::int64_t num_segments) {
-  for (std::int64_t i = 0; i <= num_segments; ++i) {
-    ZCMOE_EXPECTS(std::isfinite(edges[i]), "edges[", i, "]=", edges[i], " is not finite");
-    ZCMOE_EXPECTS(i == 0 || edges[i - 1] < edges[i], "edges[", i, "]=", edges[i], " is not greater than edges[", i - 1,
-                  "]=", edges[i - 1]);
-  }
-}
-
-edge_table single_value_edges(double value) {
-  constexpr double largest = std::numeric_limits<double>::max();
-  if (value == largest) return {std::nextafter(value, 0.0), value};
-  return {value, std::nextafter(value, largest)};
-}
-
-edge_table uniform_edges(double lo, double hi, std::int64_t num_segments) {
-  // Scaled so that products with m neither overflow nor lose bits that matter. Of an end that underflows here nothing
-  // can show in an edge, but an edge that is subnormal itself would be rounded twice: there every edge is decided
-  // exactly.
+/// Correctly rounded edges; neighbours may be equal.
+edge_table rounded_uniform_edges(double lo, double hi, std::int64_t num_segments) {
+  // Scaled so that products with m neither overflow nor lose bits that matter. Of an end that
+  // underflows here nothing can show in an edge, but an edge that is subnormal itself would be
+  // rounded twice: there every edge is decided exactly.
   const int exponent = std::ilogb(std::max(std::abs(lo), std::abs(hi)));
   const double a = std::ldexp(lo, -exponent);
   const double b = std::ldexp(hi, -exponent);
@@ -168,20 +162,51 @@ edge_table uniform_edges(double lo, double hi, std::int64_t num_segments) {
     const double_double quotient = (from + to) / m;
     // Certain if no double-double within the error bound rounds to another double.
     const double bound = 0x1p-96 * (std::abs(from.high) + std::abs(to.high)) / m;
-    const bool certain = !tiny && quotient.high + (quotient.low - bound) == quotient.high + (quotient.low + bound);
+    const bool certain =
+        !tiny && quotient.high + (quotient.low - bound) == quotient.high + (quotient.low + bound);
     const double edge = std::ldexp(quotient.high + quotient.low, exponent);
     edges[static_cast<std::size_t>(i)] = (certain ? edge : exact.round(i, edge)) + 0.0;
-  }
-  for (std::size_t i = 1; i < edges.size(); ++i) {
-    ZCMOE_EXPECTS(edges[i - 1] < edges[i], "num_segments=", num_segments, " segments do not fit between lo=", lo,
-                  " and hi=", hi, " as distinct doubles: edges ", i - 1, " and ", i, " would both be ", edges[i]);
   }
   return edges;
 }
 
-edge_table quantile_edges(const zcmoe_array& x, const zcmoe_array& weights, std::int64_t n, std::int64_t num_segments) {
+}  // namespace
+
+void check_edges(const double* edges, std::int64_t num_segments) {
+  for (std::int64_t i = 0; i <= num_segments; ++i) {
+    ZCMOE_EXPECTS(std::isfinite(edges[i]), "edges[", i, "]=", edges[i], " is not finite");
+    ZCMOE_EXPECTS(i == 0 || edges[i - 1] < edges[i], "edges[", i, "]=", edges[i],
+                  " is not greater than edges[", i - 1, "]=", edges[i - 1]);
+  }
+}
+
+edge_table single_value_edges(double value) {
+  constexpr double largest = std::numeric_limits<double>::max();
+  if (value == largest) return {std::nextafter(value, 0.0), value};
+  return {value, std::nextafter(value, largest)};
+}
+
+edge_table uniform_edges(double lo, double hi, std::int64_t num_segments) {
+  edge_table edges = rounded_uniform_edges(lo, hi, num_segments);
+  for (std::size_t i = 1; i < edges.size(); ++i) {
+    ZCMOE_EXPECTS(edges[i - 1] < edges[i], "num_segments=", num_segments,
+                  " segments do not fit between lo=", lo, " and hi=", hi,
+                  " as distinct doubles: edges ", i - 1, " and ", i, " would both be ", edges[i]);
+  }
+  return edges;
+}
+
+edge_table distinct_uniform_edges(double lo, double hi, std::int64_t num_segments) {
+  edge_table edges = rounded_uniform_edges(lo, hi, num_segments);
+  edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
+  return edges;
+}
+
+edge_table quantile_edges(const zcmoe_array& x, const zcmoe_array& weights, std::int64_t n,
+                          std::int64_t num_segments) {
   const auto require_input = [&](std::size_t left) {
-    if (left == 0) fail(ZCMOE_ERR_DATA, "x has no finite input of positive weight among n=", n, " rows");
+    if (left == 0)
+      fail(ZCMOE_ERR_DATA, "x has no finite input of positive weight among n=", n, " rows");
   };
   if (weights.data == nullptr) {
     std::vector<double> rows;

@@ -1,5 +1,6 @@
-// The CUDA engine: memory, staging of host arrays, and the order of launches. Kernels are in the files beside it.
-// Nothing here waits for the device but upload, download, summarize and the functions whose names end in _sync.
+// The CUDA engine: memory, staging of host arrays, and the order of launches. Kernels are in the
+// files beside it. Nothing here waits for the device but upload, download, summarize and the
+// functions whose names end in _sync.
 #include "cuda_check.hpp"
 #include "device_buffer.hpp"
 #include "launchers.hpp"
@@ -23,15 +24,16 @@ zcmoe_array rows_from(zcmoe_array array, std::int64_t first) {
 }
 
 template <class Element>
-void copy_strided(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride, std::int64_t n) {
+void copy_strided(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride,
+                  std::int64_t n) {
   auto* out = static_cast<Element*>(to);
   const auto* in = static_cast<const Element*>(from);
   for (std::int64_t i = 0; i < n; ++i) out[i * to_stride] = in[i * from_stride];
 }
 
 /// Copies n elements of 1, 2, 4 or 8 bytes on the host; strides in elements.
-void copy_elements(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride, std::int64_t n,
-                   std::int64_t element_size) {
+void copy_elements(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride,
+                   std::int64_t n, std::int64_t element_size) {
   if (to_stride == 1 && from_stride == 1) {
     std::memcpy(to, from, static_cast<std::size_t>(n * element_size));
     return;
@@ -44,15 +46,17 @@ void copy_elements(void* to, std::int64_t to_stride, const void* from, std::int6
   }
 }
 
-/// Rows of a host array that go to the device at a time: large enough to hide latency, small enough to stay cheap.
+/// Rows of a host array that go to the device at a time: large enough to hide latency, small enough
+/// to stay cheap.
 constexpr std::int64_t staged_rows = std::int64_t{1} << 20;
 
 std::size_t bytes_of(std::int64_t rows, std::int64_t element_size) {
-  return (static_cast<std::size_t>(rows * element_size) + device_alignment - 1) / device_alignment * device_alignment;
+  return (static_cast<std::size_t>(rows * element_size) + device_alignment - 1) / device_alignment *
+         device_alignment;
 }
 
-/// Scratch of the sorts, asked of CUB once, so that a workspace query needs no device call: for every key type,
-/// payload size and power of two of rows. Entries grow with rows and key size.
+/// Scratch of the sorts, asked of CUB once, so that a workspace query needs no device call: for
+/// every key type, payload size and power of two of rows. Entries grow with rows and key size.
 class sort_scratch_table {
  public:
   sort_scratch_table() {
@@ -82,7 +86,8 @@ class sort_scratch_table {
 class cuda_backend final : public backend {
  public:
   /// The device is current.
-  explicit cuda_backend(const zcmoe_context_options& options) : device_(options.device), allocator_(options) {
+  explicit cuda_backend(const zcmoe_context_options& options)
+      : device_(options.device), allocator_(options) {
     cudaDeviceProp properties;
     ZCMOE_CUDA_TRY(cudaGetDeviceProperties(&properties, device_));
     std::memcpy(name_, properties.name, sizeof name_ - 1);
@@ -125,13 +130,15 @@ class cuda_backend final : public backend {
 
   std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const override {
     if (n <= 0) return 0;
-    const row_keys keys = keys_for(layout.num_slots());  // policies may use fewer, and then less of it
+    const row_keys keys =
+        keys_for(layout.num_slots());  // policies may use fewer, and then less of it
     return regions(layout, keys, std::min(n, max_chunk_rows)).total;
   }
   void accumulate(const fit_job& job, zcmoe_stream stream) override;
   void accumulate_sync(const fit_job& job, zcmoe_stream stream) override;
 
-  void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from, zcmoe_stream stream) override {
+  void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
+             zcmoe_stream stream) override {
     const device_guard guard(device_);
     launch_merge(layout, to, from, stream);
   }
@@ -141,20 +148,24 @@ class cuda_backend final : public backend {
     const std::size_t bytes = static_cast<std::size_t>(layout.num_slots()) * sizeof(slot_summary);
     const device_buffer buffer(allocator_, bytes, stream);
     launch_summarize(layout, state, static_cast<slot_summary*>(buffer.data()), stream);
-    ZCMOE_CUDA_TRY(cudaMemcpyAsync(summaries, buffer.data(), bytes, cudaMemcpyDeviceToHost, stream));
+    ZCMOE_CUDA_TRY(
+        cudaMemcpyAsync(summaries, buffer.data(), bytes, cudaMemcpyDeviceToHost, stream));
     ZCMOE_CUDA_TRY(cudaStreamSynchronize(stream));
   }
 
  private:
-  void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, zcmoe_stream stream) const {
+  void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+            zcmoe_stream stream) const {
     const device_guard guard(device_);
     if (bytes == 0) return;
     ZCMOE_CUDA_TRY(cudaMemcpyAsync(to, from, bytes, kind, stream));
     ZCMOE_CUDA_TRY(cudaStreamSynchronize(stream));
   }
-  chunk_regions regions(const state_layout& layout, const row_keys& keys, std::int64_t num_rows) const {
+  chunk_regions regions(const state_layout& layout, const row_keys& keys,
+                        std::int64_t num_rows) const {
     const int payload_bytes = payload_size(layout);
-    return regions_for(num_rows, keys, payload_bytes, sort_scratch_.bytes(keys.size, payload_bytes, num_rows));
+    return regions_for(num_rows, keys, payload_bytes,
+                       sort_scratch_.bytes(keys.size, payload_bytes, num_rows));
   }
   void accumulate_chunk(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const;
 
@@ -166,8 +177,10 @@ class cuda_backend final : public backend {
 
 // --------------------------------------------------------------------- fit
 
-/// One chunk, in reading order. Launches that change the state: carry, route (counters), reduce, count_rows.
-void cuda_backend::accumulate_chunk(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const {
+/// One chunk, in reading order. Launches that change the state: carry, route (counters), reduce,
+/// count_rows.
+void cuda_backend::accumulate_chunk(const fit_job& chunk, const row_keys& keys,
+                                    zcmoe_stream stream) const {
   const chunk_regions at = regions(chunk.layout, keys, chunk.n);
   char* const base = static_cast<char*>(chunk.workspace);
   const keyed_rows rows{base + at.keys[0], base + at.payload[0]};
@@ -177,8 +190,8 @@ void cuda_backend::accumulate_chunk(const fit_job& chunk, const row_keys& keys, 
 
   launch_carry(chunk.layout, chunk.state, chunk.n, stream);
   launch_route(chunk, keys, rows, stream);
-  const keyed_rows sorted = launch_sort(keys, payload_bytes, rows, spare, chunk.n, base + at.sort_scratch,
-                                        at.total - at.sort_scratch, stream);
+  const keyed_rows sorted = launch_sort(keys, payload_bytes, rows, spare, chunk.n,
+                                        base + at.sort_scratch, at.total - at.sort_scratch, stream);
   launch_segment_ends(keys, sorted.keys, chunk.n, ends, stream);
   launch_reduce(chunk, keys, sorted, ends, stream);
   launch_count_rows(chunk.state, chunk.n, stream);
@@ -227,11 +240,12 @@ void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
   const zcmoe_array sources[3] = {job.x, job.y, job.weights};
   std::size_t at[4] = {};
   for (int a = 0; a < 3; ++a) {
-    at[a + 1] = at[a] + (sources[a].data != nullptr ? bytes_of(rows, size_of(sources[a].dtype)) : 0);
+    at[a + 1] =
+        at[a] + (sources[a].data != nullptr ? bytes_of(rows, size_of(sources[a].dtype)) : 0);
   }
-  // Everything is allocated before the first row is added, so that running out of memory leaves the fit as it was.
-  // The device needs its input once: copies and kernels of one stream follow each other. The host packs the next chunk
-  // while the last is copied, hence two pinned buffers.
+  // Everything is allocated before the first row is added, so that running out of memory leaves the
+  // fit as it was. The device needs its input once: copies and kernels of one stream follow each
+  // other. The host packs the next chunk while the last is copied, hence two pinned buffers.
   const std::size_t workspace_bytes = fit_workspace(job.layout, rows);
   const device_buffer workspace(allocator_, workspace_bytes, stream);
   const device_buffer input(allocator_, at[3], stream);
@@ -248,10 +262,12 @@ void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
     for (int a = 0; a < 3; ++a) {
       if (sources[a].data == nullptr) continue;
       const std::int64_t size = size_of(sources[a].dtype);
-      copy_elements(staging[turn].data() + at[a], 1, rows_from(sources[a], first).data, sources[a].stride, n, size);
+      copy_elements(staging[turn].data() + at[a], 1, rows_from(sources[a], first).data,
+                    sources[a].stride, n, size);
       char* const to = static_cast<char*>(input.data()) + at[a];
-      ZCMOE_CUDA_TRY(cudaMemcpyAsync(to, staging[turn].data() + at[a], static_cast<std::size_t>(n * size),
-                                     cudaMemcpyHostToDevice, stream));
+      ZCMOE_CUDA_TRY(cudaMemcpyAsync(to, staging[turn].data() + at[a],
+                                     static_cast<std::size_t>(n * size), cudaMemcpyHostToDevice,
+                                     stream));
       *targets[a] = {to, sources[a].dtype, 1};
     }
     copied[turn].record(stream);
@@ -270,7 +286,8 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
   const std::int64_t input_size = size_of(job.x.dtype);
   std::size_t at[max_gathers + 1];  // x lies at 0
   at[0] = bytes_of(rows, input_size);
-  for (int g = 0; g < job.num_gathers; ++g) at[g + 1] = at[g] + bytes_of(rows, job.gathers[g].element_size);
+  for (int g = 0; g < job.num_gathers; ++g)
+    at[g + 1] = at[g] + bytes_of(rows, job.gathers[g].element_size);
   const std::size_t report_at = at[job.num_gathers];
   const std::size_t bytes = report_at + bytes_of(1, sizeof(zcmoe_report));
   const device_buffer device(allocator_, bytes, stream);
@@ -292,14 +309,17 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
     }
   };
 
-  // Chunk c is packed and sent while c - 1 is under way; then c - 1 is unpacked. An input that shares memory with an
-  // output is safe: an output row is written only after the same row of x, and no other, has been read.
+  // Chunk c is packed and sent while c - 1 is under way; then c - 1 is unpacked. An input that
+  // shares memory with an output is safe: an output row is written only after the same row of x,
+  // and no other, has been read.
   int turn = 0;
   for (std::int64_t first = 0; first < job.n; first += rows, turn ^= 1) {
     const std::int64_t n = std::min(rows, job.n - first);
-    copy_elements(staging[turn].data(), 1, rows_from(job.x, first).data, job.x.stride, n, input_size);
-    ZCMOE_CUDA_TRY(cudaMemcpyAsync(on_device, staging[turn].data(), static_cast<std::size_t>(n * input_size),
-                                   cudaMemcpyHostToDevice, stream));
+    copy_elements(staging[turn].data(), 1, rows_from(job.x, first).data, job.x.stride, n,
+                  input_size);
+    ZCMOE_CUDA_TRY(cudaMemcpyAsync(on_device, staging[turn].data(),
+                                   static_cast<std::size_t>(n * input_size), cudaMemcpyHostToDevice,
+                                   stream));
     predict_job chunk = job;
     chunk.x = {on_device, job.x.dtype, 1};
     chunk.n = n;
@@ -310,8 +330,8 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
     }
     launch_predict(chunk, stream);
     if (job.num_gathers > 0) {
-      ZCMOE_CUDA_TRY(cudaMemcpyAsync(staging[turn].data() + at[0], on_device + at[0], report_at - at[0],
-                                     cudaMemcpyDeviceToHost, stream));
+      ZCMOE_CUDA_TRY(cudaMemcpyAsync(staging[turn].data() + at[0], on_device + at[0],
+                                     report_at - at[0], cudaMemcpyDeviceToHost, stream));
     }
     done[turn].record(stream);
     if (first > 0) unpack(first - rows, turn ^ 1);
@@ -322,7 +342,8 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
     drain.finish();
     return;
   }
-  ZCMOE_CUDA_TRY(cudaMemcpyAsync(staging[0].data(), report, sizeof *report, cudaMemcpyDeviceToHost, stream));
+  ZCMOE_CUDA_TRY(
+      cudaMemcpyAsync(staging[0].data(), report, sizeof *report, cudaMemcpyDeviceToHost, stream));
   drain.finish();
   zcmoe_report counts;
   std::memcpy(&counts, staging[0].data(), sizeof counts);
@@ -340,16 +361,17 @@ std::shared_ptr<backend> make_cuda_backend(const zcmoe_context_options& options)
   const cudaError_t error = cudaGetDeviceCount(&num_devices);
   if (error != cudaSuccess) fail_cuda(error, "cudaGetDeviceCount", __FILE__, __LINE__);
   if (num_devices == 0) fail(ZCMOE_ERR_NO_DEVICE, "there is no CUDA device");
-  ZCMOE_EXPECTS(options.device >= 0 && options.device < num_devices, "options->device=", options.device,
-                " is not in [0, ", num_devices, ")");
+  ZCMOE_EXPECTS(options.device >= 0 && options.device < num_devices,
+                "options->device=", options.device, " is not in [0, ", num_devices, ")");
   const device_guard guard(options.device);
   return std::make_shared<cuda_backend>(options);
 }
 
 std::string cuda_build_info() {
   std::ostringstream out;
-  out << "cuda " << CUDART_VERSION / 1000 << '.' << CUDART_VERSION % 1000 / 10 << ", CCCL " << CCCL_MAJOR_VERSION << '.'
-      << CCCL_MINOR_VERSION << '.' << CCCL_PATCH_VERSION << " (architectures";
+  out << "cuda " << CUDART_VERSION / 1000 << '.' << CUDART_VERSION % 1000 / 10 << ", CCCL "
+      << CCCL_MAJOR_VERSION << '.' << CCCL_MINOR_VERSION << '.' << CCCL_PATCH_VERSION
+      << " (architectures";
   for (const int architecture : {__CUDA_ARCH_LIST__}) out << ' ' << architecture / 10;
   out << ')';
   return out.str();

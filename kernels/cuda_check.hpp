@@ -1,4 +1,5 @@
-// CUDA errors become status_error: out of memory, no device, or device, with the code, the call, file and line.
+// CUDA errors become status_error: out of memory, no device, or device, with the code, the call,
+// file and line.
 #pragma once
 
 #include "host/error.hpp"
@@ -26,18 +27,20 @@ inline zcmoe_status status_of(cudaError_t error) {
 }
 
 /// Clears the runtime's last error first, so that the caller's next check does not see it again.
-[[noreturn]] inline void fail_cuda(cudaError_t error, const char* call, const char* file, int line) {
+[[noreturn]] inline void fail_cuda(cudaError_t error, const char* call, const char* file,
+                                   int line) {
   (void)cudaGetLastError();
   const char* slash = std::strrchr(file, '/');
-  fail(status_of(error), cudaGetErrorName(error), " (", static_cast<int>(error), "): ", cudaGetErrorString(error),
-       ", from ", call, " at ", slash != nullptr ? slash + 1 : file, ":", line);
+  fail(status_of(error), cudaGetErrorName(error), " (", static_cast<int>(error),
+       "): ", cudaGetErrorString(error), ", from ", call, " at ",
+       slash != nullptr ? slash + 1 : file, ":", line);
 }
 
 }  // namespace zcmoe::detail
 
-#define ZCMOE_CUDA_TRY(call)                                                                   \
-  do {                                                                                         \
-    const cudaError_t zcmoe_error = (call);                                                    \
-    if (zcmoe_error != cudaSuccess)                                                            \
-      ::zcmoe::detail::fail_cuda(zcmoe_error, #call, __FILE__, __LINE__);                      \
+#define ZCMOE_CUDA_TRY(call)                                              \
+  do {                                                                    \
+    const cudaError_t zcmoe_error = (call);                               \
+    if (zcmoe_error != cudaSuccess)                                       \
+      ::zcmoe::detail::fail_cuda(zcmoe_error, #call, __FILE__, __LINE__); \
   } while (false)

@@ -1,6 +1,6 @@
-// Who owns what on the card and beside it: the current device, the allocator (a pool of our own or the caller's
-// functions), device buffers, pinned staging buffers and events. Everything is released in order on a stream, also
-// when an exception passes; destructors never throw.
+// Who owns what on the card and beside it: the current device, the allocator (a pool of our own or
+// the caller's functions), device buffers, pinned staging buffers and events. Everything is
+// released in order on a stream, also when an exception passes; destructors never throw.
 #pragma once
 
 #include "cuda_check.hpp"
@@ -51,7 +51,8 @@ class device_allocator {
     properties.location.id = device_;
     ZCMOE_CUDA_TRY(cudaMemPoolCreate(&pool_, &properties));
     auto threshold = static_cast<std::uint64_t>(options.pool_release_threshold);
-    const cudaError_t error = cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &threshold);
+    const cudaError_t error =
+        cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &threshold);
     if (error != cudaSuccess) {
       (void)cudaMemPoolDestroy(pool_);
       fail_cuda(error, "cudaMemPoolSetAttribute", __FILE__, __LINE__);
@@ -68,7 +69,8 @@ class device_allocator {
   void* allocate(std::size_t bytes, zcmoe_stream stream) const {
     void* pointer = nullptr;
     if (alloc_ == nullptr) {
-      const cudaError_t error = cudaMallocFromPoolAsync(&pointer, at_least_one(bytes), pool_, stream);
+      const cudaError_t error =
+          cudaMallocFromPoolAsync(&pointer, at_least_one(bytes), pool_, stream);
       if (error == cudaErrorMemoryAllocation) {
         (void)cudaGetLastError();
         fail(ZCMOE_ERR_OUT_OF_MEMORY, "device ", device_, " has no ", bytes, " bytes left");
@@ -78,12 +80,13 @@ class device_allocator {
     }
     pointer = alloc_(user_, at_least_one(bytes), device_alignment, stream);
     if (pointer == nullptr) {
-      fail(ZCMOE_ERR_OUT_OF_MEMORY, "the context's alloc function returned NULL for ", bytes, " bytes");
+      fail(ZCMOE_ERR_OUT_OF_MEMORY, "the context's alloc function returned NULL for ", bytes,
+           " bytes");
     }
     if (reinterpret_cast<std::uintptr_t>(pointer) % device_alignment != 0) {
       deallocate(pointer, bytes, stream);
-      fail(ZCMOE_ERR_INVALID_ARGUMENT, "the context's alloc function returned ", pointer, ", not aligned to ",
-           device_alignment);
+      fail(ZCMOE_ERR_INVALID_ARGUMENT, "the context's alloc function returned ", pointer,
+           ", not aligned to ", device_alignment);
     }
     return pointer;
   }
@@ -110,7 +113,10 @@ class device_allocator {
 class device_buffer {
  public:
   device_buffer(const device_allocator& allocator, std::size_t bytes, zcmoe_stream stream)
-      : allocator_(allocator), bytes_(bytes), stream_(stream), data_(allocator.allocate(bytes, stream)) {}
+      : allocator_(allocator),
+        bytes_(bytes),
+        stream_(stream),
+        data_(allocator.allocate(bytes, stream)) {}
   ~device_buffer() {
     if (data_ != nullptr) allocator_.deallocate(data_, bytes_, stream_);
   }
@@ -163,7 +169,8 @@ class device_event {
   cudaEvent_t event_ = nullptr;
 };
 
-/// Waits for the stream when an exception unwinds: declared after the pinned buffers that copies may still use.
+/// Waits for the stream when an exception unwinds: declared after the pinned buffers that copies
+/// may still use.
 class stream_drain {
  public:
   explicit stream_drain(zcmoe_stream stream) : stream_(stream) {}

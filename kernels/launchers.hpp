@@ -1,5 +1,6 @@
-// Every launch of the CUDA engine, and the shapes of launches and workspace as constexpr functions. No CUDA header:
-// the shapes are tested on the CPU. Launchers run on the current device, only enqueue, and throw status_error.
+// Every launch of the CUDA engine, and the shapes of launches and workspace as constexpr functions.
+// No CUDA header: the shapes are tested on the CPU. Launchers run on the current device, only
+// enqueue, and throw status_error.
 #pragma once
 
 #include "host/array.hpp"
@@ -12,7 +13,9 @@ namespace zcmoe::detail {
 
 // ------------------------------------------------------------------ shapes
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return a / b + (a % b != 0 ? 1 : 0);
+}
 
 /// Blocks of a launch whose threads stride over the items: one per tile, at most `most`.
 constexpr int blocks_striding(std::int64_t n, std::int64_t tile, int most) {
@@ -21,15 +24,19 @@ constexpr int blocks_striding(std::int64_t n, std::int64_t tile, int most) {
 }
 
 /// Blocks of a launch with a fixed tile of items each. Callers keep n / tile below 2^31.
-constexpr int blocks_covering(std::int64_t n, std::int64_t tile) { return static_cast<int>(ceil_div(n, tile)); }
+constexpr int blocks_covering(std::int64_t n, std::int64_t tile) {
+  return static_cast<int>(ceil_div(n, tile));
+}
 
 struct predict_tuning {
   static constexpr int threads = 256;
-  static constexpr int per_thread = 4;     // inputs a thread loads before it searches for the first
-  static constexpr int most_blocks = 8192; // some eight waves of the largest card; the rest strides
+  static constexpr int per_thread = 4;  // inputs a thread loads before it searches for the first
+  static constexpr int most_blocks =
+      8192;  // some eight waves of the largest card; the rest strides
 };
 constexpr int predict_blocks(std::int64_t n) {
-  return blocks_striding(n, predict_tuning::threads * predict_tuning::per_thread, predict_tuning::most_blocks);
+  return blocks_striding(n, predict_tuning::threads * predict_tuning::per_thread,
+                         predict_tuning::most_blocks);
 }
 
 struct route_tuning {
@@ -41,8 +48,10 @@ constexpr int route_blocks(std::int64_t n) {
 }
 
 struct reduce_tuning {
-  static constexpr int threads = 128;    // up to 28 sums of 64 bits a thread: registers, not threads, set occupancy
-  static constexpr int per_thread = 16;  // sorted rows; segments shorter than this stay within a thread
+  static constexpr int threads =
+      128;  // up to 28 sums of 64 bits a thread: registers, not threads, set occupancy
+  static constexpr int per_thread =
+      16;  // sorted rows; segments shorter than this stay within a thread
 };
 constexpr int reduce_blocks(std::int64_t n) {
   return blocks_covering(n, reduce_tuning::threads * reduce_tuning::per_thread);
@@ -52,10 +61,13 @@ constexpr int reduce_blocks(std::int64_t n) {
 struct slot_tuning {
   static constexpr int threads = 256;
 };
-constexpr int slot_blocks(std::int64_t num_slots) { return blocks_covering(num_slots, slot_tuning::threads); }
+constexpr int slot_blocks(std::int64_t num_slots) {
+  return blocks_covering(num_slots, slot_tuning::threads);
+}
 
 struct summarize_tuning {
-  static constexpr int threads = 64;  // works in local memory; small blocks spread few slots over the card
+  static constexpr int threads =
+      64;  // works in local memory; small blocks spread few slots over the card
 };
 constexpr int summarize_blocks(std::int64_t num_slots) {
   return blocks_covering(num_slots, summarize_tuning::threads);
@@ -63,7 +75,8 @@ constexpr int summarize_blocks(std::int64_t num_slots) {
 
 // --------------------------------------------------------------- row keys
 
-/// What rows are sorted by: slot numbers below `count`, in the narrowest type and with no more bits than needed.
+/// What rows are sorted by: slot numbers below `count`, in the narrowest type and with no more bits
+/// than needed.
 struct row_keys {
   std::int64_t count;
   int size;  // bytes: 1, 2 or 4
@@ -77,13 +90,14 @@ constexpr row_keys keys_for(std::int64_t count) {
 }
 
 /// The three slots beside the segments take part only where a policy fills them.
-constexpr row_keys keys_for(std::int64_t num_segments, std::int32_t nan_policy, std::int32_t range_policy) {
+constexpr row_keys keys_for(std::int64_t num_segments, std::int32_t nan_policy,
+                            std::int32_t range_policy) {
   const bool beside = nan_policy == ZCMOE_NAN_SEGMENT || range_policy == ZCMOE_RANGE_SEGMENTS;
   return keys_for(beside ? num_segments + 3 : num_segments);
 }
 
-/// Bytes of what is sorted beside a key: the target itself, or with weights the row's number, through which target
-/// and weight are fetched later.
+/// Bytes of what is sorted beside a key: the target itself, or with weights the row's number,
+/// through which target and weight are fetched later.
 constexpr int payload_size(const state_layout& layout) {
   return layout.weighted ? 4 : static_cast<int>(size_of(layout.target_dtype));
 }
@@ -135,32 +149,37 @@ struct keyed_rows {
   void* payload;
 };
 
-/// route.cu: judges the rows of a chunk, writes key and payload of each and adds to the state's row counters, but for
-/// rows and pending (launch_count_rows). Rows left out get key 0 and an absent payload.
-void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows, zcmoe_stream stream);
+/// route.cu: judges the rows of a chunk, writes key and payload of each and adds to the state's row
+/// counters, but for rows and pending (launch_count_rows). Rows left out get key 0 and an absent
+/// payload.
+void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
+                  zcmoe_stream stream);
 
 /// sort.cu: scratch of a sort on any number of bits that the key type has.
 std::size_t sort_scratch_bytes(int key_size, int payload_bytes, std::int64_t num_rows);
 /// Sorts rows by key; answers which of the two buffers holds the result.
-keyed_rows launch_sort(const row_keys& keys, int payload_bytes, const keyed_rows& rows, const keyed_rows& spare,
-                       std::int64_t num_rows, void* scratch, std::size_t scratch_bytes, zcmoe_stream stream);
+keyed_rows launch_sort(const row_keys& keys, int payload_bytes, const keyed_rows& rows,
+                       const keyed_rows& spare, std::int64_t num_rows, void* scratch,
+                       std::size_t scratch_bytes, zcmoe_stream stream);
 
 /// reduce.cu: ends[slot] = number of sorted rows with a key <= slot.
-void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int64_t num_rows, std::uint32_t* ends,
-                         zcmoe_stream stream);
+void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int64_t num_rows,
+                         std::uint32_t* ends, zcmoe_stream stream);
 /// Adds the sorted rows of a chunk to the sums of their slots.
-void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted, const std::uint32_t* ends,
-                   zcmoe_stream stream);
-/// Carries all digits if num_rows more terms might not fit. Whether they do is read on the device, so that the replay
-/// of a captured graph decides anew.
-void launch_carry(const state_layout& layout, std::int64_t* state, std::int64_t num_rows, zcmoe_stream stream);
+void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted,
+                   const std::uint32_t* ends, zcmoe_stream stream);
+/// Carries all digits if num_rows more terms might not fit. Whether they do is read on the device,
+/// so that the replay of a captured graph decides anew.
+void launch_carry(const state_layout& layout, std::int64_t* state, std::int64_t num_rows,
+                  zcmoe_stream stream);
 /// Books a chunk: rows and pending. The last launch of a chunk, since the others read both.
 void launch_count_rows(std::int64_t* state, std::int64_t num_rows, zcmoe_stream stream);
 /// to += from; leaves `to` canonical.
-void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from, zcmoe_stream stream);
+void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
+                  zcmoe_stream stream);
 
 /// constants.cu: summaries[num_slots], in device memory.
-void launch_summarize(const state_layout& layout, const std::int64_t* state, slot_summary* summaries,
-                      zcmoe_stream stream);
+void launch_summarize(const state_layout& layout, const std::int64_t* state,
+                      slot_summary* summaries, zcmoe_stream stream);
 
 }  // namespace zcmoe::detail

@@ -1,5 +1,5 @@
-// Prediction: x[n] -> slot by binary search over edges[m + 1] -> up to five gathers from tables by slot.
-// The search is model_view::slot_of, the one that the CPU engine and users' kernels run.
+// Prediction: x[n] -> slot by binary search over edges[m + 1] -> up to five gathers from tables by
+// slot. The search is model_view::slot_of, the one that the CPU engine and users' kernels run.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 
@@ -14,7 +14,8 @@ struct gather_list {
 /// Where a slot's row counts in the report; the order of report_totals.
 enum : int { total_rows, total_used, total_nan, total_below, total_above, num_totals };
 
-__device__ void answer(const gather_list& gathers, const model_view& view, std::int64_t i, std::int64_t slot) {
+__device__ void answer(const gather_list& gathers, const model_view& view, std::int64_t i,
+                       std::int64_t slot) {
 #pragma unroll
   for (int g = 0; g < max_gathers; ++g) {
     if (g >= gathers.count) return;
@@ -22,8 +23,9 @@ __device__ void answer(const gather_list& gathers, const model_view& view, std::
     const std::int64_t at = i * to.stride;
     if (to.element_size == 4) {
       static_cast<std::uint32_t*>(to.out)[at] =
-          to.table != nullptr ? static_cast<const std::uint32_t*>(to.table)[slot]
-                              : static_cast<std::uint32_t>(static_cast<std::int32_t>(view.segment_of_slot(slot)));
+          to.table != nullptr
+              ? static_cast<const std::uint32_t*>(to.table)[slot]
+              : static_cast<std::uint32_t>(static_cast<std::int32_t>(view.segment_of_slot(slot)));
     } else {
       static_cast<std::uint64_t*>(to.out)[at] =
           to.table != nullptr ? static_cast<const std::uint64_t*>(to.table)[slot]
@@ -55,17 +57,20 @@ __device__ void report_totals(const std::uint32_t (&totals)[num_totals], zcmoe_r
 }
 
 template <class Input>
-__global__ __launch_bounds__(predict_tuning::threads) void predict_kernel(model_view view, Input x, std::int64_t n,
-                                                                          gather_list gathers, zcmoe_report* report) {
+__global__ __launch_bounds__(predict_tuning::threads) void predict_kernel(model_view view, Input x,
+                                                                          std::int64_t n,
+                                                                          gather_list gathers,
+                                                                          zcmoe_report* report) {
   constexpr int threads = predict_tuning::threads;
   constexpr int per_thread = predict_tuning::per_thread;
-  // A thread's own rows of one launch stay far below 2^32: n < 2^63 / size, spread over all threads, is bounded by
-  // memory, but for inputs of stride 0; those are split by the launcher.
+  // A thread's own rows of one launch stay far below 2^32: n < 2^63 / size, spread over all
+  // threads, is bounded by memory, but for inputs of stride 0; those are split by the launcher.
   std::uint32_t totals[num_totals] = {};
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * threads * per_thread;
-  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * threads * per_thread; tile < n; tile += stride) {
-    // All of a thread's inputs are read before its first answer is written, and answers go only to rows it has read:
-    // so out may be x itself, and several loads are in flight.
+  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * threads * per_thread; tile < n;
+       tile += stride) {
+    // All of a thread's inputs are read before its first answer is written, and answers go only to
+    // rows it has read: so out may be x itself, and several loads are in flight.
     double input[per_thread];
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) {
@@ -108,8 +113,8 @@ void launch_predict(const predict_job& job, zcmoe_stream stream) {
     zcmoe_array x = job.x;
     x.data = static_cast<const char*>(x.data) + first * x.stride * size_of(x.dtype);
     with_typed(x, [&](auto input) {
-      predict_kernel<<<predict_blocks(n), predict_tuning::threads, 0, stream>>>(job.view, input, n, gathers,
-                                                                                job.report);
+      predict_kernel<<<predict_blocks(n), predict_tuning::threads, 0, stream>>>(
+          job.view, input, n, gathers, job.report);
       ZCMOE_CUDA_TRY(cudaGetLastError());
     });
   }

@@ -1,9 +1,10 @@
-// Sorted rows -> exact sums of their slots. Every sum is an integer (moments.hpp), so any order of additions gives the
-// same bits and a large segment is shared by as many blocks as hold its rows.
+// Sorted rows -> exact sums of their slots. Every sum is an integer (moments.hpp), so any order of
+// additions gives the same bits and a large segment is shared by as many blocks as hold its rows.
 //
-// Tiles of a fixed number of sorted rows; a thread walks through its rows run by run (a run: rows of one slot) and
-// keeps the digits near the terms it meets in registers. Digits go to the state by 64-bit atomic additions when the
-// run ends, or a term lies outside the digits held; a warp whose lanes all end in one slot adds up its lanes first.
+// Tiles of a fixed number of sorted rows; a thread walks through its rows run by run (a run: rows
+// of one slot) and keeps the digits near the terms it meets in registers. Digits go to the state by
+// 64-bit atomic additions when the run ends, or a term lies outside the digits held; a warp whose
+// lanes all end in one slot adds up its lanes first.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 
@@ -28,13 +29,16 @@ __device__ std::int64_t load_key(const void* keys, int size, std::uint32_t row) 
 struct slot_planes {
   std::int64_t* first;
   std::int64_t num_slots;
-  __device__ void add(int plane, std::int64_t value) const { add_to(first + plane * num_slots, value); }
+  __device__ void add(int plane, std::int64_t value) const {
+    add_to(first + plane * num_slots, value);
+  }
 };
 
 // ----------------------------------------------------- sums in registers
 
-/// Digits of one sum around its latest terms of Words words: the planes a term touches and one on either side, so
-/// that terms of similar size stay inside. Digits are only ever indexed by constants: they live in registers.
+/// Digits of one sum around its latest terms of Words words: the planes a term touches and one on
+/// either side, so that terms of similar size stay inside. Digits are only ever indexed by
+/// constants: they live in registers.
 template <int Words>
 struct sum_window {
   static constexpr int pieces = Words + 1;
@@ -64,7 +68,8 @@ struct sum_window {
 #pragma unroll
     for (int j = 0; j < size; ++j) {
       const std::int64_t at_0 = j < pieces ? piece[j < pieces ? j : 0] : 0;
-      const std::int64_t at_1 = j >= 1 && j - 1 < pieces ? piece[j >= 1 && j - 1 < pieces ? j - 1 : 0] : 0;
+      const std::int64_t at_1 =
+          j >= 1 && j - 1 < pieces ? piece[j >= 1 && j - 1 < pieces ? j - 1 : 0] : 0;
       const std::int64_t at_2 = j >= 2 ? piece[j >= 2 ? j - 2 : 0] : 0;
       digit[j] += offset == 0 ? at_0 : offset == 1 ? at_1 : at_2;
     }
@@ -79,7 +84,8 @@ struct sum_window {
     base = nowhere;
   }
 
-  /// The same for a whole warp whose windows are all of one slot: one addition a digit for all lanes of one base.
+  /// The same for a whole warp whose windows are all of one slot: one addition a digit for all
+  /// lanes of one base.
   __device__ void flush_warp(const slot_planes& slot) {
     const unsigned lane = threadIdx.x % 32;
     for (unsigned waiting = __ballot_sync(all_lanes, base != nowhere); waiting != 0;) {
@@ -117,7 +123,8 @@ struct run_sums<T, false> {
   }
   __device__ void add(T target, T, const slot_planes& slot) {
     ++rows_seen;
-    if (target == 0) return;  // adds nothing, and as the smallest number would move the windows far down
+    if (target == 0)
+      return;  // adds nothing, and as the smallest number would move the windows far down
     const auto term = decompose(target);
     y.add(term, planes::y, slot);
     yy.add(multiply(term, term), planes::yy, slot);
@@ -174,8 +181,8 @@ struct sorted_rows {
 
 /// The target (and weight) of a sorted row; false if the row was left out.
 template <class T, bool Weighted>
-__device__ bool load_row(const sorted_rows& rows, const any_array& y, const any_array& w, std::uint32_t row, T& target,
-                         T& weight) {
+__device__ bool load_row(const sorted_rows& rows, const any_array& y, const any_array& w,
+                         std::uint32_t row, T& target, T& weight) {
   if constexpr (Weighted) {
     const std::uint32_t from = static_cast<const std::uint32_t*>(rows.payload)[row];
     if (from == absent_row) return false;
@@ -190,10 +197,13 @@ __device__ bool load_row(const sorted_rows& rows, const any_array& y, const any_
 }
 
 template <class T, bool Weighted>
-__global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_rows rows, any_array y, any_array w,
-                                                                        std::int64_t* planes, std::int64_t num_slots) {
+__global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_rows rows,
+                                                                        any_array y, any_array w,
+                                                                        std::int64_t* planes,
+                                                                        std::int64_t num_slots) {
   const std::int64_t first =
-      (static_cast<std::int64_t>(blockIdx.x) * reduce_tuning::threads + threadIdx.x) * reduce_tuning::per_thread;
+      (static_cast<std::int64_t>(blockIdx.x) * reduce_tuning::threads + threadIdx.x) *
+      reduce_tuning::per_thread;
   const std::int64_t last = first + reduce_tuning::per_thread;
   std::uint32_t row = static_cast<std::uint32_t>(first < rows.count ? first : rows.count);
   const std::uint32_t end = static_cast<std::uint32_t>(last < rows.count ? last : rows.count);
@@ -217,8 +227,9 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_r
     if (load_row<T, Weighted>(rows, y, w, row, target, weight)) sums.add(target, weight, to);
   }
 
-  // What each thread still holds is of its last run. In a segment much larger than a warp's rows all lanes hold the
-  // same slot: without adding them up first, a giant segment would queue every thread at the same few addresses.
+  // What each thread still holds is of its last run. In a segment much larger than a warp's rows
+  // all lanes hold the same slot: without adding them up first, a giant segment would queue every
+  // thread at the same few addresses.
   const unsigned holders = __ballot_sync(all_lanes, sums.rows_seen != 0);
   if (holders == 0) return;
   const int leader = __ffs(static_cast<int>(holders)) - 1;
@@ -227,8 +238,10 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_r
     to.first = planes + leader_slot;
     int rows_seen = sums.rows_seen;
 #pragma unroll
-    for (int step = 16; step > 0; step /= 2) rows_seen += __shfl_xor_sync(all_lanes, rows_seen, step);
-    if (threadIdx.x % 32 == static_cast<unsigned>(leader)) to.add(sum_planes<T, Weighted>::count, rows_seen);
+    for (int step = 16; step > 0; step /= 2)
+      rows_seen += __shfl_xor_sync(all_lanes, rows_seen, step);
+    if (threadIdx.x % 32 == static_cast<unsigned>(leader))
+      to.add(sum_planes<T, Weighted>::count, rows_seen);
     sums.each([&](auto& window) { window.flush_warp(to); });
   } else {
     flush(sums, to);
@@ -236,11 +249,13 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_r
 }
 
 /// One thread per slot: the number of rows with a key up to its own, by binary search.
-__global__ __launch_bounds__(slot_tuning::threads) void segment_ends_kernel(const void* keys, int key_size,
+__global__ __launch_bounds__(slot_tuning::threads) void segment_ends_kernel(const void* keys,
+                                                                            int key_size,
                                                                             std::uint32_t num_rows,
                                                                             std::int64_t num_keys,
                                                                             std::uint32_t* ends) {
-  const std::int64_t slot = static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
+  const std::int64_t slot =
+      static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
   if (slot >= num_keys) return;
   std::uint32_t low = 0;
   for (std::uint32_t length = num_rows; length > 0;) {
@@ -280,9 +295,12 @@ __device__ bool must_carry(const std::int64_t* counters, std::int64_t num_rows) 
 }
 
 /// One thread per slot, so digits are carried from the lowest up without another thread's help.
-__global__ __launch_bounds__(slot_tuning::threads) void carry_kernel(std::int64_t* state, std::int64_t num_slots,
-                                                                     sum_list sums, std::int64_t num_rows) {
-  const std::int64_t slot = static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
+__global__ __launch_bounds__(slot_tuning::threads) void carry_kernel(std::int64_t* state,
+                                                                     std::int64_t num_slots,
+                                                                     sum_list sums,
+                                                                     std::int64_t num_rows) {
+  const std::int64_t slot =
+      static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
   if (slot >= num_slots || !must_carry(state, num_rows)) return;
   std::int64_t* const planes = state + num_row_counters + slot;
   for (int s = 0; s < sums.count; ++s) {
@@ -293,16 +311,22 @@ __global__ __launch_bounds__(slot_tuning::threads) void carry_kernel(std::int64_
   }
 }
 
-__global__ __launch_bounds__(32) void count_rows_kernel(std::int64_t* counters, std::int64_t num_rows) {
+__global__ __launch_bounds__(32) void count_rows_kernel(std::int64_t* counters,
+                                                        std::int64_t num_rows) {
   if (threadIdx.x != 0) return;
-  counters[counter_pending] = must_carry(counters, num_rows) ? num_rows : counters[counter_pending] + num_rows;
+  counters[counter_pending] =
+      must_carry(counters, num_rows) ? num_rows : counters[counter_pending] + num_rows;
   counters[counter_rows] += num_rows;
 }
 
-/// Both states are carried before their digits are added: two digits of 2^30 terms each might not fit one.
-__global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(std::int64_t* to, const std::int64_t* from,
-                                                                     std::int64_t num_slots, sum_list sums) {
-  const std::int64_t slot = static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
+/// Both states are carried before their digits are added: two digits of 2^30 terms each might not
+/// fit one.
+__global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(std::int64_t* to,
+                                                                     const std::int64_t* from,
+                                                                     std::int64_t num_slots,
+                                                                     sum_list sums) {
+  const std::int64_t slot =
+      static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
   if (slot < num_row_counters) {
     if (slot == counter_pending) {
       to[slot] = 0;
@@ -334,29 +358,31 @@ __global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(std::int64_
 
 }  // namespace
 
-void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int64_t num_rows, std::uint32_t* ends,
-                         zcmoe_stream stream) {
+void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int64_t num_rows,
+                         std::uint32_t* ends, zcmoe_stream stream) {
   segment_ends_kernel<<<slot_blocks(keys.count), slot_tuning::threads, 0, stream>>>(
       sorted_keys, keys.size, static_cast<std::uint32_t>(num_rows), keys.count, ends);
   ZCMOE_CUDA_TRY(cudaGetLastError());
 }
 
-void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted, const std::uint32_t* ends,
-                   zcmoe_stream stream) {
+void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted,
+                   const std::uint32_t* ends, zcmoe_stream stream) {
   if (chunk.n == 0) return;
-  const sorted_rows rows{sorted.keys, keys.size, sorted.payload, ends, static_cast<std::uint32_t>(chunk.n)};
+  const sorted_rows rows{sorted.keys, keys.size, sorted.payload, ends,
+                         static_cast<std::uint32_t>(chunk.n)};
   with_layout(chunk.layout, [&](auto target, auto weighted) {
     reduce_kernel<decltype(target), decltype(weighted)::value>
-        <<<reduce_blocks(chunk.n), reduce_tuning::threads, 0, stream>>>(rows, any(chunk.y), any(chunk.weights),
-                                                                        chunk.state + num_row_counters,
-                                                                        chunk.layout.num_slots());
+        <<<reduce_blocks(chunk.n), reduce_tuning::threads, 0, stream>>>(
+            rows, any(chunk.y), any(chunk.weights), chunk.state + num_row_counters,
+            chunk.layout.num_slots());
     ZCMOE_CUDA_TRY(cudaGetLastError());
   });
 }
 
-void launch_carry(const state_layout& layout, std::int64_t* state, std::int64_t num_rows, zcmoe_stream stream) {
-  carry_kernel<<<slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream>>>(state, layout.num_slots(),
-                                                                                     sums_of(layout), num_rows);
+void launch_carry(const state_layout& layout, std::int64_t* state, std::int64_t num_rows,
+                  zcmoe_stream stream) {
+  carry_kernel<<<slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream>>>(
+      state, layout.num_slots(), sums_of(layout), num_rows);
   ZCMOE_CUDA_TRY(cudaGetLastError());
 }
 
@@ -365,9 +391,10 @@ void launch_count_rows(std::int64_t* state, std::int64_t num_rows, zcmoe_stream 
   ZCMOE_CUDA_TRY(cudaGetLastError());
 }
 
-void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from, zcmoe_stream stream) {
-  merge_kernel<<<slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream>>>(to, from, layout.num_slots(),
-                                                                                     sums_of(layout));
+void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
+                  zcmoe_stream stream) {
+  merge_kernel<<<slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream>>>(
+      to, from, layout.num_slots(), sums_of(layout));
   ZCMOE_CUDA_TRY(cudaGetLastError());
 }
 

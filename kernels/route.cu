@@ -1,5 +1,6 @@
-// Routing of a fit: (x, y, w)[n] -> key (slot) and payload of each row, row counters, first refused row.
-// judge_row decides, the same function as on the CPU. Counters are summed per warp and block, then added atomically.
+// Routing of a fit: (x, y, w)[n] -> key (slot) and payload of each row, row counters, first refused
+// row. judge_row decides, the same function as on the CPU. Counters are summed per warp and block,
+// then added atomically.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 
@@ -35,20 +36,20 @@ __device__ std::uint32_t tally(std::uint32_t counters, unsigned lane) {
   return gain;
 }
 
-/// Payload float or double: the target itself, NaN if absent. Payload uint32: weighted, the row's number.
+/// Payload float or double: the target itself, NaN if absent. Payload uint32: weighted, the row's
+/// number.
 template <class Input, class Payload>
-__global__ __launch_bounds__(route_tuning::threads) void route_kernel(row_rules rules, Input x, any_array y,
-                                                                      any_array w, std::int64_t n, void* keys,
-                                                                      int key_size, Payload* payload,
-                                                                      std::int64_t* counters,
-                                                                      std::int64_t* first_bad) {
+__global__ __launch_bounds__(route_tuning::threads) void route_kernel(
+    row_rules rules, Input x, any_array y, any_array w, std::int64_t n, void* keys, int key_size,
+    Payload* payload, std::int64_t* counters, std::int64_t* first_bad) {
   constexpr bool weighted = std::is_same_v<Payload, std::uint32_t>;
   const unsigned lane = threadIdx.x % 32;
   // A chunk has at most 2^26 rows, so 32 bits hold what a thread, warp or block counts.
   std::uint32_t total = 0;
   std::int64_t refused_row = LLONG_MAX;
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
-  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads; tile < n; tile += stride) {
+  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads; tile < n;
+       tile += stride) {
     const std::int64_t i = tile + threadIdx.x;
     std::uint32_t row_counters = 0;
     if (i < n) {
@@ -85,7 +86,8 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(row_rules 
 }
 
 template <class Payload>
-void launch_route_as(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows, zcmoe_stream stream) {
+void launch_route_as(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
+                     zcmoe_stream stream) {
   with_typed(chunk.x, [&](auto input) {
     route_kernel<<<route_blocks(chunk.n), route_tuning::threads, 0, stream>>>(
         chunk.rules, input, any(chunk.y), any(chunk.weights), chunk.n, rows.keys, keys.size,
@@ -96,7 +98,8 @@ void launch_route_as(const fit_job& chunk, const row_keys& keys, const keyed_row
 
 }  // namespace
 
-void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows, zcmoe_stream stream) {
+void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
+                  zcmoe_stream stream) {
   if (chunk.n == 0) return;
   if (chunk.layout.weighted) {
     launch_route_as<std::uint32_t>(chunk, keys, rows, stream);

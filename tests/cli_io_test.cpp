@@ -155,8 +155,8 @@ struct table {
   std::vector<std::string> names;
 };
 
-table read_csv(const std::string& content, const std::vector<std::string>& columns, csv_options options = {},
-               std::int64_t block_rows = 1 << 17) {
+table read_csv(const std::string& content, const std::vector<std::string>& columns,
+               csv_options options = {}, std::int64_t block_rows = 1 << 17) {
   const folder files;
   input_file input(files.write("data.csv", content));
   std::vector<column_request> requests;
@@ -167,7 +167,8 @@ table read_csv(const std::string& content, const std::vector<std::string>& colum
   csv_block block;
   for (reader.read(block, block_rows); block.rows() > 0; reader.read(block, block_rows)) {
     for (std::size_t k = 0; k < columns.size(); ++k) {
-      result.columns[k].insert(result.columns[k].end(), block.columns[k].begin(), block.columns[k].end());
+      result.columns[k].insert(result.columns[k].end(), block.columns[k].begin(),
+                               block.columns[k].end());
     }
   }
   for (std::size_t k = 0; k < columns.size(); ++k) result.names.push_back(reader.column_name(k));
@@ -175,7 +176,8 @@ table read_csv(const std::string& content, const std::vector<std::string>& colum
   return result;
 }
 
-std::string csv_message(const std::string& content, const std::vector<std::string>& columns, csv_options options = {}) {
+std::string csv_message(const std::string& content, const std::vector<std::string>& columns,
+                        csv_options options = {}) {
   return message_of([&] { read_csv(content, columns, options); });
 }
 
@@ -202,14 +204,17 @@ TEST(csv_test, understands_what_people_write) {
   const std::string mark = "\xEF\xBB\xBF";
   EXPECT_THAT(read_csv(mark + "x\r\n1\r\n2\r\n", {"x"}).columns[0], ElementsAre(1, 2));
   EXPECT_THAT(read_csv(mark + "\"x\"\n1\n", {"x"}).columns[0], ElementsAre(1));
-  EXPECT_THAT(read_csv("x\n1\n2", {"x"}).columns[0], ElementsAre(1, 2)) << "no line break at the end";
+  EXPECT_THAT(read_csv("x\n1\n2", {"x"}).columns[0], ElementsAre(1, 2))
+      << "no line break at the end";
   EXPECT_THAT(read_csv("x\r1\r2\r", {"x"}).columns[0], ElementsAre(1, 2)) << "CR alone";
-  EXPECT_THAT(read_csv("t,x\n\"two\nlines, \"\"quoted\"\"\",1\n\"\",\"2\"\n", {"x"}).columns[0], ElementsAre(1, 2));
+  EXPECT_THAT(read_csv("t,x\n\"two\nlines, \"\"quoted\"\"\",1\n\"\",\"2\"\n", {"x"}).columns[0],
+              ElementsAre(1, 2));
   EXPECT_THAT(read_csv("\"a \"\"b\"\"\",x\n1,2\n", {"a \"b\""}).columns[0], ElementsAre(1));
   EXPECT_THAT(read_csv("x ; y\n 1 ; +2 \n", {"y"}, {';', true, false}).columns[0], ElementsAre(2));
   EXPECT_THAT(read_csv("x\ty\n1\t2\n", {"y"}, {'\t', true, false}).columns[0], ElementsAre(2));
   EXPECT_THAT(read_csv("1,2\n3,4\n", {"2"}, {',', false, false}).columns[0], ElementsAre(2, 4));
-  EXPECT_THAT(read_csv("x\n\n1\n\n  \n2\n\n", {"x"}).columns[0], ElementsAre(1, 2)) << "blank lines are no rows";
+  EXPECT_THAT(read_csv("x\n\n1\n\n  \n2\n\n", {"x"}).columns[0], ElementsAre(1, 2))
+      << "blank lines are no rows";
 }
 
 TEST(csv_test, keeps_every_row_and_says_what_is_wrong) {
@@ -217,8 +222,8 @@ TEST(csv_test, keeps_every_row_and_says_what_is_wrong) {
   const table result = read_csv(content, {"x", "y"});
   ASSERT_EQ(result.columns[0].size(), 8u);
   EXPECT_THAT(result.columns[0],
-              ElementsAre(1, testing::IsNan(), testing::IsNan(), testing::IsNan(), testing::IsNan(), 6,
-                          testing::IsNan(), 8));
+              ElementsAre(1, testing::IsNan(), testing::IsNan(), testing::IsNan(), testing::IsNan(),
+                          6, testing::IsNan(), 8));
   EXPECT_THAT(result.columns[1],
               ElementsAre(2, 3, 4, testing::IsNan(), 5, testing::IsNan(), 7, 10));
   EXPECT_EQ(result.first_unparsable, "line 5, column 'x': 'line break'");
@@ -234,18 +239,24 @@ TEST(csv_test, keeps_every_row_and_says_what_is_wrong) {
 
 TEST(csv_test, strict_fails_at_the_first_bad_row) {
   const csv_options strict{',', true, true};
-  EXPECT_THAT(csv_message("x,y\n1,2\n\n,3\nabc,4\n", {"x"}, strict), HasSubstr("line 5, column 'x': 'abc' is not a number"));
-  EXPECT_THAT(csv_message("x,y\n1,2\n1\n", {"x"}, strict), HasSubstr("line 3: the row has 1 fields, the first row has 2"));
-  EXPECT_THAT(csv_message("x,y\n1,2,3\n", {"x"}, strict), HasSubstr("line 2: the row has 3 fields"));
-  EXPECT_EQ(csv_message("x,y\n1,2\n,\n", {"x"}, strict), "(no failure)") << "a missing field is data";
+  EXPECT_THAT(csv_message("x,y\n1,2\n\n,3\nabc,4\n", {"x"}, strict),
+              HasSubstr("line 5, column 'x': 'abc' is not a number"));
+  EXPECT_THAT(csv_message("x,y\n1,2\n1\n", {"x"}, strict),
+              HasSubstr("line 3: the row has 1 fields, the first row has 2"));
+  EXPECT_THAT(csv_message("x,y\n1,2,3\n", {"x"}, strict),
+              HasSubstr("line 2: the row has 3 fields"));
+  EXPECT_EQ(csv_message("x,y\n1,2\n,\n", {"x"}, strict), "(no failure)")
+      << "a missing field is data";
 }
 
 TEST(csv_test, refuses_what_is_no_table) {
   EXPECT_THAT(csv_message("", {"x"}), HasSubstr("the file is empty"));
   EXPECT_THAT(csv_message("\xEF\xBB\xBF", {"x"}), HasSubstr("the file is empty"));
   EXPECT_THAT(csv_message(std::string("\xFF\xFEx\0", 4), {"x"}), HasSubstr("UTF-16"));
-  EXPECT_THAT(csv_message("x\n1\n\"2\n3\n", {"x"}), HasSubstr("line 3: a quoted field is not closed"));
-  EXPECT_THAT(csv_message("x\n\"" + std::string(3 << 20, '1'), {"x"}), HasSubstr("line 2: a field is longer than"));
+  EXPECT_THAT(csv_message("x\n1\n\"2\n3\n", {"x"}),
+              HasSubstr("line 3: a quoted field is not closed"));
+  EXPECT_THAT(csv_message("x\n\"" + std::string(3 << 20, '1'), {"x"}),
+              HasSubstr("line 2: a field is longer than"));
   EXPECT_TRUE(read_csv("", {"1"}, {',', false, false}).columns[0].empty());
   EXPECT_TRUE(read_csv("x\n", {"x"}).columns[0].empty());
   EXPECT_TRUE(read_csv("x", {"x"}).columns[0].empty());
@@ -254,7 +265,8 @@ TEST(csv_test, refuses_what_is_no_table) {
 TEST(csv_test, blocks_do_not_change_the_rows) {
   std::string content = "a,x\n";
   const int rows = 100000;  // several buffers long, with lines that straddle them
-  for (int i = 0; i < rows; ++i) content += "\"text, " + std::to_string(i % 7) + "\n\"," + std::to_string(i) + "\n";
+  for (int i = 0; i < rows; ++i)
+    content += "\"text, " + std::to_string(i % 7) + "\n\"," + std::to_string(i) + "\n";
   for (const std::int64_t block_rows : {1, 1000, 1 << 20}) {
     const table result = read_csv(content, {"x"}, {}, block_rows);
     ASSERT_EQ(result.columns[0].size(), static_cast<std::size_t>(rows));
@@ -310,26 +322,34 @@ TEST(npy_test, reads_what_numpy_writes) {
   const std::vector<double> wide{1.5, -2, 1e300};
   const std::vector<float> narrow{1.5f, -2, 3};
   for (const int major : {1, 2, 3}) {
-    EXPECT_EQ(read_npy(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }\n", bytes_of(wide), major)), wide);
-    EXPECT_THAT(read_npy(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }\n", bytes_of(narrow), major)),
+    EXPECT_EQ(read_npy(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }\n",
+                           bytes_of(wide), major)),
+              wide);
+    EXPECT_THAT(read_npy(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }\n",
+                             bytes_of(narrow), major)),
                 ElementsAre(1.5, -2, 3));
   }
-  EXPECT_EQ(read_npy(npy("{\"shape\":(3,1),\"fortran_order\":True,\"descr\":\"<f8\"}", bytes_of(wide))), wide);
+  EXPECT_EQ(
+      read_npy(npy("{\"shape\":(3,1),\"fortran_order\":True,\"descr\":\"<f8\"}", bytes_of(wide))),
+      wide);
   EXPECT_EQ(read_npy(make_npy_header(ZCMOE_F64, 3) + bytes_of(wide)), wide);
   EXPECT_TRUE(read_npy(make_npy_header(ZCMOE_F64, 0)).empty());
-  EXPECT_EQ(make_npy_header(ZCMOE_F32, std::numeric_limits<std::int64_t>::max()).size(), npy_header_size);
+  EXPECT_EQ(make_npy_header(ZCMOE_F32, std::numeric_limits<std::int64_t>::max()).size(),
+            npy_header_size);
 }
 
 TEST(npy_test, reads_data_at_odd_offsets) {
   const std::vector<double> values{1, 2, 3};
   for (std::size_t blanks = 0; blanks < 8; ++blanks) {
-    const std::string header = "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }" + std::string(blanks, ' ');
+    const std::string header =
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }" + std::string(blanks, ' ');
     EXPECT_EQ(read_npy(npy(header, bytes_of(values))), values);
   }
 }
 
 TEST(npy_test, refuses_hostile_headers) {
-  const auto header = [](const std::string& descr, const std::string& order, const std::string& shape) {
+  const auto header = [](const std::string& descr, const std::string& order,
+                         const std::string& shape) {
     return "{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }";
   };
   const std::string data(24, '\0');
@@ -339,25 +359,30 @@ TEST(npy_test, refuses_hostile_headers) {
       {npy(header("'<i8'", "False", "(3,)"), data), "neither '<f4' nor '<f8'"},
       {npy(header("'<f2'", "False", "(3,)"), data), "neither '<f4' nor '<f8'"},
       {npy(header("[('a', '<f8')]", "False", "(3,)"), data), "structured"},
-      {npy(header("'<f8'", "True", "(1, 3)"), data), "shape (1, 3) in Fortran order is not one column"},
+      {npy(header("'<f8'", "True", "(1, 3)"), data),
+       "shape (1, 3) in Fortran order is not one column"},
       {npy(header("'<f8'", "False", "(3, 2)"), data), "shape (3, 2) is not one column"},
       {npy(header("'<f8'", "False", "()"), data), "shape () is not one column"},
       {npy(header("'<f8'", "False", "(-3,)"), data), "a length expected"},
       {npy(header("'<f8'", "False", "(9223372036854775808,)"), data), "exceeds 64 bits"},
       {npy(header("'<f8'", "False", "(9223372036854775807,)"), data), "larger than any file"},
       {npy(header("'<f8'", "False", "(1152921504606846976, 1)"), data), "larger than any file"},
-      {npy(header("'<f8'", "False", "(4,)"), data), "4 rows of 8 bytes need 32 bytes of data, the file has 24"},
+      {npy(header("'<f8'", "False", "(4,)"), data),
+       "4 rows of 8 bytes need 32 bytes of data, the file has 24"},
       {npy(header("'<f8'", "False", "(2,)"), data), "the file has 24"},
       {npy(header("'<f8'", "0", "(3,)"), data), "neither True nor False"},
       {npy(header("'<f8", "False", "(3,)"), data), "'"},
       {npy("{'descr': '<f8', 'shape': (3,)}", data), "'fortran_order' is missing"},
-      {npy("{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (3,)}", data), "occurs twice"},
+      {npy("{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (3,)}", data),
+       "occurs twice"},
       {npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), 'x': 1}", data), "unknown key"},
       {npy("{'descr': '<f8', 'fortran_order': False, 'shape': (3,)} x", data), "text after"},
       {npy("{'descr': '\x01', 'fortran_order': False, 'shape': (3,)}", data), "no printable ASCII"},
-      {npy(std::string("{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}\0", 56), data), "text after"},
+      {npy(std::string("{'descr': '<f8', 'fortran_order': False, 'shape': (3,)}\0", 56), data),
+       "text after"},
       {npy("", data), "'{' expected"},
-      {npy("{'descr': '<f8', 'fortran_order': False, 'shape': (" + std::string(100, '1'), data), "64 bits"},
+      {npy("{'descr': '<f8', 'fortran_order': False, 'shape': (" + std::string(100, '1'), data),
+       "64 bits"},
       {npy("{}", data, 4), "format version 4.0"},
       {npy("{}", data, 0), "format version 0.0"},
       {std::string("\x93NUMPY\x02\0\xff\xff\xff\xff", 12) + data, "the limit is"},
@@ -366,7 +391,8 @@ TEST(npy_test, refuses_hostile_headers) {
       {"x,y\n1,2\n", "not an NPY file"},
       {"", "not an NPY file"},
   };
-  for (const auto& [content, expected] : cases) EXPECT_THAT(npy_message(content), HasSubstr(expected));
+  for (const auto& [content, expected] : cases)
+    EXPECT_THAT(npy_message(content), HasSubstr(expected));
 }
 
 TEST(npy_test, every_truncation_is_refused) {
@@ -389,9 +415,12 @@ TEST(npy_test, every_flipped_bit_ends) {
 
 TEST(npy_test, files_must_fit_each_other) {
   const folder files;
-  const std::vector<column_role> roles{{"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
-  const std::string two = files.write("two.npy", make_npy_header(ZCMOE_F64, 2) + std::string(16, '\0'));
-  const std::string three = files.write("three.npy", make_npy_header(ZCMOE_F64, 3) + std::string(24, '\0'));
+  const std::vector<column_role> roles{
+      {"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
+  const std::string two =
+      files.write("two.npy", make_npy_header(ZCMOE_F64, 2) + std::string(16, '\0'));
+  const std::string three =
+      files.write("three.npy", make_npy_header(ZCMOE_F64, 3) + std::string(24, '\0'));
   const std::string csv = files.write("data.csv", "x\n1\n");
   const auto open = [&](std::vector<std::string> inputs, std::vector<column_role> given) {
     table_choice choice;
@@ -404,7 +433,8 @@ TEST(npy_test, files_must_fit_each_other) {
   EXPECT_THAT(open({two, csv}, roles), HasSubstr("not an NPY file"));
   EXPECT_THAT(open({csv, two}, roles), HasSubstr("comes alone"));
   EXPECT_THAT(open({csv}, roles), HasSubstr("--x is missing"));
-  EXPECT_THAT(open({two, two}, {{"--x", "a", true}, {"--y", "", true}}), HasSubstr("already given"));
+  EXPECT_THAT(open({two, two}, {{"--x", "a", true}, {"--y", "", true}}),
+              HasSubstr("already given"));
   EXPECT_EQ(open({two}, {{"--x", "", true}, {"--y", two, true}}), "(no failure)");
   EXPECT_THAT(open({files.path("none")}, roles), HasSubstr("No such file"));
   EXPECT_THAT(open({files.path("")}, roles), HasSubstr("Is a directory"));
@@ -440,7 +470,8 @@ TEST(output_test, appears_only_when_complete) {
 TEST(output_test, keeps_links_and_permissions) {
   const folder files;
   const std::string path = files.write("out", "old");
-  std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  std::filesystem::permissions(
+      path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   std::filesystem::create_symlink(path, files.path("link"));
   output_file output(files.path("link"));
   output.write("new");
@@ -459,7 +490,8 @@ TEST(output_test, a_full_disk_is_a_failure) {
                 output.commit();
               }),
               HasSubstr("No space left"));
-  EXPECT_THAT(message_of([] { output_file output("/no/such/folder/out"); }), HasSubstr("No such file"));
+  EXPECT_THAT(message_of([] { output_file output("/no/such/folder/out"); }),
+              HasSubstr("No such file"));
 }
 
 // ------------------------------------------------------------ sample, hold-out

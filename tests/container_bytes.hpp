@@ -1,5 +1,5 @@
-// Containers as bytes: taken apart, changed, sealed again. Shares no code with the library, so that it also checks what
-// docs/model-file.md says about the checksums.
+// Containers as bytes: taken apart, changed, sealed again. Shares no code with the library, so that
+// it also checks what docs/model-file.md says about the checksums.
 #pragma once
 
 #include <zcmoe/zcmoe.h>
@@ -79,7 +79,8 @@ inline std::string sealed(container_parts parts) {
 /// Bytes as a file that has a path but no folder.
 class memory_file {
  public:
-  explicit memory_file(const std::string& bytes) : descriptor_(::memfd_create("zcmoe-test", MFD_CLOEXEC)) {
+  explicit memory_file(const std::string& bytes)
+      : descriptor_(::memfd_create("zcmoe-test", MFD_CLOEXEC)) {
     if (descriptor_ < 0) throw std::runtime_error("memfd_create failed");
     for (std::size_t at = 0; at < bytes.size();) {
       const ssize_t put = ::write(descriptor_, bytes.data() + at, bytes.size() - at);
@@ -120,7 +121,8 @@ inline zcmoe_context* cpu_context() {
     options.engine = ZCMOE_ENGINE_CPU;
     options.num_threads = 1;
     zcmoe_context* made = nullptr;
-    if (zcmoe_context_create(&options, &made) != ZCMOE_OK) throw std::runtime_error(zcmoe_last_error());
+    if (zcmoe_context_create(&options, &made) != ZCMOE_OK)
+      throw std::runtime_error(zcmoe_last_error());
     return made;
   }();
   return shared;
@@ -137,7 +139,8 @@ inline zcmoe_status load(const std::string& bytes, scoped_fit& fit) {
 
 inline std::string bytes_of(const zcmoe_fit* fit) {
   std::size_t size = 0;
-  if (zcmoe_fit_serialize(fit, nullptr, 0, &size, nullptr) != ZCMOE_OK) throw std::runtime_error(zcmoe_last_error());
+  if (zcmoe_fit_serialize(fit, nullptr, 0, &size, nullptr) != ZCMOE_OK)
+    throw std::runtime_error(zcmoe_last_error());
   std::string bytes(size, '\0');
   if (zcmoe_fit_serialize(fit, &bytes[0], size, &size, nullptr) != ZCMOE_OK) {
     throw std::runtime_error(zcmoe_last_error());

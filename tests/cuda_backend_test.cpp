@@ -1,5 +1,6 @@
-// The CUDA engine below the C interface: what the interface cannot reach in reasonable time. A fit's digits take 2^30
-// rows before they must be carried; here the count of rows since the last carry is set by hand.
+// The CUDA engine below the C interface: what the interface cannot reach in reasonable time. A
+// fit's digits take 2^30 rows before they must be carried; here the count of rows since the last
+// carry is set by hand.
 #include "support.hpp"
 
 #include "host/backend.hpp"
@@ -20,7 +21,9 @@ class cuda_backend_test : public testing::Test {
   }
   /// Frees are ordered on the stream; waiting for them lets a leak checker tell them from leaks.
   void TearDown() override {
-    if (engine_) EXPECT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);
+    if (engine_) {
+      EXPECT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);
+    }
   }
   template <class T>
   engine_buffer on_engine(const std::vector<T>& values) const {
@@ -51,7 +54,8 @@ void carry(std::vector<std::int64_t>& state, std::int64_t num_slots) {
     for (const auto& sum : sums) {
       std::int64_t rest = 0;
       for (int k = 0; k < sum[1]; ++k) {
-        auto& digit = state[static_cast<std::size_t>(num_row_counters + (sum[0] + k) * num_slots + slot)];
+        auto& digit =
+            state[static_cast<std::size_t>(num_row_counters + (sum[0] + k) * num_slots + slot)];
         if (k + 1 < sum[1]) {
           rest = carry_digit(digit, rest);
         } else {
@@ -73,12 +77,14 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
   const auto device_edges = on_engine(edges);
   const auto first_bad = on_engine(std::vector<std::int64_t>{INT64_MAX});
 
-  for (const std::int64_t pending : {std::int64_t{0}, max_pending_rows - n, max_pending_rows - n + 1,
-                                     max_pending_rows}) {
-    // A state as full as so many rows can make it, of either sign, and its sum with the rows, by hand.
+  for (const std::int64_t pending :
+       {std::int64_t{0}, max_pending_rows - n, max_pending_rows - n + 1, max_pending_rows}) {
+    // A state as full as so many rows can make it, of either sign, and its sum with the rows, by
+    // hand.
     std::vector<std::int64_t> state(layout.bytes() / sizeof(std::int64_t), 0);
     const std::int64_t full = pending * 0xffffffff + (std::int64_t{1} << 31);
-    for (std::size_t k = static_cast<std::size_t>(num_row_counters + slots); k < state.size(); ++k) {
+    for (std::size_t k = static_cast<std::size_t>(num_row_counters + slots); k < state.size();
+         ++k) {
       state[k] = k % 3 == 0 ? full : -full;
     }
     state[counter_pending] = pending;
@@ -105,9 +111,11 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
     rules.view.edges = edges.data();
     for (std::size_t i = 0; i < x.size(); ++i) {
       const row_verdict verdict = judge_row(rules, x[i], static_cast<double>(y[i]), 1.0);
-      for (int c = 0; c < counter_pending; ++c) expected[static_cast<std::size_t>(c)] += verdict.counters >> c & 1u;
+      for (int c = 0; c < counter_pending; ++c)
+        expected[static_cast<std::size_t>(c)] += verdict.counters >> c & 1u;
       add_sample<float, false>(y[i], 1.0f, [&](int plane, std::int64_t piece) {
-        expected[static_cast<std::size_t>(num_row_counters + plane * slots + verdict.slot)] += piece;
+        expected[static_cast<std::size_t>(num_row_counters + plane * slots + verdict.slot)] +=
+            piece;
       });
     }
     carry(expected, slots);
@@ -118,8 +126,8 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
     // Two full states: their digits may not be added before both are carried.
     const auto sum = on_engine(state);
     const auto twin = on_engine(state);
-    engine().merge(layout, static_cast<std::int64_t*>(sum.data()), static_cast<const std::int64_t*>(twin.data()),
-                   nullptr);
+    engine().merge(layout, static_cast<std::int64_t*>(sum.data()),
+                   static_cast<const std::int64_t*>(twin.data()), nullptr);
     std::vector<std::int64_t> doubled = state;
     carry(doubled, slots);
     for (auto& word : doubled) word *= 2;
@@ -129,9 +137,10 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
   }
 }
 
-TEST_F(cuda_backend_test, a_workspace_query_needs_no_device_and_grows_with_rows) {
-  for (const state_layout layout : {state_layout{3, ZCMOE_F32, false}, state_layout{1000, ZCMOE_F64, false},
-                                    state_layout{1000000, ZCMOE_F64, true}}) {
+TEST_F(cuda_backend_test, a_workspace_query_grows_with_rows) {
+  for (const state_layout layout :
+       {state_layout{3, ZCMOE_F32, false}, state_layout{1000, ZCMOE_F64, false},
+        state_layout{1000000, ZCMOE_F64, true}}) {
     EXPECT_EQ(engine().fit_workspace(layout, 0), 0u);
     std::size_t last = 0;
     for (std::int64_t n = 1; n < (std::int64_t{1} << 40); n += n / 5 + 1) {

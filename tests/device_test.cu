@@ -1,5 +1,6 @@
-// What only a device can show: a model inside a user's kernel, streams, graph capture, the current device, the caller's
-// allocator and the private pool, and how a failing kernel is reported. Results are compared with the CPU engine's bits.
+// What only a device can show: a model inside a user's kernel, streams, graph capture, the current
+// device, the caller's allocator and the private pool, and how a failing kernel is reported.
+// Results are compared with the CPU engine's bits.
 #include "support.hpp"
 
 #include <zcmoe/model_view.hpp>
@@ -56,7 +57,8 @@ class captured_graph {
   cudaGraphExec_t executable_ = nullptr;
 };
 
-/// Inputs inside, on and outside of [0, 1], NaN and infinities among them; targets of many sizes, zeros and NaN.
+/// Inputs inside, on and outside of [0, 1], NaN and infinities among them; targets of many sizes,
+/// zeros and NaN.
 struct samples {
   std::vector<double> x;
   std::vector<double> y;
@@ -68,8 +70,13 @@ struct samples {
     std::normal_distribution<double> normal;
     for (std::int64_t i = 0; i < n; ++i) {
       const auto kind = random() % 50;
-      x.push_back(kind == 0 ? not_a_number : kind == 1 ? infinity : kind == 2 ? 0.25 : spread(random));
-      y.push_back(kind == 3 ? 0.0 : kind == 4 ? not_a_number : std::ldexp(normal(random), static_cast<int>(kind)));
+      x.push_back(kind == 0   ? not_a_number
+                  : kind == 1 ? infinity
+                  : kind == 2 ? 0.25
+                              : spread(random));
+      y.push_back(kind == 3   ? 0.0
+                  : kind == 4 ? not_a_number
+                              : std::ldexp(normal(random), static_cast<int>(kind)));
       w.push_back(kind == 5 ? 0.0 : std::abs(normal(random)));
     }
   }
@@ -90,7 +97,8 @@ zcmoe_fit_options weighted_fit() {
 }
 
 /// The bytes of a CPU fit that was given the samples `times` times.
-std::vector<unsigned char> cpu_bytes(const std::vector<double>& edges, const samples& data, int times) {
+std::vector<unsigned char> cpu_bytes(const std::vector<double>& edges, const samples& data,
+                                     int times) {
   fit reference(context(ZCMOE_ENGINE_CPU), edges, segments_of_their_own(), weighted_fit());
   for (int k = 0; k < times; ++k) reference.add_sync(data.x, data.y, data.w);
   return reference.serialize();
@@ -142,8 +150,8 @@ TEST_F(device_test, model_view_answers_in_a_users_kernel_as_predict_does) {
     const auto x = on_device(data.x);
     const auto values = on_device(std::vector<double>(data.x.size()));
     const auto segments = on_device(std::vector<std::int64_t>(data.x.size()));
-    users_kernel<<<static_cast<unsigned>((n + 127) / 128), 128>>>(model_view{device_model.view()}, x.data(), n,
-                                                                  values.data(), segments.data());
+    users_kernel<<<static_cast<unsigned>((n + 127) / 128), 128>>>(
+        model_view{device_model.view()}, x.data(), n, values.data(), segments.data());
     cuda_check(cudaGetLastError());
     std::vector<double> cpu_values(data.x.size());
     std::vector<std::int64_t> cpu_segments(data.x.size());
@@ -175,8 +183,8 @@ TEST_F(device_test, fits_on_several_streams_do_not_mix) {
   }
   for (int round = 0; round < 2; ++round) {
     for (std::size_t s = 0; s < num_streams; ++s) {
-      fits[s].add(array(arrays[3 * s]->data()), array(arrays[3 * s + 1]->data()), array(arrays[3 * s + 2]->data()),
-                  data[s].size(), nullptr, 0, *streams[s]);
+      fits[s].add(array(arrays[3 * s]->data()), array(arrays[3 * s + 1]->data()),
+                  array(arrays[3 * s + 2]->data()), data[s].size(), nullptr, 0, *streams[s]);
     }
   }
   for (std::size_t s = 0; s < num_streams; ++s) {
@@ -217,7 +225,8 @@ TEST_F(device_test, predict_is_captured_and_replayed) {
   const model captured = device_fit.finish();
   const auto x = on_device(data.x);
   const auto out = on_device(std::vector<double>(data.x.size()));
-  const auto report = on_device(std::vector<std::int64_t>(sizeof(zcmoe_report) / sizeof(std::int64_t)));
+  const auto report =
+      on_device(std::vector<std::int64_t>(sizeof(zcmoe_report) / sizeof(std::int64_t)));
   zcmoe_predict_outputs outputs = predict_outputs();
   outputs.values = output(out.data());
   outputs.report = reinterpret_cast<zcmoe_report*>(report.data());
@@ -241,7 +250,8 @@ TEST_F(device_test, predict_is_captured_and_replayed) {
 }
 
 TEST_F(device_test, fit_add_is_captured_and_replayed) {
-  // 70,000 rows in a workspace for 65,536: two chunks. Weights, so that rows are fetched through the sort.
+  // 70,000 rows in a workspace for 65,536: two chunks. Weights, so that rows are fetched through
+  // the sort.
   for (const std::int64_t num_segments : {1, 200, 300}) {
     const std::vector<double> edges = uniform_edges(0, 1, num_segments);
     const samples data(70000);
@@ -254,10 +264,12 @@ TEST_F(device_test, fit_add_is_captured_and_replayed) {
     const auto workspace = on_device(std::vector<unsigned char>(bytes));
     const test_stream stream;
     captured_graph graph(stream);
-    device_fit.add(array(x.data()), array(y.data()), array(w.data()), data.size(), workspace.data(), bytes, stream);
+    device_fit.add(array(x.data()), array(y.data()), array(w.data()), data.size(), workspace.data(),
+                   bytes, stream);
     graph.instantiate();
     for (int k = 0; k < 3; ++k) graph.replay();
-    EXPECT_EQ(device_fit.serialize(stream), cpu_bytes(edges, data, 3)) << num_segments << " segments";
+    EXPECT_EQ(device_fit.serialize(stream), cpu_bytes(edges, data, 3))
+        << num_segments << " segments";
     EXPECT_EQ(device_fit.report(stream).rows, 3 * data.size());
   }
 }
@@ -311,7 +323,8 @@ TEST_F(device_test, every_device_works_and_the_current_one_stays) {
   EXPECT_THAT(text, testing::HasSubstr("device=" + std::to_string(num_devices)));
 }
 
-/// An allocator that knows what is alive and on which streams it was asked; fails the k-th request on demand.
+/// An allocator that knows what is alive and on which streams it was asked; fails the k-th request
+/// on demand.
 struct ledger {
   std::map<void*, std::size_t> alive;
   std::map<zcmoe_stream, int> requests;
@@ -356,7 +369,8 @@ TEST_F(device_test, the_callers_allocator_is_asked_on_the_callers_stream) {
     fit device_fit(own, uniform_edges(0, 1, 8));
     memory.requests.clear();
     const std::size_t with_fit = memory.alive.size();
-    device_fit.add_sync(array(data.x.data()), array(data.y.data()), no_array(), data.size(), stream);
+    device_fit.add_sync(array(data.x.data()), array(data.y.data()), no_array(), data.size(),
+                        stream);
     EXPECT_EQ(memory.requests.size(), 1u);
     EXPECT_GT(memory.requests[stream], 0);
     const auto x = on_device(data.x);
@@ -370,7 +384,8 @@ TEST_F(device_test, the_callers_allocator_is_asked_on_the_callers_stream) {
     const std::size_t bytes = device_fit.workspace(data.size());
     const auto workspace = on_device(std::vector<unsigned char>(bytes));
     memory.requests.clear();
-    device_fit.add(array(x.data()), array(y.data()), no_array(), data.size(), workspace.data(), bytes, stream);
+    device_fit.add(array(x.data()), array(y.data()), no_array(), data.size(), workspace.data(),
+                   bytes, stream);
     EXPECT_TRUE(memory.requests.empty()) << "with a workspace nothing is allocated";
     const model fitted = device_fit.finish(stream);
     zcmoe_predict_outputs outputs = predict_outputs();
@@ -399,9 +414,12 @@ TEST_F(device_test, failing_allocations_leave_the_fit_as_it_was) {
     zcmoe_predict_outputs outputs = predict_outputs();
     outputs.values = output(answers.data());
     const std::function<void()> steps[] = {
-        [&] { device_fit = std::make_unique<fit>(own, edges, segments_of_their_own(), weighted_fit()); },
         [&] {
-          device_fit->add(array(x.data()), array(y.data()), array(w.data()), data.size(), nullptr, 0, nullptr);
+          device_fit = std::make_unique<fit>(own, edges, segments_of_their_own(), weighted_fit());
+        },
+        [&] {
+          device_fit->add(array(x.data()), array(y.data()), array(w.data()), data.size(), nullptr,
+                          0, nullptr);
         },
         [&] { device_fit->add_sync(data.x, data.y, data.w); },
         [&] { fitted = std::make_unique<model>(device_fit->finish()); },
@@ -448,7 +466,8 @@ TEST_F(device_test, the_default_pool_is_left_alone) {
 
 // ------------------------------------------------------------------ errors
 
-/// A kernel that reads what no one may read breaks the process's context: it runs in a process of its own.
+/// A kernel that reads what no one may read breaks the process's context: it runs in a process of
+/// its own.
 TEST_F(device_test, a_failing_kernel_is_a_status_with_a_text) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(

@@ -1,4 +1,5 @@
-// Shapes of the CUDA engine's launches and of its workspace, as numbers: no device, no CUDA compiler.
+// Shapes of the CUDA engine's launches and of its workspace, as numbers: no device, no CUDA
+// compiler.
 #include "kernels/launchers.hpp"
 
 #include <gtest/gtest.h>
@@ -14,8 +15,18 @@ constexpr std::int64_t two_31 = std::int64_t{1} << 31;
 
 /// 0, 1, around one and two tiles, around 2^31 and far beyond.
 std::vector<std::int64_t> sizes_around(std::int64_t tile) {
-  return {0,           1,          tile - 1, tile,       tile + 1,   2 * tile - 1,
-          2 * tile + 1, two_31 - 1, two_31,   two_31 + 7, two_31 * 2 + 11, two_31 * 1000};
+  return {0,
+          1,
+          tile - 1,
+          tile,
+          tile + 1,
+          2 * tile - 1,
+          2 * tile + 1,
+          two_31 - 1,
+          two_31,
+          two_31 + 7,
+          two_31 * 2 + 11,
+          two_31 * 1000};
 }
 
 TEST(launch_shape, ceil_div_does_not_overflow) {
@@ -33,9 +44,10 @@ TEST(launch_shape, striding_launches_start_one_block_a_tile_up_to_their_limit) {
     std::int64_t most;
   };
   const shape shapes[] = {
-      {[](std::int64_t n) { return predict_blocks(n); }, predict_tuning::threads * predict_tuning::per_thread,
-       predict_tuning::most_blocks},
-      {[](std::int64_t n) { return route_blocks(n); }, route_tuning::threads, route_tuning::most_blocks}};
+      {[](std::int64_t n) { return predict_blocks(n); },
+       predict_tuning::threads * predict_tuning::per_thread, predict_tuning::most_blocks},
+      {[](std::int64_t n) { return route_blocks(n); }, route_tuning::threads,
+       route_tuning::most_blocks}};
   for (const shape& s : shapes) {
     for (const std::int64_t n : sizes_around(s.tile)) {
       const std::int64_t blocks = s.blocks(n);
@@ -49,13 +61,14 @@ TEST(launch_shape, striding_launches_start_one_block_a_tile_up_to_their_limit) {
 
 TEST(launch_shape, covering_launches_give_every_item_a_thread) {
   const std::int64_t reduce_tile = reduce_tuning::threads * reduce_tuning::per_thread;
-  for (const std::int64_t n : {std::int64_t{1}, reduce_tile - 1, reduce_tile, reduce_tile + 1, max_chunk_rows}) {
+  for (const std::int64_t n :
+       {std::int64_t{1}, reduce_tile - 1, reduce_tile, reduce_tile + 1, max_chunk_rows}) {
     const std::int64_t blocks = reduce_blocks(n);
     EXPECT_GE(blocks * reduce_tile, n);
     EXPECT_LT((blocks - 1) * reduce_tile, n);
   }
-  for (const std::int64_t slots : {std::int64_t{4}, std::int64_t{255}, std::int64_t{256}, std::int64_t{257},
-                                   std::int64_t{ZCMOE_MAX_SEGMENTS} + 3}) {
+  for (const std::int64_t slots : {std::int64_t{4}, std::int64_t{255}, std::int64_t{256},
+                                   std::int64_t{257}, std::int64_t{ZCMOE_MAX_SEGMENTS} + 3}) {
     EXPECT_GE(std::int64_t{slot_blocks(slots)} * slot_tuning::threads, slots);
     EXPECT_LT((std::int64_t{slot_blocks(slots)} - 1) * slot_tuning::threads, slots);
     EXPECT_GE(std::int64_t{summarize_blocks(slots)} * summarize_tuning::threads, slots);
@@ -68,7 +81,8 @@ TEST(launch_shape, blocks_are_whole_warps) {
     EXPECT_EQ(threads % 32, 0);
     EXPECT_LE(threads, 1024);
   }
-  EXPECT_GE(slot_tuning::threads, num_row_counters) << "merge adds the counters with the first block";
+  EXPECT_GE(slot_tuning::threads, num_row_counters)
+      << "merge adds the counters with the first block";
 }
 
 TEST(launch_shape, keys_take_the_narrowest_type_and_no_more_bits_than_needed) {
@@ -77,8 +91,16 @@ TEST(launch_shape, keys_take_the_narrowest_type_and_no_more_bits_than_needed) {
     int size;
     int bits;
   };
-  for (const expected& e : {expected{1, 1, 0}, {2, 1, 1}, {3, 1, 2}, {255, 1, 8}, {256, 1, 8}, {257, 2, 9},
-                            {65535, 2, 16}, {65536, 2, 16}, {65537, 4, 17}, {ZCMOE_MAX_SEGMENTS, 4, 30},
+  for (const expected& e : {expected{1, 1, 0},
+                            {2, 1, 1},
+                            {3, 1, 2},
+                            {255, 1, 8},
+                            {256, 1, 8},
+                            {257, 2, 9},
+                            {65535, 2, 16},
+                            {65536, 2, 16},
+                            {65537, 4, 17},
+                            {ZCMOE_MAX_SEGMENTS, 4, 30},
                             {ZCMOE_MAX_SEGMENTS + 3, 4, 31}}) {
     const row_keys keys = keys_for(e.count);
     EXPECT_EQ(keys.size, e.size) << e.count;
@@ -95,13 +117,15 @@ TEST(launch_shape, payload_is_the_target_or_with_weights_a_row_number) {
   EXPECT_EQ(payload_size({8, ZCMOE_F64, false}), 8);
   EXPECT_EQ(payload_size({8, ZCMOE_F32, true}), 4);
   EXPECT_EQ(payload_size({8, ZCMOE_F64, true}), 4);
-  EXPECT_LT(max_chunk_rows, std::int64_t{absent_row}) << "row numbers of a chunk, and the mark of an absent row";
+  EXPECT_LT(max_chunk_rows, std::int64_t{absent_row})
+      << "row numbers of a chunk, and the mark of an absent row";
   EXPECT_LE(max_chunk_rows, max_pending_rows) << "a chunk must fit the digits after a carry";
 }
 
 TEST(launch_shape, workspace_regions_are_aligned_apart_and_large_enough) {
   for (const std::int64_t count : {std::int64_t{1}, std::int64_t{300}, std::int64_t{70000}}) {
-    for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{255}, std::int64_t{65537}, max_chunk_rows}) {
+    for (const std::int64_t rows :
+         {std::int64_t{1}, std::int64_t{255}, std::int64_t{65537}, max_chunk_rows}) {
       for (const int payload_bytes : {4, 8}) {
         const row_keys keys = keys_for(count);
         const std::size_t scratch = 12345;
@@ -111,13 +135,15 @@ TEST(launch_shape, workspace_regions_are_aligned_apart_and_large_enough) {
           std::size_t bytes;
         };
         const auto n = static_cast<std::size_t>(rows);
-        std::vector<region> all = {{r.keys[0], n * static_cast<std::size_t>(keys.size)},
-                                   {r.keys[1], n * static_cast<std::size_t>(keys.size)},
-                                   {r.payload[0], n * static_cast<std::size_t>(payload_bytes)},
-                                   {r.payload[1], n * static_cast<std::size_t>(payload_bytes)},
-                                   {r.segment_ends, static_cast<std::size_t>(count) * sizeof(std::uint32_t)},
-                                   {r.sort_scratch, scratch}};
-        std::sort(all.begin(), all.end(), [](const region& a, const region& b) { return a.at < b.at; });
+        std::vector<region> all = {
+            {r.keys[0], n * static_cast<std::size_t>(keys.size)},
+            {r.keys[1], n * static_cast<std::size_t>(keys.size)},
+            {r.payload[0], n * static_cast<std::size_t>(payload_bytes)},
+            {r.payload[1], n * static_cast<std::size_t>(payload_bytes)},
+            {r.segment_ends, static_cast<std::size_t>(count) * sizeof(std::uint32_t)},
+            {r.sort_scratch, scratch}};
+        std::sort(all.begin(), all.end(),
+                  [](const region& a, const region& b) { return a.at < b.at; });
         std::size_t end = 0;
         for (const region& each : all) {
           EXPECT_EQ(each.at % 256, 0u);

@@ -1,4 +1,5 @@
-// Model files and fit states: what is written, what is refused and why, and what a failing system leaves behind.
+// Model files and fit states: what is written, what is refused and why, and what a failing system
+// leaves behind.
 #include "container_bytes.hpp"
 
 #include <dlfcn.h>
@@ -91,7 +92,8 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 void write_file(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 /// A folder of the test's own, gone with it.
@@ -105,7 +107,8 @@ class model_io_test : public testing::Test {
   std::string path(const char* name) const { return (folder_ / name).string(); }
   std::vector<std::string> files() const {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder_)) names.push_back(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(folder_))
+      names.push_back(entry.path().filename().string());
     std::sort(names.begin(), names.end());
     return names;
   }
@@ -136,7 +139,8 @@ scoped_model known_model() {
   options.range_policy = ZCMOE_RANGE_VALUE;
   options.range_value = -infinity;
   scoped_model model;
-  EXPECT_EQ(zcmoe_model_create(cpu_context(), edges, constants, 3, &options, &model.handle), ZCMOE_OK)
+  EXPECT_EQ(zcmoe_model_create(cpu_context(), edges, constants, 3, &options, &model.handle),
+            ZCMOE_OK)
       << zcmoe_last_error();
   return model;
 }
@@ -150,7 +154,8 @@ scoped_fit sample_fit() {
       << zcmoe_last_error();
   const std::vector<double> x{0.5, 0.25, 1.5, 1.25, 1.75, nan, -3.0, 7.0, 0.5};
   const std::vector<double> y{1.0, -2.5, 1e15, 3.0, 0.1, 1.0, 2.0, 4.0, infinity};
-  EXPECT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), no_weights, 9, nullptr), ZCMOE_OK) << zcmoe_last_error();
+  EXPECT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), no_weights, 9, nullptr), ZCMOE_OK)
+      << zcmoe_last_error();
   return fit;
 }
 
@@ -166,12 +171,14 @@ scoped_fit weighted_fit() {
   fit_options.weighted = 1;
   fit_options.determinism = ZCMOE_DETERMINISM_REPRODUCIBLE;
   scoped_fit fit;
-  EXPECT_EQ(zcmoe_fit_create(cpu_context(), edges, 2, &options, &fit_options, &fit.handle), ZCMOE_OK)
+  EXPECT_EQ(zcmoe_fit_create(cpu_context(), edges, 2, &options, &fit_options, &fit.handle),
+            ZCMOE_OK)
       << zcmoe_last_error();
   const std::vector<float> x{0.0f, 0.25f, -0.25f, NAN, -8.0f, 9.0f, 9.5f, 0.0f};
   const std::vector<float> y{1.0f, -3.5f, 1e-30f, 2.0f, 5.0f, -1.0f, 7.0f, 9.0f};
   const std::vector<float> w{1.0f, 0.5f, 3.0f, 2.0f, 1.0f, 0.25f, 0.125f, 0.0f};
-  EXPECT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), of(w), 8, nullptr), ZCMOE_OK) << zcmoe_last_error();
+  EXPECT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), of(w), 8, nullptr), ZCMOE_OK)
+      << zcmoe_last_error();
   return fit;
 }
 
@@ -231,12 +238,14 @@ void expect_same(const scoped_model& a, const scoped_model& b) {
 // -------------------------------------------------------------- round trips
 
 TEST_F(model_io_test, LoadGivesWhatWasSavedAndSavesTheSameBytes) {
-  for (const scoped_model& model : {known_model(), finished(sample_fit()), finished(weighted_fit())}) {
+  for (const scoped_model& model :
+       {known_model(), finished(sample_fit()), finished(weighted_fit())}) {
     const std::string first = path("first");
     const std::string second = path("second");
     ASSERT_EQ(zcmoe_model_save(model.handle, first.c_str()), ZCMOE_OK) << zcmoe_last_error();
     scoped_model loaded;
-    ASSERT_EQ(zcmoe_model_load(cpu_context(), first.c_str(), &loaded.handle), ZCMOE_OK) << zcmoe_last_error();
+    ASSERT_EQ(zcmoe_model_load(cpu_context(), first.c_str(), &loaded.handle), ZCMOE_OK)
+        << zcmoe_last_error();
     expect_same(model, loaded);
     ASSERT_EQ(zcmoe_model_save(loaded.handle, second.c_str()), ZCMOE_OK) << zcmoe_last_error();
     EXPECT_EQ(read_file(first), read_file(second));
@@ -247,7 +256,8 @@ TEST_F(model_io_test, LoadGivesWhatWasSavedAndSavesTheSameBytes) {
 TEST_F(model_io_test, EveryPolicyValueSurvives) {
   const double edges[] = {0.0, 1.0};
   const double constants[] = {2.0};
-  const double values[] = {0.0, -0.0, 0.1, 5e-324, 1.7976931348623157e308, -infinity, infinity, nan};
+  const double values[] = {0.0,       -0.0,     0.1, 5e-324, 1.7976931348623157e308,
+                           -infinity, infinity, nan};
   for (std::int32_t side = 0; side < 2; ++side) {
     for (std::int32_t nan_policy = 0; nan_policy < 3; ++nan_policy) {
       for (std::int32_t range_policy = 0; range_policy < 4; ++range_policy) {
@@ -263,7 +273,8 @@ TEST_F(model_io_test, EveryPolicyValueSurvives) {
           options.empty_value = values[(empty_policy + 4 * side) % 8];
           options.shrinkage = 0.1 * empty_policy;
           scoped_model model;
-          ASSERT_EQ(zcmoe_model_create(cpu_context(), edges, constants, 1, &options, &model.handle), ZCMOE_OK)
+          ASSERT_EQ(zcmoe_model_create(cpu_context(), edges, constants, 1, &options, &model.handle),
+                    ZCMOE_OK)
               << zcmoe_last_error();
           scoped_model loaded;
           ASSERT_EQ(load(bytes_of(model), loaded), ZCMOE_OK) << zcmoe_last_error();
@@ -297,7 +308,8 @@ TEST_F(model_io_test, StateOfNoRowsIsSmallAndLoads) {
       options.target_dtype = dtype;
       options.weighted = weighted;
       scoped_fit fit;
-      ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, nullptr, &options, &fit.handle), ZCMOE_OK);
+      ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, nullptr, &options, &fit.handle),
+                ZCMOE_OK);
       const std::string bytes = bytes_of(fit);
       EXPECT_LE(bytes.size(), 1024u + 256u);
       scoped_fit copy;
@@ -312,13 +324,15 @@ TEST_F(model_io_test, ExtremeTargetsMakeLoadableStates) {
   const double large = std::numeric_limits<double>::max();
   const double small = std::numeric_limits<double>::denorm_min();
   const std::vector<std::vector<double>> targets = {
-      {large, large, large}, {-large, -large}, {large, -large}, {small}, {-small, large}, {0.0, -0.0}, {small, -small}};
+      {large, large, large}, {-large, -large}, {large, -large}, {small},
+      {-small, large},       {0.0, -0.0},      {small, -small}};
   for (const auto& y : targets) {
     for (const double weight : {0.0, small, 1.0, large}) {  // 0: no weights
       zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
       options.weighted = weight > 0.0 ? 1 : 0;
       scoped_fit fit;
-      ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, nullptr, &options, &fit.handle), ZCMOE_OK);
+      ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, nullptr, &options, &fit.handle),
+                ZCMOE_OK);
       const std::vector<double> x(y.size(), 0.5);
       const std::vector<double> w(y.size(), weight);
       ASSERT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), weight > 0.0 ? of(w) : no_weights,
@@ -343,9 +357,11 @@ TEST_F(model_io_test, ContainerIsWhatTheFormatPageSays) {
   EXPECT_EQ(parts.header.find("{\"__metadata__\":{\"header_xxh3_128\":\""), 0u);
   EXPECT_EQ(sealed(parts), join(parts)) << "checksums";
   EXPECT_THAT(parts.header, HasSubstr("\"data_xxh3_128\":\"" + xxh3_128(parts.data) + "\""));
-  EXPECT_THAT(parts.header, HasSubstr(R"("boundaries":{"dtype":"F64","shape":[6],"data_offsets":[0,48]})"));
+  EXPECT_THAT(parts.header,
+              HasSubstr(R"("boundaries":{"dtype":"F64","shape":[6],"data_offsets":[0,48]})"));
   EXPECT_THAT(parts.header, HasSubstr(R"("format":"zcmoe-model","format_version":"1.0")"));
-  EXPECT_THAT(parts.header, HasSubstr(std::string("\"library_version\":\"") + zcmoe_version() + "\""));
+  EXPECT_THAT(parts.header,
+              HasSubstr(std::string("\"library_version\":\"") + zcmoe_version() + "\""));
 }
 
 // ---------------------------------------------------------- damaged files
@@ -356,17 +372,20 @@ void expect_every_damage_refused(const std::string& bytes) {
     Handle object;
     const zcmoe_status status = load(damaged, object);
     return object.handle == nullptr &&
-           (status == ZCMOE_ERR_FORMAT || status == ZCMOE_ERR_CHECKSUM || status == ZCMOE_ERR_VERSION);
+           (status == ZCMOE_ERR_FORMAT || status == ZCMOE_ERR_CHECKSUM ||
+            status == ZCMOE_ERR_VERSION);
   };
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     ASSERT_TRUE(refused(bytes.substr(0, length))) << "cut to " << length << " bytes";
   }
   for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
     std::string damaged = bytes;
-    damaged[bit / 8] = static_cast<char>(static_cast<unsigned char>(damaged[bit / 8]) ^ (1u << (bit % 8)));
+    damaged[bit / 8] =
+        static_cast<char>(static_cast<unsigned char>(damaged[bit / 8]) ^ (1u << (bit % 8)));
     ASSERT_TRUE(refused(damaged)) << "bit " << bit % 8 << " of byte " << bit / 8;
   }
-  for (const char extra : {'\0', ' ', '\xff'}) ASSERT_TRUE(refused(bytes + extra)) << "one byte more";
+  for (const char extra : {'\0', ' ', '\xff'})
+    ASSERT_TRUE(refused(bytes + extra)) << "one byte more";
   ASSERT_TRUE(refused(bytes + bytes)) << "twice";
 }
 
@@ -402,7 +421,8 @@ class hostile_cases {
   void raw(const char* name, const std::string& bytes, zcmoe_status status, const char* reason) {
     all_.push_back({name, bytes, status, reason});
   }
-  void parts(const char* name, const container_parts& changed, zcmoe_status status, const char* reason) {
+  void parts(const char* name, const container_parts& changed, zcmoe_status status,
+             const char* reason) {
     raw(name, sealed(changed), status, reason);
   }
   void header(const char* name, const std::string& from, const std::string& to, const char* reason,
@@ -412,7 +432,8 @@ class hostile_cases {
   template <class T>
   void value(const char* name, const char* tensor, std::size_t index, T value, const char* reason) {
     container_parts changed = valid_;
-    changed.data.replace(offset_of(tensor) + index * sizeof value, sizeof value, little_endian(value));
+    changed.data.replace(offset_of(tensor) + index * sizeof value, sizeof value,
+                         little_endian(value));
     parts(name, changed, ZCMOE_ERR_FORMAT, reason);
   }
   std::size_t offset_of(const std::string& tensor) const {
@@ -422,7 +443,8 @@ class hostile_cases {
   }
   std::int64_t integer(const std::string& tensor, std::size_t index) const {
     std::int64_t value = 0;
-    std::memcpy(&value, valid_.data.data() + offset_of(tensor) + index * sizeof value, sizeof value);
+    std::memcpy(&value, valid_.data.data() + offset_of(tensor) + index * sizeof value,
+                sizeof value);
     return value;
   }
 
@@ -450,7 +472,9 @@ void add_container_cases(hostile_cases& cases) {
   const container_parts valid = cases.valid();
   const std::string whole = join(valid);
   const auto format = ZCMOE_ERR_FORMAT;
-  const auto with_length = [&](std::uint64_t length) { return little_endian(length) + whole.substr(8); };
+  const auto with_length = [&](std::uint64_t length) {
+    return little_endian(length) + whole.substr(8);
+  };
 
   cases.raw("empty", "", format, "0 bytes are too few");
   cases.raw("seven bytes", whole.substr(0, 7), format, "7 bytes are too few");
@@ -482,12 +506,16 @@ void add_container_cases(hostile_cases& cases) {
   json("cut object", valid.header.substr(0, valid.header.find_last_of('}')), "not valid JSON");
   json("comment", replaced(valid.header, ",", ",/**/"), "not valid JSON");
   json("trailing comma", replaced(valid.header, "}}", "},}"), "not valid JSON");
-  json("deep", "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}", "unexpected an array");
-  json("deep objects", [] {
-    std::string text;
-    for (int k = 0; k < 100000; ++k) text += "{\"a\":";
-    return text + "1" + std::string(100000, '}');
-  }(), "unknown field \"a\"");
+  json("deep", "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}",
+       "unexpected an array");
+  json(
+      "deep objects",
+      [] {
+        std::string text;
+        for (int k = 0; k < 100000; ++k) text += "{\"a\":";
+        return text + "1" + std::string(100000, '}');
+      }(),
+      "unknown field \"a\"");
   json("null", "{\"a\":null}", "unexpected null");
   json("boolean", "{\"a\":true}", "unexpected a boolean");
   json("text for a tensor", "{\"a\":\"b\"}", "unexpected text");
@@ -495,26 +523,44 @@ void add_container_cases(hostile_cases& cases) {
 
   const std::string entry = "\"boundaries\":{\"dtype\":\"F64\",\"shape\":[";
   cases.header("tensor twice", "\"counts\":{", "\"boundaries\":{", "\"boundaries\" appears twice");
-  cases.header("tensor twice, escaped", "\"counts\":{", "\"bound\\u0061ries\":{", "\"boundaries\" appears twice");
-  cases.header("metadata twice", "\"counts\":{", "\"__metadata__\":{", "\"__metadata__\" appears twice");
-  cases.header("metadata key twice", "\"nan_value\":", "\"nan_policy\":", "metadata \"nan_policy\" appears twice");
-  cases.header("metadata number", "\"weighted\":\"false\"", "\"weighted\":0", "unexpected a number");
-  cases.header("metadata object", "\"weighted\":\"false\"", "\"weighted\":{}", "unexpected an object");
-  cases.header("metadata array", "\"weighted\":\"false\"", "\"weighted\":[]", "unexpected an array");
-  cases.header("NUL in text", "\"weighted\":\"false\"", "\"weighted\":\"fal\\u0000se\"", "holds a NUL");
-  cases.header("NUL in key", "\"weighted\":\"false\"", "\"weight\\u0000ed\":\"false\"", "holds a NUL");
-  cases.header("not UTF-8", "\"weighted\":\"false\"", "\"weighted\":\"\xff\"", "not valid JSON in UTF-8");
-  cases.header("overlong UTF-8", "\"weighted\":\"false\"", "\"weighted\":\"\xc0\xaf\"", "not valid JSON in UTF-8");
-  cases.header("lone surrogate", "\"weighted\":\"false\"", "\"weighted\":\"\\ud800\"", "not valid JSON");
-  cases.header("dtype twice", entry, "\"boundaries\":{\"dtype\":\"F64\",\"dtype\":\"F64\",\"shape\":[",
+  cases.header("tensor twice, escaped", "\"counts\":{", "\"bound\\u0061ries\":{",
+               "\"boundaries\" appears twice");
+  cases.header("metadata twice", "\"counts\":{", "\"__metadata__\":{",
+               "\"__metadata__\" appears twice");
+  cases.header("metadata key twice",
+               "\"nan_value\":", "\"nan_policy\":", "metadata \"nan_policy\" appears twice");
+  cases.header("metadata number", "\"weighted\":\"false\"", "\"weighted\":0",
+               "unexpected a number");
+  cases.header("metadata object", "\"weighted\":\"false\"", "\"weighted\":{}",
+               "unexpected an object");
+  cases.header("metadata array", "\"weighted\":\"false\"", "\"weighted\":[]",
+               "unexpected an array");
+  cases.header("NUL in text", "\"weighted\":\"false\"", "\"weighted\":\"fal\\u0000se\"",
+               "holds a NUL");
+  cases.header("NUL in key", "\"weighted\":\"false\"", "\"weight\\u0000ed\":\"false\"",
+               "holds a NUL");
+  cases.header("not UTF-8", "\"weighted\":\"false\"", "\"weighted\":\"\xff\"",
+               "not valid JSON in UTF-8");
+  cases.header("overlong UTF-8", "\"weighted\":\"false\"", "\"weighted\":\"\xc0\xaf\"",
+               "not valid JSON in UTF-8");
+  cases.header("lone surrogate", "\"weighted\":\"false\"", "\"weighted\":\"\\ud800\"",
+               "not valid JSON");
+  cases.header("dtype twice", entry,
+               "\"boundaries\":{\"dtype\":\"F64\",\"dtype\":\"F64\",\"shape\":[",
                "two fields \"dtype\"");
-  cases.header("no dtype", "\"boundaries\":{\"dtype\":\"F64\",", "\"boundaries\":{", "lacks one of");
-  cases.header("unknown field", entry, "\"boundaries\":{\"more\":\"F64\",\"dtype\":\"F64\",\"shape\":[",
+  cases.header("no dtype", "\"boundaries\":{\"dtype\":\"F64\",", "\"boundaries\":{",
+               "lacks one of");
+  cases.header("unknown field", entry,
+               "\"boundaries\":{\"more\":\"F64\",\"dtype\":\"F64\",\"shape\":[",
                "unknown field \"more\"");
-  cases.header("dtype number", entry, "\"boundaries\":{\"dtype\":64,\"shape\":[", "unexpected a number");
-  cases.header("unknown dtype", entry, "\"boundaries\":{\"dtype\":\"F80\",\"shape\":[", "unknown dtype \"F80\"");
-  cases.header("dtype of half the size", entry, "\"boundaries\":{\"dtype\":\"F32\",\"shape\":[", "its shape needs");
-  cases.header("integers for reals", entry, "\"boundaries\":{\"dtype\":\"I64\",\"shape\":[", "has dtype I64");
+  cases.header("dtype number", entry, "\"boundaries\":{\"dtype\":64,\"shape\":[",
+               "unexpected a number");
+  cases.header("unknown dtype", entry, "\"boundaries\":{\"dtype\":\"F80\",\"shape\":[",
+               "unknown dtype \"F80\"");
+  cases.header("dtype of half the size", entry, "\"boundaries\":{\"dtype\":\"F32\",\"shape\":[",
+               "its shape needs");
+  cases.header("integers for reals", entry, "\"boundaries\":{\"dtype\":\"I64\",\"shape\":[",
+               "has dtype I64");
   cases.header("negative shape", entry, entry + "-", "a negative number");
   cases.header("real shape", entry, entry + "1.5,", "no 64-bit integer");
   cases.header("exponent in shape", entry, entry + "1e2,", "no 64-bit integer");
@@ -522,47 +568,62 @@ void add_container_cases(hostile_cases& cases) {
   cases.header("shape text", entry, entry + "\"4\",", "unexpected text");
   cases.header("shape nested", entry, entry + "[4],", "unexpected an array");
   cases.header("shape product 2^64", entry, entry + "4294967296,4294967296,", "exceeds 64 bits");
-  cases.header("shape product 2^64 times 0", entry, entry + "4294967296,4294967296,0,", "exceeds 64 bits");
-  cases.header("shape wraps to the right size", entry, entry + "2305843009213693953,", "exceeds 64 bits");
+  cases.header("shape product 2^64 times 0", entry, entry + "4294967296,4294967296,0,",
+               "exceeds 64 bits");
+  cases.header("shape wraps to the right size", entry, entry + "2305843009213693953,",
+               "exceeds 64 bits");
   cases.header("nine dimensions", entry, entry + "1,1,1,1,1,1,1,1,", "more than 8 dimensions");
   cases.header("two dimensions", entry, entry + "1,", "has 2 dimensions, expected 1");
-  cases.header("three offsets", "\"data_offsets\":[0,", "\"data_offsets\":[0,0,", "unexpected a number");
-  cases.header("one offset", "\"data_offsets\":[0,", "\"data_offsets\":[", "has 1 numbers, expected 2");
-  cases.header("offset beyond the end", "\"data_offsets\":[0,", "\"data_offsets\":[0,1000000", "outside");
-  cases.header("offset 2^64-1", "\"data_offsets\":[0,", "\"data_offsets\":[18446744073709551615,", "outside");
+  cases.header("three offsets", "\"data_offsets\":[0,", "\"data_offsets\":[0,0,",
+               "unexpected a number");
+  cases.header("one offset", "\"data_offsets\":[0,", "\"data_offsets\":[",
+               "has 1 numbers, expected 2");
+  cases.header("offset beyond the end", "\"data_offsets\":[0,", "\"data_offsets\":[0,1000000",
+               "outside");
+  cases.header("offset 2^64-1", "\"data_offsets\":[0,", "\"data_offsets\":[18446744073709551615,",
+               "outside");
   cases.header("gap", "\"data_offsets\":[0,", "\"data_offsets\":[8,", "its shape needs");
-  cases.parts("a gap between arrays",
-              {replaced(valid.header, "\"boundaries\":{",
-                        "\"gap\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]},\"boundaries\":{"),
-               valid.data},
-              format, "begins at 1");
-  cases.parts("overlap",
-              {replaced(valid.header, "\"boundaries\":{",
-                        "\"more\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]},\"boundaries\":{"),
-               valid.data},
-              format, "inside the array before it");
-  cases.parts("data nobody owns", {valid.header, valid.data + std::string(8, '\0')}, format, "the arrays end at byte");
-  cases.parts("unknown tensor",
-              {replaced(valid.header, "\"boundaries\":{",
-                        "\"more\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},\"boundaries\":{"),
-               valid.data},
-              format, "unknown tensor \"more\"");
+  cases.parts(
+      "a gap between arrays",
+      {replaced(valid.header, "\"boundaries\":{",
+                "\"gap\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]},\"boundaries\":{"),
+       valid.data},
+      format, "begins at 1");
+  cases.parts(
+      "overlap",
+      {replaced(
+           valid.header, "\"boundaries\":{",
+           "\"more\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]},\"boundaries\":{"),
+       valid.data},
+      format, "inside the array before it");
+  cases.parts("data nobody owns", {valid.header, valid.data + std::string(8, '\0')}, format,
+              "the arrays end at byte");
+  cases.parts(
+      "unknown tensor",
+      {replaced(
+           valid.header, "\"boundaries\":{",
+           "\"more\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},\"boundaries\":{"),
+       valid.data},
+      format, "unknown tensor \"more\"");
   {
     std::string header = valid.header;
     for (int k = 0; k < 65; ++k) {
-      header = replaced(header, "\"boundaries\":{",
-                        "\"t" + std::to_string(k) +
-                            "\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},\"boundaries\":{");
+      header = replaced(
+          header, "\"boundaries\":{",
+          "\"t" + std::to_string(k) +
+              "\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},\"boundaries\":{");
     }
     cases.parts("65 more tensors", {header, valid.data}, format, "more than 64 tensors");
   }
 
-  cases.raw("header changed, not sealed", join({replaced(valid.header, "\"false\"", "\"true\" "), valid.data}),
+  cases.raw("header changed, not sealed",
+            join({replaced(valid.header, "\"false\"", "\"true\" "), valid.data}),
             ZCMOE_ERR_CHECKSUM, "the header does not match");
   {
     std::string data = valid.data;
     data.back() = static_cast<char>(data.back() ^ 1);
-    cases.raw("data changed, not sealed", join({valid.header, data}), ZCMOE_ERR_CHECKSUM, "the data does not match");
+    cases.raw("data changed, not sealed", join({valid.header, data}), ZCMOE_ERR_CHECKSUM,
+              "the data does not match");
   }
   cases.header("header checksum elsewhere", "{\"__metadata__\":{\"header_xxh3_128\":\"",
                "{\"__metadata__\": {\"header_xxh3_128\":\"", "does not begin with its checksum");
@@ -576,12 +637,15 @@ void add_container_cases(hostile_cases& cases) {
     changed.header.replace(prefix.size(), 32, std::string(32, '0'));
     changed.header.replace(
         prefix.size(), 32,
-        xxh3_128(little_endian(static_cast<std::uint64_t>(changed.header.size())) + changed.header));
-    cases.raw("data checksum in capitals", join(changed), ZCMOE_ERR_CHECKSUM, "the data does not match");
+        xxh3_128(little_endian(static_cast<std::uint64_t>(changed.header.size())) +
+                 changed.header));
+    cases.raw("data checksum in capitals", join(changed), ZCMOE_ERR_CHECKSUM,
+              "the data does not match");
   }
 
   const std::string version = "\"format_version\":\"1.0\"";
-  const auto with_version = [&](const char* name, const char* text, const char* reason, zcmoe_status status) {
+  const auto with_version = [&](const char* name, const char* text, const char* reason,
+                                zcmoe_status status) {
     cases.header(name, version, std::string("\"format_version\":\"") + text + "\"", reason, status);
   };
   with_version("version 2.0", "2.0", "format version 2.0 is later than 1.0", ZCMOE_ERR_VERSION);
@@ -594,36 +658,48 @@ void add_container_cases(hostile_cases& cases) {
   with_version("version 1.-1", "1.-1", "is not MAJOR.MINOR", format);
   with_version("version 99999999999.0", "99999999999.0", "is not MAJOR.MINOR", format);
   with_version("version nothing", "", "is not MAJOR.MINOR", format);
-  cases.header("no version", "\"format_version\"", "\"format_vershun\"", "metadata lacks format_version");
+  cases.header("no version", "\"format_version\"", "\"format_vershun\"",
+               "metadata lacks format_version");
   cases.header("no format", "\"format\":", "\"farmat\":", "format=(none)");
-  cases.header("other format", "\"format\":\"zcmoe-", "\"format\":\"pt\",\"x\":\"", "format=\"pt\"");
+  cases.header("other format", "\"format\":\"zcmoe-", "\"format\":\"pt\",\"x\":\"",
+               "format=\"pt\"");
 
-  cases.header("unknown policy", "\"closed_side\":\"left\"", "\"closed_side\":\"Left\"", "is none of left, right");
+  cases.header("unknown policy", "\"closed_side\":\"left\"", "\"closed_side\":\"Left\"",
+               "is none of left, right");
   cases.header("no policy", "\"closed_side\":\"left\",", "", "metadata lacks closed_side");
-  cases.header("unknown key", "\"closed_side\":\"left\",", "\"closed_side\":\"left\",\"colour\":\"red\",",
-               "unknown key \"colour\"");
+  cases.header("unknown key", "\"closed_side\":\"left\",",
+               "\"closed_side\":\"left\",\"colour\":\"red\",", "unknown key \"colour\"");
   cases.header("number that is none", "\"shrinkage\":\"", "\"shrinkage\":\"x", "not a number");
-  cases.header("number with more zeros", "\"nan_value\":\"0\"", "\"nan_value\":\"0.0\"", "in its shortest form");
-  cases.header("number with a space", "\"nan_value\":\"0\"", "\"nan_value\":\" 0\"", "not a number");
-  cases.header("number too large", "\"nan_value\":\"0\"", "\"nan_value\":\"1e999\"", "not a number");
-  cases.header("NaN with payload", "\"nan_value\":\"0\"", "\"nan_value\":\"nan(1)\"", "in its shortest form");
+  cases.header("number with more zeros", "\"nan_value\":\"0\"", "\"nan_value\":\"0.0\"",
+               "in its shortest form");
+  cases.header("number with a space", "\"nan_value\":\"0\"", "\"nan_value\":\" 0\"",
+               "not a number");
+  cases.header("number too large", "\"nan_value\":\"0\"", "\"nan_value\":\"1e999\"",
+               "not a number");
+  cases.header("NaN with payload", "\"nan_value\":\"0\"", "\"nan_value\":\"nan(1)\"",
+               "in its shortest form");
   cases.header("infinite shrinkage", "\"empty_value\":\"0\",\"shrinkage\":\"0",
                "\"empty_value\":\"0\",\"shrinkage\":\"inf", "shrinkage");
-  cases.header("name too long", "\"feature_name\":\"", "\"feature_name\":\"" + std::string(2000, 'x'),
-               "more than 1024");
-  cases.header("tensor missing", "\"boundaries\":{", "\"boundarys\":{", "tensor boundaries is missing");
+  cases.header("name too long", "\"feature_name\":\"",
+               "\"feature_name\":\"" + std::string(2000, 'x'), "more than 1024");
+  cases.header("tensor missing", "\"boundaries\":{", "\"boundarys\":{",
+               "tensor boundaries is missing");
 
   cases.value("edge NaN", "boundaries", 1, nan, "boundaries[1]=nan is not finite");
   cases.value("edge infinite", "boundaries", 5, infinity, "boundaries[5]=inf is not finite");
-  cases.value("edges equal", "boundaries", 2, 1.0, "boundaries[2]=1 is not greater than boundaries[1]=1");
-  cases.value("edges decrease", "boundaries", 0, 9.0, "boundaries[1]=1 is not greater than boundaries[0]=9");
+  cases.value("edges equal", "boundaries", 2, 1.0,
+              "boundaries[2]=1 is not greater than boundaries[1]=1");
+  cases.value("edges decrease", "boundaries", 0, 9.0,
+              "boundaries[1]=1 is not greater than boundaries[0]=9");
 }
 
 TEST_F(model_io_test, HostileModelsAreRefusedEachForItsReason) {
   hostile_cases cases(bytes_of(finished(sample_fit())));
   add_container_cases(cases);
-  cases.header("a fit state", "\"format\":\"zcmoe-model\"", "\"format\":\"zcmoe-fit\"", "expected zcmoe-model");
-  cases.header("dtype of targets", "\"target_dtype\":\"F64\"", "\"target_dtype\":\"F16\"", "none of none, F32, F64");
+  cases.header("a fit state", "\"format\":\"zcmoe-model\"", "\"format\":\"zcmoe-fit\"",
+               "expected zcmoe-model");
+  cases.header("dtype of targets", "\"target_dtype\":\"F64\"", "\"target_dtype\":\"F16\"",
+               "none of none, F32, F64");
   cases.header("counts without samples", "\"target_dtype\":\"F64\"", "\"target_dtype\":\"none\"",
                "a model without samples");
   cases.value("count negative", "counts", 0, std::int64_t{-1}, "counts[0]=-1 is negative");
@@ -633,10 +709,13 @@ TEST_F(model_io_test, HostileModelsAreRefusedEachForItsReason) {
   cases.value("weight negative", "weights", 0, -1.0, "does not fit counts[0]");
   cases.value("weight NaN", "weights", 2, nan, "weights[2]=nan does not fit");
   cases.value("variance negative", "variance", 0, -1.0, "variances[0]=-1 is negative");
-  cases.value("variance without samples", "variance", 3, 1.0, "variance[3]=1 does not fit counts[3]=0");
+  cases.value("variance without samples", "variance", 3, 1.0,
+              "variance[3]=1 does not fit counts[3]=0");
   cases.value("variance missing", "variance", 0, nan, "variance[0]=nan does not fit");
-  cases.value("standard error negative", "standard_error", 1, -1.0, "standard_errors[1]=-1 is negative");
-  cases.value("standard error without samples", "standard_error", 3, 0.0, "does not fit counts[3]=0");
+  cases.value("standard error negative", "standard_error", 1, -1.0,
+              "standard_errors[1]=-1 is negative");
+  cases.value("standard error without samples", "standard_error", 3, 0.0,
+              "does not fit counts[3]=0");
   cases.value("standard error of one sample", "standard_error", 4, 0.0, "does not fit counts[4]=1");
   cases.value("constant infinite", "values", 1, infinity, "constants[1]=inf is infinite");
   cases.value("answer to NaN against its policy", "values", 5, 1.0, "but nan_policy says nan");
@@ -657,36 +736,50 @@ TEST_F(model_io_test, HostileStatesAreRefusedEachForItsReason) {
   const std::int64_t half = std::int64_t{1} << 31;
   hostile_cases cases(bytes_of(sample_fit()));
   add_container_cases(cases);
-  cases.header("a model", "\"format\":\"zcmoe-fit\"", "\"format\":\"zcmoe-model\"", "expected zcmoe-fit");
-  cases.header("dtype of targets", "\"target_dtype\":\"F64\"", "\"target_dtype\":\"none\"", "none of F32, F64");
-  cases.header("row policy", "\"nan_inputs\":\"skip\"", "\"nan_inputs\":\"warn\"", "none of skip, error");
-  cases.header("determinism", "\"run_to_run\"", "\"sometimes\"", "none of fast, run_to_run, reproducible");
-  cases.header("first plane beyond the sum", "\"y_first_plane\":\"", "\"y_first_plane\":\"9", "is not an integer in");
-  cases.header("first plane negative", "\"y_first_plane\":\"", "\"y_first_plane\":\"-", "is not an integer in");
-  cases.header("first plane with a zero", "\"y_first_plane\":\"", "\"y_first_plane\":\"0", "is not an integer in");
-  cases.header("no first plane", "\"y_first_plane\"", "\"y_first\"", "metadata lacks y_first_plane");
-  cases.header("planes beyond the sum", "\"y_first_plane\":\"31", "\"y_first_plane\":\"67", "expected [1..");
+  cases.header("a model", "\"format\":\"zcmoe-fit\"", "\"format\":\"zcmoe-model\"",
+               "expected zcmoe-fit");
+  cases.header("dtype of targets", "\"target_dtype\":\"F64\"", "\"target_dtype\":\"none\"",
+               "none of F32, F64");
+  cases.header("row policy", "\"nan_inputs\":\"skip\"", "\"nan_inputs\":\"warn\"",
+               "none of skip, error");
+  cases.header("determinism", "\"run_to_run\"", "\"sometimes\"",
+               "none of fast, run_to_run, reproducible");
+  cases.header("first plane beyond the sum", "\"y_first_plane\":\"", "\"y_first_plane\":\"9",
+               "is not an integer in");
+  cases.header("first plane negative", "\"y_first_plane\":\"", "\"y_first_plane\":\"-",
+               "is not an integer in");
+  cases.header("first plane with a zero", "\"y_first_plane\":\"", "\"y_first_plane\":\"0",
+               "is not an integer in");
+  cases.header("no first plane", "\"y_first_plane\"", "\"y_first\"",
+               "metadata lacks y_first_plane");
+  cases.header("planes beyond the sum", "\"y_first_plane\":\"31", "\"y_first_plane\":\"67",
+               "expected [1..");
   cases.header("sum of another layout", "\"yy\":{\"dtype\"", "\"wy\":{\"dtype\"", "");
   cases.header("other target type", "\"target_dtype\":\"F64\"", "\"target_dtype\":\"F32\"", "");
   cases.header("weights never added", "\"weighted\":\"false\"", "\"weighted\":\"true\"", "");
   cases.value("rows negative", "counters", 0, std::int64_t{-1}, "counters[0]=-1 is not in 0..");
-  cases.value("rows beyond 2^61", "counters", 0, std::numeric_limits<std::int64_t>::max(), "is not in 0..");
+  cases.value("rows beyond 2^61", "counters", 0, std::numeric_limits<std::int64_t>::max(),
+              "is not in 0..");
   cases.value("rows fewer than used", "counters", 0, std::int64_t{2}, "is not in 0..2");
   cases.value("used more than counted", "counters", 1, std::int64_t{8}, "counts add up to 7");
   cases.value("NaN inputs and used", "counters", 2, std::int64_t{3}, "that other counters leave");
   cases.value("below and above", "counters", 3, std::int64_t{8}, "that other counters leave");
-  cases.value("infinite targets and used", "counters", 6, std::int64_t{3}, "that other counters leave");
+  cases.value("infinite targets and used", "counters", 6, std::int64_t{3},
+              "that other counters leave");
   cases.value("weights counted", "counters", 7, std::int64_t{1}, "");
   cases.value("refused and used", "counters", 9, std::int64_t{9}, "that other counters leave");
   cases.value("pending rows", "counters", 10, std::int64_t{1}, "counters[10]=1 is not in 0..0");
   cases.value("reserved counter", "counters", 15, std::int64_t{1}, "counters[15]=1 is not in 0..0");
   cases.value("count negative", "counts", 0, std::int64_t{-1}, "counts[0]=-1 is not in 0..");
-  cases.value("count too large", "counts", 0, std::numeric_limits<std::int64_t>::max(), "is not in 0..7");
-  cases.value("count of an unused segment", "counts", 5, std::int64_t{1}, "counts[5]=1 is not in 0..0");
+  cases.value("count too large", "counts", 0, std::numeric_limits<std::int64_t>::max(),
+              "is not in 0..7");
+  cases.value("count of an unused segment", "counts", 5, std::int64_t{1},
+              "counts[5]=1 is not in 0..0");
   cases.value("digit too large", "y", 0, half, "is not in -2147483648..2147483647");
   cases.value("digit too small", "yy", 1, -half - 1, "is not in -2147483648..2147483647");
   cases.value("digit 2^63-1", "yy", 0, std::numeric_limits<std::int64_t>::max(), "is not in");
-  cases.value("sum without samples", "y", 2, std::int64_t{1}, "sums of slot 2: not zero, but the count is");
+  cases.value("sum without samples", "y", 2, std::int64_t{1},
+              "sums of slot 2: not zero, but the count is");
   {
     container_parts changed = cases.valid();
     changed.data.replace(cases.offset_of("y"), 8 * 8, std::string(8 * 8, '\0'));
@@ -695,7 +788,8 @@ TEST_F(model_io_test, HostileStatesAreRefusedEachForItsReason) {
     changed.data.replace(changed.data.size() - 8 * 8, 8 * 8, std::string(8 * 8, '\0'));
     cases.parts("a zero plane last", changed, ZCMOE_ERR_FORMAT, "should have been left out");
   }
-  // The highest kept digit of the squares of slot 1, about 1e30, and one that makes them too small for the sum.
+  // The highest kept digit of the squares of slot 1, about 1e30, and one that makes them too small
+  // for the sum.
   const std::size_t squares_top = (cases.valid().data.size() - cases.offset_of("yy")) / 8 - 8 + 1;
   cases.value("squares too small", "yy", squares_top, cases.integer("yy", squares_top) / 4,
               "less than the sum of targets allows");
@@ -705,7 +799,8 @@ TEST_F(model_io_test, HostileStatesAreRefusedEachForItsReason) {
   cases.expect_refused<scoped_fit>();
 }
 
-/// One slot, one sample of weight 2 and target 3: each sum is one digit, so each can be set at will.
+/// One slot, one sample of weight 2 and target 3: each sum is one digit, so each can be set at
+/// will.
 TEST_F(model_io_test, HostileWeightedSumsAreRefused) {
   const double edges[] = {0.0, 1.0};
   for (const int samples : {1, 2}) {
@@ -714,7 +809,8 @@ TEST_F(model_io_test, HostileWeightedSumsAreRefused) {
       options.weighted = 1;
       options.target_dtype = single ? ZCMOE_F32 : ZCMOE_F64;
       scoped_fit fit;
-      ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, nullptr, &options, &fit.handle), ZCMOE_OK);
+      ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, nullptr, &options, &fit.handle),
+                ZCMOE_OK);
       const std::vector<float> x(2, 0.5f);
       const std::vector<float> y(2, 3.0f);
       const std::vector<float> w(2, 2.0f);
@@ -723,13 +819,17 @@ TEST_F(model_io_test, HostileWeightedSumsAreRefused) {
       const auto digit = [&](const char* sum) { return cases.integer(sum, 0); };
       cases.value("no weight", "w", 0, std::int64_t{0}, "w[0] is zero");
       cases.value("negative weight", "w", 0, -digit("w"), "the sum of weights is not positive");
-      cases.value("negative squared weight", "ww", 0, -digit("ww"), "the sum of squared weights is not positive");
-      cases.value("squared weight too large", "ww", 0, 4 * digit("ww"), "does not fit the sum of weights");
+      cases.value("negative squared weight", "ww", 0, -digit("ww"),
+                  "the sum of squared weights is not positive");
+      cases.value("squared weight too large", "ww", 0, 4 * digit("ww"),
+                  "does not fit the sum of weights");
       cases.value("squared weight too small", "ww", 0, std::int64_t{1},
                   samples == 1 ? "does not fit the sum of weights" : "is too small");
       cases.value("sum too large", "wy", 0, 2 * digit("wy"), "less than the sum of targets allows");
       cases.value("squares negative", "wyy", 0, -digit("wyy"), "the sum of squares is negative");
-      if (samples == 1) cases.value("squares too large", "wyy", 0, 2 * digit("wyy"), "sum and sum of squares differ");
+      if (samples == 1)
+        cases.value("squares too large", "wyy", 0, 2 * digit("wyy"),
+                    "sum and sum of squares differ");
       for (const char* sum : {"w", "ww", "wy", "wyy"}) {
         const std::string key = std::string("\"") + sum + "_first_plane\":\"";
         const std::size_t at = cases.valid().header.find(key) + key.size();
@@ -738,7 +838,9 @@ TEST_F(model_io_test, HostileWeightedSumsAreRefused) {
         const std::string old = key + std::to_string(first) + "\"";
         // Two samples may have squares of any size.
         const bool fits = samples == 2 && std::string(sum) == "wyy";
-        if (!fits) cases.header("one plane up", old, key + std::to_string(first + 1) + "\"", "sums of slot 0");
+        if (!fits)
+          cases.header("one plane up", old, key + std::to_string(first + 1) + "\"",
+                       "sums of slot 0");
         const char* const tops[] = {"w", "ww", "wy", "wyy"};
         const int digits[2][4] = {{68, 134, 134, 199}, {11, 20, 20, 28}};
         for (int k = 0; k < 4; ++k) {
@@ -755,9 +857,11 @@ TEST_F(model_io_test, HostileWeightedSumsAreRefused) {
 TEST_F(model_io_test, LaterMinorVersionMayAddWhatWeIgnore) {
   const container_parts valid = split(bytes_of(finished(sample_fit())));
   container_parts later = valid;
-  later.header = replaced(later.header, "\"format_version\":\"1.0\"", "\"format_version\":\"1.7\",\"colour\":\"red\"");
-  later.header = replaced(later.header, "\"boundaries\":{",
-                          "\"more\":{\"dtype\":\"BF16\",\"shape\":[1,0],\"data_offsets\":[0,0]},\"boundaries\":{");
+  later.header = replaced(later.header, "\"format_version\":\"1.0\"",
+                          "\"format_version\":\"1.7\",\"colour\":\"red\"");
+  later.header = replaced(
+      later.header, "\"boundaries\":{",
+      "\"more\":{\"dtype\":\"BF16\",\"shape\":[1,0],\"data_offsets\":[0,0]},\"boundaries\":{");
   scoped_model model;
   EXPECT_EQ(load(sealed(later), model), ZCMOE_OK) << zcmoe_last_error();
   expect_same(model, finished(sample_fit()));
@@ -799,29 +903,30 @@ TEST_F(model_io_test, LoadNamesThePathOfABadFile) {
 TEST_F(model_io_test, AnAnnouncedSizeIsNotAllocated) {
   // A sparse file of 4 TiB whose header is consistent: more segments than a table may have.
   const std::uint64_t entries = std::uint64_t{1} << 39;
-  const std::string header = "{\"__metadata__\":{\"header_xxh3_128\":\"" + std::string(32, '0') +
-                             "\",\"format\":\"zcmoe-model\",\"format_version\":\"1.0\"},\"boundaries\":{\"dtype\":"
-                             "\"F64\",\"shape\":[" +
-                             std::to_string(entries) + "],\"data_offsets\":[0," + std::to_string(8 * entries) + "]}}";
+  const std::string header =
+      "{\"__metadata__\":{\"header_xxh3_128\":\"" + std::string(32, '0') +
+      "\",\"format\":\"zcmoe-model\",\"format_version\":\"1.0\"},\"boundaries\":{\"dtype\":"
+      "\"F64\",\"shape\":[" +
+      std::to_string(entries) + "],\"data_offsets\":[0," + std::to_string(8 * entries) + "]}}";
   write_file(path("sparse"), join({header, ""}));
   scoped_model model;
-  EXPECT_EQ(zcmoe_model_load(cpu_context(), path("sparse").c_str(), &model.handle), ZCMOE_ERR_FORMAT);
+  EXPECT_EQ(zcmoe_model_load(cpu_context(), path("sparse").c_str(), &model.handle),
+            ZCMOE_ERR_FORMAT);
   std::error_code error;
   fs::resize_file(path("sparse"), 8 + header.size() + 8 * entries, error);
   if (error) GTEST_SKIP() << "no sparse files of 4 TiB here: " << error.message();
-  EXPECT_EQ(zcmoe_model_load(cpu_context(), path("sparse").c_str(), &model.handle), ZCMOE_ERR_CHECKSUM);
+  EXPECT_EQ(zcmoe_model_load(cpu_context(), path("sparse").c_str(), &model.handle),
+            ZCMOE_ERR_CHECKSUM);
 }
 
 TEST_F(model_io_test, SaveRefusesWhatItCannotReplace) {
   const scoped_model model = known_model();
   ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
   write_file(path("file"), "x");
-  const std::pair<std::string, const char*> cases[] = {{"/dev/full", "it is a device"},
-                                                       {path("pipe"), "it is a pipe"},
-                                                       {folder_.string(), "it is a folder"},
-                                                       {path("none/model"), "No such file or directory"},
-                                                       {path("file/model"), "Not a directory"},
-                                                       {"/proc/model", ""}};
+  const std::pair<std::string, const char*> cases[] = {
+      {"/dev/full", "it is a device"},         {path("pipe"), "it is a pipe"},
+      {folder_.string(), "it is a folder"},    {path("none/model"), "No such file or directory"},
+      {path("file/model"), "Not a directory"}, {"/proc/model", ""}};
   for (const auto& [name, reason] : cases) {
     EXPECT_EQ(zcmoe_model_save(model.handle, name.c_str()), ZCMOE_ERR_IO) << name;
     EXPECT_THAT(zcmoe_last_error(), HasSubstr(reason));
@@ -838,7 +943,8 @@ TEST_F(model_io_test, FullDiskLeavesTheOldFile) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  for (const rlim_t limit : {0u, 100u, 1151u}) {
+  const auto size = static_cast<rlim_t>(bytes_of(model).size());
+  for (const rlim_t limit : {rlim_t{0}, rlim_t{100}, size - 1}) {
     const rlimit small{limit, before.rlim_max};
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
     const zcmoe_status status = zcmoe_model_save(model.handle, path("model").c_str());
@@ -911,7 +1017,8 @@ TEST_F(model_io_test, EveryFailingCallOfLoadIsAnInputError) {
     scoped_model loaded;
     calls_until_failure = k;
     failure_code = EIO;
-    const zcmoe_status status = zcmoe_model_load(cpu_context(), path("model").c_str(), &loaded.handle);
+    const zcmoe_status status =
+        zcmoe_model_load(cpu_context(), path("model").c_str(), &loaded.handle);
     const bool was_reached = calls_until_failure < 0;
     calls_until_failure = -1;
     if (status == ZCMOE_OK) {
@@ -942,7 +1049,9 @@ TEST_F(model_io_test, SaveRetriesAfterAnInterruptedCall) {
 /// Files of format 1.0, stored: they load for ever, with these values.
 TEST_F(model_io_test, GoldenModelOfKnownConstants) {
   scoped_model model;
-  ASSERT_EQ(zcmoe_model_load(cpu_context(), (golden_folder / "known-1.0.safetensors").c_str(), &model.handle), ZCMOE_OK)
+  ASSERT_EQ(zcmoe_model_load(cpu_context(), (golden_folder / "known-1.0.safetensors").c_str(),
+                             &model.handle),
+            ZCMOE_OK)
       << zcmoe_last_error();
   expect_same(model, known_model());
   const zcmoe_model_info info = info_of(model);
@@ -960,11 +1069,14 @@ TEST_F(model_io_test, GoldenModelOfKnownConstants) {
 
 TEST_F(model_io_test, GoldenModelOfAFit) {
   scoped_model model;
-  ASSERT_EQ(zcmoe_model_load(cpu_context(), (golden_folder / "fitted-1.0.safetensors").c_str(), &model.handle), ZCMOE_OK)
+  ASSERT_EQ(zcmoe_model_load(cpu_context(), (golden_folder / "fitted-1.0.safetensors").c_str(),
+                             &model.handle),
+            ZCMOE_OK)
       << zcmoe_last_error();
   const zcmoe_model_info info = info_of(model);
   const std::vector<std::int64_t> counts(info.counts, info.counts + info.num_slots);
-  EXPECT_THAT(counts, testing::ElementsAre(3, 3, 0, 0, 1, 0, 0, 0));  // 0.5 0.25 and -3 clamped; 1.x; 7 clamped
+  EXPECT_THAT(counts, testing::ElementsAre(3, 3, 0, 0, 1, 0, 0,
+                                           0));  // 0.5 0.25 and -3 clamped; 1.x; 7 clamped
   EXPECT_EQ(info.constants[0], 0.5 / 3);
   EXPECT_EQ(info.constants[1], 1000000000000003.125 / 3);
   EXPECT_EQ(info.constants[4], 4.0);
@@ -975,7 +1087,8 @@ TEST_F(model_io_test, GoldenModelOfAFit) {
 
 TEST_F(model_io_test, GoldenWeightedModelAndStates) {
   scoped_model model;
-  ASSERT_EQ(zcmoe_model_load(cpu_context(), (golden_folder / "weighted-1.0.safetensors").c_str(), &model.handle),
+  ASSERT_EQ(zcmoe_model_load(cpu_context(), (golden_folder / "weighted-1.0.safetensors").c_str(),
+                             &model.handle),
             ZCMOE_OK)
       << zcmoe_last_error();
   const zcmoe_model_info info = info_of(model);

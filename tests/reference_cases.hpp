@@ -1,5 +1,5 @@
-// The one-dimensional reference cases of tests/data/reference_cases.json: exact numbers, and p, beta, beta' as
-// functions.
+// The one-dimensional reference cases of tests/data/reference_cases.json: exact numbers, and p,
+// beta, beta' as functions.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
-// Every one-dimensional reference case: edges, constants and errors of the tables the library builds, measured with a
-// quadrature that shares nothing with the library's.
+// Every one-dimensional reference case: edges, constants and errors of the tables the library
+// builds, measured with a quadrature that shares nothing with the library's.
 #include "reference_cases.hpp"
 
 #include <zcmoe/zcmoe.h>
@@ -21,7 +21,9 @@ namespace {
 
 double density_of(void* user, double x) { return static_cast<reference_case*>(user)->density(x); }
 double slope_of(void* user, double x) { return static_cast<reference_case*>(user)->slope(x); }
-double regression_of(void* user, double x) { return static_cast<reference_case*>(user)->regression(x); }
+double regression_of(void* user, double x) {
+  return static_cast<reference_case*>(user)->regression(x);
+}
 
 /// Gauss-Legendre on pieces of [a, b] no wider than 1/128, cut at kinks.
 template <class Function>
@@ -54,7 +56,8 @@ class reference_test : public testing::TestWithParam<std::size_t> {
       return e;
     }
     std::int64_t built = 0;
-    EXPECT_EQ(zcmoe_segment_optimal(density_of, slope_of, &c_, 0, 1, m, nullptr, e.data(), &built), ZCMOE_OK)
+    EXPECT_EQ(zcmoe_segment_optimal(density_of, slope_of, &c_, 0, 1, m, nullptr, e.data(), &built),
+              ZCMOE_OK)
         << zcmoe_last_error();
     EXPECT_EQ(built, m);
     EXPECT_EQ(zcmoe_segment_check(e.data(), built), ZCMOE_OK) << zcmoe_last_error();
@@ -63,9 +66,10 @@ class reference_test : public testing::TestWithParam<std::size_t> {
 
   std::vector<double> constants(const std::vector<double>& e, zcmoe_constant_rule rule) {
     std::vector<double> result(e.size() - 1);
-    EXPECT_EQ(zcmoe_optimal_constants(density_of, regression_of, &c_, e.data(),
-                                      static_cast<std::int64_t>(result.size()), rule, result.data()),
-              ZCMOE_OK)
+    EXPECT_EQ(
+        zcmoe_optimal_constants(density_of, regression_of, &c_, e.data(),
+                                static_cast<std::int64_t>(result.size()), rule, result.data()),
+        ZCMOE_OK)
         << zcmoe_last_error();
     return result;
   }
@@ -99,11 +103,15 @@ TEST_P(reference_test, cells_of_8_segments) {
       EXPECT_NEAR(mass, cells.at("P").at(i).get<double>(), 1e-9) << i;
       // The optimal cells move by up to 1e-9, and with them what lies in them.
       const double constant = cells.at("c").at(i).get<double>();
-      EXPECT_NEAR(c[i], constant, segmentation == "uniform" ? 1e-13 * (1 + std::abs(constant)) : 1e-8) << i;
+      EXPECT_NEAR(c[i], constant,
+                  segmentation == "uniform" ? 1e-13 * (1 + std::abs(constant)) : 1e-8)
+          << i;
       const double sse = cells.at("sse").at(i).get<double>();
       // Beside 1e-9: constant and beta are rounded to doubles, by which the deviation shifts.
       const double rounding = 4e-16 * (1 + std::abs(constant)) * std::sqrt(sse * mass) + 1e-30;
-      EXPECT_NEAR(cell_error(e[i], e[i + 1], c[i]), sse, segmentation == "uniform" ? 1e-9 * sse + rounding : 1e-9) << i;
+      EXPECT_NEAR(cell_error(e[i], e[i + 1], c[i]), sse,
+                  segmentation == "uniform" ? 1e-9 * sse + rounding : 1e-9)
+          << i;
     }
   }
 }
@@ -120,8 +128,10 @@ TEST_P(reference_test, errors_of_the_tables) {
       double error = 0.0;
       for (std::size_t i = 0; i < c.size(); ++i) error += cell_error(e[i], e[i + 1], c[i]);
       const double expected =
-          exact.at(rule == ZCMOE_CONSTANT_MEAN ? "error" : "midpoint_constants_error").get<double>();
-      EXPECT_NEAR(error / expected, 1.0, 1e-9) << (rule == ZCMOE_CONSTANT_MEAN ? "mean" : "midpoint");
+          exact.at(rule == ZCMOE_CONSTANT_MEAN ? "error" : "midpoint_constants_error")
+              .get<double>();
+      EXPECT_NEAR(error / expected, 1.0, 1e-9)
+          << (rule == ZCMOE_CONSTANT_MEAN ? "mean" : "midpoint");
       ++checked;
     }
   }
@@ -134,11 +144,13 @@ TEST_P(reference_test, coefficients_by_high_rate_limit) {
   const auto c = constants(e, ZCMOE_CONSTANT_MEAN);
   double error = 0.0;
   for (std::size_t i = 0; i < c.size(); ++i) error += cell_error(e[i], e[i + 1], c[i]);
-  EXPECT_NEAR(12 * 4096.0 * 4096.0 * error / c_.numbers.at("coef_optimal").get<double>(), 1.0, 10.0 / 4096);
+  EXPECT_NEAR(12 * 4096.0 * 4096.0 * error / c_.numbers.at("coef_optimal").get<double>(), 1.0,
+              10.0 / 4096);
 }
 
 TEST_P(reference_test, tables_of_samples_give_nearly_the_same_edges) {
-  // Shape-preserving cubics are of second order at extrema of the table: 4001 points leave about 1e-6.
+  // Shape-preserving cubics are of second order at extrema of the table: 4001 points leave about
+  // 1e-6.
   std::vector<double> grid, density, slope;
   for (int i = 0; i <= 4000; ++i) {
     grid.push_back(i / 4000.0);
@@ -147,11 +159,13 @@ TEST_P(reference_test, tables_of_samples_give_nearly_the_same_edges) {
   }
   std::vector<double> e(9);
   std::int64_t built = 0;
-  ASSERT_EQ(zcmoe_segment_optimal_table(grid.data(), density.data(), slope.data(), 4001, 8, nullptr, e.data(), &built),
+  ASSERT_EQ(zcmoe_segment_optimal_table(grid.data(), density.data(), slope.data(), 4001, 8, nullptr,
+                                        e.data(), &built),
             ZCMOE_OK)
       << zcmoe_last_error();
   EXPECT_EQ(built, 8);
-  EXPECT_THAT(e, testing::Pointwise(testing::DoubleNear(1e-5), c_.texts("boundaries_optimal_m8_text")));
+  EXPECT_THAT(
+      e, testing::Pointwise(testing::DoubleNear(1e-5), c_.texts("boundaries_optimal_m8_text")));
 }
 
 std::string case_name(const testing::TestParamInfo<std::size_t>& parameter) {

@@ -1,5 +1,5 @@
-// Edge builders through the C interface: closed forms, properties, degenerate inputs, and every refusal with its text.
-// The tables of the reference cases are in reference_cases_test.cpp.
+// Edge builders through the C interface: closed forms, properties, degenerate inputs, and every
+// refusal with its text. The tables of the reference cases are in reference_cases_test.cpp.
 #include <zcmoe/zcmoe.h>
 
 #include <boost/math/quadrature/gauss.hpp>
@@ -68,7 +68,8 @@ table built(std::int64_t num_segments, const Build& build) {
   }
   EXPECT_GE(num_built, 1);
   EXPECT_LE(num_built, num_segments);
-  for (auto i = static_cast<std::size_t>(num_built) + 1; i < t.edges.size(); ++i) EXPECT_EQ(t.edges[i], untouched);
+  for (auto i = static_cast<std::size_t>(num_built) + 1; i < t.edges.size(); ++i)
+    EXPECT_EQ(t.edges[i], untouched);
   t.edges.resize(static_cast<std::size_t>(num_built) + 1);
   EXPECT_EQ(zcmoe_segment_check(t.edges.data(), num_built), ZCMOE_OK) << zcmoe_last_error();
   return t;
@@ -81,13 +82,15 @@ table uniform(double lo, double hi, std::int64_t m) {
   });
 }
 
-table optimal(known& k, double lo, double hi, std::int64_t m, const zcmoe_density_options* options = nullptr) {
+table optimal(known& k, double lo, double hi, std::int64_t m,
+              const zcmoe_density_options* options = nullptr) {
   return built(m, [&](double* edges, std::int64_t* num_built) {
     return zcmoe_segment_optimal(density_of, slope_of, &k, lo, hi, m, options, edges, num_built);
   });
 }
 
-table density(function f, double lo, double hi, std::int64_t m, const zcmoe_density_options* options = nullptr) {
+table density(function f, double lo, double hi, std::int64_t m,
+              const zcmoe_density_options* options = nullptr) {
   return built(m, [&](double* edges, std::int64_t* num_built) {
     return zcmoe_segment_density(call, &f, lo, hi, m, options, edges, num_built);
   });
@@ -98,8 +101,8 @@ const zcmoe_array no_weights = {nullptr, ZCMOE_F64, 1};
 
 table quantile(const std::vector<double>& x, std::int64_t m, const std::vector<double>& w = {}) {
   return built(m, [&](double* edges, std::int64_t* num_built) {
-    return zcmoe_segment_quantile(array(x), w.empty() ? no_weights : array(w), static_cast<std::int64_t>(x.size()), m,
-                                  edges, num_built);
+    return zcmoe_segment_quantile(array(x), w.empty() ? no_weights : array(w),
+                                  static_cast<std::int64_t>(x.size()), m, edges, num_built);
   });
 }
 
@@ -107,14 +110,16 @@ table from_data(const std::vector<double>& x, const std::vector<double>& y, std:
                 const zcmoe_plug_in_options* options = nullptr, const std::vector<double>& w = {}) {
   return built(m, [&](double* edges, std::int64_t* num_built) {
     return zcmoe_segment_optimal_from_data(array(x), array(y), w.empty() ? no_weights : array(w),
-                                           static_cast<std::int64_t>(x.size()), m, options, edges, num_built);
+                                           static_cast<std::int64_t>(x.size()), m, options, edges,
+                                           num_built);
   });
 }
 
-std::vector<double> constants(known& k, const std::vector<double>& edges, zcmoe_constant_rule rule) {
+std::vector<double> constants(known& k, const std::vector<double>& edges,
+                              zcmoe_constant_rule rule) {
   std::vector<double> c(edges.size() - 1);
-  EXPECT_EQ(zcmoe_optimal_constants(density_of, regression_of, &k, edges.data(), static_cast<std::int64_t>(c.size()),
-                                    rule, c.data()),
+  EXPECT_EQ(zcmoe_optimal_constants(density_of, regression_of, &k, edges.data(),
+                                    static_cast<std::int64_t>(c.size()), rule, c.data()),
             ZCMOE_OK)
       << zcmoe_last_error();
   return c;
@@ -123,7 +128,8 @@ std::vector<double> constants(known& k, const std::vector<double>& edges, zcmoe_
 /// The inverse of a distribution function at i/m.
 std::vector<double> at_shares(std::int64_t m, const function& inverse) {
   std::vector<double> v;
-  for (std::int64_t i = 0; i <= m; ++i) v.push_back(inverse(static_cast<double>(i) / static_cast<double>(m)));
+  for (std::int64_t i = 0; i <= m; ++i)
+    v.push_back(inverse(static_cast<double>(i) / static_cast<double>(m)));
   return v;
 }
 
@@ -139,7 +145,8 @@ void expect_equal_mass(const std::vector<double>& edges, const function& lambda)
     }
     mass.push_back(sum);
   }
-  const double mean = std::accumulate(mass.begin(), mass.end(), 0.0) / static_cast<double>(mass.size());
+  const double mean =
+      std::accumulate(mass.begin(), mass.end(), 0.0) / static_cast<double>(mass.size());
   for (const double v : mass) EXPECT_NEAR(v / mean, 1.0, 1e-9);
 }
 
@@ -148,7 +155,8 @@ void expect_equal_mass(const std::vector<double>& edges, const function& lambda)
 TEST(uniform, edges_are_i_over_m) {
   for (const std::int64_t m : {1, 2, 7, 22, 1000}) {
     const auto e = uniform(0, 1, m).edges;
-    for (std::size_t i = 0; i < e.size(); ++i) EXPECT_EQ(e[i], static_cast<double>(i) / static_cast<double>(m));
+    for (std::size_t i = 0; i < e.size(); ++i)
+      EXPECT_EQ(e[i], static_cast<double>(i) / static_cast<double>(m));
   }
 }
 
@@ -158,7 +166,8 @@ boost::multiprecision::cpp_int exact(double v) {
   const double fraction = std::frexp(v, &exponent);
   const boost::multiprecision::cpp_int digits = static_cast<std::int64_t>(std::ldexp(fraction, 53));
   const int shift = exponent - 53 + 1074;
-  if (shift < 0) return digits / (boost::multiprecision::cpp_int(1) << static_cast<unsigned>(-shift));
+  if (shift < 0)
+    return digits / (boost::multiprecision::cpp_int(1) << static_cast<unsigned>(-shift));
   return digits << static_cast<unsigned>(shift);
 }
 
@@ -169,10 +178,12 @@ TEST(uniform, edges_are_correctly_rounded) {
     const int exponent = static_cast<int>(bits() % static_cast<unsigned>(2 * spread)) - spread;
     return std::ldexp(bits() % 2 != 0 ? fraction : -fraction, exponent);
   };
-  std::vector<std::pair<double, double>> ranges = {
-      {-largest, largest},     {0, largest},    {-1, 1 + 0x1p-50}, {1e15, 1e15 + 100}, {0, 0x1p-1030},
-      {-0x1p-1060, 0x1p-1055}, {1e-300, 1e300}, {-1e300, 1},       {-5e-324, 1},       {0.1, 0.3},
-      {1, 9007199254740993.0}};
+  std::vector<std::pair<double, double>> ranges = {{-largest, largest},    {0, largest},
+                                                   {-1, 1 + 0x1p-50},      {1e15, 1e15 + 100},
+                                                   {0, 0x1p-1030},         {-0x1p-1060, 0x1p-1055},
+                                                   {1e-300, 1e300},        {-1e300, 1},
+                                                   {-5e-324, 1},           {0.1, 0.3},
+                                                   {1, 9007199254740993.0}};
   for (int i = 0; i < 200; ++i) {
     const int spread = i % 2 == 0 ? 5 : 1000;
     const double a = real(spread);
@@ -188,15 +199,20 @@ TEST(uniform, edges_are_correctly_rounded) {
     for (std::int64_t i = 1; i < m; ++i) {
       const double edge = t.edges[static_cast<std::size_t>(i)];
       const boost::multiprecision::cpp_int numerator = exact(lo) * (m - i) + exact(hi) * i;
-      const auto distance = [&](double v) -> boost::multiprecision::cpp_int { return abs(numerator - exact(v) * m); };
-      EXPECT_TRUE(distance(edge) <= distance(std::nextafter(edge, hi))) << lo << " " << hi << " " << m << " " << i;
-      EXPECT_TRUE(distance(edge) <= distance(std::nextafter(edge, lo))) << lo << " " << hi << " " << m << " " << i;
+      const auto distance = [&](double v) -> boost::multiprecision::cpp_int {
+        return abs(numerator - exact(v) * m);
+      };
+      EXPECT_TRUE(distance(edge) <= distance(std::nextafter(edge, hi)))
+          << lo << " " << hi << " " << m << " " << i;
+      EXPECT_TRUE(distance(edge) <= distance(std::nextafter(edge, lo)))
+          << lo << " " << hi << " " << m << " " << i;
     }
   }
 }
 
 TEST(uniform, ties_go_to_even) {
-  // The middle of two neighbouring doubles' neighbours: 2^53 and 2^53 + 6 have centre 2^53 + 3, between + 2 and + 4.
+  // The middle of two neighbouring doubles' neighbours: 2^53 and 2^53 + 6 have centre 2^53 + 3,
+  // between + 2 and + 4.
   EXPECT_EQ(uniform(0x1p53, 0x1p53 + 6, 2).edges[1], 0x1p53 + 4);
   EXPECT_EQ(uniform(0x1p53, 0x1p53 + 10, 2).edges[1], 0x1p53 + 4);
   EXPECT_EQ(uniform(0, 15e-324, 2).edges[1], 10e-324);
@@ -207,7 +223,9 @@ TEST(uniform, refuses_what_does_not_fit) {
   EXPECT_THAT(uniform(1, above, 1).edges, ElementsAre(1, above));
   const auto t = uniform(1, above, 2);
   EXPECT_EQ(t.status, ZCMOE_ERR_INVALID_ARGUMENT);
-  EXPECT_THAT(t.error, HasSubstr("zcmoe_segment_uniform: num_segments=2 segments do not fit between lo=1 and hi="));
+  EXPECT_THAT(
+      t.error,
+      HasSubstr("zcmoe_segment_uniform: num_segments=2 segments do not fit between lo=1 and hi="));
 }
 
 TEST(uniform, refuses_bad_arguments) {
@@ -229,7 +247,8 @@ TEST(check, accepts_and_names_the_first_bad_edge) {
   EXPECT_EQ(zcmoe_segment_check(good.data(), 4), ZCMOE_OK);
   const std::vector<double> repeated = {0, 1, 1, 0};
   EXPECT_EQ(zcmoe_segment_check(repeated.data(), 3), ZCMOE_ERR_INVALID_ARGUMENT);
-  EXPECT_THAT(zcmoe_last_error(), HasSubstr("zcmoe_segment_check: edges[2]=1 is not greater than edges[1]=1"));
+  EXPECT_THAT(zcmoe_last_error(),
+              HasSubstr("zcmoe_segment_check: edges[2]=1 is not greater than edges[1]=1"));
   const std::vector<double> zeros = {-0.0, 0.0};
   EXPECT_EQ(zcmoe_segment_check(zeros.data(), 1), ZCMOE_ERR_INVALID_ARGUMENT);
   const std::vector<double> infinite = {0, 1, inf};
@@ -258,8 +277,10 @@ TEST(quantile, distinct_values_are_shared_out_equally) {
 
 TEST(quantile, ties_cut_where_the_mass_is_nearest) {
   EXPECT_THAT(quantile({0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, 2).edges, ElementsAre(0, 1, 4));
-  EXPECT_THAT(quantile({0, 1, 2, 3, 4, 4, 4, 4, 4, 4}, 2).edges, ElementsAre(0, 4, std::nextafter(4.0, inf)));
-  EXPECT_THAT(quantile({0, 5, 5, 5, 5, 5, 5, 5, 5, 9}, 10).edges, ElementsAre(0, 5, 9, std::nextafter(9.0, inf)));
+  EXPECT_THAT(quantile({0, 1, 2, 3, 4, 4, 4, 4, 4, 4}, 2).edges,
+              ElementsAre(0, 4, std::nextafter(4.0, inf)));
+  EXPECT_THAT(quantile({0, 5, 5, 5, 5, 5, 5, 5, 5, 9}, 10).edges,
+              ElementsAre(0, 5, 9, std::nextafter(9.0, inf)));
 }
 
 TEST(quantile, degenerate_inputs) {
@@ -276,9 +297,11 @@ TEST(quantile, degenerate_inputs) {
 
 TEST(quantile, weights) {
   EXPECT_THAT(quantile({1, 2, 3, 4}, 2, {3, 1, 1, 1}).edges, ElementsAre(1, 2, 4));
-  EXPECT_THAT(quantile({1, 2, 3, 4}, 2, {0, 1, 1, 0}).edges, ElementsAre(2, 3, std::nextafter(3.0, inf)));
+  EXPECT_THAT(quantile({1, 2, 3, 4}, 2, {0, 1, 1, 0}).edges,
+              ElementsAre(2, 3, std::nextafter(3.0, inf)));
   EXPECT_THAT(quantile({1, 2, 3, 4}, 2, {1e308, 1e308, 1e308, 1e308}).edges, ElementsAre(1, 3, 4));
-  EXPECT_THAT(quantile({1, 2, 3, 4}, 2, {5e-324, 5e-324, 5e-324, 5e-324}).edges, ElementsAre(1, 3, 4));
+  EXPECT_THAT(quantile({1, 2, 3, 4}, 2, {5e-324, 5e-324, 5e-324, 5e-324}).edges,
+              ElementsAre(1, 3, 4));
   const auto negative = quantile({1, 2}, 1, {1, -1});
   EXPECT_EQ(negative.status, ZCMOE_ERR_DATA);
   EXPECT_THAT(negative.error, HasSubstr("weights[1]=-1; expected a finite number >= 0"));
@@ -287,7 +310,8 @@ TEST(quantile, weights) {
   EXPECT_EQ(quantile({1, 2}, 1, {0, 0}).status, ZCMOE_ERR_DATA);
 }
 
-/// The definition itself: for each i the cut (below some value) whose mass on its left is nearest to i/m.
+/// The definition itself: for each i the cut (below some value) whose mass on its left is nearest
+/// to i/m.
 std::vector<double> nearest_cuts(std::vector<double> x, std::int64_t m) {
   std::sort(x.begin(), x.end());
   std::vector<double> e{x.front()};
@@ -297,7 +321,8 @@ std::vector<double> nearest_cuts(std::vector<double> x, std::int64_t m) {
     double best = x.front();
     std::int64_t best_distance = std::numeric_limits<std::int64_t>::max();
     for (std::int64_t k = 0; k <= n; ++k) {
-      if (k > 0 && k < n && x[static_cast<std::size_t>(k)] == x[static_cast<std::size_t>(k) - 1]) continue;
+      if (k > 0 && k < n && x[static_cast<std::size_t>(k)] == x[static_cast<std::size_t>(k) - 1])
+        continue;
       const std::int64_t distance = std::abs(k * m - i * n);
       if (distance < best_distance) {
         best_distance = distance;
@@ -325,7 +350,8 @@ TEST(quantile, agrees_with_the_definition_and_ignores_order) {
     EXPECT_EQ(quantile(x, m, ones).edges, e);
 
     std::vector<double> w(x.size());
-    for (double& v : w) v = std::ldexp(static_cast<double>(bits() >> 11), -40 - static_cast<int>(bits() % 20));
+    for (double& v : w)
+      v = std::ldexp(static_cast<double>(bits() >> 11), -40 - static_cast<int>(bits() % 20));
     const auto weighted = quantile(x, m, w).edges;
     std::vector<std::size_t> order(x.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -343,14 +369,17 @@ TEST(quantile, reads_any_type_and_stride) {
   const std::int8_t bytes[] = {4, -1, 3, 99, 2, 99};
   double e[3];
   std::int64_t num_built = 0;
-  ASSERT_EQ(zcmoe_segment_quantile({bytes + 4, ZCMOE_I8, -2}, no_weights, 3, 1, e, &num_built), ZCMOE_OK);
+  ASSERT_EQ(zcmoe_segment_quantile({bytes + 4, ZCMOE_I8, -2}, no_weights, 3, 1, e, &num_built),
+            ZCMOE_OK);
   EXPECT_EQ(e[0], 2);
   EXPECT_EQ(e[1], 4);
   const std::uint16_t halves[] = {0x3c00, 0x4000, 0x4200, 0x4400};  // 1, 2, 3, 4 in binary16
-  ASSERT_EQ(zcmoe_segment_quantile({halves, ZCMOE_F16, 1}, no_weights, 4, 2, e, &num_built), ZCMOE_OK);
+  ASSERT_EQ(zcmoe_segment_quantile({halves, ZCMOE_F16, 1}, no_weights, 4, 2, e, &num_built),
+            ZCMOE_OK);
   EXPECT_THAT(e, ElementsAre(1, 3, 4));
   const float single = 0.1f;
-  ASSERT_EQ(zcmoe_segment_quantile({&single, ZCMOE_F32, 0}, no_weights, 1000, 2, e, &num_built), ZCMOE_OK);
+  ASSERT_EQ(zcmoe_segment_quantile({&single, ZCMOE_F32, 0}, no_weights, 1000, 2, e, &num_built),
+            ZCMOE_OK);
   EXPECT_EQ(num_built, 1);
   EXPECT_EQ(e[0], static_cast<double>(0.1f));
 }
@@ -369,12 +398,15 @@ TEST(quantile, refuses_bad_arguments) {
   EXPECT_EQ(status({x.data(), 77, 1}, 2), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("x.dtype=77"));
   EXPECT_EQ(status({x.data(), ZCMOE_I64, 1}, 2), ZCMOE_ERR_INVALID_ARGUMENT);
-  EXPECT_EQ(status({reinterpret_cast<const char*>(x.data()) + 1, ZCMOE_F64, 1}, 1), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(status({reinterpret_cast<const char*>(x.data()) + 1, ZCMOE_F64, 1}, 1),
+            ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("x.data is not aligned"));
   EXPECT_EQ(status({x.data(), ZCMOE_F64, std::int64_t{1} << 61}, 5), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("x.stride="));
-  EXPECT_EQ(zcmoe_segment_quantile(array(x), no_weights, 2, 2, nullptr, &num_built), ZCMOE_ERR_INVALID_ARGUMENT);
-  EXPECT_EQ(zcmoe_segment_quantile(array(x), no_weights, 2, 2, e, nullptr), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(zcmoe_segment_quantile(array(x), no_weights, 2, 2, nullptr, &num_built),
+            ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(zcmoe_segment_quantile(array(x), no_weights, 2, 2, e, nullptr),
+            ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("num_built is null"));
 }
 
@@ -393,9 +425,11 @@ TEST(optimal, exponential) {
   for (const double a : {-30.0, -1.0, 0.01, 2.0, 50.0}) {
     SCOPED_TRACE(a);
     known f{one, [a](double x) { return a * std::exp(a * x); }, {}};
-    const auto expected = at_shares(16, [a](double u) { return 3 / (2 * a) * std::log1p(u * std::expm1(2 * a / 3)); });
+    const auto expected = at_shares(
+        16, [a](double u) { return 3 / (2 * a) * std::log1p(u * std::expm1(2 * a / 3)); });
     // At u near 1 and a << 0 the closed form itself loses digits.
-    EXPECT_THAT(optimal(f, 0, 1, 16).edges, Pointwise(DoubleNear(a < -10 ? 1e-8 : 1e-13), expected));
+    EXPECT_THAT(optimal(f, 0, 1, 16).edges,
+                Pointwise(DoubleNear(a < -10 ? 1e-8 : 1e-13), expected));
   }
 }
 
@@ -435,7 +469,8 @@ TEST(optimal, sine_has_edges_on_its_extrema) {
 TEST(optimal, plateaus_and_gaps_have_no_edges_inside) {
   // A target that falls on the plateau of G takes its left end.
   known plateau{one, [](double x) { return x < 0.25 ? 1.0 : x > 0.75 ? -1.0 : 0.0; }, {}};
-  EXPECT_THAT(optimal(plateau, 0, 1, 4).edges, Pointwise(DoubleNear(1e-15), {0.0, 0.125, 0.25, 0.875, 1.0}));
+  EXPECT_THAT(optimal(plateau, 0, 1, 4).edges,
+              Pointwise(DoubleNear(1e-15), {0.0, 0.125, 0.25, 0.875, 1.0}));
   known gap{[](double x) { return x <= 0.31 || x >= 0.69 ? 2.0 : 0.0; }, one, {}};
   EXPECT_THAT(optimal(gap, 0, 1, 2).edges, Pointwise(DoubleNear(1e-15), {0.0, 0.31, 1.0}));
   known soft{one, [](double x) { return x < 0.4 ? 0.4 - x : x > 0.6 ? x - 0.6 : 0.0; }, {}};
@@ -480,7 +515,8 @@ TEST(optimal, affine_maps_of_x) {
   const auto slope = [](double x) { return std::exp(-20 * (x - 0.3) * (x - 0.3)) * (x - 0.6); };
   known f{[](double x) { return 1 + x; }, slope, {}};
   const auto e = optimal(f, 0, 1, 33).edges;
-  known g{[](double x) { return 1 + (x + 5) / 8; }, [=](double x) { return slope((x + 5) / 8); }, {}};
+  known g{
+      [](double x) { return 1 + (x + 5) / 8; }, [=](double x) { return slope((x + 5) / 8); }, {}};
   auto mapped = optimal(g, -5, 3, 33).edges;
   for (double& v : mapped) v = (v + 5) / 8;
   EXPECT_THAT(mapped, Pointwise(DoubleNear(1e-14), e));
@@ -516,7 +552,8 @@ TEST(optimal, regularisation) {
   for (std::size_t i = 1; i < mixed.size(); ++i) EXPECT_LE(mixed[i] - mixed[i - 1], 1 / (0.3 * 20));
   options.floor = 0.05;
   options.uniform_mixture = 0;
-  expect_equal_mass(optimal(f, 0, 1, 20, &options).edges, [&](double x) { return std::cbrt(energy(x) + 0.05 * mean); });
+  expect_equal_mass(optimal(f, 0, 1, 20, &options).edges,
+                    [&](double x) { return std::cbrt(energy(x) + 0.05 * mean); });
   options.uniform_mixture = 1;
   EXPECT_EQ(optimal(f, 0, 1, 20, &options).edges, uniform(0, 1, 20).edges);
 }
@@ -527,6 +564,11 @@ TEST(optimal, many_segments_stay_increasing) {
   EXPECT_GE(e.size(), 200000u);
   EXPECT_EQ(e.front(), 0);
   EXPECT_EQ(e.back(), 1);
+}
+
+TEST(optimal, a_uniform_answer_collapses_too) {
+  known flat{one, [](double) { return 0.0; }, {}};
+  EXPECT_EQ(optimal(flat, 1, 1 + 4 * 0x1p-52, 100).edges.size(), 5u);
 }
 
 TEST(optimal, edges_that_collapse_are_removed) {
@@ -571,14 +613,16 @@ TEST(optimal, refuses_bad_arguments) {
   known f{one, one, {}};
   double e[3];
   std::int64_t num_built = 0;
-  EXPECT_EQ(zcmoe_segment_optimal(nullptr, slope_of, &f, 0, 1, 2, nullptr, e, &num_built), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(zcmoe_segment_optimal(nullptr, slope_of, &f, 0, 1, 2, nullptr, e, &num_built),
+            ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("density is null"));
   EXPECT_EQ(zcmoe_segment_optimal(density_of, nullptr, &f, 0, 1, 2, nullptr, e, &num_built),
             ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_EQ(optimal(f, 1, 0, 2).status, ZCMOE_ERR_INVALID_ARGUMENT);
   zcmoe_density_options options = ZCMOE_DENSITY_OPTIONS_INIT;
   options.uniform_mixture = 1.5;
-  EXPECT_THAT(optimal(f, 0, 1, 2, &options).error, HasSubstr("options->uniform_mixture=1.5; expected 0 to 1"));
+  EXPECT_THAT(optimal(f, 0, 1, 2, &options).error,
+              HasSubstr("options->uniform_mixture=1.5; expected 0 to 1"));
   options = ZCMOE_DENSITY_OPTIONS_INIT;
   options.floor = nan_value;
   EXPECT_THAT(optimal(f, 0, 1, 2, &options).error, HasSubstr("options->floor=nan"));
@@ -594,19 +638,22 @@ TEST(density, closed_forms) {
               Pointwise(DoubleNear(1e-14), at_shares(16, [](double u) { return std::sqrt(u); })));
   EXPECT_THAT(density([](double x) { return 1 / std::sqrt(x); }, 0, 1, 16).edges,
               Pointwise(DoubleNear(1e-13), at_shares(16, [](double u) { return u * u; })));
-  EXPECT_THAT(density([](double x) { return 1 / std::sqrt(1 - x); }, 0, 1, 16).edges,
-              Pointwise(DoubleNear(1e-8), at_shares(16, [](double u) { return 1 - (1 - u) * (1 - u); })));
+  EXPECT_THAT(
+      density([](double x) { return 1 / std::sqrt(1 - x); }, 0, 1, 16).edges,
+      Pointwise(DoubleNear(1e-8), at_shares(16, [](double u) { return 1 - (1 - u) * (1 - u); })));
   EXPECT_THAT(density([](double x) { return x < 1.0 / 3 ? 1 : 2; }, 0, 1, 5).edges,
               Pointwise(DoubleNear(1e-14), {0.0, 1.0 / 3, 0.5, 2.0 / 3, 5.0 / 6, 1.0}));
-  EXPECT_THAT(density([](double x) { return std::pow(std::abs(x - 0.3), 2.0 / 3); }, 0, 0.6, 2).edges,
-              Pointwise(DoubleNear(1e-14), {0.0, 0.3, 0.6}));
+  EXPECT_THAT(
+      density([](double x) { return std::pow(std::abs(x - 0.3), 2.0 / 3); }, 0, 0.6, 2).edges,
+      Pointwise(DoubleNear(1e-14), {0.0, 0.3, 0.6}));
 }
 
 TEST(density, narrow_peak) {
   const auto peak = [](double x) { return std::exp(-0.5 * std::pow((x - 0.5123) / 1e-4, 2)); };
   const auto e = density(peak, 0, 1, 4).edges;
   const double quartile = 0.67448975019608171e-4;
-  EXPECT_THAT(e, Pointwise(DoubleNear(1e-14), {0.0, 0.5123 - quartile, 0.5123, 0.5123 + quartile, 1.0}));
+  EXPECT_THAT(
+      e, Pointwise(DoubleNear(1e-14), {0.0, 0.5123 - quartile, 0.5123, 0.5123 + quartile, 1.0}));
 }
 
 TEST(density, only_the_mixture_of_the_options_is_used) {
@@ -614,7 +661,8 @@ TEST(density, only_the_mixture_of_the_options_is_used) {
   options.floor = 3;
   options.uniform_mixture = 0.25;
   const auto lambda = [](double x) { return 3 * x * x; };
-  expect_equal_mass(density(lambda, 0, 1, 12, &options).edges, [&](double x) { return 0.75 * lambda(x) + 0.25; });
+  expect_equal_mass(density(lambda, 0, 1, 12, &options).edges,
+                    [&](double x) { return 0.75 * lambda(x) + 0.25; });
 }
 
 TEST(density, that_cannot_be_integrated_is_refused) {
@@ -622,16 +670,20 @@ TEST(density, that_cannot_be_integrated_is_refused) {
   EXPECT_EQ(t.status, ZCMOE_ERR_NUMERIC);
   EXPECT_THAT(t.error, HasSubstr("does not converge"));
   EXPECT_EQ(density([](double x) { return 1 / x; }, 0, 1, 4).status, ZCMOE_ERR_NUMERIC);
-  EXPECT_THAT(density([](double) { return -1; }, 0, 1, 4).error, HasSubstr("point_density answered -1 at x="));
-  EXPECT_EQ(zcmoe_segment_density(nullptr, nullptr, 0, 1, 1, nullptr, nullptr, nullptr), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_THAT(density([](double) { return -1; }, 0, 1, 4).error,
+              HasSubstr("point_density answered -1 at x="));
+  EXPECT_EQ(zcmoe_segment_density(nullptr, nullptr, 0, 1, 1, nullptr, nullptr, nullptr),
+            ZCMOE_ERR_INVALID_ARGUMENT);
 }
 
 // ------------------------------------------------------------------- tables
 
-table density_table(const std::vector<double>& grid, const std::vector<double>& lambda, std::int64_t m) {
+table density_table(const std::vector<double>& grid, const std::vector<double>& lambda,
+                    std::int64_t m) {
   return built(m, [&](double* edges, std::int64_t* num_built) {
-    return zcmoe_segment_density_table(grid.data(), lambda.data(), static_cast<std::int64_t>(grid.size()), m, nullptr,
-                                       edges, num_built);
+    return zcmoe_segment_density_table(grid.data(), lambda.data(),
+                                       static_cast<std::int64_t>(grid.size()), m, nullptr, edges,
+                                       num_built);
   });
 }
 
@@ -640,7 +692,8 @@ TEST(tables, straight_lines_are_reproduced) {
   for (const std::size_t n : {2u, 3u, 4u, 5u, 1000u}) {
     SCOPED_TRACE(n);
     std::vector<double> grid(n);
-    for (std::size_t i = 0; i < n; ++i) grid[i] = std::pow(static_cast<double>(i) / static_cast<double>(n - 1), 1.3);
+    for (std::size_t i = 0; i < n; ++i)
+      grid[i] = std::pow(static_cast<double>(i) / static_cast<double>(n - 1), 1.3);
     EXPECT_THAT(density_table(grid, grid, 8).edges, Pointwise(DoubleNear(1e-14), expected));
   }
 }
@@ -650,7 +703,8 @@ TEST(tables, optimal_from_constant_density_and_linear_slope) {
   const std::vector<double> p(4, 1e-200);
   const std::vector<double> slope = {-1e200, 0, 0.5e200, 1e200};
   const auto t = built(4, [&](double* edges, std::int64_t* num_built) {
-    return zcmoe_segment_optimal_table(grid.data(), p.data(), slope.data(), 4, 4, nullptr, edges, num_built);
+    return zcmoe_segment_optimal_table(grid.data(), p.data(), slope.data(), 4, 4, nullptr, edges,
+                                       num_built);
   });
   ASSERT_EQ(t.edges.size(), 5u) << t.error;
   EXPECT_EQ(t.edges[0], -1e300);
@@ -659,25 +713,39 @@ TEST(tables, optimal_from_constant_density_and_linear_slope) {
   EXPECT_NEAR(t.edges[3] / 1e300, std::pow(0.5, 0.6), 1e-13);
 }
 
+TEST(tables, grids_over_all_magnitudes) {
+  const std::vector<double> grid = {-5e-324, 0, 5e-324, 1e-300, 1e-150, 1, 1e300, 1e308};
+  EXPECT_THAT(density_table(grid, std::vector<double>(8, 2.0), 4).edges,
+              Pointwise(DoubleNear(1e293), {-5e-324, 0.25e308, 0.5e308, 0.75e308, 1e308}));
+  EXPECT_EQ(density_table(grid, {1, 5, 0, largest, 5e-324, 0, 3, 1}, 4).status, ZCMOE_OK)
+      << zcmoe_last_error();
+}
+
 TEST(tables, gaps_and_zero_tables) {
-  EXPECT_THAT(density_table({0, 1, 2, 3, 4, 5}, {0, 0, 0, 0, 0, 0}, 5).edges, ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(density_table({0, 1, 2, 3, 4, 5}, {0, 0, 0, 0, 0, 0}, 5).edges,
+              ElementsAre(0, 1, 2, 3, 4, 5));
   const auto e = density_table({0, 1, 2, 3, 4, 5}, {1, 1, 0, 0, 1, 1}, 2).edges;
   EXPECT_THAT(e, Pointwise(DoubleNear(1e-15), {0.0, 2.0, 5.0}));
 }
 
 TEST(tables, refuse_bad_arguments) {
-  EXPECT_THAT(density_table({0, 1, 1}, {1, 1, 1}, 2).error, HasSubstr("grid[2]=1 is not greater than grid[1]=1"));
+  EXPECT_THAT(density_table({0, 1, 1}, {1, 1, 1}, 2).error,
+              HasSubstr("grid[2]=1 is not greater than grid[1]=1"));
   EXPECT_THAT(density_table({0, inf}, {1, 1}, 2).error, HasSubstr("grid[1]=inf is not finite"));
-  EXPECT_THAT(density_table({0, 1}, {1, -1}, 2).error, HasSubstr("point_density[1]=-1; expected a number >= 0"));
+  EXPECT_THAT(density_table({0, 1}, {1, -1}, 2).error,
+              HasSubstr("point_density[1]=-1; expected a number >= 0"));
   EXPECT_THAT(density_table({0}, {1}, 2).error, HasSubstr("num_grid=1; expected at least 2"));
   const double grid[] = {0, 1};
   const double bad[] = {0, nan_value};
   double e[2];
   std::int64_t num_built = 0;
-  EXPECT_EQ(zcmoe_segment_optimal_table(grid, grid, bad, 2, 1, nullptr, e, &num_built), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(zcmoe_segment_optimal_table(grid, grid, bad, 2, 1, nullptr, e, &num_built),
+            ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("slope[1]=nan is not finite"));
-  EXPECT_EQ(zcmoe_segment_optimal_table(grid, nullptr, grid, 2, 1, nullptr, e, &num_built), ZCMOE_ERR_INVALID_ARGUMENT);
-  EXPECT_EQ(zcmoe_segment_optimal_table(nullptr, grid, grid, 2, 1, nullptr, e, &num_built), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(zcmoe_segment_optimal_table(grid, nullptr, grid, 2, 1, nullptr, e, &num_built),
+            ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(zcmoe_segment_optimal_table(nullptr, grid, grid, 2, 1, nullptr, e, &num_built),
+            ZCMOE_ERR_INVALID_ARGUMENT);
 }
 
 // ---------------------------------------------------------------- constants
@@ -695,9 +763,11 @@ TEST(constants, jumps_offsets_gaps_and_scales) {
   known jump{one, {}, [](double x) { return x < 1.0 / 3 ? 1e9 : 1e9 + 6; }};
   EXPECT_NEAR(constants(jump, {0, 1}, ZCMOE_CONSTANT_MEAN)[0], 1e9 + 4, 3e-7);
   known gap{[](double x) { return x < 0.5 ? 1.0 : 0.0; }, {}, [](double x) { return 2 * x; }};
-  EXPECT_THAT(constants(gap, {0, 0.5, 1}, ZCMOE_CONSTANT_MEAN), ElementsAre(DoubleNear(0.5, 1e-15), 1.5));
+  EXPECT_THAT(constants(gap, {0, 0.5, 1}, ZCMOE_CONSTANT_MEAN),
+              ElementsAre(DoubleNear(0.5, 1e-15), 1.5));
   known huge{[](double) { return 1e308; }, {}, [](double x) { return x; }};
-  EXPECT_THAT(constants(huge, {-largest, largest}, ZCMOE_CONSTANT_MEAN), ElementsAre(DoubleNear(0, 1e293)));
+  EXPECT_THAT(constants(huge, {-largest, largest}, ZCMOE_CONSTANT_MEAN),
+              ElementsAre(DoubleNear(0, 1e293)));
   known tiny{[](double) { return 5e-324; }, {}, [](double x) { return x; }};
   EXPECT_NEAR(constants(tiny, {0, 1e-300}, ZCMOE_CONSTANT_MEAN)[0] / 5e-301, 1, 1e-14);
   // Narrow in a wide segment: what a fixed rule would get wrong.
@@ -713,23 +783,28 @@ TEST(constants, refusals) {
     return zcmoe_optimal_constants(density_of, regression_of, &f, edges, 2, rule, out);
   };
   EXPECT_EQ(status(e, ZCMOE_CONSTANT_MEAN, c), ZCMOE_ERR_NUMERIC);
-  EXPECT_THAT(zcmoe_last_error(), HasSubstr("zcmoe_optimal_constants: regression answered nan at x=0.5"));
+  EXPECT_THAT(zcmoe_last_error(),
+              HasSubstr("zcmoe_optimal_constants: regression answered nan at x=0.5"));
   EXPECT_EQ(status(e, 7, c), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("rule=7"));
   EXPECT_EQ(status(nullptr, 0, c), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_EQ(status(e, 0, nullptr), ZCMOE_ERR_INVALID_ARGUMENT);
   const double bad[] = {0, 0, 1};
   EXPECT_EQ(status(bad, 0, c), ZCMOE_ERR_INVALID_ARGUMENT);
-  EXPECT_EQ(zcmoe_optimal_constants(nullptr, regression_of, &f, e, 2, 0, c), ZCMOE_ERR_INVALID_ARGUMENT);
-  EXPECT_EQ(zcmoe_optimal_constants(density_of, nullptr, &f, e, 2, 0, c), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(zcmoe_optimal_constants(nullptr, regression_of, &f, e, 2, 0, c),
+            ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(zcmoe_optimal_constants(density_of, nullptr, &f, e, 2, 0, c),
+            ZCMOE_ERR_INVALID_ARGUMENT);
   known negative{[](double) { return -1.0; }, {}, one};
-  EXPECT_EQ(zcmoe_optimal_constants(density_of, regression_of, &negative, e, 2, 0, c), ZCMOE_ERR_NUMERIC);
+  EXPECT_EQ(zcmoe_optimal_constants(density_of, regression_of, &negative, e, 2, 0, c),
+            ZCMOE_ERR_NUMERIC);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("density answered -1"));
 }
 
 // ------------------------------------------------------------------ plug-in
 
-/// Inputs, regression and its slope of an experiment with noise 0.3; p is needed for the exact risk.
+/// Inputs, regression and its slope of an experiment with noise 0.3; p is needed for the exact
+/// risk.
 struct experiment {
   known truth;
   std::function<double(std::mt19937_64&)> draw;
@@ -743,13 +818,15 @@ experiment beta_inputs() {
     const double b = std::gamma_distribution<double>(5, 1)(bits);
     return a / (a + b);
   };
-  return {{[](double x) { return 30 * x * std::pow(1 - x, 4); }, [](double x) { return 0.6 * std::exp(3 * x); },
+  return {{[](double x) { return 30 * x * std::pow(1 - x, 4); },
+           [](double x) { return 0.6 * std::exp(3 * x); },
            [](double x) { return 0.2 * std::exp(3 * x); }},
           draw};
 }
 
 experiment sine() {
-  return {{one, [](double x) { return 4 * pi * std::cos(4 * pi * x); }, [](double x) { return std::sin(4 * pi * x); }},
+  return {{one, [](double x) { return 4 * pi * std::cos(4 * pi * x); },
+           [](double x) { return std::sin(4 * pi * x); }},
           [](std::mt19937_64& bits) { return std::uniform_real_distribution<double>()(bits); }};
 }
 
@@ -790,13 +867,15 @@ double excess(const experiment& e, const std::vector<double>& edges, const data&
   const std::size_t m = edges.size() - 1;
   std::vector<double> sum(m), count(m);
   const auto segment = [&](double x) {
-    return static_cast<std::size_t>(std::upper_bound(edges.begin() + 1, edges.end() - 1, x) - edges.begin() - 1);
+    return static_cast<std::size_t>(std::upper_bound(edges.begin() + 1, edges.end() - 1, x) -
+                                    edges.begin() - 1);
   };
   for (std::size_t i = 0; i < d.x.size(); ++i) {
     sum[segment(d.x[i])] += d.y[i];
     count[segment(d.x[i])] += 1;
   }
-  for (std::size_t k = 0; k < m; ++k) sum[k] = count[k] > 0 ? sum[k] / count[k] : k > 0 ? sum[k - 1] : 0.0;
+  for (std::size_t k = 0; k < m; ++k)
+    sum[k] = count[k] > 0 ? sum[k] / count[k] : k > 0 ? sum[k - 1] : 0.0;
   constexpr int points = 5000;
   double risk = 0.0;
   for (int i = 0; i < points; ++i) {
@@ -814,25 +893,29 @@ double best_excess(const experiment& e, std::size_t n, const std::vector<std::in
   std::vector<double> mean(candidates.size());
   for (int r = 0; r < repetitions; ++r) {
     const data d = draw(e, n, 100 + static_cast<std::uint64_t>(r));
-    for (std::size_t j = 0; j < candidates.size(); ++j) mean[j] += excess(e, edges(d, candidates[j]), d) / repetitions;
+    for (std::size_t j = 0; j < candidates.size(); ++j)
+      mean[j] += excess(e, edges(d, candidates[j]), d) / repetitions;
   }
   return *std::min_element(mean.begin(), mean.end());
 }
 
 TEST(from_data, risk_is_near_that_of_the_true_density) {
-  // Known values of this ratio (30 repetitions, standard error up to 10 %): 1.23, 1.16, 1.79 at n = 1000. Allowed:
-  // three standard errors above.
+  // Known values of this ratio (30 repetitions, standard error up to 10 %): 1.23, 1.16, 1.79 at n =
+  // 1000. Allowed: three standard errors above.
   const std::vector<std::int64_t> candidates = {6, 8, 12, 17, 24, 34, 48, 68};
   struct row {
     experiment e;
     double ratio;
   };
-  for (auto& [e, ratio] : {row{beta_inputs(), 1.23}, row{sine(), 1.16}, row{steep_logistic(), 1.79}}) {
+  for (auto& [e, ratio] :
+       {row{beta_inputs(), 1.23}, row{sine(), 1.16}, row{steep_logistic(), 1.79}}) {
     known truth = e.truth;
-    const double known_density =
-        best_excess(e, 1000, candidates, [&](const data&, std::int64_t m) { return optimal(truth, 0, 1, m).edges; });
-    const double plug_in =
-        best_excess(e, 1000, candidates, [&](const data& d, std::int64_t m) { return from_data(d.x, d.y, m).edges; });
+    const double known_density = best_excess(e, 1000, candidates, [&](const data&, std::int64_t m) {
+      return optimal(truth, 0, 1, m).edges;
+    });
+    const double plug_in = best_excess(e, 1000, candidates, [&](const data& d, std::int64_t m) {
+      return from_data(d.x, d.y, m).edges;
+    });
     EXPECT_LE(plug_in / known_density, 1.3 * ratio);
     EXPECT_GE(plug_in / known_density, 0.9);
   }
@@ -842,10 +925,11 @@ TEST(from_data, beats_uniform_on_a_steep_slope) {
   // Known ratio of uniform to plug-in: 3.76 / 1.65 at n = 10^4.
   const std::vector<std::int64_t> candidates = {12, 17, 24, 34, 48, 68, 96};
   const experiment e = steep_logistic();
-  const double plain =
-      best_excess(e, 10000, candidates, [](const data&, std::int64_t m) { return uniform(0, 1, m).edges; });
-  const double plug_in =
-      best_excess(e, 10000, candidates, [](const data& d, std::int64_t m) { return from_data(d.x, d.y, m).edges; });
+  const double plain = best_excess(
+      e, 10000, candidates, [](const data&, std::int64_t m) { return uniform(0, 1, m).edges; });
+  const double plug_in = best_excess(e, 10000, candidates, [](const data& d, std::int64_t m) {
+    return from_data(d.x, d.y, m).edges;
+  });
   EXPECT_LE(plug_in, plain / 1.6);
 }
 
@@ -880,7 +964,8 @@ TEST(from_data, does_not_depend_on_the_order_of_rows) {
 std::vector<std::int64_t> counts(const std::vector<double>& x, const std::vector<double>& edges) {
   std::vector<std::int64_t> n(edges.size() - 1);
   for (const double v : x) {
-    ++n[static_cast<std::size_t>(std::upper_bound(edges.begin() + 1, edges.end() - 1, v) - edges.begin() - 1)];
+    ++n[static_cast<std::size_t>(std::upper_bound(edges.begin() + 1, edges.end() - 1, v) -
+                                 edges.begin() - 1)];
   }
   return n;
 }
@@ -900,7 +985,8 @@ TEST(from_data, no_segment_is_starved) {
     ASSERT_EQ(t.status, ZCMOE_OK) << t.error;
     EXPECT_EQ(t.edges.front(), *std::min_element(d.x.begin(), d.x.end()));
     if (t.edges.size() == 2) continue;
-    for (const std::int64_t count : counts(d.x, t.edges)) EXPECT_GE(static_cast<double>(count), options.min_count);
+    for (const std::int64_t count : counts(d.x, t.edges))
+      EXPECT_GE(static_cast<double>(count), options.min_count);
   }
 }
 
@@ -908,7 +994,8 @@ TEST(from_data, degenerate_inputs) {
   EXPECT_THAT(from_data({3}, {1}, 5).edges, ElementsAre(3, std::nextafter(3.0, inf)));
   EXPECT_THAT(from_data({3, 3, 3}, {1, 2, 3}, 5).edges, ElementsAre(3, std::nextafter(3.0, inf)));
   EXPECT_THAT(from_data({1, 2}, {1, 2}, 5).edges, ElementsAre(1, 2));
-  EXPECT_THAT(from_data({largest, -largest}, {largest, -largest}, 5).edges, ElementsAre(-largest, largest));
+  EXPECT_THAT(from_data({largest, -largest}, {largest, -largest}, 5).edges,
+              ElementsAre(-largest, largest));
   zcmoe_plug_in_options none = ZCMOE_PLUG_IN_OPTIONS_INIT;
   none.min_count = 0;
   std::vector<double> x(100);
@@ -921,14 +1008,17 @@ TEST(from_data, degenerate_inputs) {
   const auto scaled = from_data(huge, huge, 33, &none).edges;
   const auto unscaled = from_data(x, x, 33, &none).edges;
   ASSERT_EQ(scaled.size(), unscaled.size());
-  for (std::size_t i = 0; i < scaled.size(); ++i) EXPECT_NEAR(scaled[i] / 1e306, unscaled[i], 1e-11);
-  // A quarter of the rows at one value; rows without weight or with a non-finite value do not count.
+  for (std::size_t i = 0; i < scaled.size(); ++i)
+    EXPECT_NEAR(scaled[i] / 1e306, unscaled[i], 1e-11);
+  // A quarter of the rows at one value; rows without weight or with a non-finite value do not
+  // count.
   std::vector<double> tied = x;
   for (std::size_t i = 0; i < 25; ++i) tied[4 * i] = 50;
   EXPECT_EQ(from_data(tied, x, 8).status, ZCMOE_OK);
   const auto empty = from_data({nan_value, 1, 2}, {1, inf, 1}, 2, nullptr, {1, 1, 0});
   EXPECT_EQ(empty.status, ZCMOE_ERR_DATA);
-  EXPECT_THAT(empty.error, HasSubstr("no row with finite x and y and positive weight among n=3 rows"));
+  EXPECT_THAT(empty.error,
+              HasSubstr("no row with finite x and y and positive weight among n=3 rows"));
   EXPECT_EQ(from_data({}, {}, 2).status, ZCMOE_ERR_DATA);
 }
 
@@ -936,14 +1026,16 @@ TEST(from_data, large_common_offset_of_y_does_not_matter) {
   const data d = draw(sine(), 2000, 9);
   std::vector<double> shifted = d.y;
   for (double& v : shifted) v += 1e6;
-  EXPECT_THAT(from_data(d.x, shifted, 20).edges, Pointwise(DoubleNear(1e-6), from_data(d.x, d.y, 20).edges));
+  EXPECT_THAT(from_data(d.x, shifted, 20).edges,
+              Pointwise(DoubleNear(1e-6), from_data(d.x, d.y, 20).edges));
 }
 
 TEST(from_data, a_step_draws_the_edges) {
   data d = draw(sine(), 20000, 1);
   for (std::size_t i = 0; i < d.x.size(); ++i) d.y[i] = d.x[i] < 0.7 ? 0.0 : 1.0;
   const auto e = from_data(d.x, d.y, 40).edges;
-  const auto near = std::count_if(e.begin(), e.end(), [](double v) { return std::abs(v - 0.7) < 0.1; });
+  const auto near =
+      std::count_if(e.begin(), e.end(), [](double v) { return std::abs(v - 0.7) < 0.1; });
   EXPECT_GE(near, 16);  // uniform edges would have 8 there
 }
 
@@ -951,7 +1043,8 @@ TEST(from_data, refuses_bad_arguments) {
   const std::vector<double> x = {1, 2};
   zcmoe_plug_in_options options = ZCMOE_PLUG_IN_OPTIONS_INIT;
   options.uniform_mixture = -0.5;
-  EXPECT_THAT(from_data(x, x, 2, &options).error, HasSubstr("options->uniform_mixture=-0.5; expected 0 to 1"));
+  EXPECT_THAT(from_data(x, x, 2, &options).error,
+              HasSubstr("options->uniform_mixture=-0.5; expected 0 to 1"));
   options = ZCMOE_PLUG_IN_OPTIONS_INIT;
   options.floor = inf;
   EXPECT_THAT(from_data(x, x, 2, &options).error, HasSubstr("options->floor=inf"));
@@ -964,9 +1057,9 @@ TEST(from_data, refuses_bad_arguments) {
   EXPECT_THAT(from_data(x, x, 2, nullptr, {1, -2}).error, HasSubstr("weights[1]=-2"));
   double e[3];
   std::int64_t num_built = 0;
-  EXPECT_EQ(
-      zcmoe_segment_optimal_from_data(array(x), {nullptr, ZCMOE_F64, 1}, no_weights, 2, 2, nullptr, e, &num_built),
-      ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(zcmoe_segment_optimal_from_data(array(x), {nullptr, ZCMOE_F64, 1}, no_weights, 2, 2,
+                                            nullptr, e, &num_built),
+            ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("y.data is null"));
 }
 

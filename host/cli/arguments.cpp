@@ -9,8 +9,9 @@
 
 namespace zcmoe::cli {
 
-const choices segmentation_words = {
-    {"uniform", segmentation_uniform}, {"quantile", segmentation_quantile}, {"optimal", segmentation_optimal}};
+const choices segmentation_words = {{"uniform", segmentation_uniform},
+                                    {"quantile", segmentation_quantile},
+                                    {"optimal", segmentation_optimal}};
 const choices closed_side_words = {{"left", ZCMOE_CLOSED_LEFT}, {"right", ZCMOE_CLOSED_RIGHT}};
 const choices nan_policy_words = {
     {"propagate", ZCMOE_NAN_PROPAGATE}, {"segment", ZCMOE_NAN_SEGMENT}, {"value", ZCMOE_NAN_VALUE}};
@@ -24,8 +25,8 @@ const choices empty_policy_words = {{"nearest", ZCMOE_EMPTY_NEAREST},
                                     {"value", ZCMOE_EMPTY_VALUE},
                                     {"parent", ZCMOE_EMPTY_PARENT}};
 
-CLI::Option* add_choice(CLI::App& command, const std::string& name, std::int32_t& target, choices words,
-                        const std::string& help) {
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::int32_t& target,
+                        choices words, const std::string& help) {
   std::vector<std::string> names;
   std::string list;
   for (const auto& [word, value] : words) {
@@ -58,7 +59,8 @@ std::string word_of(const choices& words, std::int32_t value) {
 
 void add_talk_options(CLI::App& command, talk_choice& talk, const std::string& json_help) {
   CLI::Option* json = command.add_flag("--json", talk.json, json_help);
-  command.add_flag("-q,--quiet", talk.quiet, "no summary and no progress bar on standard error")->excludes(json);
+  command.add_flag("-q,--quiet", talk.quiet, "no summary and no progress bar on standard error")
+      ->excludes(json);
 }
 
 void add_table_options(CLI::App& command, table_choice& table, bool required) {
@@ -71,8 +73,10 @@ void add_table_options(CLI::App& command, table_choice& table, bool required) {
           "--delimiter",
           [&table](const std::string& given) {
             const std::string delimiter = given == "\\t" || given == "tab" ? "\t" : given;
-            if (delimiter.size() != 1 || delimiter == "\"" || delimiter == "\n" || delimiter == "\r") {
-              throw CLI::ValidationError("--delimiter", "'" + given + "' is not one character (or tab)");
+            if (delimiter.size() != 1 || delimiter == "\"" || delimiter == "\n" ||
+                delimiter == "\r") {
+              throw CLI::ValidationError("--delimiter",
+                                         "'" + given + "' is not one character (or tab)");
             }
             table.csv.delimiter = delimiter[0];
           },
@@ -82,8 +86,9 @@ void add_table_options(CLI::App& command, table_choice& table, bool required) {
   command.add_flag_callback(
       "--no-header", [&table] { table.csv.header = false; },
       "CSV: the first line is data; columns are given by number");
-  command.add_flag("--strict", table.csv.strict,
-                   "CSV: fail on a field that is not a number and on rows with too few or too many fields");
+  command.add_flag(
+      "--strict", table.csv.strict,
+      "CSV: fail on a field that is not a number and on rows with too few or too many fields");
 }
 
 zcmoe_context_options engine_choice::options() const {
@@ -108,7 +113,9 @@ void add_engine_options(CLI::App& command, engine_choice& engine) {
   command.add_option("--device", engine.device, "engine: auto takes a CUDA device if there is one")
       ->type_name("auto|cpu|cuda:N")
       ->capture_default_str();
-  command.add_option("--threads", engine.threads, "CPU engine: worker threads, 0 = all cores; never changes a result")
+  command
+      .add_option("--threads", engine.threads,
+                  "CPU engine: worker threads, 0 = all cores; never changes a result")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N")
       ->capture_default_str();
@@ -151,34 +158,45 @@ zcmoe_density_options segmentation_choice::density() const {
 
 void add_segmentation_options(CLI::App& command, segmentation_choice& segmentation) {
   const std::string group = "Segmentation";
-  command.add_option("--segments", segmentation.segments, "how many segments to cut the range into")
+  command
+      .add_option("--segments", segmentation.segments, "how many segments to cut the range into")
       ->type_name("M")
       ->capture_default_str()
       ->group(group);
   add_choice(command, "--segmentation", segmentation.kind, segmentation_words,
-             "where to cut: equal widths, equal numbers of rows, or least error (narrow where the target changes fast)")
+             "where to cut: equal widths, equal numbers of rows, or least error (narrow where the "
+             "target changes fast)")
       ->group(group);
-  command.add_option("--range", segmentation.range_text, "cut this range of the input instead of that of the data")
+  command
+      .add_option("--range", segmentation.range_text,
+                  "cut this range of the input instead of that of the data")
       ->type_name("LO:HI")
       ->group(group);
-  command.add_option("--uniform-mixture", segmentation.uniform_mixture,
-                     "optimal: part of the segments spread evenly, 0 to 1 (0.1 from data, 0 for a table)")
+  command
+      .add_option(
+          "--uniform-mixture", segmentation.uniform_mixture,
+          "optimal: part of the segments spread evenly, 0 to 1 (0.1 from data, 0 for a table)")
       ->type_name("ETA")
       ->group(group);
-  command.add_option("--floor", segmentation.floor,
-                     "optimal: least slope assumed, relative to the mean (0.02 from data, 0 for a table)")
+  command
+      .add_option(
+          "--floor", segmentation.floor,
+          "optimal: least slope assumed, relative to the mean (0.02 from data, 0 for a table)")
       ->type_name("DELTA")
       ->group(group);
-  command.add_option("--min-count", segmentation.min_count,
-                     "optimal, from data: segments expected to hold fewer rows are merged (5)")
+  command
+      .add_option("--min-count", segmentation.min_count,
+                  "optimal, from data: segments expected to hold fewer rows are merged (5)")
       ->type_name("N")
       ->group(group);
-  command.add_option("--pilot-bins", segmentation.pilot_bins,
-                     "optimal, from data: bins of the first estimate (chosen from the number of rows)")
+  command
+      .add_option("--pilot-bins", segmentation.pilot_bins,
+                  "optimal, from data: bins of the first estimate (chosen from the number of rows)")
       ->type_name("N")
       ->group(group);
-  command.add_option("--sample-rows", segmentation.sample_rows,
-                     "from data: choose the cuts from an evenly spread sample if there are more rows")
+  command
+      .add_option("--sample-rows", segmentation.sample_rows,
+                  "from data: choose the cuts from an evenly spread sample if there are more rows")
       ->type_name("N")
       ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 32))
       ->capture_default_str()
@@ -203,30 +221,37 @@ void add_model_options(CLI::App& command, model_choice& model) {
       ->type_name("V")
       ->capture_default_str()
       ->group(group);
-  add_choice(command, "--range-policy", options.range_policy, range_policy_words,
-             "input outside the range: nearest segment, NaN, --range-value, or two segments of their own")
+  add_choice(
+      command, "--range-policy", options.range_policy, range_policy_words,
+      "input outside the range: nearest segment, NaN, --range-value, or two segments of their own")
       ->group(group);
   command.add_option("--range-value", options.range_value, "answer under --range-policy value")
       ->type_name("V")
       ->capture_default_str()
       ->group(group);
   add_choice(command, "--empty-policy", options.empty_policy, empty_policy_words,
-             "segment without rows: nearest segment that has some, NaN, mean of all targets, --empty-value, or the "
+             "segment without rows: nearest segment that has some, NaN, mean of all targets, "
+             "--empty-value, or the "
              "smallest aligned block of segments that has rows")
       ->group(group);
   command.add_option("--empty-value", options.empty_value, "answer under --empty-policy value")
       ->type_name("V")
       ->capture_default_str()
       ->group(group);
-  command.add_option("--shrinkage", options.shrinkage,
-                     "draw constants of small segments towards the mean, as if KAPPA rows had it")
+  command
+      .add_option("--shrinkage", options.shrinkage,
+                  "draw constants of small segments towards the mean, as if KAPPA rows had it")
       ->type_name("KAPPA")
       ->capture_default_str()
       ->group(group);
-  command.add_option("--feature-name", model.feature_name, "name of the input in the model file (CSV: its column)")
+  command
+      .add_option("--feature-name", model.feature_name,
+                  "name of the input in the model file (CSV: its column)")
       ->type_name("TEXT")
       ->group(group);
-  command.add_option("--target-name", model.target_name, "name of the target in the model file (CSV: its column)")
+  command
+      .add_option("--target-name", model.target_name,
+                  "name of the target in the model file (CSV: its column)")
       ->type_name("TEXT")
       ->group(group);
 }

@@ -1,4 +1,5 @@
-// The arguments that several subcommands share, bound to plain structs: table, engine, segmentation, model policies.
+// The arguments that several subcommands share, bound to plain structs: table, engine,
+// segmentation, model policies.
 #pragma once
 
 #include "failure.hpp"
@@ -18,8 +19,8 @@ namespace zcmoe::cli {
 using choices = std::vector<std::pair<std::string, std::int32_t>>;
 
 /// An option whose value is one of a few words.
-CLI::Option* add_choice(CLI::App& command, const std::string& name, std::int32_t& target, choices words,
-                        const std::string& help);
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::int32_t& target,
+                        choices words, const std::string& help);
 
 /// The word of a value; for summaries.
 std::string word_of(const choices& words, std::int32_t value);
@@ -42,7 +43,11 @@ struct engine_choice {
 };
 void add_engine_options(CLI::App& command, engine_choice& engine);
 
-enum segmentation_kind : std::int32_t { segmentation_uniform, segmentation_quantile, segmentation_optimal };
+enum segmentation_kind : std::int32_t {
+  segmentation_uniform,
+  segmentation_quantile,
+  segmentation_optimal
+};
 extern const choices segmentation_words;
 
 struct segmentation_choice {

@@ -1,4 +1,5 @@
-// libcsv is fed line by line, so that every row knows the line it began on; only requested fields are looked at.
+// libcsv is fed line by line, so that every row knows the line it began on; only requested fields
+// are looked at.
 #include "csv_reader.hpp"
 
 #include "failure.hpp"
@@ -20,7 +21,8 @@ constexpr std::size_t buffer_size = std::size_t{1} << 18;
 constexpr std::size_t max_field = std::size_t{1} << 20;
 
 bool is_blank_line(const char* data, std::size_t size) {
-  return std::all_of(data, data + size, [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
+  return std::all_of(data, data + size,
+                     [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
 }
 
 std::string shortened(std::string_view field) {
@@ -32,7 +34,9 @@ std::string shortened(std::string_view field) {
 
 /// A column number, or 0 if the text is none.
 std::size_t column_number(const std::string& column) {
-  if (column.empty() || column.size() > 9 || column.find_first_not_of("0123456789") != std::string::npos) return 0;
+  if (column.empty() || column.size() > 9 ||
+      column.find_first_not_of("0123456789") != std::string::npos)
+    return 0;
   return std::stoul(column);
 }
 
@@ -44,22 +48,25 @@ void csv_block::clear() {
   unparsable.clear();
 }
 
-csv_reader::csv_reader(input_file& input, const csv_options& options, std::vector<column_request> requests)
+csv_reader::csv_reader(input_file& input, const csv_options& options,
+                       std::vector<column_request> requests)
     : input_(input),
       options_(options),
       requests_(std::move(requests)),
       names_(requests_.size()),
       parser_(std::make_unique<csv_parser>()),
       buffer_(buffer_size) {
-  if (requests_.size() > max_columns) fail(requests_.size(), " columns asked for; the limit is ", max_columns);
-  if (csv_init(parser_.get(), CSV_STRICT_FINI) != 0) fail(input_.name(), ": out of memory");
+  if (requests_.size() > max_columns)
+    fail(requests_.size(), " columns asked for; the limit is ", max_columns);
+  if (csv_init(parser_.get(), 0) != 0) fail(input_.name(), ": out of memory");
   csv_set_delim(parser_.get(), static_cast<unsigned char>(options_.delimiter));
   out_ = &pending_;
   try {
     while (!resolved_ && feed()) {
     }
     if (!resolved_ && options_.header) {
-      fail(input_.name(), ": the file is empty: it has no header line (--no-header: the first line is data)");
+      fail(input_.name(),
+           ": the file is empty: it has no header line (--no-header: the first line is data)");
     }
   } catch (...) {
     csv_free(parser_.get());
@@ -123,7 +130,8 @@ void csv_reader::feed_line(const char* data, std::size_t size) {
     row_line_ = line_;
   }
   if (csv_parse(parser_.get(), data, size, take_field, take_row, this) != size) {
-    if (error_ == nullptr) fail(input_.name(), ", line ", row_line_, ": ", csv_strerror(csv_error(parser_.get())));
+    if (error_ == nullptr)
+      fail(input_.name(), ", line ", row_line_, ": ", csv_strerror(csv_error(parser_.get())));
   }
   if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
   if (csv_get_buffer_size(parser_.get()) > max_field) {
@@ -134,9 +142,13 @@ void csv_reader::feed_line(const char* data, std::size_t size) {
 
 void csv_reader::finish() {
   finished_ = true;
+  // Only now: while parsing, strict would also refuse a lone quote inside an unquoted field.
+  csv_set_opts(parser_.get(), CSV_STRICT | CSV_STRICT_FINI);
   const int status = csv_fini(parser_.get(), take_field, take_row, this);
   if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
-  if (status != 0) fail(input_.name(), ", line ", row_line_, ": a quoted field is not closed at the end of the file");
+  if (status != 0)
+    fail(input_.name(), ", line ", row_line_,
+         ": a quoted field is not closed at the end of the file");
 }
 
 void csv_reader::take_field(void* data, std::size_t size, void* self) {
@@ -178,7 +190,8 @@ void csv_reader::field(const char* data, std::size_t size) {
     if (kind != field_kind::unparsable) continue;
     unparsable_ |= bit;
     if (options_.strict || first_unparsable_.empty()) {
-      const std::string where = text("line ", row_line_, ", column '", names_[k], "': '", shortened({data, size}), "'");
+      const std::string where =
+          text("line ", row_line_, ", column '", names_[k], "': '", shortened({data, size}), "'");
       if (options_.strict) fail(input_.name(), ", ", where, " is not a number");
       first_unparsable_ = where;
     }
@@ -192,14 +205,16 @@ void csv_reader::row() {
     resolve_columns();
     // Without a header the row just read is data: go through its fields once more.
     if (!options_.header) {
-      for (const std::string& value : std::exchange(first_row_, {})) field(value.data(), value.size());
+      for (const std::string& value : std::exchange(first_row_, {}))
+        field(value.data(), value.size());
       row();
     }
     first_row_.clear();
     return;
   }
   if (options_.strict && num_fields != num_fields_) {
-    fail(input_.name(), ", line ", row_line_, ": the row has ", num_fields, " fields, the first row has ", num_fields_);
+    fail(input_.name(), ", line ", row_line_, ": the row has ", num_fields,
+         " fields, the first row has ", num_fields_);
   }
   for (std::size_t k = 0; k < requests_.size(); ++k) {
     const auto bit = static_cast<unsigned char>(1u << k);
@@ -233,8 +248,9 @@ std::size_t csv_reader::find_column(const column_request& request) const {
     if (first != first_row_.end()) {
       const auto second = std::find(first + 1, first_row_.end(), request.column);
       if (second != first_row_.end()) {
-        fail(request.option, " '", request.column, "': columns ", first - first_row_.begin() + 1, " and ",
-             second - first_row_.begin() + 1, " of ", input_.name(), " both have this name; give the number");
+        fail(request.option, " '", request.column, "': columns ", first - first_row_.begin() + 1,
+             " and ", second - first_row_.begin() + 1, " of ", input_.name(),
+             " both have this name; give the number");
       }
       return static_cast<std::size_t>(first - first_row_.begin());
     }
@@ -245,15 +261,16 @@ std::size_t csv_reader::find_column(const column_request& request) const {
     fail(request.option, " ", number, ": ", input_.name(), " has ", num_fields_, " columns");
   }
   if (!options_.header) {
-    fail(request.option, " '", request.column, "': without a header a column is given by its number, 1 to ",
-         num_fields_);
+    fail(request.option, " '", request.column,
+         "': without a header a column is given by its number, 1 to ", num_fields_);
   }
   std::string columns;
   for (std::size_t i = 0; i < std::min<std::size_t>(first_row_.size(), 20); ++i) {
     columns += text(i > 0 ? ", " : "", shortened(first_row_[i]));
   }
   if (first_row_.size() > 20) columns += ", ...";
-  fail(request.option, " '", request.column, "': ", input_.name(), " has no such column; it has ", columns);
+  fail(request.option, " '", request.column, "': ", input_.name(), " has no such column; it has ",
+       columns);
 }
 
 }  // namespace zcmoe::cli

@@ -1,8 +1,9 @@
-// Columns of numbers from a CSV file, a block of rows at a time: input_file -> libcsv -> parse_number -> columns.
+// Columns of numbers from a CSV file, a block of rows at a time: input_file -> libcsv ->
+// parse_number -> columns.
 //
-// RFC 4180 as people write it: quoted fields with line breaks and doubled quotes, LF, CRLF or CR, a UTF-8 byte order
-// mark, blanks around fields. Blank lines are not rows. Every other line is one, whatever its fields say, so that
-// answers stay aligned with the rows of the file.
+// RFC 4180 as people write it: quoted fields with line breaks and doubled quotes, LF, CRLF or CR, a
+// UTF-8 byte order mark, blanks around fields. Blank lines are not rows. Every other line is one,
+// whatever its fields say, so that answers stay aligned with the rows of the file.
 #pragma once
 
 #include "input_file.hpp"
@@ -21,7 +22,8 @@ namespace zcmoe::cli {
 struct csv_options {
   char delimiter = ',';
   bool header = true;
-  bool strict = false;  // fail on the first unparsable field and on rows with too few or too many fields
+  bool strict =
+      false;  // fail on the first unparsable field and on rows with too few or too many fields
 };
 
 /// A column asked for: the option that names it (for error texts) and its name or 1-based number.
@@ -33,9 +35,10 @@ struct column_request {
 constexpr int max_columns = 4;
 
 struct csv_block {
-  std::array<std::vector<double>, max_columns> columns;  // in the order of the requests; NaN where missing
-  std::vector<unsigned char> missing;                    // a row: bit k, column k has no value
-  std::vector<unsigned char> unparsable;                 // a row: bit k, column k is not a number
+  std::array<std::vector<double>, max_columns>
+      columns;                            // in the order of the requests; NaN where missing
+  std::vector<unsigned char> missing;     // a row: bit k, column k has no value
+  std::vector<unsigned char> unparsable;  // a row: bit k, column k is not a number
 
   std::int64_t rows() const noexcept { return static_cast<std::int64_t>(missing.size()); }
   void clear();
@@ -43,8 +46,8 @@ struct csv_block {
 
 class csv_reader {
  public:
-  /// Reads the header (or, without one, the number of fields of the first row) at once, and fails if a requested
-  /// column does not exist or its name occurs twice. At most max_columns requests.
+  /// Reads the header (or, without one, the number of fields of the first row) at once, and fails
+  /// if a requested column does not exist or its name occurs twice. At most max_columns requests.
   csv_reader(input_file& input, const csv_options& options, std::vector<column_request> requests);
   ~csv_reader();
   csv_reader(const csv_reader&) = delete;

@@ -26,12 +26,14 @@ std::vector<double> edges_around(double v) {
   return {std::nextafter(v, 0.0), v};
 }
 
-void take_line(edge_table& table, const std::string& name, std::string_view line, std::int64_t number) {
+void take_line(edge_table& table, const std::string& name, std::string_view line,
+               std::int64_t number) {
   const std::size_t start = line.find_first_not_of(" \t\r");
   if (start == std::string_view::npos || line[start] == '#') return;
   double edge;
   if (parse_number(line, edge) != field_kind::number) {
-    fail(name, ", line ", number, ": '", line.substr(0, 40), "' is not a number; an edge file has one edge a line");
+    fail(name, ", line ", number, ": '", line.substr(0, 40),
+         "' is not a number; an edge file has one edge a line");
   }
   table.edges.push_back(edge);
 }
@@ -46,14 +48,18 @@ class range_and_sample {
 
   void add(const row_block& block, const std::vector<row_fate>& fates, const row_split& split) {
     const bool sampled = segmentation_.kind != segmentation_uniform;
-    const double lo = segmentation_.range.has_value() ? segmentation_.range->first : -std::numeric_limits<double>::max();
-    const double hi = segmentation_.range.has_value() ? segmentation_.range->second : std::numeric_limits<double>::max();
+    const double lo = segmentation_.range.has_value() ? segmentation_.range->first
+                                                      : -std::numeric_limits<double>::max();
+    const double hi = segmentation_.range.has_value() ? segmentation_.range->second
+                                                      : std::numeric_limits<double>::max();
     double row[3];
     for (std::int64_t i = 0; i < block.rows; ++i) {
-      if (fates[static_cast<std::size_t>(i)] != row_used || split.held_out(block.first_row + i)) continue;
+      if (fates[static_cast<std::size_t>(i)] != row_used || split.held_out(block.first_row + i))
+        continue;
       std::size_t k = 0;
       row[k++] = element(block.columns[column_x], i);
-      if (!(row[0] >= lo && row[0] <= hi)) continue;  // also leaves out infinities and, with their own segment, NaN
+      if (!(row[0] >= lo && row[0] <= hi))
+        continue;  // also leaves out infinities and, with their own segment, NaN
       ++rows_;
       min_ = std::min(min_, row[0]);
       max_ = std::max(max_, row[0]);
@@ -97,11 +103,12 @@ class range_and_sample {
     std::int64_t built = 0;
     edges.resize(static_cast<std::size_t>(segments) + 1);
     if (segmentation_.kind == segmentation_quantile) {
-      check(zcmoe_segment_quantile(column(0), weights, sample_.rows(), segments, edges.data(), &built));
+      check(zcmoe_segment_quantile(column(0), weights, sample_.rows(), segments, edges.data(),
+                                   &built));
     } else {
       const zcmoe_plug_in_options options = segmentation_.plug_in();
-      check(zcmoe_segment_optimal_from_data(column(0), column(1), weights, sample_.rows(), segments, &options,
-                                            edges.data(), &built));
+      check(zcmoe_segment_optimal_from_data(column(0), column(1), weights, sample_.rows(), segments,
+                                            &options, edges.data(), &built));
     }
     return built;
   }
@@ -131,7 +138,8 @@ edge_table edges_from_file(const std::string& path) {
       } else if (line.size() < max_edge_line) {
         line += buffer[i];
       } else {
-        fail(input.name(), ", line ", number, ": longer than ", max_edge_line, " bytes; not an edge file");
+        fail(input.name(), ", line ", number, ": longer than ", max_edge_line,
+             " bytes; not an edge file");
       }
     }
   }
@@ -150,13 +158,14 @@ edge_table edges_from_file(const std::string& path) {
 edge_table edges_from_range(const segmentation_choice& segmentation) {
   edge_table table;
   table.edges.resize(static_cast<std::size_t>(segmentation.segments) + 1);
-  check(zcmoe_segment_uniform(segmentation.range->first, segmentation.range->second, segmentation.segments,
-                              table.edges.data()));
+  check(zcmoe_segment_uniform(segmentation.range->first, segmentation.range->second,
+                              segmentation.segments, table.edges.data()));
   return table;
 }
 
-edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& rows, bool needs_target,
-                           const row_split& split, bool show_progress, stopwatch& reading, stopwatch& segmenting) {
+edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& rows,
+                           bool needs_target, const row_split& split, bool show_progress,
+                           stopwatch& reading, stopwatch& segmenting) {
   triage_rules rules;
   rules.needs_target = needs_target;
   row_triage triage(rules);

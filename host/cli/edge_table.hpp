@@ -20,13 +20,15 @@ struct edge_table {
   std::int64_t segments() const noexcept { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
 
-/// Edges written one a line, as `zcmoe segment` prints them; blank lines and lines that begin with # are left out.
+/// Edges written one a line, as `zcmoe segment` prints them; blank lines and lines that begin with
+/// # are left out.
 edge_table edges_from_file(const std::string& path);
 
 edge_table edges_from_range(const segmentation_choice& segmentation);
 
 /// One pass over the training rows. Roles: x, y (unless the kind needs none), weights.
-edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& rows, bool needs_target,
-                           const row_split& split, bool show_progress, stopwatch& reading, stopwatch& segmenting);
+edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& rows,
+                           bool needs_target, const row_split& split, bool show_progress,
+                           stopwatch& reading, stopwatch& segmenting);
 
 }  // namespace zcmoe::cli

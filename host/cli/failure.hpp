@@ -1,5 +1,5 @@
-// The two ways a command fails: failure ends the program with status 1, usage_error with status 2. Both carry the one
-// line that is printed after "zcmoe: ".
+// The two ways a command fails: failure ends the program with status 1, usage_error with status 2.
+// Both carry the one line that is printed after "zcmoe: ".
 #pragma once
 
 #include <cerrno>
@@ -20,7 +20,8 @@ class usage_error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Joins its arguments into one text; doubles with 17 significant digits, so that the text names the exact value.
+/// Joins its arguments into one text; doubles with 17 significant digits, so that the text names
+/// the exact value.
 template <class... Args>
 std::string text(const Args&... args) {
   std::ostringstream out;

@@ -1,5 +1,5 @@
-// zcmoe fit: pass 1 over the rows places the cuts (if data is needed for that), pass 2 fits, pass 3 judges the fit by
-// the rows held out. Every pass streams, so memory does not grow with the table.
+// zcmoe fit: pass 1 over the rows places the cuts (if data is needed for that), pass 2 fits, pass 3
+// judges the fit by the rows held out. Every pass streams, so memory does not grow with the table.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "edge_table.hpp"
@@ -33,7 +33,8 @@ namespace zcmoe::cli {
 namespace {
 
 constexpr std::int32_t target_dtype_auto = 0;
-const choices target_dtype_words = {{"auto", target_dtype_auto}, {"f32", ZCMOE_F32}, {"f64", ZCMOE_F64}};
+const choices target_dtype_words = {
+    {"auto", target_dtype_auto}, {"f32", ZCMOE_F32}, {"f64", ZCMOE_F64}};
 const choices rows_words = {{"skip", ZCMOE_ROWS_SKIP}, {"error", ZCMOE_ROWS_ERROR}};
 const choices determinism_words = {{"fast", ZCMOE_DETERMINISM_FAST},
                                    {"run-to-run", ZCMOE_DETERMINISM_RUN_TO_RUN},
@@ -141,7 +142,8 @@ class fit_run {
  private:
   bool needs_data() const {
     if (!arguments_.segmentation.edges_file.empty()) return false;
-    return arguments_.segmentation.kind != segmentation_uniform || !arguments_.segmentation.range.has_value();
+    return arguments_.segmentation.kind != segmentation_uniform ||
+           !arguments_.segmentation.range.has_value();
   }
 
   void place_cuts() {
@@ -151,8 +153,8 @@ class fit_run {
     } else if (!needs_data()) {
       summary_.edges = edges_from_range(segmentation);
     } else {
-      summary_.edges = edges_from_rows(segmentation, *rows_, true, split_, show_progress_, summary_.reading,
-                                       summary_.segmenting);
+      summary_.edges = edges_from_rows(segmentation, *rows_, true, split_, show_progress_,
+                                       summary_.reading, summary_.segmenting);
       rows_->rewind();
     }
   }
@@ -189,7 +191,8 @@ class fit_run {
     options_.weighted = rows_->has(column_weights) ? 1 : 0;
     options_.target_dtype = arguments_.target_dtype;
     if (arguments_.target_dtype == target_dtype_auto) {
-      const bool narrow = rows_->dtype(column_x) == ZCMOE_F32 && rows_->dtype(column_y) == ZCMOE_F32 &&
+      const bool narrow = rows_->dtype(column_x) == ZCMOE_F32 &&
+                          rows_->dtype(column_y) == ZCMOE_F32 &&
                           (options_.weighted == 0 || rows_->dtype(column_weights) == ZCMOE_F32);
       options_.target_dtype = narrow ? ZCMOE_F32 : ZCMOE_F64;
     }
@@ -208,7 +211,8 @@ class fit_run {
     rules.error_on_nan_input = arguments_.fit.nan_inputs == ZCMOE_ROWS_ERROR;
     rules.error_on_nonfinite_target = arguments_.fit.nonfinite_targets == ZCMOE_ROWS_ERROR;
     rules.nan_segment = model.nan_policy == ZCMOE_NAN_SEGMENT;
-    rules.limited = model.range_policy == ZCMOE_RANGE_NAN || model.range_policy == ZCMOE_RANGE_VALUE;
+    rules.limited =
+        model.range_policy == ZCMOE_RANGE_NAN || model.range_policy == ZCMOE_RANGE_VALUE;
     rules.lo = summary_.edges.edges.front();
     rules.hi = summary_.edges.edges.back();
     rules.lo_included = left || outer;
@@ -235,7 +239,8 @@ class fit_run {
     }
   }
 
-  /// Rows that are not learned from are left out here, so that the library never sees a held-out row.
+  /// Rows that are not learned from are left out here, so that the library never sees a held-out
+  /// row.
   void add(const row_block& block) {
     const zcmoe_array* columns = block.columns.data();
     const auto rows = static_cast<std::int64_t>(chosen_.size());
@@ -246,15 +251,18 @@ class fit_run {
     if (rows == 0) return;
     // A table of doubles fitted as float32 because the user says so.
     const zcmoe_array y = narrowed(columns[column_y], rows, narrow_y_);
-    const zcmoe_array weights =
-        options_.weighted != 0 ? narrowed(columns[column_weights], rows, narrow_weights_) : no_array();
+    const zcmoe_array weights = options_.weighted != 0
+                                    ? narrowed(columns[column_weights], rows, narrow_weights_)
+                                    : no_array();
     fit_->add_sync(columns[column_x], y, weights, rows);
   }
 
-  zcmoe_array narrowed(const zcmoe_array& column, std::int64_t rows, std::vector<float>& storage) const {
+  zcmoe_array narrowed(const zcmoe_array& column, std::int64_t rows,
+                       std::vector<float>& storage) const {
     if (options_.target_dtype != ZCMOE_F32 || column.dtype == ZCMOE_F32) return column;
     storage.resize(static_cast<std::size_t>(rows));
-    for (std::int64_t i = 0; i < rows; ++i) storage[static_cast<std::size_t>(i)] = static_cast<float>(element(column, i));
+    for (std::int64_t i = 0; i < rows; ++i)
+      storage[static_cast<std::size_t>(i)] = static_cast<float>(element(column, i));
     return array(storage.data());
   }
 
@@ -272,8 +280,10 @@ class fit_run {
   }
 
   /// Whether a line can answer the row too.
-  static bool comparable(const row_block& block, const std::vector<row_fate>& fates, std::int64_t i) {
-    return fates[static_cast<std::size_t>(i)] == row_used && std::isfinite(element(block.columns[column_x], i));
+  static bool comparable(const row_block& block, const std::vector<row_fate>& fates,
+                         std::int64_t i) {
+    return fates[static_cast<std::size_t>(i)] == row_used &&
+           std::isfinite(element(block.columns[column_x], i));
   }
 
   void judge() {
@@ -286,7 +296,8 @@ class fit_run {
       const std::vector<row_fate>& fates = triage.classify(block);
       chosen_.clear();
       for (std::int64_t i = 0; i < block.rows; ++i) {
-        if (comparable(block, fates, i) && split_.held_out(block.first_row + i)) chosen_.push_back(i);
+        if (comparable(block, fates, i) && split_.held_out(block.first_row + i))
+          chosen_.push_back(i);
       }
       if (chosen_.empty()) continue;
       gathered_.gather(block, chosen_);
@@ -303,9 +314,11 @@ class fit_run {
           ++summary_.unanswered;
           continue;
         }
-        const double weight = options_.weighted != 0 ? element(gathered_.column(column_weights), i) : 1.0;
+        const double weight =
+            options_.weighted != 0 ? element(gathered_.column(column_weights), i) : 1.0;
         summary_.error.add(element(gathered_.column(column_y), i), weight, answer,
-                           summary_.line.at(element(gathered_.column(column_x), i)), summary_.line.mean_y());
+                           summary_.line.at(element(gathered_.column(column_x), i)),
+                           summary_.line.mean_y());
       }
       bar.update(rows_->done(), block.first_row + block.rows);
     }
@@ -319,7 +332,8 @@ class fit_run {
     // The library replaces files by renaming; a stream or a device gets a copy instead.
     std::error_code error;
     const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
-    std::string path = ((error ? std::filesystem::path("/tmp") : folder) / "zcmoe-model-XXXXXX").string();
+    std::string path =
+        ((error ? std::filesystem::path("/tmp") : folder) / "zcmoe-model-XXXXXX").string();
     const int descriptor = ::mkostemp(path.data(), O_CLOEXEC);
     if (descriptor < 0) fail_errno(path);
     ::close(descriptor);
@@ -336,9 +350,11 @@ class fit_run {
   std::string rows_in_words() const {
     std::string words = text(grouped(summary_.rows_read), " rows read");
     for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
-      if (summary_.fates[fate] > 0) words += text(", ", grouped(summary_.fates[fate]), " ", fate_texts[fate].words);
+      if (summary_.fates[fate] > 0)
+        words += text(", ", grouped(summary_.fates[fate]), " ", fate_texts[fate].words);
     }
-    if (summary_.rows_held_out > 0) words += text(", ", grouped(summary_.rows_held_out), " held out");
+    if (summary_.rows_held_out > 0)
+      words += text(", ", grouped(summary_.rows_held_out), " held out");
     return words;
   }
 
@@ -348,7 +364,9 @@ class fit_run {
     return word_of(segmentation_words, segmentation.kind);
   }
 
-  static double rate(std::int64_t rows, double seconds) { return seconds > 0 ? static_cast<double>(rows) / seconds : 0.0; }
+  static double rate(std::int64_t rows, double seconds) {
+    return seconds > 0 ? static_cast<double>(rows) / seconds : 0.0;
+  }
 
   void print_summary() const {
     const zcmoe_model_info info = model_->info();
@@ -366,32 +384,42 @@ class fit_run {
       separator = ", ";
     }
     line("rows skipped", skipped);
-    if (!rows_->first_unparsable().empty()) line("not a number", text("first: ", rows_->first_unparsable()));
+    if (!rows_->first_unparsable().empty())
+      line("not a number", text("first: ", rows_->first_unparsable()));
     line("rows fitted", grouped(info.num_rows));
     const bool fewer = needs_data() && info.num_segments < arguments_.segmentation.segments;
-    line("segments", text(grouped(info.num_segments),
-                          fewer ? text(" of ", grouped(arguments_.segmentation.segments), " asked for") : "", " (",
-                          segmentation_in_words(), "), ", grouped(info.num_empty), " empty, inputs ", readable(edges.edges.front()), " to ", readable(edges.edges.back())));
+    line("segments",
+         text(grouped(info.num_segments),
+              fewer ? text(" of ", grouped(arguments_.segmentation.segments), " asked for") : "",
+              " (", segmentation_in_words(), "), ", grouped(info.num_empty), " empty, inputs ",
+              readable(edges.edges.front()), " to ", readable(edges.edges.back())));
     if (edges.rows_sampled < edges.rows && edges.rows_sampled > 0) {
-      line("", text("cuts chosen from a sample of ", grouped(edges.rows_sampled), " of ", grouped(edges.rows), " rows"));
+      line("", text("cuts chosen from a sample of ", grouped(edges.rows_sampled), " of ",
+                    grouped(edges.rows), " rows"));
     }
-    line("noise estimate", text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
+    line("noise estimate",
+         text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
     if (split_.active()) {
       line("held-out RMSE", text("on ", grouped(summary_.error.rows()), " rows"));
       line("  this model", readable(summary_.error.model()));
       line("  straight line", readable(summary_.error.line()));
       line("  best constant", readable(summary_.error.constant()));
-      if (summary_.unanswered > 0) line("  not answered", text(grouped(summary_.unanswered), " rows"));
+      if (summary_.unanswered > 0)
+        line("  not answered", text(grouped(summary_.unanswered), " rows"));
     }
     const auto step = [](const char* name, double seconds, std::int64_t rows) {
       std::fprintf(stderr, "%-16s %10.4f s", name, seconds);
-      if (rows > 0 && seconds > 0) std::fprintf(stderr, " %10.3f M rows/s", rate(rows, seconds) / 1e6);
+      if (rows > 0 && seconds > 0)
+        std::fprintf(stderr, " %10.3f M rows/s", rate(rows, seconds) / 1e6);
       std::fputc('\n', stderr);
     };
-    step("read", summary_.reading.seconds(), summary_.rows_read * passes());
+    // A mapped file is read by the steps that touch it; a rate here would mean nothing.
+    const bool mapped = rows_->rows() >= 0;
+    step("read", summary_.reading.seconds(), mapped ? 0 : summary_.rows_read * passes());
     step("segment", summary_.segmenting.seconds(), edges.rows > 0 ? summary_.rows_read : 0);
     step("fit", summary_.fitting.seconds(), info.num_rows);
-    if (split_.active()) step("predict", summary_.predicting.seconds(), summary_.error.rows() + summary_.unanswered);
+    if (split_.active())
+      step("predict", summary_.predicting.seconds(), summary_.error.rows() + summary_.unanswered);
     step("total", summary_.total.seconds(), summary_.rows_read);
     line("model", arguments_.output == "-" ? "standard output" : arguments_.output);
   }
@@ -421,8 +449,9 @@ class fit_run {
     json["segmentation"] = arguments_.segmentation.edges_file.empty()
                                ? word_of(segmentation_words, arguments_.segmentation.kind)
                                : std::string("edges");
-    json["segments_asked"] =
-        arguments_.segmentation.edges_file.empty() ? arguments_.segmentation.segments : edges.segments();
+    json["segments_asked"] = arguments_.segmentation.edges_file.empty()
+                                 ? arguments_.segmentation.segments
+                                 : edges.segments();
     json["segments"] = info.num_segments;
     json["empty_segments"] = info.num_empty;
     json["range"] = {edges.edges.front(), edges.edges.back()};
@@ -451,7 +480,8 @@ class fit_run {
         {"read", rate(summary_.rows_read * passes(), summary_.reading.seconds())},
         {"segment", rate(edges.rows > 0 ? summary_.rows_read : 0, summary_.segmenting.seconds())},
         {"fit", rate(info.num_rows, summary_.fitting.seconds())},
-        {"predict", rate(summary_.error.rows() + summary_.unanswered, summary_.predicting.seconds())},
+        {"predict",
+         rate(summary_.error.rows() + summary_.unanswered, summary_.predicting.seconds())},
         {"total", rate(summary_.rows_read, summary_.total.seconds())}};
     json["bytes_read"] = summary_.bytes_read;
     json["model"] = arguments_.output;
@@ -478,28 +508,34 @@ class fit_run {
 command_body add_fit_command(CLI::App& app) {
   auto arguments = std::make_shared<fit_arguments>();
   add_table_options(app, arguments->table, true);
-  app.add_option("--x", arguments->roles[column_x].value, "input column: header text or number")->type_name("COLUMN");
+  app.add_option("--x", arguments->roles[column_x].value, "input column: header text or number")
+      ->type_name("COLUMN");
   app.add_option("--y", arguments->roles[column_y].value, "target column")->type_name("COLUMN");
-  app.add_option("--weights", arguments->roles[column_weights].value, "column of row weights (finite, >= 0)")
+  app.add_option("--weights", arguments->roles[column_weights].value,
+                 "column of row weights (finite, >= 0)")
       ->type_name("COLUMN");
   app.add_option("-o,--output", arguments->output, "model file to write; - is standard output")
       ->type_name("FILE")
       ->required();
-  CLI::Option* edges = app.add_option("--edges", arguments->segmentation.edges_file,
-                                      "cut at these edges, one a line, as `zcmoe segment` prints them");
+  CLI::Option* edges =
+      app.add_option("--edges", arguments->segmentation.edges_file,
+                     "cut at these edges, one a line, as `zcmoe segment` prints them");
   add_segmentation_options(app, arguments->segmentation);
   edges->type_name("FILE")->group("Segmentation");
-  for (const char* other : {"--segments", "--segmentation", "--range"}) edges->excludes(app.get_option(other));
+  for (const char* other : {"--segments", "--segmentation", "--range"})
+    edges->excludes(app.get_option(other));
   add_model_options(app, arguments->model);
 
   const std::string group = "Fit";
-  app.add_option("--holdout", arguments->holdout, "part of the rows kept out of the fit to judge it by, e.g. 0.2")
+  app.add_option("--holdout", arguments->holdout,
+                 "part of the rows kept out of the fit to judge it by, e.g. 0.2")
       ->type_name("PART")
       ->group(group)
       ->check(CLI::Validator(
           [](std::string& given) {
             double value = 0;
-            const bool good = parse_number(given, value) == field_kind::number && value >= 0 && value < 1;
+            const bool good =
+                parse_number(given, value) == field_kind::number && value >= 0 && value < 1;
             return good ? std::string() : "'" + given + "' is not a number from 0 to below 1";
           },
           ""));
@@ -507,10 +543,13 @@ command_body add_fit_command(CLI::App& app) {
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
-  add_choice(app, "--target-dtype", arguments->target_dtype, target_dtype_words,
-             "exactness kept for targets: auto takes f32 if all columns are f4 (an eighth of the memory)")
+  add_choice(
+      app, "--target-dtype", arguments->target_dtype, target_dtype_words,
+      "exactness kept for targets: auto takes f32 if all columns are f4 (an eighth of the memory)")
       ->group(group);
-  add_choice(app, "--nan-inputs", arguments->fit.nan_inputs, rows_words, "rows with a missing input")->group(group);
+  add_choice(app, "--nan-inputs", arguments->fit.nan_inputs, rows_words,
+             "rows with a missing input")
+      ->group(group);
   add_choice(app, "--nonfinite-targets", arguments->fit.nonfinite_targets, rows_words,
              "rows whose target is missing or infinite")
       ->group(group);
@@ -518,14 +557,20 @@ command_body add_fit_command(CLI::App& app) {
              "least determinism needed; every level gives the strongest")
       ->group(group);
   add_engine_options(app, arguments->engine);
-  add_talk_options(app, arguments->talk, "summary as JSON on standard output instead of text on standard error");
+  add_talk_options(app, arguments->talk,
+                   "summary as JSON on standard output instead of text on standard error");
   app.footer(
       "Examples:\n"
-      "  zcmoe fit data.csv --x distance --y air_time --segments 64 --segmentation optimal -o model.safetensors\n"
-      "  zcmoe fit data.csv --x 3 --y 7 --holdout 0.2 -o model.safetensors     columns by number; judged on 20 %\n"
-      "  zcmoe fit x.npy y.npy --segmentation quantile -o model.safetensors    one NPY file per column\n"
-      "  zcmoe fit x.npy y.npy weights.npy --range 0:10 -o model.safetensors   third file: weights\n"
-      "  gunzip -c data.csv.gz | zcmoe fit - --x x --y y -o model.safetensors  from standard input\n"
+      "  zcmoe fit data.csv --x distance --y air_time --segments 64 --segmentation optimal -o "
+      "model.safetensors\n"
+      "  zcmoe fit data.csv --x 3 --y 7 --holdout 0.2 -o model.safetensors     columns by number; "
+      "judged on 20 %\n"
+      "  zcmoe fit x.npy y.npy --segmentation quantile -o model.safetensors    one NPY file per "
+      "column\n"
+      "  zcmoe fit x.npy y.npy weights.npy --range 0:10 -o model.safetensors   third file: "
+      "weights\n"
+      "  gunzip -c data.csv.gz | zcmoe fit - --x x --y y -o model.safetensors  from standard "
+      "input\n"
       "Rows with a missing field (empty, NA, NaN, null) are skipped and counted.");
   return [arguments] {
     if (arguments->talk.json && arguments->output == "-") {

@@ -17,7 +17,8 @@ bool row_split::held_out(std::int64_t row) const noexcept {
   return threshold_ != 0 && XXH3_64bits_withSeed(&row, sizeof row, seed_) < threshold_;
 }
 
-void line_fit::add(const std::vector<double>& x, const std::vector<double>& y, const std::vector<double>& weights) {
+void line_fit::add(const std::vector<double>& x, const std::vector<double>& y,
+                   const std::vector<double>& weights) {
   if (x.empty()) return;
   if (weight_ == 0) {
     origin_x_ = x[0];

@@ -1,5 +1,6 @@
-// Judging a fit by rows it has not seen: which rows are held out, the two plain models a fit must beat (the mean of the
-// training targets and the least-squares line through the training rows), and the errors of all three.
+// Judging a fit by rows it has not seen: which rows are held out, the two plain models a fit must
+// beat (the mean of the training targets and the least-squares line through the training rows), and
+// the errors of all three.
 #pragma once
 
 #include "row_source.hpp"
@@ -9,7 +10,8 @@
 
 namespace zcmoe::cli {
 
-/// Every row is held out or not by a hash of its number, so that every pass and every machine agrees.
+/// Every row is held out or not by a hash of its number, so that every pass and every machine
+/// agrees.
 class row_split {
  public:
   row_split() = default;
@@ -23,18 +25,22 @@ class row_split {
   std::uint64_t threshold_ = 0;
 };
 
-/// Weighted least squares. Numbers are measured from the first row, blocks are centred on their own means and merged as
-/// variances are (Chan, Golub & LeVeque 1983), so that a large common offset costs no digits.
+/// Weighted least squares. Numbers are measured from the first row, blocks are centred on their own
+/// means and merged as variances are (Chan, Golub & LeVeque 1983), so that a large common offset
+/// costs no digits.
 class line_fit {
  public:
   /// Finite numbers of equal length; empty weights: all 1.
-  void add(const std::vector<double>& x, const std::vector<double>& y, const std::vector<double>& weights);
+  void add(const std::vector<double>& x, const std::vector<double>& y,
+           const std::vector<double>& weights);
 
   double mean_y() const noexcept { return origin_y_ + mean_y_; }
   /// 0 if all inputs are equal: the line is then the mean.
   double slope() const noexcept { return xx_ > 0 ? xy_ / xx_ : 0.0; }
   double intercept() const noexcept { return at(0); }
-  double at(double x) const noexcept { return origin_y_ + (mean_y_ + slope() * (x - origin_x_ - mean_x_)); }
+  double at(double x) const noexcept {
+    return origin_y_ + (mean_y_ + slope() * (x - origin_x_ - mean_x_));
+  }
 
  private:
   double origin_x_ = 0;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -40,7 +41,8 @@ int open_unlinked_file() {
 }
 
 input_file::input_file(const std::string& path) : name_(path == "-" ? "standard input" : path) {
-  descriptor_ = path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  descriptor_ = path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                            : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) fail_errno(name_);
   struct stat status {};
   if (::fstat(descriptor_, &status) != 0 || S_ISDIR(status.st_mode)) {
@@ -50,7 +52,8 @@ input_file::input_file(const std::string& path) : name_(path == "-" ? "standard 
     errno = reason;
     fail_errno(name_);
   }
-  // A redirected file that someone has read from already is treated as a pipe: its start is not the file's start.
+  // A redirected file that someone has read from already is treated as a pipe: its start is not the
+  // file's start.
   if (S_ISREG(status.st_mode) && ::lseek(descriptor_, 0, SEEK_CUR) == 0) size_ = status.st_size;
 }
 
@@ -76,7 +79,8 @@ void input_file::peek() {
   looked_ = true;
   char bytes[npy_magic_size];
   std::size_t have = 0;
-  while (have < sizeof bytes) {
+  // Not a byte more than the question needs: a pipe may be slow.
+  while (have < sizeof bytes && std::memcmp(bytes, npy_magic, have) == 0) {
     const std::size_t got = read_some(bytes + have, sizeof bytes - have);
     if (got == 0) break;
     have += got;

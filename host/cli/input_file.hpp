@@ -1,5 +1,5 @@
-// One input: a file, a pipe, or standard input ("-"). What can be read once only is spooled to an unlinked temporary
-// file when a second pass, or a mapping, is needed.
+// One input: a file, a pipe, or standard input ("-"). What can be read once only is spooled to an
+// unlinked temporary file when a second pass, or a mapping, is needed.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,8 @@ class input_file {
   /// Whether the content begins as an NPY file does. Before the first read only.
   bool is_npy();
 
-  /// Makes can_rewind() true: copies a pipe to a temporary file in TMPDIR (or /tmp) that has no name.
+  /// Makes can_rewind() true: copies a pipe to a temporary file in TMPDIR (or /tmp) that has no
+  /// name.
   void spool();
   void rewind();
 

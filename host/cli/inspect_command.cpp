@@ -115,7 +115,8 @@ std::string padded(const std::string& value, std::size_t width) {
 void write_text(output_file& output, const std::string& path, const zcmoe_model_info& info) {
   const zcmoe_model_options& options = info.options;
   const auto line = [&](const char* name, const std::string& value) {
-    output.write(name + std::string(18 - std::min<std::size_t>(17, std::string(name).size()), ' ') + value + "\n");
+    output.write(name + std::string(18 - std::min<std::size_t>(17, std::string(name).size()), ' ') +
+                 value + "\n");
   };
   const auto with_value = [](const std::string& word, double value) {
     return word == "value" ? text(word, " ", readable(value)) : word;
@@ -128,12 +129,17 @@ void write_text(output_file& output, const std::string& path, const zcmoe_model_
   line("rows", grouped(info.num_rows));
   line("target type", text(target_dtype_of(info), info.weighted != 0 ? ", weighted" : ""));
   line("mean of targets", readable(info.mean));
-  line("noise estimate", text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
-  line("closed side", text(word_of(closed_side_words, options.closed_side),
-                           options.include_outer_edge != 0 ? ", outer edge included" : ", outer edge open"));
-  line("missing input", with_value(word_of(nan_policy_words, options.nan_policy), options.nan_value));
-  line("out of range", with_value(word_of(range_policy_words, options.range_policy), options.range_value));
-  line("empty segments", with_value(word_of(empty_policy_words, options.empty_policy), options.empty_value));
+  line("noise estimate",
+       text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
+  line("closed side",
+       text(word_of(closed_side_words, options.closed_side),
+            options.include_outer_edge != 0 ? ", outer edge included" : ", outer edge open"));
+  line("missing input",
+       with_value(word_of(nan_policy_words, options.nan_policy), options.nan_value));
+  line("out of range",
+       with_value(word_of(range_policy_words, options.range_policy), options.range_value));
+  line("empty segments",
+       with_value(word_of(empty_policy_words, options.empty_policy), options.empty_value));
   if (options.shrinkage > 0) line("shrinkage", readable(options.shrinkage));
 
   output.write("\n segment        from          to       count    constant  std. error\n");
@@ -141,7 +147,8 @@ void write_text(output_file& output, const std::string& path, const zcmoe_model_
   for (std::int64_t slot = 0; slot < info.num_slots; ++slot) {
     if (!slot_in_use(info, slot)) continue;
     if (!all && slot == max_lines_shown / 2) {
-      output.write(text("     ... ", grouped(info.num_segments - max_lines_shown), " more; --csv shows all\n"));
+      output.write(text("     ... ", grouped(info.num_segments - max_lines_shown),
+                        " more; --csv shows all\n"));
       slot = info.num_segments - max_lines_shown / 2;
     }
     std::string row = padded(std::to_string(slot), 8);
@@ -151,7 +158,8 @@ void write_text(output_file& output, const std::string& path, const zcmoe_model_
       const char* const names[] = {"missing", "below", "above"};
       row += padded(names[slot - info.num_segments], 24);
     }
-    row += padded(std::to_string(info.counts[slot]), 12) + padded(readable(info.constants[slot]), 12) +
+    row += padded(std::to_string(info.counts[slot]), 12) +
+           padded(readable(info.constants[slot]), 12) +
            padded(readable(info.standard_errors[slot]), 12) + "\n";
     output.write(row);
   }
@@ -170,7 +178,8 @@ command_body add_inspect_command(CLI::App& app) {
       "  zcmoe inspect model.safetensors --csv > segments.csv\n"
       "  zcmoe inspect model.safetensors --json | jq .noise_variance");
   return [arguments] {
-    if (arguments->model == "-") fail_usage("model -: a model is read from a file, not from standard input");
+    if (arguments->model == "-")
+      fail_usage("model -: a model is read from a file, not from standard input");
     const context cpu(ZCMOE_ENGINE_CPU);
     const model model = model::load(cpu, arguments->model);
     const zcmoe_model_info info = model.info();

@@ -1,5 +1,6 @@
-// The command line: parses, runs one subcommand, and turns its outcome into an exit status: 0 success, 1 failure,
-// 2 usage. Data goes to standard output, everything said to people to standard error.
+// The command line: parses, runs one subcommand, and turns its outcome into an exit status: 0
+// success, 1 failure, 2 usage. Data goes to standard output, everything said to people to standard
+// error.
 #include "commands.hpp"
 #include "failure.hpp"
 #include "output_file.hpp"
@@ -67,11 +68,14 @@ void prepare_process() {
 int run(int argc, char** argv) {
   CLI::App app{
       "zcmoe: regression by many constant experts.\n"
-      "Cuts the input line into segments and answers each with one constant, the mean of its targets.",
+      "Cuts the input line into segments and answers each with one constant, the mean of its "
+      "targets.",
       "zcmoe"};
-  app.set_version_flag("--version", [] { return std::string(zcmoe_build_info()); },
-                       "version, compiler and CUDA of this build");
-  app.require_subcommand(1);
+  app.set_version_flag(
+      "--version", [] { return std::string(zcmoe_build_info()); },
+      "version, compiler and CUDA of this build");
+  app.require_subcommand(0,
+                         1);  // its absence is reported below, behind a word that is no subcommand
   app.footer(
       "Examples:\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --output model.safetensors\n"
@@ -83,7 +87,8 @@ int run(int argc, char** argv) {
 
   using zcmoe::cli::command_body;
   std::vector<std::pair<CLI::App*, command_body>> commands;
-  const auto add = [&](const char* name, const char* description, command_body (*add_options)(CLI::App&)) {
+  const auto add = [&](const char* name, const char* description,
+                       command_body (*add_options)(CLI::App&)) {
     CLI::App* command = app.add_subcommand(name, description);
     commands.emplace_back(command, add_options(*command));
   };
@@ -102,13 +107,17 @@ int run(int argc, char** argv) {
     return exit_success;
   } catch (const CLI::ParseError& e) {
     const auto chosen = app.get_subcommands();
-    const std::string help = chosen.empty() ? "zcmoe --help" : "zcmoe " + chosen.front()->get_name() + " --help";
+    const std::string help =
+        chosen.empty() ? "zcmoe --help" : "zcmoe " + chosen.front()->get_name() + " --help";
     return report(exit_usage, std::string(e.what()) + " (see " + help + ")");
   }
   for (const auto& [command, body] : commands) {
-    if (command->parsed()) body();
+    if (!command->parsed()) continue;
+    body();
+    return exit_success;
   }
-  return exit_success;
+  return report(exit_usage,
+                "a subcommand is missing: fit, predict, segment or inspect (see zcmoe --help)");
 }
 
 }  // namespace
@@ -120,7 +129,8 @@ int main(int argc, char** argv) {
   } catch (const zcmoe::cli::usage_error& e) {
     return report(exit_usage, e.what());
   } catch (const zcmoe::error& e) {
-    return report(exit_failure, zcmoe::cli::text(e.what(), " (", zcmoe_status_string(e.status()), ")"));
+    return report(exit_failure,
+                  zcmoe::cli::text(e.what(), " (", zcmoe_status_string(e.status()), ")"));
   } catch (const std::bad_alloc&) {
     return report(exit_failure, "out of memory");
   } catch (const std::exception& e) {

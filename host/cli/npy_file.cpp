@@ -1,4 +1,5 @@
-// The header is a Python dictionary literal of three known keys. Source: numpy.lib.format, "Format Version 1.0" to 3.0.
+// The header is a Python dictionary literal of three known keys. Source: numpy.lib.format, "Format
+// Version 1.0" to 3.0.
 #include "npy_file.hpp"
 
 #include "failure.hpp"
@@ -15,7 +16,8 @@ namespace zcmoe::cli {
 namespace {
 
 constexpr std::string_view magic = "\x93NUMPY";
-constexpr std::size_t max_header = std::size_t{1} << 16;  // of the three keys; NumPy's own headers have 118 bytes
+constexpr std::size_t max_header = std::size_t{1}
+                                   << 16;  // of the three keys; NumPy's own headers have 118 bytes
 
 /// Reads {'descr': '<f8', 'fortran_order': False, 'shape': (3,), } and nothing else.
 class header_parser {
@@ -47,8 +49,9 @@ class header_parser {
     }
     skip_blanks();
     if (at_ != text_.size()) refuse("text after the dictionary");
-    for (const auto& [seen, key] : {std::pair{seen_descr_, "descr"}, std::pair{seen_order_, "fortran_order"},
-                                    std::pair{seen_shape_, "shape"}}) {
+    for (const auto& [seen, key] :
+         {std::pair{seen_descr_, "descr"}, std::pair{seen_order_, "fortran_order"},
+          std::pair{seen_shape_, "shape"}}) {
       if (!seen) refuse("the key '", key, "' is missing");
     }
     header.rows = rows();
@@ -65,7 +68,8 @@ class header_parser {
   }
 
   void skip_blanks() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t'))
+      ++at_;
   }
 
   bool accept(char c) {
@@ -99,7 +103,8 @@ class header_parser {
   }
 
   zcmoe_dtype dtype() {
-    if (accept('[')) refuse("structured arrays (records) are not supported; save one column as its own array");
+    if (accept('['))
+      refuse("structured arrays (records) are not supported; save one column as its own array");
     const std::string_view found = quoted();
     if (found == "<f4") return ZCMOE_F32;
     if (found == "<f8") return ZCMOE_F64;
@@ -107,14 +112,16 @@ class header_parser {
       refuse("type '", found, "' is big-endian; convert with x.astype('<", found.substr(1), "')");
     }
     if (found.find('O') != std::string_view::npos) {
-      refuse("type '", found, "' holds Python objects, which are never loaded; convert with x.astype('<f8')");
+      refuse("type '", found,
+             "' holds Python objects, which are never loaded; convert with x.astype('<f8')");
     }
     refuse("type '", found, "' is neither '<f4' nor '<f8'; convert with x.astype('<f8')");
   }
 
   bool boolean() {
     skip_blanks();
-    for (const auto& [word, value] : {std::pair{std::string_view("True"), true}, std::pair{std::string_view("False"), false}}) {
+    for (const auto& [word, value] :
+         {std::pair{std::string_view("True"), true}, std::pair{std::string_view("False"), false}}) {
       if (text_.substr(at_, word.size()) == word) {
         at_ += word.size();
         return value;
@@ -141,7 +148,8 @@ class header_parser {
     std::int64_t value = 0;
     while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') {
       const int digit = text_[at_++] - '0';
-      if (value > (std::numeric_limits<std::int64_t>::max() - digit) / 10) refuse("a length in shape exceeds 64 bits");
+      if (value > (std::numeric_limits<std::int64_t>::max() - digit) / 10)
+        refuse("a length in shape exceeds 64 bits");
       value = value * 10 + digit;
     }
     if (at_ == begin) refuse("a length expected in shape, at byte ", at_);
@@ -169,14 +177,16 @@ class header_parser {
 
 std::size_t little_endian(std::string_view bytes) {
   std::size_t value = 0;
-  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  for (std::size_t i = bytes.size(); i-- > 0;)
+    value = value << 8 | static_cast<unsigned char>(bytes[i]);
   return value;
 }
 
 }  // namespace
 
 npy_header parse_npy_header(std::string_view bytes, const std::string& name) {
-  if (bytes.substr(0, magic.size()) != magic) fail(name, ": not an NPY file: it does not begin with \\x93NUMPY");
+  if (bytes.substr(0, magic.size()) != magic)
+    fail(name, ": not an NPY file: it does not begin with \\x93NUMPY");
   if (bytes.size() < 10) fail(name, ": NPY header: the file ends after ", bytes.size(), " bytes");
   const int major = static_cast<unsigned char>(bytes[6]);
   const int minor = static_cast<unsigned char>(bytes[7]);
@@ -185,11 +195,14 @@ npy_header parse_npy_header(std::string_view bytes, const std::string& name) {
   }
   const std::size_t length_size = major == 1 ? 2 : 4;
   const std::size_t begin = 8 + length_size;
-  if (bytes.size() < begin) fail(name, ": NPY header: the file ends after ", bytes.size(), " bytes");
+  if (bytes.size() < begin)
+    fail(name, ": NPY header: the file ends after ", bytes.size(), " bytes");
   const std::size_t length = little_endian(bytes.substr(8, length_size));
-  if (length > max_header) fail(name, ": NPY header of ", length, " bytes; the limit is ", max_header);
+  if (length > max_header)
+    fail(name, ": NPY header of ", length, " bytes; the limit is ", max_header);
   if (length > bytes.size() - begin) {
-    fail(name, ": NPY header of ", length, " bytes, but the file has only ", bytes.size() - begin, " after its start");
+    fail(name, ": NPY header of ", length, " bytes, but the file has only ", bytes.size() - begin,
+         " after its start");
   }
   npy_header header = header_parser(bytes.substr(begin, length), name).parse();
   header.data_offset = static_cast<std::int64_t>(begin + length);
@@ -202,7 +215,8 @@ std::string make_npy_header(zcmoe_dtype dtype, std::int64_t rows) {
   header += '\0';
   header += static_cast<char>(npy_header_size - 10);
   header += '\0';
-  header += text("{'descr': '<f", element_size(dtype), "', 'fortran_order': False, 'shape': (", rows, ",), }");
+  header += text("{'descr': '<f", element_size(dtype), "', 'fortran_order': False, 'shape': (",
+                 rows, ",), }");
   header.resize(npy_header_size - 1, ' ');
   return header + '\n';
 }
@@ -220,8 +234,8 @@ npy_file::npy_file(input_file input) : input_(std::move(input)) {
     const std::int64_t data = size - header_.data_offset;
     const std::int64_t expected = header_.rows * element_size(header_.dtype);
     if (data != expected) {
-      fail(name(), ": ", header_.rows, " rows of ", element_size(header_.dtype), " bytes need ", expected,
-           " bytes of data, the file has ", data);
+      fail(name(), ": ", header_.rows, " rows of ", element_size(header_.dtype), " bytes need ",
+           expected, " bytes of data, the file has ", data);
     }
   } catch (...) {
     ::munmap(mapping_, mapped_);

@@ -1,5 +1,6 @@
-// One column of numbers in an NPY file (format versions 1 to 3, little-endian f4 or f8, shape (n,) or (n, 1)): the
-// header is checked as hostile, the data is mapped into memory and read where it lies.
+// One column of numbers in an NPY file (format versions 1 to 3, little-endian f4 or f8, shape (n,)
+// or (n, 1)): the header is checked as hostile, the data is mapped into memory and read where it
+// lies.
 #pragma once
 
 #include "input_file.hpp"
@@ -47,8 +48,8 @@ class npy_file {
   }
   bool aligned() const noexcept { return header_.data_offset % element_size(header_.dtype) == 0; }
 
-  /// Takes the pages of rows begin to end, but for the last, out of the process's resident memory; they can be read
-  /// again. For readers that go from front to back.
+  /// Takes the pages of rows begin to end, but for the last, out of the process's resident memory;
+  /// they can be read again. For readers that go from front to back.
   void drop(std::int64_t begin, std::int64_t end) const noexcept;
 
  private:

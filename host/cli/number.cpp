@@ -35,8 +35,8 @@ bool is_missing(std::string_view field) {
   return field.empty();
 }
 
-/// from_chars says only "out of range" for what is too large and what is too small; strtod tells them apart. The
-/// program never calls setlocale, so strtod reads a decimal point as well.
+/// from_chars says only "out of range" for what is too large and what is too small; strtod tells
+/// them apart. The program never calls setlocale, so strtod reads a decimal point as well.
 field_kind parse_extreme(std::string_view field, double& value) {
   const double read = std::strtod(std::string(field).c_str(), nullptr);
   if (std::isinf(read)) return field_kind::unparsable;
@@ -68,7 +68,8 @@ field_kind parse_number(std::string_view field, double& value) {
   }
   double read = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), read);
-  if (error == std::errc::invalid_argument || end != digits.data() + digits.size()) return field_kind::unparsable;
+  if (error == std::errc::invalid_argument || end != digits.data() + digits.size())
+    return field_kind::unparsable;
   if (error == std::errc::result_out_of_range) return parse_extreme(digits, value);
   if (std::isnan(read)) return field_kind::missing;  // -nan, nan(1)
   value = read;
@@ -81,8 +82,9 @@ void append_shortest(std::string& out, float value) { append_chars(out, value); 
 
 void append_17_digits(std::string& out, double value) {
   std::array<char, 64> digits;
-  const auto end =
-      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::general, 17).ptr;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value,
+                                 std::chars_format::general, 17)
+                       .ptr;
   out.append(digits.data(), end);
 }
 

@@ -1,4 +1,5 @@
-// Numbers in text, the same in every locale: what a field of a table says, and the digits that are written.
+// Numbers in text, the same in every locale: what a field of a table says, and the digits that are
+// written.
 #pragma once
 
 #include <string>
@@ -8,9 +9,9 @@ namespace zcmoe::cli {
 
 enum class field_kind { number, missing, unparsable };
 
-/// Reads one field. Blanks around it and a leading + are allowed; an empty field, NA, N/A, NaN, null and None (in any
-/// case) are missing; infinities are numbers. A number too large for a double is unparsable, one too small is 0. value
-/// is NaN unless the answer is number.
+/// Reads one field. Blanks around it and a leading + are allowed; an empty field, NA, N/A, NaN,
+/// null and None (in any case) are missing; infinities are numbers. A number too large for a double
+/// is unparsable, one too small is 0. value is NaN unless the answer is number.
 field_kind parse_number(std::string_view field, double& value);
 
 /// The shortest digits that read back as the same value; nan for every NaN.

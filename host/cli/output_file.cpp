@@ -1,4 +1,5 @@
-// Temporary file, write, fsync, rename. An interrupted run leaves neither a partial result nor a temporary file.
+// Temporary file, write, fsync, rename. An interrupted run leaves neither a partial result nor a
+// temporary file.
 #include "output_file.hpp"
 
 #include "failure.hpp"
@@ -20,7 +21,8 @@ namespace {
 
 constexpr std::size_t buffer_size = std::size_t{1} << 18;
 
-// What a signal handler may have to remove: a fixed buffer, since a handler must not touch a std::string in motion.
+// What a signal handler may have to remove: a fixed buffer, since a handler must not touch a
+// std::string in motion.
 std::array<char, 4096> unfinished_path;
 std::atomic<bool> unfinished{false};
 
@@ -60,7 +62,9 @@ output_file::output_file(const std::string& path) : name_(path == "-" ? "standar
   }
   // A rename replaces a symbolic link; what is meant is the file it points to.
   std::error_code ignored;
-  target_ = std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored).string() : path;
+  target_ = std::filesystem::is_symlink(path, ignored)
+                ? std::filesystem::weakly_canonical(path, ignored).string()
+                : path;
   if (target_.empty()) target_ = path;
   temporary_ = target_ + ".XXXXXX.tmp";
   descriptor_ = ::mkostemps(temporary_.data(), 4, O_CLOEXEC);
@@ -101,7 +105,8 @@ void output_file::commit() {
     if (::close(std::exchange(descriptor_, -1)) != 0) fail_errno(name_);
     return;
   }
-  if (::fchmod(descriptor_, permissions_for(target_)) != 0 || ::fsync(descriptor_) != 0) fail_errno(name_);
+  if (::fchmod(descriptor_, permissions_for(target_)) != 0 || ::fsync(descriptor_) != 0)
+    fail_errno(name_);
   if (::close(std::exchange(descriptor_, -1)) != 0) fail_errno(name_);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_errno(name_);
   unfinished = false;

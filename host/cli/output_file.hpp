@@ -1,4 +1,5 @@
-// One output: a file that appears under its name only when it is complete, or a stream ("-", a pipe, a device).
+// One output: a file that appears under its name only when it is complete, or a stream ("-", a
+// pipe, a device).
 #pragma once
 
 #include <cstddef>
@@ -9,8 +10,8 @@ namespace zcmoe::cli {
 
 class output_file {
  public:
-  /// "-" is standard output. A regular file is written beside its place, under a temporary name; a path that is
-  /// something else (/dev/null, a named pipe) is written directly.
+  /// "-" is standard output. A regular file is written beside its place, under a temporary name; a
+  /// path that is something else (/dev/null, a named pipe) is written directly.
   explicit output_file(const std::string& path);
   /// Removes what was written, unless commit() was called.
   ~output_file();
@@ -46,10 +47,12 @@ void write_to_stdout(std::string_view data);
 /// Copies a file to a path as output_file would write it.
 void copy_to_output(const std::string& from, const std::string& path);
 
-/// True if a file of this name can be made or replaced by a rename: it is regular or does not exist.
+/// True if a file of this name can be made or replaced by a rename: it is regular or does not
+/// exist.
 bool is_file_path(const std::string& path);
 
-/// Removes the temporary file of the output being written, if any. For signal handlers: only async-signal-safe calls.
+/// Removes the temporary file of the output being written, if any. For signal handlers: only
+/// async-signal-safe calls.
 void remove_unfinished_output() noexcept;
 
 }  // namespace zcmoe::cli

@@ -42,7 +42,8 @@ struct predict_arguments {
   }
 };
 
-std::unique_ptr<prediction_writer> make_writer(const predict_arguments& arguments, const row_source& rows) {
+std::unique_ptr<prediction_writer> make_writer(const predict_arguments& arguments,
+                                               const row_source& rows) {
   writer_options options;
   options.dtype = arguments.dtype;
   options.segments = arguments.segments;
@@ -65,7 +66,8 @@ void predict(const predict_arguments& arguments) {
   const context engine(arguments.engine.options());
   {
     stopwatch::scope all(total);
-    if (arguments.model == "-") fail_usage("model -: a model is read from a file, not from standard input");
+    if (arguments.model == "-")
+      fail_usage("model -: a model is read from a file, not from standard input");
     const model model = model::load(engine, arguments.model);
     rows = open_rows(arguments.table, arguments.roles);
     rows->column_name(0);  // a wrong column is told before the output is touched
@@ -141,8 +143,10 @@ void predict(const predict_arguments& arguments) {
     write_to_stdout(json.dump(2) + "\n");
   } else if (!arguments.talk.quiet) {
     std::fprintf(stderr, "%s rows answered in %s s (%s M rows/s), %s", grouped(num_rows).c_str(),
-                 readable(total.seconds()).c_str(), readable(rows_per_second / 1e6).c_str(), engine.info().name);
-    if (report.nan_inputs > 0) std::fprintf(stderr, "; %s missing inputs", grouped(report.nan_inputs).c_str());
+                 readable(total.seconds()).c_str(), readable(rows_per_second / 1e6).c_str(),
+                 engine.info().name);
+    if (report.nan_inputs > 0)
+      std::fprintf(stderr, "; %s missing inputs", grouped(report.nan_inputs).c_str());
     if (unparsable > 0) {
       std::fprintf(stderr, ", %s of them not a number (first: %s)", grouped(unparsable).c_str(),
                    rows->first_unparsable().c_str());
@@ -157,27 +161,37 @@ void predict(const predict_arguments& arguments) {
 
 command_body add_predict_command(CLI::App& app) {
   auto arguments = std::make_shared<predict_arguments>();
-  app.add_option("model", arguments->model, "model file, as written by `zcmoe fit`")->type_name("MODEL")->required();
+  app.add_option("model", arguments->model, "model file, as written by `zcmoe fit`")
+      ->type_name("MODEL")
+      ->required();
   add_table_options(app, arguments->table, true);
-  app.add_option("--x", arguments->roles[0].value, "CSV: input column, header text or number")->type_name("COLUMN");
+  app.add_option("--x", arguments->roles[0].value, "CSV: input column, header text or number")
+      ->type_name("COLUMN");
   app.add_option("-o,--output", arguments->output, "file to write; - is standard output")
       ->type_name("FILE")
       ->capture_default_str();
-  add_choice(app, "--output-format", arguments->format, format_words, "auto: NPY if the name ends in .npy, else CSV");
+  add_choice(app, "--output-format", arguments->format, format_words,
+             "auto: NPY if the name ends in .npy, else CSV");
   add_choice(app, "--output-dtype", arguments->dtype, dtype_words, "precision of the predictions");
-  app.add_flag("--segments-column", arguments->segments,
-               "CSV: add the column segment (0 to m-1; -1 none; m NaN, m+1 below, m+2 above the range)");
-  app.add_flag("--standard-error", arguments->standard_errors, "CSV: add the column standard_error");
-  app.add_flag("--no-output-header", arguments->no_output_header, "CSV: write no line of column names");
+  app.add_flag(
+      "--segments-column", arguments->segments,
+      "CSV: add the column segment (0 to m-1; -1 none; m NaN, m+1 below, m+2 above the range)");
+  app.add_flag("--standard-error", arguments->standard_errors,
+               "CSV: add the column standard_error");
+  app.add_flag("--no-output-header", arguments->no_output_header,
+               "CSV: write no line of column names");
   add_engine_options(app, arguments->engine);
-  add_talk_options(app, arguments->talk, "summary as JSON on standard output (the predictions then need --output)");
+  add_talk_options(app, arguments->talk,
+                   "summary as JSON on standard output (the predictions then need --output)");
   app.footer(
       "Examples:\n"
       "  zcmoe predict model.safetensors data.csv --x distance             CSV on standard output\n"
       "  zcmoe predict model.safetensors x.npy --output y.npy              NPY in, NPY out\n"
-      "  zcmoe predict model.safetensors data.csv --x 2 --segments-column --standard-error -o answers.csv\n"
+      "  zcmoe predict model.safetensors data.csv --x 2 --segments-column --standard-error -o "
+      "answers.csv\n"
       "  produce | zcmoe predict model.safetensors - --x 1 --no-header     from standard input\n"
-      "Every row of the input gets its row of output: a missing or unreadable input counts as NaN, which the model\n"
+      "Every row of the input gets its row of output: a missing or unreadable input counts as NaN, "
+      "which the model\n"
       "answers as it was told when it was fitted (--nan-policy).");
   return [arguments] {
     if (arguments->talk.json && arguments->output == "-") {

@@ -16,7 +16,8 @@ namespace {
 
 class csv_writer final : public prediction_writer {
  public:
-  csv_writer(const std::string& path, const writer_options& options) : output_(path), options_(options) {
+  csv_writer(const std::string& path, const writer_options& options)
+      : output_(path), options_(options) {
     if (!options_.header) return;
     text_ = "prediction";
     if (options_.segments) text_ += ",segment";
@@ -62,7 +63,8 @@ class npy_writer final : public prediction_writer {
  public:
   npy_writer(const std::string& path, const writer_options& options, std::int64_t rows)
       : output_(path), options_(options), expected_(rows) {
-    // Without a count the header is written last: into the file, or behind a copy of the data if there is none.
+    // Without a count the header is written last: into the file, or behind a copy of the data if
+    // there is none.
     if (expected_ < 0 && !output_.is_file()) {
       spool_ = open_unlinked_file();
     } else {
@@ -76,8 +78,9 @@ class npy_writer final : public prediction_writer {
   npy_writer& operator=(const npy_writer&) = delete;
 
   void write(const answer_block& answers) override {
-    const void* const data = options_.dtype == ZCMOE_F32 ? static_cast<const void*>(answers.values_f32.data())
-                                                         : static_cast<const void*>(answers.values_f64.data());
+    const void* const data = options_.dtype == ZCMOE_F32
+                                 ? static_cast<const void*>(answers.values_f32.data())
+                                 : static_cast<const void*>(answers.values_f64.data());
     const auto size = static_cast<std::size_t>(answers.rows * element_size(options_.dtype));
     rows_ += answers.rows;
     if (spool_ >= 0) {
@@ -129,11 +132,13 @@ class npy_writer final : public prediction_writer {
 
 }  // namespace
 
-std::unique_ptr<prediction_writer> make_csv_writer(const std::string& path, const writer_options& options) {
+std::unique_ptr<prediction_writer> make_csv_writer(const std::string& path,
+                                                   const writer_options& options) {
   return std::make_unique<csv_writer>(path, options);
 }
 
-std::unique_ptr<prediction_writer> make_npy_writer(const std::string& path, const writer_options& options,
+std::unique_ptr<prediction_writer> make_npy_writer(const std::string& path,
+                                                   const writer_options& options,
                                                    std::int64_t rows) {
   return std::make_unique<npy_writer>(path, options, rows);
 }

@@ -12,8 +12,8 @@
 
 namespace zcmoe::cli {
 
-/// Answers of one block of rows. values holds numbers of the writer's dtype; segments and standard_errors are empty
-/// unless they are wanted.
+/// Answers of one block of rows. values holds numbers of the writer's dtype; segments and
+/// standard_errors are empty unless they are wanted.
 struct answer_block {
   std::int64_t rows = 0;
   std::vector<float> values_f32;
@@ -26,7 +26,7 @@ struct writer_options {
   zcmoe_dtype dtype = ZCMOE_F64;  // of the predictions
   bool segments = false;          // further columns, CSV only
   bool standard_errors = false;
-  bool header = true;             // CSV: names of the columns
+  bool header = true;  // CSV: names of the columns
 };
 
 class prediction_writer {
@@ -38,10 +38,13 @@ class prediction_writer {
 };
 
 /// CSV: a line per row, the shortest digits that read back as the same number.
-std::unique_ptr<prediction_writer> make_csv_writer(const std::string& path, const writer_options& options);
+std::unique_ptr<prediction_writer> make_csv_writer(const std::string& path,
+                                                   const writer_options& options);
 
-/// NPY: rows is their number if it is known beforehand, else -1; a stream then gets the array from a temporary file.
-std::unique_ptr<prediction_writer> make_npy_writer(const std::string& path, const writer_options& options,
+/// NPY: rows is their number if it is known beforehand, else -1; a stream then gets the array from
+/// a temporary file.
+std::unique_ptr<prediction_writer> make_npy_writer(const std::string& path,
+                                                   const writer_options& options,
                                                    std::int64_t rows);
 
 }  // namespace zcmoe::cli

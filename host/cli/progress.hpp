@@ -1,5 +1,5 @@
-// A progress bar on standard error, for people only: nothing is written unless it is a terminal and the work takes
-// longer than half a second.
+// A progress bar on standard error, for people only: nothing is written unless it is a terminal and
+// the work takes longer than half a second.
 #pragma once
 
 #include <chrono>
@@ -33,7 +33,10 @@ class stopwatch {
   class scope {
    public:
     explicit scope(stopwatch& watch) : watch_(watch), start_(std::chrono::steady_clock::now()) {}
-    ~scope() { watch_.seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+    ~scope() {
+      watch_.seconds_ +=
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
     scope(const scope&) = delete;
     scope& operator=(const scope&) = delete;
 

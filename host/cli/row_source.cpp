@@ -12,7 +12,8 @@
 namespace zcmoe::cli {
 namespace {
 
-// Large enough to hide the cost of a call, small enough to stay far below the memory of any machine.
+// Large enough to hide the cost of a call, small enough to stay far below the memory of any
+// machine.
 constexpr std::int64_t csv_block_rows = std::int64_t{1} << 17;
 constexpr std::int64_t npy_block_rows = std::int64_t{1} << 20;
 
@@ -64,7 +65,9 @@ class csv_rows final : public row_source {
   const char* format() const override { return "csv"; }
   std::string first_unparsable() const override { return first_unparsable_; }
   double done() const override {
-    return input_.size() > 0 ? static_cast<double>(input_.position()) / static_cast<double>(input_.size()) : -1.0;
+    return input_.size() > 0
+               ? static_cast<double>(input_.position()) / static_cast<double>(input_.size())
+               : -1.0;
   }
   std::int64_t rows() const override { return -1; }
   std::int64_t bytes() const override { return input_.position(); }
@@ -86,7 +89,8 @@ class csv_rows final : public row_source {
     for (unsigned char& row : flags) {
       unsigned renumbered = 0;
       for (std::size_t role = 0; role < slot_of_role_.size(); ++role) {
-        if (slot_of_role_[role] >= 0 && (row >> slot_of_role_[role] & 1) != 0) renumbered |= 1u << role;
+        if (slot_of_role_[role] >= 0 && (row >> slot_of_role_[role] & 1) != 0)
+          renumbered |= 1u << role;
       }
       row = static_cast<unsigned char>(renumbered);
     }
@@ -104,11 +108,13 @@ class csv_rows final : public row_source {
 
 class npy_rows final : public row_source {
  public:
-  explicit npy_rows(std::vector<std::optional<npy_file>> files) : files_(std::move(files)), copies_(files_.size()) {
+  explicit npy_rows(std::vector<std::optional<npy_file>> files)
+      : files_(std::move(files)), copies_(files_.size()) {
     const npy_file& first = *files_.front();
     for (const auto& file : files_) {
       if (file.has_value() && file->rows() != first.rows()) {
-        fail(file->name(), " has ", file->rows(), " rows, but ", first.name(), " has ", first.rows());
+        fail(file->name(), " has ", file->rows(), " rows, but ", first.name(), " has ",
+             first.rows());
       }
     }
     num_rows_ = first.rows();
@@ -131,7 +137,9 @@ class npy_rows final : public row_source {
 
   void make_rewindable() override {}
   void rewind() override { given_ = next_row_ = 0; }
-  bool has(std::size_t role) const override { return role < files_.size() && files_[role].has_value(); }
+  bool has(std::size_t role) const override {
+    return role < files_.size() && files_[role].has_value();
+  }
   zcmoe_dtype dtype(std::size_t role) const override { return files_[role]->dtype(); }
   std::string column_name(std::size_t) override { return {}; }
   const char* format() const override { return "npy"; }
@@ -154,7 +162,8 @@ class npy_rows final : public row_source {
       // A header of odd length: the library reads only whole, aligned elements.
       std::vector<double>& copy = copies_[role];
       copy.resize(static_cast<std::size_t>(rows));
-      if (rows > 0) std::memcpy(copy.data(), data, static_cast<std::size_t>(rows * element_size(file.dtype())));
+      if (rows > 0)
+        std::memcpy(copy.data(), data, static_cast<std::size_t>(rows * element_size(file.dtype())));
       return {copy.data(), file.dtype(), 1};
     }
     return {data, file.dtype(), 1};
@@ -171,7 +180,8 @@ bool ends_in_npy(const std::string& path) {
   return path.size() > 4 && path.compare(path.size() - 4, 4, ".npy") == 0;
 }
 
-std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table, const std::vector<column_role>& roles) {
+std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table,
+                                     const std::vector<column_role>& roles) {
   if (table.inputs.size() > roles.size()) {
     fail_usage(table.inputs.size(), " NPY files given; the command takes at most ", roles.size());
   }
@@ -181,11 +191,13 @@ std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table
     const bool positional = role < table.inputs.size();
     const std::string& option = roles[role].option;
     if (positional && !roles[role].value.empty()) {
-      fail_usage(option, " ", roles[role].value, ": this column is already given by ", table.inputs[role]);
+      fail_usage(option, " ", roles[role].value, ": this column is already given by ",
+                 table.inputs[role]);
     }
     if (!positional && roles[role].value.empty()) {
       if (roles[role].required) {
-        fail_usage(option, " is missing: after ", table.inputs[0], " name the NPY file of this column");
+        fail_usage(option, " is missing: after ", table.inputs[0],
+                   " name the NPY file of this column");
       }
       continue;
     }
@@ -199,20 +211,25 @@ std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table
 
 }  // namespace
 
-std::unique_ptr<row_source> open_rows(const table_choice& table, const std::vector<column_role>& roles) {
-  if (table.inputs.empty()) fail_usage("no input: name a CSV file, NPY files, or - for standard input");
+std::unique_ptr<row_source> open_rows(const table_choice& table,
+                                      const std::vector<column_role>& roles) {
+  if (table.inputs.empty())
+    fail_usage("no input: name a CSV file, NPY files, or - for standard input");
   if (std::count(table.inputs.begin(), table.inputs.end(), "-") > 1) {
     fail_usage("standard input (-) can be read as one input only");
   }
   input_file first(table.inputs[0]);
   if (first.is_npy()) return open_npy(std::move(first), table, roles);
-  if (ends_in_npy(table.inputs[0])) fail(table.inputs[0], ": not an NPY file: it does not begin with \\x93NUMPY");
+  if (ends_in_npy(table.inputs[0]))
+    fail(table.inputs[0], ": not an NPY file: it does not begin with \\x93NUMPY");
   if (table.inputs.size() > 1) {
-    fail_usage(table.inputs.size(), " inputs given, but ", first.name(), " is a CSV file, which comes alone");
+    fail_usage(table.inputs.size(), " inputs given, but ", first.name(),
+               " is a CSV file, which comes alone");
   }
   for (const column_role& role : roles) {
     if (role.required && role.value.empty()) {
-      fail_usage(role.option, " is missing: name the column of ", first.name(), " (its header text or its number)");
+      fail_usage(role.option, " is missing: name the column of ", first.name(),
+                 " (its header text or its number)");
     }
   }
   return std::make_unique<csv_rows>(std::move(first), table.csv, roles);

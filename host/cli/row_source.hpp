@@ -1,5 +1,5 @@
-// Rows of a table, a block at a time and as often as needed, whatever the table is: one CSV file with named columns, or
-// one NPY file per column. Blocks of NPY files point into the mapped file.
+// Rows of a table, a block at a time and as often as needed, whatever the table is: one CSV file
+// with named columns, or one NPY file per column. Blocks of NPY files point into the mapped file.
 #pragma once
 
 #include "csv_reader.hpp"
@@ -22,16 +22,20 @@ struct column_role {
 };
 
 struct table_choice {
-  std::vector<std::string> inputs;  // one CSV file, or NPY files in the order of the roles; "-": standard input
+  std::vector<std::string>
+      inputs;  // one CSV file, or NPY files in the order of the roles; "-": standard input
   csv_options csv;
 };
 
 struct row_block {
-  std::array<zcmoe_array, max_columns> columns{};  // data is null where the table has no such column
-  std::int64_t first_row = 0;                      // 0-based number of the first row in the table
+  std::array<zcmoe_array, max_columns>
+      columns{};               // data is null where the table has no such column
+  std::int64_t first_row = 0;  // 0-based number of the first row in the table
   std::int64_t rows = 0;
-  const unsigned char* missing = nullptr;     // CSV: a row, bit k: column k has no value (and reads NaN)
-  const unsigned char* unparsable = nullptr;  // CSV: a row, bit k: column k is no number (and reads NaN)
+  const unsigned char* missing =
+      nullptr;  // CSV: a row, bit k: column k has no value (and reads NaN)
+  const unsigned char* unparsable =
+      nullptr;  // CSV: a row, bit k: column k is no number (and reads NaN)
 };
 
 class row_source {
@@ -40,7 +44,8 @@ class row_source {
 
   /// The next rows, valid until the next call; false at the end.
   virtual bool next(row_block& block) = 0;
-  /// Makes rewind() possible; before the first row is read. Standard input is copied to a temporary file.
+  /// Makes rewind() possible; before the first row is read. Standard input is copied to a temporary
+  /// file.
   virtual void make_rewindable() = 0;
   virtual void rewind() = 0;
 
@@ -61,8 +66,10 @@ class row_source {
   virtual std::int64_t bytes() const = 0;
 };
 
-/// Opens the table; fails if files do not fit each other. Missing or contradictory arguments are usage errors.
-std::unique_ptr<row_source> open_rows(const table_choice& table, const std::vector<column_role>& roles);
+/// Opens the table; fails if files do not fit each other. Missing or contradictory arguments are
+/// usage errors.
+std::unique_ptr<row_source> open_rows(const table_choice& table,
+                                      const std::vector<column_role>& roles);
 
 /// Element i of a column.
 inline double element(const zcmoe_array& column, std::int64_t i) {

@@ -49,8 +49,8 @@ void row_triage::classify_typed(const row_block& block, const X* x, const Y* y) 
     } else if (weighted && (fate = weight_fate(block, i)) == row_missing_weight) {
     } else if (y != nullptr && !std::isfinite(y[i])) {
       if (rules_.error_on_nonfinite_target) {
-        fail("row ", block.first_row + i + 1, ": the target is ", std::isnan(y[i]) ? "missing" : "infinite",
-             " (--nonfinite-targets error)");
+        fail("row ", block.first_row + i + 1, ": the target is ",
+             std::isnan(y[i]) ? "missing" : "infinite", " (--nonfinite-targets error)");
       }
       fate = std::isnan(y[i]) ? row_missing_target : row_infinite_target;
     } else if (fate == row_zero_weight) {
@@ -72,10 +72,12 @@ void row_triage::classify_typed(const row_block& block, const X* x, const Y* y) 
 }
 
 row_fate row_triage::weight_fate(const row_block& block, std::int64_t i) const {
-  if (block.missing != nullptr && (block.missing[i] >> column_weights & 1) != 0) return row_missing_weight;
+  if (block.missing != nullptr && (block.missing[i] >> column_weights & 1) != 0)
+    return row_missing_weight;
   const double weight = element(block.columns[column_weights], i);
   if (!(weight >= 0) || std::isinf(weight)) {
-    fail("row ", block.first_row + i + 1, ": the weight is ", weight, "; weights are finite and not negative");
+    fail("row ", block.first_row + i + 1, ": the weight is ", weight,
+         "; weights are finite and not negative");
   }
   return weight == 0 ? row_zero_weight : row_used;
 }

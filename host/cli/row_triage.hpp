@@ -1,6 +1,6 @@
-// What becomes of each row of a fit: used, or skipped for one reason. The rules are those of zcmoe_fit_add; deciding
-// them here too gives every row exactly one reason, for training and held-out rows alike, and error texts that name
-// the row of the table.
+// What becomes of each row of a fit: used, or skipped for one reason. The rules are those of
+// zcmoe_fit_add; deciding them here too gives every row exactly one reason, for training and
+// held-out rows alike, and error texts that name the row of the table.
 #pragma once
 
 #include "row_source.hpp"
@@ -36,12 +36,12 @@ struct fate_text {
 extern const std::array<fate_text, num_row_fates> fate_texts;
 
 struct triage_rules {
-  bool needs_target = true;   // rows without a target are skipped
+  bool needs_target = true;  // rows without a target are skipped
   bool error_on_nan_input = false;
   bool error_on_nonfinite_target = false;
-  bool nan_segment = false;   // rows with a missing input are used
-  bool limited = false;       // rows outside the range are skipped
-  double lo = 0;              // range, as the model cuts it
+  bool nan_segment = false;  // rows with a missing input are used
+  bool limited = false;      // rows outside the range are skipped
+  double lo = 0;             // range, as the model cuts it
   double hi = 0;
   bool lo_included = true;
   bool hi_included = true;
@@ -51,7 +51,8 @@ class row_triage {
  public:
   explicit row_triage(const triage_rules& rules) : rules_(rules) {}
 
-  /// One fate per row of the block. Fails on a weight that is negative, infinite or (NPY) NaN, and as the rules say.
+  /// One fate per row of the block. Fails on a weight that is negative, infinite or (NPY) NaN, and
+  /// as the rules say.
   const std::vector<row_fate>& classify(const row_block& block);
 
  private:

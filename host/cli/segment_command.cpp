@@ -1,4 +1,5 @@
-// zcmoe segment: where the cuts go, from a range, from data, or from a table of density and slope. One edge a line.
+// zcmoe segment: where the cuts go, from a range, from data, or from a table of density and slope.
+// One edge a line.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "edge_table.hpp"
@@ -41,14 +42,17 @@ void check_arguments(segment_arguments& arguments) {
     if (arguments.point_density.empty() && (arguments.density.empty() || arguments.slope.empty())) {
       fail_usage("--density and --slope go together; --point-density stands alone");
     }
-    if (!arguments.point_density.empty() && (!arguments.density.empty() || !arguments.slope.empty())) {
-      fail_usage("--point-density says where the cuts lie; --density and --slope are not used with it");
+    if (!arguments.point_density.empty() &&
+        (!arguments.density.empty() || !arguments.slope.empty())) {
+      fail_usage(
+          "--point-density says where the cuts lie; --density and --slope are not used with it");
     }
     if (segmentation.kind != segmentation_optimal) {
       fail_usage("--segmentation ", word_of(segmentation_words, segmentation.kind),
                  ": a table of densities goes with optimal");
     }
-    if (segmentation.range.has_value()) fail_usage("--range: a table of densities brings its own range");
+    if (segmentation.range.has_value())
+      fail_usage("--range: a table of densities brings its own range");
     if (!arguments.y.empty() || !arguments.weights.empty()) {
       fail_usage("--y and --weights: a table of densities has neither");
     }
@@ -79,8 +83,8 @@ edge_table edges_from_density_table(const segment_arguments& arguments) {
     for (std::size_t k = 0; k < columns.size(); ++k) {
       for (std::int64_t i = 0; i < block.rows; ++i) {
         if (block.missing != nullptr && (block.missing[i] >> k & 1) != 0) {
-          fail(arguments.table.inputs[0], ": row ", block.first_row + i + 1, " has no value in the column of ",
-               roles[k].option);
+          fail(arguments.table.inputs[0], ": row ", block.first_row + i + 1,
+               " has no value in the column of ", roles[k].option);
         }
         columns[k].push_back(element(block.columns[k], i));
       }
@@ -93,11 +97,12 @@ edge_table edges_from_density_table(const segment_arguments& arguments) {
   table.edges.resize(static_cast<std::size_t>(segmentation.segments) + 1);
   std::int64_t built = 0;
   if (point) {
-    check(zcmoe_segment_density_table(columns[0].data(), columns[1].data(), grid_size, segmentation.segments, &options,
-                                      table.edges.data(), &built));
-  } else {
-    check(zcmoe_segment_optimal_table(columns[0].data(), columns[1].data(), columns[2].data(), grid_size,
+    check(zcmoe_segment_density_table(columns[0].data(), columns[1].data(), grid_size,
                                       segmentation.segments, &options, table.edges.data(), &built));
+  } else {
+    check(zcmoe_segment_optimal_table(columns[0].data(), columns[1].data(), columns[2].data(),
+                                      grid_size, segmentation.segments, &options,
+                                      table.edges.data(), &built));
   }
   table.edges.resize(static_cast<std::size_t>(built) + 1);
   return table;
@@ -106,12 +111,14 @@ edge_table edges_from_density_table(const segment_arguments& arguments) {
 edge_table edges_from_data(const segment_arguments& arguments) {
   const segmentation_choice& segmentation = arguments.segmentation;
   const bool needs_target = segmentation.kind == segmentation_optimal;
-  const std::vector<column_role> roles{
-      {"--x", arguments.x, true}, {"--y", arguments.y, needs_target}, {"--weights", arguments.weights, false}};
+  const std::vector<column_role> roles{{"--x", arguments.x, true},
+                                       {"--y", arguments.y, needs_target},
+                                       {"--weights", arguments.weights, false}};
   const auto rows = open_rows(arguments.table, roles);
   stopwatch reading;
   stopwatch segmenting;
-  return edges_from_rows(segmentation, *rows, needs_target, row_split(), !arguments.talk.quiet, reading, segmenting);
+  return edges_from_rows(segmentation, *rows, needs_target, row_split(), !arguments.talk.quiet,
+                         reading, segmenting);
 }
 
 void segment(const segment_arguments& arguments) {
@@ -128,8 +135,9 @@ void segment(const segment_arguments& arguments) {
   if (arguments.talk.json) {
     nlohmann::ordered_json json;
     json["version"] = zcmoe_version();
-    json["segmentation"] =
-        arguments.point_density.empty() ? word_of(segmentation_words, arguments.segmentation.kind) : "point-density";
+    json["segmentation"] = arguments.point_density.empty()
+                               ? word_of(segmentation_words, arguments.segmentation.kind)
+                               : "point-density";
     json["segments_asked"] = arguments.segmentation.segments;
     json["segments"] = table.segments();
     json["rows"] = table.rows;
@@ -147,9 +155,11 @@ void segment(const segment_arguments& arguments) {
     }
   }
   output.commit();
-  if (table.segments() < arguments.segmentation.segments && !arguments.talk.quiet && !arguments.talk.json) {
+  if (table.segments() < arguments.segmentation.segments && !arguments.talk.quiet &&
+      !arguments.talk.json) {
     std::fprintf(stderr, "%s segments instead of %s: equal or adjacent edges were joined\n",
-                 grouped(table.segments()).c_str(), grouped(arguments.segmentation.segments).c_str());
+                 grouped(table.segments()).c_str(),
+                 grouped(arguments.segmentation.segments).c_str());
   }
 }
 
@@ -158,13 +168,18 @@ void segment(const segment_arguments& arguments) {
 command_body add_segment_command(CLI::App& app) {
   auto arguments = std::make_shared<segment_arguments>();
   add_table_options(app, arguments->table, false);
-  app.add_option("--x", arguments->x, "input column, or the column of the grid")->type_name("COLUMN");
-  app.add_option("--y", arguments->y, "from data: target column, for optimal")->type_name("COLUMN");
-  app.add_option("--weights", arguments->weights, "from data: column of row weights")->type_name("COLUMN");
-  app.add_option("--density", arguments->density, "from a table: column of the input density p")->type_name("COLUMN");
-  app.add_option("--slope", arguments->slope, "from a table: column of the slope of the regression function")
+  app.add_option("--x", arguments->x, "input column, or the column of the grid")
       ->type_name("COLUMN");
-  app.add_option("--point-density", arguments->point_density, "from a table: column of the density of the cuts itself")
+  app.add_option("--y", arguments->y, "from data: target column, for optimal")->type_name("COLUMN");
+  app.add_option("--weights", arguments->weights, "from data: column of row weights")
+      ->type_name("COLUMN");
+  app.add_option("--density", arguments->density, "from a table: column of the input density p")
+      ->type_name("COLUMN");
+  app.add_option("--slope", arguments->slope,
+                 "from a table: column of the slope of the regression function")
+      ->type_name("COLUMN");
+  app.add_option("--point-density", arguments->point_density,
+                 "from a table: column of the density of the cuts itself")
       ->type_name("COLUMN");
   add_segmentation_options(app, arguments->segmentation);
   app.add_option("-o,--output", arguments->output, "file to write; - is standard output")
@@ -172,14 +187,17 @@ command_body add_segment_command(CLI::App& app) {
       ->capture_default_str();
   add_talk_options(app, arguments->talk, "a JSON object instead of one edge a line");
   app.footer(
-      "Prints the edges a_0 < a_1 < ... < a_m, one a line, with 17 digits: `zcmoe fit --edges` reads them back exactly.\n"
+      "Prints the edges a_0 < a_1 < ... < a_m, one a line, with 17 digits: `zcmoe fit --edges` "
+      "reads them back exactly.\n"
       "Examples:\n"
       "  zcmoe segment --segmentation uniform --range 0:1 --segments 8\n"
       "  zcmoe segment data.csv --x distance --segmentation quantile --segments 10\n"
       "  zcmoe segment data.csv --x distance --y air_time --segmentation optimal --segments 64\n"
-      "  zcmoe segment table.csv --x x --density p --slope dbeta --segmentation optimal --segments 8\n"
+      "  zcmoe segment table.csv --x x --density p --slope dbeta --segmentation optimal --segments "
+      "8\n"
       "  zcmoe segment table.csv --x x --point-density lambda --segments 8\n"
-      "The optimal cuts follow (p slope^2)^(1/3): many where inputs are frequent and the target changes fast.");
+      "The optimal cuts follow (p slope^2)^(1/3): many where inputs are frequent and the target "
+      "changes fast.");
   return [arguments] {
     check_arguments(*arguments);
     segment(*arguments);

@@ -1,5 +1,6 @@
-// The choice in a group of 2^j rows is a walk down a binary tree, one hashed turn a level, so that halving the sample
-// keeps exactly the rows that the coarser sample would have chosen from the start.
+// The choice in a group of 2^j rows is a walk down a binary tree, one hashed turn a level, so that
+// halving the sample keeps exactly the rows that the coarser sample would have chosen from the
+// start.
 #include "table_sample.hpp"
 
 #include <algorithm>
@@ -12,7 +13,8 @@ namespace {
 
 /// Which half of group `group` of 2^(level + 1) rows is kept: 0 or 1.
 std::int64_t turn(int level, std::int64_t group) {
-  return static_cast<std::int64_t>(XXH3_64bits_withSeed(&group, sizeof group, static_cast<XXH64_hash_t>(level)) >> 63);
+  return static_cast<std::int64_t>(
+      XXH3_64bits_withSeed(&group, sizeof group, static_cast<XXH64_hash_t>(level)) >> 63);
 }
 
 }  // namespace

@@ -180,11 +180,13 @@ ZCMOE_API zcmoe_status zcmoe_segment_uniform(double lo, double hi, int64_t num_s
 /* Checks edges given by the user: finite, strictly increasing, m >= 1. The error names the first bad index. O(m). */
 ZCMOE_API zcmoe_status zcmoe_segment_check(const double* edges, int64_t num_segments);
 
-/* Segments of equal mass from data (host memory): a_i is the smallest sample x with (weight of samples <= x) >=
- * (i/m) of all weight, for 0 < i < m; a_0 = min, a_m = max. NaN and infinite inputs are left out, as are rows of
- * weight 0. weights.data may be NULL. Repeated edges are removed, hence *num_built. All samples equal to v: one
- * segment [v, next double above v]. DATA if no finite input is left, or a weight is negative or not finite.
- * Cost: one sort of n doubles; extra memory 8 (weighted: 16) bytes a row. Does not depend on the order of rows. */
+/* Segments of equal mass from data (host memory): a_i is the sample value with the weight of samples < a_i nearest to
+ * (i/m) of all weight (the lower one if two are equally near), for 0 < i < m; a_0 = min, a_m = max, or the next double
+ * above max where max itself is a cut and so has a segment of its own. NaN and infinite inputs are left out, as are
+ * rows of weight 0; weights.data may be NULL; sums of weights are compared in twice double's precision. Repeated edges
+ * are removed, hence *num_built. All samples equal to v: one segment [v, next double above v]. DATA if no finite input
+ * is left, or a weight is negative or not finite. Does not depend on the order of rows.
+ * Cost: one sort of n doubles; extra memory 8 (weighted: 16) bytes a row. */
 ZCMOE_API zcmoe_status zcmoe_segment_quantile(zcmoe_array x, zcmoe_array weights, int64_t n, int64_t num_segments,
                                               double* edges, int64_t* num_built);
 
@@ -204,13 +206,16 @@ typedef struct zcmoe_density_options {
  * inf{x : G(x) >= u}; a_0 = lo, a_m = hi. Plateaus (b' = 0) and gaps (p = 0) get no edges inside. If p b'^2 is zero
  * everywhere the table is uniform. Accurate to 1e-9 (hi - lo) for smooth functions, also where lambda* has zeros.
  * NUMERIC if a function answers NaN, infinity or (p) a negative number, or the integral does not converge.
- * Source: Panter & Dite 1951; Dar 2025, theorem 3. Cost about 10^4 evaluations + 60 m. */
+ * The functions are not evaluated at lo and hi themselves, unless the range is two neighbouring doubles.
+ * Source: Panter & Dite 1951; Dar 2025, theorem 3. Cost: about 10^4 evaluations of each function, more at zeros and
+ * jumps (at most about 10^6), 15 for each panel that holds an edge, and a root finding without evaluations an edge. */
 ZCMOE_API zcmoe_status zcmoe_segment_optimal(zcmoe_function density, zcmoe_function slope, void* user, double lo,
                                              double hi, int64_t num_segments, const zcmoe_density_options* options,
                                              double* edges, int64_t* num_built);
 
 /* The same from tables: grid[num_grid] strictly increasing and finite, num_grid >= 2, density[num_grid] >= 0,
- * slope[num_grid]; between grid points shape-preserving cubic interpolation. The range is [grid[0], grid[last]]. */
+ * slope[num_grid]; between grid points shape-preserving cubic interpolation
+ * (straight lines for two or three points). The range is [grid[0], grid[last]]. */
 ZCMOE_API zcmoe_status zcmoe_segment_optimal_table(const double* grid, const double* density, const double* slope,
                                                    int64_t num_grid, int64_t num_segments,
                                                    const zcmoe_density_options* options, double* edges,
@@ -236,9 +241,11 @@ typedef struct zcmoe_plug_in_options {
 
 /* The optimal segmentation from samples alone (host memory): a pilot of about 2 n^(1/4) equal-mass bins, each halved,
  * estimates p and b'^2 (bias-corrected half differences, smoothed 1-2-1); lambda = (p b'^2 + delta)^(1/3) mixed with
- * the uniform density; the compander of its piecewise linear integral; then segments that would hold fewer than
- * min_count samples are merged with a neighbour, hence *num_built. Rows with a NaN or infinite x or y, or weight 0,
- * are left out. Does not depend on the order of rows. DATA if no row is left. Cost: one sort of n doubles. */
+ * the uniform density; the compander of its piecewise linear integral; then segments that hold fewer than
+ * min_count rows are merged with a neighbour, hence *num_built. If the slope estimate is zero everywhere, the uniform
+ * table, so merged. Rows with a NaN or infinite x or y, or weight 0,
+ * are left out. Does not depend on the order of rows. DATA if no row is left. Cost: one sort of n doubles; extra memory
+ * 24 bytes a row. */
 ZCMOE_API zcmoe_status zcmoe_segment_optimal_from_data(zcmoe_array x, zcmoe_array y, zcmoe_array weights, int64_t n,
                                                        int64_t num_segments, const zcmoe_plug_in_options* options,
                                                        double* edges, int64_t* num_built);
@@ -304,6 +311,7 @@ typedef struct zcmoe_model_options {
 ZCMOE_API zcmoe_status zcmoe_model_create(zcmoe_context* context, const double* edges, const double* constants,
                                           int64_t num_segments, const zcmoe_model_options* options,
                                           zcmoe_model** model);
+/* NULL is allowed. Work that uses the model must be done: its device memory is freed at once. */
 ZCMOE_API zcmoe_status zcmoe_model_destroy(zcmoe_model* model);
 
 /* The model file is a safetensors container (docs/model-file.md). save: temporary file beside path, flush, fsync,
@@ -402,6 +410,7 @@ typedef struct zcmoe_fit_options {
 ZCMOE_API zcmoe_status zcmoe_fit_create(zcmoe_context* context, const double* edges, int64_t num_segments,
                                         const zcmoe_model_options* model_options,
                                         const zcmoe_fit_options* fit_options, zcmoe_fit** fit);
+/* NULL is allowed. Work that uses the fit must be done. */
 ZCMOE_API zcmoe_status zcmoe_fit_destroy(zcmoe_fit* fit);
 
 /* Workspace with which zcmoe_fit_add does n rows at full speed; 0 on the CPU engine. Monotone in n, constant above

@@ -1,6 +1,8 @@
-// Runs a libFuzzer target without libFuzzer: every file of the folders named, then random changes of them.
+// Runs a libFuzzer target without libFuzzer: every file of the folders named, then random changes
+// of them.
 //   fuzz_... [--runs N] [--seed S] [--keep FILE] FOLDER_OR_FILE ...
-// The same seed gives the same inputs. --keep writes each input before it runs, so that a crash leaves its cause.
+// The same seed gives the same inputs. --keep writes each input before it runs, so that a crash
+// leaves its cause.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -33,10 +35,12 @@ class mutator {
  public:
   explicit mutator(std::uint64_t seed) : random_(seed) {}
 
-  std::size_t below(std::size_t limit) { return limit == 0 ? 0 : static_cast<std::size_t>(random_() % limit); }
+  std::size_t below(std::size_t limit) {
+    return limit == 0 ? 0 : static_cast<std::size_t>(random_() % limit);
+  }
 
-  /// One to eight changes: bits, bytes, digits of the header, 8-byte values of the data, pieces moved, cut or taken
-  /// from another input.
+  /// One to eight changes: bits, bytes, digits of the header, 8-byte values of the data, pieces
+  /// moved, cut or taken from another input.
   void change(std::string& bytes, const std::string& other) {
     for (std::size_t k = 1 + below(below(4) == 0 ? 8 : 2); k > 0; --k) change_once(bytes, other);
   }

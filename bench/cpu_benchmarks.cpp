@@ -1,0 +1,268 @@
+// Benchmarks on the CPU: the engine on one thread (cpu1) and on all (cpu), the memory limit (copy, read) and what one
+// would write without the library: std (upper_bound and a look-up) and plain (upper_bound and sums in double).
+#include "benchmarks.hpp"
+#include "memory_limits.hpp"
+#include "workload.hpp"
+
+#include <zcmoe/zcmoe.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+#include <type_traits>
+
+namespace zcmoe::bench {
+namespace {
+
+template <class Body>
+double seconds_of(const Body& body) {
+  const auto start = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+context context_of(int threads) {
+  zcmoe_context_options options = context_options();
+  options.engine = ZCMOE_ENGINE_CPU;
+  options.num_threads = threads;
+  return context(options);
+}
+
+/// A number per segment that no neighbour shares.
+std::vector<double> constants_of(std::int64_t num_segments) {
+  std::vector<double> constants(static_cast<std::size_t>(num_segments));
+  for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = static_cast<double>(i) - 0.25;
+  return constants;
+}
+
+template <class T>
+std::size_t segment_by_upper_bound(const std::vector<double>& edges, T x) {
+  const auto inner = edges.begin() + 1;
+  return static_cast<std::size_t>(std::upper_bound(inner, edges.end() - 1, static_cast<double>(x)) - inner);
+}
+
+// ----------------------------------------------------------------- predict
+
+template <class T>
+struct predict_data {
+  predict_data(int threads, distribution of, std::int64_t num_segments, std::int64_t rows)
+      : edges(edges_of(of, num_segments)),
+        constants(constants_of(num_segments)),
+        narrow(constants.begin(), constants.end()),
+        x(inputs_of<T>(of, edges, rows)),
+        answers(rows),
+        copy(rows),
+        owner(context_of(threads)),
+        tables(owner, edges, constants) {}
+
+  void predict_with_library() const {
+    zcmoe_predict_outputs outputs = predict_outputs();
+    outputs.values = output(answers.data());
+    tables.predict(array(x.data()), x.size(), outputs, nullptr);
+  }
+  void predict_with_std() const {
+    for (std::int64_t i = 0; i < x.size(); ++i) answers.data()[i] = narrow[segment_by_upper_bound(edges, x.data()[i])];
+  }
+  /// Nobody should time wrong answers.
+  void check_answers() const {
+    for (std::int64_t i = 0; i < x.size(); i += 257) {
+      if (answers.data()[i] != narrow[segment_by_upper_bound(edges, x.data()[i])]) {
+        throw std::runtime_error("row " + std::to_string(i) + " has a wrong answer");
+      }
+    }
+  }
+
+  std::vector<double> edges;
+  std::vector<double> constants;
+  std::vector<T> narrow;
+  aligned_array<T> x;
+  aligned_array<T> answers;
+  aligned_array<T> copy;
+  context owner;
+  model tables;
+};
+
+template <class T>
+void run_predict(benchmark::State& state, const std::string& name, bool with_library, int threads, distribution of,
+                 std::int64_t num_segments, std::int64_t rows) {
+  auto& data = data_for<predict_data<T>>(
+      name, [&] { return std::make_shared<predict_data<T>>(threads, of, num_segments, rows); });
+  const auto bytes = rows * static_cast<std::int64_t>(sizeof(T));
+  measure(
+      state, {rows, 2 * bytes, 2 * bytes, threads},
+      [&] {
+        return seconds_of([&] { with_library ? data.predict_with_library() : data.predict_with_std(); });
+      },
+      [&] {
+        return seconds_of(
+            [&] { streaming_copy(data.copy.data(), data.x.data(), static_cast<std::size_t>(bytes), threads); });
+      });
+  data.check_answers();
+}
+
+// --------------------------------------------------------------------- fit
+
+template <class T>
+struct fit_data {
+  struct sums {
+    double count = 0;
+    double y = 0;
+    double yy = 0;
+  };
+
+  fit_data(int threads, distribution of, std::int64_t num_segments, std::int64_t rows)
+      : edges(edges_of(of, num_segments)),
+        x(inputs_of<T>(of, edges, rows)),
+        y(targets_of(x)),
+        owner(context_of(threads)),
+        exact(owner, edges, model_options(), options()),
+        plain(static_cast<std::size_t>(num_segments)) {
+    check_sums();
+  }
+
+  static zcmoe_fit_options options() {
+    zcmoe_fit_options options = fit_options();
+    options.target_dtype = dtype_of<T>();
+    return options;
+  }
+  /// Goes on adding to one state, as a user with many chunks does; the sums grow, the work does not.
+  void fit_with_library() { exact.add(array(x.data()), array(y.data()), no_array(), x.size(), nullptr, 0, nullptr); }
+  void fit_with_doubles(std::int64_t rows) {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const auto target = static_cast<double>(y.data()[i]);
+      sums& at = plain[segment_by_upper_bound(edges, x.data()[i])];
+      at.count += 1;
+      at.y += target;
+      at.yy += target * target;
+    }
+  }
+  /// Means of some rows, both ways; then both forget them.
+  void check_sums() {
+    const std::int64_t rows = std::min<std::int64_t>(x.size(), 1 << 16);
+    fit some(owner, edges, model_options(), options());
+    some.add(array(x.data()), array(y.data()), no_array(), rows, nullptr, 0, nullptr);
+    const model result = some.finish();
+    const zcmoe_model_info info = result.info();
+    fit_with_doubles(rows);
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      const bool same = static_cast<double>(info.counts[i]) == plain[i].count &&
+                        (info.counts[i] == 0 || std::abs(info.constants[i] - plain[i].y / plain[i].count) < 1e-9);
+      if (!same) throw std::runtime_error("segment " + std::to_string(i) + " has a wrong mean");
+    }
+    std::fill(plain.begin(), plain.end(), sums{});
+  }
+
+  std::vector<double> edges;
+  aligned_array<T> x;
+  aligned_array<T> y;
+  context owner;
+  fit exact;
+  std::vector<sums> plain;
+};
+
+template <class T>
+void run_fit(benchmark::State& state, const std::string& name, bool with_library, int threads, distribution of,
+             std::int64_t num_segments, std::int64_t rows) {
+  auto& data = data_for<fit_data<T>>(
+      name, [&] { return std::make_shared<fit_data<T>>(threads, of, num_segments, rows); });
+  const auto bytes = rows * static_cast<std::int64_t>(sizeof(T));
+  measure(
+      state, {rows, 2 * bytes, 2 * bytes, threads},
+      [&] {
+        return seconds_of([&] { with_library ? data.fit_with_library() : data.fit_with_doubles(rows); });
+      },
+      [&] {
+        return seconds_of([&] {
+          benchmark::DoNotOptimize(streaming_read(data.x.data(), static_cast<std::size_t>(bytes), threads));
+          benchmark::DoNotOptimize(streaming_read(data.y.data(), static_cast<std::size_t>(bytes), threads));
+        });
+      });
+}
+
+// ------------------------------------------------------------------ limits
+
+template <class T>
+struct limit_data {
+  explicit limit_data(std::int64_t rows) : x(rows), y(rows) {}
+  aligned_array<T> x;
+  aligned_array<T> y;
+};
+
+template <class T>
+void run_limit(benchmark::State& state, const std::string& name, bool copies, int threads, std::int64_t rows) {
+  auto& data = data_for<limit_data<T>>(name, [&] { return std::make_shared<limit_data<T>>(rows); });
+  const auto bytes = rows * static_cast<std::int64_t>(sizeof(T));
+  const auto limit = [&] {
+    return seconds_of([&] {
+      if (copies) {
+        streaming_copy(data.y.data(), data.x.data(), static_cast<std::size_t>(bytes), threads);
+      } else {
+        benchmark::DoNotOptimize(streaming_read(data.x.data(), static_cast<std::size_t>(bytes), threads));
+        benchmark::DoNotOptimize(streaming_read(data.y.data(), static_cast<std::size_t>(bytes), threads));
+      }
+    });
+  };
+  measure(state, {rows, 2 * bytes, 2 * bytes, threads}, limit, limit);
+}
+
+// ------------------------------------------------------------ registration
+
+/// Wall time as the bodies measure it; what they throw ends that benchmark alone.
+template <class Run>
+void add(const std::string& name, const Run& run) {
+  benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State& state) {
+    try {
+      run(state, name);
+    } catch (const std::exception& failure) {
+      state.SkipWithError(failure.what());
+    }
+  })->UseManualTime()->Unit(benchmark::kMillisecond);
+}
+
+template <class T>
+void add_limits(int all_threads, std::int64_t rows) {
+  for (const bool copies : {true, false}) {
+    const std::string op = copies ? "copy" : "read";
+    for (const int threads : {1, all_threads}) {
+      add(op + (threads == 1 && all_threads != 1 ? "1/" : "/") + type_name<T>(),
+          [=](benchmark::State& state, const std::string& name) {
+            run_limit<T>(state, name, copies, threads, rows);
+          });
+      if (all_threads == 1) break;
+    }
+  }
+}
+
+template <class T>
+void add_engine(const char* engine, const char* op, int threads, std::int64_t rows) {
+  const bool with_library = std::string(engine).rfind("cpu", 0) == 0;
+  const bool predicts = std::string(op) == "predict";
+  for (const distribution of :
+       {distribution::random, distribution::sorted, distribution::clustered, distribution::hot}) {
+    if (predicts && of == distribution::hot) continue;  // one segment's constant is one cache line: nothing to learn
+    for (const std::int64_t m : all_num_segments) {
+      add(name_of(engine, op, type_name<T>(), name_of(of), m), [=](benchmark::State& state, const std::string& name) {
+        (predicts ? run_predict<T> : run_fit<T>)(state, name, with_library, threads, of, m, rows);
+      });
+    }
+  }
+}
+
+}  // namespace
+
+void register_cpu_benchmarks(const settings& given) {
+  const int all_threads = context_of(0).info().num_threads;
+  add_limits<float>(all_threads, given.rows);
+  add_limits<double>(all_threads, given.rows);
+  for (const char* op : {"predict", "fit"}) {
+    add_engine<float>("cpu1", op, 1, given.rows);
+    add_engine<double>("cpu1", op, 1, given.rows);
+    add_engine<float>("cpu", op, all_threads, given.rows);
+    add_engine<double>("cpu", op, all_threads, given.rows);
+    const char* const alternative = std::string(op) == "predict" ? "std" : "plain";
+    add_engine<float>(alternative, op, 1, given.rows);
+    add_engine<double>(alternative, op, 1, given.rows);
+  }
+}
+
+}  // namespace zcmoe::bench

@@ -1,0 +1,270 @@
+// Benchmarks of the CUDA engine: data in device memory, times from device events, beside a copy in device memory. The
+// only file of the benchmark that calls the CUDA runtime.
+#include "benchmarks.hpp"
+#include "workload.hpp"
+
+#include <zcmoe/zcmoe.hpp>
+
+#include <cuda_runtime_api.h>
+
+#include <stdexcept>
+#include <type_traits>
+
+namespace zcmoe::bench {
+namespace {
+
+void check_cuda(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // the next call shall not report this one's error
+  throw std::runtime_error(std::string(call) + ": " + cudaGetErrorString(status));
+}
+#define CHECK_CUDA(call) check_cuda(call, #call)
+
+template <class T>
+class device_array {
+ public:
+  explicit device_array(std::int64_t n) : bytes_(static_cast<std::size_t>(n) * sizeof(T)) {
+    CHECK_CUDA(cudaMalloc(reinterpret_cast<void**>(&data_), std::max<std::size_t>(bytes_, 1)));
+  }
+  explicit device_array(const aligned_array<T>& host) : device_array(host.size()) {
+    CHECK_CUDA(cudaMemcpy(data_, host.data(), bytes_, cudaMemcpyHostToDevice));
+  }
+  device_array(const device_array&) = delete;
+  device_array& operator=(const device_array&) = delete;
+  ~device_array() { cudaFree(data_); }
+  T* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t bytes_;
+};
+
+/// A stream and two events: seconds that the device spends between them.
+class device_clock {
+ public:
+  device_clock() {
+    CHECK_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    CHECK_CUDA(cudaEventCreate(&start_));
+    CHECK_CUDA(cudaEventCreate(&stop_));
+  }
+  device_clock(const device_clock&) = delete;
+  device_clock& operator=(const device_clock&) = delete;
+  ~device_clock() {
+    cudaEventDestroy(stop_);
+    cudaEventDestroy(start_);
+    cudaStreamDestroy(stream_);
+  }
+  cudaStream_t stream() const { return stream_; }
+  template <class Body>
+  double seconds_of(const Body& body) const {
+    CHECK_CUDA(cudaEventRecord(start_, stream_));
+    body();
+    CHECK_CUDA(cudaEventRecord(stop_, stream_));
+    CHECK_CUDA(cudaEventSynchronize(stop_));
+    float milliseconds = 0;
+    CHECK_CUDA(cudaEventElapsedTime(&milliseconds, start_, stop_));
+    return static_cast<double>(milliseconds) * 1e-3;
+  }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+  cudaEvent_t start_ = nullptr;
+  cudaEvent_t stop_ = nullptr;
+};
+
+/// As measure(), unless the device is emulated: then the work is done once and no time is told.
+template <class Operation, class Limit>
+void measure_device(benchmark::State& state, const amount& work, bool emulated, const Operation& operation,
+                    const Limit& limit) {
+  if (!emulated) {
+    measure(state, work, operation, limit);
+    return;
+  }
+  for (auto _ : state) {
+    operation();
+    state.SetIterationTime(0);
+  }
+  state.SetLabel("emulated device: no times");
+}
+
+template <class T>
+struct predict_data {
+  predict_data(distribution of, std::int64_t num_segments, std::int64_t num_rows)
+      : rows(num_rows),
+        edges(edges_of(of, num_segments)),
+        x(inputs_of<T>(of, edges, rows)),
+        answers(rows),
+        copy(rows),
+        owner(ZCMOE_ENGINE_CUDA),
+        tables(owner, edges, std::vector<double>(static_cast<std::size_t>(num_segments), 1.0)) {}
+
+  std::int64_t rows;
+  std::vector<double> edges;
+  device_array<T> x;
+  device_array<T> answers;
+  device_array<T> copy;
+  context owner;
+  model tables;
+  device_clock clock;
+};
+
+template <class T>
+void run_predict(benchmark::State& state, const std::string& name, distribution of, std::int64_t num_segments,
+                 std::int64_t rows, bool emulated) {
+  auto& data =
+      data_for<predict_data<T>>(name, [&] { return std::make_shared<predict_data<T>>(of, num_segments, rows); });
+  zcmoe_predict_outputs outputs = predict_outputs();
+  outputs.values = output(data.answers.data());
+  const auto bytes = static_cast<std::int64_t>(2 * data.x.bytes());
+  measure_device(
+      state, {rows, bytes, bytes, 0}, emulated,
+      [&] {
+        return data.clock.seconds_of(
+            [&] { data.tables.predict(array(data.x.data()), rows, outputs, data.clock.stream()); });
+      },
+      [&] {
+        return data.clock.seconds_of([&] {
+          CHECK_CUDA(cudaMemcpyAsync(data.copy.data(), data.x.data(), data.x.bytes(), cudaMemcpyDeviceToDevice,
+                                     data.clock.stream()));
+        });
+      });
+}
+
+template <class T>
+struct fit_data {
+  fit_data(distribution of, std::int64_t num_segments, std::int64_t rows)
+      : fit_data(edges_of(of, num_segments), of, rows) {}
+  fit_data(std::vector<double> edges, distribution of, std::int64_t rows)
+      : fit_data(edges, inputs_of<T>(of, edges, rows)) {}
+  fit_data(const std::vector<double>& edges, const aligned_array<T>& host)
+      : x(host),
+        y(targets_of(host)),
+        copy(host.size()),
+        owner(ZCMOE_ENGINE_CUDA),
+        exact(owner, edges, model_options(), options()),
+        workspace(static_cast<std::int64_t>(exact.workspace(host.size()))) {}
+
+  static zcmoe_fit_options options() {
+    zcmoe_fit_options options = fit_options();
+    options.target_dtype = dtype_of<T>();
+    return options;
+  }
+
+  device_array<T> x;
+  device_array<T> y;
+  device_array<T> copy;
+  context owner;
+  fit exact;
+  device_array<unsigned char> workspace;
+  device_clock clock;
+};
+
+/// The limit of a fit is the same copy: reading x and writing as much moves the bytes that reading x and y moves.
+template <class T>
+void run_fit(benchmark::State& state, const std::string& name, distribution of, std::int64_t num_segments,
+             std::int64_t rows, bool emulated) {
+  auto& data = data_for<fit_data<T>>(name, [&] { return std::make_shared<fit_data<T>>(of, num_segments, rows); });
+  const auto bytes = static_cast<std::int64_t>(2 * data.x.bytes());
+  measure_device(
+      state, {rows, bytes, bytes, 0}, emulated,
+      [&] {
+        return data.clock.seconds_of([&] {
+          data.exact.add(array(data.x.data()), array(data.y.data()), no_array(), rows, data.workspace.data(),
+                         data.workspace.bytes(), data.clock.stream());
+        });
+      },
+      [&] {
+        return data.clock.seconds_of([&] {
+          CHECK_CUDA(cudaMemcpyAsync(data.copy.data(), data.x.data(), data.x.bytes(), cudaMemcpyDeviceToDevice,
+                                     data.clock.stream()));
+        });
+      });
+}
+
+template <class T>
+struct copy_data {
+  explicit copy_data(std::int64_t rows) : from(rows), to(rows) {
+    CHECK_CUDA(cudaMemset(from.data(), 0, from.bytes()));
+  }
+  device_array<T> from;
+  device_array<T> to;
+  device_clock clock;
+};
+
+template <class T>
+void run_copy(benchmark::State& state, const std::string& name, std::int64_t rows, bool emulated) {
+  auto& data = data_for<copy_data<T>>(name, [&] { return std::make_shared<copy_data<T>>(rows); });
+  const auto bytes = static_cast<std::int64_t>(2 * data.from.bytes());
+  const auto copy = [&] {
+    return data.clock.seconds_of([&] {
+      CHECK_CUDA(cudaMemcpyAsync(data.to.data(), data.from.data(), data.from.bytes(), cudaMemcpyDeviceToDevice,
+                                 data.clock.stream()));
+    });
+  };
+  measure_device(state, {rows, bytes, bytes, 0}, emulated, copy, copy);
+}
+
+template <class Run>
+void add(const std::string& name, bool emulated, const Run& run) {
+  auto* const added = benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State& state) {
+    try {
+      run(state, name);
+    } catch (const std::exception& failure) {
+      state.SkipWithError(failure.what());
+    }
+  });
+  added->UseManualTime()->Unit(benchmark::kMillisecond);
+  if (emulated) added->Iterations(1)->Repetitions(1);
+}
+
+template <class T>
+void add_all(std::int64_t rows, bool emulated) {
+  add(std::string("cuda/copy/") + type_name<T>(), emulated,
+      [=](benchmark::State& state, const std::string& name) { run_copy<T>(state, name, rows, emulated); });
+  for (const bool predicts : {true, false}) {
+    for (const distribution of :
+         {distribution::random, distribution::sorted, distribution::clustered, distribution::hot}) {
+      if (predicts && of == distribution::hot) continue;
+      for (const std::int64_t m : all_num_segments) {
+        add(name_of("cuda", predicts ? "predict" : "fit", type_name<T>(), name_of(of), m), emulated,
+            [=](benchmark::State& state, const std::string& name) {
+              (predicts ? run_predict<T> : run_fit<T>)(state, name, of, m, rows, emulated);
+            });
+      }
+    }
+  }
+}
+
+/// As many rows as asked for, or the power of two that a quarter of the free memory holds: x, y and the copy in
+/// float64; the rest is for states of a million segments and the sort.
+std::int64_t rows_that_fit(std::int64_t asked) {
+  std::size_t free_bytes = 0;
+  std::size_t all_bytes = 0;
+  CHECK_CUDA(cudaMemGetInfo(&free_bytes, &all_bytes));
+  const auto fit = static_cast<std::int64_t>(free_bytes / 4 / (3 * sizeof(double)));
+  if (asked <= fit) return asked;
+  std::int64_t rows = 1;
+  while (2 * rows <= fit) rows *= 2;
+  return rows;
+}
+
+}  // namespace
+
+cuda_presence register_cuda_benchmarks(const settings& given) {
+  std::string card;
+  try {
+    const zcmoe_context_info info = context(ZCMOE_ENGINE_CUDA).info();
+    if (info.engine != ZCMOE_ENGINE_CUDA) return {false, "the context is not of the CUDA engine"};
+    card = info.name;
+  } catch (const error& e) {
+    if (e.status() != ZCMOE_ERR_NO_DEVICE) throw;
+    return {false, e.what()};
+  }
+  const std::int64_t rows = rows_that_fit(given.cuda_rows);
+  add_all<float>(rows, given.emulated_device);
+  add_all<double>(rows, given.emulated_device);
+  return {true, card, rows};
+}
+
+}  // namespace zcmoe::bench

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Turns the JSON of zcmoe-bench into the Markdown table of README.md: python3 table.py numbers.json
+
+One row a benchmark: median of the samples and their spread (standard deviation over mean). A device that is emulated
+gives no times."""
+import json
+import sys
+
+
+def medians(report):
+    """{name: (ns per row, percent of the limit, relative spread, threads)} in the order of the file."""
+    times, result = {}, {}
+    for run in report["benchmarks"]:
+        name = run["run_name"]
+        if run.get("error_occurred"):
+            result[name] = None
+        elif run["run_type"] == "iteration":
+            times.setdefault(name, []).append(run)
+    for name, runs in times.items():
+        if any("items_per_second" not in run for run in runs):
+            result[name] = None
+            continue
+        middle = sorted(runs, key=lambda run: run["items_per_second"])[len(runs) // 2]
+        rates = [run["items_per_second"] for run in runs]
+        mean = sum(rates) / len(rates)
+        deviation = (sum((rate - mean) ** 2 for rate in rates) / max(len(rates) - 1, 1)) ** 0.5
+        shares = sorted(run["percent_of_copy"] for run in runs)
+        result[name] = (1e9 / middle["items_per_second"], shares[len(shares) // 2], deviation / mean,
+                        middle["bytes_per_second"] / 1e9, middle["threads"])
+    return result
+
+
+def table(report):
+    context = report["context"]
+    emulated = context.get("emulated") is True
+    lines = [f"{context['date'][:10]}, {context['cpu_model']}, {context['num_cpus']} cores, "
+             f"{int(context['cpu_rows']):,} rows; {context['zcmoe']}."]
+    if "cuda_device" in context:
+        lines.append(f"CUDA: {context['cuda_device']}" + (", emulated: no times." if emulated else
+                                                          f", {int(context['cuda_rows']):,} rows."))
+    else:
+        lines.append(f"No CUDA device ({context['no_cuda']}): every number is the CPU's.")
+    lines += ["", "| benchmark | engine | threads | ns a row | GB/s | % of the limit | spread |",
+              "|---|---|---|---|---|---|---|"]
+    for name, numbers in medians(report).items():
+        is_cuda = name.startswith("cuda/")
+        if numbers is None or (is_cuda and emulated):
+            lines.append(f"| `{name}` | {'CUDA' if is_cuda else 'CPU'} | – | – | – | – | – |")
+            continue
+        row, share, spread, rate, threads = numbers
+        lines.append(f"| `{name}` | {'CUDA' if is_cuda else 'CPU'} | {'–' if is_cuda else threads} | {row:.3g} | "
+                     f"{rate:.3g} | {share:.3g} | {100 * spread:.0f} % |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: table.py numbers.json")
+    with open(sys.argv[1], encoding="utf-8") as file:
+        print(table(json.load(file)))

@@ -1,0 +1,556 @@
+#!/usr/bin/env python3
+"""The command line from the outside: cli_test.py PATH_TO_ZCMOE [unittest arguments].
+
+Every form that the help shows, what comes out of it, and what happens when something is wrong: one line that begins
+with "zcmoe: " and exit status 1 (failure) or 2 (usage). Python's standard library only.
+"""
+
+import array
+import csv
+import io
+import json
+import math
+import os
+import pathlib
+import pty
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ZCMOE = ""
+DATA = pathlib.Path(__file__).resolve().parent.parent / "examples" / "data" / "flights.csv"
+
+
+def npy(values, code="d", shape=None):
+    header = f"{{'descr': '<f{8 if code == 'd' else 4}', 'fortran_order': False, 'shape': {shape or (len(values),)}, }}"
+    header = header.ljust(117) + "\n"
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header.encode() + array.array(code, values).tobytes()
+
+
+def read_npy(data):
+    length = struct.unpack("<H", data[8:10])[0]
+    header = eval(data[10:10 + length], {})  # written by the program under test
+    values = array.array({"<f8": "d", "<f4": "f"}[header["descr"]])
+    values.frombytes(data[10 + length:])
+    assert header["shape"] == (len(values),) and (10 + length) % 64 == 0 and not header["fortran_order"]
+    return values
+
+
+class cli_case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def path(self, name):
+        return str(self.folder / name)
+
+    def write(self, name, content):
+        (self.folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return self.path(name)
+
+    def read(self, name):
+        return (self.folder / name).read_bytes()
+
+    def rows_of(self, path):
+        return list(csv.DictReader(io.StringIO(pathlib.Path(path).read_text())))
+
+    def run_cli(self, *arguments, status=0, **options):
+        done = subprocess.run([ZCMOE, *map(str, arguments)], capture_output=True, timeout=300, **options)
+        self.assertEqual(done.returncode, status, (arguments, done.stderr))
+        if status != 0:
+            self.assertRegex(done.stderr.decode(), r"\Azcmoe: [^\n]+\n\Z")
+        return done
+
+    def fails(self, *arguments, status=1, says="", **options):
+        done = self.run_cli(*arguments, status=status, **options)
+        self.assertIn(says, done.stderr.decode())
+        return done
+
+    def answers(self, *arguments, **options):
+        """Predictions of a CSV on standard output."""
+        lines = self.run_cli("predict", *arguments, **options).stdout.decode().splitlines()
+        self.assertEqual(lines[0], "prediction")
+        return [float(line) for line in lines[1:]]
+
+    def table(self, name="data.csv", rows=500, seed=1):
+        """x in [0, 10), y = x^2 + noise."""
+        generator = random.Random(seed)
+        lines = ["x,y,w"]
+        for _ in range(rows):
+            x = generator.random() * 10
+            lines.append(f"{x},{x * x + generator.gauss(0, 0.1)},{generator.randrange(1, 4)}")
+        return self.write(name, "\n".join(lines) + "\n")
+
+    def model(self, *arguments):
+        path = self.path("model.safetensors")
+        self.run_cli("fit", self.table(), "--x", "x", "--y", "y", "--segments", 8, "-o", path, *arguments)
+        return path
+
+
+class general_test(cli_case):
+    def test_version_and_help(self):
+        self.assertRegex(self.run_cli("--version").stdout.decode(), r"\Azcmoe \d+\.\d+\.\d+; .*\n\Z")
+        self.assertIn("zcmoe fit data.csv", self.run_cli("--help").stdout.decode())
+        for command in ("fit", "predict", "segment", "inspect"):
+            text = self.run_cli(command, "--help").stdout.decode()
+            self.assertIn(f"Usage: zcmoe {command}", text)
+            self.assertIn("Examples:", text)
+            self.assertIn(f"  zcmoe {command} ", text)
+
+    def test_wrong_usage(self):
+        data = self.table()
+        model = self.model()
+        for arguments, says in [
+            ([], "subcommand"),
+            (["bogus"], "bogus"),
+            (["fit"], "input"),
+            (["fit", data, "--x", "x", "--y", "y"], "--output"),
+            (["fit", data, "--x", "x", "-o", "m"], "--y is missing"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "many"], "--segments"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "0"], "--segments 0"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segmentation", "best"], "uniform|quantile|optimal"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "1"], "--range 1"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "2:1"], "--range 2:1"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--holdout", "1"], "--holdout"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--device", "gpu"], "--device gpu"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--device", "cuda:-1"], "--device cuda:-1"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--edges", "e", "--segments", "4"], "--edges"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--delimiter", "ab"], "--delimiter"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "-", "--json"], "--json"),
+            (["fit", data, data, "--x", "x", "--y", "y", "-o", "m"], "comes alone"),
+            (["predict", model], "input"),
+            (["predict", model, data], "--x is missing"),
+            (["predict", model, data, "--x", "x", "--json"], "--json needs --output"),
+            (["predict", model, data, "--x", "x", "-o", "y.npy", "--segments-column"], "--segments-column"),
+            (["predict", "-", data, "--x", "x"], "model -"),
+            (["segment"], "no input"),
+            (["segment", "--segmentation", "uniform"], "no input"),
+            (["segment", data, "--x", "x", "--density", "y"], "go together"),
+            (["inspect"], "model"),
+            (["inspect", model, "--json", "--csv"], "--csv"),
+        ]:
+            with self.subTest(arguments=arguments):
+                self.fails(*arguments, status=2, says=says, cwd=self.folder)
+
+    def test_full_disk_and_closed_output(self):
+        model = self.model()
+        data = self.table()
+        with open("/dev/full", "wb") as full:
+            for arguments in (["--version"], ["--help"], ["inspect", model], ["predict", model, data, "--x", "x"],
+                              ["segment", "--segmentation", "uniform", "--range", "0:1"],
+                              ["fit", data, "--x", "x", "--y", "y", "-o", self.path("m2"), "--json"]):
+                done = subprocess.run([ZCMOE, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60)
+                self.assertEqual(done.returncode, 1, arguments)
+                self.assertIn(b"No space left", done.stderr)
+        self.fails("predict", model, data, "--x", "x", "-o", "/dev/full", says="No space left")
+        self.fails("fit", data, "--x", "x", "--y", "y", "-o", "/dev/full", says="No space left")
+        self.assertTrue(pathlib.Path("/dev/full").is_char_device())
+        done = subprocess.run(["sh", "-c", '"$0" inspect "$1" >&-', ZCMOE, model], stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"zcmoe: standard output", done.stderr)
+        big = self.write("big.npy", npy([0.5] * 200000))
+        pipe = subprocess.Popen([ZCMOE, "predict", model, big], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pipe.stdout.read(10)
+        pipe.stdout.close()
+        self.assertIn(b"zcmoe: standard output: Broken pipe", pipe.stderr.read())
+        pipe.stderr.close()
+        self.assertEqual(pipe.wait(), 1)
+
+    def test_nothing_partial_is_left(self):
+        model = self.model()
+        data = self.table()
+        (self.folder / "out").mkdir()
+        self.write("bad.csv", "x\n1\n\"2\n")
+        old = self.write("out/answers.csv", "old")
+        self.fails("predict", model, self.path("bad.csv"), "--x", "x", "-o", old, says="not closed")
+        self.fails("predict", model, data, "--x", "z", "-o", old, says="no such column")
+        self.fails("predict", model, data, "--x", "x", "-o", self.path("none/answers.csv"), says="No such file")
+        self.assertEqual(self.read("out/answers.csv"), b"old")
+        self.assertEqual(os.listdir(self.folder / "out"), ["answers.csv"])
+
+    def test_an_interrupt_removes_the_temporary_file(self):
+        model = self.model()
+        (self.folder / "out").mkdir()
+        running = subprocess.Popen([ZCMOE, "predict", model, "-", "--x", "1", "-o", self.path("out/y.csv")],
+                                   stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        running.stdin.write(b"x\n1\n")
+        running.stdin.flush()
+        deadline = time.monotonic() + 60
+        while not os.listdir(self.folder / "out") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertNotEqual(os.listdir(self.folder / "out"), [])
+        running.terminate()
+        self.assertEqual(running.wait(), -15)
+        running.stdin.close()
+        self.assertEqual(os.listdir(self.folder / "out"), [])
+
+    def test_model_files_that_are_none(self):
+        data = self.table()
+        good = pathlib.Path(self.model()).read_bytes()
+        damaged = bytearray(good)
+        damaged[-1] ^= 1
+        for name, content in [("empty", b""), ("text", b"hello"), ("cut", good[:-1]), ("damaged", bytes(damaged))]:
+            path = self.write(name, content)
+            self.fails("predict", path, data, "--x", "x", says="ZCMOE_ERR_")
+            self.fails("inspect", path, says="ZCMOE_ERR_")
+        self.fails("predict", self.path("none"), data, "--x", "x", says="none")
+        self.fails("inspect", self.path("none"), says="No such file")
+
+    def test_device(self):
+        data = self.table()
+        for device in ("auto", "cpu"):
+            self.run_cli("fit", data, "--x", "x", "--y", "y", "-o", self.path(device), "--device", device)
+        self.assertEqual(self.read("auto"), self.read("cpu"))
+        self.fails("fit", data, "--x", "x", "--y", "y", "-o", self.path("m"), "--device", "cuda:4096")
+
+    def test_progress_only_on_a_terminal(self):
+        model = self.model()
+        values = self.write("x.npy", npy([0.5] * 1000))
+        main, terminal = pty.openpty()
+        done = subprocess.run([ZCMOE, "predict", model, values, "-q"], stdout=subprocess.DEVNULL, stderr=terminal)
+        os.close(terminal)
+        self.assertEqual(done.returncode, 0)
+        os.set_blocking(main, False)
+        try:
+            said = os.read(main, 1000)
+        except OSError:
+            said = b""
+        os.close(main)
+        self.assertEqual(said, b"", "--quiet says nothing")
+        said = self.run_cli("predict", model, values).stderr
+        self.assertNotIn(b"\r", said)
+        self.assertIn(b"1,000 rows answered", said)
+
+
+class fit_test(cli_case):
+    def test_flights(self):
+        done = self.run_cli("fit", DATA, "--x", "distance", "--y", "air_time", "--segments", 64, "--segmentation",
+                            "optimal", "--holdout", "0.2", "--output", self.path("model.safetensors"))
+        self.assertEqual(done.stdout, b"")
+        for words in ("rows read        336,776", "missing target 9,430", "held-out RMSE", "straight line",
+                      "best constant", "engine", "segments", "empty", "rows/s", "noise estimate"):
+            self.assertIn(words, done.stderr.decode())
+        done = self.run_cli("fit", DATA, "--x", "1", "--y", "2", "--segments", 64, "--holdout", "0.2", "--json",
+                            "--output", self.path("again.safetensors"))
+        self.assertEqual(done.stderr, b"")
+        summary = json.loads(done.stdout)
+        self.assertEqual(summary["rows_read"], 336776)
+        self.assertEqual(summary["rows_skipped"], 9430)
+        self.assertEqual(summary["skipped"]["missing_target"], 9430)
+        self.assertEqual(summary["rows_fitted"] + summary["rows_held_out"], 327346)
+        self.assertLess(abs(summary["rows_held_out"] / 327346 - 0.2), 0.01)
+        holdout = summary["holdout"]
+        self.assertEqual(holdout["rows"], summary["rows_held_out"])
+        self.assertLess(holdout["rmse"], holdout["rmse_line"])
+        self.assertLess(holdout["rmse_line"], holdout["rmse_constant"])
+        self.assertEqual(self.read("model.safetensors"), self.read("again.safetensors"), "same rows, same bytes")
+
+    def test_held_out_errors_are_right(self):
+        """Against a computation from the model's segments and the rows it leaves out."""
+        data = self.table(rows=400)
+        model = self.path("m")
+        summary = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segments", 4, "--range", "0:10",
+                                          "--segmentation", "uniform", "--holdout", "0.25", "--seed", 7, "--json",
+                                          "-o", model).stdout)
+        rows = [(float(row["x"]), float(row["y"])) for row in self.rows_of(data)]
+        counts = json.loads(self.run_cli("inspect", model, "--json").stdout)["counts"][:4]
+        self.assertEqual(sum(counts), summary["rows_fitted"])
+        answers = self.answers(model, data, "--x", "x")
+        # Which rows were held out shows in the constants: dropping row i moves the mean of its segment.
+        constants = json.loads(self.run_cli("inspect", model, "--json").stdout)["constants"]
+        for k in range(4):
+            self.assertIn(constants[k], answers)
+        everything = math.sqrt(sum((y - a) ** 2 for (_, y), a in zip(rows, answers)) / len(rows))
+        self.assertLess(abs(summary["holdout"]["rmse"] / everything - 1), 0.2)
+        line = summary["holdout"]
+        fitted = math.sqrt(sum((y - line["line_intercept"] - line["line_slope"] * x) ** 2 for x, y in rows) / len(rows))
+        self.assertLess(abs(line["rmse_line"] / fitted - 1), 0.2)
+
+    def test_all_sources_give_the_same_model(self):
+        data = self.table()
+        rows = [list(row.values()) for row in self.rows_of(data)]
+        columns = [[float(row[k]) for row in rows] for k in range(3)]
+        names = [self.write(f"{name}.npy", npy(column)) for name, column in zip("xyw", columns)]
+        common = ["--segments", 8, "--feature-name", "x", "--target-name", "y", "--holdout", "0.1"]
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "--weights", "w", "-o", self.path("csv"), *common)
+        self.run_cli("fit", *names, "-o", self.path("npy"), *common)
+        self.run_cli("fit", names[0], "--y", names[1], "--weights", names[2], "-o", self.path("named"), *common)
+        with open(data, "rb") as source:
+            self.run_cli("fit", "-", "--x", 1, "--y", 2, "--weights", 3, "-o", self.path("file"), *common, stdin=source)
+        self.run_cli("fit", "-", "--x", 1, "--y", 2, "--weights", 3, "-o", self.path("pipe"), *common,
+                     input=pathlib.Path(data).read_bytes())
+        self.run_cli("fit", "-", *names[1:], "-o", self.path("npy-pipe"), *common,
+                     input=pathlib.Path(names[0]).read_bytes())
+        stdout = self.run_cli("fit", *names, "-o", "-", *common).stdout
+        for threads in (1, 2, 5):
+            self.run_cli("fit", *names, "-o", self.path(f"threads{threads}"), "--threads", threads, *common)
+        expected = self.read("csv")
+        for name in ("npy", "named", "file", "pipe", "npy-pipe", "threads1", "threads2", "threads5"):
+            self.assertEqual(self.read(name), expected, name)
+        self.assertEqual(stdout, expected)
+
+    def test_single_pass_from_a_pipe(self):
+        edges = self.write("edges", "# from somewhere\n0\n\n5\n10\n")
+        data = pathlib.Path(self.table()).read_bytes()
+        self.run_cli("fit", "-", "--x", "x", "--y", "y", "--edges", edges, "-o", self.path("a"), input=data)
+        self.run_cli("fit", "-", "--x", "x", "--y", "y", "--segmentation", "uniform", "--range", "0:10", "--segments",
+                     2, "-o", self.path("b"), input=data)
+        self.assertEqual(self.read("a"), self.read("b"))
+        for content, says in [("0\n", "at least 2"), ("0\n1\n1\n", "edge"), ("0\nx\n", "line 2"), ("", "at least 2")]:
+            self.fails("fit", "-", "--x", "x", "--y", "y", "--edges", self.write("bad", content), "-o", self.path("c"),
+                       input=data, says=says)
+
+    def test_float32_columns_keep_a_small_state(self):
+        x = self.write("x.npy", npy([i / 100 for i in range(100)], "f"))
+        y = self.write("y.npy", npy([i for i in range(100)], "f"))
+        wide = self.write("wide.npy", npy([i for i in range(100)]))
+        for target, extra, dtype in [(y, [], "f32"), (wide, [], "f64"), (y, ["--target-dtype", "f64"], "f64"),
+                                     (wide, ["--target-dtype", "f32"], "f32")]:
+            summary = json.loads(self.run_cli("fit", x, target, "-o", self.path("m"), "--json", *extra).stdout)
+            self.assertEqual(summary["target_dtype"], dtype)
+            self.assertAlmostEqual(summary["mean"], 49.5)
+
+    def test_rows_are_skipped_for_one_reason_each(self):
+        data = self.write("data.csv", "x,y,w\n1,1,1\n2,,1\nNA,3,1\n4,abc,1\n5,inf,1\n6,6,0\n7,7,\n8,8,1\n,,\n99,9,1\n")
+        done = self.run_cli("fit", data, "--x", "x", "--y", "y", "--weights", "w", "--segments", 2, "--segmentation",
+                            "uniform", "--range", "0:10", "--range-policy", "nan", "-o", self.path("m"), "--json")
+        summary = json.loads(done.stdout)
+        self.assertEqual(summary["rows_read"], 10)
+        self.assertEqual(summary["rows_fitted"], 2)
+        self.assertEqual(summary["skipped"], {"unparsable": 1, "missing_weight": 2, "missing_target": 1,
+                                              "infinite_target": 1, "zero_weight": 1, "missing_input": 1,
+                                              "out_of_range": 1})
+        self.assertEqual(summary["first_unparsable"], "line 5, column 'y': 'abc'")
+        common = ["fit", data, "--x", "x", "--y", "y", "-o", self.path("n")]
+        self.fails(*common, "--strict", says="line 5, column 'y': 'abc' is not a number")
+        self.fails(*common, "--nan-inputs", "error", says="row 3: the input is missing")
+        self.fails(*common, "--nonfinite-targets", "error", says="row 2: the target is missing")
+        self.assertFalse((self.folder / "n").exists())
+
+    def test_bad_weights(self):
+        for weight in ("-1", "inf"):
+            data = self.write("data.csv", f"x,y,w\n1,1,1\n2,2,{weight}\n")
+            self.fails("fit", data, "--x", "x", "--y", "y", "--weights", "w", "-o", self.path("m"),
+                       says="row 2: the weight is")
+        x = self.write("x.npy", npy([1, 2]))
+        self.fails("fit", x, x, self.write("w.npy", npy([1, math.nan])), "-o", self.path("m"), says="row 2: the weight")
+
+    def test_tables_with_nothing_in_them(self):
+        common = ["--x", "x", "--y", "y", "-o", self.path("m")]
+        self.fails("fit", self.write("a.csv", ""), *common, says="the file is empty")
+        self.fails("fit", self.write("b.csv", "x,y\n"), *common, says="no usable row")
+        self.fails("fit", self.write("c.csv", "x,y\n1,\n2,\n"), *common, says="no usable row")
+        self.fails("fit", self.path("b.csv"), "--segmentation", "uniform", "--range", "0:1", *common,
+                   says="no usable row to learn from: 0 rows read")
+        empty = self.write("e.npy", npy([]))
+        self.fails("fit", empty, empty, "-o", self.path("m"), says="no usable row")
+        self.fails("fit", self.path("none.csv"), *common, says="No such file")
+        self.fails("fit", self.folder, *common, says="Is a directory")
+        self.fails("fit", self.write("x.npy", "x,y\n1,2\n"), *common, says="not an NPY file")
+        self.assertFalse((self.folder / "m").exists())
+
+    def test_one_row_and_equal_inputs(self):
+        for content in ("x,y\n3,7\n", "x,y\n3,6\n3,8\n"):
+            data = self.write("data.csv", content)
+            for segmentation in ("uniform", "quantile", "optimal"):
+                self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", segmentation, "-o", self.path("m"))
+                self.assertEqual(self.answers(self.path("m"), data, "--x", "x")[0], 7)
+
+    def test_policies_reach_the_model(self):
+        model = self.model("--closed-side", "right", "--open-outer-edge", "--nan-policy", "value", "--nan-value", "-5",
+                           "--range-policy", "value", "--range-value", "-6", "--empty-policy", "value", "--empty-value",
+                           "-7", "--shrinkage", "0.5", "--target-name", "area")
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        expected = {"closed_side": "right", "include_outer_edge": False, "nan_policy": "value", "nan_value": -5,
+                    "range_policy": "value", "range_value": -6, "empty_policy": "value", "empty_value": -7,
+                    "shrinkage": 0.5, "feature_name": "x", "target_name": "area"}
+        self.assertEqual({key: seen[key] for key in expected}, expected)
+        data = self.write("new.csv", "x\n-1\n\n,\n99\n")
+        self.assertEqual(self.answers(model, data, "--x", "x"), [-6, -5, -6])
+
+    def test_missing_inputs_can_have_a_segment_of_their_own(self):
+        data = self.write("data.csv", "x,y\n1,10\n,20\n2,30\nNA,40\nabc,1000\n")
+        summary = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--nan-policy", "segment", "--segments",
+                                          1, "--segmentation", "uniform", "--range", "0:10", "-o", self.path("m"),
+                                          "--json").stdout)
+        self.assertEqual(summary["rows_fitted"], 4)
+        self.assertEqual(self.answers(self.path("m"), data, "--x", "x"), [20, 30, 20, 30, 30])
+
+    def test_a_sample_chooses_the_cuts_of_a_large_table(self):
+        data = self.table(rows=5000)
+        summary = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", "quantile",
+                                          "--segments", 4, "--sample-rows", 1000, "-o", self.path("m"), "--json").stdout)
+        self.assertTrue(500 <= summary["rows_sampled"] <= 1000)
+        x = sorted(float(row["x"]) for row in self.rows_of(data))
+        self.assertEqual(summary["range"], [x[0], x[-1]], "the range is that of all rows")
+        counts = json.loads(self.run_cli("inspect", self.path("m"), "--json").stdout)["counts"][:4]
+        for count in counts:
+            self.assertLess(abs(count - 1250), 500)
+
+
+class predict_test(cli_case):
+    def test_csv_and_npy_agree(self):
+        model = self.model()
+        data = self.table()
+        x = [float(row["x"]) for row in self.rows_of(data)]
+        values = self.write("x.npy", npy(x))
+        expected = self.answers(model, data, "--x", "x")
+        self.assertEqual(len(expected), len(x))
+        self.assertEqual(self.answers(model, values), expected)
+        self.run_cli("predict", model, values, "--output", self.path("y.npy"))
+        self.assertEqual(list(read_npy(self.read("y.npy"))), expected)
+        self.run_cli("predict", model, data, "--x", "x", "--output", self.path("z.npy"))
+        self.assertEqual(self.read("z.npy"), self.read("y.npy"))
+        text = pathlib.Path(data).read_bytes()
+        stream = self.run_cli("predict", model, "-", "--x", "x", "--output-format", "npy", input=text).stdout
+        self.assertEqual(stream, self.read("y.npy"))
+        stream = self.run_cli("predict", model, "-", "--output-format", "npy",
+                              input=pathlib.Path(values).read_bytes()).stdout
+        self.assertEqual(stream, self.read("y.npy"))
+        self.run_cli("predict", model, values, "-o", self.path("narrow.npy"), "--output-dtype", "f4")
+        self.assertEqual(read_npy(self.read("narrow.npy")), array.array("f", expected))
+        self.run_cli("predict", model, values, "-o", self.path("out.csv"))
+        self.assertEqual(self.read("out.csv"), self.run_cli("predict", model, data, "--x", "x").stdout)
+
+    def test_in_place(self):
+        model = self.model()
+        values = self.write("x.npy", npy([1.0, 2.0, 9.0]))
+        expected = self.answers(model, values)
+        self.run_cli("predict", model, values, "-o", values)
+        self.assertEqual(list(read_npy(self.read("x.npy"))), expected)
+
+    def test_rows_stay_aligned(self):
+        model = self.model()
+        data = self.write("new.csv", "id,x\n1,5\n2,\n3,NA\n4,abc\n5,5\n6\n7,inf\n")
+        done = self.run_cli("predict", model, data, "--x", "x")
+        lines = done.stdout.decode().splitlines()
+        self.assertEqual(len(lines), 8)
+        self.assertEqual([k for k, line in enumerate(lines) if line == "nan"], [2, 3, 4, 6])
+        self.assertEqual(lines[1], lines[5])
+        self.assertIn("1 of them not a number (first: line 5, column 'x': 'abc')", done.stderr.decode())
+        self.fails("predict", model, data, "--x", "x", "--strict", says="line 5")
+
+    def test_further_columns(self):
+        model = self.model("--segmentation", "uniform", "--range", "0:10")
+        data = self.write("new.csv", "1.3\n9.9\n")
+        out = self.run_cli("predict", model, data, "--x", 1, "--no-header", "--segments-column", "--standard-error")
+        rows = list(csv.DictReader(io.StringIO(out.stdout.decode())))
+        self.assertEqual(list(rows[0]), ["prediction", "segment", "standard_error"])
+        self.assertEqual([row["segment"] for row in rows], ["1", "7"])
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        for row in rows:
+            segment = int(row["segment"])
+            self.assertEqual(float(row["prediction"]), seen["constants"][segment])
+            self.assertEqual(float(row["standard_error"]), seen["standard_errors"][segment])
+        bare = self.run_cli("predict", model, data, "--x", 1, "--no-header", "--no-output-header").stdout
+        self.assertEqual(bare.decode().splitlines(), [row["prediction"] for row in rows])
+
+    def test_summary(self):
+        model = self.model("--range", "0:10")
+        data = self.write("new.csv", "x\n-1\n5\n\n,\n11\n12\n")
+        summary = json.loads(self.run_cli("predict", model, data, "--x", "x", "-o", self.path("y"), "--json").stdout)
+        self.assertEqual([summary[key] for key in ("rows", "missing_inputs", "below_range", "above_range")],
+                         [5, 1, 1, 2])
+
+    def test_tables_with_nothing_in_them(self):
+        model = self.model()
+        self.assertEqual(self.answers(model, self.write("a.csv", "x\n"), "--x", "x"), [])
+        self.assertEqual(self.answers(model, self.write("b.csv", ""), "--x", "1", "--no-header"), [])
+        self.fails("predict", model, self.path("b.csv"), "--x", "x", says="the file is empty")
+        self.run_cli("predict", model, self.write("e.npy", npy([])), "-o", self.path("y.npy"))
+        self.assertEqual(list(read_npy(self.read("y.npy"))), [])
+        self.assertTrue(all(map(math.isnan, self.answers(model, self.write("c.csv", "a,x\n1,\n2,\n"), "--x", "x"))))
+
+
+class segment_test(cli_case):
+    def edges(self, *arguments, **options):
+        return [float(line) for line in self.run_cli("segment", *arguments, **options).stdout.decode().splitlines()]
+
+    def test_uniform(self):
+        done = self.run_cli("segment", "--segmentation", "uniform", "--range", "0:1", "--segments", "8")
+        self.assertEqual(done.stdout.decode().split(), "0 0.125 0.25 0.375 0.5 0.625 0.75 0.875 1".split())
+        self.assertEqual(self.edges("--segmentation", "uniform", "--range", "-1:1", "--segments", 3),
+                         [-1, -1 / 3, 1 / 3, 1])
+        self.assertIn(b"0.33333333333333331\n",
+                      self.run_cli("segment", "--segmentation", "uniform", "--range", "0:1", "--segments", 3).stdout)
+
+    def test_table(self):
+        grid = [i / 1000 for i in range(1001)]
+        table = self.write("table.csv", "x,p,dbeta,one\n" + "".join(f"{x},1,{2 * x},1\n" for x in grid))
+        edges = self.edges(table, "--x", "x", "--density", "p", "--slope", "dbeta", "--segmentation", "optimal",
+                           "--segments", 8)
+        for i, edge in enumerate(edges):  # slope 2x, uniform density: a_i = (i / 8)^(3/5)
+            self.assertAlmostEqual(edge, (i / 8) ** 0.6, delta=1e-4)
+        edges = self.edges(table, "--x", "x", "--point-density", "one", "--segments", 4)
+        for i, edge in enumerate(edges):
+            self.assertAlmostEqual(edge, i / 4, delta=1e-9)
+        holed = self.write("holed.csv", "x,p,dbeta\n0,1,1\n0.5,,1\n1,1,1\n")
+        self.fails("segment", holed, "--x", "x", "--density", "p", "--slope", "dbeta", says="row 2 has no value")
+        self.fails("segment", holed, "--x", "p", "--density", "x", "--slope", "dbeta")
+
+    def test_data(self):
+        data = self.table()
+        x = sorted(float(row["x"]) for row in self.rows_of(data))
+        for arguments in (["--segmentation", "uniform"], ["--segmentation", "quantile"],
+                          ["--y", "y", "--segmentation", "optimal"]):
+            edges = self.edges(data, "--x", "x", "--segments", 5, *arguments)
+            self.assertEqual((edges[0], edges[-1]), (x[0], x[-1]))
+            self.assertEqual(edges, sorted(set(edges)))
+        self.assertIn(self.edges(data, "--x", "x", "--segments", 4, "--segmentation", "quantile")[2], x[249:251])
+        values = self.write("x.npy", npy(x))
+        self.assertIn(self.edges(values, "--segments", 4, "--segmentation", "quantile")[2], x[249:251])
+        self.fails("segment", data, "--x", "x", "--segmentation", "optimal", status=2, says="--y is missing")
+
+    def test_edges_come_back_exactly(self):
+        data = self.table()
+        self.run_cli("segment", data, "--x", "x", "--y", "y", "--segments", 8, "-o", self.path("edges"))
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "--edges", self.path("edges"), "-o", self.path("a"))
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "--segments", 8, "-o", self.path("b"))
+        self.assertEqual(self.read("a"), self.read("b"))
+
+    def test_json(self):
+        seen = json.loads(self.run_cli("segment", "--segmentation", "uniform", "--range", "0:1", "--segments", 2,
+                                       "--json").stdout)
+        self.assertEqual((seen["segments"], seen["edges"]), (2, [0, 0.5, 1]))
+
+
+class inspect_test(cli_case):
+    def test_text_json_and_csv(self):
+        model = self.model("--segmentation", "uniform", "--range", "0:20")
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        self.assertEqual((seen["segments"], seen["rows"], seen["range"]), (8, 500, [0, 20]))
+        self.assertEqual(len(seen["edges"]), 9)
+        self.assertEqual(sum(seen["counts"]), 500)
+        self.assertGreater(seen["empty_segments"], 0)
+        rows = list(csv.DictReader(io.StringIO(self.run_cli("inspect", model, "--csv").stdout.decode())))
+        self.assertEqual([int(row["count"]) for row in rows], seen["counts"][:8])
+        self.assertEqual([float(row["constant"]) for row in rows], seen["constants"][:8])
+        text = self.run_cli("inspect", model).stdout.decode()
+        for words in ("segments          8", "input             x", "target            y", "rows              500"):
+            self.assertIn(words, text)
+
+    def test_own_segments_are_shown(self):
+        model = self.model("--nan-policy", "segment", "--range-policy", "segments", "--range", "2:5")
+        rows = list(csv.DictReader(io.StringIO(self.run_cli("inspect", model, "--csv").stdout.decode())))
+        self.assertEqual([(row["lower"], row["upper"]) for row in rows[-3:]],
+                         [("nan", "nan"), ("-inf", "2"), ("5", "inf")])
+        self.assertIn("missing", self.run_cli("inspect", model).stdout.decode())
+
+    def test_long_models_are_cut_short(self):
+        model = self.path("long")
+        self.run_cli("fit", self.table(), "--x", "x", "--y", "y", "--segmentation", "uniform", "--segments", 1000, "-o",
+                     model)
+        self.assertLess(len(self.run_cli("inspect", model).stdout.splitlines()), 60)
+        self.assertIn(b"976 more", self.run_cli("inspect", model).stdout)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    ZCMOE = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    unittest.main()

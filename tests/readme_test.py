@@ -1,0 +1,50 @@
+"""README's snippets are the files under tests/examples, letter for letter, and its shell commands run.
+
+usage: readme_test.py SOURCE_DIR [ZCMOE]; --write puts the files into README instead.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+SNIPPET = re.compile(r"<!-- (tests/examples/\S+) -->\n```(\w+)\n(.*?)```\n", re.S)
+
+
+def main():
+    write = "--write" in sys.argv
+    arguments = [a for a in sys.argv[1:] if a != "--write"]
+    source = os.path.abspath(arguments[0])
+    readme = os.path.join(source, "README.md")
+    text = open(readme, encoding="utf-8").read()
+
+    def replaced(match):
+        body = open(os.path.join(source, match[1]), encoding="utf-8").read()
+        return f"<!-- {match[1]} -->\n```{match[2]}\n{body}```\n"
+
+    fresh = SNIPPET.sub(replaced, text)
+    if write:
+        open(readme, "w", encoding="utf-8").write(fresh)
+        return
+    snippets = SNIPPET.findall(text)
+    assert len(snippets) >= 4, "README lost its snippets"
+    for path, _, body in snippets:
+        expected = open(os.path.join(source, path), encoding="utf-8").read()
+        assert body == expected, f"README differs from {path}; run tests/readme_test.py . --write"
+    if len(arguments) < 2:
+        return
+
+    # The shell quick start, from a copy of the working folder's layout.
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(os.path.join(source, "examples"), os.path.join(folder, "examples"))
+        script = open(os.path.join(source, "tests/examples/quickstart.sh"), encoding="utf-8").read()
+        path = os.path.dirname(os.path.abspath(arguments[1])) + os.pathsep + os.environ["PATH"]
+        run = subprocess.run(["sh", "-ec", script], cwd=folder, env={**os.environ, "PATH": path}, text=True,
+                             capture_output=True, check=False)
+        assert run.returncode == 0, run.stderr
+        lines = run.stdout.strip().splitlines()
+        answers = [float(line.split(",")[-1]) for line in lines[-2:]]
+        assert 60 < answers[0] < 90 and 240 < answers[1] < 300, answers  # minutes for 500 and 2000 miles
+
+
+main()

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Model files as a user of the PyPI package safetensors sees them.
+
+safetensors_python_test.py FOLDER [ZCMOE]
+FOLDER holds the stored models; ZCMOE is the command line, which then also writes one. Exits 77 (skipped) where the
+packages safetensors and numpy are not installed.
+"""
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    from safetensors import safe_open
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+MODEL_ARRAYS = ("boundaries", "values", "counts", "weights", "variance", "standard_error")
+
+
+def read(path):
+    with safe_open(path, "np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+
+
+def check_model(path):
+    arrays, metadata = read(path)
+    assert set(arrays) == set(MODEL_ARRAYS), arrays.keys()
+    slots = len(arrays["boundaries"]) + 2
+    for name, array in arrays.items():
+        assert array.dtype == (np.int64 if name == "counts" else np.float64), (name, array.dtype)
+        assert array.shape == ((slots - 2,) if name == "boundaries" else (slots,)), (name, array.shape)
+    assert np.all(np.diff(arrays["boundaries"]) > 0)
+    assert metadata["format"] == "zcmoe-model" and metadata["format_version"] == "1.0"
+    for name in ("nan_value", "range_value", "empty_value", "shrinkage"):
+        float(metadata[name])
+    data = pathlib.Path(path).read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    assert length % 8 == 0, "arrays are aligned to 8 bytes"
+    return arrays, metadata
+
+
+def check_checksums(path):
+    """The recipe of docs/model-file.md, in Python."""
+    try:
+        import xxhash
+    except ImportError:
+        return "not checked: no package xxhash"
+    data = pathlib.Path(path).read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    prefix = b'{"__metadata__":{"header_xxh3_128":"'
+    assert data[8:].startswith(prefix)
+    at = 8 + len(prefix)
+    _, metadata = read(path)
+    head = data[:at] + b"0" * 32 + data[at + 32 : 8 + length]
+    assert xxhash.xxh3_128_hexdigest(head) == metadata["header_xxh3_128"]
+    assert xxhash.xxh3_128_hexdigest(data[8 + length :]) == metadata["data_xxh3_128"]
+    return "checked"
+
+
+def sums(arrays, metadata, name):
+    """The exact sums of a state as Python integers."""
+    if name not in arrays:
+        return [0] * len(arrays["counts"])
+    first = int(metadata[name + "_first_plane"])
+    planes = arrays[name].tolist()
+    return [sum(plane[i] << (32 * (first + k)) for k, plane in enumerate(planes)) for i in range(len(planes[0]))]
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+
+    arrays, metadata = check_model(folder / "known-1.0.safetensors")
+    assert arrays["boundaries"].tolist() == [-1.0, 0.0, 0.5, 2.0]
+    np.testing.assert_array_equal(arrays["values"], [1.5, np.nan, -2.0, 0.1, -np.inf, -np.inf])
+    assert arrays["counts"].tolist() == [0] * 6
+    assert metadata["target_name"] == 'air "time" \u00e4\n'
+    assert metadata["closed_side"] == "right" and metadata["target_dtype"] == "none"
+    assert float(metadata["nan_value"]) == 0.1 and float(metadata["range_value"]) == -np.inf
+
+    arrays, metadata = check_model(folder / "fitted-1.0.safetensors")
+    assert arrays["counts"].tolist() == [3, 3, 0, 0, 1, 0, 0, 0]
+    assert arrays["values"][0] == 0.5 / 3 and arrays["values"][4] == 4.0
+    assert arrays["variance"][0] == 67 / 12
+    assert metadata["feature_name"] == "distance"
+
+    arrays, metadata = check_model(folder / "weighted-1.0.safetensors")
+    assert arrays["weights"].tolist() == [4.5, 0.0, 2.0, 1.0, 0.375]
+    assert metadata["weighted"] == "true" and float(metadata["shrinkage"]) == 0.75
+
+    arrays, metadata = read(folder / "state-f64-1.0.safetensors")
+    assert metadata["format"] == "zcmoe-fit" and arrays["counters"].dtype == np.int64
+    assert arrays["counters"][:2].tolist() == [9, 7]
+    unit = 2**1074
+    assert sums(arrays, metadata, "y")[0] == unit // 2  # 1 - 2.5 + 2
+    assert sums(arrays, metadata, "yy")[4] == 16 * unit**2
+
+    for path in sorted(folder.glob("*.safetensors")):
+        print(path.name, "checksums:", check_checksums(path))
+
+    if len(sys.argv) > 2:
+        with tempfile.TemporaryDirectory() as scratch:
+            table = pathlib.Path(scratch) / "table.csv"
+            model = pathlib.Path(scratch) / "model.safetensors"
+            table.write_text("x,y\n" + "".join(f"{i / 8},{i * i}\n" for i in range(33)))
+            subprocess.run(
+                [sys.argv[2], "fit", str(table), "--x", "x", "--y", "y", "--segments", "4", "--segmentation",
+                 "uniform", "--output", str(model)],
+                check=True, stdout=subprocess.DEVNULL)
+            arrays, metadata = check_model(model)
+            assert arrays["boundaries"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+            expected = [np.mean(np.arange(a, b) ** 2) for a, b in ((0, 8), (8, 16), (16, 24), (24, 33))]
+            np.testing.assert_allclose(arrays["values"][:4], expected, rtol=1e-15)
+            assert arrays["counts"][:4].tolist() == [8, 8, 8, 9]
+            assert metadata["feature_name"] == "x" and metadata["target_name"] == "y"
+            print("command line: checksums:", check_checksums(model))
+
+
+main()
