@@ -1,4 +1,5 @@
-// What the benchmark's files share: sizes, names, and one way to time an operation beside its memory limit.
+// What the benchmark's files share: sizes, names, and one way to time an operation beside its
+// memory limit.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -13,17 +14,21 @@
 namespace zcmoe::bench {
 
 struct settings {
-  std::int64_t rows = std::int64_t{1} << 24;       // of the CPU benchmarks: far beyond any last-level cache
-  std::int64_t cuda_rows = std::int64_t{1} << 28;  // of the CUDA benchmarks: an upper bound, memory may allow less
-  bool emulated_device = false;                    // the device is no card: its times mean nothing
+  /// Of the CPU benchmarks: far beyond any last-level cache.
+  std::int64_t rows = std::int64_t{1} << 24;
+  /// Of the CUDA benchmarks: an upper bound, memory may allow less.
+  std::int64_t cuda_rows = std::int64_t{1} << 28;
+  /// The device is no card: its times mean nothing.
+  bool emulated_device = false;
 };
 
 constexpr std::int64_t all_num_segments[] = {8, 64, 256, 1024, 4096, 65536, 1048576};
 
 /// engine/op/type/distribution/m:M
-inline std::string name_of(const char* engine, const char* op, const char* type, const char* distribution,
-                           std::int64_t num_segments) {
-  return std::string(engine) + '/' + op + '/' + type + '/' + distribution + "/m:" + std::to_string(num_segments);
+inline std::string name_of(const char* engine, const char* op, const char* type,
+                           const char* distribution, std::int64_t num_segments) {
+  return std::string(engine) + '/' + op + '/' + type + '/' + distribution +
+         "/m:" + std::to_string(num_segments);
 }
 
 inline double median(std::vector<double> values) {
@@ -56,10 +61,11 @@ struct amount {
   int threads;               // 0: not on the CPU
 };
 
-/// Times `operation` and right after each run of it `limit`, so that both meet the same machine; each answers its
-/// seconds. percent_of_copy compares bytes a second, medians of this call.
+/// Times `operation` and right after each run of it `limit`, so that both meet the same machine;
+/// each answers its seconds. percent_of_copy compares bytes a second, medians of this call.
 template <class Operation, class Limit>
-void measure(benchmark::State& state, const amount& work, const Operation& operation, const Limit& limit) {
+void measure(benchmark::State& state, const amount& work, const Operation& operation,
+             const Limit& limit) {
   std::vector<double> own;
   std::vector<double> copies;
   operation();  // warm-up: page faults, clock, thread pool

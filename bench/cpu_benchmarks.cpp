@@ -1,5 +1,6 @@
-// Benchmarks on the CPU: the engine on one thread (cpu1) and on all (cpu), the memory limit (copy, read) and what one
-// would write without the library: std (upper_bound and a look-up) and plain (upper_bound and sums in double).
+// Benchmarks on the CPU: the engine on one thread (cpu1) and on all (cpu), the memory limit (copy,
+// read) and what one would write without the library: std (upper_bound and a look-up) and plain
+// (upper_bound and sums in double).
 #include "benchmarks.hpp"
 #include "memory_limits.hpp"
 #include "workload.hpp"
@@ -38,7 +39,8 @@ std::vector<double> constants_of(std::int64_t num_segments) {
 template <class T>
 std::size_t segment_by_upper_bound(const std::vector<double>& edges, T x) {
   const auto inner = edges.begin() + 1;
-  return static_cast<std::size_t>(std::upper_bound(inner, edges.end() - 1, static_cast<double>(x)) - inner);
+  return static_cast<std::size_t>(std::upper_bound(inner, edges.end() - 1, static_cast<double>(x)) -
+                                  inner);
 }
 
 // ----------------------------------------------------------------- predict
@@ -61,7 +63,8 @@ struct predict_data {
     tables.predict(array(x.data()), x.size(), outputs, nullptr);
   }
   void predict_with_std() const {
-    for (std::int64_t i = 0; i < x.size(); ++i) answers.data()[i] = narrow[segment_by_upper_bound(edges, x.data()[i])];
+    for (std::int64_t i = 0; i < x.size(); ++i)
+      answers.data()[i] = narrow[segment_by_upper_bound(edges, x.data()[i])];
   }
   /// Nobody should time wrong answers.
   void check_answers() const {
@@ -83,19 +86,21 @@ struct predict_data {
 };
 
 template <class T>
-void run_predict(benchmark::State& state, const std::string& name, bool with_library, int threads, distribution of,
-                 std::int64_t num_segments, std::int64_t rows) {
+void run_predict(benchmark::State& state, const std::string& name, bool with_library, int threads,
+                 distribution of, std::int64_t num_segments, std::int64_t rows) {
   auto& data = data_for<predict_data<T>>(
       name, [&] { return std::make_shared<predict_data<T>>(threads, of, num_segments, rows); });
   const auto bytes = rows * static_cast<std::int64_t>(sizeof(T));
   measure(
       state, {rows, 2 * bytes, 2 * bytes, threads},
       [&] {
-        return seconds_of([&] { with_library ? data.predict_with_library() : data.predict_with_std(); });
+        return seconds_of(
+            [&] { with_library ? data.predict_with_library() : data.predict_with_std(); });
       },
       [&] {
-        return seconds_of(
-            [&] { streaming_copy(data.copy.data(), data.x.data(), static_cast<std::size_t>(bytes), threads); });
+        return seconds_of([&] {
+          streaming_copy(data.copy.data(), data.x.data(), static_cast<std::size_t>(bytes), threads);
+        });
       });
   data.check_answers();
 }
@@ -125,8 +130,11 @@ struct fit_data {
     options.target_dtype = dtype_of<T>();
     return options;
   }
-  /// Goes on adding to one state, as a user with many chunks does; the sums grow, the work does not.
-  void fit_with_library() { exact.add(array(x.data()), array(y.data()), no_array(), x.size(), nullptr, 0, nullptr); }
+  /// Goes on adding to one state, as a user with many chunks does; the sums grow, the work does
+  /// not.
+  void fit_with_library() {
+    exact.add(array(x.data()), array(y.data()), no_array(), x.size(), nullptr, 0, nullptr);
+  }
   void fit_with_doubles(std::int64_t rows) {
     for (std::int64_t i = 0; i < rows; ++i) {
       const auto target = static_cast<double>(y.data()[i]);
@@ -145,8 +153,9 @@ struct fit_data {
     const zcmoe_model_info info = result.info();
     fit_with_doubles(rows);
     for (std::size_t i = 0; i < plain.size(); ++i) {
-      const bool same = static_cast<double>(info.counts[i]) == plain[i].count &&
-                        (info.counts[i] == 0 || std::abs(info.constants[i] - plain[i].y / plain[i].count) < 1e-9);
+      const bool same =
+          static_cast<double>(info.counts[i]) == plain[i].count &&
+          (info.counts[i] == 0 || std::abs(info.constants[i] - plain[i].y / plain[i].count) < 1e-9);
       if (!same) throw std::runtime_error("segment " + std::to_string(i) + " has a wrong mean");
     }
     std::fill(plain.begin(), plain.end(), sums{});
@@ -161,20 +170,23 @@ struct fit_data {
 };
 
 template <class T>
-void run_fit(benchmark::State& state, const std::string& name, bool with_library, int threads, distribution of,
-             std::int64_t num_segments, std::int64_t rows) {
+void run_fit(benchmark::State& state, const std::string& name, bool with_library, int threads,
+             distribution of, std::int64_t num_segments, std::int64_t rows) {
   auto& data = data_for<fit_data<T>>(
       name, [&] { return std::make_shared<fit_data<T>>(threads, of, num_segments, rows); });
   const auto bytes = rows * static_cast<std::int64_t>(sizeof(T));
   measure(
       state, {rows, 2 * bytes, 2 * bytes, threads},
       [&] {
-        return seconds_of([&] { with_library ? data.fit_with_library() : data.fit_with_doubles(rows); });
+        return seconds_of(
+            [&] { with_library ? data.fit_with_library() : data.fit_with_doubles(rows); });
       },
       [&] {
         return seconds_of([&] {
-          benchmark::DoNotOptimize(streaming_read(data.x.data(), static_cast<std::size_t>(bytes), threads));
-          benchmark::DoNotOptimize(streaming_read(data.y.data(), static_cast<std::size_t>(bytes), threads));
+          benchmark::DoNotOptimize(
+              streaming_read(data.x.data(), static_cast<std::size_t>(bytes), threads));
+          benchmark::DoNotOptimize(
+              streaming_read(data.y.data(), static_cast<std::size_t>(bytes), threads));
         });
       });
 }
@@ -189,7 +201,8 @@ struct limit_data {
 };
 
 template <class T>
-void run_limit(benchmark::State& state, const std::string& name, bool copies, int threads, std::int64_t rows) {
+void run_limit(benchmark::State& state, const std::string& name, bool copies, int threads,
+               std::int64_t rows) {
   auto& data = data_for<limit_data<T>>(name, [&] { return std::make_shared<limit_data<T>>(rows); });
   const auto bytes = rows * static_cast<std::int64_t>(sizeof(T));
   const auto limit = [&] {
@@ -197,8 +210,10 @@ void run_limit(benchmark::State& state, const std::string& name, bool copies, in
       if (copies) {
         streaming_copy(data.y.data(), data.x.data(), static_cast<std::size_t>(bytes), threads);
       } else {
-        benchmark::DoNotOptimize(streaming_read(data.x.data(), static_cast<std::size_t>(bytes), threads));
-        benchmark::DoNotOptimize(streaming_read(data.y.data(), static_cast<std::size_t>(bytes), threads));
+        benchmark::DoNotOptimize(
+            streaming_read(data.x.data(), static_cast<std::size_t>(bytes), threads));
+        benchmark::DoNotOptimize(
+            streaming_read(data.y.data(), static_cast<std::size_t>(bytes), threads));
       }
     });
   };
@@ -210,13 +225,16 @@ void run_limit(benchmark::State& state, const std::string& name, bool copies, in
 /// Wall time as the bodies measure it; what they throw ends that benchmark alone.
 template <class Run>
 void add(const std::string& name, const Run& run) {
-  benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State& state) {
-    try {
-      run(state, name);
-    } catch (const std::exception& failure) {
-      state.SkipWithError(failure.what());
-    }
-  })->UseManualTime()->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark(name.c_str(),
+                               [name, run](benchmark::State& state) {
+                                 try {
+                                   run(state, name);
+                                 } catch (const std::exception& failure) {
+                                   state.SkipWithError(failure.what());
+                                 }
+                               })
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond);
 }
 
 template <class T>
@@ -239,9 +257,11 @@ void add_engine(const char* engine, const char* op, int threads, std::int64_t ro
   const bool predicts = std::string(op) == "predict";
   for (const distribution of :
        {distribution::random, distribution::sorted, distribution::clustered, distribution::hot}) {
-    if (predicts && of == distribution::hot) continue;  // one segment's constant is one cache line: nothing to learn
+    if (predicts && of == distribution::hot)
+      continue;  // one segment's constant is one cache line: nothing to learn
     for (const std::int64_t m : all_num_segments) {
-      add(name_of(engine, op, type_name<T>(), name_of(of), m), [=](benchmark::State& state, const std::string& name) {
+      add(name_of(engine, op, type_name<T>(), name_of(of), m), [=](benchmark::State& state,
+                                                                   const std::string& name) {
         (predicts ? run_predict<T> : run_fit<T>)(state, name, with_library, threads, of, m, rows);
       });
     }

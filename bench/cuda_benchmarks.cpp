@@ -1,5 +1,5 @@
-// Benchmarks of the CUDA engine: data in device memory, times from device events, beside a copy in device memory. The
-// only file of the benchmark that calls the CUDA runtime.
+// Benchmarks of the CUDA engine: data in device memory, times from device events, beside a copy in
+// device memory. The only file of the benchmark that calls the CUDA runtime.
 #include "benchmarks.hpp"
 #include "workload.hpp"
 
@@ -75,8 +75,8 @@ class device_clock {
 
 /// As measure(), unless the device is emulated: then the work is done once and no time is told.
 template <class Operation, class Limit>
-void measure_device(benchmark::State& state, const amount& work, bool emulated, const Operation& operation,
-                    const Limit& limit) {
+void measure_device(benchmark::State& state, const amount& work, bool emulated,
+                    const Operation& operation, const Limit& limit) {
   if (!emulated) {
     measure(state, work, operation, limit);
     return;
@@ -110,10 +110,10 @@ struct predict_data {
 };
 
 template <class T>
-void run_predict(benchmark::State& state, const std::string& name, distribution of, std::int64_t num_segments,
-                 std::int64_t rows, bool emulated) {
-  auto& data =
-      data_for<predict_data<T>>(name, [&] { return std::make_shared<predict_data<T>>(of, num_segments, rows); });
+void run_predict(benchmark::State& state, const std::string& name, distribution of,
+                 std::int64_t num_segments, std::int64_t rows, bool emulated) {
+  auto& data = data_for<predict_data<T>>(
+      name, [&] { return std::make_shared<predict_data<T>>(of, num_segments, rows); });
   zcmoe_predict_outputs outputs = predict_outputs();
   outputs.values = output(data.answers.data());
   const auto bytes = static_cast<std::int64_t>(2 * data.x.bytes());
@@ -125,8 +125,8 @@ void run_predict(benchmark::State& state, const std::string& name, distribution 
       },
       [&] {
         return data.clock.seconds_of([&] {
-          CHECK_CUDA(cudaMemcpyAsync(data.copy.data(), data.x.data(), data.x.bytes(), cudaMemcpyDeviceToDevice,
-                                     data.clock.stream()));
+          CHECK_CUDA(cudaMemcpyAsync(data.copy.data(), data.x.data(), data.x.bytes(),
+                                     cudaMemcpyDeviceToDevice, data.clock.stream()));
         });
       });
 }
@@ -160,24 +160,26 @@ struct fit_data {
   device_clock clock;
 };
 
-/// The limit of a fit is the same copy: reading x and writing as much moves the bytes that reading x and y moves.
+/// The limit of a fit is the same copy: reading x and writing as much moves the bytes that reading
+/// x and y moves.
 template <class T>
-void run_fit(benchmark::State& state, const std::string& name, distribution of, std::int64_t num_segments,
-             std::int64_t rows, bool emulated) {
-  auto& data = data_for<fit_data<T>>(name, [&] { return std::make_shared<fit_data<T>>(of, num_segments, rows); });
+void run_fit(benchmark::State& state, const std::string& name, distribution of,
+             std::int64_t num_segments, std::int64_t rows, bool emulated) {
+  auto& data = data_for<fit_data<T>>(
+      name, [&] { return std::make_shared<fit_data<T>>(of, num_segments, rows); });
   const auto bytes = static_cast<std::int64_t>(2 * data.x.bytes());
   measure_device(
       state, {rows, bytes, bytes, 0}, emulated,
       [&] {
         return data.clock.seconds_of([&] {
-          data.exact.add(array(data.x.data()), array(data.y.data()), no_array(), rows, data.workspace.data(),
-                         data.workspace.bytes(), data.clock.stream());
+          data.exact.add(array(data.x.data()), array(data.y.data()), no_array(), rows,
+                         data.workspace.data(), data.workspace.bytes(), data.clock.stream());
         });
       },
       [&] {
         return data.clock.seconds_of([&] {
-          CHECK_CUDA(cudaMemcpyAsync(data.copy.data(), data.x.data(), data.x.bytes(), cudaMemcpyDeviceToDevice,
-                                     data.clock.stream()));
+          CHECK_CUDA(cudaMemcpyAsync(data.copy.data(), data.x.data(), data.x.bytes(),
+                                     cudaMemcpyDeviceToDevice, data.clock.stream()));
         });
       });
 }
@@ -198,8 +200,8 @@ void run_copy(benchmark::State& state, const std::string& name, std::int64_t row
   const auto bytes = static_cast<std::int64_t>(2 * data.from.bytes());
   const auto copy = [&] {
     return data.clock.seconds_of([&] {
-      CHECK_CUDA(cudaMemcpyAsync(data.to.data(), data.from.data(), data.from.bytes(), cudaMemcpyDeviceToDevice,
-                                 data.clock.stream()));
+      CHECK_CUDA(cudaMemcpyAsync(data.to.data(), data.from.data(), data.from.bytes(),
+                                 cudaMemcpyDeviceToDevice, data.clock.stream()));
     });
   };
   measure_device(state, {rows, bytes, bytes, 0}, emulated, copy, copy);
@@ -207,13 +209,14 @@ void run_copy(benchmark::State& state, const std::string& name, std::int64_t row
 
 template <class Run>
 void add(const std::string& name, bool emulated, const Run& run) {
-  auto* const added = benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State& state) {
-    try {
-      run(state, name);
-    } catch (const std::exception& failure) {
-      state.SkipWithError(failure.what());
-    }
-  });
+  auto* const added =
+      benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State& state) {
+        try {
+          run(state, name);
+        } catch (const std::exception& failure) {
+          state.SkipWithError(failure.what());
+        }
+      });
   added->UseManualTime()->Unit(benchmark::kMillisecond);
   if (emulated) added->Iterations(1)->Repetitions(1);
 }
@@ -221,7 +224,9 @@ void add(const std::string& name, bool emulated, const Run& run) {
 template <class T>
 void add_all(std::int64_t rows, bool emulated) {
   add(std::string("cuda/copy/") + type_name<T>(), emulated,
-      [=](benchmark::State& state, const std::string& name) { run_copy<T>(state, name, rows, emulated); });
+      [=](benchmark::State& state, const std::string& name) {
+        run_copy<T>(state, name, rows, emulated);
+      });
   for (const bool predicts : {true, false}) {
     for (const distribution of :
          {distribution::random, distribution::sorted, distribution::clustered, distribution::hot}) {
@@ -236,8 +241,8 @@ void add_all(std::int64_t rows, bool emulated) {
   }
 }
 
-/// As many rows as asked for, or the power of two that a quarter of the free memory holds: x, y and the copy in
-/// float64; the rest is for states of a million segments and the sort.
+/// As many rows as asked for, or the power of two that a quarter of the free memory holds: x, y and
+/// the copy in float64; the rest is for states of a million segments and the sort.
 std::int64_t rows_that_fit(std::int64_t asked) {
   std::size_t free_bytes = 0;
   std::size_t all_bytes = 0;

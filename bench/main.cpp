@@ -1,5 +1,5 @@
-// zcmoe-bench: registers the benchmarks, says in the context what machine and build the numbers are of, runs Google
-// Benchmark. Only an engine that answered as CUDA gives a benchmark named cuda/.
+// zcmoe-bench: registers the benchmarks, says in the context what machine and build the numbers are
+// of, runs Google Benchmark. Only an engine that answered as CUDA gives a benchmark named cuda/.
 #include "benchmarks.hpp"
 #include "memory_limits.hpp"
 #include "reporters.hpp"
@@ -22,7 +22,8 @@ std::string cpu_model() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
     const std::size_t colon = line.find(':');
-    if (line.rfind("model name", 0) == 0 && colon != std::string::npos && colon + 2 <= line.size()) {
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos &&
+        colon + 2 <= line.size()) {
       return line.substr(colon + 2);
     }
   }
@@ -53,9 +54,12 @@ void add_context(const settings& given, const zcmoe::bench::cuda_presence& cuda)
   }
 }
 
-/// Ten samples, of at least 50 ms or one run each, unless the caller says otherwise; later arguments win.
-std::vector<std::string> benchmark_arguments(const char* program, const std::vector<std::string>& given) {
-  std::vector<std::string> all = {program, "--benchmark_repetitions=10", "--benchmark_min_time=0.05",
+/// Ten samples, of at least 50 ms or one run each, unless the caller says otherwise; later
+/// arguments win.
+std::vector<std::string> benchmark_arguments(const char* program,
+                                             const std::vector<std::string>& given) {
+  std::vector<std::string> all = {program, "--benchmark_repetitions=10",
+                                  "--benchmark_min_time=0.05",
                                   "--benchmark_display_aggregates_only=true"};
   all.insert(all.end(), given.begin(), given.end());
   return all;
@@ -73,8 +77,8 @@ std::size_t run_benchmarks(const output_settings& output) {
   using namespace zcmoe::bench;
   json_reporter json;
   plain_names<benchmark::ConsoleReporter> console(benchmark::ConsoleReporter::OO_Tabular);
-  benchmark::BenchmarkReporter& display = output.format == "json" ? static_cast<benchmark::BenchmarkReporter&>(json)
-                                                                  : console;
+  benchmark::BenchmarkReporter& display =
+      output.format == "json" ? static_cast<benchmark::BenchmarkReporter&>(json) : console;
   if (output.list) {
     std::stringstream names;
     display.SetOutputStream(&names);
@@ -83,25 +87,31 @@ std::size_t run_benchmarks(const output_settings& output) {
     return count;
   }
   json_reporter file;
-  return benchmark::RunSpecifiedBenchmarks(&display, output.file.empty() ? nullptr : &file, filter_of(output.filter));
+  return benchmark::RunSpecifiedBenchmarks(&display, output.file.empty() ? nullptr : &file,
+                                           filter_of(output.filter));
 }
 
 int run(int argc, char** argv) {
   settings given;
   output_settings output;
   given.emulated_device = announced_emulated();
-  CLI::App app{"Throughput of zcmoe beside the memory limit and std::upper_bound. Benchmarks are named "
-               "engine/op/type/distribution/m:M. Other options that begin with --benchmark_ are Google Benchmark's."};
+  CLI::App app{
+      "Throughput of zcmoe beside the memory limit and std::upper_bound. Benchmarks are named "
+      "engine/op/type/distribution/m:M. Other options that begin with --benchmark_ are Google "
+      "Benchmark's."};
   app.allow_extras();
-  app.footer("Examples:\n"
-             "  zcmoe-bench --benchmark_filter=predict/f32/random --benchmark_out=numbers.json\n"
-             "  zcmoe-bench --n=1048576 --benchmark_filter='^(cpu|copy)/'\n"
-             "  zcmoe-bench --benchmark_list_tests=true");
+  app.footer(
+      "Examples:\n"
+      "  zcmoe-bench --benchmark_filter=predict/f32/random --benchmark_out=numbers.json\n"
+      "  zcmoe-bench --n=1048576 --benchmark_filter='^(cpu|copy)/'\n"
+      "  zcmoe-bench --benchmark_list_tests=true");
   const auto rows = CLI::Range(std::int64_t{1}, std::int64_t{1} << 34);
-  app.add_option("--n", given.rows, "rows of the CPU benchmarks; below a few million the caches help")
+  app.add_option("--n", given.rows,
+                 "rows of the CPU benchmarks; below a few million the caches help")
       ->check(rows)
       ->capture_default_str();
-  app.add_option("--cuda-n", given.cuda_rows, "rows of the CUDA benchmarks, as far as device memory allows")
+  app.add_option("--cuda-n", given.cuda_rows,
+                 "rows of the CUDA benchmarks, as far as device memory allows")
       ->check(rows)
       ->capture_default_str();
   app.add_option("--benchmark_filter", output.filter, "regular expression of the names to run");

@@ -1,4 +1,5 @@
-// Streaming loops. AVX2 is asked for at run time, so that one binary serves every x86-64 machine; elsewhere memcpy.
+// Streaming loops. AVX2 is asked for at run time, so that one binary serves every x86-64 machine;
+// elsewhere memcpy.
 #include "memory_limits.hpp"
 
 #include <tbb/parallel_for.h>
@@ -40,8 +41,10 @@ __attribute__((target("avx2"))) void copy_lines(char* to, const char* from, std:
 __attribute__((target("avx2"))) long long read_lines(const char* from, std::size_t bytes) {
   __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   for (std::size_t i = 0; i < bytes; i += line) {
-    sums[0] = _mm256_add_epi64(sums[0], _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i)));
-    sums[1] = _mm256_add_epi64(sums[1], _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i + 32)));
+    sums[0] =
+        _mm256_add_epi64(sums[0], _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i)));
+    sums[1] = _mm256_add_epi64(sums[1],
+                               _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i + 32)));
   }
   alignas(32) long long lanes[4];
   _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), _mm256_add_epi64(sums[0], sums[1]));

@@ -1,4 +1,5 @@
-// The limits that predict and fit are held against: moving the same bytes and doing nothing with them.
+// The limits that predict and fit are held against: moving the same bytes and doing nothing with
+// them.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +9,8 @@ namespace zcmoe::bench {
 /// to = from, past the caches where the machine can. Both on 64-byte lines.
 void streaming_copy(void* to, const void* from, std::size_t bytes, int threads);
 
-/// Reads all bytes. On 64-byte lines. The answer, a meaningless sum, keeps the compiler from leaving the loads out.
+/// Reads all bytes. On 64-byte lines. The answer, a meaningless sum, keeps the compiler from
+/// leaving the loads out.
 long long streaming_read(const void* from, std::size_t bytes, int threads);
 
 /// How streaming_copy stores on this machine, for the reader of the numbers.

@@ -1,5 +1,6 @@
-// Google Benchmark's reporters, with our names as they are registered: it appends "/manual_time" and the like to them,
-// which scripts that look for engine/op/type/distribution/m:M must not have to know.
+// Google Benchmark's reporters, with our names as they are registered: it appends "/manual_time"
+// and the like to them, which scripts that look for engine/op/type/distribution/m:M must not have
+// to know.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -13,7 +14,8 @@
 
 namespace zcmoe::bench {
 
-/// Lets a regular expression that ends a name with $ match the name that Google Benchmark makes of it.
+/// Lets a regular expression that ends a name with $ match the name that Google Benchmark makes of
+/// it.
 inline std::string filter_of(const std::string& given) {
   std::string filter;
   for (std::size_t i = 0; i < given.size(); ++i) {
@@ -27,7 +29,8 @@ inline std::string filter_of(const std::string& given) {
 /// The registered name at the head of a line of --benchmark_list_tests.
 inline std::string without_suffix(const std::string& name) {
   std::size_t end = name.size();
-  for (const char* suffix : {"/iterations:", "/repeats:", "/manual_time"}) end = std::min(end, name.find(suffix));
+  for (const char* suffix : {"/iterations:", "/repeats:", "/manual_time"})
+    end = std::min(end, name.find(suffix));
   return name.substr(0, end);
 }
 
@@ -41,8 +44,9 @@ class plain_names : public Base {
       run.run_name.iterations.clear();
       run.run_name.repetitions.clear();
       run.run_name.time_type.clear();
-      // Threads of the engine, where Google Benchmark tells those it would have called the benchmark from. The mean,
-      // which comes first, and the median of a constant are that constant; the other aggregates are not.
+      // Threads of the engine, where Google Benchmark tells those it would have called the
+      // benchmark from. The mean, which comes first, and the median of a constant are that
+      // constant; the other aggregates are not.
       const auto counter = run.counters.find("threads");
       if (counter == run.counters.end()) continue;
       const bool is_value = run.run_type == benchmark::BenchmarkReporter::Run::RT_Iteration ||
@@ -58,7 +62,8 @@ class plain_names : public Base {
   std::int64_t threads_ = 1;
 };
 
-/// JSON, where "emulated" is the boolean that it is and not the text that custom context is made of.
+/// JSON, where "emulated" is the boolean that it is and not the text that custom context is made
+/// of.
 class json_reporter : public plain_names<benchmark::JSONReporter> {
  public:
   bool ReportContext(const Context& context) override {

@@ -8,7 +8,7 @@ import sys
 
 
 def medians(report):
-    """{name: (ns per row, percent of the limit, relative spread, threads)} in the order of the file."""
+    """{name: (ns a row, percent of the limit, relative spread, GB/s, threads), None if not timed} in file order."""
     times, result = {}, {}
     for run in report["benchmarks"]:
         name = run["run_name"]
@@ -35,6 +35,9 @@ def table(report):
     emulated = context.get("emulated") is True
     lines = [f"{context['date'][:10]}, {context['cpu_model']}, {context['num_cpus']} cores, "
              f"{int(context['cpu_rows']):,} rows; {context['zcmoe']}."]
+    load = context["load_avg"][0] if context.get("load_avg") else 0
+    if load > 0.5 * context["num_cpus"]:
+        lines.append(f"Load average {load:.1f} at the start: other work shared the machine, so times are too long.")
     if "cuda_device" in context:
         lines.append(f"CUDA: {context['cuda_device']}" + (", emulated: no times." if emulated else
                                                           f", {int(context['cuda_rows']):,} rows."))

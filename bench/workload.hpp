@@ -1,10 +1,11 @@
-// Inputs of the benchmarks: edges, x and y for each distribution, from a counter so that any thread can write any part
-// and every machine gets the same rows.
+// Inputs of the benchmarks: edges, x and y for each distribution, from a counter so that any thread
+// can write any part and every machine gets the same rows.
 #pragma once
 
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -31,13 +32,15 @@ constexpr const char* type_name() {
   return sizeof(T) == 4 ? "f32" : "f64";
 }
 
-/// n values, on cache lines of their own: non-temporal stores need the alignment. Zeroed, so every page is there.
+/// n values, on cache lines of their own: non-temporal stores need the alignment. Zeroed, so every
+/// page is there.
 template <class T>
 class aligned_array {
  public:
   aligned_array() = default;
   explicit aligned_array(std::int64_t n)
-      : size_(n), data_(static_cast<T*>(::operator new(static_cast<std::size_t>(n) * sizeof(T), line))) {
+      : size_(n),
+        data_(static_cast<T*>(::operator new(static_cast<std::size_t>(n) * sizeof(T), line))) {
     std::fill_n(data_.get(), n, T{});
   }
   T* data() const { return data_.get(); }
@@ -61,28 +64,32 @@ inline std::uint64_t scramble(std::uint64_t number) {
 }
 
 /// In [0, 1).
-inline double unit(std::uint64_t number) { return static_cast<double>(scramble(number) >> 11) * 0x1p-53; }
+inline double unit(std::uint64_t number) {
+  return static_cast<double>(scramble(number) >> 11) * 0x1p-53;
+}
 
 constexpr double cluster_lo = 0.5;
 constexpr double cluster_width = 1e-3;
 
-/// m segments of [0, 1]: widths that grow eightfold from left to right, as a compander gives; clustered: all inner
-/// edges within a thousandth of the domain.
+/// m segments of [0, 1]: widths that grow eightfold from left to right, as a compander gives;
+/// clustered: all inner edges within a thousandth of the domain.
 inline std::vector<double> edges_of(distribution of, std::int64_t num_segments) {
   std::vector<double> edges(static_cast<std::size_t>(num_segments) + 1);
   const auto m = static_cast<double>(num_segments);
   for (std::size_t i = 0; i < edges.size(); ++i) {
     const double u = static_cast<double>(i) / m;
-    edges[i] = of == distribution::clustered ? cluster_lo + cluster_width * u : std::expm1(u * std::log(8.0)) / 7;
+    edges[i] = of == distribution::clustered ? cluster_lo + cluster_width * u
+                                             : std::expm1(u * std::log(8.0)) / 7;
   }
   edges.front() = 0;
   edges.back() = 1;
   return edges;
 }
 
-/// Input i of n. clustered: every other row falls among the edges, else only the outer two segments would answer; hot:
-/// nine of ten rows fall into the middle segment.
-inline double input_of(distribution of, const std::vector<double>& edges, std::int64_t i, std::int64_t n) {
+/// Input i of n. clustered: every other row falls among the edges, else only the outer two segments
+/// would answer; hot: nine of ten rows fall into the middle segment.
+inline double input_of(distribution of, const std::vector<double>& edges, std::int64_t i,
+                       std::int64_t n) {
   const auto number = static_cast<std::uint64_t>(i);
   const double u = unit(2 * number);
   const std::uint64_t choice = scramble(2 * number + 1);

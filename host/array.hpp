@@ -70,7 +70,9 @@ template <class T>
 struct typed_array {
   const T* data;
   std::int64_t stride;
-  ZCMOE_HOST_DEVICE double operator[](std::int64_t i) const { return static_cast<double>(data[i * stride]); }
+  ZCMOE_HOST_DEVICE double operator[](std::int64_t i) const {
+    return static_cast<double>(data[i * stride]);
+  }
 };
 
 /// Element i of an array whose type is known at run time only.
@@ -99,7 +101,8 @@ struct any_array {
 
 inline any_array any(const zcmoe_array& a) { return {a.data, a.stride, a.dtype}; }
 
-/// Calls body with the array as its own type where that is worth a kernel of its own, else as any_array.
+/// Calls body with the array as its own type where that is worth a kernel of its own, else as
+/// any_array.
 template <class Body>
 void with_typed(const zcmoe_array& a, Body&& body) {
   switch (a.dtype) {

@@ -1,5 +1,6 @@
-// The private interface of an engine: memory, predict, and the steps of a fit. c_api, fit and model know engines only
-// through it; cpu_backend.cpp and kernels/cuda_backend.cu implement it. Arguments are checked before they come here.
+// The private interface of an engine: memory, predict, and the steps of a fit. c_api, fit and model
+// know engines only through it; cpu_backend.cpp and kernels/cuda_backend.cu implement it. Arguments
+// are checked before they come here.
 #pragma once
 
 #include "error.hpp"
@@ -13,7 +14,8 @@
 
 namespace zcmoe::detail {
 
-/// Shape of a fit state: one int64 array, num_row_counters counters, then num_planes planes of num_slots sums.
+/// Shape of a fit state: one int64 array, num_row_counters counters, then num_planes planes of
+/// num_slots sums.
 struct state_layout {
   std::int64_t num_segments;
   zcmoe_dtype target_dtype;  // ZCMOE_F32 or ZCMOE_F64
@@ -22,7 +24,8 @@ struct state_layout {
   std::int64_t num_slots() const { return num_segments + 3; }
   int num_planes() const;
   std::size_t bytes() const {
-    return (num_row_counters + static_cast<std::size_t>(num_planes()) * static_cast<std::size_t>(num_slots())) *
+    return (num_row_counters +
+            static_cast<std::size_t>(num_planes()) * static_cast<std::size_t>(num_slots())) *
            sizeof(std::int64_t);
   }
 };
@@ -42,7 +45,8 @@ inline int state_layout::num_planes() const {
   });
 }
 
-/// One output of predict: out[i * stride] = table[slot of x_i], of 4 or 8 bytes; table null: the segment number itself.
+/// One output of predict: out[i * stride] = table[slot of x_i], of 4 or 8 bytes; table null: the
+/// segment number itself.
 struct gather {
   const void* table;
   void* out;
@@ -79,12 +83,14 @@ class backend {
   virtual zcmoe_engine engine() const = 0;
   virtual void describe(zcmoe_context_info& info) const = 0;
 
-  /// Memory the engine computes in, aligned to 256 bytes, zeroed; throws status_error OUT_OF_MEMORY.
+  /// Memory the engine computes in, aligned to 256 bytes, zeroed; throws status_error
+  /// OUT_OF_MEMORY.
   virtual void* allocate_zeroed(std::size_t bytes, zcmoe_stream stream) = 0;
   virtual void deallocate(void* pointer, std::size_t bytes, zcmoe_stream stream) noexcept = 0;
   /// Copies between the engine's memory and the host; both wait until the copy is done.
   virtual void upload(void* to, const void* from, std::size_t bytes, zcmoe_stream stream) = 0;
-  virtual void download(void* to, const void* from, std::size_t bytes, zcmoe_stream stream) const = 0;
+  virtual void download(void* to, const void* from, std::size_t bytes,
+                        zcmoe_stream stream) const = 0;
 
   /// All pointers of the job in the engine's memory; ordered on stream.
   virtual void predict(const predict_job& job, zcmoe_stream stream) const = 0;
@@ -96,10 +102,11 @@ class backend {
   /// x, y and weights of the job in host memory; returns when done.
   virtual void accumulate_sync(const fit_job& job, zcmoe_stream stream) = 0;
   /// to += from, states of one layout in the engine's memory; leaves `to` canonical.
-  virtual void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from, zcmoe_stream stream) = 0;
+  virtual void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
+                     zcmoe_stream stream) = 0;
   /// Writes num_slots summaries to host memory; returns when done.
-  virtual void summarize(const state_layout& layout, const std::int64_t* state, slot_summary* summaries,
-                         zcmoe_stream stream) = 0;
+  virtual void summarize(const state_layout& layout, const std::int64_t* state,
+                         slot_summary* summaries, zcmoe_stream stream) = 0;
 };
 
 /// An engine's memory block, zeroed; freed on the stream it was last given.
@@ -107,7 +114,10 @@ class engine_buffer {
  public:
   engine_buffer() = default;
   engine_buffer(std::shared_ptr<backend> owner, std::size_t bytes, zcmoe_stream stream)
-      : owner_(std::move(owner)), bytes_(bytes), stream_(stream), data_(owner_->allocate_zeroed(bytes, stream)) {}
+      : owner_(std::move(owner)),
+        bytes_(bytes),
+        stream_(stream),
+        data_(owner_->allocate_zeroed(bytes, stream)) {}
   engine_buffer(engine_buffer&& other) noexcept { swap(other); }
   engine_buffer& operator=(engine_buffer&& other) noexcept {
     swap(other);
@@ -133,7 +143,8 @@ class engine_buffer {
 };
 
 std::shared_ptr<backend> make_cpu_backend(const zcmoe_context_options& options);
-/// Throws status_error NO_DEVICE where there is none; defined in kernels/cuda_backend.cu or cuda_backend_stub.cpp.
+/// Throws status_error NO_DEVICE where there is none; defined in kernels/cuda_backend.cu or
+/// cuda_backend_stub.cpp.
 std::shared_ptr<backend> make_cuda_backend(const zcmoe_context_options& options);
 /// Toolkit, CCCL and architectures, or "without CUDA".
 std::string cuda_build_info();

@@ -1,4 +1,5 @@
-// The C interface but for segmentation: each function checks its arguments and makes one call into the library.
+// The C interface but for segmentation: each function checks its arguments and makes one call into
+// the library.
 #include "array.hpp"
 #include "backend.hpp"
 #include "fit.hpp"
@@ -32,29 +33,32 @@ using detail::fail;
 using detail::guard;
 using detail::read_options;
 
-/// Bytes that n elements span, as [first, last) relative to data; refuses what does not fit the address space.
+/// Bytes that n elements span, as [first, last) relative to data; refuses what does not fit the
+/// address space.
 struct byte_span {
   std::uintptr_t first;
   std::uintptr_t last;
 };
 
-byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride, std::int64_t n) {
+byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
+                  std::int64_t n) {
   const std::int64_t size = detail::size_of(dtype);
   constexpr std::int64_t limit = std::numeric_limits<std::int64_t>::max() / 2;
   const std::int64_t distance = stride < 0 ? -(stride + 1) + 1 : stride;
-  ZCMOE_EXPECTS(stride >= -limit && (n <= 1 || distance <= limit / size / (n - 1)), name, ".stride=", stride,
-                " with n=", n, " spans more than ", limit, " bytes");
+  ZCMOE_EXPECTS(stride >= -limit && (n <= 1 || distance <= limit / size / (n - 1)), name,
+                ".stride=", stride, " with n=", n, " spans more than ", limit, " bytes");
   const auto address = reinterpret_cast<std::uintptr_t>(data);
   const auto reach = static_cast<std::uintptr_t>((n - 1) * distance * size);
   return stride < 0 ? byte_span{address - reach, address + static_cast<std::uintptr_t>(size)}
                     : byte_span{address, address + reach + static_cast<std::uintptr_t>(size)};
 }
 
-void check_data(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride, std::int64_t n) {
+void check_data(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
+                std::int64_t n) {
   const auto size = static_cast<std::uintptr_t>(detail::size_of(dtype));
   ZCMOE_EXPECTS(data != nullptr, name, ".data is null");
-  ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(data) % size == 0, name, ".data=", data, " is not aligned to ", size,
-                " bytes");
+  ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(data) % size == 0, name, ".data=", data,
+                " is not aligned to ", size, " bytes");
   span_of(name, data, dtype, stride, n);
 }
 
@@ -70,7 +74,8 @@ void check_input(const char* name, const zcmoe_array& array, std::int64_t n) {
 }
 
 /// Targets and weights: floats that the fit's target type holds exactly.
-void check_target(const char* name, const zcmoe_array& array, std::int64_t n, zcmoe_dtype target_dtype) {
+void check_target(const char* name, const zcmoe_array& array, std::int64_t n,
+                  zcmoe_dtype target_dtype) {
   ZCMOE_EXPECTS(array.dtype == ZCMOE_F32 || array.dtype == ZCMOE_F64 || array.dtype == ZCMOE_F16 ||
                     array.dtype == ZCMOE_BF16,
                 name, ".dtype=", array.dtype, " is not a float type");
@@ -84,20 +89,21 @@ struct checked_output {
   const zcmoe_output* output;
 };
 
-void check_output(const checked_output& checked, std::int64_t n, zcmoe_dtype first, zcmoe_dtype second,
-                  const char* allowed) {
+void check_output(const checked_output& checked, std::int64_t n, zcmoe_dtype first,
+                  zcmoe_dtype second, const char* allowed) {
   const zcmoe_output& output = *checked.output;
   if (output.data == nullptr) return;
-  ZCMOE_EXPECTS(output.dtype == first || output.dtype == second, checked.name, ".dtype=", output.dtype, " is not ",
-                allowed);
+  ZCMOE_EXPECTS(output.dtype == first || output.dtype == second, checked.name,
+                ".dtype=", output.dtype, " is not ", allowed);
   ZCMOE_EXPECTS(output.stride != 0 || n <= 1, checked.name, ".stride=0 with n=", n,
                 ": every element would be the same");
   check_data(checked.name, output.data, output.dtype, output.stride, n);
 }
 
-/// Whether two strided arrays share a byte. Columns of one table, equal strides and different offsets, do not.
-bool overlap(const byte_span& a, std::int64_t a_stride, std::int64_t a_size, const byte_span& b, std::int64_t b_stride,
-             std::int64_t b_size) {
+/// Whether two strided arrays share a byte. Columns of one table, equal strides and different
+/// offsets, do not.
+bool overlap(const byte_span& a, std::int64_t a_stride, std::int64_t a_size, const byte_span& b,
+             std::int64_t b_stride, std::int64_t b_size) {
   if (a.last <= b.first || b.last <= a.first) return false;
   const std::int64_t a_step = std::abs(a_stride) * a_size;
   if (a_step == 0 || a_step != std::abs(b_stride) * b_size) return true;
@@ -125,16 +131,18 @@ void check_predict(const zcmoe_array& x, std::int64_t n, const zcmoe_predict_out
                 "outputs->report is not aligned to ", alignof(zcmoe_report), " bytes");
 
   const auto span = [n](const checked_output& checked) {
-    return span_of(checked.name, checked.output->data, checked.output->dtype, checked.output->stride, n);
+    return span_of(checked.name, checked.output->data, checked.output->dtype,
+                   checked.output->stride, n);
   };
   const byte_span x_span = span_of("x", x.data, x.dtype, x.stride, n);
   const std::int64_t x_size = detail::size_of(x.dtype);
   for (const checked_output& a : all) {
     if (a.output->data == nullptr) continue;
     const std::int64_t a_size = detail::size_of(a.output->dtype);
-    const bool in_place = a.output->data == x.data && a_size == x_size && a.output->stride == x.stride;
-    ZCMOE_EXPECTS(in_place || !overlap(span(a), a.output->stride, a_size, x_span, x.stride, x_size), a.name,
-                  " overlaps x: only the same data, element size and stride may be shared");
+    const bool in_place =
+        a.output->data == x.data && a_size == x_size && a.output->stride == x.stride;
+    ZCMOE_EXPECTS(in_place || !overlap(span(a), a.output->stride, a_size, x_span, x.stride, x_size),
+                  a.name, " overlaps x: only the same data, element size and stride may be shared");
     for (const checked_output* b = &a + 1; b != all + 5; ++b) {
       if (b->output->data == nullptr) continue;
       ZCMOE_EXPECTS(!overlap(span(a), a.output->stride, a_size, span(*b), b->output->stride,
@@ -149,15 +157,16 @@ zcmoe_predict_outputs read_outputs(const zcmoe_predict_outputs* outputs) {
   return read_options(outputs, zcmoe_predict_outputs ZCMOE_PREDICT_OUTPUTS_INIT, "outputs");
 }
 
-void check_add(const detail::fit& fit, const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
-               std::int64_t n) {
+void check_add(const detail::fit& fit, const zcmoe_array& x, const zcmoe_array& y,
+               const zcmoe_array& weights, std::int64_t n) {
   const zcmoe_dtype target_dtype = fit.layout().target_dtype;
   check_input("x", x, n);
   check_target("y", y, n, target_dtype);
   if (fit.layout().weighted) {
     check_target("weights", weights, n, target_dtype);
   } else {
-    ZCMOE_EXPECTS(weights.data == nullptr, "weights.data is given, but the fit was created with weighted = 0");
+    ZCMOE_EXPECTS(weights.data == nullptr,
+                  "weights.data is given, but the fit was created with weighted = 0");
   }
 }
 
@@ -166,8 +175,8 @@ template <class Info>
 void write_info(Info* to, Info from, const char* name) {
   ZCMOE_EXPECTS(to != nullptr, name, " is null");
   const std::size_t size = to->struct_size;
-  ZCMOE_EXPECTS(size >= sizeof(std::size_t) && size <= sizeof(Info), name, "->struct_size=", size, " is not in ",
-                sizeof(std::size_t), "..", sizeof(Info), "; initialise the struct");
+  ZCMOE_EXPECTS(size >= sizeof(std::size_t) && size <= sizeof(Info), name, "->struct_size=", size,
+                " is not in ", sizeof(std::size_t), "..", sizeof(Info), "; initialise the struct");
   from.struct_size = size;
   std::memcpy(static_cast<void*>(to), &from, size);
 }
@@ -195,8 +204,9 @@ extern "C" const char* zcmoe_version(void) {
 
 extern "C" const char* zcmoe_build_info(void) {
   try {
-    static const std::string info = std::string("zcmoe ") + zcmoe_version() + "; compiler " + ZCMOE_BUILD_COMPILER +
-                                    "; flags " + ZCMOE_BUILD_FLAGS + "; " + detail::cuda_build_info();
+    static const std::string info = std::string("zcmoe ") + zcmoe_version() + "; compiler " +
+                                    ZCMOE_BUILD_COMPILER + "; flags " + ZCMOE_BUILD_FLAGS + "; " +
+                                    detail::cuda_build_info();
     return info.c_str();
   } catch (...) {
     return "zcmoe";  // not even memory for the text
@@ -227,20 +237,22 @@ extern "C" const char* zcmoe_last_error(void) { return detail::last_error(); }
 
 // ----------------------------------------------------------------- context
 
-extern "C" zcmoe_status zcmoe_context_create(const zcmoe_context_options* options, zcmoe_context** context) {
+extern "C" zcmoe_status zcmoe_context_create(const zcmoe_context_options* options,
+                                             zcmoe_context** context) {
   return guard("zcmoe_context_create", [&] {
     ZCMOE_EXPECTS(context != nullptr, "context is null");
-    const auto given = read_options(options, zcmoe_context_options ZCMOE_CONTEXT_OPTIONS_INIT, "options");
-    ZCMOE_EXPECTS(given.engine >= ZCMOE_ENGINE_AUTO && given.engine <= ZCMOE_ENGINE_CUDA, "options->engine=",
-                  given.engine, " is not a ZCMOE_ENGINE_ value");
+    const auto given =
+        read_options(options, zcmoe_context_options ZCMOE_CONTEXT_OPTIONS_INIT, "options");
+    ZCMOE_EXPECTS(given.engine >= ZCMOE_ENGINE_AUTO && given.engine <= ZCMOE_ENGINE_CUDA,
+                  "options->engine=", given.engine, " is not a ZCMOE_ENGINE_ value");
     ZCMOE_EXPECTS(given.device >= 0, "options->device=", given.device, " is negative");
-    ZCMOE_EXPECTS(given.num_threads >= 0 && given.num_threads <= 4096, "options->num_threads=", given.num_threads,
-                  " is not in 0..4096");
+    ZCMOE_EXPECTS(given.num_threads >= 0 && given.num_threads <= 4096,
+                  "options->num_threads=", given.num_threads, " is not in 0..4096");
     ZCMOE_EXPECTS(given.reserved == 0, "options->reserved=", given.reserved, " is not 0");
     ZCMOE_EXPECTS((given.alloc == nullptr) == (given.free == nullptr),
                   "options->alloc and options->free must both be given or both be null");
-    ZCMOE_EXPECTS(given.pool_release_threshold >= 0, "options->pool_release_threshold=", given.pool_release_threshold,
-                  " is negative");
+    ZCMOE_EXPECTS(given.pool_release_threshold >= 0,
+                  "options->pool_release_threshold=", given.pool_release_threshold, " is negative");
     *context = new zcmoe_context{make_engine(given)};
   });
 }
@@ -249,7 +261,8 @@ extern "C" zcmoe_status zcmoe_context_destroy(zcmoe_context* context) {
   return guard("zcmoe_context_destroy", [&] { delete context; });
 }
 
-extern "C" zcmoe_status zcmoe_context_get_info(const zcmoe_context* context, zcmoe_context_info* info) {
+extern "C" zcmoe_status zcmoe_context_get_info(const zcmoe_context* context,
+                                               zcmoe_context_info* info) {
   return guard("zcmoe_context_get_info", [&] {
     ZCMOE_EXPECTS(context != nullptr, "context is null");
     zcmoe_context_info found = ZCMOE_CONTEXT_INFO_INIT;
@@ -260,16 +273,17 @@ extern "C" zcmoe_status zcmoe_context_get_info(const zcmoe_context* context, zcm
 
 // ------------------------------------------------------------------- model
 
-extern "C" zcmoe_status zcmoe_model_create(zcmoe_context* context, const double* edges, const double* constants,
-                                           int64_t num_segments, const zcmoe_model_options* options,
+extern "C" zcmoe_status zcmoe_model_create(zcmoe_context* context, const double* edges,
+                                           const double* constants, int64_t num_segments,
+                                           const zcmoe_model_options* options,
                                            zcmoe_model** model) {
   return guard("zcmoe_model_create", [&] {
     ZCMOE_EXPECTS(context != nullptr, "context is null");
     ZCMOE_EXPECTS(model != nullptr, "model is null");
     ZCMOE_EXPECTS(edges != nullptr, "edges is null");
     ZCMOE_EXPECTS(constants != nullptr, "constants is null");
-    ZCMOE_EXPECTS(num_segments >= 1 && num_segments <= ZCMOE_MAX_SEGMENTS, "num_segments=", num_segments,
-                  " is not in 1..", ZCMOE_MAX_SEGMENTS);
+    ZCMOE_EXPECTS(num_segments >= 1 && num_segments <= ZCMOE_MAX_SEGMENTS,
+                  "num_segments=", num_segments, " is not in 1..", ZCMOE_MAX_SEGMENTS);
     const detail::model_policies policies(
         read_options(options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "options"));
     auto made = std::make_unique<zcmoe_model>();
@@ -291,7 +305,8 @@ extern "C" zcmoe_status zcmoe_model_save(const zcmoe_model* model, const char* p
   });
 }
 
-extern "C" zcmoe_status zcmoe_model_load(zcmoe_context* context, const char* path, zcmoe_model** model) {
+extern "C" zcmoe_status zcmoe_model_load(zcmoe_context* context, const char* path,
+                                         zcmoe_model** model) {
   return guard("zcmoe_model_load", [&] {
     ZCMOE_EXPECTS(context != nullptr, "context is null");
     ZCMOE_EXPECTS(path != nullptr && *path != '\0', "path is null or empty");
@@ -334,7 +349,8 @@ extern "C" zcmoe_status zcmoe_predict(const zcmoe_model* model, zcmoe_array x, i
 }
 
 extern "C" zcmoe_status zcmoe_predict_sync(const zcmoe_model* model, zcmoe_array x, int64_t n,
-                                           const zcmoe_predict_outputs* outputs, zcmoe_stream stream) {
+                                           const zcmoe_predict_outputs* outputs,
+                                           zcmoe_stream stream) {
   return guard("zcmoe_predict_sync", [&] {
     ZCMOE_EXPECTS(model != nullptr, "model is null");
     check_rows(n);
@@ -347,20 +363,23 @@ extern "C" zcmoe_status zcmoe_predict_sync(const zcmoe_model* model, zcmoe_array
 
 // --------------------------------------------------------------------- fit
 
-extern "C" zcmoe_status zcmoe_fit_create(zcmoe_context* context, const double* edges, int64_t num_segments,
+extern "C" zcmoe_status zcmoe_fit_create(zcmoe_context* context, const double* edges,
+                                         int64_t num_segments,
                                          const zcmoe_model_options* model_options,
                                          const zcmoe_fit_options* fit_options, zcmoe_fit** fit) {
   return guard("zcmoe_fit_create", [&] {
     ZCMOE_EXPECTS(context != nullptr, "context is null");
     ZCMOE_EXPECTS(fit != nullptr, "fit is null");
     ZCMOE_EXPECTS(edges != nullptr, "edges is null");
-    ZCMOE_EXPECTS(num_segments >= 1 && num_segments <= ZCMOE_MAX_SEGMENTS, "num_segments=", num_segments,
-                  " is not in 1..", ZCMOE_MAX_SEGMENTS);
+    ZCMOE_EXPECTS(num_segments >= 1 && num_segments <= ZCMOE_MAX_SEGMENTS,
+                  "num_segments=", num_segments, " is not in 1..", ZCMOE_MAX_SEGMENTS);
     detail::model_policies policies(
         read_options(model_options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "model_options"));
-    const auto options = read_options(fit_options, zcmoe_fit_options ZCMOE_FIT_OPTIONS_INIT, "fit_options");
+    const auto options =
+        read_options(fit_options, zcmoe_fit_options ZCMOE_FIT_OPTIONS_INIT, "fit_options");
     auto made = std::make_unique<zcmoe_fit>();
-    made->fit = std::make_unique<detail::fit>(context->engine, std::vector<double>(edges, edges + num_segments + 1),
+    made->fit = std::make_unique<detail::fit>(context->engine,
+                                              std::vector<double>(edges, edges + num_segments + 1),
                                               std::move(policies), options);
     *fit = made.release();
   });
@@ -379,8 +398,9 @@ extern "C" zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, siz
   });
 }
 
-extern "C" zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y, zcmoe_array weights, int64_t n,
-                                      void* workspace, size_t workspace_bytes, zcmoe_stream stream) {
+extern "C" zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y,
+                                      zcmoe_array weights, int64_t n, void* workspace,
+                                      size_t workspace_bytes, zcmoe_stream stream) {
   return guard("zcmoe_fit_add", [&] {
     ZCMOE_EXPECTS(fit != nullptr, "fit is null");
     check_rows(n);
@@ -395,8 +415,8 @@ extern "C" zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array
   });
 }
 
-extern "C" zcmoe_status zcmoe_fit_add_sync(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y, zcmoe_array weights,
-                                           int64_t n, zcmoe_stream stream) {
+extern "C" zcmoe_status zcmoe_fit_add_sync(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y,
+                                           zcmoe_array weights, int64_t n, zcmoe_stream stream) {
   return guard("zcmoe_fit_add_sync", [&] {
     ZCMOE_EXPECTS(fit != nullptr, "fit is null");
     check_rows(n);
@@ -406,7 +426,8 @@ extern "C" zcmoe_status zcmoe_fit_add_sync(zcmoe_fit* fit, zcmoe_array x, zcmoe_
   });
 }
 
-extern "C" zcmoe_status zcmoe_fit_merge(zcmoe_fit* fit, const zcmoe_fit* source, zcmoe_stream stream) {
+extern "C" zcmoe_status zcmoe_fit_merge(zcmoe_fit* fit, const zcmoe_fit* source,
+                                        zcmoe_stream stream) {
   return guard("zcmoe_fit_merge", [&] {
     ZCMOE_EXPECTS(fit != nullptr, "fit is null");
     ZCMOE_EXPECTS(source != nullptr, "source is null");
@@ -414,7 +435,8 @@ extern "C" zcmoe_status zcmoe_fit_merge(zcmoe_fit* fit, const zcmoe_fit* source,
   });
 }
 
-extern "C" zcmoe_status zcmoe_fit_get_report(const zcmoe_fit* fit, zcmoe_report* report, zcmoe_stream stream) {
+extern "C" zcmoe_status zcmoe_fit_get_report(const zcmoe_fit* fit, zcmoe_report* report,
+                                             zcmoe_stream stream) {
   return guard("zcmoe_fit_get_report", [&] {
     ZCMOE_EXPECTS(fit != nullptr, "fit is null");
     ZCMOE_EXPECTS(report != nullptr, "report is null");
@@ -422,7 +444,8 @@ extern "C" zcmoe_status zcmoe_fit_get_report(const zcmoe_fit* fit, zcmoe_report*
   });
 }
 
-extern "C" zcmoe_status zcmoe_fit_finish(const zcmoe_fit* fit, zcmoe_model** model, zcmoe_stream stream) {
+extern "C" zcmoe_status zcmoe_fit_finish(const zcmoe_fit* fit, zcmoe_model** model,
+                                         zcmoe_stream stream) {
   return guard("zcmoe_fit_finish", [&] {
     ZCMOE_EXPECTS(fit != nullptr, "fit is null");
     ZCMOE_EXPECTS(model != nullptr, "model is null");
@@ -432,8 +455,8 @@ extern "C" zcmoe_status zcmoe_fit_finish(const zcmoe_fit* fit, zcmoe_model** mod
   });
 }
 
-extern "C" zcmoe_status zcmoe_fit_serialize(const zcmoe_fit* fit, void* buffer, size_t capacity, size_t* bytes,
-                                            zcmoe_stream stream) {
+extern "C" zcmoe_status zcmoe_fit_serialize(const zcmoe_fit* fit, void* buffer, size_t capacity,
+                                            size_t* bytes, zcmoe_stream stream) {
   return guard("zcmoe_fit_serialize", [&] {
     ZCMOE_EXPECTS(fit != nullptr, "fit is null");
     ZCMOE_EXPECTS(bytes != nullptr, "bytes is null");
@@ -441,14 +464,15 @@ extern "C" zcmoe_status zcmoe_fit_serialize(const zcmoe_fit* fit, void* buffer, 
     *bytes = state.size();
     if (buffer == nullptr) return;
     if (capacity < state.size()) {
-      fail(ZCMOE_ERR_WORKSPACE, "capacity=", capacity, " is less than the ", state.size(), " bytes of the state");
+      fail(ZCMOE_ERR_WORKSPACE, "capacity=", capacity, " is less than the ", state.size(),
+           " bytes of the state");
     }
     std::memcpy(buffer, state.data(), state.size());
   });
 }
 
-extern "C" zcmoe_status zcmoe_fit_deserialize(zcmoe_context* context, const void* buffer, size_t bytes,
-                                              zcmoe_fit** fit) {
+extern "C" zcmoe_status zcmoe_fit_deserialize(zcmoe_context* context, const void* buffer,
+                                              size_t bytes, zcmoe_fit** fit) {
   return guard("zcmoe_fit_deserialize", [&] {
     ZCMOE_EXPECTS(context != nullptr, "context is null");
     ZCMOE_EXPECTS(buffer != nullptr, "buffer is null");

@@ -1,5 +1,6 @@
-// The CPU engine: plain loops over the functions it shares with the GPU (slot_of, judge_row, add_sample, summarize),
-// shared out to threads by TBB. Sums are integers, so neither the number of threads nor their order shows in a result.
+// The CPU engine: plain loops over the functions it shares with the GPU (slot_of, judge_row,
+// add_sample, summarize), shared out to threads by TBB. Sums are integers, so neither the number of
+// threads nor their order shows in a result.
 #include "array.hpp"
 #include "backend.hpp"
 
@@ -17,7 +18,7 @@
 namespace zcmoe::detail {
 namespace {
 
-constexpr std::int64_t rows_per_task = 1 << 16;   // below this a thread costs more than it brings
+constexpr std::int64_t rows_per_task = 1 << 16;  // below this a thread costs more than it brings
 constexpr std::size_t alignment = 256;
 constexpr std::size_t private_bytes = std::size_t{1} << 30;  // bound on the extra tables of one add
 
@@ -32,7 +33,8 @@ struct predict_counts {
   std::int64_t above = 0;
 
   predict_counts operator+(const predict_counts& other) const {
-    return {used + other.used, nan_inputs + other.nan_inputs, below + other.below, above + other.above};
+    return {used + other.used, nan_inputs + other.nan_inputs, below + other.below,
+            above + other.above};
   }
 };
 
@@ -40,7 +42,8 @@ void store(const gather& output, const model_view& view, std::int64_t i, std::in
   const std::int64_t k = i * output.stride;
   if (output.element_size == 8) {
     static_cast<std::int64_t*>(output.out)[k] =
-        output.table != nullptr ? static_cast<const std::int64_t*>(output.table)[slot] : view.segment_of_slot(slot);
+        output.table != nullptr ? static_cast<const std::int64_t*>(output.table)[slot]
+                                : view.segment_of_slot(slot);
   } else {
     static_cast<std::int32_t*>(output.out)[k] =
         output.table != nullptr ? static_cast<const std::int32_t*>(output.table)[slot]
@@ -49,7 +52,8 @@ void store(const gather& output, const model_view& view, std::int64_t i, std::in
 }
 
 template <class Array>
-predict_counts predict_rows(const predict_job& job, const Array& x, std::int64_t first, std::int64_t last) {
+predict_counts predict_rows(const predict_job& job, const Array& x, std::int64_t first,
+                            std::int64_t last) {
   predict_counts counts;
   for (std::int64_t i = first; i < last; ++i) {
     const double input = x[i];  // read before the outputs are written: values may be x itself
@@ -73,18 +77,20 @@ struct fit_counts {
 };
 
 template <class T, bool Weighted, class X>
-void add_rows(const fit_job& job, const X& x, const any_array& y, const any_array& w, std::int64_t first,
-              std::int64_t last, std::int64_t* planes, fit_counts& counts) {
+void add_rows(const fit_job& job, const X& x, const any_array& y, const any_array& w,
+              std::int64_t first, std::int64_t last, std::int64_t* planes, fit_counts& counts) {
   const std::int64_t num_slots = job.layout.num_slots();
   for (std::int64_t i = first; i < last; ++i) {
     const double target = y[i];
     const double weight = Weighted ? w[i] : 1.0;
     const row_verdict verdict = judge_row(job.rules, x[i], target, weight);
-    for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1) ++counts.counter[__builtin_ctz(bits)];
+    for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
+      ++counts.counter[__builtin_ctz(bits)];
     if (verdict.slot < 0) continue;
     std::int64_t* const own = planes + verdict.slot;
-    add_sample<T, Weighted>(static_cast<T>(target), static_cast<T>(weight),
-                            [own, num_slots](int plane, std::int64_t piece) { own[plane * num_slots] += piece; });
+    add_sample<T, Weighted>(
+        static_cast<T>(target), static_cast<T>(weight),
+        [own, num_slots](int plane, std::int64_t piece) { own[plane * num_slots] += piece; });
   }
 }
 
@@ -94,7 +100,8 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
       : alloc_(options.alloc),
         free_(options.free),
         user_(options.user),
-        num_threads_(options.num_threads != 0 ? options.num_threads : tbb::info::default_concurrency()),
+        num_threads_(options.num_threads != 0 ? options.num_threads
+                                              : tbb::info::default_concurrency()),
         arena_(num_threads_) {}
 
   zcmoe_engine engine() const override { return ZCMOE_ENGINE_CPU; }
@@ -103,7 +110,8 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     info.engine = ZCMOE_ENGINE_CPU;
     info.device = -1;
     info.num_threads = num_threads_;
-    std::snprintf(info.name, sizeof info.name, "cpu, %d thread%s", num_threads_, num_threads_ == 1 ? "" : "s");
+    std::snprintf(info.name, sizeof info.name, "cpu, %d thread%s", num_threads_,
+                  num_threads_ == 1 ? "" : "s");
   }
 
   void* allocate_zeroed(std::size_t bytes, zcmoe_stream) override {
@@ -112,11 +120,12 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
       pointer = alloc_(user_, bytes, alignment, nullptr);
       if (pointer != nullptr) std::memset(pointer, 0, bytes);
     } else {
-      // calloc leaves large blocks to the kernel's zero pages: planes that no value reaches never become resident.
-      // The block's own address is kept below the aligned one.
+      // calloc leaves large blocks to the kernel's zero pages: planes that no value reaches never
+      // become resident. The block's own address is kept below the aligned one.
       void* block = std::calloc(bytes + alignment, 1);
       if (block != nullptr) {
-        const auto address = reinterpret_cast<std::uintptr_t>(block) / alignment * alignment + alignment;
+        const auto address =
+            reinterpret_cast<std::uintptr_t>(block) / alignment * alignment + alignment;
         pointer = reinterpret_cast<void*>(address);
         std::memcpy(static_cast<char*>(pointer) - sizeof block, &block, sizeof block);
       }
@@ -135,7 +144,9 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     std::free(block);
   }
 
-  void upload(void* to, const void* from, std::size_t bytes, zcmoe_stream) override { std::memcpy(to, from, bytes); }
+  void upload(void* to, const void* from, std::size_t bytes, zcmoe_stream) override {
+    std::memcpy(to, from, bytes);
+  }
   void download(void* to, const void* from, std::size_t bytes, zcmoe_stream) const override {
     std::memcpy(to, from, bytes);
   }
@@ -165,7 +176,9 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     }
   }
 
-  void predict_sync(const predict_job& job, zcmoe_stream stream) const override { predict(job, stream); }
+  void predict_sync(const predict_job& job, zcmoe_stream stream) const override {
+    predict(job, stream);
+  }
 
   std::size_t fit_workspace(const state_layout&, std::int64_t) const override { return 0; }
 
@@ -176,8 +189,9 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     if (job.layout.weighted || job.rules.refuse_nan_inputs || job.rules.refuse_nonfinite_targets) {
       const std::int64_t refused = first_refused(job, x, y, w);
       if (refused != job.n) {
-        fail(ZCMOE_ERR_DATA, "row ", refused, " is refused: x[", refused, "]=", x[refused], ", y[", refused,
-             "]=", y[refused], job.layout.weighted ? text(", weights[", refused, "]=", w[refused]) : std::string());
+        fail(ZCMOE_ERR_DATA, "row ", refused, " is refused: x[", refused, "]=", x[refused], ", y[",
+             refused, "]=", y[refused],
+             job.layout.weighted ? text(", weights[", refused, "]=", w[refused]) : std::string());
       }
     }
     with_layout(job.layout, [&](auto target, auto weighted) {
@@ -187,9 +201,12 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     });
   }
 
-  void accumulate_sync(const fit_job& job, zcmoe_stream stream) override { accumulate(job, stream); }
+  void accumulate_sync(const fit_job& job, zcmoe_stream stream) override {
+    accumulate(job, stream);
+  }
 
-  void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from, zcmoe_stream) override {
+  void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
+             zcmoe_stream) override {
     if (to[counter_pending] + from[counter_pending] > max_pending_rows) carry_state(layout, to);
     add_state(layout, to, from);
     carry_state(layout, to);
@@ -210,18 +227,21 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
  private:
   template <class T, bool Weighted, class X>
   void accumulate_typed(const fit_job& job, const X& x, const any_array& y, const any_array& w) {
-    // Every thread sums into a state of its own, thread 0 into the fit's; all memory is there before the first row,
-    // so nothing can fail half-way.
+    // Every thread sums into a state of its own, thread 0 into the fit's; all memory is there
+    // before the first row, so nothing can fail half-way.
     const std::size_t state_bytes = job.layout.bytes();
     std::int64_t threads = std::min<std::int64_t>(num_threads_, ceil_div(job.n, rows_per_task));
-    threads = std::min<std::int64_t>(threads, static_cast<std::int64_t>(1 + private_bytes / state_bytes));
+    threads =
+        std::min<std::int64_t>(threads, static_cast<std::int64_t>(1 + private_bytes / state_bytes));
     threads = std::max<std::int64_t>(threads, 1);
     std::vector<engine_buffer> own;
     std::vector<fit_counts> counts(static_cast<std::size_t>(threads));
     own.reserve(static_cast<std::size_t>(threads));
-    for (std::int64_t t = 1; t < threads; ++t) own.emplace_back(shared_from_this(), state_bytes, nullptr);
+    for (std::int64_t t = 1; t < threads; ++t)
+      own.emplace_back(shared_from_this(), state_bytes, nullptr);
     const auto state_of = [&](std::int64_t t) {
-      return t == 0 ? job.state : static_cast<std::int64_t*>(own[static_cast<std::size_t>(t - 1)].data());
+      return t == 0 ? job.state
+                    : static_cast<std::int64_t*>(own[static_cast<std::size_t>(t - 1)].data());
     };
 
     constexpr std::int64_t rows_per_round = max_pending_rows / 2;
@@ -231,7 +251,8 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
         carry_state(job.layout, job.state);
       }
       const auto work = [&](std::int64_t t) {
-        add_rows<T, Weighted>(job, x, y, w, begin + rows / threads * t + std::min(t, rows % threads),
+        add_rows<T, Weighted>(job, x, y, w,
+                              begin + rows / threads * t + std::min(t, rows % threads),
                               begin + rows / threads * (t + 1) + std::min(t + 1, rows % threads),
                               state_of(t) + num_row_counters, counts[static_cast<std::size_t>(t)]);
       };
@@ -241,7 +262,8 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
         arena_.execute([&] { tbb::parallel_for(std::int64_t{0}, threads, work); });
       }
       job.state[counter_pending] += rows;
-      if (begin + rows < job.n) {  // more than one round: keep the private digits far from overflow as well
+      if (begin + rows <
+          job.n) {  // more than one round: keep the private digits far from overflow as well
         for (std::int64_t t = 1; t < threads; ++t) carry_state(job.layout, state_of(t));
       }
     }
@@ -252,7 +274,8 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   }
 
   /// The first row that an error policy refuses, or n.
-  std::int64_t first_refused(const fit_job& job, const any_array& x, const any_array& y, const any_array& w) const {
+  std::int64_t first_refused(const fit_job& job, const any_array& x, const any_array& y,
+                             const any_array& w) const {
     const auto first_of = [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         if (judge_row(job.rules, x[i], y[i], job.layout.weighted ? w[i] : 1.0).refused) return i;
@@ -275,7 +298,8 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     with_layout(layout, [&](auto target, auto weighted) {
       arena_.execute([&] {
         tbb::parallel_for(std::int64_t{0}, layout.num_slots(), [&](std::int64_t slot) {
-          carry_slot<decltype(target), decltype(weighted)::value>(state + num_row_counters, layout.num_slots(), slot);
+          carry_slot<decltype(target), decltype(weighted)::value>(state + num_row_counters,
+                                                                  layout.num_slots(), slot);
         });
       });
     });
@@ -294,8 +318,9 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
       return;
     }
     arena_.execute([&] {
-      tbb::parallel_for(tbb::blocked_range<std::int64_t>(0, size, rows_per_task),
-                        [&](const tbb::blocked_range<std::int64_t>& range) { add(range.begin(), range.end()); });
+      tbb::parallel_for(
+          tbb::blocked_range<std::int64_t>(0, size, rows_per_task),
+          [&](const tbb::blocked_range<std::int64_t>& range) { add(range.begin(), range.end()); });
     });
   }
 

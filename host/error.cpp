@@ -1,4 +1,5 @@
-// The thread-local text behind zcmoe_last_error(). A fixed buffer: reporting an error must not allocate.
+// The thread-local text behind zcmoe_last_error(). A fixed buffer: reporting an error must not
+// allocate.
 #include "error.hpp"
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// Errors inside the library are exceptions; the guard turns them into a status and a thread-local text at the C ABI.
-// Nothing else in host/ or kernels/ sees a status code.
+// Errors inside the library are exceptions; the guard turns them into a status and a thread-local
+// text at the C ABI. Nothing else in host/ or kernels/ sees a status code.
 #pragma once
 
 #include <zcmoe/zcmoe.h>
@@ -14,18 +14,21 @@ namespace zcmoe::detail {
 /// An error with the status that the C ABI answers.
 class status_error : public std::runtime_error {
  public:
-  status_error(zcmoe_status status, const std::string& text) : std::runtime_error(text), status_(status) {}
+  status_error(zcmoe_status status, const std::string& text)
+      : std::runtime_error(text), status_(status) {}
   zcmoe_status status() const noexcept { return status_; }
 
  private:
   zcmoe_status status_;
 };
 
-/// Joins its arguments into one text; doubles with 17 significant digits, so that the text names the exact value.
+/// Joins its arguments into one text; doubles with 17 significant digits, so that the text names
+/// the exact value.
 template <class... Args>
 std::string text(const Args&... args) {
   std::ostringstream out;
-  out.exceptions(std::ios_base::badbit);  // else running out of memory would silently shorten the text
+  out.exceptions(
+      std::ios_base::badbit);  // else running out of memory would silently shorten the text
   out.precision(17);
   (out << ... << args);
   return out.str();
@@ -67,7 +70,7 @@ zcmoe_status guard(const char* function, Body&& body) noexcept {
 }  // namespace zcmoe::detail
 
 /// Refuses a wrong argument; the message parts are only put together on failure.
-#define ZCMOE_EXPECTS(condition, ...)                                              \
-  do {                                                                             \
+#define ZCMOE_EXPECTS(condition, ...)                                                 \
+  do {                                                                                \
     if (!(condition)) ::zcmoe::detail::fail(ZCMOE_ERR_INVALID_ARGUMENT, __VA_ARGS__); \
   } while (false)

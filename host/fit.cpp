@@ -18,22 +18,27 @@ state_layout layout_of(const std::vector<double>& edges, const zcmoe_fit_options
 
 void check_options(const zcmoe_fit_options& options) {
   ZCMOE_EXPECTS(options.target_dtype == ZCMOE_F32 || options.target_dtype == ZCMOE_F64,
-                "fit_options->target_dtype=", options.target_dtype, " is neither ZCMOE_F32 nor ZCMOE_F64");
-  ZCMOE_EXPECTS(options.weighted == 0 || options.weighted == 1, "fit_options->weighted=", options.weighted,
-                " is neither 0 nor 1");
+                "fit_options->target_dtype=", options.target_dtype,
+                " is neither ZCMOE_F32 nor ZCMOE_F64");
+  ZCMOE_EXPECTS(options.weighted == 0 || options.weighted == 1,
+                "fit_options->weighted=", options.weighted, " is neither 0 nor 1");
   ZCMOE_EXPECTS(options.nan_inputs == ZCMOE_ROWS_SKIP || options.nan_inputs == ZCMOE_ROWS_ERROR,
                 "fit_options->nan_inputs=", options.nan_inputs, " is not a ZCMOE_ROWS_ value");
-  ZCMOE_EXPECTS(options.nonfinite_targets == ZCMOE_ROWS_SKIP || options.nonfinite_targets == ZCMOE_ROWS_ERROR,
-                "fit_options->nonfinite_targets=", options.nonfinite_targets, " is not a ZCMOE_ROWS_ value");
-  ZCMOE_EXPECTS(options.determinism >= ZCMOE_DETERMINISM_FAST && options.determinism <= ZCMOE_DETERMINISM_REPRODUCIBLE,
-                "fit_options->determinism=", options.determinism, " is not a ZCMOE_DETERMINISM_ value");
+  ZCMOE_EXPECTS(
+      options.nonfinite_targets == ZCMOE_ROWS_SKIP || options.nonfinite_targets == ZCMOE_ROWS_ERROR,
+      "fit_options->nonfinite_targets=", options.nonfinite_targets, " is not a ZCMOE_ROWS_ value");
+  ZCMOE_EXPECTS(options.determinism >= ZCMOE_DETERMINISM_FAST &&
+                    options.determinism <= ZCMOE_DETERMINISM_REPRODUCIBLE,
+                "fit_options->determinism=", options.determinism,
+                " is not a ZCMOE_DETERMINISM_ value");
   ZCMOE_EXPECTS(options.reserved == 0, "fit_options->reserved=", options.reserved, " is not 0");
 }
 
 bool same_policies(const model_policies& a, const model_policies& b) {
   return a.options.closed_side == b.options.closed_side &&
          a.options.include_outer_edge == b.options.include_outer_edge &&
-         a.options.nan_policy == b.options.nan_policy && a.options.range_policy == b.options.range_policy;
+         a.options.nan_policy == b.options.nan_policy &&
+         a.options.range_policy == b.options.range_policy;
 }
 
 }  // namespace
@@ -43,15 +48,19 @@ std::vector<sum_extent> sum_extents(const state_layout& layout) {
   with_layout(layout, [&](auto target, auto weighted) {
     const char* const names[] = {"y", "yy", "w", "ww", "wy", "wyy"};
     std::size_t i = decltype(weighted)::value ? 2 : 0;
-    for_each_sum<decltype(target), decltype(weighted)::value>(
-        [&](int first, int digits) { extents.push_back({names[i++], first, digits}); });
+    for_each_sum<decltype(target), decltype(weighted)::value>([&](int first, int digits) {
+      extents.push_back({names[i++], first, digits});
+    });
   });
   return extents;
 }
 
 fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_policies policies,
          const zcmoe_fit_options& options)
-    : engine_(std::move(engine)), edges_(std::move(edges)), policies_(std::move(policies)), options_(options) {
+    : engine_(std::move(engine)),
+      edges_(std::move(edges)),
+      policies_(std::move(policies)),
+      options_(options) {
   check_options(options_);
   layout_ = layout_of(edges_, options_);
   check_edges(edges_.data(), layout_.num_segments);
@@ -62,7 +71,8 @@ fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_polic
   engine_->upload(first_bad_.data(), &none, sizeof none, nullptr);
 }
 
-fit_job fit::job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights, std::int64_t n) {
+fit_job fit::job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+                 std::int64_t n) {
   fit_job job{};
   job.layout = layout_;
   job.rules.view.edges = static_cast<const double*>(engine_edges_.data());
@@ -85,26 +95,28 @@ fit_job fit::job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& 
 void fit::merge(const fit& source, zcmoe_stream stream) {
   if (edges_ != source.edges_) {
     if (edges_.size() != source.edges_.size()) {
-      fail(ZCMOE_ERR_INCOMPATIBLE, "source has ", source.layout_.num_segments, " segments, fit has ",
-           layout_.num_segments);
+      fail(ZCMOE_ERR_INCOMPATIBLE, "source has ", source.layout_.num_segments,
+           " segments, fit has ", layout_.num_segments);
     }
     const auto at = std::mismatch(edges_.begin(), edges_.end(), source.edges_.begin());
-    fail(ZCMOE_ERR_INCOMPATIBLE, "source edges[", at.first - edges_.begin(), "]=", *at.second, ", fit edges[",
-         at.first - edges_.begin(), "]=", *at.first);
+    fail(ZCMOE_ERR_INCOMPATIBLE, "source edges[", at.first - edges_.begin(), "]=", *at.second,
+         ", fit edges[", at.first - edges_.begin(), "]=", *at.first);
   }
   if (layout_.target_dtype != source.layout_.target_dtype) {
     fail(ZCMOE_ERR_INCOMPATIBLE, "source target_dtype=", name_of(source.layout_.target_dtype),
          ", fit target_dtype=", name_of(layout_.target_dtype));
   }
   if (layout_.weighted != source.layout_.weighted) {
-    fail(ZCMOE_ERR_INCOMPATIBLE, "source weighted=", source.layout_.weighted, ", fit weighted=", layout_.weighted);
+    fail(ZCMOE_ERR_INCOMPATIBLE, "source weighted=", source.layout_.weighted,
+         ", fit weighted=", layout_.weighted);
   }
   if (!same_policies(policies_, source.policies_)) {
-    fail(ZCMOE_ERR_INCOMPATIBLE, "source and fit differ in closed_side, include_outer_edge, nan_policy or range_policy");
+    fail(ZCMOE_ERR_INCOMPATIBLE,
+         "source and fit differ in closed_side, include_outer_edge, nan_policy or range_policy");
   }
   auto* const to = static_cast<std::int64_t*>(state_.data());
-  if (engine_ == source.engine_ || (engine_->engine() == ZCMOE_ENGINE_CPU &&
-                                    source.engine_->engine() == ZCMOE_ENGINE_CPU)) {
+  if (engine_ == source.engine_ ||
+      (engine_->engine() == ZCMOE_ENGINE_CPU && source.engine_->engine() == ZCMOE_ENGINE_CPU)) {
     engine_->merge(layout_, to, static_cast<const std::int64_t*>(source.state_.data()), stream);
     return;
   }
@@ -140,14 +152,17 @@ std::unique_ptr<model> fit::finish(zcmoe_stream stream) const {
   engine_->download(counters, state_.data(), sizeof counters, stream);
   if (counters[counter_refused] > 0) {
     const std::int64_t first = report(stream).first_bad_row;
-    fail(ZCMOE_ERR_DATA, counters[counter_refused], " row", counters[counter_refused] == 1 ? "" : "s",
+    fail(ZCMOE_ERR_DATA, counters[counter_refused], " row",
+         counters[counter_refused] == 1 ? "" : "s",
          " refused by an error policy or a weight that is negative or not finite",
          first >= 0 ? text("; the first is row ", first) : std::string());
   }
   std::vector<slot_summary> summaries(static_cast<std::size_t>(layout_.num_slots()));
-  engine_->summarize(layout_, static_cast<const std::int64_t*>(state_.data()), summaries.data(), stream);
+  engine_->summarize(layout_, static_cast<const std::int64_t*>(state_.data()), summaries.data(),
+                     stream);
   return std::make_unique<model>(
-      engine_, model_data_of(edges_, policies_, summaries, layout_.target_dtype, layout_.weighted), policies_);
+      engine_, model_data_of(edges_, policies_, summaries, layout_.target_dtype, layout_.weighted),
+      policies_);
 }
 
 host_state fit::download(zcmoe_stream stream) const {
@@ -159,7 +174,8 @@ host_state fit::download(zcmoe_stream stream) const {
   result.counters[counter_pending] = 0;
   const auto read_plane = [&](int plane, std::vector<std::int64_t>& values) {
     values.resize(slots);
-    engine_->download(values.data(), state + num_row_counters + static_cast<std::size_t>(plane) * slots,
+    engine_->download(values.data(),
+                      state + num_row_counters + static_cast<std::size_t>(plane) * slots,
                       slots * sizeof(std::int64_t), stream);
   };
   read_plane(0, result.counts);

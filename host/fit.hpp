@@ -10,15 +10,16 @@
 
 namespace zcmoe::detail {
 
-/// A state on the host in canonical form: what is serialised. Planes that are zero at both ends of a sum are left out.
+/// A state on the host in canonical form: what is serialised. Planes that are zero at both ends of
+/// a sum are left out.
 struct host_state {
   struct sum {
-    int first;                           // first kept plane, counted from the sum's lowest
-    std::vector<std::int64_t> planes;    // [kept planes][num_slots]
+    int first;                         // first kept plane, counted from the sum's lowest
+    std::vector<std::int64_t> planes;  // [kept planes][num_slots]
   };
-  std::vector<std::int64_t> counters;    // [num_row_counters], pending 0
-  std::vector<std::int64_t> counts;      // [num_slots]
-  std::vector<sum> sums;                 // in plane order: y, yy or w, ww, wy, wyy
+  std::vector<std::int64_t> counters;  // [num_row_counters], pending 0
+  std::vector<std::int64_t> counts;    // [num_slots]
+  std::vector<sum> sums;               // in plane order: y, yy or w, ww, wy, wyy
 };
 
 /// Name, first plane and number of planes of each sum of a layout, in plane order.
@@ -41,7 +42,8 @@ class fit {
 
   backend& engine() const { return *engine_; }
   /// What the engine is to do to add n rows; arguments checked by the caller, no workspace set.
-  fit_job job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights, std::int64_t n);
+  fit_job job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+              std::int64_t n);
   void merge(const fit& source, zcmoe_stream stream);
   zcmoe_report report(zcmoe_stream stream) const;
   std::unique_ptr<model> finish(zcmoe_stream stream) const;

@@ -1,4 +1,5 @@
-// What becomes of one row of a fit: its slot, or why it is left out. Host and device, the same for both engines.
+// What becomes of one row of a fit: its slot, or why it is left out. Host and device, the same for
+// both engines.
 #pragma once
 
 #include <zcmoe/model_view.hpp>
@@ -8,8 +9,8 @@
 
 namespace zcmoe::detail {
 
-/// Counters at the head of every fit state; int64 each, merged by addition. `pending` is bookkeeping: rows added
-/// since the digits were last canonical; it is 0 in a serialised state.
+/// Counters at the head of every fit state; int64 each, merged by addition. `pending` is
+/// bookkeeping: rows added since the digits were last canonical; it is 0 in a serialised state.
 enum row_counter : int {
   counter_rows,
   counter_rows_used,
@@ -38,7 +39,8 @@ struct row_verdict {
 };
 
 /// y and w as read; without weights pass w = 1.
-ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, double x, double y, double w) {
+ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, double x, double y,
+                                               double w) {
   constexpr double infinity = static_cast<double>(INFINITY);
   row_verdict verdict{-1, 1u << counter_rows, false};
   if (!(w >= 0.0 && w < infinity)) {
@@ -61,7 +63,8 @@ ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, double x,
     const bool above = view.is_above(x);
     if (below) verdict.counters |= 1u << counter_below_range;
     if (above) verdict.counters |= 1u << counter_above_range;
-    used = !(below || above) || view.range_policy == ZCMOE_RANGE_CLAMP || view.range_policy == ZCMOE_RANGE_SEGMENTS;
+    used = !(below || above) || view.range_policy == ZCMOE_RANGE_CLAMP ||
+           view.range_policy == ZCMOE_RANGE_SEGMENTS;
   }
   if (!(y > -infinity && y < infinity)) {
     verdict.counters |= 1u << (y != y ? counter_nan_targets : counter_infinite_targets);

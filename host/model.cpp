@@ -79,9 +79,10 @@ double parent_constant(const model_data& data, std::size_t i) {
   }
 }
 
-/// Answers of the NaN, underflow and overflow slots. Own segments keep what they learned, or the fallback if empty.
-void set_outer_slots(model_data& data, const zcmoe_model_options& options, double nan_fallback, double below_fallback,
-                     double above_fallback) {
+/// Answers of the NaN, underflow and overflow slots. Own segments keep what they learned, or the
+/// fallback if empty.
+void set_outer_slots(model_data& data, const zcmoe_model_options& options, double nan_fallback,
+                     double below_fallback, double above_fallback) {
   const auto m = static_cast<std::size_t>(data.num_segments());
   const auto set = [&](std::size_t slot, bool own, double answer, double fallback) {
     if (!own) {
@@ -94,28 +95,33 @@ void set_outer_slots(model_data& data, const zcmoe_model_options& options, doubl
       options.nan_policy == ZCMOE_NAN_VALUE ? options.nan_value : quiet_nan(), nan_fallback);
   const bool own = options.range_policy == ZCMOE_RANGE_SEGMENTS;
   const bool clamp = options.range_policy == ZCMOE_RANGE_CLAMP;
-  const double answer = options.range_policy == ZCMOE_RANGE_VALUE ? options.range_value : quiet_nan();
+  const double answer =
+      options.range_policy == ZCMOE_RANGE_VALUE ? options.range_value : quiet_nan();
   set(m + 1, own, clamp ? data.constants[0] : answer, below_fallback);
   set(m + 2, own, clamp ? data.constants[m - 1] : answer, above_fallback);
 }
 
 void check_policy(const char* name, std::int32_t value, std::int32_t last) {
-  ZCMOE_EXPECTS(value >= 0 && value <= last, "model_options->", name, "=", value, " is not in 0..", last);
+  ZCMOE_EXPECTS(value >= 0 && value <= last, "model_options->", name, "=", value, " is not in 0..",
+                last);
 }
 
 bool is_utf8(const std::string& bytes) {
   for (std::size_t i = 0; i < bytes.size();) {
     const auto lead = static_cast<unsigned char>(bytes[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : (lead & 0xf0) == 0xe0 ? 3
-                               : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    const std::size_t length = lead < 0x80                   ? 1
+                               : lead >= 0xc2 && lead < 0xe0 ? 2
+                               : (lead & 0xf0) == 0xe0       ? 3
+                               : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                             : 0;
     if (length == 0 || i + length > bytes.size()) return false;
     for (std::size_t k = 1; k < length; ++k) {
       if ((static_cast<unsigned char>(bytes[i + k]) & 0xc0) != 0x80) return false;
     }
     if (length >= 3) {  // overlong forms, surrogates, beyond U+10FFFF
       const auto second = static_cast<unsigned char>(bytes[i + 1]);
-      if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) || (lead == 0xf0 && second < 0x90) ||
-          (lead == 0xf4 && second >= 0x90)) {
+      if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) ||
+          (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second >= 0x90)) {
         return false;
       }
     }
@@ -127,7 +133,8 @@ bool is_utf8(const std::string& bytes) {
 std::string checked_name(const char* field, const char* name) {
   if (name == nullptr) return {};
   std::string copy(name);
-  ZCMOE_EXPECTS(copy.size() <= 1024, "model_options->", field, " has ", copy.size(), " bytes, more than 1024");
+  ZCMOE_EXPECTS(copy.size() <= 1024, "model_options->", field, " has ", copy.size(),
+                " bytes, more than 1024");
   ZCMOE_EXPECTS(is_utf8(copy), "model_options->", field, " is not UTF-8");
   return copy;
 }
@@ -160,7 +167,8 @@ zcmoe_model_options model_policies::as_options() const {
 }
 
 model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
-                         const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype, bool weighted) {
+                         const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype,
+                         bool weighted) {
   const zcmoe_model_options& options = policies.options;
   const std::size_t slots = summaries.size();
   const std::size_t m = slots - 3;
@@ -182,8 +190,10 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
   }
 
   const double global_mean = mean_over(data, 0, slots);
-  const double target = options.empty_policy == ZCMOE_EMPTY_VALUE ? options.empty_value : global_mean;
-  // What an empty segment gets; the own segments of outer inputs have no neighbours, but the ends of the range.
+  const double target =
+      options.empty_policy == ZCMOE_EMPTY_VALUE ? options.empty_value : global_mean;
+  // What an empty segment gets; the own segments of outer inputs have no neighbours, but the ends
+  // of the range.
   std::vector<double> fallback(m, quiet_nan());
   double nan_fallback = target;
   if (options.shrinkage > 0.0 || options.empty_policy == ZCMOE_EMPTY_GLOBAL_MEAN ||
@@ -240,29 +250,35 @@ model_data model_data_of(const double* edges, const double* constants, std::int6
 model::model(std::shared_ptr<backend> engine, model_data data, model_policies policies)
     : engine_(std::move(engine)), data_(std::move(data)), policies_(std::move(policies)) {
   const std::int64_t m = data_.num_segments();
-  ZCMOE_EXPECTS(m >= 1 && m <= ZCMOE_MAX_SEGMENTS, "num_segments=", m, " is not in 1..", ZCMOE_MAX_SEGMENTS);
+  ZCMOE_EXPECTS(m >= 1 && m <= ZCMOE_MAX_SEGMENTS, "num_segments=", m, " is not in 1..",
+                ZCMOE_MAX_SEGMENTS);
   check_edges(data_.edges.data(), m);
   const auto slots = static_cast<std::size_t>(m) + 3;
-  ZCMOE_EXPECTS(data_.constants.size() == slots && data_.counts.size() == slots && data_.weights.size() == slots &&
-                    data_.variances.size() == slots && data_.standard_errors.size() == slots,
+  ZCMOE_EXPECTS(data_.constants.size() == slots && data_.counts.size() == slots &&
+                    data_.weights.size() == slots && data_.variances.size() == slots &&
+                    data_.standard_errors.size() == slots,
                 "the per-segment arrays do not have num_segments + 3 = ", slots, " entries");
   for (std::size_t i = 0; i < slots; ++i) {
-    ZCMOE_EXPECTS(i >= static_cast<std::size_t>(m) || !std::isinf(data_.constants[i]), "constants[", i, "]=",
-                  data_.constants[i], " is infinite");
+    ZCMOE_EXPECTS(i >= static_cast<std::size_t>(m) || !std::isinf(data_.constants[i]), "constants[",
+                  i, "]=", data_.constants[i], " is infinite");
     ZCMOE_EXPECTS(data_.counts[i] >= 0, "counts[", i, "]=", data_.counts[i], " is negative");
-    ZCMOE_EXPECTS(data_.weights[i] >= 0.0, "weights[", i, "]=", data_.weights[i], " is not a number >= 0");
-    ZCMOE_EXPECTS(!(data_.variances[i] < 0.0), "variances[", i, "]=", data_.variances[i], " is negative");
-    ZCMOE_EXPECTS(!(data_.standard_errors[i] < 0.0), "standard_errors[", i, "]=", data_.standard_errors[i],
+    ZCMOE_EXPECTS(data_.weights[i] >= 0.0, "weights[", i, "]=", data_.weights[i],
+                  " is not a number >= 0");
+    ZCMOE_EXPECTS(!(data_.variances[i] < 0.0), "variances[", i, "]=", data_.variances[i],
                   " is negative");
+    ZCMOE_EXPECTS(!(data_.standard_errors[i] < 0.0), "standard_errors[", i,
+                  "]=", data_.standard_errors[i], " is negative");
     // One NaN for every engine and file.
-    for (std::vector<double>* column : {&data_.constants, &data_.variances, &data_.standard_errors}) {
+    for (std::vector<double>* column :
+         {&data_.constants, &data_.variances, &data_.standard_errors}) {
       if (std::isnan((*column)[i])) (*column)[i] = quiet_nan();
     }
   }
 
   // One block in the engine's memory: 8-byte columns first, then their float32 twins.
   const auto edges = static_cast<std::size_t>(m) + 1;
-  std::vector<unsigned char> image((edges + 4 * slots) * sizeof(double) + 3 * slots * sizeof(float));
+  std::vector<unsigned char> image((edges + 4 * slots) * sizeof(double) +
+                                   3 * slots * sizeof(float));
   tables_ = engine_buffer(engine_, image.size(), nullptr);
   std::size_t offset = 0;
   const auto place = [&](const auto* values, std::size_t count) {
@@ -320,7 +336,8 @@ void model::get_info(zcmoe_model_info& info) const {
   info.weighted = data_.weighted ? 1 : 0;
 }
 
-predict_job model::job(const zcmoe_array& x, std::int64_t n, const zcmoe_predict_outputs& outputs) const {
+predict_job model::job(const zcmoe_array& x, std::int64_t n,
+                       const zcmoe_predict_outputs& outputs) const {
   predict_job job{};
   job.view = view_;
   job.x = x;

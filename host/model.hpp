@@ -1,4 +1,5 @@
-// A model: edges and what each segment answers. Immutable; every invariant is checked when it is made.
+// A model: edges and what each segment answers. Immutable; every invariant is checked when it is
+// made.
 #pragma once
 
 #include "backend.hpp"
@@ -22,7 +23,8 @@ struct model_policies {
   bool has_target_name = false;
 };
 
-/// Host side of a model, all arrays by slot: the segments, then the NaN, underflow and overflow slots.
+/// Host side of a model, all arrays by slot: the segments, then the NaN, underflow and overflow
+/// slots.
 struct model_data {
   std::vector<double> edges;
   std::vector<double> constants;
@@ -36,17 +38,19 @@ struct model_data {
   std::int64_t num_segments() const { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
 
-/// Constants and spreads of a fit: the empty-segment policy, shrinkage and the answers to NaN and out-of-range inputs.
+/// Constants and spreads of a fit: the empty-segment policy, shrinkage and the answers to NaN and
+/// out-of-range inputs.
 model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
-                         const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype, bool weighted);
+                         const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype,
+                         bool weighted);
 /// From known constants of the segments: no counts.
 model_data model_data_of(const double* edges, const double* constants, std::int64_t num_segments,
                          const model_policies& policies);
 
 class model {
  public:
-  /// Checks every invariant (sizes, edges, counts >= 0, no infinite constant), then puts the tables where the engine
-  /// reads them.
+  /// Checks every invariant (sizes, edges, counts >= 0, no infinite constant), then puts the tables
+  /// where the engine reads them.
   model(std::shared_ptr<backend> engine, model_data data, model_policies policies);
 
   const model_data& data() const { return data_; }

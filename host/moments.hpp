@@ -1,13 +1,15 @@
 // Exact sums of one segment and the constant they give; host and device, shared by both engines.
 //
-// A finite float is mantissa * 2^shift in units of its format's smallest subnormal, so a sum of floats is one wide
-// integer. It is kept in digits of 32 bits, each in an int64 of its own: a term adds its pieces to two to six digits,
-// nothing carries, and integer addition does not care for order. 2^30 terms fit before the digits must be made
-// canonical (carry). Sums reach the whole range of the format, with 64 bits of headroom: no window, nothing is lost.
-// Merging two states is the addition of two int64 arrays.
+// A finite float is mantissa * 2^shift in units of its format's smallest subnormal, so a sum of
+// floats is one wide integer. It is kept in digits of 32 bits, each in an int64 of its own: a term
+// adds its pieces to two to six digits, nothing carries, and integer addition does not care for
+// order. 2^30 terms fit before the digits must be made canonical (carry). Sums reach the whole
+// range of the format, with 64 bits of headroom: no window, nothing is lost. Merging two states is
+// the addition of two int64 arrays.
 //
 // Planes of a state: count | sum y, sum y^2        or, weighted,
-//                    count | sum w, sum w^2, sum wy, sum wy^2      each sum_format::digits planes, low digit first.
+//                    count | sum w, sum w^2, sum wy, sum wy^2      each sum_format::digits planes,
+//                    low digit first.
 // Method: long accumulator (Kulisch 1971); constants are least squares (Dar 2025), rounded once.
 #pragma once
 
@@ -28,9 +30,9 @@ struct float_format<float> {
   using bits = std::uint32_t;
   static constexpr int mantissa_bits = 24;
   static constexpr int fraction_bits = 23;
-  static constexpr int unit = 149;        // value = mantissa * 2^(shift - unit)
+  static constexpr int unit = 149;  // value = mantissa * 2^(shift - unit)
   static constexpr int max_shift = 253;
-  static constexpr int words = 1;         // 32-bit words of a mantissa
+  static constexpr int words = 1;  // 32-bit words of a mantissa
 };
 template <>
 struct float_format<double> {
@@ -47,7 +49,9 @@ constexpr int headroom_bits = 64;  // 2^63 terms and the sign
 /// Digits of a sum of products of `factors` floats.
 template <class T>
 ZCMOE_HOST_DEVICE constexpr int digits_of(int factors) {
-  return (factors * (float_format<T>::mantissa_bits + float_format<T>::max_shift) + headroom_bits + 31) / 32;
+  return (factors * (float_format<T>::mantissa_bits + float_format<T>::max_shift) + headroom_bits +
+          31) /
+         32;
 }
 
 /// Where the sums of a state lie, in planes.
@@ -91,7 +95,8 @@ ZCMOE_HOST_DEVICE inline scaled_natural<float_format<T>::words> decompose(T valu
   const auto one = static_cast<typename format::bits>(1);
   const auto fraction = bits & ((one << format::fraction_bits) - 1);
   const int exponent = static_cast<int>((bits << 1) >> (format::fraction_bits + 1));
-  const std::uint64_t mantissa = exponent == 0 ? fraction : fraction | (one << format::fraction_bits);
+  const std::uint64_t mantissa =
+      exponent == 0 ? fraction : fraction | (one << format::fraction_bits);
   scaled_natural<format::words> result;
   result.word[0] = static_cast<std::uint32_t>(mantissa);
   if constexpr (format::words == 2) result.word[1] = static_cast<std::uint32_t>(mantissa >> 32);
@@ -101,7 +106,8 @@ ZCMOE_HOST_DEVICE inline scaled_natural<float_format<T>::words> decompose(T valu
 }
 
 template <int A, int B>
-ZCMOE_HOST_DEVICE inline scaled_natural<A + B> multiply(const scaled_natural<A>& a, const scaled_natural<B>& b) {
+ZCMOE_HOST_DEVICE inline scaled_natural<A + B> multiply(const scaled_natural<A>& a,
+                                                        const scaled_natural<B>& b) {
   scaled_natural<A + B> product{};
   for (int i = 0; i < A; ++i) {
     std::uint64_t carry = 0;
@@ -117,7 +123,8 @@ ZCMOE_HOST_DEVICE inline scaled_natural<A + B> multiply(const scaled_natural<A>&
   return product;
 }
 
-/// Adds a term to the sum whose lowest plane is `first`: calls add(plane, signed piece) once a digit it touches.
+/// Adds a term to the sum whose lowest plane is `first`: calls add(plane, signed piece) once a
+/// digit it touches.
 template <int Words, class Add>
 ZCMOE_HOST_DEVICE inline void deposit(const scaled_natural<Words>& term, int first, Add&& add) {
   const int offset = term.shift & 31;
@@ -149,8 +156,9 @@ ZCMOE_HOST_DEVICE inline void add_sample(T y, T w, Add&& add) {
   }
 }
 
-/// Carries one digit: leaves the balanced low part in [-2^31, 2^31) and returns what goes to the next digit.
-/// Digits so carried from the lowest up are canonical: equal sums have equal digits, small ones of either sign few.
+/// Carries one digit: leaves the balanced low part in [-2^31, 2^31) and returns what goes to the
+/// next digit. Digits so carried from the lowest up are canonical: equal sums have equal digits,
+/// small ones of either sign few.
 ZCMOE_HOST_DEVICE inline std::int64_t carry_digit(std::int64_t& digit, std::int64_t carry) {
   const std::int64_t value = digit + carry;
   digit = static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::uint64_t>(value)));
@@ -172,9 +180,11 @@ ZCMOE_HOST_DEVICE inline void for_each_sum(Body&& body) {
   }
 }
 
-/// Makes every sum of a slot canonical; a sum's top digit takes what is left. Writes only what changes.
+/// Makes every sum of a slot canonical; a sum's top digit takes what is left. Writes only what
+/// changes.
 template <class T, bool Weighted>
-ZCMOE_HOST_DEVICE inline void carry_slot(std::int64_t* planes, std::int64_t num_slots, std::int64_t slot) {
+ZCMOE_HOST_DEVICE inline void carry_slot(std::int64_t* planes, std::int64_t num_slots,
+                                         std::int64_t slot) {
   for_each_sum<T, Weighted>([planes, num_slots, slot](int first, int digits) {
     std::int64_t carry = 0;
     for (int k = 0; k < digits; ++k) {
@@ -210,9 +220,10 @@ struct wide_integer {
 
 /// Reads the sum in planes [first, first + Digits) of a slot, canonical or not.
 template <int Digits>
-ZCMOE_HOST_DEVICE inline void read_sum(const std::int64_t* slot_planes, std::int64_t plane_stride, int first,
-                                       wide_integer<Digits>& sum) {
-  // Two passes over the digits: the first finds the sign, the second carries +-digits into [0, 2^32).
+ZCMOE_HOST_DEVICE inline void read_sum(const std::int64_t* slot_planes, std::int64_t plane_stride,
+                                       int first, wide_integer<Digits>& sum) {
+  // Two passes over the digits: the first finds the sign, the second carries +-digits into [0,
+  // 2^32).
   std::int64_t carry = 0;
   for (int k = 0; k < Digits; ++k) {
     const std::int64_t value = slot_planes[(first + k) * plane_stride] + carry;
@@ -243,7 +254,8 @@ ZCMOE_HOST_DEVICE inline wide_integer<2> wide_of(std::int64_t value) {  // value
 }
 
 template <int A, int B, int C>
-ZCMOE_HOST_DEVICE inline void multiply(const wide_integer<A>& a, const wide_integer<B>& b, wide_integer<C>& product) {
+ZCMOE_HOST_DEVICE inline void multiply(const wide_integer<A>& a, const wide_integer<B>& b,
+                                       wide_integer<C>& product) {
   static_assert(C >= A + B, "the product would not fit");
   product.negative = a.negative != b.negative;
   product.low = a.low + b.low;
@@ -273,14 +285,16 @@ ZCMOE_HOST_DEVICE inline void subtract(wide_integer<A>& a, const wide_integer<B>
   if (b.low < a.low) a.low = b.low;
   std::int64_t borrow = 0;
   for (int k = b.low; k < a.high; ++k) {
-    const std::int64_t value = static_cast<std::int64_t>(a.digit[k]) - static_cast<std::int64_t>(b.at(k)) + borrow;
+    const std::int64_t value =
+        static_cast<std::int64_t>(a.digit[k]) - static_cast<std::int64_t>(b.at(k)) + borrow;
     a.digit[k] = static_cast<std::uint32_t>(static_cast<std::uint64_t>(value));
     borrow = value < 0 ? -1 : 0;
   }
   a.trim();
 }
 
-/// The leading 128 bits: magnitude (high:low) * 2^exponent, bit 127 set; inexact if lower bits were cut off.
+/// The leading 128 bits: magnitude (high:low) * 2^exponent, bit 127 set; inexact if lower bits were
+/// cut off.
 struct leading_bits {
   std::uint64_t high;
   std::uint64_t low;
@@ -316,18 +330,22 @@ ZCMOE_HOST_DEVICE inline double double_of_bits(std::uint64_t bits) {
 /// One NaN for both engines: hardware NaNs differ in sign and payload.
 ZCMOE_HOST_DEVICE inline double quiet_nan() { return double_of_bits(0x7ff8000000000000u); }
 
-/// numerator / denominator * 2^exponent, rounded once to nearest even; subnormal results and overflow included.
-/// Exact if the denominator is (without weights it always is); else the cut bits cost less than 2^-126 relative.
-ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator, const leading_bits& denominator,
-                                                 int exponent, bool negative) {
-  // Long division of the 128-bit magnitudes: quotient bits 2^0, 2^-1, ... until 64 significant ones are known.
+/// numerator / denominator * 2^exponent, rounded once to nearest even; subnormal results and
+/// overflow included. Exact if the denominator is (without weights it always is); else the cut bits
+/// cost less than 2^-126 relative.
+ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator,
+                                                 const leading_bits& denominator, int exponent,
+                                                 bool negative) {
+  // Long division of the 128-bit magnitudes: quotient bits 2^0, 2^-1, ... until 64 significant ones
+  // are known.
   std::uint64_t high = numerator.high;
   std::uint64_t low = numerator.low;
   std::uint64_t quotient = 0;
   int scale = numerator.exponent - denominator.exponent + exponent + 1;
   bool overflow = false;  // bit 128 of the remainder
   while (quotient >> 63 == 0) {
-    const bool fits = overflow || high > denominator.high || (high == denominator.high && low >= denominator.low);
+    const bool fits =
+        overflow || high > denominator.high || (high == denominator.high && low >= denominator.low);
     if (fits) {
       high -= denominator.high + (low < denominator.low ? 1 : 0);
       low -= denominator.low;
@@ -339,7 +357,8 @@ ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator, 
     low <<= 1;
   }
   const bool sticky = overflow || high != 0 || low != 0 || numerator.inexact;
-  // The value is (quotient + fraction) * 2^scale, bit 63 of quotient set. Keep 53 bits, fewer if subnormal.
+  // The value is (quotient + fraction) * 2^scale, bit 63 of quotient set. Keep 53 bits, fewer if
+  // subnormal.
   const int leading_exponent = scale + 63;
   int dropped = 11;
   if (leading_exponent < -1022) dropped += -1022 - leading_exponent;
@@ -350,14 +369,16 @@ ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator, 
     const std::uint64_t rest = quotient & ((half - 1) | half);
     if (rest > half || (rest == half && (sticky || (mantissa & 1) != 0))) ++mantissa;
   }
-  const int biased = leading_exponent < -1022 ? 0 : leading_exponent + 1022;  // the mantissa's own bit adds 1
+  const int biased =
+      leading_exponent < -1022 ? 0 : leading_exponent + 1022;  // the mantissa's own bit adds 1
   std::uint64_t bits = (static_cast<std::uint64_t>(biased) << 52) + mantissa;
   if (leading_exponent > 1023 || bits >= 0x7ff0000000000000u) bits = 0x7ff0000000000000u;
   return double_of_bits(bits | (negative ? std::uint64_t{1} << 63 : 0));
 }
 
 template <int A, int B>
-ZCMOE_HOST_DEVICE inline double quotient_of(const wide_integer<A>& a, const wide_integer<B>& b, int exponent) {
+ZCMOE_HOST_DEVICE inline double quotient_of(const wide_integer<A>& a, const wide_integer<B>& b,
+                                            int exponent) {
   if (a.is_zero()) return 0.0;
   return rounded_quotient(leading(a), leading(b), exponent, a.negative != b.negative);
 }
@@ -371,11 +392,13 @@ struct slot_summary {
   double standard_error;  // of the mean; NaN below two samples
 };
 
-/// The constant of a slot and its spread from the exact sums: every figure is rounded once (the standard error,
-/// computed from rounded figures, three times). With W = sum w, S = sum wy, Q = sum wy^2, W2 = sum w^2:
-/// mean S / W; variance (W Q - S^2) / (W^2 - W2); standard error sqrt(variance W2 / W^2). Weights 1: the usual ones.
+/// The constant of a slot and its spread from the exact sums: every figure is rounded once (the
+/// standard error, computed from rounded figures, three times). With W = sum w, S = sum wy, Q = sum
+/// wy^2, W2 = sum w^2: mean S / W; variance (W Q - S^2) / (W^2 - W2); standard error sqrt(variance
+/// W2 / W^2). Weights 1: the usual ones.
 template <class T, bool Weighted>
-ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std::int64_t num_slots, std::int64_t slot) {
+ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std::int64_t num_slots,
+                                                std::int64_t slot) {
   using at = sum_planes<T, Weighted>;
   constexpr int unit = float_format<T>::unit;
   const std::int64_t* own = planes + slot;

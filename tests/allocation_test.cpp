@@ -1,5 +1,6 @@
-// Failing allocations: the k-th of every call, for every k. The call answers OUT_OF_MEMORY, the fit's bytes stay as they
-// were, nothing leaks, and a retry succeeds. Both kinds are failed: operator new, and the engine's memory.
+// Failing allocations: the k-th of every call, for every k. The call answers OUT_OF_MEMORY, the
+// fit's bytes stay as they were, nothing leaks, and a retry succeeds. Both kinds are failed:
+// operator new, and the engine's memory.
 #include "support.hpp"
 
 #include <dlfcn.h>
@@ -11,9 +12,11 @@
 
 namespace {
 
-std::atomic<long> host_budget{-1};  // allocations of this thread left before one fails; -1: unlimited
+std::atomic<long> host_budget{
+    -1};  // allocations of this thread left before one fails; -1: unlimited
 thread_local bool counted = false;
-std::atomic<bool> only_library{false};  // CUDA: an emulated runtime allocates with operator new too, and may not fail
+std::atomic<bool> only_library{
+    false};  // CUDA: an emulated runtime allocates with operator new too, and may not fail
 
 bool called_from_library(const void* caller) {
   Dl_info info{};
@@ -33,8 +36,9 @@ bool host_allocation_fails(const void* caller) {
 
 void* allocate(std::size_t bytes, std::size_t align, const void* caller) {
   if (host_allocation_fails(caller)) throw std::bad_alloc();
-  void* pointer = align <= alignof(std::max_align_t) ? std::malloc(bytes == 0 ? 1 : bytes)
-                                                     : std::aligned_alloc(align, (bytes + align - 1) / align * align);
+  void* pointer = align <= alignof(std::max_align_t)
+                      ? std::malloc(bytes == 0 ? 1 : bytes)
+                      : std::aligned_alloc(align, (bytes + align - 1) / align * align);
   if (pointer == nullptr) throw std::bad_alloc();
   return pointer;
 }
@@ -77,7 +81,8 @@ struct ledger {
     counted = was_counted;
     return pointer;
   }
-  static void free(void* user, void* pointer, std::size_t bytes, std::size_t, zcmoe_stream) noexcept {
+  static void free(void* user, void* pointer, std::size_t bytes, std::size_t,
+                   zcmoe_stream) noexcept {
     auto& self = *static_cast<ledger*>(user);
     const bool was_counted = std::exchange(counted, false);
     EXPECT_EQ(self.alive.at(pointer), bytes);
@@ -93,8 +98,8 @@ struct ledger {
 
 class allocation_test : public engine_test {
  protected:
-  /// Runs call once for each k with the k-th allocation failing, until it succeeds; after each failure unchanged() must
-  /// hold. Returns the number of failures seen.
+  /// Runs call once for each k with the k-th allocation failing, until it succeeds; after each
+  /// failure unchanged() must hold. Returns the number of failures seen.
   template <class Call, class Unchanged>
   int fail_each(ledger& memory, bool host, Call&& call, Unchanged&& unchanged) {
     for (long k = 0;; ++k) {
@@ -113,7 +118,8 @@ class allocation_test : public engine_test {
         EXPECT_EQ(status, ZCMOE_OK) << zcmoe_last_error();
         return static_cast<int>(k);
       }
-      EXPECT_EQ(status, ZCMOE_ERR_OUT_OF_MEMORY) << "allocation " << k << ": " << zcmoe_last_error();
+      EXPECT_EQ(status, ZCMOE_ERR_OUT_OF_MEMORY)
+          << "allocation " << k << ": " << zcmoe_last_error();
       unchanged();
       if (k > 10000) {
         ADD_FAILURE() << "no end of allocations";
@@ -146,8 +152,10 @@ TEST_P(allocation_test, every_allocation_of_every_call) {
 
       zcmoe_fit* fit = nullptr;
       const std::size_t at_start = memory.alive.size();
-      fail_each(memory, host, [&] { return zcmoe_fit_create(context.get(), edges.data(), 3, nullptr, nullptr, &fit); },
-                [&] { EXPECT_EQ(memory.alive.size(), at_start); });
+      fail_each(
+          memory, host,
+          [&] { return zcmoe_fit_create(context.get(), edges.data(), 3, nullptr, nullptr, &fit); },
+          [&] { EXPECT_EQ(memory.alive.size(), at_start); });
       const auto bytes_of = [&] {
         std::size_t size = 0;
         check(zcmoe_fit_serialize(fit, nullptr, 0, &size, nullptr));
@@ -161,39 +169,61 @@ TEST_P(allocation_test, every_allocation_of_every_call) {
         EXPECT_EQ(bytes_of(), before);
         EXPECT_EQ(memory.alive.size(), with_fit);
       };
-      fail_each(memory, host, [&] {
-        return zcmoe_fit_add(fit, array(engine_x.data()), array(engine_y.data()), no_array(), n, nullptr, 0, nullptr);
-      }, unchanged);
+      fail_each(
+          memory, host,
+          [&] {
+            return zcmoe_fit_add(fit, array(engine_x.data()), array(engine_y.data()), no_array(), n,
+                                 nullptr, 0, nullptr);
+          },
+          unchanged);
       EXPECT_NE(bytes_of(), before);
       before = bytes_of();
-      fail_each(memory, host,
-                [&] { return zcmoe_fit_add_sync(fit, array(x.data()), array(y.data()), no_array(), n, nullptr); },
-                unchanged);
+      fail_each(
+          memory, host,
+          [&] {
+            return zcmoe_fit_add_sync(fit, array(x.data()), array(y.data()), no_array(), n,
+                                      nullptr);
+          },
+          unchanged);
       before = bytes_of();
       std::vector<unsigned char> buffer(before.size());
       std::size_t size = 0;
-      fail_each(memory, host, [&] { return zcmoe_fit_serialize(fit, buffer.data(), buffer.size(), &size, nullptr); },
-                unchanged);
+      fail_each(
+          memory, host,
+          [&] { return zcmoe_fit_serialize(fit, buffer.data(), buffer.size(), &size, nullptr); },
+          unchanged);
       zcmoe_fit* copy = nullptr;
-      fail_each(memory, host,
-                [&] { return zcmoe_fit_deserialize(context.get(), before.data(), before.size(), &copy); }, unchanged);
+      fail_each(
+          memory, host,
+          [&] { return zcmoe_fit_deserialize(context.get(), before.data(), before.size(), &copy); },
+          unchanged);
       zcmoe_fit_destroy(copy);
       zcmoe_model* model = nullptr;
-      fail_each(memory, host, [&] { return zcmoe_fit_finish(fit, &model, nullptr); }, unchanged);
+      fail_each(
+          memory, host, [&] { return zcmoe_fit_finish(fit, &model, nullptr); }, unchanged);
       const auto engine_out = on_engine(std::vector<double>(x.size()));
       zcmoe_predict_outputs outputs = predict_outputs();
       outputs.values = output(engine_out.data());
       const int predict_allocations = fail_each(
-          memory, false, [&] { return zcmoe_predict(model, array(engine_x.data()), n, &outputs, nullptr); }, nothing);
+          memory, false,
+          [&] { return zcmoe_predict(model, array(engine_x.data()), n, &outputs, nullptr); },
+          nothing);
       EXPECT_EQ(predict_allocations, 0);
       std::vector<double> out(x.size());
       outputs.values = output(out.data());
-      fail_each(memory, host, [&] { return zcmoe_predict_sync(model, array(x.data()), n, &outputs, nullptr); }, nothing);
+      fail_each(
+          memory, host,
+          [&] { return zcmoe_predict_sync(model, array(x.data()), n, &outputs, nullptr); },
+          nothing);
       EXPECT_EQ(out[0], 2.5);
-      const std::string path = testing::TempDir() + "/zcmoe-allocation-" + name_of(engine()) + ".safetensors";
-      fail_each(memory, host, [&] { return zcmoe_model_save(model, path.c_str()); }, nothing);
+      const std::string path =
+          testing::TempDir() + "/zcmoe-allocation-" + name_of(engine()) + ".safetensors";
+      fail_each(
+          memory, host, [&] { return zcmoe_model_save(model, path.c_str()); }, nothing);
       zcmoe_model* loaded = nullptr;
-      fail_each(memory, host, [&] { return zcmoe_model_load(context.get(), path.c_str(), &loaded); }, nothing);
+      fail_each(
+          memory, host, [&] { return zcmoe_model_load(context.get(), path.c_str(), &loaded); },
+          nothing);
       zcmoe_model_destroy(loaded);
       std::remove(path.c_str());
       zcmoe_model_destroy(model);

@@ -1,6 +1,7 @@
-/* The C interface from a C11 program: every function, and every status that zcmoe.h documents for it and that can be
- * had without a device. Each failure must name its function and say what is wrong; `pairs` lists what must have been
- * seen by the end, so that a status nobody provokes any more is a failure too. */
+/* The C interface from a C11 program: every function, and every status that zcmoe.h documents for
+ * it and that can be had without a device. Each failure must name its function and say what is
+ * wrong; `pairs` lists what must have been seen by the end, so that a status nobody provokes any
+ * more is a failure too. */
 #include <zcmoe/zcmoe.h>
 
 #include <math.h>
@@ -11,13 +12,13 @@
 static int checks = 0;
 static int failures = 0;
 
-#define CHECK(condition)                                                    \
-  do {                                                                      \
-    ++checks;                                                               \
-    if (!(condition)) {                                                     \
-      ++failures;                                                           \
-      printf("%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition);  \
-    }                                                                       \
+#define CHECK(condition)                                                   \
+  do {                                                                     \
+    ++checks;                                                              \
+    if (!(condition)) {                                                    \
+      ++failures;                                                          \
+      printf("%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
+    }                                                                      \
   } while (0)
 
 /* ------------------------------------------------------- (function, status) */
@@ -121,8 +122,10 @@ static void note_seen(const char* function, zcmoe_status status) {
   }
 }
 
-/* The call as text up to its parenthesis is the function; the message begins with it and contains `part`. */
-static void check_call(int line, const char* call, zcmoe_status got, zcmoe_status wanted, const char* part) {
+/* The call as text up to its parenthesis is the function; the message begins with it and contains
+ * `part`. */
+static void check_call(int line, const char* call, zcmoe_status got, zcmoe_status wanted,
+                       const char* part) {
   char function[64] = "";
   const size_t length = strcspn(call, "(");
   if (length < sizeof function) memcpy(function, call, length);
@@ -140,7 +143,8 @@ static void check_call(int line, const char* call, zcmoe_status got, zcmoe_statu
   ++failures;
   printf("%s:%d: %s\n  answered %s, expected %s\n", __FILE__, line, call, zcmoe_status_string(got),
          zcmoe_status_string(wanted));
-  if (got != ZCMOE_OK) printf("  text:     %s\n  expected: %.*s: ...%s...\n", message, (int)length, call, part);
+  if (got != ZCMOE_OK)
+    printf("  text:     %s\n  expected: %.*s: ...%s...\n", message, (int)length, call, part);
 }
 #define OK(call) check_call(__LINE__, #call, call, ZCMOE_OK, "")
 #define FAILS(status, part, call) check_call(__LINE__, #call, call, status, part)
@@ -182,7 +186,8 @@ static void* limited_alloc(void* user, size_t bytes, size_t align, zcmoe_stream 
   ++own->live;
   return aligned_alloc(align, (bytes + align - 1) / align * align);
 }
-static void limited_free(void* user, void* pointer, size_t bytes, size_t align, zcmoe_stream stream) {
+static void limited_free(void* user, void* pointer, size_t bytes, size_t align,
+                         zcmoe_stream stream) {
   (void)bytes, (void)align, (void)stream;
   --((struct allowance*)user)->live;
   free(pointer);
@@ -236,17 +241,27 @@ static unsigned char* find_text(unsigned char* bytes, size_t size, const char* t
 static void test_text(void) {
   CHECK(strcmp(zcmoe_last_error(), "") == 0);
   char version[32];
-  snprintf(version, sizeof version, "%d.%d.%d", ZCMOE_VERSION_MAJOR, ZCMOE_VERSION_MINOR, ZCMOE_VERSION_PATCH);
+  snprintf(version, sizeof version, "%d.%d.%d", ZCMOE_VERSION_MAJOR, ZCMOE_VERSION_MINOR,
+           ZCMOE_VERSION_PATCH);
   CHECK(strcmp(zcmoe_version(), version) == 0);
   CHECK(strncmp(zcmoe_build_info(), "zcmoe ", 6) == 0);
   CHECK(strncmp(zcmoe_build_info() + 6, version, strlen(version)) == 0);
   CHECK(strstr(zcmoe_build_info(), "compiler ") != NULL);
   CHECK(zcmoe_build_info() == zcmoe_build_info());
-  static const char* const names[] = {
-      "ZCMOE_OK",          "ZCMOE_ERR_INVALID_ARGUMENT", "ZCMOE_ERR_OUT_OF_MEMORY", "ZCMOE_ERR_NO_DEVICE",
-      "ZCMOE_ERR_DEVICE",  "ZCMOE_ERR_IO",               "ZCMOE_ERR_FORMAT",        "ZCMOE_ERR_VERSION",
-      "ZCMOE_ERR_CHECKSUM", "ZCMOE_ERR_DATA",            "ZCMOE_ERR_INCOMPATIBLE",  "ZCMOE_ERR_NUMERIC",
-      "ZCMOE_ERR_WORKSPACE", "ZCMOE_ERR_INTERNAL"};
+  static const char* const names[] = {"ZCMOE_OK",
+                                      "ZCMOE_ERR_INVALID_ARGUMENT",
+                                      "ZCMOE_ERR_OUT_OF_MEMORY",
+                                      "ZCMOE_ERR_NO_DEVICE",
+                                      "ZCMOE_ERR_DEVICE",
+                                      "ZCMOE_ERR_IO",
+                                      "ZCMOE_ERR_FORMAT",
+                                      "ZCMOE_ERR_VERSION",
+                                      "ZCMOE_ERR_CHECKSUM",
+                                      "ZCMOE_ERR_DATA",
+                                      "ZCMOE_ERR_INCOMPATIBLE",
+                                      "ZCMOE_ERR_NUMERIC",
+                                      "ZCMOE_ERR_WORKSPACE",
+                                      "ZCMOE_ERR_INTERNAL"};
   for (int i = 0; i < 14; ++i) CHECK(strcmp(zcmoe_status_string(i), names[i]) == 0);
   CHECK(strcmp(zcmoe_status_string(14), "unknown status") == 0);
   CHECK(strcmp(zcmoe_status_string(-1), "unknown status") == 0);
@@ -271,12 +286,17 @@ static void test_context(void) {
         {{sizeof(zcmoe_context_options), 3, 0, 0, 0, NULL, NULL, NULL, 0},
          "options->engine=3 is not a ZCMOE_ENGINE_ value"},
         {{sizeof(zcmoe_context_options), -1, 0, 0, 0, NULL, NULL, NULL, 0}, "options->engine=-1"},
-        {{sizeof(zcmoe_context_options), 1, -1, 0, 0, NULL, NULL, NULL, 0}, "options->device=-1 is negative"},
-        {{sizeof(zcmoe_context_options), 1, 0, -1, 0, NULL, NULL, NULL, 0}, "options->num_threads=-1"},
+        {{sizeof(zcmoe_context_options), 1, -1, 0, 0, NULL, NULL, NULL, 0},
+         "options->device=-1 is negative"},
+        {{sizeof(zcmoe_context_options), 1, 0, -1, 0, NULL, NULL, NULL, 0},
+         "options->num_threads=-1"},
         {{sizeof(zcmoe_context_options), 1, 0, 4097, 0, NULL, NULL, NULL, 0}, "is not in 0..4096"},
-        {{sizeof(zcmoe_context_options), 1, 0, 0, 1, NULL, NULL, NULL, 0}, "options->reserved=1 is not 0"},
-        {{sizeof(zcmoe_context_options), 1, 0, 0, 0, limited_alloc, NULL, NULL, 0}, "both be given or both be null"},
-        {{sizeof(zcmoe_context_options), 1, 0, 0, 0, NULL, limited_free, NULL, 0}, "both be given or both be null"},
+        {{sizeof(zcmoe_context_options), 1, 0, 0, 1, NULL, NULL, NULL, 0},
+         "options->reserved=1 is not 0"},
+        {{sizeof(zcmoe_context_options), 1, 0, 0, 0, limited_alloc, NULL, NULL, 0},
+         "both be given or both be null"},
+        {{sizeof(zcmoe_context_options), 1, 0, 0, 0, NULL, limited_free, NULL, 0},
+         "both be given or both be null"},
         {{sizeof(zcmoe_context_options), 1, 0, 0, 0, NULL, NULL, NULL, -5},
          "options->pool_release_threshold=-5 is negative"},
     };
@@ -374,10 +394,12 @@ static void test_segment_quantile(void) {
   double edges[8];
   int64_t built = -1;
   OK(zcmoe_segment_quantile(f64_array(x), no_array(), 6, 2, edges, &built));
-  CHECK(built == 2 && edges[0] == 1.0 && edges[1] == 3.0 && edges[2] >= 4.0); /* {1, 2} and {3, 4} */
+  CHECK(built == 2 && edges[0] == 1.0 && edges[1] == 3.0 &&
+        edges[2] >= 4.0); /* {1, 2} and {3, 4} */
   OK(zcmoe_segment_quantile(f64_array(x), f64_array(weights), 6, 4, edges, &built));
   CHECK(built >= 1 && built <= 4);
-  FAILS(ZCMOE_ERR_DATA, "x has no finite input", zcmoe_segment_quantile(f64_array(x), no_array(), 0, 2, edges, &built));
+  FAILS(ZCMOE_ERR_DATA, "x has no finite input",
+        zcmoe_segment_quantile(f64_array(x), no_array(), 0, 2, edges, &built));
   FAILS(ZCMOE_ERR_DATA, "x has no finite input",
         zcmoe_segment_quantile(f64_array(x + 4), no_array(), 2, 2, edges, &built));
   weights[2] = -1.0;
@@ -396,12 +418,17 @@ static void test_segment_quantile(void) {
         zcmoe_segment_quantile(bad, no_array(), 4, 2, edges, &built));
   bad = f64_array(x);
   bad.stride = INT64_MAX;
-  FAILS(INVALID, "x.stride=9223372036854775807", zcmoe_segment_quantile(bad, no_array(), 4, 2, edges, &built));
-  FAILS(INVALID, "x.data is null", zcmoe_segment_quantile(no_array(), no_array(), 4, 2, edges, &built));
+  FAILS(INVALID, "x.stride=9223372036854775807",
+        zcmoe_segment_quantile(bad, no_array(), 4, 2, edges, &built));
+  FAILS(INVALID, "x.data is null",
+        zcmoe_segment_quantile(no_array(), no_array(), 4, 2, edges, &built));
   FAILS(INVALID, "n=-1", zcmoe_segment_quantile(f64_array(x), no_array(), -1, 2, edges, &built));
-  FAILS(INVALID, "num_segments=0", zcmoe_segment_quantile(f64_array(x), no_array(), 4, 0, edges, &built));
-  FAILS(INVALID, "edges is null", zcmoe_segment_quantile(f64_array(x), no_array(), 4, 2, NULL, &built));
-  FAILS(INVALID, "num_built is null", zcmoe_segment_quantile(f64_array(x), no_array(), 4, 2, edges, NULL));
+  FAILS(INVALID, "num_segments=0",
+        zcmoe_segment_quantile(f64_array(x), no_array(), 4, 0, edges, &built));
+  FAILS(INVALID, "edges is null",
+        zcmoe_segment_quantile(f64_array(x), no_array(), 4, 2, NULL, &built));
+  FAILS(INVALID, "num_built is null",
+        zcmoe_segment_quantile(f64_array(x), no_array(), 4, 2, edges, NULL));
 }
 
 static void test_segment_optimal(void) {
@@ -426,19 +453,28 @@ static void test_segment_optimal(void) {
         zcmoe_segment_optimal(given, one, &answer, 0, 1, 4, NULL, edges, &built));
 
   zcmoe_density_options options = ZCMOE_DENSITY_OPTIONS_INIT;
-  FAILS(INVALID, "density is null", zcmoe_segment_optimal(NULL, one, NULL, 0, 1, 4, NULL, edges, &built));
-  FAILS(INVALID, "slope is null", zcmoe_segment_optimal(one, NULL, NULL, 0, 1, 4, NULL, edges, &built));
-  FAILS(INVALID, "lo=1 is not less than hi=0", zcmoe_segment_optimal(one, one, NULL, 1, 0, 4, NULL, edges, &built));
-  FAILS(INVALID, "num_segments=0", zcmoe_segment_optimal(one, one, NULL, 0, 1, 0, NULL, edges, &built));
-  FAILS(INVALID, "edges is null", zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, NULL, NULL, &built));
-  FAILS(INVALID, "num_built is null", zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, NULL, edges, NULL));
+  FAILS(INVALID, "density is null",
+        zcmoe_segment_optimal(NULL, one, NULL, 0, 1, 4, NULL, edges, &built));
+  FAILS(INVALID, "slope is null",
+        zcmoe_segment_optimal(one, NULL, NULL, 0, 1, 4, NULL, edges, &built));
+  FAILS(INVALID, "lo=1 is not less than hi=0",
+        zcmoe_segment_optimal(one, one, NULL, 1, 0, 4, NULL, edges, &built));
+  FAILS(INVALID, "num_segments=0",
+        zcmoe_segment_optimal(one, one, NULL, 0, 1, 0, NULL, edges, &built));
+  FAILS(INVALID, "edges is null",
+        zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, NULL, NULL, &built));
+  FAILS(INVALID, "num_built is null",
+        zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, NULL, edges, NULL));
   options.uniform_mixture = 1.5;
-  FAILS(INVALID, "options->uniform_mixture=1.5", zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, &options, edges, &built));
+  FAILS(INVALID, "options->uniform_mixture=1.5",
+        zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, &options, edges, &built));
   options.uniform_mixture = 0.0;
   options.floor = -1.0;
-  FAILS(INVALID, "options->floor=-1", zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, &options, edges, &built));
+  FAILS(INVALID, "options->floor=-1",
+        zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, &options, edges, &built));
   options.struct_size = 1;
-  FAILS(INVALID, "options->struct_size=1", zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, &options, edges, &built));
+  FAILS(INVALID, "options->struct_size=1",
+        zcmoe_segment_optimal(one, one, NULL, 0, 1, 4, &options, edges, &built));
 
   double grid[] = {0.0, 0.5, 1.0};
   double density[] = {1.0, 1.0, 1.0};
@@ -446,15 +482,23 @@ static void test_segment_optimal(void) {
   OK(zcmoe_segment_optimal_table(grid, density, density, 3, 4, NULL, edges, &built));
   CHECK(built == 4 && fabs(edges[1] - 0.25) < 1e-9 && fabs(edges[3] - 0.75) < 1e-9);
   OK(zcmoe_segment_optimal_table(grid, density, slope, 3, 4, NULL, edges, &built));
-  FAILS(INVALID, "grid is null", zcmoe_segment_optimal_table(NULL, density, slope, 3, 4, NULL, edges, &built));
-  FAILS(INVALID, "density is null", zcmoe_segment_optimal_table(grid, NULL, slope, 3, 4, NULL, edges, &built));
-  FAILS(INVALID, "slope is null", zcmoe_segment_optimal_table(grid, density, NULL, 3, 4, NULL, edges, &built));
-  FAILS(INVALID, "num_grid=1", zcmoe_segment_optimal_table(grid, density, slope, 1, 4, NULL, edges, &built));
-  FAILS(INVALID, "num_segments=0", zcmoe_segment_optimal_table(grid, density, slope, 3, 0, NULL, edges, &built));
-  FAILS(INVALID, "edges is null", zcmoe_segment_optimal_table(grid, density, slope, 3, 4, NULL, NULL, &built));
-  FAILS(INVALID, "num_built is null", zcmoe_segment_optimal_table(grid, density, slope, 3, 4, NULL, edges, NULL));
+  FAILS(INVALID, "grid is null",
+        zcmoe_segment_optimal_table(NULL, density, slope, 3, 4, NULL, edges, &built));
+  FAILS(INVALID, "density is null",
+        zcmoe_segment_optimal_table(grid, NULL, slope, 3, 4, NULL, edges, &built));
+  FAILS(INVALID, "slope is null",
+        zcmoe_segment_optimal_table(grid, density, NULL, 3, 4, NULL, edges, &built));
+  FAILS(INVALID, "num_grid=1",
+        zcmoe_segment_optimal_table(grid, density, slope, 1, 4, NULL, edges, &built));
+  FAILS(INVALID, "num_segments=0",
+        zcmoe_segment_optimal_table(grid, density, slope, 3, 0, NULL, edges, &built));
+  FAILS(INVALID, "edges is null",
+        zcmoe_segment_optimal_table(grid, density, slope, 3, 4, NULL, NULL, &built));
+  FAILS(INVALID, "num_built is null",
+        zcmoe_segment_optimal_table(grid, density, slope, 3, 4, NULL, edges, NULL));
   density[1] = -1.0;
-  FAILS(INVALID, "density[1]=-1", zcmoe_segment_optimal_table(grid, density, slope, 3, 4, NULL, edges, &built));
+  FAILS(INVALID, "density[1]=-1",
+        zcmoe_segment_optimal_table(grid, density, slope, 3, 4, NULL, edges, &built));
   density[1] = 1.0;
   slope[2] = NAN;
   FAILS(INVALID, "slope[2]=nan is not finite",
@@ -468,10 +512,12 @@ static void test_segment_density(void) {
   double edges[8];
   int64_t built = -1;
   double answer = 0.0;
-  OK(zcmoe_segment_density(twice, NULL, 0, 1, 4, NULL, edges, &built)); /* lambda ~ x: a_i = sqrt(i/m) */
+  OK(zcmoe_segment_density(twice, NULL, 0, 1, 4, NULL, edges,
+                           &built)); /* lambda ~ x: a_i = sqrt(i/m) */
   CHECK(built == 4);
   for (int i = 1; i < 4; ++i) CHECK(fabs(edges[i] - sqrt(i / 4.0)) < 1e-9);
-  OK(zcmoe_segment_density(given, &answer, 0, 1, 4, NULL, edges, &built)); /* zero everywhere: uniform */
+  OK(zcmoe_segment_density(given, &answer, 0, 1, 4, NULL, edges,
+                           &built)); /* zero everywhere: uniform */
   CHECK(built == 4 && edges[1] == 0.25);
   answer = NAN;
   FAILS(ZCMOE_ERR_NUMERIC, "point_density answered nan at x=",
@@ -479,32 +525,43 @@ static void test_segment_density(void) {
   answer = -2.0;
   FAILS(ZCMOE_ERR_NUMERIC, "point_density answered -2 at x=",
         zcmoe_segment_density(given, &answer, 0, 1, 4, NULL, edges, &built));
-  FAILS(INVALID, "point_density is null", zcmoe_segment_density(NULL, NULL, 0, 1, 4, NULL, edges, &built));
-  FAILS(INVALID, "hi=nan is not finite", zcmoe_segment_density(one, NULL, 0, NAN, 4, NULL, edges, &built));
+  FAILS(INVALID, "point_density is null",
+        zcmoe_segment_density(NULL, NULL, 0, 1, 4, NULL, edges, &built));
+  FAILS(INVALID, "hi=nan is not finite",
+        zcmoe_segment_density(one, NULL, 0, NAN, 4, NULL, edges, &built));
   FAILS(INVALID, "num_segments=0", zcmoe_segment_density(one, NULL, 0, 1, 0, NULL, edges, &built));
   FAILS(INVALID, "edges is null", zcmoe_segment_density(one, NULL, 0, 1, 4, NULL, NULL, &built));
   FAILS(INVALID, "num_built is null", zcmoe_segment_density(one, NULL, 0, 1, 4, NULL, edges, NULL));
   zcmoe_density_options options = ZCMOE_DENSITY_OPTIONS_INIT;
   options.uniform_mixture = NAN;
-  FAILS(INVALID, "options->uniform_mixture=nan", zcmoe_segment_density(one, NULL, 0, 1, 4, &options, edges, &built));
+  FAILS(INVALID, "options->uniform_mixture=nan",
+        zcmoe_segment_density(one, NULL, 0, 1, 4, &options, edges, &built));
 
   double grid[] = {0.0, 1.0, 2.0};
   double density[] = {1.0, 1.0, 1.0};
   OK(zcmoe_segment_density_table(grid, density, 3, 4, NULL, edges, &built));
   CHECK(built == 4 && fabs(edges[1] - 0.5) < 1e-9);
-  FAILS(INVALID, "grid is null", zcmoe_segment_density_table(NULL, density, 3, 4, NULL, edges, &built));
-  FAILS(INVALID, "point_density is null", zcmoe_segment_density_table(grid, NULL, 3, 4, NULL, edges, &built));
-  FAILS(INVALID, "num_grid=0", zcmoe_segment_density_table(grid, density, 0, 4, NULL, edges, &built));
-  FAILS(INVALID, "num_segments=-1", zcmoe_segment_density_table(grid, density, 3, -1, NULL, edges, &built));
+  FAILS(INVALID, "grid is null",
+        zcmoe_segment_density_table(NULL, density, 3, 4, NULL, edges, &built));
+  FAILS(INVALID, "point_density is null",
+        zcmoe_segment_density_table(grid, NULL, 3, 4, NULL, edges, &built));
+  FAILS(INVALID, "num_grid=0",
+        zcmoe_segment_density_table(grid, density, 0, 4, NULL, edges, &built));
+  FAILS(INVALID, "num_segments=-1",
+        zcmoe_segment_density_table(grid, density, 3, -1, NULL, edges, &built));
   FAILS(INVALID, "options->uniform_mixture=nan",
         zcmoe_segment_density_table(grid, density, 3, 4, &options, edges, &built));
-  FAILS(INVALID, "edges is null", zcmoe_segment_density_table(grid, density, 3, 4, NULL, NULL, &built));
-  FAILS(INVALID, "num_built is null", zcmoe_segment_density_table(grid, density, 3, 4, NULL, edges, NULL));
+  FAILS(INVALID, "edges is null",
+        zcmoe_segment_density_table(grid, density, 3, 4, NULL, NULL, &built));
+  FAILS(INVALID, "num_built is null",
+        zcmoe_segment_density_table(grid, density, 3, 4, NULL, edges, NULL));
   grid[2] = INFINITY;
-  FAILS(INVALID, "grid[2]=inf is not finite", zcmoe_segment_density_table(grid, density, 3, 4, NULL, edges, &built));
+  FAILS(INVALID, "grid[2]=inf is not finite",
+        zcmoe_segment_density_table(grid, density, 3, 4, NULL, edges, &built));
   grid[2] = 2.0;
   density[0] = -1.0;
-  FAILS(INVALID, "point_density[0]=-1", zcmoe_segment_density_table(grid, density, 3, 4, NULL, edges, &built));
+  FAILS(INVALID, "point_density[0]=-1",
+        zcmoe_segment_density_table(grid, density, 3, 4, NULL, edges, &built));
 }
 
 static void test_segment_optimal_from_data(void) {
@@ -517,30 +574,40 @@ static void test_segment_optimal_from_data(void) {
   }
   double edges[8];
   int64_t built = -1;
-  OK(zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, edges, &built));
+  OK(zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, edges,
+                                     &built));
   CHECK(built >= 1 && built <= 4 && edges[0] == 0.0);
   OK(zcmoe_segment_check(edges, built));
-  OK(zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, NULL, edges, &built));
+  OK(zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, NULL,
+                                     edges, &built));
   FAILS(ZCMOE_ERR_DATA, "no row with finite x and y and positive weight among n=0 rows",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), 0, 4, NULL, edges, &built));
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), 0, 4, NULL, edges,
+                                        &built));
   weights[5] = -1.0;
   FAILS(ZCMOE_ERR_DATA, "weights[5]=-1",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, NULL, edges, &built));
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, NULL,
+                                        edges, &built));
   FAILS(INVALID, "n=-1",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), -1, 4, NULL, edges, &built));
-  FAILS(INVALID, "x.data is null",
-        zcmoe_segment_optimal_from_data(no_array(), f64_array(y), no_array(), n, 4, NULL, edges, &built));
-  FAILS(INVALID, "y.data is null",
-        zcmoe_segment_optimal_from_data(f64_array(x), no_array(), no_array(), n, 4, NULL, edges, &built));
-  FAILS(INVALID, "weights.data is not aligned",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(misaligned(weights)), n, 4, NULL, edges,
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), -1, 4, NULL, edges,
                                         &built));
+  FAILS(INVALID, "x.data is null",
+        zcmoe_segment_optimal_from_data(no_array(), f64_array(y), no_array(), n, 4, NULL, edges,
+                                        &built));
+  FAILS(INVALID, "y.data is null",
+        zcmoe_segment_optimal_from_data(f64_array(x), no_array(), no_array(), n, 4, NULL, edges,
+                                        &built));
+  FAILS(INVALID, "weights.data is not aligned",
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(misaligned(weights)),
+                                        n, 4, NULL, edges, &built));
   FAILS(INVALID, "num_segments=0",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 0, NULL, edges, &built));
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 0, NULL, edges,
+                                        &built));
   FAILS(INVALID, "edges is null",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, NULL, &built));
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, NULL,
+                                        &built));
   FAILS(INVALID, "num_built is null",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, edges, NULL));
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, edges,
+                                        NULL));
   static const struct {
     zcmoe_plug_in_options options;
     const char* text;
@@ -553,15 +620,16 @@ static void test_segment_optimal_from_data(void) {
   };
   for (size_t i = 0; i < sizeof refused / sizeof refused[0]; ++i) {
     FAILS(INVALID, refused[i].text,
-          zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, &refused[i].options, edges,
-                                          &built));
+          zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4,
+                                          &refused[i].options, edges, &built));
   }
 }
 
 static void test_optimal_constants(void) {
   double constants[3];
   OK(zcmoe_optimal_constants(one, twice, NULL, edges3, 3, ZCMOE_CONSTANT_MEAN, constants));
-  CHECK(fabs(constants[0] - 1.0) < 1e-12 && fabs(constants[1] - 3.0) < 1e-12 && fabs(constants[2] - 6.0) < 1e-12);
+  CHECK(fabs(constants[0] - 1.0) < 1e-12 && fabs(constants[1] - 3.0) < 1e-12 &&
+        fabs(constants[2] - 6.0) < 1e-12);
   OK(zcmoe_optimal_constants(one, twice, NULL, edges3, 3, ZCMOE_CONSTANT_MIDPOINT, constants));
   CHECK(constants[2] == 6.0);
   double answer = NAN;
@@ -569,14 +637,18 @@ static void test_optimal_constants(void) {
         zcmoe_optimal_constants(given, one, &answer, edges3, 3, ZCMOE_CONSTANT_MEAN, constants));
   FAILS(ZCMOE_ERR_NUMERIC, "regression answered nan",
         zcmoe_optimal_constants(one, given, &answer, edges3, 3, ZCMOE_CONSTANT_MEAN, constants));
-  FAILS(INVALID, "density is null", zcmoe_optimal_constants(NULL, one, NULL, edges3, 3, 0, constants));
-  FAILS(INVALID, "regression is null", zcmoe_optimal_constants(one, NULL, NULL, edges3, 3, 0, constants));
-  FAILS(INVALID, "num_segments=0", zcmoe_optimal_constants(one, one, NULL, edges3, 0, 0, constants));
+  FAILS(INVALID, "density is null",
+        zcmoe_optimal_constants(NULL, one, NULL, edges3, 3, 0, constants));
+  FAILS(INVALID, "regression is null",
+        zcmoe_optimal_constants(one, NULL, NULL, edges3, 3, 0, constants));
+  FAILS(INVALID, "num_segments=0",
+        zcmoe_optimal_constants(one, one, NULL, edges3, 0, 0, constants));
   FAILS(INVALID, "edges is null", zcmoe_optimal_constants(one, one, NULL, NULL, 3, 0, constants));
   FAILS(INVALID, "constants is null", zcmoe_optimal_constants(one, one, NULL, edges3, 3, 0, NULL));
   FAILS(INVALID, "rule=7", zcmoe_optimal_constants(one, one, NULL, edges3, 3, 7, constants));
   const double falling[] = {1.0, 0.0};
-  FAILS(INVALID, "edges[1]=0 is not greater", zcmoe_optimal_constants(one, one, NULL, falling, 1, 0, constants));
+  FAILS(INVALID, "edges[1]=0 is not greater",
+        zcmoe_optimal_constants(one, one, NULL, falling, 1, 0, constants));
 }
 
 /* -------------------------------------------------------------------- model */
@@ -589,11 +661,14 @@ static void test_model_create(void) {
   FAILS(INVALID, "model is null", zcmoe_model_create(context, edges3, constants3, 3, NULL, NULL));
   FAILS(INVALID, "edges is null", zcmoe_model_create(context, NULL, constants3, 3, NULL, &model));
   FAILS(INVALID, "constants is null", zcmoe_model_create(context, edges3, NULL, 3, NULL, &model));
-  FAILS(INVALID, "num_segments=0", zcmoe_model_create(context, edges3, constants3, 0, NULL, &model));
+  FAILS(INVALID, "num_segments=0",
+        zcmoe_model_create(context, edges3, constants3, 0, NULL, &model));
   const double falling[] = {1.0, 0.0};
-  FAILS(INVALID, "edges[1]=0 is not greater", zcmoe_model_create(context, falling, constants3, 1, NULL, &model));
+  FAILS(INVALID, "edges[1]=0 is not greater",
+        zcmoe_model_create(context, falling, constants3, 1, NULL, &model));
   const double infinite[] = {10.0, INFINITY, 30.0};
-  FAILS(INVALID, "constants[1]=inf is infinite", zcmoe_model_create(context, edges3, infinite, 3, NULL, &model));
+  FAILS(INVALID, "constants[1]=inf is infinite",
+        zcmoe_model_create(context, edges3, infinite, 3, NULL, &model));
 
   static char long_name[1026];
   memset(long_name, 'x', sizeof long_name - 1);
@@ -603,7 +678,8 @@ static void test_model_create(void) {
     const char* text;
   } policies[] = {
       {offsetof(zcmoe_model_options, closed_side), 2, "closed_side=2 is not in 0..1"},
-      {offsetof(zcmoe_model_options, include_outer_edge), -1, "include_outer_edge=-1 is not in 0..1"},
+      {offsetof(zcmoe_model_options, include_outer_edge), -1,
+       "include_outer_edge=-1 is not in 0..1"},
       {offsetof(zcmoe_model_options, nan_policy), 3, "nan_policy=3 is not in 0..2"},
       {offsetof(zcmoe_model_options, range_policy), 4, "range_policy=4 is not in 0..3"},
       {offsetof(zcmoe_model_options, empty_policy), 5, "empty_policy=5 is not in 0..4"},
@@ -612,21 +688,27 @@ static void test_model_create(void) {
   for (size_t i = 0; i < sizeof policies / sizeof policies[0]; ++i) {
     zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
     memcpy((char*)&options + policies[i].field, &policies[i].value, sizeof policies[i].value);
-    FAILS(INVALID, policies[i].text, zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
+    FAILS(INVALID, policies[i].text,
+          zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
   }
   zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
   options.shrinkage = -1.0;
-  FAILS(INVALID, "shrinkage=-1", zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
+  FAILS(INVALID, "shrinkage=-1",
+        zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
   options.shrinkage = 0.0;
   options.feature_name = "\xff";
-  FAILS(INVALID, "feature_name is not UTF-8", zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
+  FAILS(INVALID, "feature_name is not UTF-8",
+        zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
   options.feature_name = NULL;
   options.target_name = long_name;
-  FAILS(INVALID, "target_name has 1025 bytes", zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
+  FAILS(INVALID, "target_name has 1025 bytes",
+        zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
   options.struct_size = 2;
-  FAILS(INVALID, "options->struct_size=2", zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
+  FAILS(INVALID, "options->struct_size=2",
+        zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
   memory.left = 0;
-  FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory", zcmoe_model_create(context, edges3, constants3, 3, NULL, &model));
+  FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory",
+        zcmoe_model_create(context, edges3, constants3, 3, NULL, &model));
   CHECK(model == NULL);
   memory.left = 1000;
   OK(zcmoe_model_create(context, edges3, constants3, 3, NULL, &model));
@@ -637,7 +719,8 @@ static void test_model_create(void) {
   info.struct_size = sizeof info;
   OK(zcmoe_model_get_info(model, &info));
   CHECK(info.num_segments == 3 && info.num_slots == 6 && info.num_empty == 3 && info.num_rows == 0);
-  CHECK(info.edges[3] == 4.0 && info.constants[1] == 20.0 && info.counts[0] == 0 && isnan(info.variances[0]));
+  CHECK(info.edges[3] == 4.0 && info.constants[1] == 20.0 && info.counts[0] == 0 &&
+        isnan(info.variances[0]));
   CHECK(info.target_dtype == 0 && info.weighted == 0 && isnan(info.mean));
   FAILS(INVALID, "model is null", zcmoe_model_get_info(NULL, &info));
   FAILS(INVALID, "info is null", zcmoe_model_get_info(model, NULL));
@@ -666,7 +749,8 @@ static void test_model_file(void) {
   FAILS(INVALID, "model is null", zcmoe_model_save(NULL, path));
   FAILS(INVALID, "path is null or empty", zcmoe_model_save(model, NULL));
   FAILS(INVALID, "path is null or empty", zcmoe_model_save(model, ""));
-  FAILS(ZCMOE_ERR_IO, "no-such-folder/model.safetensors", zcmoe_model_save(model, "no-such-folder/model.safetensors"));
+  FAILS(ZCMOE_ERR_IO, "no-such-folder/model.safetensors",
+        zcmoe_model_save(model, "no-such-folder/model.safetensors"));
   FAILS(ZCMOE_ERR_IO, "'.': it is a folder", zcmoe_model_save(model, "."));
 
   OK(zcmoe_model_load(context, path, &loaded));
@@ -679,7 +763,8 @@ static void test_model_file(void) {
   FAILS(INVALID, "path is null or empty", zcmoe_model_load(context, NULL, &loaded));
   FAILS(INVALID, "path is null or empty", zcmoe_model_load(context, "", &loaded));
   FAILS(INVALID, "model is null", zcmoe_model_load(context, path, NULL));
-  FAILS(ZCMOE_ERR_IO, "cannot open 'no-such-file'", zcmoe_model_load(context, "no-such-file", &loaded));
+  FAILS(ZCMOE_ERR_IO, "cannot open 'no-such-file'",
+        zcmoe_model_load(context, "no-such-file", &loaded));
   FAILS(ZCMOE_ERR_IO, "a folder", zcmoe_model_load(context, ".", &loaded));
   memory.left = 0;
   FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory", zcmoe_model_load(context, path, &loaded));
@@ -694,7 +779,8 @@ static void test_model_file(void) {
   FAILS(ZCMOE_ERR_FORMAT, changed, zcmoe_model_load(context, changed, &loaded));
   bytes[size - 1] ^= 1;
   write_file(changed, bytes, size);
-  FAILS(ZCMOE_ERR_CHECKSUM, "does not match its checksum", zcmoe_model_load(context, changed, &loaded));
+  FAILS(ZCMOE_ERR_CHECKSUM, "does not match its checksum",
+        zcmoe_model_load(context, changed, &loaded));
   bytes[size - 1] ^= 1;
   unsigned char* const version = find_text(bytes, size, "\"format_version\":\"1.");
   CHECK(version != NULL);
@@ -713,82 +799,86 @@ static void test_model_file(void) {
 
 /* ------------------------------------------------------------------ predict */
 
-
 /* Both predicts have one contract; the name in the text tells which one answered. */
-#define TEST_PREDICT(predict)                                                                                         \
-  static void test_##predict(void) {                                                                                  \
-    zcmoe_context* const context = cpu_context(2, NULL);                                                              \
-    zcmoe_model* model = NULL;                                                                                        \
-    OK(zcmoe_model_create(context, edges3, constants3, 3, NULL, &model));                                             \
-    double x[] = {-5.0, 0.5, 1.0, 3.0, NAN, 0.0, 0.0, 0.0};                                                           \
-    double values[8];                                                                                                 \
-    int32_t segments[8];                                                                                              \
-    double errors[8];                                                                                                 \
-    double variances[8];                                                                                              \
-    int64_t counts[8];                                                                                                \
-    zcmoe_report report;                                                                                              \
-    memset(&report, 0, sizeof report);                                                                                \
-    zcmoe_predict_outputs all = ZCMOE_PREDICT_OUTPUTS_INIT;                                                           \
-    all.values = f64_output(values);                                                                                  \
-    all.segments = (zcmoe_output){segments, ZCMOE_I32, 1};                                                            \
-    all.standard_errors = f64_output(errors);                                                                         \
-    all.variances = f64_output(variances);                                                                            \
-    all.counts = (zcmoe_output){counts, ZCMOE_I64, 1};                                                                \
-    all.report = &report;                                                                                             \
-    OK(predict(model, f64_array(x), 5, &all, NULL));                                                                  \
-    CHECK(values[0] == 10.0 && values[1] == 10.0 && values[2] == 20.0 && values[3] == 30.0 && isnan(values[4]));      \
-    CHECK(segments[0] == 0 && segments[2] == 1 && segments[3] == 2 && segments[4] == -1);                             \
-    CHECK(counts[0] == 0 && isnan(variances[0]) && isnan(errors[0]));                                                 \
-    CHECK(report.rows == 5 && report.rows_used == 4 && report.nan_inputs == 1 && report.below_range == 1);            \
-    OK(predict(model, no_array(), 0, &all, NULL));                                                                    \
-                                                                                                                      \
-    FAILS(INVALID, "model is null", predict(NULL, f64_array(x), 5, &all, NULL));                                      \
-    FAILS(INVALID, "outputs is null", predict(model, f64_array(x), 5, NULL, NULL));                                   \
-    FAILS(INVALID, "n=-1 is negative", predict(model, f64_array(x), -1, &all, NULL));                                 \
-    FAILS(INVALID, "is more than 2^57", predict(model, f64_array(x), INT64_MAX, &all, NULL));                         \
-    FAILS(INVALID, "x.data is null", predict(model, no_array(), 5, &all, NULL));                                      \
-    FAILS(INVALID, "is not aligned to 8 bytes", predict(model, f64_array(misaligned(x)), 5, &all, NULL));             \
-    zcmoe_array bad = f64_array(x);                                                                                   \
-    bad.dtype = ZCMOE_I64;                                                                                            \
-    FAILS(INVALID, "x.dtype=11 is not a type of inputs", predict(model, bad, 5, &all, NULL));                         \
-    bad.dtype = 0;                                                                                                    \
-    FAILS(INVALID, "x.dtype=0", predict(model, bad, 5, &all, NULL));                                                  \
-    bad = f64_array(x);                                                                                               \
-    bad.stride = INT64_MAX / 4;                                                                                       \
-    FAILS(INVALID, "x.stride=", predict(model, bad, 5, &all, NULL));                                                  \
-    struct {                                                                                                          \
-      zcmoe_output* output;                                                                                           \
-      zcmoe_output value;                                                                                             \
-      const char* text;                                                                                               \
-    } refused[] = {                                                                                                   \
-        {&all.values, {values, ZCMOE_I32, 1}, "outputs->values.dtype=9 is not F32 or F64"},                           \
-        {&all.values, {values, ZCMOE_F64, 0}, "outputs->values.stride=0 with n=5"},                                   \
-        {&all.values, {misaligned(values), ZCMOE_F64, 1}, "outputs->values.data="},                                   \
-        {&all.values, {x + 1, ZCMOE_F64, 1}, "outputs->values overlaps x"},                                           \
-        {&all.values, {errors, ZCMOE_F64, 1}, "outputs->values overlaps outputs->standard_errors"},                   \
-        {&all.segments, {segments, ZCMOE_F32, 1}, "outputs->segments.dtype=1 is not I32 or I64"},                     \
-        {&all.standard_errors, {errors, ZCMOE_I64, 1}, "outputs->standard_errors.dtype=11"},                          \
-        {&all.variances, {variances, 0, 1}, "outputs->variances.dtype=0"},                                            \
-        {&all.counts, {counts, ZCMOE_I32, 1}, "outputs->counts.dtype=9 is not I64"},                                  \
-    };                                                                                                                \
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; ++i) {                                                 \
-      const zcmoe_output kept = *refused[i].output;                                                                   \
-      *refused[i].output = refused[i].value;                                                                          \
-      FAILS(INVALID, refused[i].text, predict(model, f64_array(x), 5, &all, NULL));                                   \
-      *refused[i].output = kept;                                                                                      \
-    }                                                                                                                 \
-    all.report = misaligned(&report);                                                                                 \
-    FAILS(INVALID, "outputs->report is not aligned", predict(model, f64_array(x), 5, &all, NULL));                    \
-    all.report = NULL;                                                                                                \
-    all.struct_size = 3;                                                                                              \
-    FAILS(INVALID, "outputs->struct_size=3", predict(model, f64_array(x), 5, &all, NULL));                            \
-                                                                                                                      \
-    zcmoe_predict_outputs in_place = ZCMOE_PREDICT_OUTPUTS_INIT;                                                      \
-    in_place.values = f64_output(x);                                                                                  \
-    OK(predict(model, f64_array(x), 5, &in_place, NULL));                                                             \
-    CHECK(x[0] == 10.0 && x[2] == 20.0 && isnan(x[4]));                                                               \
-    OK(zcmoe_model_destroy(model));                                                                                   \
-    OK(zcmoe_context_destroy(context));                                                                               \
+#define TEST_PREDICT(predict)                                                                      \
+  static void test_##predict(void) {                                                               \
+    zcmoe_context* const context = cpu_context(2, NULL);                                           \
+    zcmoe_model* model = NULL;                                                                     \
+    OK(zcmoe_model_create(context, edges3, constants3, 3, NULL, &model));                          \
+    double x[] = {-5.0, 0.5, 1.0, 3.0, NAN, 0.0, 0.0, 0.0};                                        \
+    double values[8];                                                                              \
+    int32_t segments[8];                                                                           \
+    double errors[8];                                                                              \
+    double variances[8];                                                                           \
+    int64_t counts[8];                                                                             \
+    zcmoe_report report;                                                                           \
+    memset(&report, 0, sizeof report);                                                             \
+    zcmoe_predict_outputs all = ZCMOE_PREDICT_OUTPUTS_INIT;                                        \
+    all.values = f64_output(values);                                                               \
+    all.segments = (zcmoe_output){segments, ZCMOE_I32, 1};                                         \
+    all.standard_errors = f64_output(errors);                                                      \
+    all.variances = f64_output(variances);                                                         \
+    all.counts = (zcmoe_output){counts, ZCMOE_I64, 1};                                             \
+    all.report = &report;                                                                          \
+    OK(predict(model, f64_array(x), 5, &all, NULL));                                               \
+    CHECK(values[0] == 10.0 && values[1] == 10.0 && values[2] == 20.0 && values[3] == 30.0 &&      \
+          isnan(values[4]));                                                                       \
+    CHECK(segments[0] == 0 && segments[2] == 1 && segments[3] == 2 && segments[4] == -1);          \
+    CHECK(counts[0] == 0 && isnan(variances[0]) && isnan(errors[0]));                              \
+    CHECK(report.rows == 5 && report.rows_used == 4 && report.nan_inputs == 1 &&                   \
+          report.below_range == 1);                                                                \
+    OK(predict(model, no_array(), 0, &all, NULL));                                                 \
+                                                                                                   \
+    FAILS(INVALID, "model is null", predict(NULL, f64_array(x), 5, &all, NULL));                   \
+    FAILS(INVALID, "outputs is null", predict(model, f64_array(x), 5, NULL, NULL));                \
+    FAILS(INVALID, "n=-1 is negative", predict(model, f64_array(x), -1, &all, NULL));              \
+    FAILS(INVALID, "is more than 2^57", predict(model, f64_array(x), INT64_MAX, &all, NULL));      \
+    FAILS(INVALID, "x.data is null", predict(model, no_array(), 5, &all, NULL));                   \
+    FAILS(INVALID, "is not aligned to 8 bytes",                                                    \
+          predict(model, f64_array(misaligned(x)), 5, &all, NULL));                                \
+    zcmoe_array bad = f64_array(x);                                                                \
+    bad.dtype = ZCMOE_I64;                                                                         \
+    FAILS(INVALID, "x.dtype=11 is not a type of inputs", predict(model, bad, 5, &all, NULL));      \
+    bad.dtype = 0;                                                                                 \
+    FAILS(INVALID, "x.dtype=0", predict(model, bad, 5, &all, NULL));                               \
+    bad = f64_array(x);                                                                            \
+    bad.stride = INT64_MAX / 4;                                                                    \
+    FAILS(INVALID, "x.stride=", predict(model, bad, 5, &all, NULL));                               \
+    struct {                                                                                       \
+      zcmoe_output* output;                                                                        \
+      zcmoe_output value;                                                                          \
+      const char* text;                                                                            \
+    } refused[] = {                                                                                \
+        {&all.values, {values, ZCMOE_I32, 1}, "outputs->values.dtype=9 is not F32 or F64"},        \
+        {&all.values, {values, ZCMOE_F64, 0}, "outputs->values.stride=0 with n=5"},                \
+        {&all.values, {misaligned(values), ZCMOE_F64, 1}, "outputs->values.data="},                \
+        {&all.values, {x + 1, ZCMOE_F64, 1}, "outputs->values overlaps x"},                        \
+        {&all.values,                                                                              \
+         {errors, ZCMOE_F64, 1},                                                                   \
+         "outputs->values overlaps outputs->standard_errors"},                                     \
+        {&all.segments, {segments, ZCMOE_F32, 1}, "outputs->segments.dtype=1 is not I32 or I64"},  \
+        {&all.standard_errors, {errors, ZCMOE_I64, 1}, "outputs->standard_errors.dtype=11"},       \
+        {&all.variances, {variances, 0, 1}, "outputs->variances.dtype=0"},                         \
+        {&all.counts, {counts, ZCMOE_I32, 1}, "outputs->counts.dtype=9 is not I64"},               \
+    };                                                                                             \
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; ++i) {                              \
+      const zcmoe_output kept = *refused[i].output;                                                \
+      *refused[i].output = refused[i].value;                                                       \
+      FAILS(INVALID, refused[i].text, predict(model, f64_array(x), 5, &all, NULL));                \
+      *refused[i].output = kept;                                                                   \
+    }                                                                                              \
+    all.report = misaligned(&report);                                                              \
+    FAILS(INVALID, "outputs->report is not aligned", predict(model, f64_array(x), 5, &all, NULL)); \
+    all.report = NULL;                                                                             \
+    all.struct_size = 3;                                                                           \
+    FAILS(INVALID, "outputs->struct_size=3", predict(model, f64_array(x), 5, &all, NULL));         \
+                                                                                                   \
+    zcmoe_predict_outputs in_place = ZCMOE_PREDICT_OUTPUTS_INIT;                                   \
+    in_place.values = f64_output(x);                                                               \
+    OK(predict(model, f64_array(x), 5, &in_place, NULL));                                          \
+    CHECK(x[0] == 10.0 && x[2] == 20.0 && isnan(x[4]));                                            \
+    OK(zcmoe_model_destroy(model));                                                                \
+    OK(zcmoe_context_destroy(context));                                                            \
   }
 TEST_PREDICT(zcmoe_predict)
 TEST_PREDICT(zcmoe_predict_sync)
@@ -804,28 +894,36 @@ static void test_fit_create(void) {
   FAILS(INVALID, "edges is null", zcmoe_fit_create(context, NULL, 3, NULL, NULL, &fit));
   FAILS(INVALID, "num_segments=0", zcmoe_fit_create(context, edges3, 0, NULL, NULL, &fit));
   const double not_finite[] = {0.0, NAN};
-  FAILS(INVALID, "edges[1]=nan is not finite", zcmoe_fit_create(context, not_finite, 1, NULL, NULL, &fit));
+  FAILS(INVALID, "edges[1]=nan is not finite",
+        zcmoe_fit_create(context, not_finite, 1, NULL, NULL, &fit));
   zcmoe_model_options model_options = ZCMOE_MODEL_OPTIONS_INIT;
   model_options.range_policy = 9;
-  FAILS(INVALID, "range_policy=9", zcmoe_fit_create(context, edges3, 3, &model_options, NULL, &fit));
+  FAILS(INVALID, "range_policy=9",
+        zcmoe_fit_create(context, edges3, 3, &model_options, NULL, &fit));
   static const struct {
     zcmoe_fit_options options;
     const char* text;
   } refused[] = {
       {{7, ZCMOE_F64, 0, 0, 0, 1, 0}, "fit_options->struct_size=7"},
-      {{sizeof(zcmoe_fit_options), ZCMOE_F16, 0, 0, 0, 1, 0}, "target_dtype=3 is neither ZCMOE_F32 nor ZCMOE_F64"},
+      {{sizeof(zcmoe_fit_options), ZCMOE_F16, 0, 0, 0, 1, 0},
+       "target_dtype=3 is neither ZCMOE_F32 nor ZCMOE_F64"},
       {{sizeof(zcmoe_fit_options), ZCMOE_F64, 2, 0, 0, 1, 0}, "weighted=2 is neither 0 nor 1"},
-      {{sizeof(zcmoe_fit_options), ZCMOE_F64, 0, 2, 0, 1, 0}, "nan_inputs=2 is not a ZCMOE_ROWS_ value"},
-      {{sizeof(zcmoe_fit_options), ZCMOE_F64, 0, 0, -1, 1, 0}, "nonfinite_targets=-1 is not a ZCMOE_ROWS_ value"},
-      {{sizeof(zcmoe_fit_options), ZCMOE_F64, 0, 0, 0, 3, 0}, "determinism=3 is not a ZCMOE_DETERMINISM_ value"},
+      {{sizeof(zcmoe_fit_options), ZCMOE_F64, 0, 2, 0, 1, 0},
+       "nan_inputs=2 is not a ZCMOE_ROWS_ value"},
+      {{sizeof(zcmoe_fit_options), ZCMOE_F64, 0, 0, -1, 1, 0},
+       "nonfinite_targets=-1 is not a ZCMOE_ROWS_ value"},
+      {{sizeof(zcmoe_fit_options), ZCMOE_F64, 0, 0, 0, 3, 0},
+       "determinism=3 is not a ZCMOE_DETERMINISM_ value"},
       {{sizeof(zcmoe_fit_options), ZCMOE_F64, 0, 0, 0, 1, 1}, "reserved=1 is not 0"},
   };
   for (size_t i = 0; i < sizeof refused / sizeof refused[0]; ++i) {
-    FAILS(INVALID, refused[i].text, zcmoe_fit_create(context, edges3, 3, NULL, &refused[i].options, &fit));
+    FAILS(INVALID, refused[i].text,
+          zcmoe_fit_create(context, edges3, 3, NULL, &refused[i].options, &fit));
   }
   for (int left = 0; left < 3; ++left) { /* each allocation of the three */
     memory.left = left;
-    FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory", zcmoe_fit_create(context, edges3, 3, NULL, NULL, &fit));
+    FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory",
+          zcmoe_fit_create(context, edges3, 3, NULL, NULL, &fit));
     CHECK(fit == NULL && memory.live == 0);
   }
   memory.left = 1000;
@@ -856,18 +954,20 @@ static void test_fit_add(void) {
 
   zcmoe_report report;
   OK(zcmoe_fit_get_report(fit, &report, NULL));
-  CHECK(report.rows == 10 && report.rows_used == 6 && report.nan_inputs == 2 && report.infinite_targets == 2);
+  CHECK(report.rows == 10 && report.rows_used == 6 && report.nan_inputs == 2 &&
+        report.infinite_targets == 2);
   CHECK(report.above_range == 2 && report.first_bad_row == -1);
   FAILS(INVALID, "fit is null", zcmoe_fit_get_report(NULL, &report, NULL));
   FAILS(INVALID, "report is null", zcmoe_fit_get_report(fit, NULL, NULL));
 
   FAILS(INVALID, "is not aligned to 256 bytes",
-        zcmoe_fit_add(fit, f64_array(x), f64_array(y), no_array(), 5, misaligned(workspace), 255, NULL));
+        zcmoe_fit_add(fit, f64_array(x), f64_array(y), no_array(), 5, misaligned(workspace), 255,
+                      NULL));
   free(workspace);
-#define REFUSED_ADD(text, fit, x, y, weights, n)                                   \
-  do {                                                                             \
-    FAILS(INVALID, text, zcmoe_fit_add(fit, x, y, weights, n, NULL, 0, NULL));     \
-    FAILS(INVALID, text, zcmoe_fit_add_sync(fit, x, y, weights, n, NULL));         \
+#define REFUSED_ADD(text, fit, x, y, weights, n)                               \
+  do {                                                                         \
+    FAILS(INVALID, text, zcmoe_fit_add(fit, x, y, weights, n, NULL, 0, NULL)); \
+    FAILS(INVALID, text, zcmoe_fit_add_sync(fit, x, y, weights, n, NULL));     \
   } while (0)
   REFUSED_ADD("fit is null", NULL, f64_array(x), f64_array(y), no_array(), 5);
   REFUSED_ADD("n=-1 is negative", fit, f64_array(x), f64_array(y), no_array(), -1);
@@ -885,7 +985,8 @@ static void test_fit_add(void) {
   zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
   options.target_dtype = ZCMOE_F32;
   zcmoe_fit* const narrow = new_fit(context, &options);
-  REFUSED_ADD("y.dtype is F64, but the fit's target_dtype is F32", narrow, f64_array(x), f64_array(y), no_array(), 5);
+  REFUSED_ADD("y.dtype is F64, but the fit's target_dtype is F32", narrow, f64_array(x),
+              f64_array(y), no_array(), 5);
   OK(zcmoe_fit_destroy(narrow));
 
   zcmoe_fit_options weighted = ZCMOE_FIT_OPTIONS_INIT;
@@ -895,7 +996,8 @@ static void test_fit_add(void) {
   OK(zcmoe_fit_add(with_weights, f64_array(x), f64_array(y), f64_array(weights), 5, NULL, 0, NULL));
   const double bad_weights[] = {1.0, 0.0, -2.0, 1.0, 1.0};
   FAILS(ZCMOE_ERR_DATA, "row 2 is refused: x[2]=1.5, y[2]=3, weights[2]=-2",
-        zcmoe_fit_add(with_weights, f64_array(x), f64_array(y), f64_array(bad_weights), 5, NULL, 0, NULL));
+        zcmoe_fit_add(with_weights, f64_array(x), f64_array(y), f64_array(bad_weights), 5, NULL, 0,
+                      NULL));
   OK(zcmoe_fit_get_report(with_weights, &report, NULL));
   CHECK(report.rows == 5); /* the refused call added nothing */
   OK(zcmoe_fit_destroy(with_weights));
@@ -916,7 +1018,8 @@ static void test_fit_add(void) {
   memset(&info, 0, sizeof info);
   info.struct_size = sizeof info;
   OK(zcmoe_model_get_info(model, &info));
-  CHECK(info.num_rows == 6 && info.counts[0] == 4 && info.constants[0] == 1.5 && info.constants[1] == 3.0);
+  CHECK(info.num_rows == 6 && info.counts[0] == 4 && info.constants[0] == 1.5 &&
+        info.constants[1] == 3.0);
   CHECK(info.num_empty == 1 && info.constants[2] == 3.0);
   FAILS(INVALID, "fit is null", zcmoe_fit_finish(NULL, &model, NULL));
   FAILS(INVALID, "model is null", zcmoe_fit_finish(fit, NULL, NULL));
@@ -962,21 +1065,25 @@ static void test_fit_merge(void) {
 
   zcmoe_fit* other = NULL;
   OK(zcmoe_fit_create(context, edges3, 2, NULL, NULL, &other));
-  FAILS(ZCMOE_ERR_INCOMPATIBLE, "source has 2 segments, fit has 3", zcmoe_fit_merge(fit, other, NULL));
+  FAILS(ZCMOE_ERR_INCOMPATIBLE, "source has 2 segments, fit has 3",
+        zcmoe_fit_merge(fit, other, NULL));
   OK(zcmoe_fit_destroy(other));
   const double shifted[] = {0.0, 1.5, 2.0, 4.0};
   OK(zcmoe_fit_create(context, shifted, 3, NULL, NULL, &other));
-  FAILS(ZCMOE_ERR_INCOMPATIBLE, "source edges[1]=1.5, fit edges[1]=1", zcmoe_fit_merge(fit, other, NULL));
+  FAILS(ZCMOE_ERR_INCOMPATIBLE, "source edges[1]=1.5, fit edges[1]=1",
+        zcmoe_fit_merge(fit, other, NULL));
   OK(zcmoe_fit_destroy(other));
   zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
   options.target_dtype = ZCMOE_F32;
   other = new_fit(context, &options);
-  FAILS(ZCMOE_ERR_INCOMPATIBLE, "source target_dtype=F32, fit target_dtype=F64", zcmoe_fit_merge(fit, other, NULL));
+  FAILS(ZCMOE_ERR_INCOMPATIBLE, "source target_dtype=F32, fit target_dtype=F64",
+        zcmoe_fit_merge(fit, other, NULL));
   OK(zcmoe_fit_destroy(other));
   options.target_dtype = ZCMOE_F64;
   options.weighted = 1;
   other = new_fit(context, &options);
-  FAILS(ZCMOE_ERR_INCOMPATIBLE, "source weighted=1, fit weighted=0", zcmoe_fit_merge(fit, other, NULL));
+  FAILS(ZCMOE_ERR_INCOMPATIBLE, "source weighted=1, fit weighted=0",
+        zcmoe_fit_merge(fit, other, NULL));
   OK(zcmoe_fit_destroy(other));
   zcmoe_model_options policies = ZCMOE_MODEL_OPTIONS_INIT;
   policies.closed_side = ZCMOE_CLOSED_RIGHT;
@@ -1000,7 +1107,8 @@ static void test_fit_serialize(void) {
   unsigned char* const bytes = malloc(size);
   unsigned char* const again = malloc(size);
   size_t needed = 0;
-  FAILS(ZCMOE_ERR_WORKSPACE, "is less than the", zcmoe_fit_serialize(fit, bytes, size - 1, &needed, NULL));
+  FAILS(ZCMOE_ERR_WORKSPACE, "is less than the",
+        zcmoe_fit_serialize(fit, bytes, size - 1, &needed, NULL));
   CHECK(needed == size);
   OK(zcmoe_fit_serialize(fit, bytes, size, &needed, NULL));
   FAILS(INVALID, "fit is null", zcmoe_fit_serialize(NULL, bytes, size, &needed, NULL));
@@ -1016,18 +1124,22 @@ static void test_fit_serialize(void) {
   FAILS(INVALID, "buffer is null", zcmoe_fit_deserialize(context, NULL, size, &back));
   FAILS(INVALID, "fit is null", zcmoe_fit_deserialize(context, bytes, size, NULL));
   memory.left = 0;
-  FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory", zcmoe_fit_deserialize(context, bytes, size, &back));
+  FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory",
+        zcmoe_fit_deserialize(context, bytes, size, &back));
   memory.left = 1000;
   FAILS(ZCMOE_ERR_FORMAT, "0 bytes are too few", zcmoe_fit_deserialize(context, bytes, 0, &back));
-  FAILS(ZCMOE_ERR_FORMAT, "lie outside the", zcmoe_fit_deserialize(context, bytes, size - 1, &back));
+  FAILS(ZCMOE_ERR_FORMAT, "lie outside the",
+        zcmoe_fit_deserialize(context, bytes, size - 1, &back));
   bytes[size - 1] ^= 1;
-  FAILS(ZCMOE_ERR_CHECKSUM, "does not match its checksum", zcmoe_fit_deserialize(context, bytes, size, &back));
+  FAILS(ZCMOE_ERR_CHECKSUM, "does not match its checksum",
+        zcmoe_fit_deserialize(context, bytes, size, &back));
   bytes[size - 1] ^= 1;
   unsigned char* const version = find_text(bytes, size, "\"format_version\":\"1.");
   CHECK(version != NULL);
   if (version != NULL) {
     version[strlen("\"format_version\":\"")] = '2';
-    FAILS(ZCMOE_ERR_VERSION, "format version 2.", zcmoe_fit_deserialize(context, bytes, size, &back));
+    FAILS(ZCMOE_ERR_VERSION, "format version 2.",
+          zcmoe_fit_deserialize(context, bytes, size, &back));
   }
   CHECK(back == NULL);
   free(bytes);
@@ -1061,7 +1173,7 @@ int main(void) {
     ++unseen;
     printf("%s never answered %s\n", pairs[i].function, zcmoe_status_string(pairs[i].status));
   }
-  printf("%d checks, %d failures; %d of %d (function, status) pairs seen\n", checks, failures, num_pairs - unseen,
-         (int)num_pairs);
+  printf("%d checks, %d failures; %d of %d (function, status) pairs seen\n", checks, failures,
+         num_pairs - unseen, (int)num_pairs);
   return failures == 0 && unseen == 0 ? 0 : 1;
 }

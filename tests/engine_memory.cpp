@@ -1,4 +1,5 @@
-// Memory of either engine for tests; without CUDA the CUDA branch is never reached, because no context exists.
+// Memory of either engine for tests; without CUDA the CUDA branch is never reached, because no
+// context exists.
 #include "support.hpp"
 
 #ifdef ZCMOE_HAS_CUDA
@@ -17,15 +18,18 @@ void* cuda_allocate(std::size_t bytes) {
   return pointer;
 }
 void cuda_free(void* pointer) { cudaFree(pointer); }
-/// Frees are ordered on streams: at the end of a program they must have happened, or a leak checker counts them.
+/// Frees are ordered on streams: at the end of a program they must have happened, or a leak checker
+/// counts them.
 class finish_device_work : public testing::Environment {
  public:
   void TearDown() override {
     int devices = 0;
-    if (cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0) check_cuda(cudaDeviceSynchronize());
+    if (cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0)
+      check_cuda(cudaDeviceSynchronize());
   }
 };
-[[maybe_unused]] const testing::Environment* const at_end = testing::AddGlobalTestEnvironment(new finish_device_work);
+[[maybe_unused]] const testing::Environment* const at_end =
+    testing::AddGlobalTestEnvironment(new finish_device_work);
 
 void cuda_copy(void* to, const void* from, std::size_t bytes) {
   check_cuda(cudaDeviceSynchronize());
@@ -46,7 +50,8 @@ void engine_free(zcmoe_engine engine, void* pointer) {
 }
 void engine_upload(zcmoe_engine engine, void* to, const void* from, std::size_t bytes) {
   if (bytes == 0) return;
-  engine == ZCMOE_ENGINE_CPU ? static_cast<void>(std::memcpy(to, from, bytes)) : cuda_copy(to, from, bytes);
+  engine == ZCMOE_ENGINE_CPU ? static_cast<void>(std::memcpy(to, from, bytes))
+                             : cuda_copy(to, from, bytes);
 }
 void engine_download(zcmoe_engine engine, void* to, const void* from, std::size_t bytes) {
   engine_upload(engine, to, from, bytes);

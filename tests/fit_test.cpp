@@ -1,4 +1,5 @@
-// Fit on both engines: counts and exact means against naive sums, policies, reports, merging, misuse.
+// Fit on both engines: counts and exact means against naive sums, policies, reports, merging,
+// misuse.
 #include "naive.hpp"
 #include "support.hpp"
 
@@ -11,17 +12,20 @@ class fit_test : public engine_test {
  protected:
   /// Adds host rows through the engine's own memory in one call.
   template <class X, class Y>
-  void add(fit& fit, const std::vector<X>& x, const std::vector<Y>& y, const std::vector<Y>& w = {}) const {
+  void add(fit& fit, const std::vector<X>& x, const std::vector<Y>& y,
+           const std::vector<Y>& w = {}) const {
     const auto engine_x = on_engine(x);
     const auto engine_y = on_engine(y);
     const auto engine_w = on_engine(w);
-    fit.add(array(engine_x.data()), array(engine_y.data()), w.empty() ? no_array() : array(engine_w.data()),
-            static_cast<std::int64_t>(x.size()), nullptr, 0, nullptr);
+    fit.add(array(engine_x.data()), array(engine_y.data()),
+            w.empty() ? no_array() : array(engine_w.data()), static_cast<std::int64_t>(x.size()),
+            nullptr, 0, nullptr);
     fit.report();  // the arrays go away: wait
   }
   template <class X, class Y>
   model fitted(const std::vector<double>& edges, const std::vector<X>& x, const std::vector<Y>& y,
-               const zcmoe_model_options& options = model_options(), const std::vector<Y>& w = {}) const {
+               const zcmoe_model_options& options = model_options(),
+               const std::vector<Y>& w = {}) const {
     zcmoe_fit_options how = fit_options();
     how.weighted = w.empty() ? 0 : 1;
     fit fit(ctx(), edges, options, how);
@@ -30,7 +34,9 @@ class fit_test : public engine_test {
   }
 };
 
-std::vector<double> equal_edges(std::size_t m) { return uniform_edges(0.0, 1.0, static_cast<std::int64_t>(m)); }
+std::vector<double> equal_edges(std::size_t m) {
+  return uniform_edges(0.0, 1.0, static_cast<std::int64_t>(m));
+}
 
 template <class T>
 std::vector<T> uniform_sample(std::size_t n, double lo, double hi, std::uint64_t seed) {
@@ -41,9 +47,12 @@ std::vector<T> uniform_sample(std::size_t n, double lo, double hi, std::uint64_t
   return sample;
 }
 
-std::vector<double> wide(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+std::vector<double> wide(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
 
-/// The naive sums are long double: their error is below count * 2^-63 * max|y| per sum; tenfold that is allowed.
+/// The naive sums are long double: their error is below count * 2^-63 * max|y| per sum; tenfold
+/// that is allowed.
 void expect_close(const model& model, const std::vector<naive::moments>& expected, double largest) {
   const zcmoe_model_info info = model.info();
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -51,8 +60,10 @@ void expect_close(const model& model, const std::vector<naive::moments>& expecte
     EXPECT_EQ(info.counts[i], static_cast<std::int64_t>(expected[i].count));
     const double slack = 10.0 * static_cast<double>(expected[i].count + 1) * 0x1p-63 * largest;
     if (expected[i].count == 0) continue;
-    EXPECT_NEAR(info.constants[i], static_cast<double>(expected[i].mean), slack + std::abs(info.constants[i]) * 0x1p-52);
-    EXPECT_NEAR(info.weights[i], static_cast<double>(expected[i].weight), info.weights[i] * 0x1p-52);
+    EXPECT_NEAR(info.constants[i], static_cast<double>(expected[i].mean),
+                slack + std::abs(info.constants[i]) * 0x1p-52);
+    EXPECT_NEAR(info.weights[i], static_cast<double>(expected[i].weight),
+                info.weights[i] * 0x1p-52);
     if (expected[i].count < 2) {
       EXPECT_TRUE(std::isnan(info.variances[i]));
       EXPECT_TRUE(std::isnan(info.standard_errors[i]));
@@ -120,7 +131,8 @@ TEST_P(fit_test, weights) {
   auto w = uniform_sample<double>(n, 0, 2, 7);
   for (std::size_t i = 0; i < n; i += 5) w[i] = 0;
   expect_close(fitted(edges, x, y, model_options(), w), naive::fit(edges, x, y, w), 10);
-  // Weight 2 moves the mean like a row given twice; scaling all weights changes nothing but the weights.
+  // Weight 2 moves the mean like a row given twice; scaling all weights changes nothing but the
+  // weights.
   const model twice = fitted<double, double>({0, 1}, {.5, .5}, {1, 4}, model_options(), {2, 1});
   EXPECT_EQ(twice.info().constants[0], 2.0);
   std::vector<double> scaled = w;
@@ -135,7 +147,8 @@ TEST_P(fit_test, weights) {
 }
 
 TEST_P(fit_test, every_exponent_in_one_segment) {
-  // From the smallest subnormal to the largest finite double, cancelling to one small number that must survive.
+  // From the smallest subnormal to the largest finite double, cancelling to one small number that
+  // must survive.
   std::vector<double> y{0x1p-1074};
   for (int e = -1074; e < 1024; ++e) {
     y.push_back(std::ldexp(1.0, e));
@@ -240,8 +253,9 @@ TEST_P(fit_test, row_policies_and_report) {
 
 TEST_P(fit_test, error_policies_and_bad_weights) {
   const std::vector<double> edges{0, 1, 2};
-  const auto refused = [&](const zcmoe_fit_options& how, const std::vector<double>& x, const std::vector<double>& y,
-                           const std::vector<double>& w, std::int64_t row) {
+  const auto refused = [&](const zcmoe_fit_options& how, const std::vector<double>& x,
+                           const std::vector<double>& y, const std::vector<double>& w,
+                           std::int64_t row) {
     fit fit(ctx(), edges, model_options(), how);
     std::string text;
     const zcmoe_status status = status_of(
@@ -287,20 +301,23 @@ TEST_P(fit_test, empty_segment_policies) {
   using testing::ElementsAre;
   using testing::IsNan;
   EXPECT_THAT(constants(ZCMOE_EMPTY_NEAREST), ElementsAre(3, 3, 3, 12, 12, 12, 12, 12));
-  EXPECT_THAT(constants(ZCMOE_EMPTY_NAN), ElementsAre(IsNan(), 3, IsNan(), IsNan(), 12, IsNan(), IsNan(), IsNan()));
+  EXPECT_THAT(constants(ZCMOE_EMPTY_NAN),
+              ElementsAre(IsNan(), 3, IsNan(), IsNan(), 12, IsNan(), IsNan(), IsNan()));
   EXPECT_THAT(constants(ZCMOE_EMPTY_GLOBAL_MEAN), ElementsAre(6, 3, 6, 6, 12, 6, 6, 6));
   EXPECT_THAT(constants(ZCMOE_EMPTY_VALUE), ElementsAre(-1, 3, -1, -1, 12, -1, -1, -1));
   // Blocks: 0 with 1; 2, 3 with 0..3; 5 with 4; 6, 7 with 4..7.
   EXPECT_THAT(constants(ZCMOE_EMPTY_PARENT), ElementsAre(3, 3, 3, 3, 12, 12, 12, 12));
   // (2 * 3 + 1 * 6) / 3 and (12 + 6) / 2.
-  EXPECT_THAT(constants(ZCMOE_EMPTY_NEAREST, 1), ElementsAre(6, testing::DoubleEq(4), 6, 6, 9, 6, 6, 6));
-  EXPECT_THAT(constants(ZCMOE_EMPTY_VALUE, 2), ElementsAre(-1, 1, -1, -1, testing::DoubleEq(10.0 / 3), -1, -1, -1));
+  EXPECT_THAT(constants(ZCMOE_EMPTY_NEAREST, 1),
+              ElementsAre(6, testing::DoubleEq(4), 6, 6, 9, 6, 6, 6));
+  EXPECT_THAT(constants(ZCMOE_EMPTY_VALUE, 2),
+              ElementsAre(-1, 1, -1, -1, testing::DoubleEq(10.0 / 3), -1, -1, -1));
 }
 
 TEST_P(fit_test, nothing_added) {
   fit fit(ctx(), {0, 1, 2});
-  fit.add(array(static_cast<const double*>(nullptr)), array(static_cast<const double*>(nullptr)), no_array(), 0, nullptr,
-          0, nullptr);
+  fit.add(array(static_cast<const double*>(nullptr)), array(static_cast<const double*>(nullptr)),
+          no_array(), 0, nullptr, 0, nullptr);
   const model model = fit.finish();
   EXPECT_EQ(model.info().num_rows, 0);
   EXPECT_EQ(model.info().num_empty, 2);
@@ -321,8 +338,8 @@ TEST_P(fit_test, strided_targets_and_inputs) {
       const std::size_t x_start = x_stride < 0 ? 2 * n : 5;
       const std::size_t y_start = y_stride < 0 ? 3 * n : 7;
       fit fit(ctx(), edges);
-      fit.add(array(engine_x.data() + x_start, x_stride), array(engine_y.data() + y_start, y_stride), no_array(), n,
-              nullptr, 0, nullptr);
+      fit.add(array(engine_x.data() + x_start, x_stride),
+              array(engine_y.data() + y_start, y_stride), no_array(), n, nullptr, 0, nullptr);
       std::vector<double> plain_x(n);
       std::vector<double> plain_y(n);
       for (std::size_t i = 0; i < n; ++i) {
@@ -345,8 +362,10 @@ TEST_P(fit_test, merging_is_exact_and_empty_states_change_nothing) {
   const auto bytes = whole.serialize();
   fit left(ctx(), edges);
   fit right(ctx(), edges);
-  add(left, std::vector<double>(x.begin(), x.begin() + 1234), std::vector<double>(y.begin(), y.begin() + 1234));
-  add(right, std::vector<double>(x.begin() + 1234, x.end()), std::vector<double>(y.begin() + 1234, y.end()));
+  add(left, std::vector<double>(x.begin(), x.begin() + 1234),
+      std::vector<double>(y.begin(), y.begin() + 1234));
+  add(right, std::vector<double>(x.begin() + 1234, x.end()),
+      std::vector<double>(y.begin() + 1234, y.end()));
   right.merge(left);
   EXPECT_EQ(right.serialize(), bytes);
   right.merge(fit(ctx(), edges));
@@ -357,7 +376,8 @@ TEST_P(fit_test, merging_is_exact_and_empty_states_change_nothing) {
   EXPECT_EQ(fit::deserialize(ctx(), bytes).serialize(), bytes);
   // A state that came back from bytes goes on like the one it was.
   fit again = fit::deserialize(ctx(), left.serialize());
-  add(again, std::vector<double>(x.begin() + 1234, x.end()), std::vector<double>(y.begin() + 1234, y.end()));
+  add(again, std::vector<double>(x.begin() + 1234, x.end()),
+      std::vector<double>(y.begin() + 1234, y.end()));
   EXPECT_EQ(again.serialize(), bytes);
 }
 
@@ -389,18 +409,22 @@ TEST_P(fit_test, wrong_arguments_are_named) {
     zcmoe_fit_options how = fit_options();
     change(options, how);
     std::string text;
-    EXPECT_EQ(status_of([&] { fit(ctx(), edges, options, how); }, &text), ZCMOE_ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(status_of([&] { fit(ctx(), edges, options, how); }, &text),
+              ZCMOE_ERR_INVALID_ARGUMENT);
     return text;
   };
   const auto nothing = [](auto&, auto&) {};
   EXPECT_THAT(create({0}, nothing), HasSubstr("num_segments=0"));
-  EXPECT_THAT(create({0, 0.5, 0.5}, nothing), HasSubstr("edges[2]=0.5 is not greater than edges[1]=0.5"));
+  EXPECT_THAT(create({0, 0.5, 0.5}, nothing),
+              HasSubstr("edges[2]=0.5 is not greater than edges[1]=0.5"));
   EXPECT_THAT(create({0, infinity}, nothing), HasSubstr("edges[1]=inf"));
   EXPECT_THAT(create({not_a_number, 1}, nothing), HasSubstr("edges[0]=nan"));
   EXPECT_THAT(create({0, 1}, [](auto& o, auto&) { o.nan_policy = 7; }), HasSubstr("nan_policy=7"));
   EXPECT_THAT(create({0, 1}, [](auto& o, auto&) { o.shrinkage = -1; }), HasSubstr("shrinkage=-1"));
-  EXPECT_THAT(create({0, 1}, [](auto& o, auto&) { o.feature_name = "\xff"; }), HasSubstr("feature_name"));
-  EXPECT_THAT(create({0, 1}, [](auto&, auto& h) { h.target_dtype = ZCMOE_F16; }), HasSubstr("target_dtype=3"));
+  EXPECT_THAT(create({0, 1}, [](auto& o, auto&) { o.feature_name = "\xff"; }),
+              HasSubstr("feature_name"));
+  EXPECT_THAT(create({0, 1}, [](auto&, auto& h) { h.target_dtype = ZCMOE_F16; }),
+              HasSubstr("target_dtype=3"));
   EXPECT_THAT(create({0, 1}, [](auto&, auto& h) { h.weighted = 2; }), HasSubstr("weighted=2"));
 
   zcmoe_fit_options narrow = fit_options();
@@ -409,15 +433,20 @@ TEST_P(fit_test, wrong_arguments_are_named) {
   const auto data = on_engine(std::vector<double>(8));
   const auto add_text = [&](zcmoe_array x, zcmoe_array y, zcmoe_array w, std::int64_t n) {
     std::string text;
-    EXPECT_EQ(status_of([&] { fit.add(x, y, w, n, nullptr, 0, nullptr); }, &text), ZCMOE_ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(status_of([&] { fit.add(x, y, w, n, nullptr, 0, nullptr); }, &text),
+              ZCMOE_ERR_INVALID_ARGUMENT);
     return text;
   };
-  EXPECT_THAT(add_text(array(data.data()), array(data.data()), no_array(), 1), HasSubstr("y.dtype is F64"));
-  EXPECT_THAT(add_text(array(data.data()), {data.data(), ZCMOE_I8, 1}, no_array(), 1), HasSubstr("y.dtype=5"));
+  EXPECT_THAT(add_text(array(data.data()), array(data.data()), no_array(), 1),
+              HasSubstr("y.dtype is F64"));
+  EXPECT_THAT(add_text(array(data.data()), {data.data(), ZCMOE_I8, 1}, no_array(), 1),
+              HasSubstr("y.dtype=5"));
   EXPECT_THAT(add_text(array(data.data()), {data.data(), ZCMOE_F32, 1}, array(data.data()), 1),
               HasSubstr("weights.data is given"));
-  EXPECT_THAT(add_text(array(data.data()), {nullptr, ZCMOE_F32, 1}, no_array(), 1), HasSubstr("y.data is null"));
-  EXPECT_THAT(add_text(array(data.data()), {data.data(), ZCMOE_F32, 1}, no_array(), -5), HasSubstr("n=-5"));
+  EXPECT_THAT(add_text(array(data.data()), {nullptr, ZCMOE_F32, 1}, no_array(), 1),
+              HasSubstr("y.data is null"));
+  EXPECT_THAT(add_text(array(data.data()), {data.data(), ZCMOE_F32, 1}, no_array(), -5),
+              HasSubstr("n=-5"));
 }
 
 TEST_P(fit_test, workspace_is_monotone_and_checked) {
@@ -435,17 +464,21 @@ TEST_P(fit_test, workspace_is_monotone_and_checked) {
   const auto x = uniform_sample<double>(200000, 0, 1, 12);
   const auto engine_x = on_engine(x);
   const auto workspace = on_engine(std::vector<char>(fit.workspace(65536) + 256));
-  auto* const aligned = reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(workspace.data()) + 255) / 256 * 256);
+  auto* const aligned = reinterpret_cast<char*>(
+      (reinterpret_cast<std::uintptr_t>(workspace.data()) + 255) / 256 * 256);
   EXPECT_EQ(status_of([&] {
-              fit.add(array(engine_x.data()), array(engine_x.data()), no_array(), 200000, aligned, 1024, nullptr);
+              fit.add(array(engine_x.data()), array(engine_x.data()), no_array(), 200000, aligned,
+                      1024, nullptr);
             }),
             ZCMOE_ERR_WORKSPACE);
   EXPECT_EQ(status_of([&] {
-              fit.add(array(engine_x.data()), array(engine_x.data()), no_array(), 200000, aligned + 8, 1 << 20, nullptr);
+              fit.add(array(engine_x.data()), array(engine_x.data()), no_array(), 200000,
+                      aligned + 8, 1 << 20, nullptr);
             }),
             ZCMOE_ERR_INVALID_ARGUMENT);
   // A workspace for 65 536 rows does any number, in chunks.
-  fit.add(array(engine_x.data()), array(engine_x.data()), no_array(), 200000, aligned, fit.workspace(65536), nullptr);
+  fit.add(array(engine_x.data()), array(engine_x.data()), no_array(), 200000, aligned,
+          fit.workspace(65536), nullptr);
   zcmoe::fit other(ctx(), equal_edges(100));
   add(other, x, x);
   EXPECT_EQ(fit.serialize(), other.serialize());
@@ -457,7 +490,8 @@ TEST_P(fit_test, more_than_2_to_the_31_rows) {
   fit fit(ctx(), {0, 1, 2});
   const auto one = on_engine(std::vector<float>{1.0f});
   const std::int64_t n = (std::int64_t{1} << 31) + 7;
-  fit.add({one.data(), ZCMOE_F32, 0}, {one.data(), ZCMOE_F32, 0}, no_array(), n, nullptr, 0, nullptr);
+  fit.add({one.data(), ZCMOE_F32, 0}, {one.data(), ZCMOE_F32, 0}, no_array(), n, nullptr, 0,
+          nullptr);
   const model model = fit.finish();
   EXPECT_EQ(model.info().counts[1], n);
   EXPECT_EQ(model.info().constants[1], 1.0);

@@ -1,5 +1,6 @@
-// Exact sums and the constants made of them against Boost.Multiprecision: means within 1 ulp, variances within 4 ulp
-// of a result computed with 10,000 bits, for offsets of 1e15 times the spread and for every exponent.
+// Exact sums and the constants made of them against Boost.Multiprecision: means within 1 ulp,
+// variances within 4 ulp of a result computed with 10,000 bits, for offsets of 1e15 times the
+// spread and for every exponent.
 #include "support.hpp"
 
 #include "host/moments.hpp"
@@ -9,7 +10,9 @@
 namespace zcmoe::detail {
 namespace {
 
-using real = boost::multiprecision::number<boost::multiprecision::mpfr_float_backend<3000>>;  // decimal digits
+using real =
+    boost::multiprecision::number<boost::multiprecision::mpfr_float_backend<3000>>;  // decimal
+                                                                                     // digits
 
 /// Distance in representable doubles.
 std::int64_t ulps(double a, double b) {
@@ -47,9 +50,12 @@ void compare_with_multiprecision() {
     real w_sum = 0, ww_sum = 0, wy_sum = 0, wyy_sum = 0;
     for (std::size_t i = 0; i < n; ++i) {
       const T y = random_value<T>(random, kind);
-      const T w = Weighted ? std::abs(random_value<T>(random, kind == 3 && round % 8 == 3 ? 3 : 0)) : T{1};
+      const T w =
+          Weighted ? std::abs(random_value<T>(random, kind == 3 && round % 8 == 3 ? 3 : 0)) : T{1};
       if (w == 0) continue;
-      add_sample<T, Weighted>(y, w, [&](int plane, std::int64_t piece) { state[static_cast<std::size_t>(plane)] += piece; });
+      add_sample<T, Weighted>(y, w, [&](int plane, std::int64_t piece) {
+        state[static_cast<std::size_t>(plane)] += piece;
+      });
       const real exact_w = w;
       const real exact_y = y;
       w_sum += exact_w;
@@ -66,8 +72,10 @@ void compare_with_multiprecision() {
     } else {
       const real exact = (w_sum * wyy_sum - wy_sum * wy_sum) / (w_sum * w_sum - ww_sum);
       const auto variance = static_cast<double>(exact);
-      ASSERT_LE(ulps(found.variance, variance), 4) << round << ' ' << found.variance << ' ' << variance;
-      // sqrt and quotient of rounded figures: a few ulp, unless the variance itself over- or underflowed.
+      ASSERT_LE(ulps(found.variance, variance), 4)
+          << round << ' ' << found.variance << ' ' << variance;
+      // sqrt and quotient of rounded figures: a few ulp, unless the variance itself over- or
+      // underflowed.
       if (std::isnormal(variance)) {
         const auto error = static_cast<double>(real(sqrt(exact * ww_sum) / w_sum));
         ASSERT_LE(ulps(found.standard_error, error), 4) << round;
@@ -97,7 +105,9 @@ TEST(moments_test, ties_and_subnormal_results_round_to_even) {
   const auto mean_of = [](std::vector<double> values) {
     std::vector<std::int64_t> state(sum_planes<double, false>::end, 0);
     for (const double v : values) {
-      add_sample<double, false>(v, 1.0, [&](int plane, std::int64_t piece) { state[static_cast<std::size_t>(plane)] += piece; });
+      add_sample<double, false>(v, 1.0, [&](int plane, std::int64_t piece) {
+        state[static_cast<std::size_t>(plane)] += piece;
+      });
     }
     return summarize<double, false>(state.data(), 1, 0);
   };
@@ -119,11 +129,13 @@ TEST(moments_test, ties_and_subnormal_results_round_to_even) {
 }
 
 TEST(moments_test, digits_hold_a_full_round_of_the_largest_terms) {
-  // max_pending_rows terms of the largest magnitude leave every digit inside int64: add one term 2^30 times by value.
+  // max_pending_rows terms of the largest magnitude leave every digit inside int64: add one term
+  // 2^30 times by value.
   using planes = sum_planes<float, false>;
   std::vector<std::int64_t> state(planes::end, 0);
-  add_sample<float, false>(-std::numeric_limits<float>::max(), 1.0f,
-                           [&](int plane, std::int64_t piece) { state[static_cast<std::size_t>(plane)] += piece; });
+  add_sample<float, false>(
+      -std::numeric_limits<float>::max(), 1.0f,
+      [&](int plane, std::int64_t piece) { state[static_cast<std::size_t>(plane)] += piece; });
   for (std::int64_t& digit : state) {
     ASSERT_LT(std::abs(digit), std::int64_t{1} << 32);
     digit *= max_pending_rows;

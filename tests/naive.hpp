@@ -1,5 +1,5 @@
-// The reference that both engines are held against: a scan over all edges and long double sums, written to be obviously
-// right. It includes nothing of the library and shares no code with it.
+// The reference that both engines are held against: a scan over all edges and long double sums,
+// written to be obviously right. It includes nothing of the library and shares no code with it.
 #pragma once
 
 #include <cmath>
@@ -11,7 +11,8 @@ namespace naive {
 enum class side { left_closed, right_closed };
 
 /// Segment of x by counting the interior edges left of it; clamps; x must not be NaN.
-inline std::size_t segment(const std::vector<double>& edges, double x, side closed = side::left_closed) {
+inline std::size_t segment(const std::vector<double>& edges, double x,
+                           side closed = side::left_closed) {
   std::size_t count = 0;
   for (std::size_t k = 1; k + 1 < edges.size(); ++k) {
     const bool left_of_x = closed == side::left_closed ? edges[k] <= x : edges[k] < x;
@@ -46,7 +47,8 @@ inline moments of(const std::vector<double>& y, const std::vector<double>& w) {
   result.mean = sum / result.weight;
   if (result.count < 2) return result;
   long double spread = 0;
-  for (std::size_t i = 0; i < y.size(); ++i) spread += w[i] * (y[i] - result.mean) * (y[i] - result.mean);
+  for (std::size_t i = 0; i < y.size(); ++i)
+    spread += w[i] * (y[i] - result.mean) * (y[i] - result.mean);
   result.variance = spread / (result.weight - squares_of_weights / result.weight);
   result.standard_error = std::sqrt(result.variance * squares_of_weights) / result.weight;
   return result;

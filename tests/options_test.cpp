@@ -1,4 +1,5 @@
-// Option structs across versions: older ones are shorter, newer ones longer; both have a defined answer.
+// Option structs across versions: older ones are shorter, newer ones longer; both have a defined
+// answer.
 #include "support.hpp"
 
 #include "host/options.hpp"

@@ -1,4 +1,5 @@
-// Predict on both engines: every output equals, bit for bit, a look-up at the segment found by a naive scan.
+// Predict on both engines: every output equals, bit for bit, a look-up at the segment found by a
+// naive scan.
 #include "naive.hpp"
 #include "support.hpp"
 
@@ -15,7 +16,8 @@ std::vector<double> edges_of(const std::string& kind, std::size_t m, std::mt1993
   std::set<double> edges;
   std::uniform_real_distribution<double> unit(0.0, 1.0);
   if (kind == "uniform") {
-    for (std::size_t i = 0; i <= m; ++i) edges.insert(static_cast<double>(i) / static_cast<double>(m));
+    for (std::size_t i = 0; i <= m; ++i)
+      edges.insert(static_cast<double>(i) / static_cast<double>(m));
   } else if (kind == "random") {
     while (edges.size() < m + 1) edges.insert(unit(random) * 8.0 - 4.0);
   } else if (kind == "clustered") {
@@ -32,19 +34,31 @@ std::vector<double> edges_of(const std::string& kind, std::size_t m, std::mt1993
       edge += 4.9406564584124654e-324;
     }
   } else if (kind == "geometric") {
-    while (edges.size() < m + 1) edges.insert(std::ldexp(1.0 + unit(random), static_cast<int>(edges.size() % 120) - 60));
+    while (edges.size() < m + 1)
+      edges.insert(std::ldexp(1.0 + unit(random), static_cast<int>(edges.size() % 120) - 60));
   } else if (kind == "huge") {
     while (edges.size() < m + 1) edges.insert((unit(random) - 0.5) * 1.7e308);
   }
   return {edges.begin(), edges.end()};
 }
 
-const char* const edge_kinds[] = {"uniform", "random", "clustered", "one ulp", "subnormal", "geometric", "huge"};
+const char* const edge_kinds[] = {"uniform",   "random",    "clustered", "one ulp",
+                                  "subnormal", "geometric", "huge"};
 
 /// Inputs on, just beside and between the edges, and every special value.
-std::vector<double> inputs_for(const std::vector<double>& edges, std::size_t n, std::mt19937_64& random) {
-  std::vector<double> x{0.0, -0.0, infinity, -infinity, not_a_number, 4.9e-324, -4.9e-324, 1e308, -1e308,
-                        std::numeric_limits<double>::max(), std::numeric_limits<double>::lowest()};
+std::vector<double> inputs_for(const std::vector<double>& edges, std::size_t n,
+                               std::mt19937_64& random) {
+  std::vector<double> x{0.0,
+                        -0.0,
+                        infinity,
+                        -infinity,
+                        not_a_number,
+                        4.9e-324,
+                        -4.9e-324,
+                        1e308,
+                        -1e308,
+                        std::numeric_limits<double>::max(),
+                        std::numeric_limits<double>::lowest()};
   std::uniform_int_distribution<std::size_t> pick(0, edges.size() - 1);
   std::uniform_real_distribution<double> unit(0.0, 1.0);
   while (x.size() < n) {
@@ -126,7 +140,8 @@ TEST_P(predict_test, equals_naive_scan_for_every_kind_of_edges) {
 }
 
 TEST_P(predict_test, float_inputs_are_compared_exactly_with_double_edges) {
-  // Edges that no float32 can hold, half an ulp around floats: rounding an edge would move the answer.
+  // Edges that no float32 can hold, half an ulp around floats: rounding an edge would move the
+  // answer.
   std::mt19937_64 random(2);
   std::uniform_real_distribution<float> unit(0.0f, 1.0f);
   std::set<double> edges;
@@ -138,14 +153,16 @@ TEST_P(predict_test, float_inputs_are_compared_exactly_with_double_edges) {
     x.push_back(std::nextafter(f, -1.0f));
     edges.insert(std::nextafter(static_cast<double>(f), edges.size() % 2 == 0 ? 2.0 : -1.0));
   }
-  for (const float special : {0.0f, -0.0f, 1e-45f, -1e-45f, INFINITY, -INFINITY, NAN}) x.push_back(special);
+  for (const float special : {0.0f, -0.0f, 1e-45f, -1e-45f, INFINITY, -INFINITY, NAN})
+    x.push_back(special);
   const std::vector<double> table(edges.begin(), edges.end());
   const auto constants = constants_for(table.size() - 1, random);
   const model model(ctx(), table, constants);
   std::vector<float> expected;
   std::vector<double> expected_wide;
   for (const float value : x) {
-    expected_wide.push_back(std::isnan(value) ? not_a_number : constants[naive::segment(table, value)]);
+    expected_wide.push_back(std::isnan(value) ? not_a_number
+                                              : constants[naive::segment(table, value)]);
     expected.push_back(static_cast<float>(expected_wide.back()));
   }
   EXPECT_TRUE(same_bits(predict<float, float>(model, x), expected));
@@ -161,16 +178,20 @@ TEST_P(predict_test, every_input_type_widens_exactly) {
     const auto output = on_engine(std::vector<double>(sample.size()));
     zcmoe_predict_outputs outputs = predict_outputs();
     outputs.values = zcmoe::output(output.data());
-    model.predict({input.data(), dtype, 1}, static_cast<std::int64_t>(sample.size()), outputs, nullptr);
+    model.predict({input.data(), dtype, 1}, static_cast<std::int64_t>(sample.size()), outputs,
+                  nullptr);
     std::vector<double> expected;
-    for (const double x : wide) expected.push_back(std::isnan(x) ? x : constants[naive::segment(edges, x)]);
+    for (const double x : wide)
+      expected.push_back(std::isnan(x) ? x : constants[naive::segment(edges, x)]);
     EXPECT_TRUE(same_bits(output.host(), expected)) << "dtype " << dtype;
   };
-  expect(std::vector<std::int8_t>{-128, -3, -4, 0, 2, 3, 127}, ZCMOE_I8, {-128, -3, -4, 0, 2, 3, 127});
+  expect(std::vector<std::int8_t>{-128, -3, -4, 0, 2, 3, 127}, ZCMOE_I8,
+         {-128, -3, -4, 0, 2, 3, 127});
   expect(std::vector<std::uint8_t>{0, 2, 3, 77, 255}, ZCMOE_U8, {0, 2, 3, 77, 255});
   expect(std::vector<std::int16_t>{-32768, -101, 32767}, ZCMOE_I16, {-32768, -101, 32767});
   expect(std::vector<std::uint16_t>{0, 10000, 65535}, ZCMOE_U16, {0, 10000, 65535});
-  expect(std::vector<std::int32_t>{INT32_MIN, -1, INT32_MAX}, ZCMOE_I32, {-2147483648.0, -1, 2147483647.0});
+  expect(std::vector<std::int32_t>{INT32_MIN, -1, INT32_MAX}, ZCMOE_I32,
+         {-2147483648.0, -1, 2147483647.0});
   expect(std::vector<std::uint32_t>{0, 3000000000u, UINT32_MAX}, ZCMOE_U32, {0, 3e9, 4294967295.0});
 }
 
@@ -182,7 +203,8 @@ double value_of(unsigned bits, int exponent_bits, int fraction_bits) {
   const double sign = (bits >> (exponent_bits + fraction_bits)) != 0 ? -1.0 : 1.0;
   if (exponent == (1 << exponent_bits) - 1) return fraction == 0 ? sign * infinity : not_a_number;
   const double mantissa = static_cast<double>(fraction) / (1 << fraction_bits);
-  return sign * (exponent == 0 ? std::ldexp(mantissa, 1 - bias) : std::ldexp(1 + mantissa, exponent - bias));
+  return sign * (exponent == 0 ? std::ldexp(mantissa, 1 - bias)
+                               : std::ldexp(1 + mantissa, exponent - bias));
 }
 
 TEST_P(predict_test, every_half_and_bfloat_under_every_policy) {
@@ -194,7 +216,8 @@ TEST_P(predict_test, every_half_and_bfloat_under_every_policy) {
       {0, 1}, {-65504, -1, -6e-8, 0, 6e-8, 1e-3, 1, 65504}, {-1e38, -1e-40, 0, 9.2e-41, 0.1, 1e38}};
   for (const auto& edges : tables) {
     std::vector<double> constants;
-    for (std::size_t i = 0; i + 1 < edges.size(); ++i) constants.push_back(static_cast<double>(i) + 0.5);
+    for (std::size_t i = 0; i + 1 < edges.size(); ++i)
+      constants.push_back(static_cast<double>(i) + 0.5);
     for (int closed = 0; closed < 2; ++closed) {
       for (int range = ZCMOE_RANGE_CLAMP; range <= ZCMOE_RANGE_VALUE; ++range) {
         zcmoe_model_options options = model_options();
@@ -234,8 +257,11 @@ TEST_P(predict_test, every_half_and_bfloat_under_every_policy) {
 TEST_P(predict_test, closed_side_and_outer_edge) {
   const std::vector<double> edges{0, 1, 2};
   const std::vector<double> x{0, 1, 2, -0.5, 2.5};
-  struct { int closed, outer; std::vector<std::int64_t> expected; } const cases[] = {
-      {ZCMOE_CLOSED_LEFT, 1, {0, 1, 1, 3, 4}},   // own segments: m + 1 below, m + 2 above
+  struct {
+    int closed, outer;
+    std::vector<std::int64_t> expected;
+  } const cases[] = {
+      {ZCMOE_CLOSED_LEFT, 1, {0, 1, 1, 3, 4}},  // own segments: m + 1 below, m + 2 above
       {ZCMOE_CLOSED_LEFT, 0, {0, 1, 4, 3, 4}},
       {ZCMOE_CLOSED_RIGHT, 1, {0, 0, 1, 3, 4}},
       {ZCMOE_CLOSED_RIGHT, 0, {3, 0, 1, 3, 4}}};
@@ -244,7 +270,8 @@ TEST_P(predict_test, closed_side_and_outer_edge) {
     options.closed_side = c.closed;
     options.include_outer_edge = c.outer;
     options.range_policy = ZCMOE_RANGE_SEGMENTS;
-    EXPECT_EQ(segments(model(ctx(), edges, {10, 20}, options), x), c.expected) << c.closed << c.outer;
+    EXPECT_EQ(segments(model(ctx(), edges, {10, 20}, options), x), c.expected)
+        << c.closed << c.outer;
   }
 }
 
@@ -254,7 +281,8 @@ TEST_P(predict_test, nan_and_range_policies) {
   zcmoe_model_options options = model_options();
   auto values = predict<double, double>(model(ctx(), edges, {10, 20}, options), x);
   EXPECT_TRUE(std::isnan(values[0]));
-  EXPECT_EQ((std::vector<double>{values.begin() + 1, values.end()}), (std::vector<double>{10, 20, 10, 20, 10}));
+  EXPECT_EQ((std::vector<double>{values.begin() + 1, values.end()}),
+            (std::vector<double>{10, 20, 10, 20, 10}));
 
   options.nan_policy = ZCMOE_NAN_VALUE;
   options.nan_value = -1;
@@ -265,7 +293,8 @@ TEST_P(predict_test, nan_and_range_policies) {
   options.range_policy = ZCMOE_RANGE_NAN;
   values = predict<double, double>(model(ctx(), edges, {10, 20}, options), x);
   for (std::size_t i = 1; i < 5; ++i) EXPECT_TRUE(std::isnan(values[i]));
-  EXPECT_EQ(segments(model(ctx(), edges, {10, 20}, options), x), (std::vector<std::int64_t>{-1, -1, -1, -1, -1, 0}));
+  EXPECT_EQ(segments(model(ctx(), edges, {10, 20}, options), x),
+            (std::vector<std::int64_t>{-1, -1, -1, -1, -1, 0}));
 }
 
 TEST_P(predict_test, strides_offsets_and_in_place) {
@@ -274,8 +303,11 @@ TEST_P(predict_test, strides_offsets_and_in_place) {
   const auto constants = constants_for(50, random);
   const model model(ctx(), edges, constants);
   std::vector<float> x(4000);
-  for (float& value : x) value = static_cast<float>(std::uniform_real_distribution<double>(-4, 4)(random));
-  const auto expected_at = [&](std::size_t i) { return static_cast<float>(constants[naive::segment(edges, x[i])]); };
+  for (float& value : x)
+    value = static_cast<float>(std::uniform_real_distribution<double>(-4, 4)(random));
+  const auto expected_at = [&](std::size_t i) {
+    return static_cast<float>(constants[naive::segment(edges, x[i])]);
+  };
   const auto input = on_engine(x);
   for (const std::int64_t stride : {1, 2, 3, -1, 0}) {
     for (const std::int64_t out_stride : {1, 2, -3}) {
@@ -292,7 +324,8 @@ TEST_P(predict_test, strides_offsets_and_in_place) {
           expected[static_cast<std::size_t>(out_start + i * out_stride)] =
               expected_at(static_cast<std::size_t>(start + i * stride));
         }
-        ASSERT_TRUE(same_bits(output.host(), expected)) << stride << ' ' << out_stride << ' ' << offset;
+        ASSERT_TRUE(same_bits(output.host(), expected))
+            << stride << ' ' << out_stride << ' ' << offset;
       }
     }
   }
@@ -308,7 +341,8 @@ TEST_P(predict_test, strides_offsets_and_in_place) {
 TEST_P(predict_test, every_output_and_the_report) {
   const std::vector<double> edges{0, 1, 2, 3};
   fit fit(ctx(), edges);
-  fit.add_sync(std::vector<double>{0.5, 0.6, 1.5, 2.5, 2.6, 2.7}, std::vector<double>{1, 3, 5, 7, 8, 12});
+  fit.add_sync(std::vector<double>{0.5, 0.6, 1.5, 2.5, 2.6, 2.7},
+               std::vector<double>{1, 3, 5, 7, 8, 12});
   const model model = fit.finish();
   const std::vector<double> x{0.1, 1.1, 2.1, not_a_number, -1, 9};
   const auto n = static_cast<std::int64_t>(x.size());
@@ -330,9 +364,11 @@ TEST_P(predict_test, every_output_and_the_report) {
   model.predict(array(input.data()), n, outputs, nullptr);  // counts are added to
   EXPECT_THAT(values.host(), testing::ElementsAre(2, 5, 9, testing::IsNan(), 2, 9));
   EXPECT_THAT(ids.host(), testing::ElementsAre(0, 1, 2, -1, 0, 2));
-  EXPECT_THAT(errors.host(), testing::ElementsAre(1, testing::IsNan(), testing::DoubleEq(std::sqrt(7.0 / 3)),
-                                                  testing::IsNan(), 1, testing::DoubleEq(std::sqrt(7.0 / 3))));
-  EXPECT_THAT(variances.host(), testing::ElementsAre(2, testing::IsNan(), 7, testing::IsNan(), 2, 7));
+  EXPECT_THAT(errors.host(),
+              testing::ElementsAre(1, testing::IsNan(), testing::DoubleEq(std::sqrt(7.0 / 3)),
+                                   testing::IsNan(), 1, testing::DoubleEq(std::sqrt(7.0 / 3))));
+  EXPECT_THAT(variances.host(),
+              testing::ElementsAre(2, testing::IsNan(), 7, testing::IsNan(), 2, 7));
   EXPECT_THAT(counts.host(), testing::ElementsAre(2, 1, 3, 0, 2, 3));
   const zcmoe_report seen = report.host()[0];
   EXPECT_EQ(seen.rows, 2 * n);
@@ -351,7 +387,8 @@ TEST_P(predict_test, sizes_around_tiles) {
     const auto x = inputs_for(edges, n, random);
     std::vector<double> expected;
     for (const double value : x) {
-      expected.push_back(std::isnan(value) ? not_a_number : constants[naive::segment(edges, value)]);
+      expected.push_back(std::isnan(value) ? not_a_number
+                                           : constants[naive::segment(edges, value)]);
     }
     EXPECT_TRUE(same_bits(predict<double, double>(model, x), expected)) << n;
   }
@@ -383,7 +420,8 @@ TEST_P(predict_test, host_memory_on_either_engine) {
 }
 
 TEST_P(predict_test, more_than_2_to_the_31_inputs) {
-  // A broadcast input of one byte and a report: no memory, all indices. Emulated devices would take hours.
+  // A broadcast input of one byte and a report: no memory, all indices. Emulated devices would take
+  // hours.
   if (engine() == ZCMOE_ENGINE_CUDA && std::getenv("ZCMOE_LONG_TESTS") == nullptr) return;
   const std::vector<std::uint8_t> one{1};
   const auto input = on_engine(one);
@@ -401,7 +439,8 @@ TEST_P(predict_test, wrong_arguments_are_named) {
   zcmoe_predict_outputs outputs = predict_outputs();
   const auto call = [&](zcmoe_array x, std::int64_t n) {
     std::string text;
-    EXPECT_EQ(status_of([&] { model.predict(x, n, outputs, nullptr); }, &text), ZCMOE_ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(status_of([&] { model.predict(x, n, outputs, nullptr); }, &text),
+              ZCMOE_ERR_INVALID_ARGUMENT);
     return text;
   };
   using testing::HasSubstr;
@@ -409,7 +448,8 @@ TEST_P(predict_test, wrong_arguments_are_named) {
   EXPECT_THAT(call({nullptr, ZCMOE_F64, 1}, 1), HasSubstr("x.data is null"));
   EXPECT_THAT(call({buffer.data(), ZCMOE_I64, 1}, 1), HasSubstr("x.dtype=11"));
   EXPECT_THAT(call({buffer.data(), 99, 1}, 1), HasSubstr("x.dtype=99"));
-  EXPECT_THAT(call({reinterpret_cast<char*>(buffer.data()) + 4, ZCMOE_F64, 1}, 1), HasSubstr("aligned to 8"));
+  EXPECT_THAT(call({reinterpret_cast<char*>(buffer.data()) + 4, ZCMOE_F64, 1}, 1),
+              HasSubstr("aligned to 8"));
   EXPECT_THAT(call(array(buffer.data(), INT64_MAX), 3), HasSubstr("x.stride=9223372036854775807"));
   EXPECT_THAT(call(array(buffer.data(), INT64_MIN), 3), HasSubstr("x.stride=-9223372036854775808"));
   outputs.values = {buffer.data() + 1, ZCMOE_F64, 1};
@@ -419,14 +459,16 @@ TEST_P(predict_test, wrong_arguments_are_named) {
   outputs.values = {buffer.data() + 32, ZCMOE_F64, 0};
   EXPECT_THAT(call(array(buffer.data()), 8), HasSubstr("outputs->values.stride=0"));
   outputs.values = {buffer.data() + 32, ZCMOE_I64, 1};
-  EXPECT_THAT(call(array(buffer.data()), 8), HasSubstr("outputs->values.dtype=11 is not F32 or F64"));
+  EXPECT_THAT(call(array(buffer.data()), 8),
+              HasSubstr("outputs->values.dtype=11 is not F32 or F64"));
   outputs.values = {buffer.data() + 32, ZCMOE_F64, 1};
   outputs.counts = {buffer.data() + 36, ZCMOE_I64, 1};
   EXPECT_THAT(call(array(buffer.data()), 8), HasSubstr("outputs->values overlaps outputs->counts"));
   // Columns of one table interleave without overlapping.
   outputs.counts = {nullptr, 0, 1};
   outputs.values = {buffer.data() + 1, ZCMOE_F64, 2};
-  EXPECT_EQ(status_of([&] { model.predict(array(buffer.data(), 2), 8, outputs, nullptr); }), ZCMOE_OK);
+  EXPECT_EQ(status_of([&] { model.predict(array(buffer.data(), 2), 8, outputs, nullptr); }),
+            ZCMOE_OK);
 }
 
 ZCMOE_INSTANTIATE_ENGINES(predict_test);

@@ -1,5 +1,6 @@
-// Laws that must hold for any data, tried on random tables and rows: symmetries, exactness, policies, merging. 1,000 cases
-// a property; more with RC_PARAMS="max_success=100000". A failure prints the smallest case found and how to run it again.
+// Laws that must hold for any data, tried on random tables and rows: symmetries, exactness,
+// policies, merging. 1,000 cases a property; more with RC_PARAMS="max_success=100000". A failure
+// prints the smallest case found and how to run it again.
 #include "naive.hpp"
 #include "support.hpp"
 
@@ -18,7 +19,8 @@
 namespace zcmoe::test {
 namespace {
 
-const int number_of_cases = setenv("RC_PARAMS", "max_success=1000", 0);  // before RapidCheck reads it; a caller's wins
+const int number_of_cases =
+    setenv("RC_PARAMS", "max_success=1000", 0);  // before RapidCheck reads it; a caller's wins
 
 using reals = std::vector<double>;
 using bytes = std::vector<unsigned char>;
@@ -52,14 +54,17 @@ rc::Gen<double> any_bits() {
 }
 
 rc::Gen<double> finite() {
-  return rc::gen::oneOf(eighth(), any_bits(),
-                        rc::gen::element(0.0, -0.0, 0x1p-1074, -0x1p-1074, 0x1p-1022, 1e308, -1e308, 0.1));
+  return rc::gen::oneOf(
+      eighth(), any_bits(),
+      rc::gen::element(0.0, -0.0, 0x1p-1074, -0x1p-1074, 0x1p-1022, 1e308, -1e308, 0.1));
 }
 
 reals to_edges(reals values) {
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
-  while (values.size() < 2) values.push_back(values.empty() ? 0.0 : std::nextafter(values.back(), infinity));
+  if (values.empty()) values.push_back(0.0);
+  if (values.size() == 1)
+    values.push_back(std::max(values[0] + 0.125, std::nextafter(values[0], infinity)));
   if (!std::isfinite(values.back())) values = {0.0, 1.0};
   return values;
 }
@@ -69,22 +74,26 @@ rc::Gen<reals> edges_of(const rc::Gen<double>& number) {
 }
 /// Edges of any kind: spread out, or each one ulp from the next.
 rc::Gen<reals> any_edges() {
-  const auto adjacent = rc::gen::map(rc::gen::pair(eighth(), rc::gen::inRange(2, 12)), [](const auto& drawn) {
-    reals edges{drawn.first};
-    while (edges.size() < static_cast<std::size_t>(drawn.second)) {
-      edges.push_back(std::nextafter(edges.back(), infinity));
-    }
-    return edges;
-  });
+  const auto adjacent =
+      rc::gen::map(rc::gen::pair(eighth(), rc::gen::inRange(2, 12)), [](const auto& drawn) {
+        reals edges{drawn.first};
+        while (edges.size() < static_cast<std::size_t>(drawn.second)) {
+          edges.push_back(std::nextafter(edges.back(), infinity));
+        }
+        return edges;
+      });
   return rc::gen::oneOf(edges_of(eighth()), edges_of(finite()), adjacent);
 }
 
 /// Inputs that matter to a table: its edges, their neighbours, anything else.
 rc::Gen<reals> inputs_for(const reals& edges) {
-  const auto near = rc::gen::map(rc::gen::pair(rc::gen::elementOf(edges), rc::gen::inRange(-1, 2)), [](const auto& drawn) {
-    return drawn.second == 0 ? drawn.first : std::nextafter(drawn.first, drawn.second * infinity);
-  });
-  return rc::gen::container<reals>(rc::gen::oneOf(near, finite(), rc::gen::element(infinity, -infinity)));
+  const auto near = rc::gen::map(
+      rc::gen::pair(rc::gen::elementOf(edges), rc::gen::inRange(-1, 2)), [](const auto& drawn) {
+        return drawn.second == 0 ? drawn.first
+                                 : std::nextafter(drawn.first, drawn.second * infinity);
+      });
+  return rc::gen::container<reals>(
+      rc::gen::oneOf(near, finite(), rc::gen::element(infinity, -infinity)));
 }
 
 template <class T>
@@ -107,7 +116,8 @@ data draw_eighths() {
 }
 /// Anything goes, NaN and infinity too.
 data draw_any() {
-  const auto odd = rc::gen::oneOf(finite(), finite(), finite(), rc::gen::element(not_a_number, infinity, -infinity));
+  const auto odd = rc::gen::oneOf(finite(), finite(), finite(),
+                                  rc::gen::element(not_a_number, infinity, -infinity));
   data d;
   d.edges = *any_edges();
   d.x = *rc::gen::container<reals>(odd);
@@ -116,20 +126,21 @@ data draw_any() {
 }
 
 rc::Gen<zcmoe_model_options> any_policies() {
-  return rc::gen::map(rc::gen::tuple(rc::gen::inRange(0, 2), rc::gen::inRange(0, 2), rc::gen::inRange(0, 3),
-                                     rc::gen::inRange(0, 4), rc::gen::inRange(0, 5)),
-                      [](const auto& drawn) {
-                        zcmoe_model_options options = model_options();
-                        options.closed_side = std::get<0>(drawn);
-                        options.include_outer_edge = std::get<1>(drawn);
-                        options.nan_policy = std::get<2>(drawn);
-                        options.range_policy = std::get<3>(drawn);
-                        options.empty_policy = std::get<4>(drawn);
-                        options.nan_value = -1001.0;
-                        options.range_value = -1002.0;
-                        options.empty_value = -1003.0;
-                        return options;
-                      });
+  return rc::gen::map(
+      rc::gen::tuple(rc::gen::inRange(0, 2), rc::gen::inRange(0, 2), rc::gen::inRange(0, 3),
+                     rc::gen::inRange(0, 4), rc::gen::inRange(0, 5)),
+      [](const auto& drawn) {
+        zcmoe_model_options options = model_options();
+        options.closed_side = std::get<0>(drawn);
+        options.include_outer_edge = std::get<1>(drawn);
+        options.nan_policy = std::get<2>(drawn);
+        options.range_policy = std::get<3>(drawn);
+        options.empty_policy = std::get<4>(drawn);
+        options.nan_value = -1001.0;
+        options.range_value = -1002.0;
+        options.empty_value = -1003.0;
+        return options;
+      });
 }
 
 // ------------------------------------------------------------ what is asked
@@ -194,19 +205,23 @@ fit weighted_fit_of(const data& d, const reals& weights) {
 
 data part_of(const data& d, std::size_t first, std::size_t last) {
   const auto cut = [=](const reals& v) {
-    return reals(v.begin() + static_cast<std::ptrdiff_t>(first), v.begin() + static_cast<std::ptrdiff_t>(last));
+    return reals(v.begin() + static_cast<std::ptrdiff_t>(first),
+                 v.begin() + static_cast<std::ptrdiff_t>(last));
   };
   return {d.edges, cut(d.x), cut(d.y)};
 }
 
-std::size_t draw_cut(std::size_t n) { return static_cast<std::size_t>(*rc::gen::inRange(0, static_cast<int>(n) + 1)); }
+std::size_t draw_cut(std::size_t n) {
+  return static_cast<std::size_t>(*rc::gen::inRange(0, static_cast<int>(n) + 1));
+}
 
 /// n numbers in an order that the case shrinks.
 std::vector<std::size_t> draw_order(std::size_t n) {
   const auto keys = *rows(n, rc::gen::arbitrary<std::uint32_t>());
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
   return order;
 }
 
@@ -229,7 +244,8 @@ RC_GTEST_PROP(segment, equals_a_naive_scan, ()) {
     const auto found = segments_on(edges, x, options);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const auto expected = naive::segment(
-          edges, x[i], side == ZCMOE_CLOSED_LEFT ? naive::side::left_closed : naive::side::right_closed);
+          edges, x[i],
+          side == ZCMOE_CLOSED_LEFT ? naive::side::left_closed : naive::side::right_closed);
       RC_ASSERT(found[i] == count_of(expected));
     }
   }
@@ -284,7 +300,8 @@ RC_GTEST_PROP(segment, is_mirrored_with_the_line, ()) {
   options.closed_side = ZCMOE_CLOSED_RIGHT;
   const auto there = segments_on(edges, x);
   const auto back = segments_on(scaled(mirrored, -1.0), scaled(x, -1.0), options);
-  for (std::size_t i = 0; i < x.size(); ++i) RC_ASSERT(there[i] + back[i] == count_of(edges.size()) - 2);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    RC_ASSERT(there[i] + back[i] == count_of(edges.size()) - 2);
 }
 
 RC_GTEST_PROP(segment, of_a_refined_table_lies_in_that_of_the_coarse_one, ()) {
@@ -336,11 +353,18 @@ void integers_equal_their_doubles() {
   const reals edges = *edges_of(eighth());
   const auto x = *rc::gen::container<std::vector<T>>(rc::gen::arbitrary<T>());
   const model table(cpu(), edges, numbered_constants(edges));
-  RC_ASSERT(segments_of(table, array(x.data()), x.size()) == segments_of(table, reals(x.begin(), x.end())));
+  RC_ASSERT(segments_of(table, array(x.data()), x.size()) ==
+            segments_of(table, reals(x.begin(), x.end())));
 }
-RC_GTEST_PROP(predict, of_int8_equals_that_of_doubles, ()) { integers_equal_their_doubles<std::int8_t>(); }
-RC_GTEST_PROP(predict, of_uint16_equals_that_of_doubles, ()) { integers_equal_their_doubles<std::uint16_t>(); }
-RC_GTEST_PROP(predict, of_int32_equals_that_of_doubles, ()) { integers_equal_their_doubles<std::int32_t>(); }
+RC_GTEST_PROP(predict, of_int8_equals_that_of_doubles, ()) {
+  integers_equal_their_doubles<std::int8_t>();
+}
+RC_GTEST_PROP(predict, of_uint16_equals_that_of_doubles, ()) {
+  integers_equal_their_doubles<std::uint16_t>();
+}
+RC_GTEST_PROP(predict, of_int32_equals_that_of_doubles, ()) {
+  integers_equal_their_doubles<std::int32_t>();
+}
 
 RC_GTEST_PROP(predict, with_strides_equals_packed, ()) {
   const reals edges = *any_edges();
@@ -352,11 +376,13 @@ RC_GTEST_PROP(predict, with_strides_equals_packed, ()) {
   const auto step = static_cast<std::size_t>(stride);
   reals spread(x.size() * step + 1, not_a_number);
   reals answers(spread.size(), 0.0);
-  for (std::size_t i = 0; i < x.size(); ++i) spread[(reversed ? x.size() - 1 - i : i) * step] = x[i];
+  for (std::size_t i = 0; i < x.size(); ++i)
+    spread[(reversed ? x.size() - 1 - i : i) * step] = x[i];
   const std::size_t first = reversed && !x.empty() ? (x.size() - 1) * step : 0;
   zcmoe_predict_outputs outputs = predict_outputs();
   outputs.values = output(answers.data() + first, reversed ? -stride : stride);
-  table.predict(array(spread.data() + first, reversed ? -stride : stride), count_of(x.size()), outputs, nullptr);
+  table.predict(array(spread.data() + first, reversed ? -stride : stride), count_of(x.size()),
+                outputs, nullptr);
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const bool is_answer = i % step == 0 && i / step < x.size();
     const std::size_t row = reversed ? x.size() - 1 - i / step : i / step;
@@ -381,7 +407,8 @@ RC_GTEST_PROP(predict, in_chunks_equals_whole, ()) {
   const std::size_t cut = draw_cut(x.size());
   const model table(cpu(), edges, numbered_constants(edges), *any_policies());
   reals joined = table.predict_sync(reals(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(cut)));
-  const reals rest = table.predict_sync(reals(x.begin() + static_cast<std::ptrdiff_t>(cut), x.end()));
+  const reals rest =
+      table.predict_sync(reals(x.begin() + static_cast<std::ptrdiff_t>(cut), x.end()));
   joined.insert(joined.end(), rest.begin(), rest.end());
   RC_ASSERT(same_bits(joined, table.predict_sync(x)));
 }
@@ -422,7 +449,8 @@ RC_GTEST_PROP(predict, follows_the_policy_for_nan, ()) {
   const reals edges = *any_edges();
   zcmoe_model_options options = *any_policies();
   options.empty_policy = ZCMOE_EMPTY_VALUE;
-  const reals answer = model(cpu(), edges, numbered_constants(edges), options).predict_sync(reals{not_a_number});
+  const reals answer =
+      model(cpu(), edges, numbered_constants(edges), options).predict_sync(reals{not_a_number});
   if (options.nan_policy == ZCMOE_NAN_PROPAGATE) RC_ASSERT(std::isnan(answer[0]));
   if (options.nan_policy == ZCMOE_NAN_VALUE) RC_ASSERT(answer[0] == options.nan_value);
   if (options.nan_policy == ZCMOE_NAN_SEGMENT) RC_ASSERT(answer[0] == options.empty_value);
@@ -452,7 +480,8 @@ RC_GTEST_PROP(predict, survives_a_file, ()) {
   const reals edges = *any_edges();
   const reals constants = *rows(edges.size() - 1, finite());
   const model before(cpu(), edges, constants, *any_policies());
-  const std::string path = testing::TempDir() + "zcmoe_property_test_" + std::to_string(getpid()) + ".safetensors";
+  const std::string path =
+      testing::TempDir() + "zcmoe_property_test_" + std::to_string(getpid()) + ".safetensors";
   const auto content = [&path] {
     std::ifstream file(path, std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(file), {});
@@ -573,7 +602,8 @@ RC_GTEST_PROP(fit, constants_lie_between_the_targets, ()) {
     double least = infinity;
     double most = -infinity;
     for (std::size_t i = 0; i < d.x.size(); ++i) {
-      if (std::isnan(d.x[i]) || !std::isfinite(d.y[i]) || naive::segment(d.edges, d.x[i]) != k) continue;
+      if (std::isnan(d.x[i]) || !std::isfinite(d.y[i]) || naive::segment(d.edges, d.x[i]) != k)
+        continue;
       least = std::min(least, d.y[i]);
       most = std::max(most, d.y[i]);
     }
@@ -609,7 +639,8 @@ RC_GTEST_PROP(fit, equal_targets_have_no_variance, ()) {
 
 RC_GTEST_PROP(fit, shifting_targets_shifts_constants_exactly, ()) {
   // Targets are multiples of n, so that the mean is an integer before and after.
-  const auto multiples = *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(-1000, 1001)));
+  const auto multiples =
+      *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(-1000, 1001)));
   const double shift = std::ldexp(*rc::gen::inRange(-1000, 1001), *rc::gen::inRange(0, 30));
   const auto n = static_cast<double>(multiples.size());
   data d{{0, 1}, reals(multiples.size(), 0.5), {}};
@@ -640,8 +671,9 @@ RC_GTEST_PROP(fit, negating_targets_negates_constants, ()) {
   const summary before = fitted(d);
   const summary after = fitted(negated);
   for (std::size_t i = 0; i < before.constants.size(); ++i) {
-    const bool negated_too = std::isnan(before.constants[i]) ? std::isnan(after.constants[i])
-                                                             : after.constants[i] == -before.constants[i];
+    const bool negated_too = std::isnan(before.constants[i])
+                                 ? std::isnan(after.constants[i])
+                                 : after.constants[i] == -before.constants[i];
     RC_ASSERT(negated_too);
   }
   RC_ASSERT(same_bits(before.variances, after.variances));
@@ -700,7 +732,9 @@ RC_GTEST_PROP(fit, obeys_the_law_of_total_variance, ()) {
   for (std::size_t i = 0; i + 1 < d.edges.size(); ++i) {
     const auto n = static_cast<double>(parts.counts[i]);
     if (n > 1) spread += parts.variances[i] * (n - 1);
-    if (n > 0) spread += n * (parts.constants[i] - whole.constants[0]) * (parts.constants[i] - whole.constants[0]);
+    if (n > 0)
+      spread +=
+          n * (parts.constants[i] - whole.constants[0]) * (parts.constants[i] - whole.constants[0]);
   }
   const auto n = static_cast<double>(whole.counts[0]);
   RC_ASSERT(close(whole.variances[0] * (n - 1), spread, 1024 * n));
@@ -737,7 +771,8 @@ RC_GTEST_PROP(fit, empty_segments_follow_their_policy, ()) {
       bool found = false;
       const double centre = (d.edges[i] + d.edges[i + 1]) / 2;
       for (std::size_t k = 0; k < m; ++k) {
-        if (s.counts[k] > 0) nearest = std::min(nearest, k < i ? centre - d.edges[k + 1] : d.edges[k] - centre);
+        if (s.counts[k] > 0)
+          nearest = std::min(nearest, k < i ? centre - d.edges[k + 1] : d.edges[k] - centre);
       }
       for (std::size_t k = 0; k < m; ++k) {
         const double distance = k < i ? centre - d.edges[k + 1] : d.edges[k] - centre;
@@ -763,7 +798,8 @@ RC_GTEST_PROP(fit, shrinkage_lies_between_the_mean_and_the_whole, ()) {
     }
     const double least = std::min(plain.constants[i], plain.mean);
     const double most = std::max(plain.constants[i], plain.mean);
-    RC_ASSERT(shrunk.constants[i] >= least - 1e-12 * 32 && shrunk.constants[i] <= most + 1e-12 * 32);
+    RC_ASSERT(shrunk.constants[i] >= least - 1e-12 * 32 &&
+              shrunk.constants[i] <= most + 1e-12 * 32);
   }
 }
 
@@ -821,7 +857,8 @@ RC_GTEST_PROP(weights, of_integers_repeat_rows_in_the_mean, ()) {
     repeated.x.insert(repeated.x.end(), static_cast<std::size_t>(copies[i]), d.x[i]);
     repeated.y.insert(repeated.y.end(), static_cast<std::size_t>(copies[i]), d.y[i]);
   }
-  const summary weighted = summary_of(weighted_fit_of(d, reals(copies.begin(), copies.end())).finish());
+  const summary weighted =
+      summary_of(weighted_fit_of(d, reals(copies.begin(), copies.end())).finish());
   RC_ASSERT(same_bits(weighted.constants, fitted(repeated).constants));
 }
 
@@ -836,9 +873,11 @@ RC_GTEST_PROP(segmentation, uniform_edges_are_correctly_rounded, ()) {
   for (int i = 0; i <= m; ++i) {
     const double edge = edges[static_cast<std::size_t>(i)];
     const long double exact = static_cast<long double>(static_cast<std::int64_t>(lo) * m +
-                                                       static_cast<std::int64_t>(width) * i) / m;
+                                                       static_cast<std::int64_t>(width) * i) /
+                              m;
     const double ulp = std::nextafter(std::abs(edge), infinity) - std::abs(edge);
-    RC_ASSERT(std::abs(static_cast<long double>(edge) - exact) <= 0.501L * static_cast<long double>(ulp));
+    RC_ASSERT(std::abs(static_cast<long double>(edge) - exact) <=
+              0.501L * static_cast<long double>(ulp));
   }
 }
 
@@ -847,7 +886,8 @@ RC_GTEST_PROP(segmentation, uniform_edges_scale_exactly, ()) {
   const double hi = lo + std::abs(*eighth()) + 0.125;
   const int m = *rc::gen::inRange(1, 100);
   const double factor = draw_power_of_two();
-  RC_ASSERT(same_bits(scaled(uniform_edges(lo, hi, m), factor), uniform_edges(lo * factor, hi * factor, m)));
+  RC_ASSERT(same_bits(scaled(uniform_edges(lo, hi, m), factor),
+                      uniform_edges(lo * factor, hi * factor, m)));
 }
 
 RC_GTEST_PROP(segmentation, quantile_segments_hold_equal_shares, ()) {
@@ -886,7 +926,8 @@ RC_GTEST_PROP(segmentation, point_density_may_have_any_scale, ()) {
     reals density{factor, factor * (1 + tilt)};
     reals edges(static_cast<std::size_t>(m) + 1);
     std::int64_t built = 0;
-    check(zcmoe_segment_density_table(grid.data(), density.data(), 2, m, nullptr, edges.data(), &built));
+    check(zcmoe_segment_density_table(grid.data(), density.data(), 2, m, nullptr, edges.data(),
+                                      &built));
     RC_ASSERT(built == m);
     return edges;
   };

@@ -1,5 +1,6 @@
-// The promise no rival makes: the same samples give the same state bytes and the same predictions, for any engine,
-// number of threads, chunking, order of rows and merge tree. 1,000 random combinations against one plain pass.
+// The promise no rival makes: the same samples give the same state bytes and the same predictions,
+// for any engine, number of threads, chunking, order of rows and merge tree. 1,000 random
+// combinations against one plain pass.
 #include "support.hpp"
 
 #include <algorithm>
@@ -55,9 +56,14 @@ sample random_sample(std::mt19937_64& random) {
   const bool weighted = random() % 3 == 0;
   const int kind = static_cast<int>(random() % 4);
   for (std::size_t i = 0; i < n; ++i) {
-    const auto round = [&](double v) { return s.dtype == ZCMOE_F32 ? static_cast<double>(static_cast<float>(v)) : v; };
-    s.x.push_back(random() % 50 == 0 ? not_a_number : random() % 5 == 0 ? edges[random() % edges.size()] : unit(random) * 1.2 - 0.1);
-    s.y.push_back(round(random_target(random, random() % 10 == 0 ? 3 : kind, s.dtype == ZCMOE_F32)));
+    const auto round = [&](double v) {
+      return s.dtype == ZCMOE_F32 ? static_cast<double>(static_cast<float>(v)) : v;
+    };
+    s.x.push_back(random() % 50 == 0  ? not_a_number
+                  : random() % 5 == 0 ? edges[random() % edges.size()]
+                                      : unit(random) * 1.2 - 0.1);
+    s.y.push_back(
+        round(random_target(random, random() % 10 == 0 ? 3 : kind, s.dtype == ZCMOE_F32)));
     if (weighted) s.w.push_back(random() % 10 == 0 ? 0.0 : round(std::exp(6 * unit(random) - 3)));
   }
   return s;
@@ -69,7 +75,8 @@ struct rows {
   std::vector<double> y64, w64;
   std::vector<float> y32, w32;
 
-  rows(const sample& s, const std::vector<std::size_t>& order, std::size_t first, std::size_t last) {
+  rows(const sample& s, const std::vector<std::size_t>& order, std::size_t first,
+       std::size_t last) {
     for (std::size_t k = first; k < last; ++k) {
       const std::size_t i = order[k];
       x.push_back(s.x[i]);
@@ -96,13 +103,19 @@ void add_rows(fit& fit, zcmoe_engine engine, const sample& s, const rows& r, boo
   const bool narrow = s.dtype == ZCMOE_F32;
   if (host_memory) {
     fit.add_sync(array(r.x.data()), narrow ? array(r.y32.data()) : array(r.y64.data()),
-                 s.w.empty() ? no_array() : narrow ? array(r.w32.data()) : array(r.w64.data()), n);
+                 s.w.empty() ? no_array()
+                 : narrow    ? array(r.w32.data())
+                             : array(r.w64.data()),
+                 n);
     return;
   }
   const engine_array<double> x(engine, r.x), y64(engine, r.y64), w64(engine, r.w64);
   const engine_array<float> y32(engine, r.y32), w32(engine, r.w32);
   fit.add(array(x.data()), narrow ? array(y32.data()) : array(y64.data()),
-          s.w.empty() ? no_array() : narrow ? array(w32.data()) : array(w64.data()), n, nullptr, 0, nullptr);
+          s.w.empty() ? no_array()
+          : narrow    ? array(w32.data())
+                      : array(w64.data()),
+          n, nullptr, 0, nullptr);
   fit.report();
 }
 
@@ -135,14 +148,17 @@ TEST_P(reproducibility_test, same_bits_for_order_chunks_threads_and_merge_tree) 
     const auto expected = reference.serialize();
     const auto expected_values = reference.finish().predict_sync(s.x);
 
-    // Shuffle, cut into chunks, put the chunks into several states, merge these along a random tree.
+    // Shuffle, cut into chunks, put the chunks into several states, merge these along a random
+    // tree.
     std::shuffle(order.begin(), order.end(), random);
     std::vector<fit> states;
     const std::size_t num_states = 1 + random() % 4;
-    for (std::size_t i = 0; i < num_states; ++i) states.push_back(new_fit(contexts[random() % contexts.size()], s));
+    for (std::size_t i = 0; i < num_states; ++i)
+      states.push_back(new_fit(contexts[random() % contexts.size()], s));
     for (std::size_t begin = 0; begin < order.size();) {
       const std::size_t end = std::min(order.size(), begin + 1 + random() % 150);
-      add_rows(states[random() % states.size()], engine(), s, rows(s, order, begin, end), random() % 2 == 0);
+      add_rows(states[random() % states.size()], engine(), s, rows(s, order, begin, end),
+               random() % 2 == 0);
       begin = end;
     }
     while (states.size() > 1) {
@@ -155,7 +171,8 @@ TEST_P(reproducibility_test, same_bits_for_order_chunks_threads_and_merge_tree) 
     ASSERT_EQ(states[0].serialize(), expected);
     ASSERT_TRUE(same_bits(states[0].finish().predict_sync(s.x), expected_values));
     // The bytes carry the whole state into the other engine.
-    ASSERT_TRUE(same_bits(fit::deserialize(plain, states[0].serialize()).finish().predict_sync(s.x), expected_values));
+    ASSERT_TRUE(same_bits(fit::deserialize(plain, states[0].serialize()).finish().predict_sync(s.x),
+                          expected_values));
   }
 }
 

@@ -27,7 +27,8 @@ void engine_download(zcmoe_engine engine, void* to, const void* from, std::size_
 template <class T>
 class engine_array {
  public:
-  engine_array(zcmoe_engine engine, const std::vector<T>& values) : engine_(engine), size_(values.size()) {
+  engine_array(zcmoe_engine engine, const std::vector<T>& values)
+      : engine_(engine), size_(values.size()) {
     data_ = static_cast<T*>(engine_allocate(engine, std::max<std::size_t>(size_ * sizeof(T), 1)));
     engine_upload(engine, data_, values.data(), size_ * sizeof(T));
   }
@@ -48,7 +49,9 @@ class engine_array {
   T* data_;
 };
 
-inline const char* name_of(zcmoe_engine engine) { return engine == ZCMOE_ENGINE_CPU ? "cpu" : "cuda"; }
+inline const char* name_of(zcmoe_engine engine) {
+  return engine == ZCMOE_ENGINE_CPU ? "cpu" : "cuda";
+}
 
 /// A context of the engine, or null where it is absent and need not be there.
 inline std::unique_ptr<context> try_context(zcmoe_engine engine) {
@@ -80,9 +83,10 @@ class engine_test : public testing::TestWithParam<zcmoe_engine> {
   std::unique_ptr<context> context_;
 };
 
-#define ZCMOE_INSTANTIATE_ENGINES(suite)                                                         \
-  INSTANTIATE_TEST_SUITE_P(engines, suite, testing::Values(ZCMOE_ENGINE_CPU, ZCMOE_ENGINE_CUDA), \
-                           [](const auto& instance) { return std::string(::zcmoe::test::name_of(instance.param)); })
+#define ZCMOE_INSTANTIATE_ENGINES(suite)                                    \
+  INSTANTIATE_TEST_SUITE_P(                                                 \
+      engines, suite, testing::Values(ZCMOE_ENGINE_CPU, ZCMOE_ENGINE_CUDA), \
+      [](const auto& instance) { return std::string(::zcmoe::test::name_of(instance.param)); })
 
 /// The status of a call that throws zcmoe::error; ZCMOE_OK if it does not throw.
 template <class Call>
@@ -99,7 +103,8 @@ zcmoe_status status_of(Call&& call, std::string* text = nullptr) {
 /// Bit equality: NaN equals the same NaN, -0.0 differs from 0.0.
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 constexpr double infinity = std::numeric_limits<double>::infinity();

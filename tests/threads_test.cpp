@@ -42,7 +42,8 @@ TEST(threads_test, every_thread_has_its_own_last_error) {
 TEST(threads_test, a_thousand_repeats_give_the_same_bits) {
   const context cpu(ZCMOE_ENGINE_CPU);
   std::vector<double> x(80000);
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>((i * 7919) % 80000) / 80000.0;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<double>((i * 7919) % 80000) / 80000.0;
   std::vector<unsigned char> first;
   const int repeats = std::getenv("ZCMOE_QUICK_TESTS") != nullptr ? 50 : 1000;
   for (int repeat = 0; repeat < repeats; ++repeat) {

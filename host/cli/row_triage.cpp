@@ -41,37 +41,39 @@ void row_triage::classify_inputs(const row_block& block, const X* x) {
 
 template <class X, class Y>
 void row_triage::classify_typed(const row_block& block, const X* x, const Y* y) {
-  const bool weighted = block.columns[column_weights].data != nullptr;
   for (std::int64_t i = 0; i < block.rows; ++i) {
-    row_fate fate = row_used;
-    if (block.unparsable != nullptr && block.unparsable[i] != 0) {
-      fate = row_unparsable;
-    } else if (weighted && (fate = weight_fate(block, i)) == row_missing_weight) {
-    } else if (y != nullptr && !std::isfinite(y[i])) {
-      if (rules_.error_on_nonfinite_target) {
-        fail("row ", block.first_row + i + 1, ": the target is ",
-             std::isnan(y[i]) ? "missing" : "infinite", " (--nonfinite-targets error)");
-      }
-      fate = std::isnan(y[i]) ? row_missing_target : row_infinite_target;
-    } else if (fate == row_zero_weight) {
-    } else if (std::isnan(x[i])) {
-      if (!rules_.nan_segment) {
-        if (rules_.error_on_nan_input) {
-          fail("row ", block.first_row + i + 1, ": the input is missing (--nan-inputs error)");
-        }
-        fate = row_missing_input;
-      }
-    } else if (rules_.limited) {
-      const auto value = static_cast<double>(x[i]);
-      const bool inside = (value > rules_.lo || (value == rules_.lo && rules_.lo_included)) &&
-                          (value < rules_.hi || (value == rules_.hi && rules_.hi_included));
-      if (!inside) fate = row_out_of_range;
-    }
-    fates_[static_cast<std::size_t>(i)] = fate;
+    fates_[static_cast<std::size_t>(i)] = fate_of(block, i, static_cast<double>(x[i]),
+                                                  y != nullptr ? static_cast<double>(y[i]) : 0.0);
   }
 }
 
+row_fate row_triage::fate_of(const row_block& block, std::int64_t i, double x, double y) const {
+  if (block.unparsable != nullptr && block.unparsable[i] != 0) return row_unparsable;
+  const row_fate weight = weight_fate(block, i);
+  if (weight == row_missing_weight) return weight;
+  if (!std::isfinite(y)) {
+    if (rules_.error_on_nonfinite_target) {
+      fail("row ", block.first_row + i + 1, ": the target is ",
+           std::isnan(y) ? "missing" : "infinite", " (--nonfinite-targets error)");
+    }
+    return std::isnan(y) ? row_missing_target : row_infinite_target;
+  }
+  if (weight == row_zero_weight) return weight;
+  if (std::isnan(x)) {
+    if (rules_.nan_segment) return row_used;
+    if (rules_.error_on_nan_input) {
+      fail("row ", block.first_row + i + 1, ": the input is missing (--nan-inputs error)");
+    }
+    return row_missing_input;
+  }
+  if (!rules_.limited) return row_used;
+  const bool inside = (x > rules_.lo || (x == rules_.lo && rules_.lo_included)) &&
+                      (x < rules_.hi || (x == rules_.hi && rules_.hi_included));
+  return inside ? row_used : row_out_of_range;
+}
+
 row_fate row_triage::weight_fate(const row_block& block, std::int64_t i) const {
+  if (block.columns[column_weights].data == nullptr) return row_used;
   if (block.missing != nullptr && (block.missing[i] >> column_weights & 1) != 0)
     return row_missing_weight;
   const double weight = element(block.columns[column_weights], i);

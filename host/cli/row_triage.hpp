@@ -60,6 +60,7 @@ class row_triage {
   void classify_typed(const row_block& block, const X* x, const Y* y);
   template <class X>
   void classify_inputs(const row_block& block, const X* x);
+  row_fate fate_of(const row_block& block, std::int64_t i, double x, double y) const;
   row_fate weight_fate(const row_block& block, std::int64_t i) const;
 
   triage_rules rules_;

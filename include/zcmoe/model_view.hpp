@@ -1,10 +1,13 @@
-// zcmoe::model_view: a small copyable view of a model for any host or device code, such as a kernel of your own.
-// segment_of() is the one place that says which segment an input belongs to; both engines call it.
+// zcmoe::model_view: a small copyable view of a model for any host or device code, such as a kernel
+// of your own. segment_of() is the one place that says which segment an input belongs to; both
+// engines call it.
 //
 //   zcmoe_model_view tables; zcmoe_model_get_view(model, &tables);   // once, on the host
-//   my_kernel<<<...>>>(zcmoe::model_view{tables}, ...);              // in the kernel: y = view.value_at(x)
+//   my_kernel<<<...>>>(zcmoe::model_view{tables}, ...);              // in the kernel: y =
+//   view.value_at(x)
 //
-// Compiles with any C++17 compiler, with or without nvcc. The view does not own its tables: keep the model alive.
+// Compiles with any C++17 compiler, with or without nvcc. The view does not own its tables: keep
+// the model alive.
 #pragma once
 
 #include <zcmoe/zcmoe.h>
@@ -20,9 +23,10 @@
 namespace zcmoe {
 
 struct model_view : zcmoe_model_view {
-  /// Slot of an input: its segment 0 .. m-1, or m for NaN, m+1 below and m+2 above the range where the policies set
-  /// these aside. Segment i is [a_i, a_{i+1}) (left-closed) or (a_i, a_{i+1}]. -0.0 equals 0.0; infinities are
-  /// ordinary. Exact: x is compared with float64 edges. Cost: log2 m steps.
+  /// Slot of an input: its segment 0 .. m-1, or m for NaN, m+1 below and m+2 above the range where
+  /// the policies set these aside. Segment i is [a_i, a_{i+1}) (left-closed) or (a_i, a_{i+1}].
+  /// -0.0 equals 0.0; infinities are ordinary. Exact: x is compared with float64 edges. Cost: log2
+  /// m steps.
   ZCMOE_HOST_DEVICE std::int64_t slot_of(double x) const {
     if (x != x) return num_segments;
     if (range_policy != ZCMOE_RANGE_CLAMP) {
@@ -45,7 +49,8 @@ struct model_view : zcmoe_model_view {
 
   ZCMOE_HOST_DEVICE std::int64_t segment_of_slot(std::int64_t slot) const {
     if (slot < num_segments) return slot;
-    const bool own = slot == num_segments ? nan_policy == ZCMOE_NAN_SEGMENT : range_policy == ZCMOE_RANGE_SEGMENTS;
+    const bool own = slot == num_segments ? nan_policy == ZCMOE_NAN_SEGMENT
+                                          : range_policy == ZCMOE_RANGE_SEGMENTS;
     return own ? slot : -1;
   }
 

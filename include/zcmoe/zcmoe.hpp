@@ -1,10 +1,11 @@
-// C++17 over zcmoe.h: owning handles, vectors, exceptions. Header-only; carries no ABI. zcmoe.h documents each call.
+// C++17 over zcmoe.h: owning handles, vectors, exceptions. Header-only; carries no ABI. zcmoe.h
+// documents each call.
 //
 //   zcmoe::context cpu(ZCMOE_ENGINE_CPU);
 //   zcmoe::fit fit(cpu, zcmoe::uniform_edges(0, 1, 64));
-//   fit.add_sync(x, y);                               // std::vector<float> or <double>, or pointer and length
-//   zcmoe::model model = fit.finish();
-//   std::vector<double> answers = model.predict_sync(x);
+//   fit.add_sync(x, y);                               // std::vector<float> or <double>, or pointer
+//   and length zcmoe::model model = fit.finish(); std::vector<double> answers =
+//   model.predict_sync(x);
 #pragma once
 
 #include <zcmoe/zcmoe.h>
@@ -74,14 +75,17 @@ template <class Handle, zcmoe_status (*Destroy)(Handle*)>
 struct destroyer {
   void operator()(Handle* handle) const noexcept { Destroy(handle); }
 };
-inline std::int64_t length_of(const std::vector<double>& edges) { return static_cast<std::int64_t>(edges.size()) - 1; }
+inline std::int64_t length_of(const std::vector<double>& edges) {
+  return static_cast<std::int64_t>(edges.size()) - 1;
+}
 
 /// Runs a builder of at most num_segments segments and keeps what it built.
 template <class Build>
 std::vector<double> built_edges(std::int64_t num_segments, Build&& build) {
   if (num_segments < 1 || num_segments > ZCMOE_MAX_SEGMENTS) {
-    throw error(ZCMOE_ERR_INVALID_ARGUMENT, ("num_segments=" + std::to_string(num_segments) + " is not in 1.." +
-                                             std::to_string(ZCMOE_MAX_SEGMENTS)).c_str());
+    throw error(ZCMOE_ERR_INVALID_ARGUMENT, ("num_segments=" + std::to_string(num_segments) +
+                                             " is not in 1.." + std::to_string(ZCMOE_MAX_SEGMENTS))
+                                                .c_str());
   }
   std::vector<double> edges(static_cast<std::size_t>(num_segments) + 1);
   std::int64_t built = num_segments;
@@ -90,15 +94,20 @@ std::vector<double> built_edges(std::int64_t num_segments, Build&& build) {
   return edges;
 }
 
-/// Lets a callable cross the C interface; an exception it throws is kept and thrown again behind the call.
+/// Lets a callable cross the C interface; an exception it throws is kept and thrown again behind
+/// the call.
 template <class First, class Second>
 struct callbacks {
   const First& first;
   const Second& second;
   std::exception_ptr thrown = nullptr;
 
-  static double call_first(void* user, double x) { return static_cast<callbacks*>(user)->call(true, x); }
-  static double call_second(void* user, double x) { return static_cast<callbacks*>(user)->call(false, x); }
+  static double call_first(void* user, double x) {
+    return static_cast<callbacks*>(user)->call(true, x);
+  }
+  static double call_second(void* user, double x) {
+    return static_cast<callbacks*>(user)->call(false, x);
+  }
   double call(bool is_first, double x) noexcept {
     if (thrown) return 0.0;
     try {
@@ -125,20 +134,21 @@ inline std::vector<double> uniform_edges(double lo, double hi, std::int64_t num_
 template <class T>
 std::vector<double> quantile_edges(const std::vector<T>& x, std::int64_t num_segments) {
   return detail::built_edges(num_segments, [&](double* edges, std::int64_t* built) {
-    return zcmoe_segment_quantile(array(x.data()), no_array(), static_cast<std::int64_t>(x.size()), num_segments,
-                                  edges, built);
+    return zcmoe_segment_quantile(array(x.data()), no_array(), static_cast<std::int64_t>(x.size()),
+                                  num_segments, edges, built);
   });
 }
 
 /// Edges for a known density p(x) and slope b'(x), any callables.
 template <class Density, class Slope>
 std::vector<double> optimal_edges(const Density& density, const Slope& slope, double lo, double hi,
-                                  std::int64_t num_segments, const zcmoe_density_options* options = nullptr) {
+                                  std::int64_t num_segments,
+                                  const zcmoe_density_options* options = nullptr) {
   using both = detail::callbacks<Density, Slope>;
   both calls{density, slope};
   auto edges = detail::built_edges(num_segments, [&](double* out, std::int64_t* built) {
-    const zcmoe_status status = zcmoe_segment_optimal(&both::call_first, &both::call_second, &calls, lo, hi,
-                                                      num_segments, options, out, built);
+    const zcmoe_status status = zcmoe_segment_optimal(&both::call_first, &both::call_second, &calls,
+                                                      lo, hi, num_segments, options, out, built);
     calls.rethrow();
     return status;
   });
@@ -152,7 +162,8 @@ std::vector<double> optimal_edges_from_data(const std::vector<X>& x, const std::
   if (x.size() != y.size()) throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x and y differ in length");
   return detail::built_edges(num_segments, [&](double* edges, std::int64_t* built) {
     return zcmoe_segment_optimal_from_data(array(x.data()), array(y.data()), no_array(),
-                                           static_cast<std::int64_t>(x.size()), num_segments, options, edges, built);
+                                           static_cast<std::int64_t>(x.size()), num_segments,
+                                           options, edges, built);
   });
 }
 
@@ -164,8 +175,9 @@ std::vector<double> optimal_constants(const Density& density, const Regression& 
   using both = detail::callbacks<Density, Regression>;
   both calls{density, regression};
   std::vector<double> constants(edges.empty() ? 0 : edges.size() - 1);
-  const zcmoe_status status = zcmoe_optimal_constants(&both::call_first, &both::call_second, &calls, edges.data(),
-                                                      detail::length_of(edges), rule, constants.data());
+  const zcmoe_status status =
+      zcmoe_optimal_constants(&both::call_first, &both::call_second, &calls, edges.data(),
+                              detail::length_of(edges), rule, constants.data());
   calls.rethrow();
   check(status);
   return constants;
@@ -203,14 +215,15 @@ class context {
 class model {
  public:
   explicit model(zcmoe_model* handle) : handle_(handle) {}  // takes ownership
-  model(const context& context, const std::vector<double>& edges, const std::vector<double>& constants,
+  model(const context& context, const std::vector<double>& edges,
+        const std::vector<double>& constants,
         const zcmoe_model_options& options = model_options()) {
     if (edges.size() != constants.size() + 1) {
       throw error(ZCMOE_ERR_INVALID_ARGUMENT, "edges must have one entry more than constants");
     }
     zcmoe_model* handle = nullptr;
-    check(zcmoe_model_create(context.get(), edges.data(), constants.data(), detail::length_of(edges), &options,
-                             &handle));
+    check(zcmoe_model_create(context.get(), edges.data(), constants.data(),
+                             detail::length_of(edges), &options, &handle));
     handle_.reset(handle);
   }
   static model load(const context& context, const std::string& path) {
@@ -233,7 +246,8 @@ class model {
     return view;
   }
 
-  void predict(zcmoe_array x, std::int64_t n, const zcmoe_predict_outputs& outputs, zcmoe_stream stream) const {
+  void predict(zcmoe_array x, std::int64_t n, const zcmoe_predict_outputs& outputs,
+               zcmoe_stream stream) const {
     check(zcmoe_predict(get(), x, n, &outputs, stream));
   }
   void predict_sync(zcmoe_array x, std::int64_t n, const zcmoe_predict_outputs& outputs,
@@ -259,10 +273,12 @@ class model {
 
 class fit {
  public:
-  fit(const context& context, const std::vector<double>& edges, const zcmoe_model_options& model = model_options(),
+  fit(const context& context, const std::vector<double>& edges,
+      const zcmoe_model_options& model = model_options(),
       const zcmoe_fit_options& options = fit_options()) {
     zcmoe_fit* handle = nullptr;
-    check(zcmoe_fit_create(context.get(), edges.data(), detail::length_of(edges), &model, &options, &handle));
+    check(zcmoe_fit_create(context.get(), edges.data(), detail::length_of(edges), &model, &options,
+                           &handle));
     handle_.reset(handle);
   }
   static fit deserialize(const context& context, const std::vector<unsigned char>& bytes) {
@@ -275,7 +291,8 @@ class fit {
            std::size_t workspace_bytes, zcmoe_stream stream) {
     check(zcmoe_fit_add(get(), x, y, weights, n, workspace, workspace_bytes, stream));
   }
-  void add_sync(zcmoe_array x, zcmoe_array y, zcmoe_array weights, std::int64_t n, zcmoe_stream stream = nullptr) {
+  void add_sync(zcmoe_array x, zcmoe_array y, zcmoe_array weights, std::int64_t n,
+                zcmoe_stream stream = nullptr) {
     check(zcmoe_fit_add_sync(get(), x, y, weights, n, stream));
   }
   template <class X, class Y>
@@ -288,7 +305,8 @@ class fit {
     if (x.size() != y.size() || x.size() != weights.size()) {
       throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x, y and weights differ in length");
     }
-    add_sync(array(x.data()), array(y.data()), array(weights.data()), static_cast<std::int64_t>(x.size()));
+    add_sync(array(x.data()), array(y.data()), array(weights.data()),
+             static_cast<std::int64_t>(x.size()));
   }
 
   void merge(const fit& source, zcmoe_stream stream = nullptr) {

@@ -1,7 +1,8 @@
 #include <zcmoe/model_view.hpp>
 #include <zcmoe/zcmoe.hpp>
 
-__global__ void residuals(zcmoe::model_view model, const float* x, const float* y, double* out, int n) {
+__global__ void residuals(zcmoe::model_view model, const float* x, const float* y, double* out,
+                          int n) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) out[i] = y[i] - model.value_at(x[i]);
 }

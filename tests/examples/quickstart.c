@@ -16,7 +16,8 @@ int main(void) {
   outputs.values = (zcmoe_output){answer, ZCMOE_F64, 1};
   if (zcmoe_context_create(NULL, &context) || zcmoe_segment_uniform(0.0, 1.0, 8, edges) ||
       zcmoe_fit_create(context, edges, 8, NULL, NULL, &fit) ||
-      zcmoe_fit_add_sync(fit, xs, ys, no_weights, 1000, NULL) || zcmoe_fit_finish(fit, &model, NULL) ||
+      zcmoe_fit_add_sync(fit, xs, ys, no_weights, 1000, NULL) ||
+      zcmoe_fit_finish(fit, &model, NULL) ||
       zcmoe_predict_sync(model, queries, 3, &outputs, NULL)) {
     fprintf(stderr, "%s\n", zcmoe_last_error());
     return 1;
