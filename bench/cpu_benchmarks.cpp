@@ -1,6 +1,7 @@
 // Benchmarks on the CPU: the engine on one thread (cpu1) and on all (cpu), the memory limit (copy,
 // read) and what one would write without the library: std (upper_bound and a look-up) and plain
 // (upper_bound and sums in double).
+#include "alternatives.hpp"
 #include "benchmarks.hpp"
 #include "memory_limits.hpp"
 #include "workload.hpp"
@@ -29,20 +30,6 @@ context context_of(int threads) {
   return context(options);
 }
 
-/// A number per segment that no neighbour shares.
-std::vector<double> constants_of(std::int64_t num_segments) {
-  std::vector<double> constants(static_cast<std::size_t>(num_segments));
-  for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = static_cast<double>(i) - 0.25;
-  return constants;
-}
-
-template <class T>
-std::size_t segment_by_upper_bound(const std::vector<double>& edges, T x) {
-  const auto inner = edges.begin() + 1;
-  return static_cast<std::size_t>(std::upper_bound(inner, edges.end() - 1, static_cast<double>(x)) -
-                                  inner);
-}
-
 // ----------------------------------------------------------------- predict
 
 template <class T>
@@ -65,14 +52,6 @@ struct predict_data {
   void predict_with_std() const {
     for (std::int64_t i = 0; i < x.size(); ++i)
       answers.data()[i] = narrow[segment_by_upper_bound(edges, x.data()[i])];
-  }
-  /// Nobody should time wrong answers.
-  void check_answers() const {
-    for (std::int64_t i = 0; i < x.size(); i += 257) {
-      if (answers.data()[i] != narrow[segment_by_upper_bound(edges, x.data()[i])]) {
-        throw std::runtime_error("row " + std::to_string(i) + " has a wrong answer");
-      }
-    }
   }
 
   std::vector<double> edges;
@@ -102,19 +81,14 @@ void run_predict(benchmark::State& state, const std::string& name, bool with_lib
           streaming_copy(data.copy.data(), data.x.data(), static_cast<std::size_t>(bytes), threads);
         });
       });
-  data.check_answers();
+  check_answers(data.edges, data.constants, data.x.data(), data.answers.data(),
+                std::min(rows, rows_to_check));
 }
 
 // --------------------------------------------------------------------- fit
 
 template <class T>
 struct fit_data {
-  struct sums {
-    double count = 0;
-    double y = 0;
-    double yy = 0;
-  };
-
   fit_data(int threads, distribution of, std::int64_t num_segments, std::int64_t rows)
       : edges(edges_of(of, num_segments)),
         x(inputs_of<T>(of, edges, rows)),
@@ -135,30 +109,16 @@ struct fit_data {
   void fit_with_library() {
     exact.add(array(x.data()), array(y.data()), no_array(), x.size(), nullptr, 0, nullptr);
   }
-  void fit_with_doubles(std::int64_t rows) {
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const auto target = static_cast<double>(y.data()[i]);
-      sums& at = plain[segment_by_upper_bound(edges, x.data()[i])];
-      at.count += 1;
-      at.y += target;
-      at.yy += target * target;
-    }
-  }
+  void fit_with_doubles(std::int64_t rows) { add_plainly(edges, x.data(), y.data(), rows, plain); }
   /// Means of some rows, both ways; then both forget them.
   void check_sums() {
-    const std::int64_t rows = std::min<std::int64_t>(x.size(), 1 << 16);
+    const std::int64_t rows = std::min(x.size(), rows_to_check);
     fit some(owner, edges, model_options(), options());
     some.add(array(x.data()), array(y.data()), no_array(), rows, nullptr, 0, nullptr);
-    const model result = some.finish();
-    const zcmoe_model_info info = result.info();
     fit_with_doubles(rows);
-    for (std::size_t i = 0; i < plain.size(); ++i) {
-      const bool same =
-          static_cast<double>(info.counts[i]) == plain[i].count &&
-          (info.counts[i] == 0 || std::abs(info.constants[i] - plain[i].y / plain[i].count) < 1e-9);
-      if (!same) throw std::runtime_error("segment " + std::to_string(i) + " has a wrong mean");
-    }
-    std::fill(plain.begin(), plain.end(), sums{});
+    const model result = some.finish();
+    check_means(result.info(), plain);
+    std::fill(plain.begin(), plain.end(), plain_sums{});
   }
 
   std::vector<double> edges;
@@ -166,7 +126,7 @@ struct fit_data {
   aligned_array<T> y;
   context owner;
   fit exact;
-  std::vector<sums> plain;
+  std::vector<plain_sums> plain;
 };
 
 template <class T>

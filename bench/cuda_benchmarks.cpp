@@ -1,6 +1,8 @@
 // Benchmarks of the CUDA engine: data in device memory, times from device events, beside a copy in
 // device memory. The only file of the benchmark that calls the CUDA runtime.
+#include "alternatives.hpp"
 #include "benchmarks.hpp"
+#include "reporters.hpp"
 #include "workload.hpp"
 
 #include <zcmoe/zcmoe.hpp>
@@ -85,7 +87,7 @@ void measure_device(benchmark::State& state, const amount& work, bool emulated,
     operation();
     state.SetIterationTime(0);
   }
-  state.SetLabel("emulated device: no times");
+  state.SetLabel(no_times);
 }
 
 template <class T>
@@ -93,14 +95,28 @@ struct predict_data {
   predict_data(distribution of, std::int64_t num_segments, std::int64_t num_rows)
       : rows(num_rows),
         edges(edges_of(of, num_segments)),
+        constants(constants_of(num_segments)),
         x(inputs_of<T>(of, edges, rows)),
         answers(rows),
         copy(rows),
         owner(ZCMOE_ENGINE_CUDA),
-        tables(owner, edges, std::vector<double>(static_cast<std::size_t>(num_segments), 1.0)) {}
+        tables(owner, edges, constants) {}
+
+  void check_some_answers() const {
+    const auto n = static_cast<std::size_t>(std::min(rows, rows_to_check));
+    std::vector<T> some_x(n);
+    std::vector<T> some_answers(n);
+    CHECK_CUDA(cudaStreamSynchronize(clock.stream()));
+    CHECK_CUDA(cudaMemcpy(some_x.data(), x.data(), n * sizeof(T), cudaMemcpyDeviceToHost));
+    CHECK_CUDA(
+        cudaMemcpy(some_answers.data(), answers.data(), n * sizeof(T), cudaMemcpyDeviceToHost));
+    check_answers(edges, constants, some_x.data(), some_answers.data(),
+                  static_cast<std::int64_t>(n));
+  }
 
   std::int64_t rows;
   std::vector<double> edges;
+  std::vector<double> constants;
   device_array<T> x;
   device_array<T> answers;
   device_array<T> copy;
@@ -129,22 +145,34 @@ void run_predict(benchmark::State& state, const std::string& name, distribution 
                                      cudaMemcpyDeviceToDevice, data.clock.stream()));
         });
       });
+  data.check_some_answers();
 }
 
 template <class T>
 struct fit_data {
-  fit_data(distribution of, std::int64_t num_segments, std::int64_t rows)
-      : fit_data(edges_of(of, num_segments), of, rows) {}
-  fit_data(std::vector<double> edges, distribution of, std::int64_t rows)
-      : fit_data(edges, inputs_of<T>(of, edges, rows)) {}
-  fit_data(const std::vector<double>& edges, const aligned_array<T>& host)
-      : x(host),
-        y(targets_of(host)),
-        copy(host.size()),
+  fit_data(const std::vector<double>& edges, const aligned_array<T>& host_x,
+           const aligned_array<T>& host_y)
+      : x(host_x),
+        y(host_y),
+        copy(host_x.size()),
         owner(ZCMOE_ENGINE_CUDA),
         exact(owner, edges, model_options(), options()),
-        workspace(static_cast<std::int64_t>(exact.workspace(host.size()))) {}
+        workspace(static_cast<std::int64_t>(exact.workspace(host_x.size()))) {
+    check_sums(edges, host_x, host_y);
+    CHECK_CUDA(cudaDeviceSynchronize());  // the clock's stream does not wait for the default one
+  }
 
+  /// The device's means of some rows against the host's.
+  void check_sums(const std::vector<double>& edges, const aligned_array<T>& host_x,
+                  const aligned_array<T>& host_y) const {
+    const std::int64_t rows = std::min(host_x.size(), rows_to_check);
+    fit some(owner, edges, model_options(), options());
+    some.add(array(x.data()), array(y.data()), no_array(), rows, nullptr, 0, nullptr);
+    std::vector<plain_sums> sums(edges.size() - 1);
+    add_plainly(edges, host_x.data(), host_y.data(), rows, sums);
+    const model result = some.finish();
+    check_means(result.info(), sums);
+  }
   static zcmoe_fit_options options() {
     zcmoe_fit_options options = fit_options();
     options.target_dtype = dtype_of<T>();
@@ -165,8 +193,11 @@ struct fit_data {
 template <class T>
 void run_fit(benchmark::State& state, const std::string& name, distribution of,
              std::int64_t num_segments, std::int64_t rows, bool emulated) {
-  auto& data = data_for<fit_data<T>>(
-      name, [&] { return std::make_shared<fit_data<T>>(of, num_segments, rows); });
+  auto& data = data_for<fit_data<T>>(name, [&] {
+    const std::vector<double> edges = edges_of(of, num_segments);
+    const aligned_array<T> x = inputs_of<T>(of, edges, rows);
+    return std::make_shared<fit_data<T>>(edges, x, targets_of(x));
+  });
   const auto bytes = static_cast<std::int64_t>(2 * data.x.bytes());
   measure_device(
       state, {rows, bytes, bytes, 0}, emulated,

@@ -26,6 +26,9 @@ inline std::string filter_of(const std::string& given) {
   return filter;
 }
 
+/// Label of runs on an emulated device.
+constexpr const char* no_times = "emulated device: no times";
+
 /// The registered name at the head of a line of --benchmark_list_tests.
 inline std::string without_suffix(const std::string& name) {
   std::size_t end = name.size();
@@ -44,6 +47,7 @@ class plain_names : public Base {
       run.run_name.iterations.clear();
       run.run_name.repetitions.clear();
       run.run_name.time_type.clear();
+      if (run.report_label == no_times) run.cpu_accumulated_time = 0;  // the emulator's
       // Threads of the engine, where Google Benchmark tells those it would have called the
       // benchmark from. The mean, which comes first, and the median of a constant are that
       // constant; the other aggregates are not.

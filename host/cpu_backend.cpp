@@ -122,11 +122,11 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     } else {
       // calloc leaves large blocks to the kernel's zero pages: planes that no value reaches never
       // become resident. The block's own address is kept below the aligned one.
-      void* block = std::calloc(bytes + alignment, 1);
+      void* block = std::calloc(bytes + 2 * alignment, 1);
       if (block != nullptr) {
-        const auto address =
-            reinterpret_cast<std::uintptr_t>(block) / alignment * alignment + alignment;
-        pointer = reinterpret_cast<void*>(address);
+        std::size_t space = bytes + alignment;
+        pointer = static_cast<char*>(block) + alignment;
+        pointer = std::align(alignment, bytes, pointer, space);
         std::memcpy(static_cast<char*>(pointer) - sizeof block, &block, sizeof block);
       }
     }

@@ -219,7 +219,8 @@ void fit::upload(const host_state& state, zcmoe_stream stream) {
   for (std::size_t s = 0; s < extents.size(); ++s) {
     const host_state::sum& sum = state.sums[s];
     if (sum.planes.empty()) continue;
-    const auto plane = static_cast<std::size_t>(extents[s].first + sum.first);
+    const auto plane =
+        static_cast<std::size_t>(extents[s].first) + static_cast<std::size_t>(sum.first);
     engine_->upload(to + num_row_counters + plane * slots, sum.planes.data(),
                     sum.planes.size() * sizeof(std::int64_t), stream);
   }

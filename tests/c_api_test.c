@@ -335,7 +335,7 @@ static void test_context(void) {
     note_seen("zcmoe_context_create", ZCMOE_ERR_NO_DEVICE);
     OK(zcmoe_context_destroy(context));
   } else {
-    FAILS(ZCMOE_ERR_NO_DEVICE, "", zcmoe_context_create(&cuda, &context));
+    FAILS(ZCMOE_ERR_NO_DEVICE, "CUDA", zcmoe_context_create(&cuda, &context));
     CHECK(context == NULL);
   }
 

@@ -1,0 +1,73 @@
+// What one would write without the library: std::upper_bound, a look-up, sums in double. Timed
+// beside the engines, and held against their answers so that nobody times wrong ones.
+#pragma once
+
+#include <zcmoe/zcmoe.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace zcmoe::bench {
+
+template <class T>
+std::size_t segment_by_upper_bound(const std::vector<double>& edges, T x) {
+  const auto inner = edges.begin() + 1;
+  return static_cast<std::size_t>(std::upper_bound(inner, edges.end() - 1, static_cast<double>(x)) -
+                                  inner);
+}
+
+struct plain_sums {
+  double count = 0;
+  double y = 0;
+  double yy = 0;
+};
+
+template <class T>
+void add_plainly(const std::vector<double>& edges, const T* x, const T* y, std::int64_t n,
+                 std::vector<plain_sums>& sums) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto target = static_cast<double>(y[i]);
+    plain_sums& at = sums[segment_by_upper_bound(edges, x[i])];
+    at.count += 1;
+    at.y += target;
+    at.yy += target * target;
+  }
+}
+
+/// A number per segment that no neighbour shares, exact in float32.
+inline std::vector<double> constants_of(std::int64_t num_segments) {
+  std::vector<double> constants(static_cast<std::size_t>(num_segments));
+  for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = static_cast<double>(i) - 0.25;
+  return constants;
+}
+
+/// Throws at the first of n answers that is not its segment's constant.
+template <class T>
+void check_answers(const std::vector<double>& edges, const std::vector<double>& constants,
+                   const T* x, const T* answers, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (answers[i] != static_cast<T>(constants[segment_by_upper_bound(edges, x[i])])) {
+      throw std::runtime_error("row " + std::to_string(i) + " has a wrong answer");
+    }
+  }
+}
+
+/// Throws at the first segment whose count or mean is not that of the plain sums.
+inline void check_means(const zcmoe_model_info& fitted, const std::vector<plain_sums>& sums) {
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const bool same =
+        static_cast<double>(fitted.counts[i]) == sums[i].count &&
+        (fitted.counts[i] == 0 || std::abs(fitted.constants[i] - sums[i].y / sums[i].count) < 1e-9);
+    if (!same) throw std::runtime_error("segment " + std::to_string(i) + " has a wrong mean");
+  }
+}
+
+/// Rows that are checked: enough to see every branch, too few to matter beside the timing.
+constexpr std::int64_t rows_to_check = 1 << 16;
+
+}  // namespace zcmoe::bench

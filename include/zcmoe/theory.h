@@ -1,0 +1,400 @@
+/* zcmoe theory: how wrong many constant experts are, how many to take and where to cut, as
+ * functions. Part of the C ABI; the rules at the top of zcmoe.h hold. All are host functions: host
+ * memory, no engine, one thread, same bits everywhere.
+ *
+ * y = b(x) + noise, x in [lo, hi] with density p, noise variance sigma^2(x). A table of m segments
+ * A_i answers one constant a segment. With P_i = P(x in A_i), c_i = E[b | A_i], v_i = Var(y | A_i):
+ *
+ *   risk = sigma^2 + E_app + E_est,   E_app = sum_i integral over A_i of p (b - c_i)^2,
+ *                                     E_est = sum_i P_i E(learned constant - c_i)^2.
+ *
+ * Units: errors, variances and risks in (unit of y)^2; coefficients of a power r in (unit of y)^r.
+ * They do not depend on the unit of x, nor on the scale of p or of a point density lambda.
+ *
+ * Sources: Dar 2025 (the model, theorems 3 and 11); Bennett 1948; Panter & Dite 1951; others are
+ * named at the functions. Formula numbers in brackets are used across this file.
+ */
+#ifndef ZCMOE_THEORY_H
+#define ZCMOE_THEORY_H
+
+#include <zcmoe/zcmoe.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ----------------------------------------------------------- what is known */
+
+/* p, b and what derives from them. Each function below names the members it reads beside lo, hi and
+ * breaks; the others may be NULL. The functions are evaluated inside [lo, hi] only. */
+typedef struct zcmoe_theory_problem {
+  size_t struct_size;
+  zcmoe_function density;       /* p >= 0; any scale, divided by its integral */
+  zcmoe_function regression;    /* b */
+  zcmoe_function slope;         /* b' */
+  zcmoe_function curvature;     /* b'' */
+  zcmoe_function density_slope; /* p', of the same scale as p */
+  zcmoe_function noise_variance;      /* sigma^2(x) >= 0; NULL: `noise` everywhere */
+  zcmoe_function point_density;       /* lambda >= 0, any scale, for ..._POINT_DENSITY */
+  zcmoe_function point_density_slope; /* lambda', of the same scale as lambda */
+  void* user;                         /* passed to every function */
+  double noise;                       /* sigma^2, >= 0 */
+  double lo;                          /* lo < hi, finite */
+  double hi;
+  const double* breaks; /* points strictly between lo and hi, increasing, where a function jumps or
+                           has a kink: integrals are cut there. NULL if num_breaks is 0 */
+  int64_t num_breaks;
+} zcmoe_theory_problem;
+#define ZCMOE_THEORY_PROBLEM_INIT                                                                \
+  {                                                                                              \
+    sizeof(zcmoe_theory_problem), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0.0, 0.0, \
+        1.0, NULL, 0                                                                             \
+  }
+
+/* Where the m segments are: lambda = segments per unit length, divided by its integral. */
+typedef int32_t zcmoe_theory_segmentation;
+enum {
+  ZCMOE_THEORY_UNIFORM = 0,      /* equal widths */
+  ZCMOE_THEORY_OPTIMAL = 1,      /* lambda* = (p |b'|^r)^(1/(r+1)), r = 2 unless power says else */
+  ZCMOE_THEORY_POINT_DENSITY = 2 /* problem->point_density */
+};
+
+/* Errors of every function that takes a problem: INVALID_ARGUMENT for a member that is missing or
+ * out of range; NUMERIC if a callback answers NaN, infinity or (p, lambda, sigma^2) a negative
+ * number, if p or lambda is zero everywhere, or if an integral diverges or does not converge. */
+
+/* --------------------------------------------------------------- high rate */
+
+/* coefficient = integral of p |b'|^r / lambda^r (3.1), lambda normalised: U for uniform cells
+ * ((hi - lo)^r integral of p |b'|^r), the least possible value O = (integral of (p
+ * |b'|^r)^(1/(r+1)))^(r+1) for optimal ones (3.2). power = r > 0 is the loss |y - b|^r; squared
+ * error is r = 2. Reads density, slope, and point_density if asked for. Relative accuracy 1e-12,
+ * also where p b' has zeros or algebraic kinks. NUMERIC if lambda is zero where p b' is not. Cost
+ * about 10^3 evaluations of each function, more at zeros and jumps (at most about 10^6). Source:
+ * Bennett 1948; Panter & Dite 1951; Dar 2025, theorem 3. */
+ZCMOE_API zcmoe_status zcmoe_theory_coefficient(const zcmoe_theory_problem* problem,
+                                                zcmoe_theory_segmentation segmentation,
+                                                double power, double* coefficient);
+
+/* The error that a coefficient means: coefficient / ((r + 1) 2^r m^r); r = 2: coefficient / (12
+ * m^2). Noise-free; valid when segments are small against the scale on which b' and p change, see
+ * zcmoe_theory_breakdown. coefficient >= 0, power > 0, 1 <= num_segments <= ZCMOE_MAX_SEGMENTS.
+ * Cost O(1). */
+ZCMOE_API zcmoe_status zcmoe_theory_error(double coefficient, double power, int64_t num_segments,
+                                          double* error);
+
+/* c4 of E_app = coefficient / (12 m^2) + c4 / m^4 + O(m^-6) (3.3). Uniform cells on [0, 1]:
+ *   c4 = [p' b'^2 - p b' b''] / 360 between the ends
+ *        - integral of p b''^2 / 360 + p' b' b'' / 90 + p'^2 b'^2 / (144 p);
+ * any other lambda is a uniform grid in s = G(x), so the same with b(G^-1(s)), p / lambda. Reads
+ * density, density_slope, slope, curvature, for POINT_DENSITY point_density and
+ * point_density_slope; they are evaluated at lo and hi too. Valid for p and b that are smooth (a
+ * kink adds a term of order m^-4 that moves with its place in its segment) and lambda > 0. NUMERIC
+ * where the term does not exist: zeros of lambda, p'^2 / p not integrable. Source: Euler-Maclaurin
+ * applied to the midpoint sum. Cost as zcmoe_theory_coefficient. */
+ZCMOE_API zcmoe_status zcmoe_theory_next_order(const zcmoe_theory_problem* problem,
+                                               zcmoe_theory_segmentation segmentation, double* c4);
+
+/* Near a zero of lambda* the optimal cells repeat themselves at every m: with p ~ |x - x0|^j and b -
+ * b(x0) ~ |x - x0|^k on one side of x0, that side adds kappa / m to gap(m) = 12 m^2 E_app /
+ * coefficient - 1. density_order = j >= 0, regression_order = k > 0. This is exact when an edge is
+ * at x0 (by symmetry, or an end of the range); zeros inside a segment add an amount of this order
+ * that varies with m. Relative accuracy 1e-6. Source: sum of cell errors of the self-similar
+ * compander x = u^(3/(j + 2k + 1)). Cost about 10^5 evaluations of a power. */
+ZCMOE_API zcmoe_status zcmoe_theory_zero_gap(double density_order, double regression_order,
+                                             double* kappa);
+
+/* The smallest m such that |gap(m')| <= tolerance for every m' >= m, gap(m) = 12 m^2 E_app(m) /
+ * coefficient - 1 from exact errors; tolerance 0.05 is the usual convention (m_5%). Every m' up to 4
+ * m + 32 is looked at. *num_segments = 0 if that passes max_segments (a jump of b: never). Reads
+ * density, regression, slope, and point_density if asked for. 0 < tolerance < 1; 1 <= max_segments
+ * <= 65 536. Cost: about 8 m^2 segments, each 15 evaluations or more, and for other than uniform
+ * cells 4 m companders of 10^4 evaluations. */
+ZCMOE_API zcmoe_status zcmoe_theory_breakdown(const zcmoe_theory_problem* problem,
+                                              zcmoe_theory_segmentation segmentation,
+                                              double tolerance, int64_t max_segments,
+                                              int64_t* num_segments);
+
+/* The same before any exact error is computed: |kappa| / tolerance, kappa the sum of
+ * zcmoe_theory_zero_gap over the sides of zeros; kappa = 0 (no zeros): sqrt(12 |c4| / (tolerance
+ * coefficient)). A real number, at least 1; typically within a factor of 2 of the exact one.
+ * coefficient > 0, 0 < tolerance < 1. */
+ZCMOE_API zcmoe_status zcmoe_theory_breakdown_estimate(double coefficient, double c4, double kappa,
+                                                       double tolerance, double* num_segments);
+
+/* What a lambda that is not the optimal one costs at equal m: *ratio = E / E* = integral of lambda*^3
+ * / lambda^2, lambda = problem->point_density; *second_order = 1 + 3 integral of lambda* e^2, e =
+ * lambda / lambda* - 1, its expansion: errors of an estimated density are of second order. Guaranteed
+ * without any integral: mixture with share eta of uniform <= (1 - eta)^-2. Either output may be NULL.
+ * second_order is infinite (and no error) where lambda* vanishes and lambda does not so fast that
+ * the integral diverges. Reads density, slope, point_density. */
+ZCMOE_API zcmoe_status zcmoe_theory_robustness(const zcmoe_theory_problem* problem, double* ratio,
+                                               double* second_order);
+
+/* -------------------------------------------------- exact errors of a table */
+
+/* Per segment, each array [num_segments] or NULL: not wanted. */
+typedef struct zcmoe_theory_cells {
+  double* probabilities; /* P_i, sum 1 over the table */
+  double* means;         /* c_i = E[b | A_i]; b at the centre where P_i = 0 */
+  double* variances;     /* v_i = Var(y | A_i) = mean of sigma^2 + Var(b | A_i); 0 where P_i = 0 */
+  double* errors;        /* integral over A_i of p (b - constant)^2 */
+} zcmoe_theory_cells;
+#define ZCMOE_THEORY_CELLS_INIT \
+  { NULL, NULL, NULL, NULL }
+
+typedef struct zcmoe_theory_totals {
+  double error;      /* E_app: sum of errors */
+  double mean;       /* E b */
+  double variance;   /* Var b = error of the conditional means + variance of the means */
+  double noise;      /* E sigma^2(x) */
+} zcmoe_theory_totals;
+
+/* The exact approximation error of the table with edges[num_segments + 1] inside [lo, hi], no
+ * asymptotics: sum_i integral over A_i of p (b - constant_i)^2, in the centred form, which keeps its
+ * digits where differences of integrals of b^2 lose them (relative 1e-13, or 1e-16 |b| / (range of b
+ * in a segment) if that is more). Constants: constants[num_segments] if not NULL (then rule is
+ * ZCMOE_CONSTANT_MEAN), else by rule the conditional means or b at the centres. p is normalised over
+ * the table: inputs outside are taken not to occur. Segments with P_i = 0 add 0. Reads density,
+ * regression, noise_variance. cells and totals may be NULL. Cost: 15 evaluations of each function a
+ * segment, more in segments that do not resolve b or p. Source: law of total variance;
+ * Gauss-Kronrod quadrature. */
+ZCMOE_API zcmoe_status zcmoe_theory_approximation(const zcmoe_theory_problem* problem,
+                                                  const double* edges, int64_t num_segments,
+                                                  zcmoe_constant_rule rule,
+                                                  const double* constants,
+                                                  const zcmoe_theory_cells* cells,
+                                                  zcmoe_theory_totals* totals);
+
+/* -------------------------------------------------- learning the constants */
+
+/* h(n, P) = E[1/N; N > 0], N ~ Binomial(n, P): what the variance of a learned mean is multiplied by.
+ * n >= 0, 0 <= P <= 1. Relative error below 1e-12 for every n and P (P taken as the double it is):
+ * n P < 200: the binomial sum, normalised, outwards from its mode, at most about 500 terms; the
+ * Poisson limit is its limit and needs no case of its own; above: the factorial series sum_k (k-1)!
+ * / ((n+1) ... (n+k) P^k), whose remainder is below e^-200. Source: Gyorfi, Kohler, Krzyzak & Walk
+ * 2002, lemma 4.1, gives the bound 2 / (n P); the sharp one is 1.2953 / (n P). */
+ZCMOE_API zcmoe_status zcmoe_theory_mean_reciprocal(int64_t n, double probability, double* value);
+
+typedef struct zcmoe_theory_estimation_result {
+  double error;       /* E_est = variance + fallback */
+  double variance;    /* sum_i P_i v_i h(n, P_i); under shrinkage the part with N_i > 0 */
+  double fallback;    /* sum_i P_i (1 - P_i)^n b_i, b_i = E (fallback - c_i)^2 given N_i = 0 */
+  double empty_share; /* sum_i P_i (1 - P_i)^n: chance that an input lands in an empty segment */
+  double leading;     /* (1/n) sum_i v_i: the law m/n, reached when every n P_i is large */
+} zcmoe_theory_estimation_result;
+
+/* The expected estimation error of constants learned from n independent samples, exactly:
+ *   E_est = sum_i P_i { v_i h(n, P_i) + (1 - P_i)^n b_i }                                      (5.1)
+ * for what zcmoe_fit_finish answers in empty segments (empty_policy, empty_value and shrinkage of
+ * options; NULL: the nearest segment):
+ *   VALUE g:      b_i = (g - c_i)^2.
+ *   GLOBAL_MEAN:  b_i = (mean of the others - c_i)^2 + their variance / n.
+ *   NEAREST:      the sum over the segment j that is nearest of those with samples, of P(all nearer
+ *                 ones are empty, N_j > 0) and E[(c^_j - c_i)^2 | ...]; reads edges.
+ *   PARENT:       likewise over the growing aligned blocks.
+ *   shrinkage k:  E over N_i of the error of (N mean + k g) / (N + k), g = empty_value under VALUE,
+ *                 else the mean of all samples, whose dependence on the segment's own is counted.
+ * n >= 1; probabilities sum to 1 within 1e-6; variances >= 0; edges [num_segments + 1] may be NULL
+ * unless the policy is NEAREST; segment_errors [num_segments] receives E(learned - c_i)^2, NULL: not
+ * wanted. INVALID_ARGUMENT also for ZCMOE_EMPTY_NAN without shrinkage: a NaN has no error. Cost: O(m),
+ * NEAREST O(m (1 + segments that hold 50/n of the mass)), PARENT O(m log m). Relative accuracy 1e-11.
+ * Valid for any n, m and P; assumes the table was not learned from the same samples. */
+ZCMOE_API zcmoe_status zcmoe_theory_estimation(int64_t n, const double* edges,
+                                               const double* probabilities, const double* means,
+                                               const double* variances, int64_t num_segments,
+                                               const zcmoe_model_options* options,
+                                               double* segment_errors,
+                                               zcmoe_theory_estimation_result* result);
+
+/* One point of the curve risk(m). */
+typedef struct zcmoe_theory_risk_point {
+  int64_t num_segments; /* asked for */
+  int64_t num_built;    /* distinct segments */
+  double noise;         /* E sigma^2 */
+  double approximation; /* E_app, exact */
+  double estimation;    /* E_est, exact */
+  double risk;          /* their sum: expected squared error on a new sample */
+  double empty_share;   /* as above */
+} zcmoe_theory_risk_point;
+
+/* The exact expected risk of a table of num_segments[k] segments learned from n samples, for each k
+ * < num_points. options: policies, as above. Reads density, regression, noise, slope for OPTIMAL,
+ * point_density if asked for. Cost: each point a compander, zcmoe_theory_approximation and
+ * zcmoe_theory_estimation. */
+ZCMOE_API zcmoe_status zcmoe_theory_risk_curve(const zcmoe_theory_problem* problem,
+                                               zcmoe_theory_segmentation segmentation, int64_t n,
+                                               const zcmoe_model_options* options,
+                                               const int64_t* num_segments, int64_t num_points,
+                                               zcmoe_theory_risk_point* points);
+
+/* With probability >= 1 - delta, sum_i P_i (learned - c_i)^2 <= *bound = (4 B^2 m / n) ln(4 m /
+ * delta), for |y| <= B = max_abs_target, once n >= *samples_needed = 8 ln(2 m / delta) / min P (then
+ * no segment is likely to hold fewer than half its share; below it *bound is infinity). 0 < delta < 1,
+ * 0 < min_probability <= 1/m. Source: Chernoff, Hoeffding and union bounds; conservative by an order
+ * of magnitude. */
+ZCMOE_API zcmoe_status zcmoe_theory_bounded_tail(int64_t n, int64_t num_segments,
+                                                 double min_probability, double max_abs_target,
+                                                 double delta, double* bound,
+                                                 double* samples_needed);
+
+/* With probability >= 1 - delta, given the counts N_i, sum_i P_i (learned - c_i)^2 <= S1 + 2 sqrt(t
+ * S2) + 2 t max w_i, w_i = P_i v_i / N_i, S1 and S2 the sums of w_i and w_i^2, t = ln(1/delta), for
+ * Gaussian scatter inside the segments. Counts >= 1 wherever P_i v_i > 0. 0 < delta < 1. Source:
+ * Laurent & Massart 2000, lemma 1. Cost O(m). */
+ZCMOE_API zcmoe_status zcmoe_theory_gaussian_tail(const double* probabilities,
+                                                  const double* variances, const int64_t* counts,
+                                                  int64_t num_segments, double delta,
+                                                  double* bound);
+
+/* ------------------------------------------------------------- choosing m */
+
+/* The m that minimises A m^(-2/d) + B m / n: *num_segments = (2 A n / (d B))^(d/(d+2)), a real
+ * number, *excess = (1 + d/2) B m / n, the excess risk there. approximation = A >= 0 (one dimension:
+ * coefficient / 12), variance = B > 0 (about sigma^2), d = dimension >= 1. d = 1: m = (2 A n /
+ * sigma^2)^(1/3). A better lambda divides both by (U / O)^(1/3). Valid where the high-rate form is,
+ * and n / m is at least about 10. Either output may be NULL. Source: Dar 2025, section 6; rate as
+ * Stone 1982. */
+ZCMOE_API zcmoe_status zcmoe_theory_optimum(double approximation, double variance, double n,
+                                            int32_t dimension, double* num_segments,
+                                            double* excess);
+
+/* By what the excess risk is multiplied with r times the best number of segments: (d/2 r^(-2/d) + r)
+ * / (d/2 + 1); d = 1: (r^-2 + 2 r) / 3. ratio = r > 0. Too many is the cheaper mistake. */
+ZCMOE_API zcmoe_status zcmoe_theory_flatness(double ratio, int32_t dimension, double* factor);
+
+/* Segments per unit length that minimise approximation and estimation error together when the noise
+ * varies: Lambda*(x) = (n p b'^2 / (6 sigma^2(x)))^(1/3); *num_segments = integral of Lambda*, a real
+ * number, *excess = 3/(2n) integral of sigma^2 Lambda*. n >= 1. Either output may be NULL. NUMERIC if
+ * sigma^2 is zero where p b' is not. Reads density, slope, noise. High-rate form. Source: pointwise
+ * minimum of p b'^2 / (12 Lambda^2) + sigma^2 Lambda / n. */
+ZCMOE_API zcmoe_status zcmoe_theory_noise_adaptive(const zcmoe_theory_problem* problem, int64_t n,
+                                                   double* num_segments, double* excess);
+
+/* The table of num_segments segments with lambda = (p b'^2 / sigma^2)^(1/3), normalised; buffers and
+ * *num_built as zcmoe_segment_density. */
+ZCMOE_API zcmoe_status zcmoe_theory_noise_adaptive_edges(const zcmoe_theory_problem* problem,
+                                                         int64_t num_segments, double* edges,
+                                                         int64_t* num_built);
+
+/* -------------------------------------------------------- from data alone */
+
+/* A fitted table: arrays [num_segments] as zcmoe_model_info gives them (of a model without weights
+ * and shrinkage, whose constants are the means). means[i] is not read where counts[i] is 0, nor
+ * variances[i] (of the samples, divisor N - 1) where it is below 2. */
+typedef struct zcmoe_theory_table {
+  const int64_t* counts;
+  const double* means;
+  const double* variances;
+  const double* edges; /* [num_segments + 1]; NULL where the empty policy is not NEAREST */
+  int64_t num_segments;
+} zcmoe_theory_table;
+
+typedef struct zcmoe_theory_statistics {
+  int64_t num_rows;      /* n */
+  int64_t num_nonempty;  /* m+ */
+  int64_t num_singletons;
+  double rss;            /* sum of squared residuals */
+  double within;         /* V = sum N_i s_i^2 / sum N_i over N_i >= 2: mean sigma^2 + E_app(m);
+                            exactly if no segment has one row. NaN if none has two */
+  double risk;           /* V + (1/n) sum s_i^2 over N_i >= 2: direct estimate of the risk */
+  double leave_one_out;  /* mean squared error when each row is answered by the others, singletons
+                            by the empty policy: mean = exact risk with n - 1 rows. NaN if n < 2 */
+  double gcv;            /* n rss / (n - m+)^2 (Craven & Wahba 1979); infinity if n = m+ */
+  double mallows;        /* rss / n + 2 sigma^2 m+ / n (Mallows 1973) */
+} zcmoe_theory_statistics;
+
+/* The statistics by which a number of segments is chosen. options: what answers for a row that is
+ * alone in its segment; NULL: the nearest other. noise = sigma^2 >= 0 is used by mallows alone. All
+ * assume a segmentation that was not learned from the same targets. Exact closed forms, no refit:
+ * sum of (N/(N-1))^2 SSE_i over N_i >= 2, (y - fallback)^2 over singletons. DATA if there is no row;
+ * INVALID_ARGUMENT for counts < 0, NaN where a number is needed, ZCMOE_EMPTY_NAN when a singleton
+ * needs an answer. Cost O(m), PARENT O(singletons m) at worst. Source: Allen 1974. */
+ZCMOE_API zcmoe_status zcmoe_theory_table_statistics(const zcmoe_theory_table* table,
+                                                     const zcmoe_model_options* options,
+                                                     double noise,
+                                                     zcmoe_theory_statistics* statistics);
+
+/* Noise variance from first differences: sum (y_{i+1} - y_i)^2 / (2 (n - 1)), targets[n] in order of
+ * their inputs, finite, n >= 2. Its excess over sigma^2 is of order (range of b / n)^2. Cost O(n).
+ * Source: Rice 1984. */
+ZCMOE_API zcmoe_status zcmoe_theory_rice(const double* targets, int64_t n, double* noise);
+
+/* sigma^2 and A of V_m = sigma^2 + A / m^2, with standard errors. */
+typedef struct zcmoe_theory_fit {
+  double approximation;       /* A; may come out negative */
+  double noise;               /* sigma^2 */
+  double approximation_error; /* standard error of A, from the noise and n */
+  double noise_error;         /* standard error of sigma^2 */
+  int64_t num_levels;         /* tables used */
+} zcmoe_theory_fit;
+
+/* From two nested tables of m and 2m segments: A = 4/3 m^2 (V_m - V_2m), sigma^2 = (4 V_2m - V_m) /
+ * 3; standard error of A 4/3 m^2 sqrt(3 sigma^2 A / (m^2 n) + 2 sigma^4 m / n^2), which grows with
+ * m: use the smallest m that passes the ratio test. within_m, within_2m: `within` of the tables.
+ * n >= 1. */
+ZCMOE_API zcmoe_status zcmoe_theory_richardson(int64_t m, double within_m, double within_2m,
+                                               int64_t n, zcmoe_theory_fit* fit);
+
+/* Least squares of V on 1 and m^-2 over the tables with 6 <= m <= n / 8 (all are of equal weight).
+ * num_segments[num_levels], within[num_levels], n >= 1. DATA if fewer than two distinct m are left.
+ * Standard errors: the noise of V_m, sqrt(2 sigma^4 / n), common to nested tables, for sigma^2; that
+ * of the differences of V for A. */
+ZCMOE_API zcmoe_status zcmoe_theory_parametric_fit(const int64_t* num_segments,
+                                                   const double* within, int64_t num_levels,
+                                                   int64_t n, zcmoe_theory_fit* fit);
+
+typedef int32_t zcmoe_theory_verdict;
+enum {
+  ZCMOE_THEORY_UNINFORMATIVE = 0, /* too few samples to tell at this m */
+  ZCMOE_THEORY_HOLDS = 1,         /* the high-rate form holds within 5 % as far as can be seen */
+  ZCMOE_THEORY_FAILS = 2          /* it does not: m too small, or b jumps (ratio near 2) */
+};
+typedef struct zcmoe_theory_ratio {
+  double ratio;          /* rho = (V_m - V_2m) / (V_2m - V_4m): 4 at high rate, 2 at a jump */
+  double standard_error; /* of rho; infinity if it cannot be told */
+  double gap;            /* gap(m) that rho means: (rho / 4 - 1) 16/15 */
+  zcmoe_theory_verdict verdict; /* |rho/4 - 1| against 0.047 (gap 5 %), 2 standard errors allowed;
+                                   informative if the standard error of rho / 4 is below 0.15 */
+} zcmoe_theory_ratio;
+
+/* Whether the high-rate form may be used at m, from nested tables of m, 2m, 4m segments and n rows.
+ * The standard error of rho / 4 is about 5 m sigma / sqrt(A n): informative for n of 10^3 m^2
+ * sigma^2 / A and more. */
+ZCMOE_API zcmoe_status zcmoe_theory_ratio_test(int64_t m, double within_m, double within_2m,
+                                               double within_4m, int64_t n,
+                                               zcmoe_theory_ratio* ratio);
+
+typedef int32_t zcmoe_theory_method;
+enum {
+  ZCMOE_THEORY_PARAMETRIC = 0,   /* m from A and sigma^2 */
+  ZCMOE_THEORY_LEAVE_ONE_OUT = 1 /* the table with the least leave-one-out error */
+};
+typedef struct zcmoe_theory_recommendation {
+  int64_t num_segments;    /* recommended m */
+  double lower;            /* 95 % interval of the best m by the parametric form; with */
+  double upper;            /* LEAVE_ONE_OUT the tables within one standard error of the least */
+  double excess;           /* predicted excess risk at num_segments */
+  double risk;             /* predicted risk there: sigma^2 + excess */
+  zcmoe_theory_fit fit;    /* A, sigma^2 */
+  zcmoe_theory_ratio test; /* the ratio test that decided; ratio NaN if no three tables nest */
+  int64_t tested_segments; /* its m; 0: none */
+  int64_t best_level;      /* index of the table with the least leave-one-out error */
+  zcmoe_theory_method method;
+  int32_t reserved;
+} zcmoe_theory_recommendation;
+
+/* How many segments to take, from tables of one sample at several m (m, 2m, 4m, ... of one family:
+ * one fine fit merged gives them all). The parametric form with the tables from the smallest m on
+ * that passes the ratio test; also if no test is informative; leave-one-out if every informative
+ * test fails (jumps), or fewer than two tables have 6 <= m <= n / 8, or A comes out negative with
+ * significance. num_segments rises strictly over the levels; all tables have the same number of
+ * rows. options as zcmoe_theory_table_statistics. Cost: the statistics of each table. */
+ZCMOE_API zcmoe_status zcmoe_theory_recommend(const zcmoe_theory_table* tables, int64_t num_tables,
+                                              const zcmoe_model_options* options,
+                                              zcmoe_theory_recommendation* recommendation);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
