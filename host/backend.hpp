@@ -109,7 +109,7 @@ class backend {
                          slot_summary* summaries, zcmoe_stream stream) = 0;
 };
 
-/// An engine's memory block, zeroed; freed on the stream it was last given.
+/// An engine's memory block, zeroed; allocated and freed on the stream it was made with.
 class engine_buffer {
  public:
   engine_buffer() = default;
@@ -126,6 +126,8 @@ class engine_buffer {
   ~engine_buffer() {
     if (data_ != nullptr) owner_->deallocate(data_, bytes_, stream_);
   }
+  /// For blocks that are kept: the stream may be gone by the time they are freed.
+  void outlive_stream() { stream_ = nullptr; }
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
 

@@ -10,6 +10,9 @@
 
 #include <zcmoe/zcmoe.h>
 
+#include <tbb/version.h>
+
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -44,9 +47,11 @@ byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, std::in
                   std::int64_t n) {
   const std::int64_t size = detail::size_of(dtype);
   constexpr std::int64_t limit = std::numeric_limits<std::int64_t>::max() / 2;
-  const std::int64_t distance = stride < 0 ? -(stride + 1) + 1 : stride;
-  ZCMOE_EXPECTS(stride >= -limit && (n <= 1 || distance <= limit / size / (n - 1)), name,
-                ".stride=", stride, " with n=", n, " spans more than ", limit, " bytes");
+  ZCMOE_EXPECTS(stride >= -limit / size && stride <= limit / size, name, ".stride=", stride,
+                " spans more than ", limit, " bytes");
+  const std::int64_t distance = stride < 0 ? -stride : stride;
+  ZCMOE_EXPECTS(n <= 1 || distance <= limit / size / (n - 1), name, ".stride=", stride,
+                " with n=", n, " spans more than ", limit, " bytes");
   const auto address = reinterpret_cast<std::uintptr_t>(data);
   const auto reach = static_cast<std::uintptr_t>((n - 1) * distance * size);
   return stride < 0 ? byte_span{address - reach, address + static_cast<std::uintptr_t>(size)}
@@ -100,18 +105,31 @@ void check_output(const checked_output& checked, std::int64_t n, zcmoe_dtype fir
   check_data(checked.name, output.data, output.dtype, output.stride, n);
 }
 
+/// One array of a call: its name, bytes and steps.
+struct named_array {
+  const char* name;
+  byte_span span;
+  std::int64_t step;  // bytes from one element to the next; 0 for a single element
+  std::int64_t size;
+};
+
+named_array named(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
+                  std::int64_t n) {
+  const std::int64_t size = detail::size_of(dtype);
+  return {name, span_of(name, data, dtype, stride, n), n <= 1 ? 0 : stride * size, size};
+}
+
 /// Whether two strided arrays share a byte. Columns of one table, equal strides and different
 /// offsets, do not.
-bool overlap(const byte_span& a, std::int64_t a_stride, std::int64_t a_size, const byte_span& b,
-             std::int64_t b_stride, std::int64_t b_size) {
-  if (a.last <= b.first || b.last <= a.first) return false;
-  const std::int64_t a_step = std::abs(a_stride) * a_size;
-  if (a_step == 0 || a_step != std::abs(b_stride) * b_size) return true;
-  const auto step = static_cast<std::uintptr_t>(a_step);
-  const std::uintptr_t distance =
-      a.first <= b.first ? (b.first - a.first) % step : (step - (a.first - b.first) % step) % step;
-  const bool apart = distance >= static_cast<std::uintptr_t>(a_size) &&
-                     distance + static_cast<std::uintptr_t>(b_size) <= step;
+bool overlap(const named_array& a, const named_array& b) {
+  if (a.span.last <= b.span.first || b.span.last <= a.span.first) return false;
+  if (a.step == 0 || std::abs(a.step) != std::abs(b.step)) return true;
+  const auto step = static_cast<std::uintptr_t>(std::abs(a.step));
+  const std::uintptr_t distance = a.span.first <= b.span.first
+                                      ? (b.span.first - a.span.first) % step
+                                      : (step - (a.span.first - b.span.first) % step) % step;
+  const bool apart = distance >= static_cast<std::uintptr_t>(a.size) &&
+                     distance + static_cast<std::uintptr_t>(b.size) <= step;
   return !apart;
 }
 
@@ -130,24 +148,25 @@ void check_predict(const zcmoe_array& x, std::int64_t n, const zcmoe_predict_out
   ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(outputs.report) % alignof(zcmoe_report) == 0,
                 "outputs->report is not aligned to ", alignof(zcmoe_report), " bytes");
 
-  const auto span = [n](const checked_output& checked) {
-    return span_of(checked.name, checked.output->data, checked.output->dtype,
-                   checked.output->stride, n);
-  };
-  const byte_span x_span = span_of("x", x.data, x.dtype, x.stride, n);
-  const std::int64_t x_size = detail::size_of(x.dtype);
-  for (const checked_output& a : all) {
-    if (a.output->data == nullptr) continue;
-    const std::int64_t a_size = detail::size_of(a.output->dtype);
-    const bool in_place =
-        a.output->data == x.data && a_size == x_size && a.output->stride == x.stride;
-    ZCMOE_EXPECTS(in_place || !overlap(span(a), a.output->stride, a_size, x_span, x.stride, x_size),
-                  a.name, " overlaps x: only the same data, element size and stride may be shared");
-    for (const checked_output* b = &a + 1; b != all + 5; ++b) {
-      if (b->output->data == nullptr) continue;
-      ZCMOE_EXPECTS(!overlap(span(a), a.output->stride, a_size, span(*b), b->output->stride,
-                             detail::size_of(b->output->dtype)),
-                    a.name, " overlaps ", b->name);
+  const named_array input = named("x", x.data, x.dtype, x.stride, n);
+  std::vector<named_array> written;
+  if (outputs.report != nullptr) {
+    const auto address = reinterpret_cast<std::uintptr_t>(outputs.report);
+    written.push_back({"outputs->report", {address, address + sizeof(zcmoe_report)}, 0, 0});
+  }
+  for (const checked_output& checked : all) {
+    const zcmoe_output& output = *checked.output;
+    if (output.data == nullptr) continue;
+    written.push_back(named(checked.name, output.data, output.dtype, output.stride, n));
+  }
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    const named_array& a = written[i];
+    const bool in_place = a.span.first == input.span.first && a.size == input.size &&
+                          a.step == input.step && a.span.last == input.span.last;
+    ZCMOE_EXPECTS(in_place || !overlap(a, input), a.name,
+                  " overlaps x: only the same data, element size and stride may be shared");
+    for (std::size_t k = i + 1; k < written.size(); ++k) {
+      ZCMOE_EXPECTS(!overlap(a, written[k]), a.name, " overlaps ", written[k].name);
     }
   }
 }
@@ -170,15 +189,15 @@ void check_add(const detail::fit& fit, const zcmoe_array& x, const zcmoe_array& 
   }
 }
 
-/// Copies what fits the caller's older struct; the info structs only grow at the end.
+/// Fills the caller's struct as far as both know it: it may be of an older or a newer version.
 template <class Info>
 void write_info(Info* to, Info from, const char* name) {
   ZCMOE_EXPECTS(to != nullptr, name, " is null");
   const std::size_t size = to->struct_size;
-  ZCMOE_EXPECTS(size >= sizeof(std::size_t) && size <= sizeof(Info), name, "->struct_size=", size,
-                " is not in ", sizeof(std::size_t), "..", sizeof(Info), "; initialise the struct");
+  ZCMOE_EXPECTS(size >= sizeof(std::size_t), name, "->struct_size=", size, " is less than ",
+                sizeof(std::size_t), "; initialise the struct");
   from.struct_size = size;
-  std::memcpy(static_cast<void*>(to), &from, size);
+  std::memcpy(static_cast<void*>(to), &from, std::min(size, sizeof(Info)));
 }
 
 std::shared_ptr<detail::backend> make_engine(const zcmoe_context_options& options) {
@@ -205,7 +224,8 @@ extern "C" const char* zcmoe_version(void) {
 extern "C" const char* zcmoe_build_info(void) {
   try {
     static const std::string info = std::string("zcmoe ") + zcmoe_version() + "; compiler " +
-                                    ZCMOE_BUILD_COMPILER + "; flags " + ZCMOE_BUILD_FLAGS + "; " +
+                                    ZCMOE_BUILD_COMPILER + "; flags " + ZCMOE_BUILD_FLAGS +
+                                    "; tbb " + TBB_runtime_version() + "; " +
                                     detail::cuda_build_info();
     return info.c_str();
   } catch (...) {
@@ -288,7 +308,8 @@ extern "C" zcmoe_status zcmoe_model_create(zcmoe_context* context, const double*
         read_options(options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "options"));
     auto made = std::make_unique<zcmoe_model>();
     made->model = std::make_unique<detail::model>(
-        context->engine, detail::model_data_of(edges, constants, num_segments, policies), policies);
+        context->engine, detail::model_data_of(edges, constants, num_segments, policies), policies,
+        nullptr);
     *model = made.release();
   });
 }

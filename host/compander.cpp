@@ -12,6 +12,7 @@
 //
 // Sources: Panter & Dite 1951; Dar 2025, theorem 3; adaptive Gauss quadrature, Davis & Rabinowitz
 // 1984, ch. 6.
+#include "compensated_sum.hpp"
 #include "error.hpp"
 #include "segmentation.hpp"
 
@@ -124,18 +125,6 @@ struct panel {
   double integral;
   double error;  // tail of the series: bounds the error of the integral, and of G inside the panel
   bool refinable;
-};
-
-/// Adds without losing the low half (Neumaier).
-struct compensated_sum {
-  double high = 0.0;
-  double low = 0.0;
-  void add(double x) {
-    const double sum = high + x;
-    low += std::abs(high) >= std::abs(x) ? (high - sum) + x : (x - sum) + high;
-    high = sum;
-  }
-  double value() const { return high + low; }
 };
 
 /// The integral of |shape|, tabulated. The sign of shape only helps to find zeros: where it

@@ -22,8 +22,6 @@ constexpr std::int64_t rows_per_task = 1 << 16;  // below this a thread costs mo
 constexpr std::size_t alignment = 256;
 constexpr std::size_t private_bytes = std::size_t{1} << 30;  // bound on the extra tables of one add
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
-
 // ----------------------------------------------------------------- predict
 
 struct predict_counts {
@@ -100,8 +98,9 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
       : alloc_(options.alloc),
         free_(options.free),
         user_(options.user),
-        num_threads_(options.num_threads != 0 ? options.num_threads
-                                              : tbb::info::default_concurrency()),
+        num_parts_(options.num_threads != 0 ? options.num_threads
+                                            : tbb::info::default_concurrency()),
+        num_threads_(std::min(num_parts_, tbb::info::default_concurrency())),
         arena_(num_threads_) {}
 
   zcmoe_engine engine() const override { return ZCMOE_ENGINE_CPU; }
@@ -118,6 +117,11 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     void* pointer = nullptr;
     if (alloc_ != nullptr) {
       pointer = alloc_(user_, bytes, alignment, nullptr);
+      if (reinterpret_cast<std::uintptr_t>(pointer) % alignment != 0) {
+        free_(user_, pointer, bytes, alignment, nullptr);
+        fail(ZCMOE_ERR_INVALID_ARGUMENT, "options->alloc answered ", pointer,
+             ", which is not aligned to ", alignment, " bytes");
+      }
       if (pointer != nullptr) std::memset(pointer, 0, bytes);
     } else {
       // calloc leaves large blocks to the kernel's zero pages: planes that no value reaches never
@@ -230,9 +234,12 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     // Every thread sums into a state of its own, thread 0 into the fit's; all memory is there
     // before the first row, so nothing can fail half-way.
     const std::size_t state_bytes = job.layout.bytes();
-    std::int64_t threads = std::min<std::int64_t>(num_threads_, ceil_div(job.n, rows_per_task));
-    threads =
-        std::min<std::int64_t>(threads, static_cast<std::int64_t>(1 + private_bytes / state_bytes));
+    // A further state costs its bytes and a pass over them: worth it only where its rows outweigh
+    // that.
+    const std::int64_t least_rows =
+        std::max(rows_per_task, static_cast<std::int64_t>(state_bytes / sizeof(std::int64_t) / 8));
+    std::int64_t threads = std::min<std::int64_t>(num_parts_, job.n / least_rows);
+    threads = std::min(threads, static_cast<std::int64_t>(1 + private_bytes / state_bytes));
     threads = std::max<std::int64_t>(threads, 1);
     std::vector<engine_buffer> own;
     std::vector<fit_counts> counts(static_cast<std::size_t>(threads));
@@ -327,7 +334,8 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   zcmoe_alloc_fn alloc_;
   zcmoe_free_fn free_;
   void* user_;
-  int num_threads_;
+  int num_parts_;    // states that rows are summed into: as many as threads were asked for
+  int num_threads_;  // no more than there are cores: TBB would complain on stderr
   mutable tbb::task_arena arena_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <zcmoe/zcmoe.h>
 
+#include <locale>
 #include <new>
 #include <sstream>
 #include <stdexcept>
@@ -29,6 +30,7 @@ std::string text(const Args&... args) {
   std::ostringstream out;
   out.exceptions(
       std::ios_base::badbit);  // else running out of memory would silently shorten the text
+  out.imbue(std::locale::classic());
   out.precision(17);
   (out << ... << args);
   return out.str();

@@ -34,11 +34,17 @@ void check_options(const zcmoe_fit_options& options) {
   ZCMOE_EXPECTS(options.reserved == 0, "fit_options->reserved=", options.reserved, " is not 0");
 }
 
-bool same_policies(const model_policies& a, const model_policies& b) {
-  return a.options.closed_side == b.options.closed_side &&
-         a.options.include_outer_edge == b.options.include_outer_edge &&
-         a.options.nan_policy == b.options.nan_policy &&
-         a.options.range_policy == b.options.range_policy;
+/// What decides which rows go where and what becomes of them; names and determinism may differ.
+bool same_policies(const fit& a, const fit& b) {
+  const auto same = [](double x, double y) { return x == y || (x != x && y != y); };
+  const zcmoe_model_options& p = a.policies().options;
+  const zcmoe_model_options& q = b.policies().options;
+  return p.closed_side == q.closed_side && p.include_outer_edge == q.include_outer_edge &&
+         p.nan_policy == q.nan_policy && p.range_policy == q.range_policy &&
+         p.empty_policy == q.empty_policy && same(p.nan_value, q.nan_value) &&
+         same(p.range_value, q.range_value) && same(p.empty_value, q.empty_value) &&
+         same(p.shrinkage, q.shrinkage) && a.options().nan_inputs == b.options().nan_inputs &&
+         a.options().nonfinite_targets == b.options().nonfinite_targets;
 }
 
 }  // namespace
@@ -62,6 +68,7 @@ fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_polic
       policies_(std::move(policies)),
       options_(options) {
   check_options(options_);
+  for (double& edge : edges_) edge += 0.0;  // -0.0 is 0.0: equal tables, equal bytes
   layout_ = layout_of(edges_, options_);
   check_edges(edges_.data(), layout_.num_segments);
   engine_edges_ = engine_buffer(engine_, edges_.size() * sizeof(double), nullptr);
@@ -110,9 +117,10 @@ void fit::merge(const fit& source, zcmoe_stream stream) {
     fail(ZCMOE_ERR_INCOMPATIBLE, "source weighted=", source.layout_.weighted,
          ", fit weighted=", layout_.weighted);
   }
-  if (!same_policies(policies_, source.policies_)) {
+  if (!same_policies(*this, source)) {
     fail(ZCMOE_ERR_INCOMPATIBLE,
-         "source and fit differ in closed_side, include_outer_edge, nan_policy or range_policy");
+         "source and fit differ in a policy: closed_side, include_outer_edge, nan_, range_ or "
+         "empty_policy or their values, shrinkage, nan_inputs or nonfinite_targets");
   }
   auto* const to = static_cast<std::int64_t*>(state_.data());
   if (engine_ == source.engine_ ||
@@ -162,7 +170,7 @@ std::unique_ptr<model> fit::finish(zcmoe_stream stream) const {
                      stream);
   return std::make_unique<model>(
       engine_, model_data_of(edges_, policies_, summaries, layout_.target_dtype, layout_.weighted),
-      policies_);
+      policies_, stream);
 }
 
 host_state fit::download(zcmoe_stream stream) const {

@@ -2,6 +2,7 @@
 #include "model.hpp"
 
 #include "array.hpp"
+#include "compensated_sum.hpp"
 #include "segmentation.hpp"
 
 #include <cmath>
@@ -10,34 +11,28 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Sum of products without the rounding of a plain loop (Neumaier 1974); order fixed by the caller.
-class compensated_sum {
- public:
-  void add(double term) {
-    const double total = sum_ + term;
-    correction_ += std::abs(sum_) >= std::abs(term) ? (sum_ - total) + term : (term - total) + sum_;
-    sum_ = total;
-  }
-  double value() const { return sum_ + correction_; }
-
- private:
-  double sum_ = 0.0;
-  double correction_ = 0.0;
-};
-
 /// Weighted mean of the constants of slots [first, last) that have samples; NaN if none has.
+/// Weights are taken relative to the largest, so that their sum cannot overflow; where even single
+/// sums of weights have, rows count equally.
 double mean_over(const model_data& data, std::size_t first, std::size_t last) {
-  // Shares of the weight, not products w * mean: neither can overflow.
+  double largest = 0.0;
+  for (std::size_t i = first; i < last; ++i) largest = std::max(largest, data.weights[i]);
+  const auto weight_of = [&](std::size_t i) {
+    return std::isinf(largest) ? static_cast<double>(data.counts[i]) : data.weights[i] / largest;
+  };
   compensated_sum weight;
-  for (std::size_t i = first; i < last; ++i) weight.add(data.weights[i]);
-  compensated_sum mean;
   bool any = false;
   for (std::size_t i = first; i < last; ++i) {
     if (data.counts[i] == 0) continue;
     any = true;
-    mean.add(data.constants[i] * (data.weights[i] / weight.value()));
+    weight.add(weight_of(i));
   }
-  return any ? mean.value() : quiet_nan();
+  if (!any) return quiet_nan();
+  compensated_sum mean;
+  for (std::size_t i = first; i < last; ++i) {
+    if (data.counts[i] != 0) mean.add(data.constants[i] * (weight_of(i) / weight.value()));
+  }
+  return mean.value();
 }
 
 /// For each empty segment the constant of the nearest one with samples; NaN if there is none.
@@ -214,7 +209,9 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
   if (options.shrinkage > 0.0) {
     for (std::size_t i = 0; i < slots; ++i) {
       if (data.counts[i] == 0) continue;
-      const double share = data.weights[i] / (data.weights[i] + options.shrinkage);
+      const double share = std::isinf(data.weights[i])
+                               ? 1.0
+                               : data.weights[i] / (data.weights[i] + options.shrinkage);
       data.constants[i] = data.constants[i] * share + target * (1.0 - share);
       data.standard_errors[i] *= share;
     }
@@ -247,8 +244,10 @@ model_data model_data_of(const double* edges, const double* constants, std::int6
   return data;
 }
 
-model::model(std::shared_ptr<backend> engine, model_data data, model_policies policies)
+model::model(std::shared_ptr<backend> engine, model_data data, model_policies policies,
+             zcmoe_stream stream)
     : engine_(std::move(engine)), data_(std::move(data)), policies_(std::move(policies)) {
+  for (double& edge : data_.edges) edge += 0.0;  // -0.0 is 0.0, in files too
   const std::int64_t m = data_.num_segments();
   ZCMOE_EXPECTS(m >= 1 && m <= ZCMOE_MAX_SEGMENTS, "num_segments=", m, " is not in 1..",
                 ZCMOE_MAX_SEGMENTS);
@@ -279,7 +278,7 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   const auto edges = static_cast<std::size_t>(m) + 1;
   std::vector<unsigned char> image((edges + 4 * slots) * sizeof(double) +
                                    3 * slots * sizeof(float));
-  tables_ = engine_buffer(engine_, image.size(), nullptr);
+  tables_ = engine_buffer(engine_, image.size(), stream);
   std::size_t offset = 0;
   const auto place = [&](const auto* values, std::size_t count) {
     using value = std::remove_reference_t<decltype(*values)>;
@@ -299,7 +298,8 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   view_.constants_f32 = place(narrow(data_.constants).data(), slots);
   view_.standard_errors_f32 = place(narrow(data_.standard_errors).data(), slots);
   variances_f32_ = place(narrow(data_.variances).data(), slots);
-  engine_->upload(tables_.data(), image.data(), image.size(), nullptr);
+  engine_->upload(tables_.data(), image.data(), image.size(), stream);
+  tables_.outlive_stream();
   view_.num_segments = m;
   view_.closed_side = policies_.options.closed_side;
   view_.include_outer_edge = policies_.options.include_outer_edge;

@@ -50,8 +50,9 @@ model_data model_data_of(const double* edges, const double* constants, std::int6
 class model {
  public:
   /// Checks every invariant (sizes, edges, counts >= 0, no infinite constant), then puts the tables
-  /// where the engine reads them.
-  model(std::shared_ptr<backend> engine, model_data data, model_policies policies);
+  /// where the engine reads them; that work is on stream, and done on return.
+  model(std::shared_ptr<backend> engine, model_data data, model_policies policies,
+        zcmoe_stream stream);
 
   const model_data& data() const { return data_; }
   const model_policies& policies() const { return policies_; }

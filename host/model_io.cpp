@@ -282,11 +282,12 @@ auto built_from_file(Build&& build) {
 
 void write_model(const model& model, const byte_sink& sink) {
   const model_data& data = model.data();
-  metadata_list metadata = {{"format", model_format},
-                            {"format_version", format_version()},
-                            {"library_version", zcmoe_version()},
-                            {"target_dtype", name_in(model_target_dtypes, data.target_dtype)},
-                            {"weighted", name_in(yes_or_no, data.weighted ? 1 : 0)}};
+  metadata_list metadata = {
+      {"format", model_format},
+      {"format_version", format_version()},
+      {"library_version", zcmoe_version()},
+      {"target_dtype", name_in(model_target_dtypes, static_cast<std::int32_t>(data.target_dtype))},
+      {"weighted", name_in(yes_or_no, data.weighted ? 1 : 0)}};
   write_policies(model.policies(), metadata);
   const std::int64_t slots = data.num_segments() + 3;
   write_safetensors(metadata,
@@ -370,7 +371,8 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
     data.standard_errors = container.read<double>("standard_error", slots);
     container.refuse_unknown();
     check_model(data, policies.options);
-    return std::make_unique<model>(std::move(engine), std::move(data), std::move(policies));
+    return std::make_unique<model>(std::move(engine), std::move(data), std::move(policies),
+                                   nullptr);
   });
 }
 
@@ -605,13 +607,14 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
   const host_state state = fit.download(stream);
   const zcmoe_fit_options& options = fit.options();
   // No library version: the same samples give the same bytes, whichever version counted them.
-  metadata_list metadata = {{"format", fit_format},
-                            {"format_version", format_version()},
-                            {"target_dtype", name_in(target_dtypes, options.target_dtype)},
-                            {"weighted", name_in(yes_or_no, options.weighted)},
-                            {"nan_inputs", name_in(row_policies, options.nan_inputs)},
-                            {"nonfinite_targets", name_in(row_policies, options.nonfinite_targets)},
-                            {"determinism", name_in(determinism_levels, options.determinism)}};
+  metadata_list metadata = {
+      {"format", fit_format},
+      {"format_version", format_version()},
+      {"target_dtype", name_in(target_dtypes, static_cast<std::int32_t>(options.target_dtype))},
+      {"weighted", name_in(yes_or_no, options.weighted)},
+      {"nan_inputs", name_in(row_policies, options.nan_inputs)},
+      {"nonfinite_targets", name_in(row_policies, options.nonfinite_targets)},
+      {"determinism", name_in(determinism_levels, options.determinism)}};
   write_policies(fit.policies(), metadata);
   const std::int64_t slots = fit.layout().num_slots();
   std::vector<tensor_view> tensors = {

@@ -2,11 +2,11 @@
 // (theory: plug-in density). Errors of the pilot enter the result squared, so a few dozen bins are
 // enough.
 //
-//   rows sorted by (x, y, weight) -> equal-mass bins, each halved at its centre -> f = p b'^2 a
-//   bin, smoothed
-//   -> lambda = (f + delta)^(1/3), mixed with the uniform density -> edges of its piecewise linear
-//   integral
-//   -> segments with too few rows merged
+// clang-format off
+//   rows sorted by (x, y, weight) -> equal-mass bins, each halved at its centre
+//   -> f = p b'^2 a bin, smoothed -> lambda = (f + delta)^(1/3), mixed with the uniform density
+//   -> edges of its piecewise linear integral -> segments with too few rows merged
+// clang-format on
 //
 // Every sum runs over sorted rows, so the order of the caller's rows cannot show in the edges.
 #include "array.hpp"

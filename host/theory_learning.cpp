@@ -71,7 +71,8 @@ double binomial_mean(std::int64_t n, double probability, const Function& f) {
       weights = weights + weight;
     };
     double weight = 1.0;
-    for (double k = mode; k <= size && weight > least; ++k) {
+    // The first few always: for n P below 1e-30 the answer hangs on them.
+    for (double k = mode; k <= size && (weight > least || k < mode + 3); ++k) {
       add(k, weight);
       weight *= (size - k) / (k + 1.0) * (probability / rest);
     }
@@ -559,6 +560,7 @@ zcmoe_theory_recommendation recommend(const zcmoe_theory_table* tables, std::int
   }
   const std::int64_t n = all.front().num_rows;
   const auto rows = static_cast<double>(n);
+  if (n < 2) fail(ZCMOE_ERR_DATA, "the tables have ", n, " row; expected at least 2");
   test_levels(m, within, n, r);
 
   // The fit: from the smallest m that passes the test on, else from the smallest there is.
@@ -604,7 +606,8 @@ zcmoe_theory_recommendation recommend(const zcmoe_theory_table* tables, std::int
   // deviation of about sigma^2 sqrt(2 |m - k|) / n.
   r.num_segments = m[best];
   r.risk = all[best].leave_one_out;
-  const double noise = *std::min_element(within.begin(), within.end());
+  double noise = infinity;
+  for (const double v : within) noise = std::fmin(noise, v);
   r.excess = std::max(0.0, r.risk - noise);
   r.lower = r.upper = static_cast<double>(m[best]);
   for (std::size_t i = 0; i < m.size(); ++i) {

@@ -21,6 +21,7 @@ inline zcmoe_status status_of(cudaError_t error) {
     case cudaErrorSystemNotReady:
     case cudaErrorSystemDriverMismatch:
     case cudaErrorCompatNotSupportedOnDevice:
+    case cudaErrorInvalidDeviceFunction:  // no code for this card in the binary
     case cudaErrorNoKernelImageForDevice: return ZCMOE_ERR_NO_DEVICE;
     default: return ZCMOE_ERR_DEVICE;
   }

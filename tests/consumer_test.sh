@@ -19,8 +19,7 @@ test "$shared" = "$static"
 library=$(dirname "$(find "$work/moved" -name libzcmoe.so)")
 export PKG_CONFIG_PATH="$library/pkgconfig"
 cc -std=c11 "$source/tests/examples/quickstart.c" -o "$work/by_pc" \
-  $(pkg-config --define-variable=prefix="$work/moved" --define-variable=libdir="$library" \
-    --define-variable=includedir="$work/moved/include" --cflags --libs zcmoe) -lm
+  $(pkg-config --cflags --libs zcmoe) -lm
 by_pc=$(LD_LIBRARY_PATH="$library${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "$work/by_pc")
 echo "pkg-config: $by_pc"
 test "$by_pc" = "$shared"

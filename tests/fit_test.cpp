@@ -146,6 +146,18 @@ TEST_P(fit_test, weights) {
   }
 }
 
+TEST_P(fit_test, weights_whose_sum_overflows) {
+  zcmoe_model_options options = model_options();
+  options.shrinkage = 2;
+  const model model = fitted<double, double>({0, 1, 2, 3}, {.5, .5, 1.5}, {1, 3, 8}, options,
+                                             {1.5e308, 1.5e308, 1});
+  const zcmoe_model_info info = model.info();
+  EXPECT_EQ(info.weights[0], infinity);  // the sum itself is exact; as a double it is infinite
+  EXPECT_EQ(info.constants[0], 2.0);
+  EXPECT_EQ(info.mean, 4.0);  // rows counted equally
+  EXPECT_EQ(info.constants[2], 4.0);
+}
+
 TEST_P(fit_test, every_exponent_in_one_segment) {
   // From the smallest subnormal to the largest finite double, cancelling to one small number that
   // must survive.
@@ -397,9 +409,23 @@ TEST_P(fit_test, states_that_cannot_be_merged) {
   how = fit_options();
   how.weighted = 1;
   EXPECT_THAT(text_of(fit(ctx(), {0, 1, 2}, model_options(), how)), HasSubstr("weighted=1"));
-  zcmoe_model_options options = model_options();
-  options.closed_side = ZCMOE_CLOSED_RIGHT;
-  EXPECT_THAT(text_of(fit(ctx(), {0, 1, 2}, options)), HasSubstr("closed_side"));
+  // Whatever decides where a row goes or what is answered must agree, or the order would show.
+  const auto with = [&](auto&& change) {
+    zcmoe_model_options options = model_options();
+    change(options);
+    return text_of(fit(ctx(), {0, 1, 2}, options));
+  };
+  EXPECT_THAT(with([](auto& o) { o.closed_side = ZCMOE_CLOSED_RIGHT; }), HasSubstr("closed_side"));
+  EXPECT_THAT(with([](auto& o) { o.empty_policy = ZCMOE_EMPTY_NAN; }), HasSubstr("policy"));
+  EXPECT_THAT(with([](auto& o) { o.nan_value = 3; }), HasSubstr("policy"));
+  EXPECT_THAT(with([](auto& o) { o.shrinkage = 3; }), HasSubstr("policy"));
+  how = fit_options();
+  how.nan_inputs = ZCMOE_ROWS_ERROR;
+  EXPECT_THAT(text_of(fit(ctx(), {0, 1, 2}, model_options(), how)), HasSubstr("policy"));
+  zcmoe_model_options names = model_options();
+  names.feature_name = "other";
+  EXPECT_EQ(status_of([&] { base.merge(fit(ctx(), {-0.0, 1, 2}, names)); }), ZCMOE_OK);
+  EXPECT_EQ(fit(ctx(), {-0.0, 1, 2}).serialize(), fit(ctx(), {0.0, 1, 2}).serialize());
 }
 
 TEST_P(fit_test, wrong_arguments_are_named) {
@@ -420,6 +446,8 @@ TEST_P(fit_test, wrong_arguments_are_named) {
   EXPECT_THAT(create({0, infinity}, nothing), HasSubstr("edges[1]=inf"));
   EXPECT_THAT(create({not_a_number, 1}, nothing), HasSubstr("edges[0]=nan"));
   EXPECT_THAT(create({0, 1}, [](auto& o, auto&) { o.nan_policy = 7; }), HasSubstr("nan_policy=7"));
+  EXPECT_THAT(create({0, 1}, [](auto& o, auto&) { o.empty_value = -infinity; }),
+              HasSubstr("empty_value=-inf"));
   EXPECT_THAT(create({0, 1}, [](auto& o, auto&) { o.shrinkage = -1; }), HasSubstr("shrinkage=-1"));
   EXPECT_THAT(create({0, 1}, [](auto& o, auto&) { o.feature_name = "\xff"; }),
               HasSubstr("feature_name"));

@@ -464,6 +464,14 @@ TEST_P(predict_test, wrong_arguments_are_named) {
   outputs.values = {buffer.data() + 32, ZCMOE_F64, 1};
   outputs.counts = {buffer.data() + 36, ZCMOE_I64, 1};
   EXPECT_THAT(call(array(buffer.data()), 8), HasSubstr("outputs->values overlaps outputs->counts"));
+  outputs.report = reinterpret_cast<zcmoe_report*>(buffer.data());
+  outputs.counts = ZCMOE_OUTPUT_NONE;
+  outputs.values = {buffer.data() + 4, ZCMOE_F64, 1};
+  EXPECT_THAT(call(array(buffer.data() + 32), 8),
+              HasSubstr("outputs->report overlaps outputs->values"));
+  outputs.values = ZCMOE_OUTPUT_NONE;
+  EXPECT_THAT(call(array(buffer.data()), 8), HasSubstr("outputs->report overlaps x"));
+  outputs.report = nullptr;
   // Columns of one table interleave without overlapping.
   outputs.counts = {nullptr, 0, 1};
   outputs.values = {buffer.data() + 1, ZCMOE_F64, 2};

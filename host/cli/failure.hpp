@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -25,6 +26,7 @@ class usage_error : public std::runtime_error {
 template <class... Args>
 std::string text(const Args&... args) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());  // a global locale may group digits
   out.precision(17);
   (out << ... << args);
   return out.str();

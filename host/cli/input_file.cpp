@@ -1,6 +1,7 @@
 // Opening, peeking and spooling of inputs.
 #include "input_file.hpp"
 
+#include "descriptor.hpp"
 #include "failure.hpp"
 
 #include <fcntl.h>
@@ -18,16 +19,6 @@ namespace {
 
 constexpr char npy_magic[] = "\x93NUMPY";
 constexpr std::size_t npy_magic_size = 6;
-
-void write_all(int descriptor, const char* data, std::size_t size) {
-  while (size > 0) {
-    const ssize_t written = ::write(descriptor, data, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) fail_errno("the temporary copy of the input");
-    data += written;
-    size -= static_cast<std::size_t>(written);
-  }
-}
 
 }  // namespace
 
@@ -81,7 +72,7 @@ void input_file::peek() {
   std::size_t have = 0;
   // Not a byte more than the question needs: a pipe may be slow.
   while (have < sizeof bytes && std::memcmp(bytes, npy_magic, have) == 0) {
-    const std::size_t got = read_some(bytes + have, sizeof bytes - have);
+    const std::size_t got = read_some(descriptor_, bytes + have, sizeof bytes - have, name_);
     if (got == 0) break;
     have += got;
   }
@@ -95,7 +86,7 @@ void input_file::spool() {
   try {
     std::vector<char> buffer(std::size_t{1} << 18);
     while (const std::size_t got = read(buffer.data(), buffer.size())) {
-      write_all(copy, buffer.data(), got);
+      write_all(copy, buffer.data(), got, "the temporary copy of the input");
       copied += static_cast<std::int64_t>(got);
     }
   } catch (...) {
@@ -120,18 +111,10 @@ std::size_t input_file::read(char* data, std::size_t capacity) {
     peeked_.copy(data, got);
     peeked_.erase(0, got);
   } else {
-    got = read_some(data, capacity);
+    got = read_some(descriptor_, data, capacity, name_);
   }
   position_ += static_cast<std::int64_t>(got);
   return got;
-}
-
-std::size_t input_file::read_some(char* data, std::size_t capacity) {
-  for (;;) {
-    const ssize_t got = ::read(descriptor_, data, capacity);
-    if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno != EINTR) fail_errno(name_);
-  }
 }
 
 }  // namespace zcmoe::cli

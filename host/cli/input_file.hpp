@@ -40,7 +40,6 @@ class input_file {
 
  private:
   void peek();
-  std::size_t read_some(char* data, std::size_t capacity);
 
   std::string name_;
   int descriptor_ = -1;

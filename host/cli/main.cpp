@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "output_file.hpp"
+#include "signals.hpp"
 
 #include <zcmoe/zcmoe.hpp>
 
@@ -12,7 +13,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <new>
 #include <string>
@@ -35,21 +35,6 @@ int report(int status, const std::string& message) {
   return status;
 }
 
-extern "C" void stop_on_signal(int signal) {
-  zcmoe::cli::remove_unfinished_output();
-  std::signal(signal, SIG_DFL);
-  ::raise(signal);
-}
-
-// A mapped input that another program cuts short while it is read.
-extern "C" void stop_on_bus_error(int) {
-  static const char message[] = "zcmoe: an input file became shorter while it was read\n";
-  zcmoe::cli::remove_unfinished_output();
-  const ssize_t ignored = ::write(STDERR_FILENO, message, sizeof message - 1);
-  static_cast<void>(ignored);
-  ::_exit(exit_failure);
-}
-
 void prepare_process() {
   // A closed standard stream would give its number to the first file opened, and be written into.
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
@@ -58,11 +43,7 @@ void prepare_process() {
     const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     static_cast<void>(opened);
   }
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is then a failed write, which is reported
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    if (std::signal(signal, stop_on_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
-  }
-  std::signal(SIGBUS, stop_on_bus_error);
+  zcmoe::cli::install_signal_handlers();
 }
 
 int run(int argc, char** argv) {

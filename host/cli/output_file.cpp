@@ -2,6 +2,7 @@
 // temporary file.
 #include "output_file.hpp"
 
+#include "descriptor.hpp"
 #include "failure.hpp"
 
 #include <fcntl.h>
@@ -10,11 +11,11 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <utility>
-#include <vector>
 
 namespace zcmoe::cli {
 namespace {
@@ -30,6 +31,27 @@ void remember_unfinished(const std::string& path) {
   if (path.size() >= unfinished_path.size()) return;
   std::memcpy(unfinished_path.data(), path.c_str(), path.size() + 1);
   unfinished = true;
+}
+
+/// The file that symbolic links end at, there or not: a rename would replace the link itself. Only
+/// the last part of a path matters; the system follows the others.
+std::filesystem::path end_of_links(const std::string& path) {
+  std::filesystem::path target(path);
+  std::error_code error;
+  for (int links = 0; std::filesystem::is_symlink(target, error); ++links) {
+    if (links == 40) {  // as the system itself does
+      errno = ELOOP;
+      fail_errno(path);
+    }
+    const std::filesystem::path next = std::filesystem::read_symlink(target, error);
+    if (error) fail(path, ": ", error.message());
+    target = target.parent_path() / next;
+  }
+  return target;
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : ".";
 }
 
 /// The permissions a new file gets, or those of the file that is replaced.
@@ -49,6 +71,25 @@ bool is_file_path(const std::string& path) {
   return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
 }
 
+void check_output(const std::string& path) {
+  if (path == "-") return;
+  if (is_file_path(path)) {
+    const std::filesystem::path target = end_of_links(path);
+    struct stat status {};
+    // Any reason but its absence, such as a name too long, is one that the rename would meet too.
+    if (::stat(target.c_str(), &status) != 0 && errno != ENOENT) fail_errno(path);
+    if (::faccessat(AT_FDCWD, folder_of(target).c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+      fail_errno(path);
+    return;
+  }
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    errno = EISDIR;
+    fail_errno(path);
+  }
+  if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) fail_errno(path);
+}
+
 output_file::output_file(const std::string& path) : name_(path == "-" ? "standard output" : path) {
   if (path == "-") {
     descriptor_ = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -60,13 +101,10 @@ output_file::output_file(const std::string& path) : name_(path == "-" ? "standar
     if (descriptor_ < 0) fail_errno(name_);
     return;
   }
-  // A rename replaces a symbolic link; what is meant is the file it points to.
-  std::error_code ignored;
-  target_ = std::filesystem::is_symlink(path, ignored)
-                ? std::filesystem::weakly_canonical(path, ignored).string()
-                : path;
-  if (target_.empty()) target_ = path;
-  temporary_ = target_ + ".XXXXXX.tmp";
+  const std::filesystem::path target = end_of_links(path);
+  target_ = target.string();
+  // Not the target's name and more: it may be as long as a name can be.
+  temporary_ = (folder_of(target) / ".zcmoe-XXXXXX.tmp").string();
   descriptor_ = ::mkostemps(temporary_.data(), 4, O_CLOEXEC);
   if (descriptor_ < 0) {
     temporary_.clear();
@@ -119,39 +157,13 @@ void output_file::flush() {
 }
 
 void output_file::write_through(const char* data, std::size_t size) {
-  while (size > 0) {
-    const ssize_t written = ::write(descriptor_, data, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail_errno(name_);
-    data += written;
-    size -= static_cast<std::size_t>(written);
-  }
+  write_all(descriptor_, data, size, name_);
 }
 
 void write_to_stdout(std::string_view data) {
   output_file out("-");
   out.write(data);
   out.commit();
-}
-
-void copy_to_output(const std::string& from, const std::string& path) {
-  const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC);
-  if (source < 0) fail_errno(from);
-  try {
-    output_file out(path);
-    std::vector<char> buffer(buffer_size);
-    for (;;) {
-      const ssize_t got = ::read(source, buffer.data(), buffer.size());
-      if (got < 0) fail_errno(from);
-      if (got == 0) break;
-      out.write(buffer.data(), static_cast<std::size_t>(got));
-    }
-    out.commit();
-  } catch (...) {
-    ::close(source);
-    throw;
-  }
-  ::close(source);
 }
 
 void remove_unfinished_output() noexcept {

@@ -44,8 +44,9 @@ class output_file {
 /// Writes the whole text to standard output; fails if it cannot be written.
 void write_to_stdout(std::string_view data);
 
-/// Copies a file to a path as output_file would write it.
-void copy_to_output(const std::string& from, const std::string& path);
+/// Fails if an output_file of this path could not be made: for commands that work long before they
+/// write. Makes nothing.
+void check_output(const std::string& path);
 
 /// True if a file of this name can be made or replaced by a rename: it is regular or does not
 /// exist.

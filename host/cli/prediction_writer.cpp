@@ -1,6 +1,7 @@
 // The two output formats.
 #include "prediction_writer.hpp"
 
+#include "descriptor.hpp"
 #include "failure.hpp"
 #include "input_file.hpp"
 #include "npy_file.hpp"
@@ -8,11 +9,14 @@
 
 #include <unistd.h>
 
-#include <charconv>
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace zcmoe::cli {
 namespace {
+
+constexpr char spool_name[] = "the temporary copy of the output";
 
 class csv_writer final : public prediction_writer {
  public:
@@ -84,7 +88,7 @@ class npy_writer final : public prediction_writer {
     const auto size = static_cast<std::size_t>(answers.rows * element_size(options_.dtype));
     rows_ += answers.rows;
     if (spool_ >= 0) {
-      write_spool(static_cast<const char*>(data), size);
+      write_all(spool_, static_cast<const char*>(data), size, spool_name);
     } else {
       output_.write(data, size);
     }
@@ -102,24 +106,11 @@ class npy_writer final : public prediction_writer {
   }
 
  private:
-  void write_spool(const char* data, std::size_t size) {
-    while (size > 0) {
-      const ssize_t written = ::write(spool_, data, size);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail_errno("the temporary copy of the output");
-      data += written;
-      size -= static_cast<std::size_t>(written);
-    }
-  }
-
   void copy_spool() {
-    if (::lseek(spool_, 0, SEEK_SET) < 0) fail_errno("the temporary copy of the output");
+    if (::lseek(spool_, 0, SEEK_SET) < 0) fail_errno(spool_name);
     std::vector<char> buffer(std::size_t{1} << 18);
-    for (;;) {
-      const ssize_t got = ::read(spool_, buffer.data(), buffer.size());
-      if (got < 0) fail_errno("the temporary copy of the output");
-      if (got == 0) return;
-      output_.write(buffer.data(), static_cast<std::size_t>(got));
+    while (const std::size_t got = read_some(spool_, buffer.data(), buffer.size(), spool_name)) {
+      output_.write(buffer.data(), got);
     }
   }
 

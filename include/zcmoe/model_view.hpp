@@ -2,9 +2,11 @@
 // of your own. segment_of() is the one place that says which segment an input belongs to; both
 // engines call it.
 //
-//   zcmoe_model_view tables; zcmoe_model_get_view(model, &tables);   // once, on the host
-//   my_kernel<<<...>>>(zcmoe::model_view{tables}, ...);              // in the kernel: y =
-//   view.value_at(x)
+// clang-format off
+//   zcmoe_model_view tables;
+//   zcmoe_model_get_view(model, &tables);                // once, on the host
+//   my_kernel<<<...>>>(zcmoe::model_view{tables}, ...);  // in the kernel: y = view.value_at(x)
+// clang-format on
 //
 // Compiles with any C++17 compiler, with or without nvcc. The view does not own its tables: keep
 // the model alive.

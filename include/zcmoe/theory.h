@@ -104,7 +104,7 @@ ZCMOE_API zcmoe_status zcmoe_theory_next_order(const zcmoe_theory_problem* probl
 ZCMOE_API zcmoe_status zcmoe_theory_zero_gap(double density_order, double regression_order,
                                              double* kappa);
 
-/* The smallest m such that |gap(m')| <= tolerance for every m' >= m, gap(m) = 12 m^2 E_app(m) /
+/* The smallest m such that |gap(m')| < tolerance for every m' >= m, gap(m) = 12 m^2 E_app(m) /
  * coefficient - 1 from exact errors; tolerance 0.05 is the usual convention (m_5%). Every m' up to 4
  * m + 32 is looked at. *num_segments = 0 if that passes max_segments (a jump of b: never). Reads
  * density, regression, slope, and point_density if asked for. 0 < tolerance < 1; 1 <= max_segments
@@ -356,6 +356,7 @@ typedef struct zcmoe_theory_ratio {
   double gap;            /* gap(m) that rho means: (rho / 4 - 1) 16/15 */
   zcmoe_theory_verdict verdict; /* |rho/4 - 1| against 0.047 (gap 5 %), 2 standard errors allowed;
                                    informative if the standard error of rho / 4 is below 0.15 */
+  int32_t reserved;
 } zcmoe_theory_ratio;
 
 /* Whether the high-rate form may be used at m, from nested tables of m, 2m, 4m segments and n rows.

@@ -48,8 +48,8 @@ extern "C" {
 typedef int32_t zcmoe_status;
 enum {
   ZCMOE_OK = 0,
-  ZCMOE_ERR_INVALID_ARGUMENT =
-      1,                       /* null, out of range, misaligned, overlapping, unknown enum value */
+  /* null, out of range, misaligned, overlapping, unknown enum value */
+  ZCMOE_ERR_INVALID_ARGUMENT = 1,
   ZCMOE_ERR_OUT_OF_MEMORY = 2, /* host or device memory, or the caller's allocator, ran out */
   ZCMOE_ERR_NO_DEVICE = 3,     /* no CUDA device, no driver, or a library built without CUDA */
   ZCMOE_ERR_DEVICE = 4,        /* a CUDA call or kernel failed */
@@ -57,21 +57,21 @@ enum {
   ZCMOE_ERR_FORMAT = 6,        /* a file or buffer is not what it claims to be */
   ZCMOE_ERR_VERSION = 7,       /* a file was written by a later major format version */
   ZCMOE_ERR_CHECKSUM = 8,      /* a file's data does not match its checksum */
-  ZCMOE_ERR_DATA =
-      9, /* a row breaks a policy that says error, or a weight is negative or not finite */
-  ZCMOE_ERR_INCOMPATIBLE =
-      10, /* fit states with different edges, types or policies cannot be merged */
-  ZCMOE_ERR_NUMERIC =
-      11, /* a callback answered NaN, infinity or a negative density; no convergence */
+  /* a row breaks a policy that says error, or a weight is negative or not finite */
+  ZCMOE_ERR_DATA = 9,
+  /* fit states with different edges, types or policies cannot be merged */
+  ZCMOE_ERR_INCOMPATIBLE = 10,
+  /* a callback answered NaN, infinity or a negative density; no convergence */
+  ZCMOE_ERR_NUMERIC = 11,
   ZCMOE_ERR_WORKSPACE = 12, /* the workspace given is smaller than the call needs */
-  ZCMOE_ERR_INTERNAL =
-      13 /* a defect of the library: please report the text of zcmoe_last_error() */
+  /* a defect of the library: please report the text of zcmoe_last_error() */
+  ZCMOE_ERR_INTERNAL = 13,
 };
 
 /* The four calls that return text never fail; the text is never null and, but for
  * zcmoe_last_error(), static. */
 ZCMOE_API const char* zcmoe_version(void);
-/* "zcmoe 0.1.0; compiler ...; cuda ... (architectures ...) | without CUDA; tbb ..." */
+/* "zcmoe 0.1.0; compiler ...; flags ...; tbb ...; cuda ... architectures ... | without CUDA" */
 ZCMOE_API const char* zcmoe_build_info(void);
 /* Name of a status, e.g. "ZCMOE_ERR_IO"; "unknown status" for other numbers. */
 ZCMOE_API const char* zcmoe_status_string(zcmoe_status status);
@@ -83,7 +83,7 @@ ZCMOE_API const char* zcmoe_last_error(void);
 
 typedef struct CUstream_st* zcmoe_stream; /* a cudaStream_t; NULL is the legacy default stream */
 
-typedef int32_t zcmoe_dtype;
+typedef int64_t zcmoe_dtype; /* 64 bits: the structs below have no padding */
 enum {
   ZCMOE_F32 = 1,
   ZCMOE_F64 = 2,
@@ -125,8 +125,10 @@ typedef struct zcmoe_report {
   int64_t infinite_targets; /* fit: y is +-infinity; the row is skipped */
   int64_t zero_weights;     /* fit: weight 0; the row counts as absent */
   int64_t bad_weights;      /* fit: weight negative, NaN or infinite */
-  int64_t first_bad_row;    /* fit: first row (0-based, in the order added to this handle) that an
-                               error policy    refuses; -1: none. Not part of the serialised state. */
+  /* fit on the CUDA engine: first row (0-based, counted over all rows of the state before it) that
+     an error policy refuses; -1: none. The CPU engine names it in the error text instead. Not part
+     of the serialised state. */
+  int64_t first_bad_row;
 } zcmoe_report;
 
 /* ----------------------------------------------------------------- context */
@@ -220,7 +222,7 @@ ZCMOE_API zcmoe_status zcmoe_segment_quantile(zcmoe_array x, zcmoe_array weights
                                               int64_t* num_built);
 
 /* A function of the input. Called on the calling thread, only inside [lo, hi], any number of times;
- * must be pure. */
+ * must be pure, and must not throw (zcmoe.hpp carries exceptions across). */
 typedef double (*zcmoe_function)(void* user, double x);
 
 typedef struct zcmoe_density_options {
@@ -316,8 +318,8 @@ enum {
   ZCMOE_RANGE_CLAMP = 0, /* x outside [a_0, a_m] belongs to the first or last segment */
   ZCMOE_RANGE_NAN = 1,   /* NaN output, segment -1; a fit skips the row */
   ZCMOE_RANGE_VALUE = 2, /* range_value, segment -1; a fit skips the row */
-  ZCMOE_RANGE_SEGMENTS =
-      3 /* an underflow segment, number m + 1, and an overflow segment, number m + 2 */
+  /* an underflow segment, number m + 1, and an overflow segment, number m + 2 */
+  ZCMOE_RANGE_SEGMENTS = 3,
 };
 enum {
   ZCMOE_EMPTY_NEAREST = 0, /* constant of the nearest segment that has samples (by distance of the
@@ -325,8 +327,8 @@ enum {
   ZCMOE_EMPTY_NAN = 1,
   ZCMOE_EMPTY_GLOBAL_MEAN = 2, /* mean of all targets accumulated */
   ZCMOE_EMPTY_VALUE = 3,       /* empty_value */
-  ZCMOE_EMPTY_PARENT =
-      4 /* mean over the smallest aligned block of 2, 4, 8 ... segments that has samples */
+  /* mean over the smallest aligned block of 2, 4, 8 ... segments that has samples */
+  ZCMOE_EMPTY_PARENT = 4,
 };
 
 /* What a model answers. Decided once, when a fit or a model is created, and stored in the model
@@ -376,22 +378,23 @@ typedef struct zcmoe_model_info {
   size_t struct_size;
   int64_t num_segments;
   int64_t num_slots;
-  int64_t num_empty;     /* segments of the range without samples */
-  int64_t num_rows;      /* rows accumulated, all slots */
-  double mean;           /* of all targets accumulated; NaN if none */
-  double noise_variance; /* sum (count - 1) variance / sum (count - 1): within-segment variance; NaN
-                            if none */
-  const double* edges;   /* [num_segments + 1] */
+  int64_t num_empty; /* segments of the range without samples */
+  int64_t num_rows;  /* rows accumulated, all slots */
+  double mean;       /* of all targets accumulated; NaN if none */
+  /* Within-segment variance, sum (count - 1) variance / sum (count - 1); NaN if none. */
+  double noise_variance;
+  const double* edges;     /* [num_segments + 1] */
   const double* constants; /* [num_slots], what is answered */
   const int64_t* counts;   /* [num_slots] */
   const double* weights;   /* [num_slots], sum of weights (= counts without weights) */
-  const double* variances; /* [num_slots], NaN below two samples. Weighted: sum w (y - mean)^2 / (W
-                              - W2 / W) */
-  const double*
-      standard_errors; /* [num_slots], of the constant: sqrt(variance * W2 / W^2), W2 = sum w^2 */
-  zcmoe_model_options options; /* names point into the model */
-  int32_t target_dtype;        /* ZCMOE_F32 or ZCMOE_F64; 0 for a model from known constants */
-  int32_t weighted;
+  /* [num_slots], NaN below two samples. Weighted: sum w (y - mean)^2 / (W - W2 / W), with
+     W = sum w, W2 = sum w^2: weights say how precise a row is, not how often it was seen. */
+  const double* variances;
+  /* [num_slots], of the constant: sqrt(variance * W2 / W^2). */
+  const double* standard_errors;
+  zcmoe_dtype target_dtype; /* ZCMOE_F32 or ZCMOE_F64; 0 for a model from known constants */
+  int64_t weighted;
+  zcmoe_model_options options; /* names point into the model; last, so that it can grow */
 } zcmoe_model_info;
 ZCMOE_API zcmoe_status zcmoe_model_get_info(const zcmoe_model* model, zcmoe_model_info* info);
 
@@ -414,20 +417,20 @@ ZCMOE_API zcmoe_status zcmoe_model_get_view(const zcmoe_model* model, zcmoe_mode
 /* ----------------------------------------------------------------- predict */
 
 /* Each output may be left out (data NULL). values and standard_errors, variances: F32 or F64;
- * segments: I32 or I64; counts: I64. values may be x itself when data, element size and stride are
- * equal; any other overlap is refused. */
+ * segments: I32 or I64; counts: I64. An output may be x itself when data, element size and stride
+ * are equal; any other overlap is refused. */
 typedef struct zcmoe_predict_outputs {
   size_t struct_size;
   zcmoe_output values;
-  zcmoe_output
-      segments; /* 0 .. m-1; -1: none; own segments m (NaN), m+1 (underflow), m+2 (overflow) */
+  /* 0 .. m-1; -1: none; own segments m (NaN), m+1 (underflow), m+2 (overflow) */
+  zcmoe_output segments;
   zcmoe_output standard_errors;
   zcmoe_output variances;
   zcmoe_output counts;
   zcmoe_report* report; /* memory the engine can write; counts are added to it; NULL: none */
 } zcmoe_predict_outputs;
 #define ZCMOE_OUTPUT_NONE \
-  { NULL, 0, 1 }
+  { NULL, 0, 0 }
 #define ZCMOE_PREDICT_OUTPUTS_INIT                                                          \
   {                                                                                         \
     sizeof(zcmoe_predict_outputs), ZCMOE_OUTPUT_NONE, ZCMOE_OUTPUT_NONE, ZCMOE_OUTPUT_NONE, \
@@ -457,8 +460,9 @@ enum {
 
 typedef struct zcmoe_fit_options {
   size_t struct_size;
-  zcmoe_dtype target_dtype;  /* ZCMOE_F64: targets and weights of any float type; ZCMOE_F32: of at
-                                most 32-bit floats  (an eighth of the state's memory) */
+  /* ZCMOE_F64: targets and weights of any float type; ZCMOE_F32: of at most 32-bit floats (an
+     eighth of the state's memory) */
+  zcmoe_dtype target_dtype;
   int32_t weighted;          /* 1: zcmoe_fit_add takes weights */
   int32_t nan_inputs;        /* ZCMOE_ROWS_SKIP | _ERROR; not looked at under ZCMOE_NAN_SEGMENT */
   int32_t nonfinite_targets; /* ZCMOE_ROWS_SKIP | _ERROR: y NaN or infinite */
@@ -468,7 +472,9 @@ typedef struct zcmoe_fit_options {
 #define ZCMOE_FIT_OPTIONS_INIT \
   { sizeof(zcmoe_fit_options), ZCMOE_F64, 0, 0, 0, ZCMOE_DETERMINISM_RUN_TO_RUN, 0 }
 
-/* Starts a fit of num_segments constants on edges (host array, copied). Host function.
+/* Starts a fit of num_segments constants on edges (host array, copied). Host function: on the CUDA
+ * engine it works on the legacy default stream and waits for it, as zcmoe_model_create, _load and
+ * zcmoe_fit_deserialize do.
  * The state holds exact integer sums: bytes per slot, (num_segments + 3 slots): float32 targets
  * 256, weighted 640; float64 1 624, weighted 4 288. On the CPU engine only the part that data
  * reaches becomes resident. */
@@ -488,12 +494,13 @@ ZCMOE_API zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size
  * target_dtype is F64; weights likewise, data NULL if and only if the fit is not weighted. Rows
  * with NaN input, NaN or infinite target, weight 0 are skipped and counted. workspace: engine
  * memory, 256-byte aligned, at least zcmoe_fit_workspace() bytes for min(n, 65 536) rows, else
- * WORKSPACE; NULL: taken from the allocator. With a workspace the call allocates nothing and can be
- * captured in a CUDA graph. A refused row (error policy, bad weight): the CPU engine answers
- * ZCMOE_ERR_DATA and adds nothing of this call; the CUDA engine leaves the row out and
- * zcmoe_fit_finish answers ZCMOE_ERR_DATA. Cost, CPU: search and about ten integer additions a row.
- * CUDA: one sort of n ids by ceil(log2 m) bits, one pass. Source: the least-squares constant of a
- * segment is its mean. */
+ * WORKSPACE; NULL: taken from the allocator. With a workspace the CUDA engine allocates nothing and
+ * the call can be captured in a CUDA graph. The CPU engine takes no workspace; where it shares rows
+ * out it takes one state per further thread from the allocator, 1 GiB in all at the most. A refused
+ * row (error policy, bad weight): the CPU engine answers ZCMOE_ERR_DATA and adds nothing of this
+ * call; the CUDA engine leaves the row out and zcmoe_fit_finish answers ZCMOE_ERR_DATA. Cost, CPU:
+ * search and about ten integer additions a row. CUDA: one sort of n ids by ceil(log2 m) bits, one
+ * pass. Source: the least-squares constant of a segment is its mean. */
 ZCMOE_API zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y,
                                      zcmoe_array weights, int64_t n, void* workspace,
                                      size_t workspace_bytes, zcmoe_stream stream);
@@ -502,8 +509,9 @@ ZCMOE_API zcmoe_status zcmoe_fit_add_sync(zcmoe_fit* fit, zcmoe_array x, zcmoe_a
                                           zcmoe_array weights, int64_t n, zcmoe_stream stream);
 
 /* Adds the samples of source to fit; source is unchanged. Exact: any merge tree gives the same
- * bits; an empty source changes nothing. Both of one context kind, or of different ones (then it is
- * a host function that waits). INCOMPATIBLE if edges, types, weights or policies differ. */
+ * bits; an empty source changes nothing. INCOMPATIBLE if edges, types, weights or policies
+ * differ (names may). Fits of two contexts, unless both are CPU contexts: a host function; stream
+ * is one of fit's device, and work on source must be done. */
 ZCMOE_API zcmoe_status zcmoe_fit_merge(zcmoe_fit* fit, const zcmoe_fit* source,
                                        zcmoe_stream stream);
 

@@ -1,11 +1,13 @@
 // C++17 over zcmoe.h: owning handles, vectors, exceptions. Header-only; carries no ABI. zcmoe.h
 // documents each call.
 //
+// clang-format off
 //   zcmoe::context cpu(ZCMOE_ENGINE_CPU);
 //   zcmoe::fit fit(cpu, zcmoe::uniform_edges(0, 1, 64));
-//   fit.add_sync(x, y);                               // std::vector<float> or <double>, or pointer
-//   and length zcmoe::model model = fit.finish(); std::vector<double> answers =
-//   model.predict_sync(x);
+//   fit.add_sync(x, y);                   // std::vector<float> or <double>; or pointer and length
+//   zcmoe::model model = fit.finish();
+//   std::vector<double> answers = model.predict_sync(x);
+// clang-format on
 #pragma once
 
 #include <zcmoe/zcmoe.h>
@@ -54,7 +56,7 @@ constexpr zcmoe_dtype dtype_of() {
 /// Describes memory the library reads; stride in elements.
 template <class T>
 zcmoe_array array(const T* data, std::int64_t stride = 1) {
-  static_assert(dtype_of<T>() != 0, "not a type zcmoe reads");
+  static_assert(dtype_of<T>() != 0 && dtype_of<T>() != ZCMOE_I64, "not a type zcmoe reads");
   return {data, dtype_of<T>(), stride};
 }
 /// Describes memory the library writes.
@@ -131,11 +133,52 @@ inline std::vector<double> uniform_edges(double lo, double hi, std::int64_t num_
   });
 }
 
+/// Throws unless the edges are finite and strictly increasing.
+inline void check_edges(const std::vector<double>& edges) {
+  check(zcmoe_segment_check(edges.data(), detail::length_of(edges)));
+}
+
+/// Edges of equal mass of n samples in host memory; weights may be no_array().
+inline std::vector<double> quantile_edges(zcmoe_array x, zcmoe_array weights, std::int64_t n,
+                                          std::int64_t num_segments) {
+  return detail::built_edges(num_segments, [&](double* edges, std::int64_t* built) {
+    return zcmoe_segment_quantile(x, weights, n, num_segments, edges, built);
+  });
+}
 template <class T>
 std::vector<double> quantile_edges(const std::vector<T>& x, std::int64_t num_segments) {
+  return quantile_edges(array(x.data()), no_array(), static_cast<std::int64_t>(x.size()),
+                        num_segments);
+}
+
+/// Edges of any point density, a callable.
+template <class Density>
+std::vector<double> density_edges(const Density& point_density, double lo, double hi,
+                                  std::int64_t num_segments,
+                                  const zcmoe_density_options* options = nullptr) {
+  using one = detail::callbacks<Density, Density>;
+  one calls{point_density, point_density};
+  return detail::built_edges(num_segments, [&](double* out, std::int64_t* built) {
+    const zcmoe_status status =
+        zcmoe_segment_density(&one::call_first, &calls, lo, hi, num_segments, options, out, built);
+    calls.rethrow();
+    return status;
+  });
+}
+
+/// Edges for a density and slope tabulated on a grid.
+inline std::vector<double> optimal_table_edges(const std::vector<double>& grid,
+                                               const std::vector<double>& density,
+                                               const std::vector<double>& slope,
+                                               std::int64_t num_segments,
+                                               const zcmoe_density_options* options = nullptr) {
+  if (density.size() != grid.size() || slope.size() != grid.size()) {
+    throw error(ZCMOE_ERR_INVALID_ARGUMENT, "grid, density and slope differ in length");
+  }
   return detail::built_edges(num_segments, [&](double* edges, std::int64_t* built) {
-    return zcmoe_segment_quantile(array(x.data()), no_array(), static_cast<std::int64_t>(x.size()),
-                                  num_segments, edges, built);
+    return zcmoe_segment_optimal_table(grid.data(), density.data(), slope.data(),
+                                       static_cast<std::int64_t>(grid.size()), num_segments,
+                                       options, edges, built);
   });
 }
 
@@ -328,10 +371,15 @@ class fit {
     return model(handle);
   }
   std::vector<unsigned char> serialize(zcmoe_stream stream = nullptr) const {
+    std::vector<unsigned char> state(std::size_t{1} << 16);  // enough for most; else a second pass
     std::size_t bytes = 0;
-    check(zcmoe_fit_serialize(get(), nullptr, 0, &bytes, stream));
-    std::vector<unsigned char> state(bytes);
-    check(zcmoe_fit_serialize(get(), state.data(), state.size(), &bytes, stream));
+    zcmoe_status status = zcmoe_fit_serialize(get(), state.data(), state.size(), &bytes, stream);
+    if (status == ZCMOE_ERR_WORKSPACE) {
+      state.resize(bytes);
+      status = zcmoe_fit_serialize(get(), state.data(), state.size(), &bytes, stream);
+    }
+    check(status);
+    state.resize(bytes);
     return state;
   }
   zcmoe_fit* get() const noexcept { return handle_.get(); }
