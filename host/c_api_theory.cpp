@@ -51,9 +51,8 @@ void check_power(double power) {
 }
 
 void check_segmentation(zcmoe_theory_segmentation segmentation) {
-  ZCMOE_EXPECTS(
-      segmentation >= ZCMOE_THEORY_UNIFORM && segmentation <= ZCMOE_THEORY_POINT_DENSITY,
-      "segmentation=", segmentation, " is not a ZCMOE_THEORY_ segmentation (0 to 2)");
+  ZCMOE_EXPECTS(segmentation >= ZCMOE_THEORY_UNIFORM && segmentation <= ZCMOE_THEORY_POINT_DENSITY,
+                "segmentation=", segmentation, " is not a ZCMOE_THEORY_ segmentation (0 to 2)");
 }
 
 real_function bind(zcmoe_function function, void* user) {
@@ -63,8 +62,7 @@ real_function bind(zcmoe_function function, void* user) {
 
 theory_problem read(const zcmoe_theory_problem* given) {
   check_pointer(given, "problem");
-  const auto p =
-      read_options(given, zcmoe_theory_problem ZCMOE_THEORY_PROBLEM_INIT, "problem");
+  const auto p = read_options(given, zcmoe_theory_problem ZCMOE_THEORY_PROBLEM_INIT, "problem");
   check_finite(p.lo, "problem->lo");
   check_finite(p.hi, "problem->hi");
   ZCMOE_EXPECTS(p.lo < p.hi, "problem->lo=", p.lo, " is not less than problem->hi=", p.hi);
@@ -89,9 +87,8 @@ theory_problem read(const zcmoe_theory_problem* given) {
   for (std::int64_t i = 0; i < p.num_breaks; ++i) {
     ZCMOE_EXPECTS(p.breaks[i] > p.lo && p.breaks[i] < p.hi, "problem->breaks[", i,
                   "]=", p.breaks[i], " is not between lo=", p.lo, " and hi=", p.hi);
-    ZCMOE_EXPECTS(i == 0 || p.breaks[i - 1] < p.breaks[i], "problem->breaks[", i,
-                  "]=", p.breaks[i], " is not greater than problem->breaks[", i - 1,
-                  "]=", p.breaks[i - 1]);
+    ZCMOE_EXPECTS(i == 0 || p.breaks[i - 1] < p.breaks[i], "problem->breaks[", i, "]=", p.breaks[i],
+                  " is not greater than problem->breaks[", i - 1, "]=", p.breaks[i - 1]);
     problem.breaks.push_back(p.breaks[i]);
   }
   return problem;
@@ -111,8 +108,7 @@ void check_edge_functions(const theory_problem& problem, zcmoe_theory_segmentati
 }
 
 zcmoe_model_options read(const zcmoe_model_options* given) {
-  const auto options =
-      read_options(given, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "options");
+  const auto options = read_options(given, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "options");
   ZCMOE_EXPECTS(
       options.empty_policy >= ZCMOE_EMPTY_NEAREST && options.empty_policy <= ZCMOE_EMPTY_PARENT,
       "options->empty_policy=", options.empty_policy, " is not in 0..", ZCMOE_EMPTY_PARENT);
@@ -354,9 +350,8 @@ zcmoe_status zcmoe_theory_risk_curve(const zcmoe_theory_problem* problem,
     check_pointer(num_segments, "num_segments");
     check_pointer(points, "points");
     for (std::int64_t k = 0; k < num_points; ++k) {
-      ZCMOE_EXPECTS(num_segments[k] >= 1 && num_segments[k] <= ZCMOE_MAX_SEGMENTS,
-                    "num_segments[", k, "]=", num_segments[k], "; expected 1 to ",
-                    ZCMOE_MAX_SEGMENTS);
+      ZCMOE_EXPECTS(num_segments[k] >= 1 && num_segments[k] <= ZCMOE_MAX_SEGMENTS, "num_segments[",
+                    k, "]=", num_segments[k], "; expected 1 to ", ZCMOE_MAX_SEGMENTS);
     }
     for (std::int64_t k = 0; k < num_points; ++k) {
       const edge_table edges = theory_edges(p, segmentation, num_segments[k]);
@@ -367,9 +362,8 @@ zcmoe_status zcmoe_theory_risk_curve(const zcmoe_theory_problem* problem,
                         cells.variances.data(), built, chosen, nullptr);
       const double noise = cells.totals.noise;
       const double approximation = cells.totals.error;
-      points[k] = {num_segments[k], built,
-                   noise,           approximation,
-                   learned.error,   noise + approximation + learned.error,
+      points[k] = {num_segments[k],    built,         noise,
+                   approximation,      learned.error, noise + approximation + learned.error,
                    learned.empty_share};
     }
   });
@@ -383,17 +377,17 @@ zcmoe_status zcmoe_theory_bounded_tail(int64_t n, int64_t num_segments, double m
     check_num_segments(num_segments);
     const auto m = static_cast<double>(num_segments);
     ZCMOE_EXPECTS(min_probability > 0 && min_probability <= (1.0 + 1e-12) / m,
-                  "min_probability=", min_probability, "; expected more than 0, at most 1/m=",
-                  1.0 / m);
+                  "min_probability=", min_probability,
+                  "; expected more than 0, at most 1/m=", 1.0 / m);
     check_amount(max_abs_target, "max_abs_target");
     check_fraction(delta, "delta");
     const auto rows = static_cast<double>(n);
     const double needed = 8.0 * std::log(2.0 * m / delta) / min_probability;
     if (samples_needed != nullptr) *samples_needed = needed;
     if (bound != nullptr) {
-      *bound = rows >= needed ? 4.0 * max_abs_target * max_abs_target * (m / rows) *
-                                    std::log(4.0 * m / delta)
-                              : std::numeric_limits<double>::infinity();
+      *bound = rows >= needed
+                   ? 4.0 * max_abs_target * max_abs_target * (m / rows) * std::log(4.0 * m / delta)
+                   : std::numeric_limits<double>::infinity();
     }
   });
 }
@@ -537,19 +531,18 @@ zcmoe_status zcmoe_theory_parametric_fit(const int64_t* num_segments, const doub
     check_rows(n);
     check_pointer(fit, "fit");
     for (std::int64_t i = 0; i < num_levels; ++i) {
-      ZCMOE_EXPECTS(num_segments[i] >= 1 && num_segments[i] <= ZCMOE_MAX_SEGMENTS,
-                    "num_segments[", i, "]=", num_segments[i], "; expected 1 to ",
-                    ZCMOE_MAX_SEGMENTS);
+      ZCMOE_EXPECTS(num_segments[i] >= 1 && num_segments[i] <= ZCMOE_MAX_SEGMENTS, "num_segments[",
+                    i, "]=", num_segments[i], "; expected 1 to ", ZCMOE_MAX_SEGMENTS);
       ZCMOE_EXPECTS(within[i] >= 0 && std::isfinite(within[i]), "within[", i, "]=", within[i],
                     "; expected a finite number >= 0");
     }
-    *fit = parametric_fit({num_segments, num_segments + num_levels}, {within, within + num_levels},
-                          n);
+    *fit =
+        parametric_fit({num_segments, num_segments + num_levels}, {within, within + num_levels}, n);
   });
 }
 
-zcmoe_status zcmoe_theory_ratio_test(int64_t m, double within_m, double within_2m,
-                                     double within_4m, int64_t n, zcmoe_theory_ratio* ratio) {
+zcmoe_status zcmoe_theory_ratio_test(int64_t m, double within_m, double within_2m, double within_4m,
+                                     int64_t n, zcmoe_theory_ratio* ratio) {
   return guard("zcmoe_theory_ratio_test", [&] {
     ZCMOE_EXPECTS(m >= 1 && m <= ZCMOE_MAX_SEGMENTS, "m=", m, "; expected 1 to ",
                   ZCMOE_MAX_SEGMENTS);

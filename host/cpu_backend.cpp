@@ -1,4 +1,4 @@
-// The CPU engine: plain loops over the functions it shares with the GPU (slot_of, judge_row,
+// The CPU engine: plain loops over the functions it shares with the GPU (slots_of, judge_row,
 // add_sample, summarize), shared out to threads by TBB. Sums are integers, so neither the number of
 // threads nor their order shows in a result.
 #include "array.hpp"
@@ -49,19 +49,35 @@ void store(const gather& output, const model_view& view, std::int64_t i, std::in
   }
 }
 
+constexpr int batch = 16;  // searches in flight: their cache misses overlap
+
+/// Slots of `count` <= batch inputs from row `first` on; the inputs too, which outputs may
+/// overwrite.
+template <class Array>
+void route_batch(const model_view& view, const Array& x, std::int64_t first, int count,
+                 double (&inputs)[batch], std::int64_t (&slots)[batch]) {
+  for (int k = 0; k < batch; ++k) inputs[k] = k < count ? x[first + k] : 0.0;
+  view.slots_of(inputs, slots);
+}
+
 template <class Array>
 predict_counts predict_rows(const predict_job& job, const Array& x, std::int64_t first,
                             std::int64_t last) {
   predict_counts counts;
-  for (std::int64_t i = first; i < last; ++i) {
-    const double input = x[i];  // read before the outputs are written: values may be x itself
-    const std::int64_t slot = job.view.slot_of(input);
-    for (int k = 0; k < job.num_gathers; ++k) store(job.gathers[k], job.view, i, slot);
-    if (job.report != nullptr) {
-      counts.nan_inputs += input != input ? 1 : 0;
-      counts.below += job.view.is_below(input) ? 1 : 0;
-      counts.above += job.view.is_above(input) ? 1 : 0;
-      counts.used += slot < job.view.num_segments ? 1 : 0;
+  for (std::int64_t i = first; i < last; i += batch) {
+    const int rows = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+    double inputs[batch];
+    std::int64_t slots[batch];
+    route_batch(job.view, x, i, rows, inputs, slots);
+    for (int g = 0; g < job.num_gathers; ++g) {
+      for (int k = 0; k < rows; ++k) store(job.gathers[g], job.view, i + k, slots[k]);
+    }
+    if (job.report == nullptr) continue;
+    for (int k = 0; k < rows; ++k) {
+      counts.nan_inputs += inputs[k] != inputs[k] ? 1 : 0;
+      counts.below += job.view.is_below(inputs[k]) ? 1 : 0;
+      counts.above += job.view.is_above(inputs[k]) ? 1 : 0;
+      counts.used += slots[k] < job.view.num_segments ? 1 : 0;
     }
   }
   return counts;
@@ -78,17 +94,23 @@ template <class T, bool Weighted, class X>
 void add_rows(const fit_job& job, const X& x, const any_array& y, const any_array& w,
               std::int64_t first, std::int64_t last, std::int64_t* planes, fit_counts& counts) {
   const std::int64_t num_slots = job.layout.num_slots();
-  for (std::int64_t i = first; i < last; ++i) {
-    const double target = y[i];
-    const double weight = Weighted ? w[i] : 1.0;
-    const row_verdict verdict = judge_row(job.rules, x[i], target, weight);
-    for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
-      ++counts.counter[__builtin_ctz(bits)];
-    if (verdict.slot < 0) continue;
-    std::int64_t* const own = planes + verdict.slot;
-    add_sample<T, Weighted>(
-        static_cast<T>(target), static_cast<T>(weight),
-        [own, num_slots](int plane, std::int64_t piece) { own[plane * num_slots] += piece; });
+  for (std::int64_t i = first; i < last; i += batch) {
+    const int rows = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+    double inputs[batch];
+    std::int64_t slots[batch];
+    route_batch(job.rules.view, x, i, rows, inputs, slots);
+    for (int k = 0; k < rows; ++k) {
+      const double target = y[i + k];
+      const double weight = Weighted ? w[i + k] : 1.0;
+      const row_verdict verdict = judge_row(job.rules, inputs[k], target, weight, slots[k]);
+      for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
+        ++counts.counter[__builtin_ctz(bits)];
+      if (verdict.slot < 0) continue;
+      std::int64_t* const own = planes + verdict.slot;
+      add_sample<T, Weighted>(
+          static_cast<T>(target), static_cast<T>(weight),
+          [own, num_slots](int plane, std::int64_t piece) { own[plane * num_slots] += piece; });
+    }
   }
 }
 
@@ -285,7 +307,8 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
                              const any_array& w) const {
     const auto first_of = [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
-        if (judge_row(job.rules, x[i], y[i], job.layout.weighted ? w[i] : 1.0).refused) return i;
+        const double weight = job.layout.weighted ? w[i] : 1.0;
+        if (judge_row(job.rules, x[i], y[i], weight, 0).refused) return i;
       }
       return job.n;
     };

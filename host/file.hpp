@@ -10,6 +10,10 @@
 
 namespace zcmoe::detail {
 
+/// The path in quotes, long ones shortened in the middle: an error's text has 511 bytes, and the
+/// reason comes last.
+std::string shown_path(const std::string& path);
+
 class regular_file {
  public:
   /// Refuses whatever is not a regular file: a pipe could block for ever, a device has no end.

@@ -38,9 +38,9 @@ struct row_verdict {
   bool refused;
 };
 
-/// y and w as read; without weights pass w = 1.
-ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, double x, double y,
-                                               double w) {
+/// x, y and w as read (without weights pass w = 1); slot as slots_of answers for x.
+ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, double x, double y, double w,
+                                               std::int64_t slot) {
   constexpr double infinity = static_cast<double>(INFINITY);
   row_verdict verdict{-1, 1u << counter_rows, false};
   if (!(w >= 0.0 && w < infinity)) {
@@ -74,7 +74,7 @@ ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, double x,
   if (verdict.refused) verdict.counters |= 1u << counter_refused;
   if (used && !verdict.refused) {
     verdict.counters |= 1u << counter_rows_used;
-    verdict.slot = view.slot_of(x);
+    verdict.slot = slot;
   }
   return verdict;
 }

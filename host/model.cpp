@@ -152,6 +152,8 @@ model_policies::model_policies(const zcmoe_model_options& given)
   ZCMOE_EXPECTS(options.reserved == 0, "model_options->reserved=", options.reserved, " is not 0");
   ZCMOE_EXPECTS(options.shrinkage >= 0.0 && std::isfinite(options.shrinkage),
                 "model_options->shrinkage=", options.shrinkage, " is not a finite number >= 0");
+  ZCMOE_EXPECTS(!std::isinf(options.empty_value),
+                "model_options->empty_value=", options.empty_value, " is infinite");
 }
 
 zcmoe_model_options model_policies::as_options() const {

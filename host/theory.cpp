@@ -20,14 +20,17 @@ namespace zcmoe::detail {
 namespace {
 
 struct theory_tuning {
-  static constexpr int first_panels = 64;      // of the whole range
-  static constexpr int panels_of_a_range = 16;  // a segment that is the whole range begins with these
+  static constexpr int first_panels = 64;  // of the whole range
+  static constexpr int panels_of_a_range =
+      16;  // a segment that is the whole range begins with these
   static constexpr int max_depth = 200;
   static constexpr int max_halvings = 32768;
-  static constexpr double panel_tolerance = 1e-15;    // of the integral of the absolute value
-  static constexpr double failure_tolerance = 1e-9;   // of the same, summed over the panels
-  static constexpr double noise = 1e-7;  // relative errors below it that halving leaves are rounding
-  static constexpr double max_cancellation = 0.1;  // of the second moment, before it is centred anew
+  static constexpr double panel_tolerance = 1e-15;   // of the integral of the absolute value
+  static constexpr double failure_tolerance = 1e-9;  // of the same, summed over the panels
+  static constexpr double noise =
+      1e-7;  // relative errors below it that halving leaves are rounding
+  static constexpr double max_cancellation =
+      0.1;  // of the second moment, before it is centred anew
 };
 
 constexpr double eps = std::numeric_limits<double>::epsilon();
@@ -80,7 +83,8 @@ class integrator {
   template <class Function>
   static panel measure(const Function& f, double left, double right) {
     using kronrod = boost::math::quadrature::gauss_kronrod<double, 15>;
-    const auto& node = kronrod::abscissa();  // the non-negative half; the even ones are Gauss points
+    const auto& node =
+        kronrod::abscissa();  // the non-negative half; the even ones are Gauss points
     const auto& weight = kronrod::weights();
     const auto& gauss_weight = boost::math::quadrature::gauss<double, 7>::weights();
     const double half = 0.5 * right - 0.5 * left;
@@ -90,8 +94,9 @@ class integrator {
       for (int side = j == 0 ? 1 : -1; side <= 1; side += 2) {
         // Measured from the nearer end, so that a node beside a singular end keeps its digits.
         const double from_end = half * (1.0 - node[j]);
-        const double x = j == 0 ? 0.5 * left + 0.5 * right
-                                : side < 0 ? left + from_end : right - from_end;
+        const double x = j == 0     ? 0.5 * left + 0.5 * right
+                         : side < 0 ? left + from_end
+                                    : right - from_end;
         const values v = f(std::min(std::max(x, left), right));
         for (std::size_t k = 0; k < K; ++k) {
           p.integral[k] += weight[j] * v[k];
@@ -188,7 +193,8 @@ std::vector<double> first_ends(const theory_problem& problem, double left, doubl
   const auto fill = [&](double to) {
     const double from = ends.back();
     const double share = (0.5 * to - 0.5 * from) / (0.5 * problem.hi - 0.5 * problem.lo);
-    const int parts = std::max(1, static_cast<int>(std::ceil(share * panels_of_range * (1 - 1e-9))));
+    const int parts =
+        std::max(1, static_cast<int>(std::ceil(share * panels_of_range * (1 - 1e-9))));
     for (int i = 1; i < parts; ++i) {
       const double t = static_cast<double>(i) / parts;
       const double end = from * (1.0 - t) + to * t;
@@ -239,15 +245,15 @@ double energy_root(double p, double slope, double power) {
 }
 
 double mass_of(const theory_problem& problem) {
-  const double mass =
-      integral(problem, [&](double x) { return density_at(problem, x); }, "the density");
+  const double mass = integral(
+      problem, [&](double x) { return density_at(problem, x); }, "the density");
   if (!(mass > 0)) fail(ZCMOE_ERR_NUMERIC, "density answered 0 everywhere in [lo, hi]");
   return mass;
 }
 
 double lambda_mass(const theory_problem& problem) {
-  const double mass =
-      integral(problem, [&](double x) { return lambda_at(problem, x); }, "the point density");
+  const double mass = integral(
+      problem, [&](double x) { return lambda_at(problem, x); }, "the point density");
   if (!(mass > 0)) fail(ZCMOE_ERR_NUMERIC, "point_density answered 0 everywhere in [lo, hi]");
   return mass;
 }
@@ -346,8 +352,7 @@ double next_order_of(const theory_problem& problem, zcmoe_theory_segmentation se
         const transformed t = at(x);
         const double steep = t.p1 * t.b1;
         const double tilt = steep == 0 ? 0.0 : steep * (steep / t.p);
-        return t.lambda *
-               (t.p * t.b2 * t.b2 / 360.0 + t.p1 * t.b1 * t.b2 / 90.0 + tilt / 144.0);
+        return t.lambda * (t.p * t.b2 * t.b2 / 360.0 + t.p1 * t.b1 * t.b2 / 90.0 + tilt / 144.0);
       },
       "the term of order m^-4");
   return ends / 360.0 - inside;
@@ -447,8 +452,7 @@ cell_table cells_of(const theory_problem& problem, const double* edges, std::int
   for (std::size_t i = 0; i < m; ++i) {
     const double left = edges[i];
     const double right = edges[i + 1];
-    const double base =
-        ask(problem.regression, 0.5 * left + 0.5 * right, "regression", true);
+    const double base = ask(problem.regression, 0.5 * left + 0.5 * right, "regression", true);
     const auto ends = first_ends(problem, left, right, theory_tuning::panels_of_a_range);
     const auto about = [&](double centre) {
       return integrator<4>::over(
@@ -556,8 +560,7 @@ double adaptive_root(const theory_problem& problem, double x) {
 
 }  // namespace
 
-void noise_adaptive(const theory_problem& problem, double n, double* num_segments,
-                    double* excess) {
+void noise_adaptive(const theory_problem& problem, double n, double* num_segments, double* excess) {
   const double mass = mass_of(problem);
   const auto sums = integrals<2>(
       problem,

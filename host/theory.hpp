@@ -1,5 +1,5 @@
-// The theory as functions: include/zcmoe/theory.h documents them one by one. theory.cpp knows p and b;
-// theory_learning.cpp knows the segments' probabilities, means and variances, or samples alone.
+// The theory as functions: include/zcmoe/theory.h documents them one by one. theory.cpp knows p and
+// b; theory_learning.cpp knows the segments' probabilities, means and variances, or samples alone.
 #pragma once
 
 #include "segmentation.hpp"

@@ -1,5 +1,6 @@
-// What learning adds: E[1/N], the estimation error (5.1) of every empty policy, and the statistics of
-// fitted tables from which a number of segments is chosen. Arrays in, numbers out. Sources: theory.h.
+// What learning adds: E[1/N], the estimation error (5.1) of every empty policy, and the statistics
+// of fitted tables from which a number of segments is chosen. Arrays in, numbers out. Sources:
+// theory.h.
 #include "theory.hpp"
 
 #include "double_double.hpp"
@@ -15,9 +16,10 @@ namespace zcmoe::detail {
 namespace {
 
 struct learning_tuning {
-  static constexpr double series_from = 200;   // n P from which the factorial series is exact
-  static constexpr double lattice_from = 200;  // standard deviation of N from which sums are thinned
-  static constexpr double reach = 50;          // probabilities e^-50 of the largest are left out
+  static constexpr double series_from = 200;  // n P from which the factorial series is exact
+  static constexpr double lattice_from =
+      200;                             // standard deviation of N from which sums are thinned
+  static constexpr double reach = 50;  // probabilities e^-50 of the largest are left out
   static constexpr double high_rate_gap = 0.047;  // of rho / 4, for a gap of 5 %
   static constexpr double informative = 0.15;     // standard error of rho / 4
   static constexpr std::int64_t least_segments = 6;
@@ -192,8 +194,7 @@ struct estimation {
       const std::size_t sibling = block ^ 1;
       if (sibling >= groups[level].size()) continue;
       // The block's own half is empty, so its mean is the sibling's.
-      sum += std::exp(log_empty(n, empty)) *
-             answer_of(groups[level][sibling], empty, means[i]);
+      sum += std::exp(log_empty(n, empty)) * answer_of(groups[level][sibling], empty, means[i]);
       empty = groups[level + 1][block >> 1].probability;
     }
     return sum;
@@ -243,9 +244,9 @@ zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges
     const double d = c - all.mean;
     const double others_mean = others > 0 ? -p * d / others : 0.0;
     const double others_variance =
-        others > 0 ? std::max(0.0, (all.variance - p * (v + d * d)) / others -
-                                       others_mean * others_mean)
-                   : 0.0;
+        others > 0
+            ? std::max(0.0, (all.variance - p * (v + d * d)) / others - others_mean * others_mean)
+            : 0.0;
     const double to_value = options.empty_value - c;
     const double to_others = others_mean - d;
     double learned = 0.0;  // E[(constant - c)^2; N > 0]
@@ -318,9 +319,8 @@ double answer_without(const zcmoe_theory_table& table, std::size_t i, double tot
   while (left > 0 && table.counts[left - 1] == 0) --left;
   std::size_t right = i + 1;
   while (right < m && table.counts[right] == 0) ++right;
-  const bool go_left =
-      left > 0 && (right == m || centre / 2 - table.edges[left] / 2 <=
-                                     table.edges[right] / 2 - centre / 2);
+  const bool go_left = left > 0 && (right == m || centre / 2 - table.edges[left] / 2 <=
+                                                      table.edges[right] / 2 - centre / 2);
   return table.means[go_left ? left - 1 : right];
 }
 
@@ -351,7 +351,8 @@ double combination_variance(const std::vector<double>& m, const std::vector<doub
   return std::max(0.0, sum);
 }
 
-/// The answer that zcmoe_theory_statistics::leave_one_out measures, over one table with counts >= 0.
+/// The answer that zcmoe_theory_statistics::leave_one_out measures, over one table with counts >=
+/// 0.
 double leave_one_out(const zcmoe_theory_table& table, const zcmoe_model_options& options,
                      double total_mean, std::int64_t n) {
   const double kappa = options.shrinkage;
@@ -430,8 +431,7 @@ zcmoe_theory_fit richardson(std::int64_t m, double within_m, double within_2m, s
   fit.num_levels = 2;
   const std::vector<double> levels{cells, 2.0 * cells};
   const auto rows = static_cast<double>(n);
-  fit.approximation_error =
-      std::sqrt(combination_variance(levels, {square, -square}, fit, rows));
+  fit.approximation_error = std::sqrt(combination_variance(levels, {square, -square}, fit, rows));
   fit.noise_error = std::sqrt(combination_variance(levels, {-1.0 / 3.0, 4.0 / 3.0}, fit, rows));
   return fit;
 }
@@ -454,7 +454,8 @@ zcmoe_theory_fit parametric_fit(const std::vector<std::int64_t>& num_segments,
   }
   double zz = 0.0;
   for (const double k : m) zz += (1.0 / (k * k) - mean_z) * (1.0 / (k * k) - mean_z);
-  if (m.size() < 2 || *std::min_element(m.begin(), m.end()) == *std::max_element(m.begin(), m.end())) {
+  if (m.size() < 2 ||
+      *std::min_element(m.begin(), m.end()) == *std::max_element(m.begin(), m.end())) {
     fail(ZCMOE_ERR_DATA, "fewer than two distinct numbers of segments are in ",
          learning_tuning::least_segments, "..n/8=", n / 8);
   }
@@ -516,7 +517,8 @@ zcmoe_theory_ratio ratio_test(std::int64_t m, double within_m, double within_2m,
 
 namespace {
 
-/// The tables that the ratio test speaks of: the smallest m that passes; else the last that fails.
+/// The tables that the ratio test speaks of, of those that the fit may use: the smallest m that
+/// passes; else the last that fails.
 void test_levels(const std::vector<std::int64_t>& m, const std::vector<double>& within,
                  std::int64_t n, zcmoe_theory_recommendation& r) {
   const auto level_of = [&](std::int64_t wanted) {
@@ -526,12 +528,11 @@ void test_levels(const std::vector<std::int64_t>& m, const std::vector<double>& 
   r.test.standard_error = infinity;
   r.test.verdict = ZCMOE_THEORY_UNINFORMATIVE;
   for (std::size_t i = 0; i < m.size(); ++i) {
-    if (m[i] > ZCMOE_MAX_SEGMENTS / 4) break;
+    if (m[i] < learning_tuning::least_segments || m[i] > n / 32) continue;
     const std::size_t second = level_of(2 * m[i]);
     const std::size_t third = level_of(4 * m[i]);
-    if (second == m.size() || third == m.size() || 4 * m[i] > n / 8) continue;
-    const zcmoe_theory_ratio test =
-        ratio_test(m[i], within[i], within[second], within[third], n);
+    if (second == m.size() || third == m.size()) continue;
+    const zcmoe_theory_ratio test = ratio_test(m[i], within[i], within[second], within[third], n);
     if (test.verdict == ZCMOE_THEORY_UNINFORMATIVE && r.tested_segments != 0) continue;
     r.test = test;
     r.tested_segments = m[i];
@@ -592,9 +593,11 @@ zcmoe_theory_recommendation recommend(const zcmoe_theory_table* tables, std::int
       const double k = std::cbrt(2.0 * std::max(0.0, approximation) * rows / noise);
       return std::min(std::max(1.0, k), rows);
     };
-    const double error = 1.96 * r.fit.approximation_error;
-    r.num_segments = std::min<std::int64_t>(
-        std::llround(best_m(r.fit.approximation)), ZCMOE_MAX_SEGMENTS);
+    // Noise, and the gap that the ratio test lets pass.
+    const double error =
+        1.96 * r.fit.approximation_error + 0.05 * std::max(0.0, r.fit.approximation);
+    r.num_segments =
+        std::min<std::int64_t>(std::llround(best_m(r.fit.approximation)), ZCMOE_MAX_SEGMENTS);
     r.lower = best_m(r.fit.approximation - error);
     r.upper = best_m(r.fit.approximation + error);
     const auto k = static_cast<double>(r.num_segments);

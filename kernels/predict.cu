@@ -1,5 +1,5 @@
 // Prediction: x[n] -> slot by binary search over edges[m + 1] -> up to five gathers from tables by
-// slot. The search is model_view::slot_of, the one that the CPU engine and users' kernels run.
+// slot. The search is model_view::slots_of, the one that the CPU engine and users' kernels run.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 
@@ -77,11 +77,13 @@ __global__ __launch_bounds__(predict_tuning::threads) void predict_kernel(model_
       const std::int64_t i = tile + k * threads + threadIdx.x;
       input[k] = i < n ? x[i] : 0.0;
     }
+    std::int64_t slots[per_thread];
+    view.slots_of(input, slots);
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) {
       const std::int64_t i = tile + k * threads + threadIdx.x;
       if (i >= n) break;
-      const std::int64_t slot = view.slot_of(input[k]);
+      const std::int64_t slot = slots[k];
       answer(gathers, view, i, slot);
       if (report != nullptr) {
         ++totals[total_rows];

@@ -53,8 +53,10 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
     const std::int64_t i = tile + threadIdx.x;
     std::uint32_t row_counters = 0;
     if (i < n) {
+      const double input = x[i];
       const double target = y[i];
-      const row_verdict verdict = judge_row(rules, x[i], target, weighted ? w[i] : 1.0);
+      const row_verdict verdict =
+          judge_row(rules, input, target, weighted ? w[i] : 1.0, rules.view.slot_of(input));
       row_counters = verdict.counters;
       // Rows left out travel under key 0, so that they do not cost the sort another bit.
       const bool present = verdict.slot >= 0;

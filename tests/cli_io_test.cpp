@@ -1,26 +1,32 @@
 // The readers, writers and the sampling of the command line, below its arguments.
 #include "host/cli/csv_reader.hpp"
+#include "host/cli/descriptor.hpp"
 #include "host/cli/failure.hpp"
 #include "host/cli/holdout.hpp"
 #include "host/cli/npy_file.hpp"
 #include "host/cli/number.hpp"
 #include "host/cli/output_file.hpp"
 #include "host/cli/row_source.hpp"
+#include "host/cli/row_triage.hpp"
+#include "host/cli/signals.hpp"
 #include "host/cli/table_sample.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <limits>
+#include <locale>
 #include <set>
 #include <string>
 #include <utility>
@@ -213,8 +219,41 @@ TEST(csv_test, understands_what_people_write) {
   EXPECT_THAT(read_csv("x ; y\n 1 ; +2 \n", {"y"}, {';', true, false}).columns[0], ElementsAre(2));
   EXPECT_THAT(read_csv("x\ty\n1\t2\n", {"y"}, {'\t', true, false}).columns[0], ElementsAre(2));
   EXPECT_THAT(read_csv("1,2\n3,4\n", {"2"}, {',', false, false}).columns[0], ElementsAre(2, 4));
-  EXPECT_THAT(read_csv("x\n\n1\n\n  \n2\n\n", {"x"}).columns[0], ElementsAre(1, 2))
+  EXPECT_THAT(read_csv("x,y\n\n1,1\n\n  \n2,2\r\n\r\n", {"x"}).columns[0], ElementsAre(1, 2))
       << "blank lines are no rows";
+}
+
+TEST(csv_test, an_empty_line_of_one_column_is_a_missing_value) {
+  const auto rows = [](const std::string& content, csv_options options = {}) {
+    const table whole = read_csv(content, {"1"}, options);
+    std::string seen;
+    for (const double value : whole.columns[0]) seen += std::isnan(value) ? "-" : text(value);
+    return seen;
+  };
+  for (const std::string end : {"\n", "\r\n", "\r"}) {
+    const auto lines = [&](std::string content) {
+      std::string result;
+      for (const char c : content) result += c == '/' ? end : std::string(1, c);
+      return result;
+    };
+    EXPECT_EQ(rows(lines("x/1//2/")), "1-2");
+    EXPECT_EQ(rows(lines("x///1/ \t/2//")), "--1-2-");
+    EXPECT_EQ(rows(lines("//x/1//2")), "1-2") << "blank lines before the header are none";
+    EXPECT_EQ(rows(lines("\"x\"/\"1\"//\"\"/2/")), "1--2");
+    EXPECT_EQ(rows(lines("//1//2/"), {',', false, false}), "--1-2");
+    EXPECT_EQ(rows(lines("//1,5//2,6/"), {',', false, false}), "12");
+    EXPECT_EQ(rows(lines("x//1/"), {',', true, true}), "-1") << "no fault to --strict";
+  }
+  // Across the reader's buffers.
+  std::string content = "x\n";
+  for (int i = 0; i < 300000; ++i) content += "\r\n";
+  EXPECT_EQ(rows(content), std::string(300000, '-'));
+}
+
+TEST(csv_test, shown_fields_are_cut_between_characters) {
+  const std::string field = std::string(39, 'a') + "\xC3\xA4" + std::string(10, 'b');
+  EXPECT_THAT(read_csv("x\n" + field + "\n", {"x"}).first_unparsable,
+              HasSubstr("'" + std::string(39, 'a') + "...'"));
 }
 
 TEST(csv_test, keeps_every_row_and_says_what_is_wrong) {
@@ -480,6 +519,128 @@ TEST(output_test, keeps_links_and_permissions) {
   EXPECT_EQ(content_of(path), "new");
   EXPECT_EQ(std::filesystem::status(path).permissions(),
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST(output_test, follows_links_to_what_is_not_there_yet) {
+  const folder files;
+  std::filesystem::create_symlink("second", files.path("first"));
+  std::filesystem::create_symlink("there", files.path("second"));
+  std::filesystem::create_symlink("none/there", files.path("astray"));
+  std::filesystem::create_symlink("loop", files.path("loop"));
+  check_output(files.path("first"));
+  output_file output(files.path("first"));
+  output.write("new");
+  output.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(files.path("first")));
+  EXPECT_TRUE(std::filesystem::is_symlink(files.path("second")));
+  EXPECT_EQ(content_of(files.path("there")), "new");
+  EXPECT_FALSE(std::filesystem::is_symlink(files.path("there")));
+  EXPECT_THAT(message_of([&] { output_file(files.path("astray")); }), HasSubstr("No such file"));
+  EXPECT_THAT(message_of([&] { check_output(files.path("astray")); }), HasSubstr("No such file"));
+  EXPECT_THAT(message_of([&] { output_file(files.path("loop")); }), HasSubstr("symbolic links"));
+}
+
+TEST(output_test, takes_the_longest_names) {
+  const folder files;
+  for (const std::size_t size : {240u, 255u}) {
+    const std::string path = files.path(std::string(size, 'n'));
+    check_output(path);
+    output_file output(path);
+    output.write("new");
+    output.commit();
+    EXPECT_EQ(content_of(path), "new");
+  }
+  EXPECT_EQ(files.num_files(), 2u);
+  EXPECT_THAT(message_of([&] { check_output(files.path(std::string(256, 'n'))); }),
+              HasSubstr("name too long"));
+}
+
+TEST(output_test, can_be_checked_beforehand) {
+  const folder files;
+  check_output("-");
+  check_output("/dev/null");
+  check_output(files.path("new"));
+  check_output(files.write("old", "old"));
+  EXPECT_THAT(message_of([&] { check_output(files.path("none/new")); }), HasSubstr("No such file"));
+  EXPECT_THAT(message_of([&] { check_output(files.path("old/new")); }),
+              HasSubstr("Not a directory"));
+  EXPECT_THAT(message_of([&] { check_output(files.path("")); }), HasSubstr("Is a directory"));
+  EXPECT_EQ(files.num_files(), 1u);
+  if (::geteuid() == 0) return;  // may write anywhere
+  ASSERT_EQ(::chmod(files.path("").c_str(), 0500), 0);
+  EXPECT_THAT(message_of([&] { check_output(files.path("new")); }), HasSubstr("Permission denied"));
+  ASSERT_EQ(::chmod(files.path("").c_str(), 0700), 0);
+}
+
+TEST(descriptor_test, names_what_failed) {
+  EXPECT_THAT(message_of([] { write_all(-1, "x", 1, "the copy"); }),
+              HasSubstr("the copy: Bad file"));
+  char byte;
+  EXPECT_THAT(message_of([&] { read_some(-1, &byte, 1, "the copy"); }),
+              HasSubstr("the copy: Bad file"));
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  write_all(ends[1], "xy", 2, "pipe");
+  EXPECT_EQ(read_some(ends[0], &byte, 1, "pipe"), 1u);
+  EXPECT_EQ(byte, 'x');
+  EXPECT_EQ(read_some(ends[0], &byte, 1, "pipe"), 1u);
+  ::close(ends[1]);
+  EXPECT_EQ(read_some(ends[0], &byte, 1, "pipe"), 0u);
+  ::close(ends[0]);
+}
+
+using signal_death_test = testing::Test;
+TEST(signal_death_test, wait_until_the_library_is_done) {
+  const auto interrupted = [](bool hold) {
+    install_signal_handlers();
+    if (hold) {
+      const signals_held held;
+      ::raise(SIGTERM);
+      std::fputs("still here", stderr);
+    } else {
+      ::raise(SIGTERM);
+      std::fputs("still here", stderr);
+    }
+    ::_exit(0);
+  };
+  EXPECT_EXIT(interrupted(true), testing::KilledBySignal(SIGTERM), "still here");
+  EXPECT_EXIT(interrupted(false), testing::KilledBySignal(SIGTERM), "^$");
+}
+
+TEST(failure_test, texts_do_not_depend_on_the_locale) {
+  struct grouping final : std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\3"; }
+  };
+  const std::locale before = std::locale::global(std::locale(std::locale(), new grouping));
+  const std::string words = text(1234567, " ", 0.5);
+  std::locale::global(before);
+  EXPECT_EQ(words, "1234567 0.5");
+}
+
+TEST(triage_test, the_range_is_that_of_the_model) {
+  const double edges[] = {0, 1, 2};
+  const double x[] = {-infinity, -1, -0.0, 0, 1, 2, std::nextafter(2, 3), infinity};
+  const double y[8] = {};
+  row_block block;
+  block.columns[column_x] = {x, ZCMOE_F64, 1};
+  block.columns[column_y] = {y, ZCMOE_F64, 1};
+  block.rows = 8;
+  for (const bool left : {true, false}) {
+    for (const bool outer : {true, false}) {
+      triage_rules rules;
+      rules.limited = true;
+      rules.view.edges = edges;
+      rules.view.num_segments = 2;
+      rules.view.closed_side = left ? ZCMOE_CLOSED_LEFT : ZCMOE_CLOSED_RIGHT;
+      rules.view.include_outer_edge = outer ? 1 : 0;
+      row_triage triage(rules);
+      std::string seen;
+      for (const row_fate fate : triage.classify(block)) seen += fate == row_used ? 'u' : '-';
+      EXPECT_EQ(seen, outer ? "--uuuu--" : left ? "--uuu---" : "----uu--");
+    }
+  }
 }
 
 TEST(output_test, a_full_disk_is_a_failure) {

@@ -15,6 +15,7 @@ import pathlib
 import pty
 import random
 import re
+import resource
 import struct
 import subprocess
 import sys
@@ -67,7 +68,8 @@ class cli_case(unittest.TestCase):
         return list(csv.DictReader(io.StringIO(pathlib.Path(path).read_text())))
 
     def run_cli(self, *arguments, status=0, **options):
-        done = subprocess.run([ZCMOE, *map(str, arguments)], capture_output=True, timeout=300, **options)
+        words = [a if isinstance(a, bytes) else str(a) for a in arguments]
+        done = subprocess.run([ZCMOE, *words], capture_output=True, timeout=300, **options)
         done.stderr = without_runtime_lines(done.stderr)
         self.assertEqual(done.returncode, status, (arguments, done.stderr))
         if status != 0:
@@ -131,6 +133,12 @@ class general_test(cli_case):
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--delimiter", "ab"], "--delimiter"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "-", "--json"], "--json"),
             (["fit", data, data, "--x", "x", "--y", "y", "-o", "m"], "comes alone"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", ""], "--output"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--threads", "100000"], "--threads"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--feature-name", "n" * 1025], "--feature-name"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--target-name", b"\xff"], "--target-name"),
+            (["predict", model, data, "--x", "x", "-o", ""], "--output"),
+            (["segment", data, "--x", "x", "-o", ""], "--output"),
             (["predict", model], "input"),
             (["predict", model, data], "--x is missing"),
             (["predict", model, data, "--x", "x", "--json"], "--json needs --output"),
@@ -196,6 +204,63 @@ class general_test(cli_case):
         self.assertEqual(running.wait(), -15)
         running.stdin.close()
         self.assertEqual(os.listdir(self.folder / "out"), [])
+
+    def test_an_interrupt_waits_for_the_model_to_be_whole(self):
+        values = self.write("x.npy", npy([0.5] * 10, "f"))
+        for _ in range(5):
+            out = self.folder / "out"
+            out.mkdir(exist_ok=True)
+            running = subprocess.Popen([ZCMOE, "fit", values, values, "--segmentation", "uniform", "--range", "0:1",
+                                        "--segments", str(1 << 20), "-o", str(out / "m"), "--device", "cpu"],
+                                       stderr=subprocess.PIPE)
+            seen = []
+            while not seen and running.poll() is None:
+                seen = os.listdir(out)
+            running.terminate()
+            running.stderr.read()
+            running.stderr.close()
+            status = running.wait()
+            self.assertEqual(os.listdir(out), ["m"])
+            self.run_cli("predict", out / "m", values)
+            if status == -15 and seen != ["m"]:
+                return
+            (out / "m").unlink()
+        self.skipTest("the model was written before it could be interrupted")
+
+    def test_a_file_beyond_the_limit_of_its_size_is_a_failure(self):
+        model = self.model()
+        data = self.table()
+        (self.folder / "out").mkdir()
+        limits = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))}
+        for arguments in (["predict", model, data, "--x", "x", "-o", self.path("out/y.csv")],
+                          ["fit", data, "--x", "x", "--y", "y", "-o", self.path("out/m")],
+                          ["segment", data, "--x", "x", "--segmentation", "quantile", "-o", self.path("out/e")]):
+            self.fails(*arguments, says="File too large", **limits)
+            self.assertEqual(os.listdir(self.folder / "out"), [])
+
+    def test_an_output_that_cannot_be_written_is_told_first(self):
+        bad = self.write("bad.csv", "x,y\nabc,1\n")
+        model = self.model()
+        for arguments in (["fit", bad, "--x", "x", "--y", "y"], ["segment", bad, "--x", "x", "--y", "y"],
+                          ["predict", model, bad, "--x", "x"]):
+            self.fails(*arguments, "-o", self.path("none/m"), says="No such file")
+            self.fails(*arguments, "-o", self.folder, says="Is a directory")
+            self.fails(*arguments, "-o", self.path("n" * 256), says="File name too long")
+        self.fails("fit", bad, "--x", "x", "--y", "y", "-o", self.path("m"), says="no usable row")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["bad.csv", "data.csv", "model.safetensors"])
+
+    def test_long_names_and_links(self):
+        data = self.table()
+        name = self.path("n" * 255)
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "-o", name)
+        os.symlink("there", self.path("link"))
+        self.run_cli("predict", name, data, "--x", "x", "-o", self.path("link"))
+        self.assertTrue(os.path.islink(self.path("link")))
+        self.assertIn(b"prediction", self.read("there"))
+        os.symlink("model", self.path("to-model"))
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "-o", self.path("to-model"))
+        self.assertTrue(os.path.islink(self.path("to-model")))
+        self.assertEqual(self.read("model"), pathlib.Path(name).read_bytes())
 
     def test_model_files_that_are_none(self):
         data = self.table()
@@ -341,6 +406,51 @@ class fit_test(cli_case):
         self.fails(*common, "--nonfinite-targets", "error", says="row 2: the target is missing")
         self.assertFalse((self.folder / "n").exists())
 
+    def test_rows_out_of_range_are_told(self):
+        data = self.write("data.csv", "x,y\n" + "".join(f"{x},1\n" for x in (-5, -4, 1, 2, 3, 11, 12, 13, "inf", "")))
+        common = ["fit", data, "--x", "x", "--y", "y", "--segmentation", "uniform", "--range", "0:10", "--segments", 2,
+                  "--nan-policy", "segment", "-o", self.path("m")]
+        for policy, words, fitted in (("clamp", "clamped", 10), ("nan", "skipped", 4), ("value", "skipped", 4),
+                                      ("segments", "in segments of their own", 10)):
+            done = self.run_cli(*common, "--range-policy", policy)
+            self.assertIn(f"out of range     2 below, 4 above: {words}\n", done.stderr.decode())
+            self.assertIn("missing input    1 in a segment of their own\n", done.stderr.decode())
+            seen = json.loads(self.run_cli(*common, "--range-policy", policy, "--json").stdout)
+            self.assertEqual([seen[key] for key in ("range_policy", "below_range", "above_range", "nan_inputs",
+                                                    "rows_fitted", "rows_skipped")],
+                             [policy, 2, 4, 1, fitted, 10 - fitted])
+            self.assertEqual(seen["skipped"]["out_of_range"], 10 - fitted)
+        done = self.run_cli("fit", self.table(), "--x", "x", "--y", "y", "-o", self.path("m"))
+        self.assertNotIn("out of range", done.stderr.decode())
+        self.assertNotIn("missing input", done.stderr.decode())
+
+    def test_headers_that_cannot_be_names(self):
+        rows = b"".join(b"%d,%d\n" % (i, i) for i in range(50))
+        for header, words in ((b"\xe4\xff", "not UTF-8"), (b"n" * 1025, "longer than 1024 bytes")):
+            data = self.write("data.csv", header + b",y\n" + rows)
+            done = self.run_cli("fit", data, "--x", 1, "--y", "y", "-o", self.path("m"))
+            self.assertIn(f"the header of --x 1 is {words}: the model keeps no name for it\n", done.stderr.decode())
+            seen = json.loads(self.run_cli("inspect", self.path("m"), "--json").stdout)
+            self.assertEqual((seen["feature_name"] or "", seen["target_name"]), ("", "y"))
+            quiet = self.run_cli("fit", data, "--x", 1, "--y", "y", "-o", self.path("m"), "--quiet")
+            self.assertEqual(quiet.stderr, b"")
+            done = self.run_cli("fit", data, "--x", 1, "--y", "y", "--feature-name", "x", "-o", self.path("m"))
+            self.assertNotIn(b"keeps no name", done.stderr)
+        # Such bytes in a field must not fail the summary of a fit that has been saved.
+        data = self.write("data.csv", b"x,y\n\xe4,1\n" + rows)
+        seen = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "-o", self.path("m"), "--json").stdout)
+        self.assertIn("line 2", seen["first_unparsable"])
+
+    def test_why_no_row_is_usable(self):
+        data = self.write("data.csv", "x,y\nabc,1\n1:30,2\n,3\n4,\n")
+        common = ["--x", "x", "--y", "y", "-o", self.path("m")]
+        why = "4 rows read, 2 not a number (first: line 2, column 'x': 'abc'), 1 missing target, 1 missing input"
+        self.fails("fit", data, *common, says="to choose the cuts from: " + why)
+        self.fails("segment", data, *common, says="to choose the cuts from: " + why)
+        self.fails("fit", data, *common, "--segmentation", "uniform", "--range", "0:1", says="to learn from: " + why)
+        data = self.write("data.csv", "x,y\n5,1\n6,1\n")
+        self.fails("fit", data, *common, "--range", "0:1", says="2 rows read, 2 outside --range")
+
     def test_bad_weights(self):
         for weight in ("-1", "inf"):
             data = self.write("data.csv", f"x,y,w\n1,1,1\n2,2,{weight}\n")
@@ -380,7 +490,7 @@ class fit_test(cli_case):
                     "shrinkage": 0.5, "feature_name": "x", "target_name": "area"}
         self.assertEqual({key: seen[key] for key in expected}, expected)
         data = self.write("new.csv", "x\n-1\n\n,\n99\n")
-        self.assertEqual(self.answers(model, data, "--x", "x"), [-6, -5, -6])
+        self.assertEqual(self.answers(model, data, "--x", "x"), [-6, -5, -5, -6])
 
     def test_missing_inputs_can_have_a_segment_of_their_own(self):
         data = self.write("data.csv", "x,y\n1,10\n,20\n2,30\nNA,40\nabc,1000\n")
@@ -464,7 +574,7 @@ class predict_test(cli_case):
         data = self.write("new.csv", "x\n-1\n5\n\n,\n11\n12\n")
         summary = json.loads(self.run_cli("predict", model, data, "--x", "x", "-o", self.path("y"), "--json").stdout)
         self.assertEqual([summary[key] for key in ("rows", "missing_inputs", "below_range", "above_range")],
-                         [5, 1, 1, 2])
+                         [6, 2, 1, 2])
 
     def test_tables_with_nothing_in_them(self):
         model = self.model()
@@ -514,6 +624,23 @@ class segment_test(cli_case):
         values = self.write("x.npy", npy(x))
         self.assertIn(self.edges(values, "--segments", 4, "--segmentation", "quantile")[2], x[249:251])
         self.fails("segment", data, "--x", "x", "--segmentation", "optimal", status=2, says="--y is missing")
+
+    def test_rows_left_out_are_told(self):
+        data = self.write("data.csv", "x,y\n1,1\nabc,2\n,3\n2,\n3,3\n40,4\n")
+        common = ["segment", data, "--x", "x", "--y", "y", "--segments", 2, "--segmentation", "quantile", "--range",
+                  "0:10"]
+        done = self.run_cli(*common)
+        for words in ("rows skipped 2: not a number 1, missing input 1\n",
+                      "not a number, first: line 3, column 'x': 'abc'\n", "rows left out 1: outside --range\n"):
+            self.assertIn(words, done.stderr.decode())
+        self.assertEqual(self.run_cli(*common, "--quiet").stderr, b"")
+        done = self.run_cli(*common, "--json")
+        self.assertEqual(done.stderr, b"")
+        seen = json.loads(done.stdout)
+        self.assertEqual((seen["rows_read"], seen["rows_skipped"], seen["rows_outside"], seen["rows"]), (6, 2, 1, 3))
+        self.assertEqual((seen["skipped"]["unparsable"], seen["skipped"]["missing_input"]), (1, 1))
+        self.assertEqual(seen["first_unparsable"], "line 3, column 'x': 'abc'")
+        self.assertEqual(self.run_cli("segment", self.table(), "--x", "x", "--segmentation", "uniform").stderr, b"")
 
     def test_edges_come_back_exactly(self):
         data = self.table()

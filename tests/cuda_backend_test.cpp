@@ -110,7 +110,8 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
     row_rules rules = job.rules;
     rules.view.edges = edges.data();
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const row_verdict verdict = judge_row(rules, x[i], static_cast<double>(y[i]), 1.0);
+      const row_verdict verdict =
+          judge_row(rules, x[i], static_cast<double>(y[i]), 1.0, rules.view.slot_of(x[i]));
       for (int c = 0; c < counter_pending; ++c)
         expected[static_cast<std::size_t>(c)] += verdict.counters >> c & 1u;
       add_sample<float, false>(y[i], 1.0f, [&](int plane, std::int64_t piece) {

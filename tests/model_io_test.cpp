@@ -973,6 +973,63 @@ TEST_F(model_io_test, SaveKeepsPermissionsAndFollowsLinks) {
   EXPECT_EQ(fs::status(path("new")).permissions(), fs::perms(0644));
 }
 
+TEST_F(model_io_test, SaveFollowsALinkToWhatIsNotThereYet) {
+  const scoped_model model = known_model();
+  fs::create_symlink("second", path("first"));
+  fs::create_symlink(path("there"), path("second"));
+  fs::create_symlink("none/there", path("astray"));
+  fs::create_symlink("loop", path("loop"));
+  ASSERT_EQ(zcmoe_model_save(model.handle, path("first").c_str()), ZCMOE_OK) << zcmoe_last_error();
+  EXPECT_TRUE(fs::is_symlink(path("first")));
+  EXPECT_TRUE(fs::is_symlink(path("second")));
+  EXPECT_FALSE(fs::is_symlink(path("there")));
+  EXPECT_EQ(read_file(path("there")), bytes_of(model));
+  EXPECT_EQ(zcmoe_model_save(model.handle, path("astray").c_str()), ZCMOE_ERR_IO);
+  EXPECT_THAT(zcmoe_last_error(), HasSubstr("No such file"));
+  EXPECT_EQ(zcmoe_model_save(model.handle, path("loop").c_str()), ZCMOE_ERR_IO);
+  EXPECT_THAT(zcmoe_last_error(), HasSubstr("symbolic links"));
+  EXPECT_THAT(files(), testing::ElementsAre("astray", "first", "loop", "second", "there"));
+}
+
+TEST_F(model_io_test, SaveTakesTheLongestNames) {
+  const scoped_model model = known_model();
+  for (const std::size_t size : {240u, 255u}) {
+    const std::string name = path(std::string(size, 'n').c_str());
+    EXPECT_EQ(zcmoe_model_save(model.handle, name.c_str()), ZCMOE_OK) << zcmoe_last_error();
+    EXPECT_EQ(read_file(name), bytes_of(model));
+  }
+  const std::string name = path(std::string(256, 'n').c_str());
+  EXPECT_EQ(zcmoe_model_save(model.handle, name.c_str()), ZCMOE_ERR_IO);
+  EXPECT_THAT(zcmoe_last_error(), HasSubstr("File name too long"));
+  EXPECT_EQ(files().size(), 2u);
+}
+
+TEST_F(model_io_test, LongPathsLeaveRoomForTheReason) {
+  // Every alignment of a cut to a character of three bytes; and bytes that are no text at all.
+  for (int shift = 0; shift < 4; ++shift) {
+    std::string name = path("");
+    if (shift == 3) {
+      name.append(1000, '\x80');
+    } else {
+      name.append(static_cast<std::size_t>(shift), 'a');
+      for (int i = 0; i < 300; ++i) name += i % 60 == 59 ? "/" : "\xE2\x82\xAC";
+      name += "/last.safetensors";
+    }
+    scoped_model model;
+    EXPECT_EQ(zcmoe_model_load(cpu_context(), name.c_str(), &model.handle), ZCMOE_ERR_IO);
+    EXPECT_EQ(zcmoe_model_save(known_model().handle, name.c_str()), ZCMOE_ERR_IO);
+    const std::string said = zcmoe_last_error();
+    EXPECT_THAT(said, HasSubstr(shift == 3 ? "File name too long" : "No such file or directory"));
+    EXPECT_THAT(said, HasSubstr("..."));
+    if (shift == 3) continue;
+    EXPECT_THAT(said, HasSubstr("/last.safetensors'"));
+    // Whole characters only: without them nothing of them is left.
+    std::string rest = said;
+    for (std::size_t at; (at = rest.find("\xE2\x82\xAC")) != std::string::npos;) rest.erase(at, 3);
+    for (const char c : rest) EXPECT_LT(static_cast<unsigned char>(c), 0x80) << said;
+  }
+}
+
 TEST_F(model_io_test, SaveToARelativePath) {
   const fs::path before = fs::current_path();
   fs::current_path(folder_);

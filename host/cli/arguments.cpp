@@ -9,6 +9,10 @@
 
 namespace zcmoe::cli {
 
+namespace {
+constexpr std::int32_t max_threads = 4096;  // of zcmoe_context_create
+}
+
 const choices segmentation_words = {{"uniform", segmentation_uniform},
                                     {"quantile", segmentation_quantile},
                                     {"optimal", segmentation_optimal}};
@@ -64,8 +68,10 @@ void add_talk_options(CLI::App& command, talk_choice& talk, const std::string& j
 }
 
 void add_table_options(CLI::App& command, table_choice& table, bool required) {
-  CLI::Option* inputs = command.add_option(
-      "input", table.inputs, "one CSV file, or one NPY file per column; - is standard input");
+  CLI::Option* inputs = command.add_option("input", table.inputs,
+                                           "one CSV file, or one NPY file per column; - is "
+                                           "standard input. Empty lines of a CSV file are "
+                                           "no rows, but missing values if it has one column only");
   inputs->type_name("FILE");
   if (required) inputs->required();
   command
@@ -89,6 +95,16 @@ void add_table_options(CLI::App& command, table_choice& table, bool required) {
   command.add_flag(
       "--strict", table.csv.strict,
       "CSV: fail on a field that is not a number and on rows with too few or too many fields");
+}
+
+CLI::Option* add_output_option(CLI::App& command, std::string& path, const std::string& help) {
+  return command.add_option("-o,--output", path, help)
+      ->type_name("FILE")
+      ->check(CLI::Validator(
+          [](std::string& given) {
+            return given.empty() ? std::string("an empty name") : std::string();
+          },
+          ""));
 }
 
 zcmoe_context_options engine_choice::options() const {
@@ -116,7 +132,7 @@ void add_engine_options(CLI::App& command, engine_choice& engine) {
   command
       .add_option("--threads", engine.threads,
                   "CPU engine: worker threads, 0 = all cores; never changes a result")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(std::int32_t{0}, max_threads))
       ->type_name("N")
       ->capture_default_str();
 }

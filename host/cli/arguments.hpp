@@ -32,6 +32,9 @@ struct talk_choice {
 };
 void add_talk_options(CLI::App& command, talk_choice& talk, const std::string& json_help);
 
+/// -o, --output; an empty name is refused.
+CLI::Option* add_output_option(CLI::App& command, std::string& path, const std::string& help);
+
 /// Positional inputs and the options of the CSV reader.
 void add_table_options(CLI::App& command, table_choice& table, bool required);
 

@@ -27,8 +27,14 @@ bool is_blank_line(const char* data, std::size_t size) {
 
 std::string shortened(std::string_view field) {
   std::string shown;
-  for (const char c : field.substr(0, 40)) shown += static_cast<unsigned char>(c) < 32 ? ' ' : c;
-  if (field.size() > 40) shown += "...";
+  std::size_t size = std::min<std::size_t>(field.size(), 40);
+  // Not in the middle of a UTF-8 character.
+  for (int k = 0; k < 3 && size < field.size(); ++k) {
+    if ((static_cast<unsigned char>(field[size]) & 0xC0) != 0x80) break;
+    --size;
+  }
+  for (const char c : field.substr(0, size)) shown += static_cast<unsigned char>(c) < 32 ? ' ' : c;
+  if (size < field.size()) shown += "...";
   return shown;
 }
 
@@ -58,7 +64,8 @@ csv_reader::csv_reader(input_file& input, const csv_options& options,
       buffer_(buffer_size) {
   if (requests_.size() > max_columns)
     fail(requests_.size(), " columns asked for; the limit is ", max_columns);
-  if (csv_init(parser_.get(), 0) != 0) fail(input_.name(), ": out of memory");
+  // Blank lines are reported too: in a table of one column they are rows.
+  if (csv_init(parser_.get(), CSV_REPALL_NL) != 0) fail(input_.name(), ": out of memory");
   csv_set_delim(parser_.get(), static_cast<unsigned char>(options_.delimiter));
   out_ = &pending_;
   try {
@@ -161,11 +168,11 @@ void csv_reader::take_field(void* data, std::size_t size, void* self) {
   }
 }
 
-void csv_reader::take_row(int, void* self) {
+void csv_reader::take_row(int terminator, void* self) {
   auto& reader = *static_cast<csv_reader*>(self);
   if (reader.error_ != nullptr) return;
   try {
-    reader.row();
+    reader.line_end(terminator);
   } catch (...) {
     reader.error_ = std::current_exception();
   }
@@ -190,12 +197,33 @@ void csv_reader::field(const char* data, std::size_t size) {
     if (kind != field_kind::unparsable) continue;
     unparsable_ |= bit;
     if (options_.strict || first_unparsable_.empty()) {
-      const std::string where =
-          text("line ", row_line_, ", column '", names_[k], "': '", shortened({data, size}), "'");
+      const std::string where = text("line ", row_line_, ", column '", shortened(names_[k]), "': '",
+                                     shortened({data, size}), "'");
       if (options_.strict) fail(input_.name(), ", ", where, " is not a number");
       first_unparsable_ = where;
     }
   }
+}
+
+/// A row ends, or a line without one: then no field was seen.
+void csv_reader::line_end(int terminator) {
+  const bool blank = field_number_ == 0;
+  const bool second_of_crlf = blank && terminator == '\n' && last_terminator_ == '\r';
+  last_terminator_ = second_of_crlf ? 0 : terminator;
+  if (!blank) {
+    row();
+  } else if (second_of_crlf) {
+    return;
+  } else if (resolved_) {
+    if (num_fields_ == 1) blank_row();
+  } else if (!options_.header) {
+    ++leading_blanks_;
+  }
+}
+
+void csv_reader::blank_row() {
+  field_number_ = 1;
+  row();
 }
 
 void csv_reader::row() {
@@ -205,6 +233,8 @@ void csv_reader::row() {
     resolve_columns();
     // Without a header the row just read is data: go through its fields once more.
     if (!options_.header) {
+      for (; num_fields_ == 1 && leading_blanks_ > 0; --leading_blanks_) blank_row();
+      field_number_ = 0;
       for (const std::string& value : std::exchange(first_row_, {}))
         field(value.data(), value.size());
       row();

@@ -2,8 +2,9 @@
 // parse_number -> columns.
 //
 // RFC 4180 as people write it: quoted fields with line breaks and doubled quotes, LF, CRLF or CR, a
-// UTF-8 byte order mark, blanks around fields. Blank lines are not rows. Every other line is one,
-// whatever its fields say, so that answers stay aligned with the rows of the file.
+// UTF-8 byte order mark, blanks around fields. Blank lines are not rows, but for a table of one
+// column, where an empty line is a missing value. Every other line is a row, whatever its fields
+// say, so that answers stay aligned with the rows of the file.
 #pragma once
 
 #include "input_file.hpp"
@@ -66,6 +67,8 @@ class csv_reader {
   static void take_field(void* data, std::size_t size, void* self);
   static void take_row(int terminator, void* self);
   void field(const char* data, std::size_t size);
+  void line_end(int terminator);
+  void blank_row();
   void row();
   void resolve_columns();
   std::size_t find_column(const column_request& request) const;
@@ -85,6 +88,8 @@ class csv_reader {
   std::int64_t line_ = 1;      // of the byte being parsed
   std::int64_t row_line_ = 1;  // on which the current row began
   bool row_open_ = false;
+  int last_terminator_ = 0;          // of the line before
+  std::int64_t leading_blanks_ = 0;  // blank lines before the first row, without a header
 
   bool resolved_ = false;
   std::vector<std::string> first_row_;

@@ -53,13 +53,21 @@ class range_and_sample {
     const double hi = segmentation_.range.has_value() ? segmentation_.range->second
                                                       : std::numeric_limits<double>::max();
     double row[3];
+    tally_.rows_read = block.first_row + block.rows;
     for (std::int64_t i = 0; i < block.rows; ++i) {
-      if (fates[static_cast<std::size_t>(i)] != row_used || split.held_out(block.first_row + i))
+      const row_fate fate = fates[static_cast<std::size_t>(i)];
+      ++tally_.fates[fate];
+      if (fate != row_used) continue;
+      if (split.held_out(block.first_row + i)) {
+        ++tally_.rows_held_out;
         continue;
+      }
       std::size_t k = 0;
       row[k++] = element(block.columns[column_x], i);
-      if (!(row[0] >= lo && row[0] <= hi))
-        continue;  // also leaves out infinities and, with their own segment, NaN
+      if (!(row[0] >= lo && row[0] <= hi)) {  // also leaves out infinities
+        ++rows_outside_;
+        continue;
+      }
       ++rows_;
       min_ = std::min(min_, row[0]);
       max_ = std::max(max_, row[0]);
@@ -73,6 +81,8 @@ class range_and_sample {
   edge_table build() const {
     edge_table table;
     table.rows = rows_;
+    table.tally = tally_;
+    table.rows_outside = rows_outside_;
     const auto [lo, hi] = segmentation_.range.value_or(std::pair{min_, max_});
     if (segmentation_.kind == segmentation_uniform) {
       if (lo == hi) {
@@ -93,6 +103,8 @@ class range_and_sample {
   }
 
   std::int64_t rows() const noexcept { return rows_; }
+  std::int64_t rows_outside() const noexcept { return rows_outside_; }
+  const row_tally& tally() const noexcept { return tally_; }
 
  private:
   zcmoe_array column(std::size_t k) const { return {sample_.column(k).data(), ZCMOE_F64, 1}; }
@@ -117,7 +129,9 @@ class range_and_sample {
   bool has_target_;
   bool weighted_;
   table_sample sample_;
+  row_tally tally_;
   std::int64_t rows_ = 0;
+  std::int64_t rows_outside_ = 0;
   double min_ = std::numeric_limits<double>::infinity();
   double max_ = -std::numeric_limits<double>::infinity();
 };
@@ -155,6 +169,10 @@ edge_table edges_from_file(const std::string& path) {
   return table;
 }
 
+const char* outside_words(const segmentation_choice& segmentation) {
+  return segmentation.range.has_value() ? "outside --range" : "with an infinite input";
+}
+
 edge_table edges_from_range(const segmentation_choice& segmentation) {
   edge_table table;
   table.edges.resize(static_cast<std::size_t>(segmentation.segments) + 1);
@@ -170,7 +188,6 @@ edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& 
   rules.needs_target = needs_target;
   row_triage triage(rules);
   range_and_sample state(segmentation, needs_target, rows.has(column_weights));
-  std::int64_t rows_read = 0;
   {
     progress bar("segment", show_progress);
     row_block block;
@@ -181,13 +198,14 @@ edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& 
       }
       stopwatch::scope timed(segmenting);
       state.add(block, triage.classify(block), split);
-      rows_read = block.first_row + block.rows;
-      bar.update(rows.done(), rows_read);
+      bar.update(rows.done(), block.first_row + block.rows);
     }
   }
   if (state.rows() == 0) {
-    fail("no usable row to choose the cuts from (", rows_read, " rows read",
-         segmentation.range.has_value() ? ", none of them with an input in --range" : "", ")");
+    std::string reasons = state.tally().read_in_words(rows.first_unparsable());
+    if (state.rows_outside() > 0)
+      reasons += text(", ", grouped(state.rows_outside()), " ", outside_words(segmentation));
+    fail("no usable row to choose the cuts from: ", reasons);
   }
   stopwatch::scope timed(segmenting);
   return state.build();

@@ -5,6 +5,7 @@
 #include "holdout.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
+#include "row_triage.hpp"
 
 #include <cstdint>
 #include <string>
@@ -16,6 +17,8 @@ struct edge_table {
   std::vector<double> edges;
   std::int64_t rows = 0;          // usable rows seen; 0 if no data was needed
   std::int64_t rows_sampled = 0;  // of these, looked at; 0 if only their range was
+  row_tally tally;                // of all rows
+  std::int64_t rows_outside = 0;  // of its used rows: input outside --range, or infinite
 
   std::int64_t segments() const noexcept { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
@@ -23,6 +26,9 @@ struct edge_table {
 /// Edges written one a line, as `zcmoe segment` prints them; blank lines and lines that begin with
 /// # are left out.
 edge_table edges_from_file(const std::string& path);
+
+/// What is the matter with rows_outside.
+const char* outside_words(const segmentation_choice& segmentation);
 
 edge_table edges_from_range(const segmentation_choice& segmentation);
 

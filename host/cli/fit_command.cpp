@@ -5,11 +5,14 @@
 #include "edge_table.hpp"
 #include "failure.hpp"
 #include "holdout.hpp"
+#include "input_file.hpp"
+#include "json_text.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
 #include "row_triage.hpp"
+#include "signals.hpp"
 
 #include <zcmoe/zcmoe.hpp>
 
@@ -93,9 +96,8 @@ class gathered_rows {
 
 /// Everything the summary says.
 struct fit_summary {
-  std::int64_t rows_read = 0;
-  std::int64_t rows_held_out = 0;
-  std::array<std::int64_t, num_row_fates> fates{};
+  row_tally tally;
+  zcmoe_report report{};  // the library's count of what the model's policies touched
   std::int64_t bytes_read = 0;
   edge_table edges;
   line_fit line;
@@ -106,13 +108,20 @@ struct fit_summary {
   stopwatch fitting;
   stopwatch predicting;
   stopwatch total;
-
-  std::int64_t rows_skipped() const {
-    std::int64_t skipped = 0;
-    for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) skipped += fates[fate];
-    return skipped;
-  }
 };
+
+/// Why a text cannot be the name of a column in a model file; null if it can.
+const char* fault_of_name(const std::string& name) {
+  constexpr std::size_t longest = 1024;  // of zcmoe_model_options
+  if (name.size() > longest) return "longer than 1024 bytes";
+  if (name.find('\0') != std::string::npos) return "cut by a null byte";
+  try {
+    static_cast<void>(nlohmann::json(name).dump());
+  } catch (const nlohmann::json::type_error&) {
+    return "not UTF-8";
+  }
+  return nullptr;
+}
 
 class fit_run {
  public:
@@ -126,14 +135,17 @@ class fit_run {
   void run() {
     {
       stopwatch::scope timed(summary_.total);
+      check_output(arguments_.output);
       if (split_.active() || needs_data()) rows_->make_rewindable();
+      feature_name_ = name_or(arguments_.model.feature_name, column_x);
+      target_name_ = name_or(arguments_.model.target_name, column_y);
       place_cuts();
       learn();
       if (split_.active()) judge();
       save();
     }
     if (arguments_.talk.json) {
-      write_to_stdout(as_json().dump(2) + "\n");
+      write_to_stdout(json_text(as_json()));
     } else if (!arguments_.talk.quiet) {
       print_summary();
     }
@@ -173,20 +185,22 @@ class fit_run {
       }
       if (split_.active()) add_to_line(block, fates);
       bar.update(rows_->done(), block.first_row + block.rows);
-      summary_.rows_read = block.first_row + block.rows;
+      summary_.tally.rows_read = block.first_row + block.rows;
     }
     summary_.bytes_read = rows_->bytes();
     stopwatch::scope timed(summary_.fitting);
     model_.emplace(fit_->finish());
-    if (model_->info().num_rows == 0) fail("no usable row to learn from: ", rows_in_words());
+    if (model_->info().num_rows == 0) {
+      fail("no usable row to learn from: ",
+           summary_.tally.read_in_words(rows_->first_unparsable()));
+    }
+    summary_.report = fit_->report();
   }
 
   void make_fit() {
     zcmoe_model_options model = arguments_.model.options;
-    const std::string feature = name_or(arguments_.model.feature_name, column_x);
-    const std::string target = name_or(arguments_.model.target_name, column_y);
-    model.feature_name = feature.empty() ? nullptr : feature.c_str();
-    model.target_name = target.empty() ? nullptr : target.c_str();
+    model.feature_name = feature_name_.empty() ? nullptr : feature_name_.c_str();
+    model.target_name = target_name_.empty() ? nullptr : target_name_.c_str();
     options_ = arguments_.fit;
     options_.weighted = rows_->has(column_weights) ? 1 : 0;
     options_.target_dtype = arguments_.target_dtype;
@@ -199,24 +213,32 @@ class fit_run {
     fit_.emplace(context_, summary_.edges.edges, model, options_);
   }
 
+  /// The name to keep in the model; a header that cannot be one is no reason not to fit.
   std::string name_or(const std::string& given, column_number column) const {
-    return given.empty() ? rows_->column_name(column) : given;
+    if (!given.empty()) return given;
+    std::string name = rows_->column_name(column);
+    const char* const fault = fault_of_name(name);
+    if (fault == nullptr) return name;
+    if (!arguments_.talk.quiet) {
+      std::fprintf(stderr, "the header of %s %s is %s: the model keeps no name for it\n",
+                   arguments_.roles[column].option.c_str(), arguments_.roles[column].value.c_str(),
+                   fault);
+    }
+    return {};
   }
 
   triage_rules rules() const {
     const zcmoe_model_options& model = arguments_.model.options;
-    const bool left = model.closed_side == ZCMOE_CLOSED_LEFT;
-    const bool outer = model.include_outer_edge != 0;
     triage_rules rules;
     rules.error_on_nan_input = arguments_.fit.nan_inputs == ZCMOE_ROWS_ERROR;
     rules.error_on_nonfinite_target = arguments_.fit.nonfinite_targets == ZCMOE_ROWS_ERROR;
     rules.nan_segment = model.nan_policy == ZCMOE_NAN_SEGMENT;
     rules.limited =
         model.range_policy == ZCMOE_RANGE_NAN || model.range_policy == ZCMOE_RANGE_VALUE;
-    rules.lo = summary_.edges.edges.front();
-    rules.hi = summary_.edges.edges.back();
-    rules.lo_included = left || outer;
-    rules.hi_included = !left || outer;
+    rules.view.edges = summary_.edges.edges.data();
+    rules.view.num_segments = summary_.edges.segments();
+    rules.view.closed_side = model.closed_side;
+    rules.view.include_outer_edge = model.include_outer_edge;
     return rules;
   }
 
@@ -229,10 +251,11 @@ class fit_run {
     chosen_.clear();
     for (std::int64_t i = 0; i < block.rows; ++i) {
       const row_fate fate = fates[static_cast<std::size_t>(i)];
-      ++summary_.fates[fate];
-      if (fate != row_used) continue;
+      ++summary_.tally.fates[fate];
+      // The library skips rows out of range itself, and counts them below and above.
+      if (fate != row_used && fate != row_out_of_range) continue;
       if (split_.held_out(block.first_row + i)) {
-        ++summary_.rows_held_out;
+        if (fate == row_used) ++summary_.tally.rows_held_out;
       } else {
         chosen_.push_back(i);
       }
@@ -326,36 +349,39 @@ class fit_run {
 
   void save() {
     if (is_file_path(arguments_.output)) {
+      const signals_held held;
       model_->save(arguments_.output);
       return;
     }
+    input_file copy = unlinked_copy();
+    output_file out(arguments_.output);
+    std::vector<char> buffer(std::size_t{1} << 18);
+    while (const std::size_t got = copy.read(buffer.data(), buffer.size()))
+      out.write(buffer.data(), got);
+    out.commit();
+  }
+
+  /// The model in a file without a name. Held signals end here, before a pipe that may take its
+  /// time is written.
+  input_file unlinked_copy() const {
     // The library replaces files by renaming; a stream or a device gets a copy instead.
     std::error_code error;
     const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
     std::string path =
         ((error ? std::filesystem::path("/tmp") : folder) / "zcmoe-model-XXXXXX").string();
+    const signals_held held;
     const int descriptor = ::mkostemp(path.data(), O_CLOEXEC);
     if (descriptor < 0) fail_errno(path);
     ::close(descriptor);
     try {
       model_->save(path);
-      copy_to_output(path, arguments_.output);
+      input_file copy(path);
+      ::unlink(path.c_str());
+      return copy;
     } catch (...) {
       ::unlink(path.c_str());
       throw;
     }
-    ::unlink(path.c_str());
-  }
-
-  std::string rows_in_words() const {
-    std::string words = text(grouped(summary_.rows_read), " rows read");
-    for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
-      if (summary_.fates[fate] > 0)
-        words += text(", ", grouped(summary_.fates[fate]), " ", fate_texts[fate].words);
-    }
-    if (summary_.rows_held_out > 0)
-      words += text(", ", grouped(summary_.rows_held_out), " held out");
-    return words;
   }
 
   std::string segmentation_in_words() const {
@@ -375,18 +401,18 @@ class fit_run {
       std::fprintf(stderr, "%-16s %s\n", name, value.c_str());
     };
     line("engine", context_.info().name);
-    line("rows read", grouped(summary_.rows_read));
-    std::string skipped = grouped(summary_.rows_skipped());
-    const char* separator = ": ";
-    for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
-      if (summary_.fates[fate] == 0) continue;
-      skipped += text(separator, fate_texts[fate].words, " ", grouped(summary_.fates[fate]));
-      separator = ", ";
-    }
-    line("rows skipped", skipped);
+    line("rows read", grouped(summary_.tally.rows_read));
+    line("rows skipped", summary_.tally.skipped_in_words());
     if (!rows_->first_unparsable().empty())
       line("not a number", text("first: ", rows_->first_unparsable()));
     line("rows fitted", grouped(info.num_rows));
+    const zcmoe_report& report = summary_.report;
+    if (report.below_range > 0 || report.above_range > 0) {
+      line("out of range", text(grouped(report.below_range), " below, ",
+                                grouped(report.above_range), " above: ", range_policy_in_words()));
+    }
+    if (report.nan_inputs > 0)
+      line("missing input", text(grouped(report.nan_inputs), " in a segment of their own"));
     const bool fewer = needs_data() && info.num_segments < arguments_.segmentation.segments;
     line("segments",
          text(grouped(info.num_segments),
@@ -415,13 +441,21 @@ class fit_run {
     };
     // A mapped file is read by the steps that touch it; a rate here would mean nothing.
     const bool mapped = rows_->rows() >= 0;
-    step("read", summary_.reading.seconds(), mapped ? 0 : summary_.rows_read * passes());
-    step("segment", summary_.segmenting.seconds(), edges.rows > 0 ? summary_.rows_read : 0);
+    step("read", summary_.reading.seconds(), mapped ? 0 : summary_.tally.rows_read * passes());
+    step("segment", summary_.segmenting.seconds(), edges.rows > 0 ? summary_.tally.rows_read : 0);
     step("fit", summary_.fitting.seconds(), info.num_rows);
     if (split_.active())
       step("predict", summary_.predicting.seconds(), summary_.error.rows() + summary_.unanswered);
-    step("total", summary_.total.seconds(), summary_.rows_read);
+    step("total", summary_.total.seconds(), summary_.tally.rows_read);
     line("model", arguments_.output == "-" ? "standard output" : arguments_.output);
+  }
+
+  std::string range_policy_in_words() const {
+    switch (arguments_.model.options.range_policy) {
+      case ZCMOE_RANGE_CLAMP: return "clamped";
+      case ZCMOE_RANGE_SEGMENTS: return "in segments of their own";
+      default: return "skipped";
+    }
   }
 
   std::int64_t passes() const { return 1 + (needs_data() ? 1 : 0) + (split_.active() ? 1 : 0); }
@@ -436,14 +470,14 @@ class fit_run {
     json["engine_name"] = engine.name;
     json["inputs"] = arguments_.table.inputs;
     json["format"] = rows_->format();
-    json["rows_read"] = summary_.rows_read;
-    json["rows_skipped"] = summary_.rows_skipped();
-    for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
-      json["skipped"][fate_texts[fate].key] = summary_.fates[fate];
-    }
-    json["first_unparsable"] = rows_->first_unparsable();
+    add_tally(json, summary_.tally, rows_->first_unparsable());
     json["rows_fitted"] = info.num_rows;
-    json["rows_held_out"] = summary_.rows_held_out;
+    json["rows_held_out"] = summary_.tally.rows_held_out;
+    // Of the rows that are not held out.
+    json["range_policy"] = word_of(range_policy_words, arguments_.model.options.range_policy);
+    json["below_range"] = summary_.report.below_range;
+    json["above_range"] = summary_.report.above_range;
+    json["nan_inputs"] = summary_.report.nan_inputs;
     json["target_dtype"] = info.target_dtype == ZCMOE_F32 ? "f32" : "f64";
     json["weighted"] = info.weighted != 0;
     json["segmentation"] = arguments_.segmentation.edges_file.empty()
@@ -477,12 +511,13 @@ class fit_run {
                        {"predict", summary_.predicting.seconds()},
                        {"total", summary_.total.seconds()}};
     json["rows_per_second"] = {
-        {"read", rate(summary_.rows_read * passes(), summary_.reading.seconds())},
-        {"segment", rate(edges.rows > 0 ? summary_.rows_read : 0, summary_.segmenting.seconds())},
+        {"read", rate(summary_.tally.rows_read * passes(), summary_.reading.seconds())},
+        {"segment",
+         rate(edges.rows > 0 ? summary_.tally.rows_read : 0, summary_.segmenting.seconds())},
         {"fit", rate(info.num_rows, summary_.fitting.seconds())},
         {"predict",
          rate(summary_.error.rows() + summary_.unanswered, summary_.predicting.seconds())},
-        {"total", rate(summary_.rows_read, summary_.total.seconds())}};
+        {"total", rate(summary_.tally.rows_read, summary_.total.seconds())}};
     json["bytes_read"] = summary_.bytes_read;
     json["model"] = arguments_.output;
     return json;
@@ -493,6 +528,8 @@ class fit_run {
   std::unique_ptr<row_source> rows_;
   row_split split_;
   bool show_progress_;
+  std::string feature_name_;
+  std::string target_name_;
   zcmoe_fit_options options_ = ZCMOE_FIT_OPTIONS_INIT;
   std::optional<fit> fit_;
   std::optional<model> model_;
@@ -514,8 +551,7 @@ command_body add_fit_command(CLI::App& app) {
   app.add_option("--weights", arguments->roles[column_weights].value,
                  "column of row weights (finite, >= 0)")
       ->type_name("COLUMN");
-  app.add_option("-o,--output", arguments->output, "model file to write; - is standard output")
-      ->type_name("FILE")
+  add_output_option(app, arguments->output, "model file to write; - is standard output")
       ->required();
   CLI::Option* edges =
       app.add_option("--edges", arguments->segmentation.edges_file,
@@ -577,6 +613,11 @@ command_body add_fit_command(CLI::App& app) {
       fail_usage("--json and --output - both want standard output");
     }
     arguments->segmentation.check();
+    const model_choice& model = arguments->model;
+    if (const char* const fault = fault_of_name(model.feature_name))
+      fail_usage("--feature-name: the text is ", fault);
+    if (const char* const fault = fault_of_name(model.target_name))
+      fail_usage("--target-name: the text is ", fault);
     fit_run(*arguments).run();
   };
 }

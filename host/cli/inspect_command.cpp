@@ -2,6 +2,7 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "failure.hpp"
+#include "json_text.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 
@@ -68,7 +69,7 @@ std::string as_json(const std::string& path, const zcmoe_model_info& info) {
   json["weights"] = values_of(info.weights, info.num_slots);
   json["variances"] = values_of(info.variances, info.num_slots);
   json["standard_errors"] = values_of(info.standard_errors, info.num_slots);
-  return json.dump(2) + "\n";
+  return json_text(json);
 }
 
 /// The slots behind the segments take part only if a policy asks for them.

@@ -2,6 +2,7 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "failure.hpp"
+#include "json_text.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 #include "prediction_writer.hpp"
@@ -71,6 +72,7 @@ void predict(const predict_arguments& arguments) {
     const model model = model::load(engine, arguments.model);
     rows = open_rows(arguments.table, arguments.roles);
     rows->column_name(0);  // a wrong column is told before the output is touched
+    check_output(arguments.output);
     const auto writer = make_writer(arguments, *rows);
     progress bar("predict", !arguments.talk.quiet);
     answer_block answers;
@@ -140,7 +142,7 @@ void predict(const predict_arguments& arguments) {
                        {"write", writing.seconds()},
                        {"total", total.seconds()}};
     json["rows_per_second"] = rows_per_second;
-    write_to_stdout(json.dump(2) + "\n");
+    write_to_stdout(json_text(json));
   } else if (!arguments.talk.quiet) {
     std::fprintf(stderr, "%s rows answered in %s s (%s M rows/s), %s", grouped(num_rows).c_str(),
                  readable(total.seconds()).c_str(), readable(rows_per_second / 1e6).c_str(),
@@ -167,8 +169,7 @@ command_body add_predict_command(CLI::App& app) {
   add_table_options(app, arguments->table, true);
   app.add_option("--x", arguments->roles[0].value, "CSV: input column, header text or number")
       ->type_name("COLUMN");
-  app.add_option("-o,--output", arguments->output, "file to write; - is standard output")
-      ->type_name("FILE")
+  add_output_option(app, arguments->output, "file to write; - is standard output")
       ->capture_default_str();
   add_choice(app, "--output-format", arguments->format, format_words,
              "auto: NPY if the name ends in .npy, else CSV");

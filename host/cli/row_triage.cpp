@@ -2,8 +2,10 @@
 #include "row_triage.hpp"
 
 #include "failure.hpp"
+#include "number.hpp"
 
 #include <cmath>
+#include <numeric>
 
 namespace zcmoe::cli {
 
@@ -15,6 +17,33 @@ const std::array<fate_text, num_row_fates> fate_texts = {{{nullptr, nullptr},
                                                           {"weight 0", "zero_weight"},
                                                           {"missing input", "missing_input"},
                                                           {"out of range", "out_of_range"}}};
+
+std::int64_t row_tally::rows_skipped() const {
+  return std::accumulate(fates.begin() + row_used + 1, fates.end(), std::int64_t{0});
+}
+
+std::string row_tally::read_in_words(const std::string& first_unparsable) const {
+  std::string words = text(grouped(rows_read), " rows read");
+  for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
+    if (fates[fate] == 0) continue;
+    words += text(", ", grouped(fates[fate]), " ", fate_texts[fate].words);
+    if (fate == row_unparsable && !first_unparsable.empty())
+      words += text(" (first: ", first_unparsable, ")");
+  }
+  if (rows_held_out > 0) words += text(", ", grouped(rows_held_out), " held out");
+  return words;
+}
+
+std::string row_tally::skipped_in_words() const {
+  std::string words = grouped(rows_skipped());
+  const char* separator = ": ";
+  for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
+    if (fates[fate] == 0) continue;
+    words += text(separator, fate_texts[fate].words, " ", grouped(fates[fate]));
+    separator = ", ";
+  }
+  return words;
+}
 
 const std::vector<row_fate>& row_triage::classify(const row_block& block) {
   fates_.resize(static_cast<std::size_t>(block.rows));
@@ -67,9 +96,7 @@ row_fate row_triage::fate_of(const row_block& block, std::int64_t i, double x, d
     return row_missing_input;
   }
   if (!rules_.limited) return row_used;
-  const bool inside = (x > rules_.lo || (x == rules_.lo && rules_.lo_included)) &&
-                      (x < rules_.hi || (x == rules_.hi && rules_.hi_included));
-  return inside ? row_used : row_out_of_range;
+  return rules_.view.is_below(x) || rules_.view.is_above(x) ? row_out_of_range : row_used;
 }
 
 row_fate row_triage::weight_fate(const row_block& block, std::int64_t i) const {

@@ -5,10 +5,11 @@
 
 #include "row_source.hpp"
 
-#include <zcmoe/zcmoe.h>
+#include <zcmoe/model_view.hpp>
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace zcmoe::cli {
@@ -40,11 +41,21 @@ struct triage_rules {
   bool error_on_nan_input = false;
   bool error_on_nonfinite_target = false;
   bool nan_segment = false;  // rows with a missing input are used
-  bool limited = false;      // rows outside the range are skipped
-  double lo = 0;             // range, as the model cuts it
-  double hi = 0;
-  bool lo_included = true;
-  bool hi_included = true;
+  bool limited = false;      // rows outside the range of the view are skipped
+  model_view view{};         // edges and closed side
+};
+
+/// What became of the rows of one pass.
+struct row_tally {
+  std::int64_t rows_read = 0;
+  std::int64_t rows_held_out = 0;
+  std::array<std::int64_t, num_row_fates> fates{};
+
+  std::int64_t rows_skipped() const;
+  /// "7 rows read, 2 not a number (first: line 3, column 'x': 'abc'), 5 held out"
+  std::string read_in_words(const std::string& first_unparsable) const;
+  /// "7: not a number 2, missing input 5"
+  std::string skipped_in_words() const;
 };
 
 class row_triage {

@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "edge_table.hpp"
 #include "failure.hpp"
+#include "json_text.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 #include "row_source.hpp"
@@ -15,6 +16,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace zcmoe::cli {
@@ -108,7 +110,13 @@ edge_table edges_from_density_table(const segment_arguments& arguments) {
   return table;
 }
 
-edge_table edges_from_data(const segment_arguments& arguments) {
+/// A table of edges and what is to be said about its rows.
+struct cut {
+  edge_table table;
+  std::string first_unparsable;
+};
+
+cut edges_from_data(const segment_arguments& arguments) {
   const segmentation_choice& segmentation = arguments.segmentation;
   const bool needs_target = segmentation.kind == segmentation_optimal;
   const std::vector<column_role> roles{{"--x", arguments.x, true},
@@ -117,19 +125,37 @@ edge_table edges_from_data(const segment_arguments& arguments) {
   const auto rows = open_rows(arguments.table, roles);
   stopwatch reading;
   stopwatch segmenting;
-  return edges_from_rows(segmentation, *rows, needs_target, row_split(), !arguments.talk.quiet,
-                         reading, segmenting);
+  edge_table table = edges_from_rows(segmentation, *rows, needs_target, row_split(),
+                                     !arguments.talk.quiet, reading, segmenting);
+  return {std::move(table), rows->first_unparsable()};
+}
+
+void say_what_was_left_out(const segment_arguments& arguments, const cut& made) {
+  const edge_table& table = made.table;
+  const auto line = [](const std::string& words) { std::fprintf(stderr, "%s\n", words.c_str()); };
+  if (table.tally.rows_skipped() > 0) line("rows skipped " + table.tally.skipped_in_words());
+  if (!made.first_unparsable.empty()) line("not a number, first: " + made.first_unparsable);
+  if (table.rows_outside > 0) {
+    line(text("rows left out ", grouped(table.rows_outside), ": ",
+              outside_words(arguments.segmentation)));
+  }
+  if (table.segments() < arguments.segmentation.segments) {
+    line(text(grouped(table.segments()), " segments instead of ",
+              grouped(arguments.segmentation.segments), ": equal or adjacent edges were joined"));
+  }
 }
 
 void segment(const segment_arguments& arguments) {
-  edge_table table;
+  check_output(arguments.output);
+  cut made;
   if (arguments.from_table()) {
-    table = edges_from_density_table(arguments);
+    made.table = edges_from_density_table(arguments);
   } else if (arguments.table.inputs.empty()) {
-    table = edges_from_range(arguments.segmentation);
+    made.table = edges_from_range(arguments.segmentation);
   } else {
-    table = edges_from_data(arguments);
+    made = edges_from_data(arguments);
   }
+  const edge_table& table = made.table;
 
   output_file output(arguments.output);
   if (arguments.talk.json) {
@@ -142,9 +168,10 @@ void segment(const segment_arguments& arguments) {
     json["segments"] = table.segments();
     json["rows"] = table.rows;
     json["rows_sampled"] = table.rows_sampled;
+    add_tally(json, table.tally, made.first_unparsable);
+    json["rows_outside"] = table.rows_outside;
     json["edges"] = table.edges;
-    output.write(json.dump(2));
-    output.write("\n");
+    output.write(json_text(json));
   } else {
     std::string line;
     for (const double edge : table.edges) {
@@ -155,12 +182,7 @@ void segment(const segment_arguments& arguments) {
     }
   }
   output.commit();
-  if (table.segments() < arguments.segmentation.segments && !arguments.talk.quiet &&
-      !arguments.talk.json) {
-    std::fprintf(stderr, "%s segments instead of %s: equal or adjacent edges were joined\n",
-                 grouped(table.segments()).c_str(),
-                 grouped(arguments.segmentation.segments).c_str());
-  }
+  if (!arguments.talk.quiet && !arguments.talk.json) say_what_was_left_out(arguments, made);
 }
 
 }  // namespace
@@ -182,8 +204,7 @@ command_body add_segment_command(CLI::App& app) {
                  "from a table: column of the density of the cuts itself")
       ->type_name("COLUMN");
   add_segmentation_options(app, arguments->segmentation);
-  app.add_option("-o,--output", arguments->output, "file to write; - is standard output")
-      ->type_name("FILE")
+  add_output_option(app, arguments->output, "file to write; - is standard output")
       ->capture_default_str();
   add_talk_options(app, arguments->talk, "a JSON object instead of one edge a line");
   app.footer(

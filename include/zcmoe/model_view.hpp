@@ -25,25 +25,33 @@
 namespace zcmoe {
 
 struct model_view : zcmoe_model_view {
-  /// Slot of an input: its segment 0 .. m-1, or m for NaN, m+1 below and m+2 above the range where
+  /// Slots of Count inputs: segment 0 .. m-1, or m for NaN, m+1 below and m+2 above the range where
   /// the policies set these aside. Segment i is [a_i, a_{i+1}) (left-closed) or (a_i, a_{i+1}].
-  /// -0.0 equals 0.0; infinities are ordinary. Exact: x is compared with float64 edges. Cost: log2
-  /// m steps.
+  /// -0.0 equals 0.0; infinities are ordinary. Exact: x is compared with float64 edges.
+  /// Cost: log2 m steps, the same for every input, so that the searches of a batch overlap.
+  template <int Count>
+  ZCMOE_HOST_DEVICE void slots_of(const double (&x)[Count], std::int64_t (&slots)[Count]) const {
+    for (int k = 0; k < Count; ++k) slots[k] = 0;  // interior edges known to lie left of x
+    if (closed_side == ZCMOE_CLOSED_LEFT) {
+      search([](double edge, double input) { return edge <= input; }, x, slots);
+    } else {
+      search([](double edge, double input) { return edge < input; }, x, slots);
+    }
+    for (int k = 0; k < Count; ++k) {
+      if (x[k] != x[k]) {
+        slots[k] = num_segments;
+      } else if (range_policy != ZCMOE_RANGE_CLAMP) {
+        if (is_below(x[k])) slots[k] = num_segments + 1;
+        if (is_above(x[k])) slots[k] = num_segments + 2;
+      }
+    }
+  }
+
   ZCMOE_HOST_DEVICE std::int64_t slot_of(double x) const {
-    if (x != x) return num_segments;
-    if (range_policy != ZCMOE_RANGE_CLAMP) {
-      if (is_below(x)) return num_segments + 1;
-      if (is_above(x)) return num_segments + 2;
-    }
-    std::int64_t segment = 0;  // the number of interior edges that lie left of x
-    for (std::int64_t length = num_segments - 1; length > 0;) {
-      const std::int64_t half = length - length / 2;
-      const double edge = edges[segment + half];
-      const bool right = closed_side == ZCMOE_CLOSED_LEFT ? edge <= x : edge < x;
-      segment += right ? half : 0;
-      length = right ? length - half : half - 1;
-    }
-    return segment;
+    const double input[1] = {x};
+    std::int64_t slot[1];
+    slots_of(input, slot);
+    return slot[0];
   }
 
   /// Segment number as zcmoe_predict reports it: -1 where no segment answers.
@@ -67,6 +75,22 @@ struct model_view : zcmoe_model_view {
   ZCMOE_HOST_DEVICE bool is_above(double x) const {
     const double last = edges[num_segments];
     return closed_side == ZCMOE_CLOSED_RIGHT || include_outer_edge != 0 ? x > last : x >= last;
+  }
+
+ private:
+  /// Adds to each slot the number of interior edges left of its input. Halves the edges left; when
+  /// their number is even, one that is known to lie right of x may be looked at again, which lets
+  /// the number of steps depend on m alone.
+  template <int Count, class IsLeft>
+  ZCMOE_HOST_DEVICE void search(IsLeft is_left, const double (&x)[Count],
+                                std::int64_t (&slots)[Count]) const {
+    for (std::int64_t left = num_segments - 1; left > 0;) {
+      const std::int64_t half = (left + 1) / 2;
+      for (int k = 0; k < Count; ++k) {
+        slots[k] += is_left(edges[slots[k] + half], x[k]) ? half : 0;
+      }
+      left -= half;
+    }
   }
 };
 

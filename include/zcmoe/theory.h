@@ -29,11 +29,11 @@ extern "C" {
  * breaks; the others may be NULL. The functions are evaluated inside [lo, hi] only. */
 typedef struct zcmoe_theory_problem {
   size_t struct_size;
-  zcmoe_function density;       /* p >= 0; any scale, divided by its integral */
-  zcmoe_function regression;    /* b */
-  zcmoe_function slope;         /* b' */
-  zcmoe_function curvature;     /* b'' */
-  zcmoe_function density_slope; /* p', of the same scale as p */
+  zcmoe_function density;             /* p >= 0; any scale, divided by its integral */
+  zcmoe_function regression;          /* b */
+  zcmoe_function slope;               /* b' */
+  zcmoe_function curvature;           /* b'' */
+  zcmoe_function density_slope;       /* p', of the same scale as p */
   zcmoe_function noise_variance;      /* sigma^2(x) >= 0; NULL: `noise` everywhere */
   zcmoe_function point_density;       /* lambda >= 0, any scale, for ..._POINT_DENSITY */
   zcmoe_function point_density_slope; /* lambda', of the same scale as lambda */
@@ -45,10 +45,10 @@ typedef struct zcmoe_theory_problem {
                            has a kink: integrals are cut there. NULL if num_breaks is 0 */
   int64_t num_breaks;
 } zcmoe_theory_problem;
-#define ZCMOE_THEORY_PROBLEM_INIT                                                                \
-  {                                                                                              \
+#define ZCMOE_THEORY_PROBLEM_INIT                                                                 \
+  {                                                                                               \
     sizeof(zcmoe_theory_problem), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0.0, 0.0, \
-        1.0, NULL, 0                                                                             \
+        1.0, NULL, 0                                                                              \
   }
 
 /* Where the m segments are: lambda = segments per unit length, divided by its integral. */
@@ -95,8 +95,8 @@ ZCMOE_API zcmoe_status zcmoe_theory_error(double coefficient, double power, int6
 ZCMOE_API zcmoe_status zcmoe_theory_next_order(const zcmoe_theory_problem* problem,
                                                zcmoe_theory_segmentation segmentation, double* c4);
 
-/* Near a zero of lambda* the optimal cells repeat themselves at every m: with p ~ |x - x0|^j and b -
- * b(x0) ~ |x - x0|^k on one side of x0, that side adds kappa / m to gap(m) = 12 m^2 E_app /
+/* Near a zero of lambda* the optimal cells repeat themselves at every m: with p ~ |x - x0|^j and b
+ * - b(x0) ~ |x - x0|^k on one side of x0, that side adds kappa / m to gap(m) = 12 m^2 E_app /
  * coefficient - 1. density_order = j >= 0, regression_order = k > 0. This is exact when an edge is
  * at x0 (by symmetry, or an end of the range); zeros inside a segment add an amount of this order
  * that varies with m. Relative accuracy 1e-6. Source: sum of cell errors of the self-similar
@@ -105,8 +105,8 @@ ZCMOE_API zcmoe_status zcmoe_theory_zero_gap(double density_order, double regres
                                              double* kappa);
 
 /* The smallest m such that |gap(m')| < tolerance for every m' >= m, gap(m) = 12 m^2 E_app(m) /
- * coefficient - 1 from exact errors; tolerance 0.05 is the usual convention (m_5%). Every m' up to 4
- * m + 32 is looked at. *num_segments = 0 if that passes max_segments (a jump of b: never). Reads
+ * coefficient - 1 from exact errors; tolerance 0.05 is the usual convention (m_5%). Every m' up to
+ * 4 m + 32 is looked at. *num_segments = 0 if that passes max_segments (a jump of b: never). Reads
  * density, regression, slope, and point_density if asked for. 0 < tolerance < 1; 1 <= max_segments
  * <= 65 536. Cost: about 8 m^2 segments, each 15 evaluations or more, and for other than uniform
  * cells 4 m companders of 10^4 evaluations. */
@@ -122,12 +122,12 @@ ZCMOE_API zcmoe_status zcmoe_theory_breakdown(const zcmoe_theory_problem* proble
 ZCMOE_API zcmoe_status zcmoe_theory_breakdown_estimate(double coefficient, double c4, double kappa,
                                                        double tolerance, double* num_segments);
 
-/* What a lambda that is not the optimal one costs at equal m: *ratio = E / E* = integral of lambda*^3
- * / lambda^2, lambda = problem->point_density; *second_order = 1 + 3 integral of lambda* e^2, e =
- * lambda / lambda* - 1, its expansion: errors of an estimated density are of second order. Guaranteed
- * without any integral: mixture with share eta of uniform <= (1 - eta)^-2. Either output may be NULL.
- * second_order is infinite (and no error) where lambda* vanishes and lambda does not so fast that
- * the integral diverges. Reads density, slope, point_density. */
+/* What a lambda that is not the optimal one costs at equal m: *ratio = E / E* = integral of
+ * lambda*^3 / lambda^2, lambda = problem->point_density; *second_order = 1 + 3 integral of lambda*
+ * e^2, e = lambda / lambda* - 1, its expansion: errors of an estimated density are of second order.
+ * Guaranteed without any integral: mixture with share eta of uniform <= (1 - eta)^-2. Either output
+ * may be NULL. second_order is infinite (and no error) where lambda* vanishes and lambda does not
+ * so fast that the integral diverges. Reads density, slope, point_density. */
 ZCMOE_API zcmoe_status zcmoe_theory_robustness(const zcmoe_theory_problem* problem, double* ratio,
                                                double* second_order);
 
@@ -144,36 +144,35 @@ typedef struct zcmoe_theory_cells {
   { NULL, NULL, NULL, NULL }
 
 typedef struct zcmoe_theory_totals {
-  double error;      /* E_app: sum of errors */
-  double mean;       /* E b */
-  double variance;   /* Var b = error of the conditional means + variance of the means */
-  double noise;      /* E sigma^2(x) */
+  double error;    /* E_app: sum of errors */
+  double mean;     /* E b */
+  double variance; /* Var b = error of the conditional means + variance of the means */
+  double noise;    /* E sigma^2(x) */
 } zcmoe_theory_totals;
 
 /* The exact approximation error of the table with edges[num_segments + 1] inside [lo, hi], no
- * asymptotics: sum_i integral over A_i of p (b - constant_i)^2, in the centred form, which keeps its
- * digits where differences of integrals of b^2 lose them (relative 1e-13, or 1e-16 |b| / (range of b
- * in a segment) if that is more). Constants: constants[num_segments] if not NULL (then rule is
- * ZCMOE_CONSTANT_MEAN), else by rule the conditional means or b at the centres. p is normalised over
- * the table: inputs outside are taken not to occur. Segments with P_i = 0 add 0. Reads density,
- * regression, noise_variance. cells and totals may be NULL. Cost: 15 evaluations of each function a
- * segment, more in segments that do not resolve b or p. Source: law of total variance;
+ * asymptotics: sum_i integral over A_i of p (b - constant_i)^2, in the centred form, which keeps
+ * its digits where differences of integrals of b^2 lose them (relative 1e-13, or 1e-16 |b| / (range
+ * of b in a segment) if that is more). Constants: constants[num_segments] if not NULL (then rule is
+ * ZCMOE_CONSTANT_MEAN), else by rule the conditional means or b at the centres. p is normalised
+ * over the table: inputs outside are taken not to occur. Segments with P_i = 0 add 0. Reads
+ * density, regression, noise_variance. cells and totals may be NULL. Cost: 15 evaluations of each
+ * function a segment, more in segments that do not resolve b or p. Source: law of total variance;
  * Gauss-Kronrod quadrature. */
 ZCMOE_API zcmoe_status zcmoe_theory_approximation(const zcmoe_theory_problem* problem,
                                                   const double* edges, int64_t num_segments,
-                                                  zcmoe_constant_rule rule,
-                                                  const double* constants,
+                                                  zcmoe_constant_rule rule, const double* constants,
                                                   const zcmoe_theory_cells* cells,
                                                   zcmoe_theory_totals* totals);
 
 /* -------------------------------------------------- learning the constants */
 
-/* h(n, P) = E[1/N; N > 0], N ~ Binomial(n, P): what the variance of a learned mean is multiplied by.
- * n >= 0, 0 <= P <= 1. Relative error below 1e-12 for every n and P (P taken as the double it is):
- * n P < 200: the binomial sum, normalised, outwards from its mode, at most about 500 terms; the
- * Poisson limit is its limit and needs no case of its own; above: the factorial series sum_k (k-1)!
- * / ((n+1) ... (n+k) P^k), whose remainder is below e^-200. Source: Gyorfi, Kohler, Krzyzak & Walk
- * 2002, lemma 4.1, gives the bound 2 / (n P); the sharp one is 1.2953 / (n P). */
+/* h(n, P) = E[1/N; N > 0], N ~ Binomial(n, P): what the variance of a learned mean is multiplied
+ * by. n >= 0, 0 <= P <= 1. Relative error below 1e-12 for every n and P (P taken as the double it
+ * is): n P < 200: the binomial sum, normalised, outwards from its mode, at most about 500 terms;
+ * the Poisson limit is its limit and needs no case of its own; above: the factorial series sum_k
+ * (k-1)! / ((n+1) ... (n+k) P^k), whose remainder is below e^-200. Source: Gyorfi, Kohler, Krzyzak
+ * & Walk 2002, lemma 4.1, gives the bound 2 / (n P); the sharp one is 1.2953 / (n P). */
 ZCMOE_API zcmoe_status zcmoe_theory_mean_reciprocal(int64_t n, double probability, double* value);
 
 typedef struct zcmoe_theory_estimation_result {
@@ -185,21 +184,20 @@ typedef struct zcmoe_theory_estimation_result {
 } zcmoe_theory_estimation_result;
 
 /* The expected estimation error of constants learned from n independent samples, exactly:
- *   E_est = sum_i P_i { v_i h(n, P_i) + (1 - P_i)^n b_i }                                      (5.1)
- * for what zcmoe_fit_finish answers in empty segments (empty_policy, empty_value and shrinkage of
- * options; NULL: the nearest segment):
- *   VALUE g:      b_i = (g - c_i)^2.
- *   GLOBAL_MEAN:  b_i = (mean of the others - c_i)^2 + their variance / n.
- *   NEAREST:      the sum over the segment j that is nearest of those with samples, of P(all nearer
- *                 ones are empty, N_j > 0) and E[(c^_j - c_i)^2 | ...]; reads edges.
+ *   E_est = sum_i P_i { v_i h(n, P_i) + (1 - P_i)^n b_i } (5.1) for what zcmoe_fit_finish answers
+ * in empty segments (empty_policy, empty_value and shrinkage of options; NULL: the nearest
+ * segment): VALUE g:      b_i = (g - c_i)^2. GLOBAL_MEAN:  b_i = (mean of the others - c_i)^2 +
+ * their variance / n. NEAREST:      the sum over the segment j that is nearest of those with
+ * samples, of P(all nearer ones are empty, N_j > 0) and E[(c^_j - c_i)^2 | ...]; reads edges.
  *   PARENT:       likewise over the growing aligned blocks.
  *   shrinkage k:  E over N_i of the error of (N mean + k g) / (N + k), g = empty_value under VALUE,
  *                 else the mean of all samples, whose dependence on the segment's own is counted.
  * n >= 1; probabilities sum to 1 within 1e-6; variances >= 0; edges [num_segments + 1] may be NULL
- * unless the policy is NEAREST; segment_errors [num_segments] receives E(learned - c_i)^2, NULL: not
- * wanted. INVALID_ARGUMENT also for ZCMOE_EMPTY_NAN without shrinkage: a NaN has no error. Cost: O(m),
- * NEAREST O(m (1 + segments that hold 50/n of the mass)), PARENT O(m log m). Relative accuracy 1e-11.
- * Valid for any n, m and P; assumes the table was not learned from the same samples. */
+ * unless the policy is NEAREST; segment_errors [num_segments] receives E(learned - c_i)^2, NULL:
+ * not wanted. INVALID_ARGUMENT also for ZCMOE_EMPTY_NAN without shrinkage: a NaN has no error.
+ * Cost: O(m), NEAREST O(m (1 + segments that hold 50/n of the mass)), PARENT O(m log m). Relative
+ * accuracy 1e-11. Valid for any n, m and P; assumes the table was not learned from the same
+ * samples. */
 ZCMOE_API zcmoe_status zcmoe_theory_estimation(int64_t n, const double* edges,
                                                const double* probabilities, const double* means,
                                                const double* variances, int64_t num_segments,
@@ -229,10 +227,10 @@ ZCMOE_API zcmoe_status zcmoe_theory_risk_curve(const zcmoe_theory_problem* probl
                                                zcmoe_theory_risk_point* points);
 
 /* With probability >= 1 - delta, sum_i P_i (learned - c_i)^2 <= *bound = (4 B^2 m / n) ln(4 m /
- * delta), for |y| <= B = max_abs_target, once n >= *samples_needed = 8 ln(2 m / delta) / min P (then
- * no segment is likely to hold fewer than half its share; below it *bound is infinity). 0 < delta < 1,
- * 0 < min_probability <= 1/m. Source: Chernoff, Hoeffding and union bounds; conservative by an order
- * of magnitude. */
+ * delta), for |y| <= B = max_abs_target, once n >= *samples_needed = 8 ln(2 m / delta) / min P
+ * (then no segment is likely to hold fewer than half its share; below it *bound is infinity). 0 <
+ * delta < 1, 0 < min_probability <= 1/m. Source: Chernoff, Hoeffding and union bounds; conservative
+ * by an order of magnitude. */
 ZCMOE_API zcmoe_status zcmoe_theory_bounded_tail(int64_t n, int64_t num_segments,
                                                  double min_probability, double max_abs_target,
                                                  double delta, double* bound,
@@ -250,29 +248,29 @@ ZCMOE_API zcmoe_status zcmoe_theory_gaussian_tail(const double* probabilities,
 /* ------------------------------------------------------------- choosing m */
 
 /* The m that minimises A m^(-2/d) + B m / n: *num_segments = (2 A n / (d B))^(d/(d+2)), a real
- * number, *excess = (1 + d/2) B m / n, the excess risk there. approximation = A >= 0 (one dimension:
- * coefficient / 12), variance = B > 0 (about sigma^2), d = dimension >= 1. d = 1: m = (2 A n /
- * sigma^2)^(1/3). A better lambda divides both by (U / O)^(1/3). Valid where the high-rate form is,
- * and n / m is at least about 10. Either output may be NULL. Source: Dar 2025, section 6; rate as
- * Stone 1982. */
+ * number, *excess = (1 + d/2) B m / n, the excess risk there. approximation = A >= 0 (one
+ * dimension: coefficient / 12), variance = B > 0 (about sigma^2), d = dimension >= 1. d = 1: m = (2
+ * A n / sigma^2)^(1/3). A better lambda divides both by (U / O)^(1/3). Valid where the high-rate
+ * form is, and n / m is at least about 10. Either output may be NULL. Source: Dar 2025, section 6;
+ * rate as Stone 1982. */
 ZCMOE_API zcmoe_status zcmoe_theory_optimum(double approximation, double variance, double n,
                                             int32_t dimension, double* num_segments,
                                             double* excess);
 
-/* By what the excess risk is multiplied with r times the best number of segments: (d/2 r^(-2/d) + r)
- * / (d/2 + 1); d = 1: (r^-2 + 2 r) / 3. ratio = r > 0. Too many is the cheaper mistake. */
+/* By what the excess risk is multiplied with r times the best number of segments: (d/2 r^(-2/d) +
+ * r) / (d/2 + 1); d = 1: (r^-2 + 2 r) / 3. ratio = r > 0. Too many is the cheaper mistake. */
 ZCMOE_API zcmoe_status zcmoe_theory_flatness(double ratio, int32_t dimension, double* factor);
 
 /* Segments per unit length that minimise approximation and estimation error together when the noise
- * varies: Lambda*(x) = (n p b'^2 / (6 sigma^2(x)))^(1/3); *num_segments = integral of Lambda*, a real
- * number, *excess = 3/(2n) integral of sigma^2 Lambda*. n >= 1. Either output may be NULL. NUMERIC if
- * sigma^2 is zero where p b' is not. Reads density, slope, noise. High-rate form. Source: pointwise
- * minimum of p b'^2 / (12 Lambda^2) + sigma^2 Lambda / n. */
+ * varies: Lambda*(x) = (n p b'^2 / (6 sigma^2(x)))^(1/3); *num_segments = integral of Lambda*, a
+ * real number, *excess = 3/(2n) integral of sigma^2 Lambda*. n >= 1. Either output may be NULL.
+ * NUMERIC if sigma^2 is zero where p b' is not. Reads density, slope, noise. High-rate form.
+ * Source: pointwise minimum of p b'^2 / (12 Lambda^2) + sigma^2 Lambda / n. */
 ZCMOE_API zcmoe_status zcmoe_theory_noise_adaptive(const zcmoe_theory_problem* problem, int64_t n,
                                                    double* num_segments, double* excess);
 
-/* The table of num_segments segments with lambda = (p b'^2 / sigma^2)^(1/3), normalised; buffers and
- * *num_built as zcmoe_segment_density. */
+/* The table of num_segments segments with lambda = (p b'^2 / sigma^2)^(1/3), normalised; buffers
+ * and *num_built as zcmoe_segment_density. */
 ZCMOE_API zcmoe_status zcmoe_theory_noise_adaptive_edges(const zcmoe_theory_problem* problem,
                                                          int64_t num_segments, double* edges,
                                                          int64_t* num_built);
@@ -291,33 +289,34 @@ typedef struct zcmoe_theory_table {
 } zcmoe_theory_table;
 
 typedef struct zcmoe_theory_statistics {
-  int64_t num_rows;      /* n */
-  int64_t num_nonempty;  /* m+ */
+  int64_t num_rows;     /* n */
+  int64_t num_nonempty; /* m+ */
   int64_t num_singletons;
-  double rss;            /* sum of squared residuals */
-  double within;         /* V = sum N_i s_i^2 / sum N_i over N_i >= 2: mean sigma^2 + E_app(m);
-                            exactly if no segment has one row. NaN if none has two */
-  double risk;           /* V + (1/n) sum s_i^2 over N_i >= 2: direct estimate of the risk */
-  double leave_one_out;  /* mean squared error when each row is answered by the others, singletons
-                            by the empty policy: mean = exact risk with n - 1 rows. NaN if n < 2 */
-  double gcv;            /* n rss / (n - m+)^2 (Craven & Wahba 1979); infinity if n = m+ */
-  double mallows;        /* rss / n + 2 sigma^2 m+ / n (Mallows 1973) */
+  double rss;           /* sum of squared residuals */
+  double within;        /* V = sum N_i s_i^2 / sum N_i over N_i >= 2: mean sigma^2 + E_app(m);
+                           exactly if no segment has one row. NaN if none has two */
+  double risk;          /* V + (1/n) sum s_i^2 over N_i >= 2: direct estimate of the risk */
+  double leave_one_out; /* mean squared error when each row is answered by the others, singletons
+                           by the empty policy: mean = exact risk with n - 1 rows. NaN if n < 2 */
+  double gcv;           /* n rss / (n - m+)^2 (Craven & Wahba 1979); infinity if n = m+ */
+  double mallows;       /* rss / n + 2 sigma^2 m+ / n (Mallows 1973) */
 } zcmoe_theory_statistics;
 
 /* The statistics by which a number of segments is chosen. options: what answers for a row that is
  * alone in its segment; NULL: the nearest other. noise = sigma^2 >= 0 is used by mallows alone. All
  * assume a segmentation that was not learned from the same targets. Exact closed forms, no refit:
- * sum of (N/(N-1))^2 SSE_i over N_i >= 2, (y - fallback)^2 over singletons. DATA if there is no row;
- * INVALID_ARGUMENT for counts < 0, NaN where a number is needed, ZCMOE_EMPTY_NAN when a singleton
- * needs an answer. Cost O(m), PARENT O(singletons m) at worst. Source: Allen 1974. */
+ * sum of (N/(N-1))^2 SSE_i over N_i >= 2, (y - fallback)^2 over singletons. DATA if there is no
+ * row; INVALID_ARGUMENT for counts < 0, NaN where a number is needed, ZCMOE_EMPTY_NAN when a
+ * singleton needs an answer. Cost O(m), and at worst O(m) more for each singleton under NEAREST and
+ * PARENT. Source: Allen 1974. */
 ZCMOE_API zcmoe_status zcmoe_theory_table_statistics(const zcmoe_theory_table* table,
                                                      const zcmoe_model_options* options,
                                                      double noise,
                                                      zcmoe_theory_statistics* statistics);
 
-/* Noise variance from first differences: sum (y_{i+1} - y_i)^2 / (2 (n - 1)), targets[n] in order of
- * their inputs, finite, n >= 2. Its excess over sigma^2 is of order (range of b / n)^2. Cost O(n).
- * Source: Rice 1984. */
+/* Noise variance from first differences: sum (y_{i+1} - y_i)^2 / (2 (n - 1)), targets[n] in order
+ * of their inputs, finite, n >= 2. Its excess over sigma^2 is of order (range of b / n)^2. Cost
+ * O(n). Source: Rice 1984. */
 ZCMOE_API zcmoe_status zcmoe_theory_rice(const double* targets, int64_t n, double* noise);
 
 /* sigma^2 and A of V_m = sigma^2 + A / m^2, with standard errors. */
@@ -338,8 +337,8 @@ ZCMOE_API zcmoe_status zcmoe_theory_richardson(int64_t m, double within_m, doubl
 
 /* Least squares of V on 1 and m^-2 over the tables with 6 <= m <= n / 8 (all are of equal weight).
  * num_segments[num_levels], within[num_levels], n >= 1. DATA if fewer than two distinct m are left.
- * Standard errors: the noise of V_m, sqrt(2 sigma^4 / n), common to nested tables, for sigma^2; that
- * of the differences of V for A. */
+ * Standard errors: the noise of V_m, sqrt(2 sigma^4 / n), common to nested tables, for sigma^2;
+ * that of the differences of V for A. */
 ZCMOE_API zcmoe_status zcmoe_theory_parametric_fit(const int64_t* num_segments,
                                                    const double* within, int64_t num_levels,
                                                    int64_t n, zcmoe_theory_fit* fit);
@@ -373,8 +372,9 @@ enum {
 };
 typedef struct zcmoe_theory_recommendation {
   int64_t num_segments;    /* recommended m */
-  double lower;            /* 95 % interval of the best m by the parametric form; with */
-  double upper;            /* LEAVE_ONE_OUT the tables within one standard error of the least */
+  double lower;            /* 95 % interval of the best m, with the 5 % of A that the ratio test
+                              lets pass; */
+  double upper;            /* LEAVE_ONE_OUT: the tables within one standard error of the least */
   double excess;           /* predicted excess risk at num_segments */
   double risk;             /* predicted risk there: sigma^2 + excess */
   zcmoe_theory_fit fit;    /* A, sigma^2 */

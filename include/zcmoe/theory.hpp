@@ -77,12 +77,14 @@ class problem {
   }
   double robustness() const {
     double value = 0.0;
-    call([&](const zcmoe_theory_problem* p) { return zcmoe_theory_robustness(p, &value, nullptr); });
+    call(
+        [&](const zcmoe_theory_problem* p) { return zcmoe_theory_robustness(p, &value, nullptr); });
     return value;
   }
   double robustness_second_order() const {
     double value = 0.0;
-    call([&](const zcmoe_theory_problem* p) { return zcmoe_theory_robustness(p, nullptr, &value); });
+    call(
+        [&](const zcmoe_theory_problem* p) { return zcmoe_theory_robustness(p, nullptr, &value); });
     return value;
   }
   cells approximation(const std::vector<double>& edges,

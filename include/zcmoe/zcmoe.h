@@ -380,7 +380,7 @@ typedef struct zcmoe_model_info {
   int64_t num_slots;
   int64_t num_empty; /* segments of the range without samples */
   int64_t num_rows;  /* rows accumulated, all slots */
-  double mean;       /* of all targets accumulated; NaN if none */
+  double mean; /* of the answers to all rows accumulated; without shrinkage, of their targets */
   /* Within-segment variance, sum (count - 1) variance / sum (count - 1); NaN if none. */
   double noise_variance;
   const double* edges;     /* [num_segments + 1] */

@@ -1,0 +1,26 @@
+// What the JSON summaries of the commands have in common.
+#pragma once
+
+#include "row_triage.hpp"
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace zcmoe::cli {
+
+/// Paths and fields of a table need not be UTF-8; what is not comes out as U+FFFD instead of
+/// failing a command whose work is done.
+inline std::string json_text(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+inline void add_tally(nlohmann::ordered_json& json, const row_tally& tally,
+                      const std::string& first_unparsable) {
+  json["rows_read"] = tally.rows_read;
+  json["rows_skipped"] = tally.rows_skipped();
+  for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate)
+    json["skipped"][fate_texts[fate].key] = tally.fates[fate];
+  json["first_unparsable"] = first_unparsable;
+}
+
+}  // namespace zcmoe::cli
