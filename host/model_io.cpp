@@ -598,7 +598,7 @@ std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::st
   } catch (const status_error& e) {
     const bool of_the_file = e.status() == ZCMOE_ERR_FORMAT || e.status() == ZCMOE_ERR_VERSION ||
                              e.status() == ZCMOE_ERR_CHECKSUM;
-    if (of_the_file) fail(e.status(), "'", path, "': ", e.what());
+    if (of_the_file) fail(e.status(), shown_path(path), ": ", e.what());
     throw;
   }
 }
