@@ -150,15 +150,30 @@ struct estimation {
 
   group segment(std::size_t i) const { return {probabilities[i], means[i], variances[i]}; }
 
-  /// E[(answer - c)^2; the answer is the mean of the samples in `source`] when the segments of
-  /// probability `empty` hold none: N of the source is Binomial(n, P / (1 - empty)) then.
+  /// E[(answer - c)^2; the answer is the mean of the samples in `source`, and the segments of
+  /// probability `empty` hold none]: N of the source is Binomial(n, P / (1 - empty)) then.
   double answer_of(const group& source, double empty, double c) const {
     const double room = 1.0 - empty;
     if (!(source.probability > 0) || !(room > 0)) return 0.0;
-    const double share = std::min(1.0, source.probability / room);
     const double d = source.mean - c;
+    const double odds = source.probability / (room - source.probability);
+    if (odds >= 0 && static_cast<double>(n) * odds < 0.5) {
+      // Few terms are needed, none of them relative to another's rounding.
+      double some = 0.0;
+      double reciprocal = 0.0;
+      double term = static_cast<double>(n) * odds;
+      for (double k = 1.0; term > 1e-18 * some; ++k) {
+        some += term;
+        reciprocal += term / k;
+        term *= (static_cast<double>(n) - k) / (k + 1.0) * odds;
+      }
+      return std::exp(log_empty(n, empty + source.probability)) *
+             (source.variance * reciprocal + some * d * d);
+    }
+    const double share = std::min(1.0, source.probability / room);
     const double some = -std::expm1(log_empty(n, share));
-    return source.variance * mean_reciprocal(n, share) + some * d * d;
+    return std::exp(log_empty(n, empty)) *
+           (source.variance * mean_reciprocal(n, share) + some * d * d);
   }
 
   /// E[(mean of the nearest segment with samples - c_i)^2; N_i = 0].
@@ -176,9 +191,8 @@ struct estimation {
         go_left = centre / 2 - edges[left] / 2 <= edges[right] / 2 - centre / 2;
       }
       const std::size_t j = go_left ? --left : right++;
-      const double log_chance = log_empty(n, empty);
-      if (log_chance < first - learning_tuning::reach) break;
-      sum = sum + std::exp(log_chance) * answer_of(segment(j), empty, means[i]);
+      if (log_empty(n, empty) < first - learning_tuning::reach) break;
+      sum = sum + answer_of(segment(j), empty, means[i]);
       empty += probabilities[j];
     }
     return sum.high;
@@ -194,7 +208,7 @@ struct estimation {
       const std::size_t sibling = block ^ 1;
       if (sibling >= groups[level].size()) continue;
       // The block's own half is empty, so its mean is the sibling's.
-      sum += std::exp(log_empty(n, empty)) * answer_of(groups[level][sibling], empty, means[i]);
+      sum += answer_of(groups[level][sibling], empty, means[i]);
       empty = groups[level + 1][block >> 1].probability;
     }
     return sum;

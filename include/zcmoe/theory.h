@@ -195,7 +195,7 @@ typedef struct zcmoe_theory_estimation_result {
  * n >= 1; probabilities sum to 1 within 1e-6; variances >= 0; edges [num_segments + 1] may be NULL
  * unless the policy is NEAREST; segment_errors [num_segments] receives E(learned - c_i)^2, NULL:
  * not wanted. INVALID_ARGUMENT also for ZCMOE_EMPTY_NAN without shrinkage: a NaN has no error.
- * Cost: O(m), NEAREST O(m (1 + segments that hold 50/n of the mass)), PARENT O(m log m). Relative
+ * Cost: O(m), NEAREST O(m (1 + segments that hold 32/n of the mass)), PARENT O(m log m). Relative
  * accuracy 1e-11. Valid for any n, m and P; assumes the table was not learned from the same
  * samples. */
 ZCMOE_API zcmoe_status zcmoe_theory_estimation(int64_t n, const double* edges,
