@@ -476,6 +476,7 @@ zcmoe_theory_fit parametric_fit(const std::vector<std::int64_t>& num_segments,
   std::vector<double> slope_weight;
   std::vector<double> level_weight;
   zcmoe_theory_fit fit{};
+  slope_weight.reserve(m.size());
   for (const double k : m) slope_weight.push_back((1.0 / (k * k) - mean_z) / zz);
   for (std::size_t i = 0; i < m.size(); ++i) {
     level_weight.push_back(1.0 / levels - mean_z * slope_weight[i]);
