@@ -512,19 +512,6 @@ edge_table slope_edges(const real_function& density, const real_function& slope,
   return edges_of(&g, x, lo, hi, num_segments, options.uniform_mixture);
 }
 
-/// What the user's function answers at x, refused if it is no number, or negative where that has no
-/// meaning.
-double answer(const real_function& f, double x, const char* name, bool may_be_negative) {
-  const double v = f(x);
-  if (!std::isfinite(v)) {
-    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a finite number");
-  }
-  if (v < 0 && !may_be_negative) {
-    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a number >= 0");
-  }
-  return v;
-}
-
 /// The user's function as a function of u.
 real_function checked(const real_function& f, const axis& x, const char* name,
                       bool may_be_negative) {
@@ -703,6 +690,17 @@ class segment_mean {
 };
 
 }  // namespace
+
+double answer(const real_function& f, double x, const char* name, bool may_be_negative) {
+  const double v = f(x);
+  if (!std::isfinite(v)) {
+    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a finite number");
+  }
+  if (v < 0 && !may_be_negative) {
+    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a number >= 0");
+  }
+  return v;
+}
 
 edge_table density_edges(const real_function& point_density, double lo, double hi,
                          std::int64_t num_segments, double uniform_mixture) {

@@ -23,6 +23,10 @@ edge_table single_value_edges(double value);
 /// The weight itself; throws ZCMOE_ERR_DATA with the row if it is negative or not finite.
 double checked_weight(double weight, std::int64_t row);
 
+/// What the user's function answers at x, refused (NUMERIC) if it is no number, or negative where
+/// that has no meaning. In compander.cpp.
+double answer(const real_function& f, double x, const char* name, bool may_be_negative);
+
 // segmentation.cpp
 edge_table uniform_edges(double lo, double hi, std::int64_t num_segments);
 edge_table distinct_uniform_edges(double lo, double hi,

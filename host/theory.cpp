@@ -35,17 +35,6 @@ struct theory_tuning {
 
 constexpr double eps = std::numeric_limits<double>::epsilon();
 
-double ask(const real_function& f, double x, const char* name, bool may_be_negative) {
-  const double v = f(x);
-  if (!std::isfinite(v)) {
-    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a finite number");
-  }
-  if (v < 0 && !may_be_negative) {
-    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a number >= 0");
-  }
-  return v;
-}
-
 /// K integrals at once over panels, halved until each is good.
 template <std::size_t K>
 class integrator {
@@ -222,16 +211,16 @@ double integral(const theory_problem& problem, const Function& f, const char* wh
 }
 
 double density_at(const theory_problem& problem, double x) {
-  return ask(problem.density, x, "density", false);
+  return answer(problem.density, x, "density", false);
 }
 double slope_at(const theory_problem& problem, double x) {
-  return ask(problem.slope, x, "slope", true);
+  return answer(problem.slope, x, "slope", true);
 }
 double lambda_at(const theory_problem& problem, double x) {
-  return ask(problem.point_density, x, "point_density", false);
+  return answer(problem.point_density, x, "point_density", false);
 }
 double noise_at(const theory_problem& problem, double x) {
-  return problem.noise_variance ? ask(problem.noise_variance, x, "noise_variance", false)
+  return problem.noise_variance ? answer(problem.noise_variance, x, "noise_variance", false)
                                 : problem.noise;
 }
 
@@ -316,9 +305,9 @@ double next_order_of(const theory_problem& problem, zcmoe_theory_segmentation se
   };
   const auto at = [&](double x) {
     const double p = density_at(problem, x) / mass;
-    const double p1 = ask(problem.density_slope, x, "density_slope", true) / mass;
+    const double p1 = answer(problem.density_slope, x, "density_slope", true) / mass;
     const double b1 = slope_at(problem, x);
-    const double b2 = ask(problem.curvature, x, "curvature", true);
+    const double b2 = answer(problem.curvature, x, "curvature", true);
     double lambda = 1.0;
     double relative = 0.0;  // lambda' / lambda
     if (segmentation == ZCMOE_THEORY_OPTIMAL) {
@@ -326,7 +315,7 @@ double next_order_of(const theory_problem& problem, zcmoe_theory_segmentation se
       if (lambda > 0) relative = (p1 / p + 2.0 * (b2 / b1)) / 3.0;
     } else if (segmentation == ZCMOE_THEORY_POINT_DENSITY) {
       lambda = lambda_at(problem, x);
-      const double slope = ask(problem.point_density_slope, x, "point_density_slope", true);
+      const double slope = answer(problem.point_density_slope, x, "point_density_slope", true);
       if (lambda > 0) relative = slope / lambda;
     }
     if (!(lambda > 0)) {
@@ -452,13 +441,13 @@ cell_table cells_of(const theory_problem& problem, const double* edges, std::int
   for (std::size_t i = 0; i < m; ++i) {
     const double left = edges[i];
     const double right = edges[i + 1];
-    const double base = ask(problem.regression, 0.5 * left + 0.5 * right, "regression", true);
+    const double base = answer(problem.regression, 0.5 * left + 0.5 * right, "regression", true);
     const auto ends = first_ends(problem, left, right, theory_tuning::panels_of_a_range);
     const auto about = [&](double centre) {
       return integrator<4>::over(
           [&](double x) {
             const double p = density_at(problem, x);
-            const double d = ask(problem.regression, x, "regression", true) - centre;
+            const double d = answer(problem.regression, x, "regression", true) - centre;
             return std::array<double, 4>{p, p * d, p * d * d,
                                          problem.noise_variance ? p * noise_at(problem, x) : 0.0};
           },
