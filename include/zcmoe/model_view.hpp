@@ -38,11 +38,12 @@ struct model_view : zcmoe_model_view {
       search([](double edge, double input) { return edge < input; }, x, slots);
     }
     for (int k = 0; k < Count; ++k) {
-      if (x[k] != x[k]) {
+      const double input = x[k];
+      if (input != input) {
         slots[k] = num_segments;
       } else if (range_policy != ZCMOE_RANGE_CLAMP) {
-        if (is_below(x[k])) slots[k] = num_segments + 1;
-        if (is_above(x[k])) slots[k] = num_segments + 2;
+        if (is_below(input)) slots[k] = num_segments + 1;
+        if (is_above(input)) slots[k] = num_segments + 2;
       }
     }
   }
