@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 "$cmake" --install "$build" --prefix "$work/prefix" >/dev/null
 # The package must not know where it was built.
 mv "$work/prefix" "$work/moved"
-"$cmake" -S "$source/tests/consumer" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/moved" \
+"$cmake" -S "$source/tests/consumer" -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/moved" \
   -DEXAMPLES="$source/tests/examples" >/dev/null
 "$cmake" --build "$work/build" >/dev/null
 shared=$("$work/build/consumer_shared")
