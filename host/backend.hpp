@@ -55,8 +55,20 @@ struct gather {
 };
 constexpr int max_gathers = 5;
 
+/// What an engine prepares once per table of edges to route fast. Immutable.
+class router {
+ public:
+  router() = default;
+  router(const router&) = delete;
+  router& operator=(const router&) = delete;
+  virtual ~router() = default;
+  /// Memory of the engine that it takes.
+  virtual std::size_t bytes() const = 0;
+};
+
 struct predict_job {
-  model_view view;  // tables in the engine's memory
+  model_view view;       // tables in the engine's memory
+  const router* routes;  // of the same table, from the same engine
   zcmoe_array x;
   std::int64_t n;
   gather gathers[max_gathers];
@@ -67,6 +79,7 @@ struct predict_job {
 struct fit_job {
   state_layout layout;
   row_rules rules;
+  const router* routes;     // of the same table, from the same engine
   std::int64_t* state;      // engine memory, layout.bytes()
   std::int64_t* first_bad;  // engine memory: smallest refused row, INT64_MAX if none
   zcmoe_array x;
@@ -91,6 +104,11 @@ class backend {
   virtual void upload(void* to, const void* from, std::size_t bytes, zcmoe_stream stream) = 0;
   virtual void download(void* to, const void* from, std::size_t bytes,
                         zcmoe_stream stream) const = 0;
+
+  /// Tables for routing; `host` has edges and, for a model, constants in host memory. Done on
+  /// return.
+  virtual std::unique_ptr<const router> make_router(const model_view& host,
+                                                    zcmoe_stream stream) = 0;
 
   /// All pointers of the job in the engine's memory; ordered on stream.
   virtual void predict(const predict_job& job, zcmoe_stream stream) const = 0;

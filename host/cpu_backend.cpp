@@ -177,6 +177,10 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     std::memcpy(to, from, bytes);
   }
 
+  std::unique_ptr<const router> make_router(const model_view&, zcmoe_stream) override {
+    return nullptr;
+  }
+
   void predict(const predict_job& job, zcmoe_stream) const override {
     predict_counts counts;
     with_typed(job.x, [&](const auto& x) {

@@ -76,20 +76,30 @@ fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_polic
   first_bad_ = engine_buffer(engine_, sizeof none, nullptr);
   engine_->upload(engine_edges_.data(), edges_.data(), engine_edges_.bytes(), nullptr);
   engine_->upload(first_bad_.data(), &none, sizeof none, nullptr);
+  model_view host = rules().view;
+  host.edges = edges_.data();
+  routes_ = engine_->make_router(host, nullptr);
+}
+
+row_rules fit::rules() const {
+  row_rules rules{};
+  rules.view.edges = static_cast<const double*>(engine_edges_.data());
+  rules.view.num_segments = layout_.num_segments;
+  rules.view.closed_side = policies_.options.closed_side;
+  rules.view.include_outer_edge = policies_.options.include_outer_edge;
+  rules.view.nan_policy = policies_.options.nan_policy;
+  rules.view.range_policy = policies_.options.range_policy;
+  rules.refuse_nan_inputs = options_.nan_inputs == ZCMOE_ROWS_ERROR;
+  rules.refuse_nonfinite_targets = options_.nonfinite_targets == ZCMOE_ROWS_ERROR;
+  return rules;
 }
 
 fit_job fit::job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
                  std::int64_t n) {
   fit_job job{};
   job.layout = layout_;
-  job.rules.view.edges = static_cast<const double*>(engine_edges_.data());
-  job.rules.view.num_segments = layout_.num_segments;
-  job.rules.view.closed_side = policies_.options.closed_side;
-  job.rules.view.include_outer_edge = policies_.options.include_outer_edge;
-  job.rules.view.nan_policy = policies_.options.nan_policy;
-  job.rules.view.range_policy = policies_.options.range_policy;
-  job.rules.refuse_nan_inputs = options_.nan_inputs == ZCMOE_ROWS_ERROR;
-  job.rules.refuse_nonfinite_targets = options_.nonfinite_targets == ZCMOE_ROWS_ERROR;
+  job.rules = rules();
+  job.routes = routes_.get();
   job.state = static_cast<std::int64_t*>(state_.data());
   job.first_bad = static_cast<std::int64_t*>(first_bad_.data());
   job.x = x;

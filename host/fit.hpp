@@ -53,12 +53,15 @@ class fit {
   void upload(const host_state& state, zcmoe_stream stream);
 
  private:
+  row_rules rules() const;
+
   std::shared_ptr<backend> engine_;
   std::vector<double> edges_;
   model_policies policies_;
   zcmoe_fit_options options_;
   state_layout layout_;
   engine_buffer engine_edges_;
+  std::unique_ptr<const router> routes_;
   engine_buffer state_;
   engine_buffer first_bad_;
 };

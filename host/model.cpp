@@ -307,6 +307,15 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   view_.include_outer_edge = policies_.options.include_outer_edge;
   view_.nan_policy = policies_.options.nan_policy;
   view_.range_policy = policies_.options.range_policy;
+
+  model_view host = view_;
+  const std::vector<float> constants_f32 = narrow(data_.constants);
+  host.edges = data_.edges.data();
+  host.constants = data_.constants.data();
+  host.constants_f32 = constants_f32.data();
+  host.standard_errors = nullptr;
+  host.standard_errors_f32 = nullptr;
+  routes_ = engine_->make_router(host, stream);
 }
 
 void model::get_info(zcmoe_model_info& info) const {
@@ -342,6 +351,7 @@ predict_job model::job(const zcmoe_array& x, std::int64_t n,
                        const zcmoe_predict_outputs& outputs) const {
   predict_job job{};
   job.view = view_;
+  job.routes = routes_.get();
   job.x = x;
   job.n = n;
   job.report = outputs.report;

@@ -68,6 +68,7 @@ class model {
   model_data data_;
   model_policies policies_;
   engine_buffer tables_;
+  std::unique_ptr<const router> routes_;
   model_view view_{};  // pointers into tables_
   const double* variances_ = nullptr;
   const float* variances_f32_ = nullptr;

@@ -122,6 +122,9 @@ class cuda_backend final : public backend {
     copy(to, from, bytes, cudaMemcpyDeviceToHost, stream);
   }
 
+  std::unique_ptr<const router> make_router(const model_view&, zcmoe_stream) override {
+    return nullptr;
+  }
   void predict(const predict_job& job, zcmoe_stream stream) const override {
     const device_guard guard(device_);
     launch_predict(job, stream);

@@ -1,0 +1,89 @@
+// Routing in constant time: a monotone root maps an input to a bucket, a bucket holds few
+// thresholds. Both engines build their tables from what is here; each evaluates the root in its own
+// arithmetic, and sorts the thresholds into buckets with that same arithmetic, bit for bit. That
+// makes it exact: for any monotone map, thresholds of lower buckets are <= x, those of higher
+// buckets are > x, and only the thresholds in x's own bucket need a comparison.
+#pragma once
+
+#include <zcmoe/model_view.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace zcmoe::detail {
+
+/// The edges as an engine compares with them, in the type of its inputs: rank(x) = number of
+/// thresholds <= x, whatever the closed side, whether ranges are clamped or not. T float or double;
+/// every narrower input widens to float exactly. Strictly increasing: edges that no T can tell
+/// apart share a threshold, hence the list of slots.
+template <class T>
+struct threshold_list {
+  std::vector<T> thresholds;
+  std::vector<std::int32_t> slot_of_rank;  // [thresholds.size() + 1]
+  std::int32_t nan_slot;
+  bool slots_are_ranks;  // slot_of_rank[r] == r
+};
+
+/// Of a table whose edges are in host memory; num_segments <= 2^30. O(m).
+template <class T>
+threshold_list<T> thresholds_of(const model_view& view);
+
+enum class root_kind : std::int32_t { uniform, grid, pieces };
+
+/// At most 32 linear maps, each onto a range of buckets of its own. Which of them an input takes:
+/// uniform, there is one; grid, by 32 cells of equal width: trunc((x - origin[0]) * grid_scale)
+/// limited to 0..31; pieces, the number of knots <= x among knot[1 .. num_pieces - 1] (unused ones
+/// are NaN, <= nothing). Bucket in T's arithmetic, every operation rounded on its own:
+/// first + trunc(min(max((x - origin) * scale, 0), last)); NaN: bucket 0 of piece 0.
+template <class T>
+struct root {
+  static constexpr int max_grid = 32;
+  static constexpr int max_pieces = 16;
+  root_kind kind;
+  std::int32_t num_pieces;
+  std::int64_t num_buckets;
+  T grid_scale;
+  T grid_origin;
+  T knot[max_pieces];
+  T origin[max_grid];
+  T scale[max_grid];  // finite, > 0
+  T last[max_grid];   // number of the piece's buckets - 1
+  std::int32_t first[max_grid];
+
+  int piece_of(T x) const;
+  std::int64_t bucket_of(T x) const;
+};
+
+/// What a root costs an engine, in any one unit per input.
+struct root_costs {
+  double root[3];   // by root_kind
+  double crowded;   // of an input whose bucket holds two or more thresholds
+  double uncached;  // of an input when the buckets fill the cache; in proportion below that
+  std::size_t cache_bytes;
+  std::size_t bucket_bytes;
+};
+
+/// The cheapest of the three kinds with num_thresholds / 2 to 8 num_thresholds buckets:
+/// costs.root[kind] + costs.crowded * (share of thresholds in buckets with two or more, which is
+/// the share of inputs there if every segment is as likely) + costs.uncached * min(1, bytes /
+/// cache_bytes). No input distribution is assumed beyond that. O(m + K) per candidate.
+template <class T>
+root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
+                    std::int64_t max_buckets);
+
+/// One kind with about `buckets` buckets; what choose_root chooses from. Thresholds may be empty.
+template <class T>
+root<T> make_root(root_kind kind, const std::vector<T>& thresholds, std::int64_t buckets);
+
+/// Thresholds before each bucket, [num_buckets + 1], for any map that is monotone.
+template <class T, class BucketOf>
+std::vector<std::uint32_t> bucket_starts(const std::vector<T>& thresholds, std::int64_t num_buckets,
+                                         const BucketOf& bucket_of) {
+  std::vector<std::uint32_t> starts(static_cast<std::size_t>(num_buckets) + 1, 0);
+  for (const T threshold : thresholds) ++starts[static_cast<std::size_t>(bucket_of(threshold)) + 1];
+  for (std::size_t b = 1; b < starts.size(); ++b) starts[b] += starts[b - 1];
+  return starts;
+}
+
+}  // namespace zcmoe::detail
