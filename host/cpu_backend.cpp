@@ -1,14 +1,22 @@
-// The CPU engine: plain loops over the functions it shares with the GPU (slots_of, judge_row,
-// add_sample, summarize), shared out to threads by TBB. Sums are integers, so neither the number of
-// threads nor their order shows in a result.
+// The CPU engine: routing by cpu_kernels, what becomes of a row by the functions it shares with the
+// GPU (judge_row, add_sample, summarize), shared out to threads by TBB. Sums are integers, so
+// neither the number of threads nor their order shows in a result.
 #include "array.hpp"
 #include "backend.hpp"
+#include "cpu_routes.hpp"
 
 #include <tbb/blocked_range.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/parallel_reduce.h>
 #include <tbb/task_arena.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#else
+#include <cfenv>
+#endif
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -21,6 +29,77 @@ namespace {
 constexpr std::int64_t rows_per_task = 1 << 16;  // below this a thread costs more than it brings
 constexpr std::size_t alignment = 256;
 constexpr std::size_t private_bytes = std::size_t{1} << 30;  // bound on the extra tables of one add
+
+/// The arithmetic that routing tables are built with, whatever the calling thread has set: round to
+/// nearest, subnormal numbers kept, no traps.
+class default_arithmetic {
+ public:
+#if defined(__x86_64__)
+  default_arithmetic() : saved_(_mm_getcsr()) { _mm_setcsr((saved_ & 0x3fu) | 0x1f80u); }
+  ~default_arithmetic() { _mm_setcsr(saved_); }
+
+ private:
+  unsigned saved_;
+#else
+  default_arithmetic() { std::feholdexcept(&saved_), std::fesetenv(FE_DFL_ENV); }
+  ~default_arithmetic() { std::fesetenv(&saved_); }
+
+ private:
+  std::fenv_t saved_;
+#endif
+ public:
+  default_arithmetic(const default_arithmetic&) = delete;
+  default_arithmetic& operator=(const default_arithmetic&) = delete;
+};
+
+// ----------------------------------------------------------------- routing
+
+constexpr int batch = 256;  // rows routed at a time where more than their answers is wanted
+
+/// float for inputs that float holds exactly, else double.
+constexpr bool routes_as_float(zcmoe_dtype dtype) {
+  return dtype != ZCMOE_F64 && size_of(dtype) <= (dtype == ZCMOE_F32 ? 4 : 2);
+}
+
+template <class T>
+const route_table<T>& table_of(const router* routes) {
+  const auto& tables = static_cast<const cpu_router&>(*routes);
+  if constexpr (sizeof(T) == 4) {
+    return tables.f32;
+  } else {
+    return tables.f64;
+  }
+}
+
+/// Inputs of `count` <= batch rows from row `first` on as T, and their slots. What they are is read
+/// before the caller writes anything, so outputs may overwrite them.
+template <class T>
+struct routed_rows {
+  T inputs[batch];
+  std::uint32_t slots[batch];
+
+  void route(const route_kernels& kernels, const route_table<T>& table, const any_array& x,
+             std::int64_t first, int count) {
+    constexpr zcmoe_dtype own = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+    if (x.dtype == own && x.stride == 1) {
+      std::memcpy(inputs, static_cast<const T*>(x.data) + first,
+                  static_cast<std::size_t>(count) * sizeof(T));
+    } else if (x.dtype == own) {
+      for (int k = 0; k < count; ++k)
+        inputs[k] = static_cast<const T*>(x.data)[(first + k) * x.stride];
+    } else {
+      for (int k = 0; k < count; ++k) inputs[k] = static_cast<T>(x[first + k]);
+    }
+    if constexpr (sizeof(T) == 4) {
+      kernels.ranks_f32(table, inputs, slots, static_cast<std::size_t>(count));
+    } else {
+      kernels.ranks_f64(table, inputs, slots, static_cast<std::size_t>(count));
+    }
+    if (!table.slots_are_ranks) {
+      for (int k = 0; k < count; ++k) slots[k] = static_cast<std::uint32_t>(table.slots[slots[k]]);
+    }
+  }
+};
 
 // ----------------------------------------------------------------- predict
 
@@ -36,51 +115,90 @@ struct predict_counts {
   }
 };
 
-void store(const gather& output, const model_view& view, std::int64_t i, std::int64_t slot) {
-  const std::int64_t k = i * output.stride;
-  if (output.element_size == 8) {
-    static_cast<std::int64_t*>(output.out)[k] =
-        output.table != nullptr ? static_cast<const std::int64_t*>(output.table)[slot]
-                                : view.segment_of_slot(slot);
-  } else {
-    static_cast<std::int32_t*>(output.out)[k] =
-        output.table != nullptr ? static_cast<const std::int32_t*>(output.table)[slot]
-                                : static_cast<std::int32_t>(view.segment_of_slot(slot));
+template <class Element>
+void store(const gather& output, const model_view& view, std::int64_t first, int count,
+           const std::uint32_t* slots) {
+  auto* const out = static_cast<Element*>(output.out) + first * output.stride;
+  const auto* const table = static_cast<const Element*>(output.table);
+  for (int k = 0; k < count; ++k) {
+    out[k * output.stride] =
+        table != nullptr ? table[slots[k]] : static_cast<Element>(view.segment_of_slot(slots[k]));
   }
 }
 
-constexpr int batch = 16;  // searches in flight: their cache misses overlap
-
-/// Slots of `count` <= batch inputs from row `first` on; the inputs too, which outputs may
-/// overwrite.
-template <class Array>
-void route_batch(const model_view& view, const Array& x, std::int64_t first, int count,
-                 double (&inputs)[batch], std::int64_t (&slots)[batch]) {
-  for (int k = 0; k < batch; ++k) inputs[k] = k < count ? x[first + k] : 0.0;
-  view.slots_of(inputs, slots);
-}
-
-template <class Array>
-predict_counts predict_rows(const predict_job& job, const Array& x, std::int64_t first,
-                            std::int64_t last) {
+template <class T>
+predict_counts predict_rows(const route_kernels& kernels, const predict_job& job,
+                            std::int64_t first, std::int64_t last) {
+  const route_table<T>& table = table_of<T>(job.routes);
+  const any_array x = any(job.x);
   predict_counts counts;
+  routed_rows<T> rows;
   for (std::int64_t i = first; i < last; i += batch) {
-    const int rows = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-    double inputs[batch];
-    std::int64_t slots[batch];
-    route_batch(job.view, x, i, rows, inputs, slots);
+    const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+    rows.route(kernels, table, x, i, count);
     for (int g = 0; g < job.num_gathers; ++g) {
-      for (int k = 0; k < rows; ++k) store(job.gathers[g], job.view, i + k, slots[k]);
+      job.gathers[g].element_size == 8
+          ? store<std::int64_t>(job.gathers[g], job.view, i, count, rows.slots)
+          : store<std::int32_t>(job.gathers[g], job.view, i, count, rows.slots);
     }
     if (job.report == nullptr) continue;
-    for (int k = 0; k < rows; ++k) {
-      counts.nan_inputs += inputs[k] != inputs[k] ? 1 : 0;
-      counts.below += job.view.is_below(inputs[k]) ? 1 : 0;
-      counts.above += job.view.is_above(inputs[k]) ? 1 : 0;
-      counts.used += slots[k] < job.view.num_segments ? 1 : 0;
+    for (int k = 0; k < count; ++k) {
+      const double input = static_cast<double>(rows.inputs[k]);
+      counts.nan_inputs += input != input ? 1 : 0;
+      counts.below += job.view.is_below(input) ? 1 : 0;
+      counts.above += job.view.is_above(input) ? 1 : 0;
+      counts.used += rows.slots[k] < job.view.num_segments ? 1 : 0;
     }
   }
   return counts;
+}
+
+/// Answers alone, in the inputs' own type, both contiguous: straight from cells.
+template <class T>
+bool answers_only(const predict_job& job) {
+  const gather& output = job.gathers[0];
+  return job.num_gathers == 1 && job.report == nullptr && job.x.stride == 1 && output.stride == 1 &&
+         job.x.dtype == (sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64) &&
+         output.element_size == static_cast<int>(sizeof(T)) &&
+         output.table == (sizeof(T) == 4 ? static_cast<const void*>(job.view.constants_f32)
+                                         : static_cast<const void*>(job.view.constants));
+}
+
+/// More than the last cache holds: answers go past it.
+std::size_t last_cache_bytes() {
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+  static const long size = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  if (size > 0) return static_cast<std::size_t>(size);
+#endif
+  return std::size_t{32} << 20;
+}
+
+template <class T>
+void write_answers(const route_kernels& kernels, const predict_job& job, std::int64_t first,
+                   std::int64_t last) {
+  const route_table<T>& table = table_of<T>(job.routes);
+  const T* x = static_cast<const T*>(job.x.data) + first;
+  T* y = static_cast<T*>(job.gathers[0].out) + first;
+  auto n = static_cast<std::size_t>(last - first);
+  const auto write = [&](std::size_t count, bool stream) {
+    if constexpr (sizeof(T) == 4) {
+      kernels.values_f32(table, x, y, count, stream);
+    } else {
+      kernels.values_f64(table, x, y, count, stream);
+    }
+    x += count;
+    y += count;
+    n -= count;
+  };
+  // x and y together: what does not fit would be thrown out before it is read again.
+  const bool stream = x != y &&
+                      static_cast<std::size_t>(job.n) > last_cache_bytes() / 2 / sizeof(T) &&
+                      reinterpret_cast<std::uintptr_t>(y) % sizeof(T) == 0;
+  if (stream) {
+    const std::size_t past_line = reinterpret_cast<std::uintptr_t>(y) % 64 / sizeof(T);
+    write(std::min(n, past_line == 0 ? 0 : 64 / sizeof(T) - past_line), false);
+  }
+  write(n, stream);
 }
 
 // --------------------------------------------------------------------- fit
@@ -91,18 +209,22 @@ struct fit_counts {
 };
 
 template <class T, bool Weighted, class X>
-void add_rows(const fit_job& job, const X& x, const any_array& y, const any_array& w,
-              std::int64_t first, std::int64_t last, std::int64_t* planes, fit_counts& counts) {
+void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
+              std::int64_t last, std::int64_t* planes, fit_counts& counts) {
+  const route_table<X>& table = table_of<X>(job.routes);
+  const any_array x = any(job.x);
+  const any_array y = any(job.y);
+  const any_array w = any(job.weights);
   const std::int64_t num_slots = job.layout.num_slots();
+  routed_rows<X> rows;
   for (std::int64_t i = first; i < last; i += batch) {
-    const int rows = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-    double inputs[batch];
-    std::int64_t slots[batch];
-    route_batch(job.rules.view, x, i, rows, inputs, slots);
-    for (int k = 0; k < rows; ++k) {
+    const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+    rows.route(kernels, table, x, i, count);
+    for (int k = 0; k < count; ++k) {
       const double target = y[i + k];
       const double weight = Weighted ? w[i + k] : 1.0;
-      const row_verdict verdict = judge_row(job.rules, inputs[k], target, weight, slots[k]);
+      const row_verdict verdict =
+          judge_row(job.rules, static_cast<double>(rows.inputs[k]), target, weight, rows.slots[k]);
       for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
         ++counts.counter[__builtin_ctz(bits)];
       if (verdict.slot < 0) continue;
@@ -123,6 +245,7 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
         num_parts_(options.num_threads != 0 ? options.num_threads
                                             : tbb::info::default_concurrency()),
         num_threads_(std::min(num_parts_, tbb::info::default_concurrency())),
+        kernels_(chosen_kernels()),
         arena_(num_threads_) {}
 
   zcmoe_engine engine() const override { return ZCMOE_ENGINE_CPU; }
@@ -131,8 +254,8 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     info.engine = ZCMOE_ENGINE_CPU;
     info.device = -1;
     info.num_threads = num_threads_;
-    std::snprintf(info.name, sizeof info.name, "cpu, %d thread%s", num_threads_,
-                  num_threads_ == 1 ? "" : "s");
+    std::snprintf(info.name, sizeof info.name, "cpu, %d thread%s, %s", num_threads_,
+                  num_threads_ == 1 ? "" : "s", kernels_.name);
   }
 
   void* allocate_zeroed(std::size_t bytes, zcmoe_stream) override {
@@ -177,32 +300,16 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     std::memcpy(to, from, bytes);
   }
 
-  std::unique_ptr<const router> make_router(const model_view&, zcmoe_stream) override {
-    return nullptr;
+  std::unique_ptr<const router> make_router(const model_view& host, zcmoe_stream) override {
+    const default_arithmetic scope;
+    return std::make_unique<cpu_router>(host, kernels_);
   }
 
   void predict(const predict_job& job, zcmoe_stream) const override {
-    predict_counts counts;
-    with_typed(job.x, [&](const auto& x) {
-      if (job.n <= rows_per_task || num_threads_ == 1) {
-        counts = predict_rows(job, x, 0, job.n);
-        return;
-      }
-      arena_.execute([&] {
-        counts = tbb::parallel_reduce(
-            tbb::blocked_range<std::int64_t>(0, job.n, rows_per_task), predict_counts{},
-            [&](const tbb::blocked_range<std::int64_t>& rows, const predict_counts& sum) {
-              return sum + predict_rows(job, x, rows.begin(), rows.end());
-            },
-            [](const predict_counts& a, const predict_counts& b) { return a + b; });
-      });
-    });
-    if (job.report != nullptr) {
-      job.report->rows += job.n;
-      job.report->rows_used += counts.used;
-      job.report->nan_inputs += counts.nan_inputs;
-      job.report->below_range += counts.below;
-      job.report->above_range += counts.above;
+    if (routes_as_float(job.x.dtype)) {
+      predict_as<float>(job);
+    } else {
+      predict_as<double>(job);
     }
   }
 
@@ -225,9 +332,10 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
       }
     }
     with_layout(job.layout, [&](auto target, auto weighted) {
-      with_typed(job.x, [&](const auto& typed_x) {
-        accumulate_typed<decltype(target), decltype(weighted)::value>(job, typed_x, y, w);
-      });
+      using target_type = decltype(target);
+      constexpr bool is_weighted = decltype(weighted)::value;
+      routes_as_float(job.x.dtype) ? accumulate_typed<target_type, is_weighted, float>(job)
+                                   : accumulate_typed<target_type, is_weighted, double>(job);
     });
   }
 
@@ -255,8 +363,38 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   }
 
  private:
+  template <class T>
+  void predict_as(const predict_job& job) const {
+    const auto over = [&](std::int64_t first, std::int64_t last) {
+      const default_arithmetic scope;
+      if (!answers_only<T>(job)) return predict_rows<T>(kernels_, job, first, last);
+      write_answers<T>(kernels_, job, first, last);
+      return predict_counts{};
+    };
+    predict_counts counts;
+    if (job.n <= 2 * rows_per_task || num_threads_ == 1) {
+      counts = over(0, job.n);
+    } else {
+      arena_.execute([&] {
+        counts = tbb::parallel_reduce(
+            tbb::blocked_range<std::int64_t>(0, job.n, rows_per_task), predict_counts{},
+            [&](const tbb::blocked_range<std::int64_t>& rows, const predict_counts& sum) {
+              return sum + over(rows.begin(), rows.end());
+            },
+            [](const predict_counts& a, const predict_counts& b) { return a + b; });
+      });
+    }
+    if (job.report != nullptr) {
+      job.report->rows += job.n;
+      job.report->rows_used += counts.used;
+      job.report->nan_inputs += counts.nan_inputs;
+      job.report->below_range += counts.below;
+      job.report->above_range += counts.above;
+    }
+  }
+
   template <class T, bool Weighted, class X>
-  void accumulate_typed(const fit_job& job, const X& x, const any_array& y, const any_array& w) {
+  void accumulate_typed(const fit_job& job) {
     // Every thread sums into a state of its own, thread 0 into the fit's; all memory is there
     // before the first row, so nothing can fail half-way.
     const std::size_t state_bytes = job.layout.bytes();
@@ -284,10 +422,11 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
         carry_state(job.layout, job.state);
       }
       const auto work = [&](std::int64_t t) {
-        add_rows<T, Weighted>(job, x, y, w,
-                              begin + rows / threads * t + std::min(t, rows % threads),
-                              begin + rows / threads * (t + 1) + std::min(t + 1, rows % threads),
-                              state_of(t) + num_row_counters, counts[static_cast<std::size_t>(t)]);
+        const default_arithmetic scope;
+        add_rows<T, Weighted, X>(
+            kernels_, job, begin + rows / threads * t + std::min(t, rows % threads),
+            begin + rows / threads * (t + 1) + std::min(t + 1, rows % threads),
+            state_of(t) + num_row_counters, counts[static_cast<std::size_t>(t)]);
       };
       if (threads == 1) {
         work(0);
@@ -363,6 +502,7 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   void* user_;
   int num_parts_;    // states that rows are summed into: as many as threads were asked for
   int num_threads_;  // no more than there are cores: TBB would complain on stderr
+  const route_kernels& kernels_;
   mutable tbb::task_arena arena_;
 };
 

@@ -91,7 +91,10 @@ template <class T>
 void set_piece(root<T>& made, int piece, T lo, T hi, std::int64_t first, std::int64_t buckets) {
   const auto at = static_cast<std::size_t>(piece);
   made.origin[at] = lo;
-  made.scale[at] = scale_of(lo, hi, buckets);
+  // hi starts the last bucket, so that equal steps get a bucket each.
+  made.scale[at] = scale_of(lo, hi, std::max<std::int64_t>(buckets - 1, 1));
+  for (int k = 0; k < 8 && (hi - lo) * made.scale[at] < static_cast<T>(buckets - 1); ++k)
+    made.scale[at] = std::nextafter(made.scale[at], std::numeric_limits<T>::max());
   made.last[at] = static_cast<T>(buckets - 1);
   // Rounding up would give the last bucket to the next piece.
   while (static_cast<std::int64_t>(made.last[at]) > buckets - 1)
@@ -226,6 +229,27 @@ root<T> make_root(root_kind kind, const std::vector<T>& thresholds, std::int64_t
   }
 }
 
+/// See choose_root.
+template <class T>
+static double crowded_share(const root<T>& made, const std::vector<T>& thresholds) {
+  std::size_t crowded = 0;
+  double share = 0.0;
+  for (std::size_t begin = 0; begin < thresholds.size();) {
+    const std::int64_t bucket = made.bucket_of(thresholds[begin]);
+    std::size_t end = begin + 1;
+    while (end < thresholds.size() && made.bucket_of(thresholds[end]) == bucket) ++end;
+    if (end - begin > 1) {
+      crowded += end - begin;
+      if (bucket == 0) share += 0.25;
+      if (bucket == made.num_buckets - 1) share += 0.25;
+    }
+    begin = end;
+  }
+  return share + (crowded == 0
+                      ? 0.0
+                      : static_cast<double>(crowded) / static_cast<double>(thresholds.size()));
+}
+
 template <class T>
 root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
                     std::int64_t max_buckets) {
@@ -234,29 +258,18 @@ root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
   double least = std::numeric_limits<double>::infinity();
   for (const root_kind kind : {root_kind::uniform, root_kind::grid, root_kind::pieces}) {
     double before = std::numeric_limits<double>::infinity();
-    for (const double per_threshold : {1.0, 2.0, 4.0, 7.0}) {
+    for (const double per_threshold : {1.0, 1.25, 1.5, 2.0, 4.0, 7.0}) {
       const auto wanted = static_cast<std::int64_t>(
           per_threshold * static_cast<double>(std::max<std::int64_t>(count, 1)));
       const root<T> made = make_root(kind, thresholds, std::min(wanted, max_buckets));
       const double bytes =
           static_cast<double>(made.num_buckets) * static_cast<double>(costs.bucket_bytes);
+      const double doublings = std::log2(bytes / static_cast<double>(costs.near_bytes));
       double cost = costs.root[static_cast<int>(kind)] +
-                    costs.uncached * std::min(1.0, bytes / static_cast<double>(costs.cache_bytes));
+                    costs.uncached * std::min(1.0, bytes / static_cast<double>(costs.cache_bytes)) +
+                    costs.per_doubling * std::max(0.0, doublings);
       if (cost >= least) break;  // more buckets cost more
-      std::int64_t crowded = 0;
-      std::int64_t in_bucket = 0;
-      std::int64_t bucket = -1;
-      for (std::size_t i = 0; i <= thresholds.size(); ++i) {
-        const std::int64_t own = i < thresholds.size() ? made.bucket_of(thresholds[i]) : -2;
-        if (own != bucket) {
-          if (in_bucket > 1) crowded += in_bucket;
-          bucket = own;
-          in_bucket = 0;
-        }
-        ++in_bucket;
-      }
-      cost += costs.crowded * static_cast<double>(crowded) /
-              static_cast<double>(std::max<std::int64_t>(count, 1));
+      cost += costs.crowded * crowded_share(made, thresholds);
       if (cost < least) {
         least = cost;
         best = made;

@@ -62,12 +62,15 @@ struct root_costs {
   double uncached;  // of an input when the buckets fill the cache; in proportion below that
   std::size_t cache_bytes;
   std::size_t bucket_bytes;
+  double per_doubling = 0.0;  // of an input, each time that the buckets double beyond near_bytes
+  std::size_t near_bytes = 1;
 };
 
-/// The cheapest of the three kinds with num_thresholds / 2 to 8 num_thresholds buckets:
-/// costs.root[kind] + costs.crowded * (share of thresholds in buckets with two or more, which is
-/// the share of inputs there if every segment is as likely) + costs.uncached * min(1, bytes /
-/// cache_bytes). No input distribution is assumed beyond that. O(m + K) per candidate.
+/// The cheapest of the three kinds with 1 to 7 buckets a threshold, at most max_buckets:
+/// costs.root[kind] + costs.crowded * (share of inputs in buckets with two or more thresholds: that
+/// of their thresholds, as if every segment were as likely, and a quarter for each outermost
+/// bucket, where inputs beyond the thresholds go) + costs.uncached * min(1, bytes / cache_bytes) +
+/// costs.per_doubling * log2(bytes / near_bytes), if positive. O(m + K) per candidate.
 template <class T>
 root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
                     std::int64_t max_buckets);

@@ -166,7 +166,10 @@ double cost_of(const root<float>& made, const std::vector<float>& thresholds) {
       bucket_starts(thresholds, made.num_buckets, [&](float x) { return made.bucket_of(x); });
   double crowded = 0;
   for (std::size_t b = 0; b + 1 < starts.size(); ++b) {
-    if (starts[b + 1] - starts[b] > 1) crowded += starts[b + 1] - starts[b];
+    if (starts[b + 1] - starts[b] < 2) continue;
+    crowded += starts[b + 1] - starts[b];
+    const double quarter = 0.25 * static_cast<double>(thresholds.size());
+    crowded += (b == 0 ? quarter : 0.0) + (b + 2 == starts.size() ? quarter : 0.0);
   }
   const double bytes = static_cast<double>(made.num_buckets) * 16;
   return costs.root[static_cast<int>(made.kind)] +

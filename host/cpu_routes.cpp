@@ -1,0 +1,151 @@
+// Building the CPU engine's routing tables, and choosing its instruction set.
+#include "cpu_routes.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+
+namespace zcmoe::detail {
+namespace {
+
+/// Tables beyond this many segments get one bucket a segment: further ones would only be more
+/// memory to miss.
+constexpr std::int64_t many_thresholds = std::int64_t{1} << 20;
+constexpr std::size_t second_level_cache = std::size_t{1} << 20;
+
+template <class To, class From>
+To bits_of(From from) {
+  static_assert(sizeof(To) == sizeof(From), "same size");
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+template <class T>
+using rank_type = decltype(route_cell<T>::rank);
+
+template <class T>
+void fill_cells(route_table<T>& table) {
+  const auto starts = bucket_starts(table.thresholds, table.map.num_buckets,
+                                    [&](T x) { return table.map.bucket_of(x); });
+  const bool valued = !table.values.empty();
+  const auto value = [&](std::size_t rank) { return valued ? table.values[rank] : T{0}; };
+  for (std::size_t b = 0; b < static_cast<std::size_t>(table.map.num_buckets); ++b) {
+    const std::size_t begin = starts[b];
+    const std::size_t end = starts[b + 1];
+    route_cell<T>& own = table.cells[b];
+    if (begin == end) {
+      // Every input but NaN reaches -infinity: the rank before, plus one.
+      own = {-std::numeric_limits<T>::infinity(), value(begin), value(begin),
+             static_cast<rank_type<T>>(begin) - 1};
+    } else if (begin + 1 == end) {
+      own = {table.thresholds[begin], value(begin), value(end), static_cast<rank_type<T>>(begin)};
+    } else {
+      own = {std::numeric_limits<T>::quiet_NaN(),
+             bits_of<T>(static_cast<rank_type<T>>(end - begin)), T{0},
+             static_cast<rank_type<T>>(begin)};
+    }
+  }
+}
+
+template <class T>
+route_table<T> table_of(const model_view& host, const root_costs& costs) {
+  threshold_list<T> list = thresholds_of<T>(host);
+  route_table<T> table;
+  table.thresholds = std::move(list.thresholds);
+  table.slots = std::move(list.slot_of_rank);
+  table.slots.push_back(list.nan_slot);
+  table.slots_are_ranks = list.slots_are_ranks;
+  const auto count = static_cast<std::int64_t>(table.thresholds.size());
+  const std::int64_t most = count > many_thresholds ? count : 8 * std::max<std::int64_t>(count, 8);
+  table.map = choose_root(table.thresholds, costs, most);
+  table.cells = line_array<route_cell<T>>(static_cast<std::size_t>(table.map.num_buckets));
+  table.far_cells = table.cells.bytes() > second_level_cache;
+  const void* const constants = sizeof(T) == 4 ? static_cast<const void*>(host.constants_f32)
+                                               : static_cast<const void*>(host.constants);
+  if (constants != nullptr) {
+    table.values.resize(table.slots.size());
+    for (std::size_t r = 0; r < table.slots.size(); ++r)
+      table.values[r] = static_cast<const T*>(constants)[table.slots[r]];
+  }
+  fill_cells(table);
+  return table;
+}
+
+/// Planes hold one threshold a bucket of a uniform root, 4 buckets a rank. Null where that is not
+/// enough.
+std::unique_ptr<byte_planes> planes_of(const route_table<float>& table) {
+  const std::vector<float>& thresholds = table.thresholds;
+  const std::size_t ranks = thresholds.size() + 1;
+  if (thresholds.empty() || ranks > 256 || !std::isfinite(thresholds.back())) return nullptr;
+  auto planes = std::make_unique<byte_planes>();
+  planes->num_ranks = ranks <= 64 ? 64 : ranks <= 128 ? 128 : 256;
+  planes->num_buckets = 4 * planes->num_ranks;
+  const root<float> map = make_root(root_kind::uniform, thresholds, planes->num_buckets);
+  planes->origin = map.origin[0];
+  planes->scale = map.scale[0];
+  const auto starts =
+      bucket_starts(thresholds, map.num_buckets, [&](float x) { return map.bucket_of(x); });
+  for (std::size_t b = 0; b + 1 < starts.size(); ++b) {
+    if (starts[b + 1] - starts[b] > 1) return nullptr;
+    planes->bucket[b] = static_cast<std::uint8_t>(starts[b + 1]);
+  }
+  const auto put = [](std::uint8_t(&plane)[4][256], std::size_t rank, std::uint32_t bits) {
+    for (std::size_t k = 0; k < 4; ++k) plane[k][rank] = static_cast<std::uint8_t>(bits >> (8 * k));
+  };
+  for (std::size_t rank = 0; rank < ranks; ++rank) {
+    // An input is below its threshold if the sign of the difference says so: against a positive NaN
+    // it never does, and -0.0 is not below 0.0 if the threshold is written -0.0.
+    float threshold = std::numeric_limits<float>::quiet_NaN();
+    if (rank > 0) threshold = thresholds[rank - 1] == 0.0f ? -0.0f : thresholds[rank - 1];
+    put(planes->threshold, rank, bits_of<std::uint32_t>(threshold));
+    if (!table.values.empty()) put(planes->value, rank, bits_of<std::uint32_t>(table.values[rank]));
+  }
+  return planes;
+}
+
+}  // namespace
+
+template <class T>
+std::uint32_t route_table<T>::rank_of(T x) const {
+  if (x != x) return nan_rank();
+  const route_cell<T>& cell = cells[static_cast<std::size_t>(map.bucket_of(x))];
+  if (cell.threshold == cell.threshold) {
+    return static_cast<std::uint32_t>(cell.rank + (cell.threshold <= x ? 1 : 0));
+  }
+  const auto begin = thresholds.begin() + static_cast<std::ptrdiff_t>(cell.rank);
+  const auto count = static_cast<std::ptrdiff_t>(bits_of<rank_type<T>>(cell.left));
+  return static_cast<std::uint32_t>(std::upper_bound(begin, begin + count, x) - thresholds.begin());
+}
+
+template <class T>
+std::size_t route_table<T>::bytes() const {
+  return cells.bytes() + thresholds.size() * sizeof(T) + slots.size() * sizeof(std::int32_t) +
+         values.size() * sizeof(T) + (planes != nullptr ? sizeof *planes : 0);
+}
+
+template struct route_table<float>;
+template struct route_table<double>;
+
+cpu_router::cpu_router(const model_view& host, const route_kernels& kernels)
+    : f32(table_of<float>(host, kernels.costs.f32)),
+      f64(table_of<double>(host, kernels.costs.f64)) {
+  if (kernels.byte_planes) f32.planes = planes_of(f32);
+}
+
+const route_kernels& chosen_kernels() {
+  const std::vector<const route_kernels*> available = available_kernels();
+  const char* const wanted = std::getenv("ZCMOE_CPU_TARGET");
+  if (wanted == nullptr || *wanted == '\0') return *available.front();
+  std::string names;
+  for (const route_kernels* kernels : available) {
+    if (std::strcmp(kernels->name, wanted) == 0) return *kernels;
+    names += (names.empty() ? "" : ", ") + std::string(kernels->name);
+  }
+  fail(ZCMOE_ERR_INVALID_ARGUMENT, "ZCMOE_CPU_TARGET=", wanted,
+       " is none of what this machine has: ", names);
+}
+
+}  // namespace zcmoe::detail

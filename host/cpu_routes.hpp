@@ -1,0 +1,131 @@
+// Routing tables of the CPU engine and the kernels that read them. A root maps an input to a cell
+// of 16 bytes (float64: 32), which holds the threshold that falls into it and the answers on both
+// of its sides: one load and one comparison an input, whatever the number of segments.
+#pragma once
+
+#include "backend.hpp"
+#include "routing_table.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace zcmoe::detail {
+
+/// rank(x) = rank + (threshold <= x); answer = threshold <= x ? right : left. No threshold:
+/// -infinity, which every input reaches. Two or more: NaN, which none reaches; then the bits of
+/// `rank` and `left` say which thresholds, [rank, rank + count).
+template <class T>
+struct route_cell;
+template <>
+struct alignas(16) route_cell<float> {
+  float threshold;
+  float left;
+  float right;
+  std::uint32_t rank;
+};
+template <>
+struct alignas(32) route_cell<double> {
+  double threshold;
+  double left;
+  double right;
+  std::uint64_t rank;
+};
+
+/// An array on cache lines of its own.
+template <class T>
+class line_array {
+ public:
+  line_array() = default;
+  explicit line_array(std::size_t size)
+      : size_(size), data_(static_cast<T*>(::operator new(size * sizeof(T), line))) {}
+  T* data() const { return data_.get(); }
+  T& operator[](std::size_t i) const { return data_.get()[i]; }
+  std::size_t bytes() const { return size_ * sizeof(T); }
+
+ private:
+  static constexpr std::align_val_t line{64};
+  struct release {
+    void operator()(T* pointer) const { ::operator delete(pointer, line); }
+  };
+  std::size_t size_ = 0;
+  std::unique_ptr<T, release> data_;
+};
+
+/// Byte planes for at most 256 ranks and 1,024 buckets: what 64 inputs at a time look up in
+/// registers. bucket[b] is the rank at the right end of bucket b; an input below that rank's
+/// threshold has the rank before. Little-endian bytes of thresholds and answers, by rank.
+struct byte_planes {
+  alignas(64) std::uint8_t bucket[1024];
+  alignas(64) std::uint8_t threshold[4][256];
+  alignas(64) std::uint8_t value[4][256];
+  float origin;
+  float scale;
+  int num_buckets;  // 256, 512 or 1,024
+  int num_ranks;    // at most 64, 128 or 256, as there are buckets
+};
+
+template <class T>
+struct route_table {
+  root<T> map;
+  line_array<route_cell<T>> cells;
+  std::vector<T> thresholds;
+  std::vector<std::int32_t> slots;      // by rank; the last is that of NaN
+  std::vector<T> values;                // by rank, the same; empty for a fit
+  bool slots_are_ranks;                 // but for NaN
+  bool far_cells;                       // beyond the second-level cache: fetched ahead
+  std::unique_ptr<byte_planes> planes;  // null: cells only
+
+  std::uint32_t nan_rank() const { return static_cast<std::uint32_t>(thresholds.size()) + 1; }
+  /// Exact; what vectors do for 16 inputs and more, done for one.
+  std::uint32_t rank_of(T x) const;
+  std::size_t bytes() const;
+};
+
+/// What a kernel costs decides the root; see kernels().
+struct route_costs {
+  root_costs f32;
+  root_costs f64;
+};
+
+/// The loops over inputs, one set per instruction set. n >= 0 of any size; y may be x itself.
+/// stream: y goes past the caches; it lies on a cache line.
+struct route_kernels {
+  const char* name;
+  route_costs costs;
+  bool byte_planes;  // tables that fit get them, and the f32 kernels use them
+  void (*values_f32)(const route_table<float>&, const float* x, float* y, std::size_t n,
+                     bool stream);
+  void (*values_f64)(const route_table<double>&, const double* x, double* y, std::size_t n,
+                     bool stream);
+  void (*ranks_f32)(const route_table<float>&, const float* x, std::uint32_t* ranks, std::size_t n);
+  void (*ranks_f64)(const route_table<double>&, const double* x, std::uint32_t* ranks,
+                    std::size_t n);
+};
+
+/// Instruction sets of this build that this machine has, the best first; never empty.
+std::vector<const route_kernels*> available_kernels();
+/// The best, or the one that the environment variable ZCMOE_CPU_TARGET names; throws
+/// INVALID_ARGUMENT if it names none of those.
+const route_kernels& chosen_kernels();
+
+/// cpu_planes.cpp: from byte planes; n a multiple of 64. Only where have_byte_planes().
+bool have_byte_planes();
+void planes_values(const route_table<float>& table, const float* x, float* y, std::size_t n,
+                   bool stream);
+void planes_ranks(const route_table<float>& table, const float* x, std::uint32_t* ranks,
+                  std::size_t n);
+
+/// Both tables of a model or fit.
+class cpu_router final : public router {
+ public:
+  cpu_router(const model_view& host, const route_kernels& kernels);
+  std::size_t bytes() const override { return f32.bytes() + f64.bytes(); }
+  route_table<float> f32;
+  route_table<double> f64;
+};
+
+}  // namespace zcmoe::detail
