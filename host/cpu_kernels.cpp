@@ -29,44 +29,39 @@ constexpr std::size_t block = 256;  // inputs whose buckets are known before the
 // stream.
 constexpr std::size_t fetched_ahead = 1024;
 
-template <class D>
-using int32s = hn::Rebind<std::int32_t, D>;  // as many lanes as D
-
 // -------------------------------------------------------------------- roots
 
 /// A root's tables where vectors can load them.
 template <class T>
 struct root_tables {
-  explicit root_tables(const root<T>& map)
-      : grid_origin(map.grid_origin), grid_scale(map.grid_scale) {
+  explicit root_tables(const root<T>& map) : lo(map.lo), hi(map.hi), grid_scale(map.grid_scale) {
     std::copy(std::begin(map.knot), std::end(map.knot), knot);
-    knot[0] = -std::numeric_limits<T>::infinity();
     std::copy(std::begin(map.origin), std::end(map.origin), origin);
     std::copy(std::begin(map.scale), std::end(map.scale), scale);
-    std::copy(std::begin(map.last), std::end(map.last), last);
     std::copy(std::begin(map.first), std::end(map.first), first);
   }
-  T grid_origin;
+  T lo;
+  T hi;
   T grid_scale;
   alignas(64) T knot[root<T>::max_pieces];
   alignas(64) T origin[root<T>::max_grid];
   alignas(64) T scale[root<T>::max_grid];
-  alignas(64) T last[root<T>::max_grid];
   alignas(64) hwy::MakeSigned<T> first[root<T>::max_grid];
 };
 
 /// Lane by lane table[index], 0 <= index < Size.
 template <int Size, class D, class I>
 HWY_INLINE hn::Vec<D> entries(D d, const hn::TFromD<D>* table, I index) {
-  constexpr std::size_t lanes = hn::MaxLanes(D{});
-  if constexpr (lanes * sizeof(hn::TFromD<D>) * 4 >= 128 && lanes >= 8) {
-    using DI = hn::RebindToSigned<D>;
-    const DI di;
-    using integer = hn::TFromD<DI>;
+  constexpr int lanes = static_cast<int>(hn::MaxLanes(D{}));
+  if constexpr (lanes >= Size) {
+    return hn::TableLookupLanes(hn::Load(d, table), hn::IndicesFromVec(d, index));
+  } else if constexpr (lanes >= 8) {
+    const hn::RebindToSigned<D> di;
+    using integer = hn::TFromD<decltype(di)>;
     const auto within =
         hn::IndicesFromVec(d, hn::And(index, hn::Set(di, static_cast<integer>(lanes - 1))));
     auto found = hn::TableLookupLanes(hn::Load(d, table), within);
-    for (std::size_t k = lanes; k < Size; k += lanes) {
+    for (int k = lanes; k < Size; k += lanes) {
       const auto here = hn::Gt(index, hn::Set(di, static_cast<integer>(k - 1)));
       found = hn::IfThenElse(hn::RebindMask(d, here),
                              hn::TableLookupLanes(hn::Load(d, table + k), within), found);
@@ -77,105 +72,115 @@ HWY_INLINE hn::Vec<D> entries(D d, const hn::TFromD<D>* table, I index) {
   }
 }
 
-/// max(place, 0), NaN: 0. The order of operands matters.
+/// x limited to [lo, hi]; NaN: lo.
 template <class D, class V>
-HWY_INLINE V not_negative(D d, V place) {
-#if !HWY_ARCH_X86
-  return hn::IfThenElseZero(hn::Gt(place, hn::Zero(d)), place);
+HWY_INLINE V limited(D d, const root_tables<hn::TFromD<D>>& map, V x) {
+#if HWY_ARCH_X86
+  return hn::Min(hn::Max(x, hn::Set(d, map.lo)),
+                 hn::Set(d, map.hi));  // the operands' order matters
 #else
-  return hn::Max(place, hn::Zero(d));
+  const auto lo = hn::Set(d, map.lo);
+  return hn::Min(hn::IfThenElse(hn::Gt(x, lo), x, lo), hn::Set(d, map.hi));
 #endif
 }
 
+/// nearest(), in the low bits of integers as wide as T.
 template <class D, class V>
-HWY_INLINE hn::Vec<int32s<D>> truncated(D, V place) {
-  if constexpr (sizeof(hn::TFromD<D>) == 4) {
-    return hn::ConvertTo(int32s<D>(), place);
-  } else {
-    return hn::DemoteTo(int32s<D>(), place);
-  }
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> nearest_bits(D d, V place) {
+  using T = hn::TFromD<D>;
+  const hn::RebindToSigned<D> di;
+  constexpr hwy::MakeSigned<T> mantissa = (hwy::MakeSigned<T>{1} << (sizeof(T) == 4 ? 23 : 52)) - 1;
+  const auto shifted = hn::BitCast(di, hn::Add(place, hn::Set(d, root<T>::magic)));
+  return hn::And(shifted, hn::Set(di, mantissa));
 }
 
 /// root<T>::bucket_of, bit for bit.
 template <root_kind Kind, class D, class V>
-HWY_INLINE hn::Vec<int32s<D>> buckets_of(D d, const root_tables<hn::TFromD<D>>& map, V x) {
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> buckets_of(D d, const root_tables<hn::TFromD<D>>& map,
+                                                     V input) {
   using T = hn::TFromD<D>;
+  const auto x = limited(d, map, input);
   if constexpr (Kind == root_kind::uniform) {
-    const auto place = hn::Mul(hn::Sub(x, hn::Set(d, map.origin[0])), hn::Set(d, map.scale[0]));
-    return truncated(d, hn::Min(not_negative(d, place), hn::Set(d, map.last[0])));
+    return nearest_bits(d,
+                        hn::Mul(hn::Sub(x, hn::Set(d, map.origin[0])), hn::Set(d, map.scale[0])));
   } else {
-    using DI = hn::RebindToSigned<D>;
-    const DI di;
-    auto piece = hn::Zero(di);
+    const hn::RebindToSigned<D> di;
     constexpr int size = Kind == root_kind::grid ? root<T>::max_grid : root<T>::max_pieces;
+    auto piece = hn::Zero(di);
     if constexpr (Kind == root_kind::grid) {
-      const auto cell =
-          hn::Mul(hn::Sub(x, hn::Set(d, map.grid_origin)), hn::Set(d, map.grid_scale));
-      const auto limited =
-          hn::Min(not_negative(d, cell), hn::Set(d, static_cast<T>(root<T>::max_grid - 1)));
-      if constexpr (sizeof(T) == 4) {
-        piece = hn::ConvertTo(di, limited);
-      } else {
-        piece = hn::PromoteTo(di, hn::DemoteTo(int32s<D>(), limited));
-      }
+      piece = nearest_bits(d, hn::Mul(hn::Sub(x, hn::Set(d, map.lo)), hn::Set(d, map.grid_scale)));
     } else {
       for (int step = root<T>::max_pieces / 2; step > 0; step /= 2) {
-        const auto next = hn::Add(piece, hn::Set(di, static_cast<hn::TFromD<DI>>(step)));
+        const auto next = hn::Add(piece, hn::Set(di, static_cast<hn::TFromD<decltype(di)>>(step)));
         const auto reached = hn::Le(entries<size>(d, map.knot, next), x);
         piece = hn::IfThenElse(hn::RebindMask(di, reached), next, piece);
       }
     }
     const auto place = hn::Mul(hn::Sub(x, entries<size>(d, map.origin, piece)),
                                entries<size>(d, map.scale, piece));
-    const auto limited = hn::Min(not_negative(d, place), entries<size>(d, map.last, piece));
     // first holds integers: looked up as bits.
     const auto first =
         hn::BitCast(di, entries<size>(d, reinterpret_cast<const T*>(map.first), piece));
-    if constexpr (sizeof(T) == 4) {
-      return hn::Add(truncated(d, limited), first);
-    } else {
-      const hn::Rebind<std::uint32_t, D> narrow;
-      const auto bits = hn::BitCast(hn::RebindToUnsigned<D>(), first);
-      return hn::Add(truncated(d, limited), hn::BitCast(int32s<D>(), hn::TruncateTo(narrow, bits)));
-    }
+    return hn::Add(nearest_bits(d, place), first);
   }
 }
 
-/// Buckets of `count` inputs, a multiple of the lanes.
+/// Byte offsets of the cells of `count` inputs, a multiple of the lanes.
 template <root_kind Kind, class T>
-HWY_INLINE void find_buckets(const root_tables<T>& map, const T* x, std::size_t count,
-                             std::uint32_t* buckets) {
+HWY_INLINE void find_cells(const root_tables<T>& map, const T* x, std::size_t count,
+                           std::uint32_t* offsets) {
   const hn::ScalableTag<T> d;
-  const int32s<decltype(d)> di;
+  const hn::RebindToSigned<decltype(d)> di;
   constexpr std::size_t lanes = hn::MaxLanes(d);
   for (std::size_t i = 0; i < count; i += lanes) {
     hwy::Prefetch(x + i + fetched_ahead);
-    hn::Store(buckets_of<Kind>(d, map, hn::LoadU(d, x + i)), di,
-              reinterpret_cast<std::int32_t*>(buckets + i));
+    constexpr int shift = sizeof(T) == 4 ? 4 : 5;
+    static_assert(sizeof(route_cell<T>) == std::size_t{1} << shift, "a power of two");
+    const auto found = hn::ShiftLeft<shift>(buckets_of<Kind>(d, map, hn::LoadU(d, x + i)));
+    if constexpr (sizeof(T) == 4) {
+      hn::Store(found, di, reinterpret_cast<std::int32_t*>(offsets + i));
+    } else {
+      const hn::Rebind<std::uint32_t, decltype(d)> narrow;
+      hn::Store(hn::TruncateTo(narrow, hn::BitCast(hn::RebindToUnsigned<decltype(d)>(), found)),
+                narrow, offsets + i);
+    }
   }
 }
 
 // -------------------------------------------------------------------- cells
 
-/// One vector of cells' fields: blocks of 128 bits, block b from field address of(b).
-template <class D, class Of>
-HWY_INLINE hn::Vec<D> blocks(D d, const Of& of) {
-  constexpr std::size_t bytes = hn::MaxLanes(D{}) * sizeof(hn::TFromD<D>);
-  if constexpr (bytes == 16) {
-    return hn::Load(d, of(0));
-  } else if constexpr (bytes == 32) {
-    const hn::Half<D> half;
-    return hn::Combine(d, hn::Load(half, of(1)), hn::Load(half, of(0)));
-  } else {
-    // A load that fills one block and keeps the others, where compilers see it.
-    constexpr std::size_t per_block = 16 / sizeof(hn::TFromD<D>);
-    const auto below = [&](std::size_t b) HWY_ATTR { return hn::FirstN(d, b * per_block); };
-    auto all = hn::LoadDup128(d, of(3));
-    all = hn::IfThenElse(below(3), hn::LoadDup128(d, of(2)), all);
-    all = hn::IfThenElse(below(2), hn::LoadDup128(d, of(1)), all);
-    return hn::IfThenElse(below(1), hn::LoadDup128(d, of(0)), all);
+/// One vector of cells' fields: blocks of 128 bits, block b from the address of(b).
+template <class D>
+class block_loader {
+ public:
+  HWY_INLINE block_loader()
+      : below1(hn::FirstN(D{}, per_block)),
+        below2(hn::FirstN(D{}, 2 * per_block)),
+        below3(hn::FirstN(D{}, 3 * per_block)) {}
+  template <class Of>
+  HWY_INLINE hn::Vec<D> operator()(const Of& of) const {
+    const D d;
+    if constexpr (bytes == 16) {
+      return hn::Load(d, of(0));
+    } else if constexpr (bytes == 32) {
+      const hn::Half<D> half;
+      return hn::Combine(d, hn::Load(half, of(1)), hn::Load(half, of(0)));
+    } else {
+      // Loads that fill one block and keep the others, where compilers see it.
+      auto all = hn::LoadDup128(d, of(3));
+      all = hn::IfThenElse(below3, hn::LoadDup128(d, of(2)), all);
+      all = hn::IfThenElse(below2, hn::LoadDup128(d, of(1)), all);
+      return hn::IfThenElse(below1, hn::LoadDup128(d, of(0)), all);
+    }
   }
-}
+
+ private:
+  static constexpr std::size_t bytes = hn::MaxLanes(D{}) * sizeof(hn::TFromD<D>);
+  static constexpr std::size_t per_block = 16 / sizeof(hn::TFromD<D>);
+  hn::Mask<D> below1;
+  hn::Mask<D> below2;
+  hn::Mask<D> below3;
+};
 
 template <class D>
 struct cell_fields {
@@ -185,18 +190,19 @@ struct cell_fields {
   hn::Vec<D> rank;  // bits
 };
 
-/// The cells of as many buckets as d has lanes, transposed.
+/// As many cells as D has lanes, at offsets from the first, transposed.
 template <class D>
-HWY_INLINE cell_fields<D> fields_of(D d, const route_cell<hn::TFromD<D>>* cells,
-                                    const std::uint32_t* buckets) {
+HWY_INLINE cell_fields<D> fields_of(const block_loader<D>& load, const char* cells,
+                                    const std::uint32_t* offsets) {
   using T = hn::TFromD<D>;
+  const D d;
   const auto field = [&](std::size_t lane, int first) HWY_ATTR {
-    return reinterpret_cast<const T*>(cells + buckets[lane]) + first;
+    return reinterpret_cast<const T*>(cells + offsets[lane]) + first;
   };
   if constexpr (sizeof(T) == 4) {
     const hn::RepartitionToWide<D> wide;
     const auto row = [&](std::size_t q) HWY_ATTR {
-      return blocks(d, [&](std::size_t b) HWY_ATTR { return field(4 * b + q, 0); });
+      return load([&](std::size_t b) HWY_ATTR { return field(4 * b + q, 0); });
     };
     const auto r0 = row(0);
     const auto r1 = row(1);
@@ -212,7 +218,7 @@ HWY_INLINE cell_fields<D> fields_of(D d, const route_cell<hn::TFromD<D>>* cells,
             hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23))};
   } else {
     const auto row = [&](std::size_t q, int first) HWY_ATTR {
-      return blocks(d, [&](std::size_t b) HWY_ATTR { return field(2 * b + q, first); });
+      return load([&](std::size_t b) HWY_ATTR { return field(2 * b + q, first); });
     };
     const auto head0 = row(0, 0);
     const auto head1 = row(1, 0);
@@ -231,25 +237,32 @@ HWY_INLINE bool any_special(V threshold, V x) {
   return !hn::AllFalse(d, hn::IsNaN(hn::Add(threshold, x)));
 }
 
-/// What is done with the cells of a block: answers.
-template <class T>
+/// What is done with the cells of a vector of inputs: answers.
+template <class T, bool Streams>
 struct answer_cells {
+  using tag = hn::ScalableTag<T>;
   const route_table<T>& table;
   const T* x;
   T* y;
-  bool stream;
+  const char* cells;
+  block_loader<tag> load;
 
-  HWY_INLINE void operator()(std::size_t i, const std::uint32_t* buckets) const {
-    const hn::ScalableTag<T> d;
+  HWY_INLINE answer_cells(const route_table<T>& from, const T* inputs, T* answers)
+      : table(from),
+        x(inputs),
+        y(answers),
+        cells(reinterpret_cast<const char*>(from.cells.data())) {}
+  HWY_INLINE void operator()(std::size_t i, const std::uint32_t* offsets) const {
+    const tag d;
     const auto input = hn::LoadU(d, x + i);
-    const auto cell = fields_of(d, table.cells.data(), buckets);
+    const auto cell = fields_of(load, cells, offsets);
     const auto answer = hn::IfThenElse(hn::Le(cell.threshold, input), cell.right, cell.left);
     if (HWY_UNLIKELY(any_special(cell.threshold, input))) {
       T inputs[hn::MaxLanes(d)];
       hn::StoreU(input, d, inputs);
       for (std::size_t k = 0; k < hn::MaxLanes(d); ++k)
         y[i + k] = table.values[table.rank_of(inputs[k])];
-    } else if (stream) {
+    } else if constexpr (Streams) {
       hn::Stream(answer, d, y + i);
     } else {
       hn::StoreU(answer, d, y + i);
@@ -260,62 +273,78 @@ struct answer_cells {
 /// Ranks.
 template <class T>
 struct rank_cells {
+  using tag = hn::ScalableTag<T>;
   const route_table<T>& table;
   const T* x;
   std::uint32_t* ranks;
+  const char* cells;
+  block_loader<tag> load;
 
-  HWY_INLINE void operator()(std::size_t i, const std::uint32_t* buckets) const {
-    const hn::ScalableTag<T> d;
-    const hn::RebindToSigned<decltype(d)> di;
+  HWY_INLINE rank_cells(const route_table<T>& from, const T* inputs, std::uint32_t* found)
+      : table(from),
+        x(inputs),
+        ranks(found),
+        cells(reinterpret_cast<const char*>(from.cells.data())) {}
+  HWY_INLINE void operator()(std::size_t i, const std::uint32_t* offsets) const {
+    const tag d;
+    const hn::RebindToSigned<tag> di;
     const auto input = hn::LoadU(d, x + i);
-    const auto cell = fields_of(d, table.cells.data(), buckets);
+    const auto cell = fields_of(load, cells, offsets);
     const auto reached =
         hn::VecFromMask(di, hn::RebindMask(di, hn::Le(cell.threshold, input)));  // -1 or 0
     const auto rank = hn::Sub(hn::BitCast(di, cell.rank), reached);
     if (HWY_UNLIKELY(any_special(cell.threshold, input))) {
       for (std::size_t k = 0; k < hn::MaxLanes(d); ++k) ranks[i + k] = table.rank_of(x[i + k]);
+    } else if constexpr (sizeof(T) == 4) {
+      hn::StoreU(rank, di, reinterpret_cast<std::int32_t*>(ranks + i));
     } else {
-      if constexpr (sizeof(T) == 4) {
-        hn::StoreU(rank, di, reinterpret_cast<std::int32_t*>(ranks + i));
-      } else {
-        const hn::Rebind<std::uint32_t, decltype(d)> narrow;
-        const auto bits = hn::BitCast(hn::RebindToUnsigned<decltype(d)>(), rank);
-        hn::StoreU(hn::TruncateTo(narrow, bits), narrow, ranks + i);
-      }
+      const hn::Rebind<std::uint32_t, tag> narrow;
+      const auto bits = hn::BitCast(hn::RebindToUnsigned<tag>(), rank);
+      hn::StoreU(hn::TruncateTo(narrow, bits), narrow, ranks + i);
     }
   }
 };
 
-template <root_kind Kind, class T, class Use>
+template <root_kind Kind, bool Far, class T, class Use>
 HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t n,
-                            const Use& use) {
+                            const Use& given) {
+  const Use use = given;  // a copy that no store can change
   constexpr std::size_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   const root_tables<T> map(table.map);
-  alignas(64) std::uint32_t buckets[2][block];
+  const char* const cells = reinterpret_cast<const char*>(table.cells.data());
+  alignas(64) std::uint32_t offsets[Far ? 2 : 1][block];
   const auto find = [&](std::size_t i, std::uint32_t* found) HWY_ATTR {
     const std::size_t count = std::min(block, n - i);
-    find_buckets<Kind>(map, x + i, count, found);
-    if (table.far_cells) {
-      for (std::size_t k = 0; k < count; ++k) hwy::Prefetch(table.cells.data() + found[k]);
+    find_cells<Kind>(map, x + i, count, found);
+    if constexpr (Far) {
+      for (std::size_t k = 0; k < count; ++k) hwy::Prefetch(cells + found[k]);
     }
   };
-  if (n == 0) return;
   // Far cells are asked for a block ahead of their use.
-  if (table.far_cells) find(0, buckets[0]);
-  for (std::size_t i = 0, turn = 0; i < n; i += block, turn ^= 1) {
-    if (!table.far_cells) {
-      find(i, buckets[turn]);
-    } else if (i + block < n) {
-      find(i + block, buckets[turn ^ 1]);
+  if constexpr (Far) find(0, offsets[0]);
+  for (std::size_t i = 0, turn = 0; i < n; i += block) {
+    const std::size_t next = Far ? turn ^ 1 : 0;
+    if constexpr (Far) {
+      if (i + block < n) find(i + block, offsets[next]);
+    } else {
+      find(i, offsets[turn]);
     }
     const std::size_t count = std::min(block, n - i);
-    for (std::size_t k = 0; k < count; k += lanes) use(i + k, buckets[turn] + k);
+    for (std::size_t k = 0; k < count; k += lanes) use(i + k, offsets[turn] + k);
+    turn = next;
   }
 }
 
-/// n a multiple of the lanes.
+template <root_kind Kind, class T, class Use>
+HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t n,
+                            const Use& use) {
+  table.far_cells ? over_blocks<Kind, true>(table, x, n, use)
+                  : over_blocks<Kind, false>(table, x, n, use);
+}
+
+/// n > 0, a multiple of the lanes.
 template <class T, class Use>
-HWY_INLINE void route(const route_table<T>& table, const T* x, std::size_t n, const Use& use) {
+HWY_NOINLINE void route(const route_table<T>& table, const T* x, std::size_t n, const Use& use) {
   switch (table.map.kind) {
     case root_kind::grid: over_blocks<root_kind::grid>(table, x, n, use); break;
     case root_kind::pieces: over_blocks<root_kind::pieces>(table, x, n, use); break;
@@ -323,36 +352,41 @@ HWY_INLINE void route(const route_table<T>& table, const T* x, std::size_t n, co
   }
 }
 
+/// Inputs that the byte planes take, from the first on.
 template <class T>
-HWY_ATTR void values(const route_table<T>& table, const T* x, T* y, std::size_t n, bool stream) {
-  constexpr std::size_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
-  const std::size_t whole = n / lanes * lanes;
-  std::size_t done = 0;
+std::size_t for_planes(const route_table<T>& table, std::size_t n) {
+  return table.planes != nullptr ? n / 64 * 64 : 0;
+}
+
+template <class T>
+void values(const route_table<T>& table, const T* x, T* y, std::size_t n, bool stream) {
+  const std::size_t whole =
+      n / hn::MaxLanes(hn::ScalableTag<T>()) * hn::MaxLanes(hn::ScalableTag<T>());
+  const std::size_t done = for_planes(table, n);
   if constexpr (sizeof(T) == 4) {
-    if (table.planes != nullptr && n >= 64) {
-      done = n / 64 * 64;
-      planes_values(table, x, y, done, stream);
+    if (done > 0) planes_values(table, x, y, done, stream);
+  }
+  if (whole > done) {
+    if (stream) {
+      route(table, x + done, whole - done, answer_cells<T, true>(table, x + done, y + done));
+    } else {
+      route(table, x + done, whole - done, answer_cells<T, false>(table, x + done, y + done));
     }
   }
-  if (whole > done)
-    route(table, x + done, whole - done, answer_cells<T>{table, x + done, y + done, stream});
   for (std::size_t i = whole; i < n; ++i) y[i] = table.values[table.rank_of(x[i])];
   if (stream) hwy::FlushStream();
 }
 
 template <class T>
-HWY_ATTR void ranks(const route_table<T>& table, const T* x, std::uint32_t* found, std::size_t n) {
-  constexpr std::size_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
-  const std::size_t whole = n / lanes * lanes;
-  std::size_t done = 0;
+void ranks(const route_table<T>& table, const T* x, std::uint32_t* found, std::size_t n) {
+  const std::size_t whole =
+      n / hn::MaxLanes(hn::ScalableTag<T>()) * hn::MaxLanes(hn::ScalableTag<T>());
+  const std::size_t done = for_planes(table, n);
   if constexpr (sizeof(T) == 4) {
-    if (table.planes != nullptr && n >= 64) {
-      done = n / 64 * 64;
-      planes_ranks(table, x, found, done);
-    }
+    if (done > 0) planes_ranks(table, x, found, done);
   }
   if (whole > done)
-    route(table, x + done, whole - done, rank_cells<T>{table, x + done, found + done});
+    route(table, x + done, whole - done, rank_cells<T>(table, x + done, found + done));
   for (std::size_t i = whole; i < n; ++i) found[i] = table.rank_of(x[i]);
 }
 

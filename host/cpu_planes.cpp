@@ -51,17 +51,17 @@ struct plane_tables {
   static constexpr int num_buckets = 4 * Ranks;
   const byte_planes& planes;
   byte_table<Ranks> threshold[4];
-  __m512 origin;
+  __m512 lo;
+  __m512 hi;
   __m512 scale;
-  __m512 last;
 
   ZCMOE_VBMI explicit plane_tables(const byte_planes& given)
       : planes(given),
         threshold{byte_table<Ranks>(given.threshold[0]), byte_table<Ranks>(given.threshold[1]),
                   byte_table<Ranks>(given.threshold[2]), byte_table<Ranks>(given.threshold[3])},
-        origin(_mm512_set1_ps(given.origin)),
-        scale(_mm512_set1_ps(given.scale)),
-        last(_mm512_set1_ps(static_cast<float>(num_buckets - 1))) {}
+        lo(_mm512_set1_ps(given.lo)),
+        hi(_mm512_set1_ps(given.hi)),
+        scale(_mm512_set1_ps(given.scale)) {}
 
   ZCMOE_VBMI __m512i looked_up(int first, __m512i index) const {
     return _mm512_permutex2var_epi8(_mm512_load_si512(planes.bucket + first), index,
@@ -72,9 +72,9 @@ struct plane_tables {
   ZCMOE_VBMI __m512i bucket_ranks(const __m512 (&x)[4]) const {
     __m512i bucket[4];
     for (int k = 0; k < 4; ++k) {
-      __m512 place = _mm512_mul_ps(_mm512_sub_ps(x[k], origin), scale);
-      place = _mm512_min_ps(_mm512_max_ps(place, _mm512_setzero_ps()), last);  // NaN: 0
-      bucket[k] = _mm512_cvttps_epi32(place);
+      const __m512 within = _mm512_min_ps(_mm512_max_ps(x[k], lo), hi);  // NaN: lo
+      // To nearest, as (place + magic) - magic.
+      bucket[k] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(within, lo), scale));
     }
     const __m512i words0 = _mm512_packs_epi32(bucket[0], bucket[1]);
     const __m512i words1 = _mm512_packs_epi32(bucket[2], bucket[3]);

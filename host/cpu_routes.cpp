@@ -13,7 +13,8 @@ namespace {
 /// Tables beyond this many segments get one bucket a segment: further ones would only be more
 /// memory to miss.
 constexpr std::int64_t many_thresholds = std::int64_t{1} << 20;
-constexpr std::size_t second_level_cache = std::size_t{1} << 20;
+constexpr std::int64_t max_cells = std::int64_t{1} << 26;  // their byte offsets fit 32 bits
+constexpr std::size_t second_level_cache = std::size_t{1} << 22;
 
 template <class To, class From>
 To bits_of(From from) {
@@ -59,7 +60,8 @@ route_table<T> table_of(const model_view& host, const root_costs& costs) {
   table.slots.push_back(list.nan_slot);
   table.slots_are_ranks = list.slots_are_ranks;
   const auto count = static_cast<std::int64_t>(table.thresholds.size());
-  const std::int64_t most = count > many_thresholds ? count : 8 * std::max<std::int64_t>(count, 8);
+  const std::int64_t most =
+      count > many_thresholds ? std::min(count, max_cells) : 8 * std::max<std::int64_t>(count, 8);
   table.map = choose_root(table.thresholds, costs, most);
   table.cells = line_array<route_cell<T>>(static_cast<std::size_t>(table.map.num_buckets));
   table.far_cells = table.cells.bytes() > second_level_cache;
@@ -84,7 +86,8 @@ std::unique_ptr<byte_planes> planes_of(const route_table<float>& table) {
   planes->num_ranks = ranks <= 64 ? 64 : ranks <= 128 ? 128 : 256;
   planes->num_buckets = 4 * planes->num_ranks;
   const root<float> map = make_root(root_kind::uniform, thresholds, planes->num_buckets);
-  planes->origin = map.origin[0];
+  planes->lo = map.lo;
+  planes->hi = map.hi;
   planes->scale = map.scale[0];
   const auto starts =
       bucket_starts(thresholds, map.num_buckets, [&](float x) { return map.bucket_of(x); });

@@ -62,7 +62,8 @@ struct byte_planes {
   alignas(64) std::uint8_t bucket[1024];
   alignas(64) std::uint8_t threshold[4][256];
   alignas(64) std::uint8_t value[4][256];
-  float origin;
+  float lo;  // of the uniform root
+  float hi;
   float scale;
   int num_buckets;  // 256, 512 or 1,024
   int num_ranks;    // at most 64, 128 or 256, as there are buckets

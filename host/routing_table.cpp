@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <type_traits>
 
 namespace zcmoe::detail {
 namespace {
@@ -51,121 +53,160 @@ threshold_list<T> thresholds_of(const model_view& view) {
   return list;
 }
 
+namespace {
+
 template <class T>
-int root<T>::piece_of(T x) const {
+std::int64_t nearest(T place) {
+  const T shifted = place + root<T>::magic;
+  return static_cast<std::int64_t>(shifted - root<T>::magic);
+}
+
+}  // namespace
+
+template <class T>
+int root<T>::piece_of(T limited_x) const {
   if (kind == root_kind::uniform) return 0;
-  if (kind == root_kind::grid) {
-    T cell = (x - grid_origin) * grid_scale;
-    cell = cell > T{0} ? cell : T{0};  // NaN: 0
-    cell = cell < T{max_grid - 1} ? cell : T{max_grid - 1};
-    return static_cast<int>(cell);
-  }
+  if (kind == root_kind::grid) return static_cast<int>(nearest((limited_x - lo) * grid_scale));
   int piece = 0;
-  for (int k = 1; k < max_pieces; ++k) piece += knot[k] <= x ? 1 : 0;
+  for (int k = 1; k < max_pieces; ++k) piece += knot[k] <= limited_x ? 1 : 0;
   return piece;
 }
 
 template <class T>
-std::int64_t root<T>::bucket_of(T x) const {
-  const int piece = piece_of(x);
-  T place = (x - origin[piece]) * scale[piece];
-  place = place > T{0} ? place : T{0};  // NaN: 0
-  place = place < last[piece] ? place : last[piece];
-  return first[piece] + static_cast<std::int64_t>(place);
+std::int64_t root<T>::place_of(int piece, T limited_x) const {
+  return nearest((limited_x - origin[piece]) * scale[piece]);
 }
 
 namespace {
 
-/// Scale that spreads [lo, hi] over `buckets`; finite and positive whatever the range.
+/// Most buckets of one piece: `nearest` still tells them apart.
 template <class T>
-T scale_of(T lo, T hi, std::int64_t buckets) {
-  const double width = static_cast<double>(hi) / 2 - static_cast<double>(lo) / 2;  // no overflow
-  const double scale = static_cast<double>(buckets) / 2 / width;
+constexpr std::int64_t max_piece_buckets = std::int64_t{1} << (sizeof(T) == 4 ? 22 : 30);
+
+/// The scale that puts lo at place 0 and hi at place `last`, and nothing beyond.
+template <class T>
+T scale_of(T lo, T hi, std::int64_t last) {
+  if (last == 0 || !(lo < hi)) return T{0};
   constexpr double most = static_cast<double>(std::numeric_limits<T>::max());
-  constexpr double least = static_cast<double>(std::numeric_limits<T>::min());
-  return static_cast<T>(std::min(std::max(scale == scale ? scale : most, least), most));
+  const double width = static_cast<double>(hi) - static_cast<double>(lo);
+  T scale = static_cast<T>(std::min(static_cast<double>(last) / width, most));
+  while (nearest((hi - lo) * scale) > last) scale = std::nextafter(scale, T{0});
+  return scale;
 }
 
-/// Linear map number `piece` of [lo, hi] onto buckets [first, first + buckets).
+/// Map number `piece`, of inputs in [lo, hi], onto buckets [first, first + buckets).
 template <class T>
 void set_piece(root<T>& made, int piece, T lo, T hi, std::int64_t first, std::int64_t buckets) {
   const auto at = static_cast<std::size_t>(piece);
   made.origin[at] = lo;
-  // hi starts the last bucket, so that equal steps get a bucket each.
-  made.scale[at] = scale_of(lo, hi, std::max<std::int64_t>(buckets - 1, 1));
-  for (int k = 0; k < 8 && (hi - lo) * made.scale[at] < static_cast<T>(buckets - 1); ++k)
-    made.scale[at] = std::nextafter(made.scale[at], std::numeric_limits<T>::max());
-  made.last[at] = static_cast<T>(buckets - 1);
-  // Rounding up would give the last bucket to the next piece.
-  while (static_cast<std::int64_t>(made.last[at]) > buckets - 1)
-    made.last[at] = std::nextafter(made.last[at], T{0});
+  made.scale[at] = scale_of(lo, hi, buckets - 1);
+  made.last[at] = buckets - 1;
   made.first[at] = static_cast<std::int32_t>(first);
 }
 
+/// Thresholds [begin, end) that a root spreads: finite, and so close that their distance is finite
+/// too. Others fall into the outermost buckets.
 template <class T>
-root<T> empty_root(root_kind kind) {
-  root<T> made{};
-  made.kind = kind;
-  std::fill(std::begin(made.knot), std::end(made.knot), std::numeric_limits<T>::quiet_NaN());
-  std::fill(std::begin(made.scale), std::end(made.scale), T{1});
-  return made;
+struct spread {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::size_t size() const { return end - begin; }
+};
+template <class T>
+spread<T> spread_of(const std::vector<T>& thresholds) {
+  const T limit = std::numeric_limits<T>::max() / 4;
+  spread<T> range{0, thresholds.size()};
+  while (range.end > 0 && !(thresholds[range.end - 1] <= limit)) --range.end;
+  while (range.begin < range.end && !(thresholds[range.begin] >= -limit)) ++range.begin;
+  return range;
 }
 
-/// First and last finite threshold; infinite ones need no room of their own.
 template <class T>
-std::size_t num_finite(const std::vector<T>& thresholds) {
-  std::size_t count = thresholds.size();
-  while (count > 0 && !std::isfinite(thresholds[count - 1])) --count;
-  return count;
+root<T> root_over(root_kind kind, const std::vector<T>& thresholds, const spread<T>& range) {
+  root<T> made{};
+  made.kind = kind;
+  made.num_pieces = 1;
+  made.lo = range.size() > 0 ? thresholds[range.begin] : T{0};
+  made.hi = range.size() > 0 ? thresholds[range.end - 1] : T{0};
+  std::fill(std::begin(made.knot), std::end(made.knot), std::numeric_limits<T>::quiet_NaN());
+  return made;
 }
 
 /// Number of buckets of a piece with `own` of `all` thresholds.
+template <class T>
 std::int64_t share_of(std::int64_t buckets, std::size_t own, std::size_t all) {
   const double share = static_cast<double>(buckets) * static_cast<double>(own) /
                        static_cast<double>(std::max<std::size_t>(all, 1));
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(share));
+  return std::min(std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(share))),
+                  max_piece_buckets<T>);
 }
 
 template <class T>
-root<T> uniform_root(const std::vector<T>& thresholds, std::size_t count, std::int64_t buckets) {
-  root<T> made = empty_root<T>(root_kind::uniform);
-  made.num_pieces = 1;
-  const T lo = count > 0 ? thresholds[0] : T{0};
-  const T hi = count > 0 ? thresholds[count - 1] : T{0};
-  set_piece(made, 0, lo, hi, 0, buckets);
-  made.num_buckets = buckets;
+root<T> uniform_root(const std::vector<T>& thresholds, std::int64_t buckets) {
+  root<T> made = root_over(root_kind::uniform, thresholds, spread_of(thresholds));
+  made.num_buckets = std::min(buckets, max_piece_buckets<T>);
+  set_piece(made, 0, made.lo, made.hi, 0, made.num_buckets);
   return made;
 }
 
+/// Order-preserving integers of floats and back, to halve intervals between them.
 template <class T>
-root<T> grid_root(const std::vector<T>& thresholds, std::size_t count, std::int64_t buckets) {
-  root<T> made = uniform_root(thresholds, count, buckets);
-  made.kind = root_kind::grid;
+using ordered = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+template <class T>
+ordered<T> ordered_of(T value) {
+  ordered<T> bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits < 0 ? static_cast<ordered<T>>(std::numeric_limits<ordered<T>>::min() - bits) : bits;
+}
+template <class T>
+T float_of(ordered<T> order) {
+  const ordered<T> bits =
+      order < 0 ? static_cast<ordered<T>>(std::numeric_limits<ordered<T>>::min() - order) : order;
+  T value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+template <class T>
+root<T> grid_root(const std::vector<T>& thresholds, std::int64_t buckets) {
+  const spread<T> range = spread_of(thresholds);
+  root<T> made = root_over(root_kind::grid, thresholds, range);
   made.num_pieces = root<T>::max_grid;
-  made.grid_origin = made.origin[0];
-  made.grid_scale =
-      scale_of(made.origin[0], count > 0 ? thresholds[count - 1] : T{0}, root<T>::max_grid);
+  made.grid_scale = scale_of(made.lo, made.hi, root<T>::max_grid - 1);
   std::int64_t first = 0;
-  std::size_t begin = 0;
-  const double lo = static_cast<double>(made.grid_origin);
-  const double width = 1.0 / static_cast<double>(made.grid_scale);
+  std::size_t begin = range.begin;
+  T cell_lo = made.lo;
   for (int piece = 0; piece < root<T>::max_grid; ++piece) {
+    // The cell's last input: the largest in [cell_lo, hi] that still belongs to it, or none.
+    ordered<T> inside = ordered_of(cell_lo);
+    ordered<T> outside = ordered_of(made.hi);
+    T cell_hi = cell_lo;
+    if (made.piece_of(made.hi) <= piece) {
+      cell_hi = made.hi;
+    } else if (made.piece_of(cell_lo) <= piece) {
+      while (inside + 1 < outside) {  // the mean of both, without overflow
+        const auto middle = static_cast<ordered<T>>((inside & outside) + ((inside ^ outside) >> 1));
+        (made.piece_of(float_of<T>(middle)) <= piece ? inside : outside) = middle;
+      }
+      cell_hi = float_of<T>(inside);
+    }
     std::size_t end = begin;
-    while (end < count && made.piece_of(thresholds[end]) <= piece) ++end;
-    const std::int64_t own = share_of(buckets, end - begin, count);
-    // Its thresholds lie in the cell, so mapping the cell itself spreads them as far as it goes.
-    const double cell_lo = lo + width * piece;
-    set_piece(made, piece, static_cast<T>(cell_lo), static_cast<T>(cell_lo + width), first, own);
+    while (end < range.end && thresholds[end] <= cell_hi && made.piece_of(cell_lo) <= piece) ++end;
+    const std::int64_t own = share_of<T>(buckets, end - begin, range.size());
+    set_piece(made, piece, cell_lo, cell_hi, first, own);
     first += own;
     begin = end;
+    if (made.piece_of(cell_lo) <= piece && cell_hi < made.hi)
+      cell_lo = std::nextafter(cell_hi, made.hi);
   }
   made.num_buckets = first;
   return made;
 }
 
 template <class T>
-root<T> pieces_root(const std::vector<T>& thresholds, std::size_t count, std::int64_t buckets) {
-  root<T> made = empty_root<T>(root_kind::pieces);
+root<T> pieces_root(const std::vector<T>& thresholds, std::int64_t buckets) {
+  const spread<T> range = spread_of(thresholds);
+  root<T> made = root_over(root_kind::pieces, thresholds, range);
   // Start from one line from the first to the last threshold; cut the piece with the largest error
   // in rank where it is largest, until the pieces are used up or no error exceeds half a rank.
   struct piece {
@@ -176,19 +217,18 @@ root<T> pieces_root(const std::vector<T>& thresholds, std::size_t count, std::in
   };
   const auto measured = [&](std::size_t begin, std::size_t end) {
     piece own{begin, end, begin, 0.0};
-    if (end <= begin + 1) return own;
     const auto lo = static_cast<double>(thresholds[begin]);
-    const double width = static_cast<double>(thresholds[end]) / 2 - lo / 2;
+    const double width = static_cast<double>(thresholds[end]) - lo;
     const auto ranks = static_cast<double>(end - begin);
     for (std::size_t i = begin + 1; i < end; ++i) {
-      const double place = (static_cast<double>(thresholds[i]) / 2 - lo / 2) / width * ranks;
+      const double place = (static_cast<double>(thresholds[i]) - lo) / width * ranks;
       const double error = std::abs(place - static_cast<double>(i - begin));
       if (error > own.error) own = {begin, end, i, error};
     }
     return own;
   };
   std::vector<piece> pieces;
-  if (count > 0) pieces.push_back(measured(0, count - 1));
+  if (range.size() > 0) pieces.push_back(measured(range.begin, range.end - 1));
   while (!pieces.empty() && pieces.size() < root<T>::max_pieces) {
     const auto worst =
         std::max_element(pieces.begin(), pieces.end(),
@@ -199,19 +239,20 @@ root<T> pieces_root(const std::vector<T>& thresholds, std::size_t count, std::in
     *worst = left;
     pieces.insert(worst + 1, right);
   }
-  if (pieces.empty()) pieces.push_back({0, 0, 0, 0.0});
-  made.num_pieces = static_cast<std::int32_t>(pieces.size());
   std::int64_t first = 0;
   for (std::size_t p = 0; p < pieces.size(); ++p) {
     const piece& own = pieces[p];
-    const T lo = count > 0 ? thresholds[own.begin] : T{0};
-    const T hi = count > 0 ? thresholds[own.end] : T{0};
+    const T lo = thresholds[own.begin];
+    const bool is_last = p + 1 == pieces.size();
+    const T hi = is_last ? made.hi : std::nextafter(thresholds[own.end], lo);
     const std::int64_t room =
-        share_of(buckets, own.end - own.begin, std::max<std::size_t>(count, 2) - 1);
+        share_of<T>(buckets, own.end - own.begin + (is_last ? 1 : 0), range.size());
     if (p > 0) made.knot[p] = lo;
     set_piece(made, static_cast<int>(p), lo, hi, first, room);
     first += room;
   }
+  if (pieces.empty()) set_piece(made, 0, made.lo, made.hi, 0, first = 1);
+  made.num_pieces = std::max(1, static_cast<int>(pieces.size()));
   made.num_buckets = first;
   return made;
 }
@@ -220,12 +261,11 @@ root<T> pieces_root(const std::vector<T>& thresholds, std::size_t count, std::in
 
 template <class T>
 root<T> make_root(root_kind kind, const std::vector<T>& thresholds, std::int64_t buckets) {
-  const std::size_t count = num_finite(thresholds);
   buckets = std::max<std::int64_t>(buckets, 1);
   switch (kind) {
-    case root_kind::grid: return grid_root(thresholds, count, buckets);
-    case root_kind::pieces: return pieces_root(thresholds, count, buckets);
-    default: return uniform_root(thresholds, count, buckets);
+    case root_kind::grid: return grid_root(thresholds, buckets);
+    case root_kind::pieces: return pieces_root(thresholds, buckets);
+    default: return uniform_root(thresholds, buckets);
   }
 }
 

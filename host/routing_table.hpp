@@ -31,28 +31,40 @@ threshold_list<T> thresholds_of(const model_view& view);
 
 enum class root_kind : std::int32_t { uniform, grid, pieces };
 
-/// At most 32 linear maps, each onto a range of buckets of its own. Which of them an input takes:
-/// uniform, there is one; grid, by 32 cells of equal width: trunc((x - origin[0]) * grid_scale)
-/// limited to 0..31; pieces, the number of knots <= x among knot[1 .. num_pieces - 1] (unused ones
-/// are NaN, <= nothing). Bucket in T's arithmetic, every operation rounded on its own:
-/// first + trunc(min(max((x - origin) * scale, 0), last)); NaN: bucket 0 of piece 0.
+/// At most 32 linear maps, each onto a range of buckets of its own, of inputs limited to [lo, hi]
+/// (NaN: lo). Which of them an input takes: uniform, there is one; grid, by 32 cells:
+/// nearest((x - lo) * grid_scale); pieces, the number of knots <= x among knot[1 .. num_pieces - 1]
+/// (unused ones are NaN, <= nothing). Its bucket: first + nearest((x - origin) * scale), in T's
+/// arithmetic with every operation rounded on its own; nearest(t) is the integer (t + magic) -
+/// magic. No place exceeds `last`: the scales see to that, not a comparison for every input.
 template <class T>
 struct root {
   static constexpr int max_grid = 32;
   static constexpr int max_pieces = 16;
+  static constexpr T magic = sizeof(T) == 4 ? T{0x1p23} : static_cast<T>(0x1p52);
   root_kind kind;
   std::int32_t num_pieces;
   std::int64_t num_buckets;
+  T lo;
+  T hi;
   T grid_scale;
-  T grid_origin;
   T knot[max_pieces];
   T origin[max_grid];
-  T scale[max_grid];  // finite, > 0
-  T last[max_grid];   // number of the piece's buckets - 1
+  T scale[max_grid];            // finite, > 0
+  std::int64_t last[max_grid];  // number of the piece's buckets - 1
   std::int32_t first[max_grid];
 
-  int piece_of(T x) const;
-  std::int64_t bucket_of(T x) const;
+  T limited(T x) const {
+    x = x > lo ? x : lo;
+    return x < hi ? x : hi;
+  }
+  int piece_of(T limited_x) const;
+  std::int64_t place_of(int piece, T limited_x) const;
+  std::int64_t bucket_of(T x) const {
+    const T within = limited(x);
+    const int piece = piece_of(within);
+    return first[piece] + place_of(piece, within);
+  }
 };
 
 /// What a root costs an engine, in any one unit per input.

@@ -44,6 +44,9 @@ std::vector<double> edges_of(const std::string& kind, std::int64_t m, std::mt199
     } else if (kind == "float limits") {
       const double most = static_cast<double>(std::numeric_limits<float>::max());
       edges.push_back(u < 0.5 ? -most * (1.0 + (0.5 - u)) : most * (0.5 + u));
+    } else if (kind == "double limits") {
+      const double most = std::numeric_limits<double>::max();
+      edges.push_back(u < 0.5 ? -most * (1.0 - u) : most * (0.5 + u / 2));
     } else {  // beyond float
       edges.push_back(-1e300 + 2e300 * u);
     }
@@ -55,8 +58,8 @@ std::vector<double> edges_of(const std::string& kind, std::int64_t m, std::mt199
 }
 
 const std::vector<std::string> kinds = {
-    "uniform",     "random",    "one ulp apart", "one float apart", "geometric",
-    "huge offset", "one giant", "clustered",     "float limits",    "beyond float"};
+    "uniform",   "random",    "one ulp apart", "one float apart", "geometric",    "huge offset",
+    "one giant", "clustered", "float limits",  "beyond float",    "double limits"};
 
 template <class T>
 std::vector<T> inputs_for(const std::vector<double>& edges, std::mt19937_64& random) {
@@ -118,7 +121,8 @@ void expect_exact(const std::vector<double>& edges, const std::string& kind,
             const auto starts = bucket_starts(list.thresholds, made.num_buckets, bucket_of);
             for (const T x : inputs) {
               const std::int64_t bucket = made.bucket_of(x);
-              ASSERT_GE(bucket, 0);
+              ASSERT_GE(bucket, 0)
+                  << kind << " m=" << m << " x=" << x << " form=" << static_cast<int>(form);
               ASSERT_LT(bucket, made.num_buckets);
               const std::size_t begin = starts[static_cast<std::size_t>(bucket)];
               const std::size_t end = starts[static_cast<std::size_t>(bucket) + 1];
