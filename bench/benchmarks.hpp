@@ -22,7 +22,13 @@ struct settings {
   bool emulated_device = false;
 };
 
-constexpr std::int64_t all_num_segments[] = {8, 64, 256, 1024, 4096, 65536, 1048576};
+constexpr std::int64_t all_num_segments[] = {8, 64, 256, 1024, 4096, 65536, 1048576, 16777216};
+
+/// A fit of 2^24 segments holds 4 GiB of exact sums of float32 targets; of float64 it would be 25.
+template <class T>
+constexpr bool is_measured(bool predicts, std::int64_t num_segments) {
+  return predicts || sizeof(T) == 4 || num_segments < 16777216;
+}
 
 /// engine/op/type/distribution/m:M
 inline std::string name_of(const char* engine, const char* op, const char* type,

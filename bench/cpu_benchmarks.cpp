@@ -1,6 +1,6 @@
 // Benchmarks on the CPU: the engine on one thread (cpu1) and on all (cpu), the memory limit (copy,
 // read) and what one would write without the library: std (upper_bound and a look-up) and plain
-// (upper_bound and sums in double).
+// (upper_bound and sums in double). Latency is the time of one predict call of few rows.
 #include "alternatives.hpp"
 #include "benchmarks.hpp"
 #include "memory_limits.hpp"
@@ -85,6 +85,34 @@ void run_predict(benchmark::State& state, const std::string& name, bool with_lib
                 std::min(rows, rows_to_check));
 }
 
+// ----------------------------------------------------------------- latency
+
+/// Rows that the calls go through in turn: more than a branch predictor learns, few enough for the
+/// first-level cache.
+constexpr std::int64_t rows_in_turn = 4096;
+
+void run_latency(benchmark::State& state, const std::string& name, int threads,
+                 std::int64_t num_segments, std::int64_t rows_a_call) {
+  auto& data = data_for<predict_data<float>>(name, [&] {
+    return std::make_shared<predict_data<float>>(threads, distribution::random, num_segments,
+                                                 rows_in_turn);
+  });
+  zcmoe_predict_outputs outputs = predict_outputs();
+  const auto call = [&](std::int64_t first) {
+    outputs.values = output(data.answers.data() + first);
+    data.tables.predict(array(data.x.data() + first), rows_a_call, outputs, nullptr);
+  };
+  for (std::int64_t first = 0; first < rows_in_turn; first += rows_a_call) call(first);
+  check_answers(data.edges, data.constants, data.x.data(), data.answers.data(), rows_in_turn);
+  std::int64_t first = 0;
+  for (auto _ : state) {
+    call(first);
+    first = (first + rows_a_call) % rows_in_turn;
+  }
+  state.SetItemsProcessed(state.iterations() * rows_a_call);
+  state.counters["threads"] = threads;
+}
+
 // --------------------------------------------------------------------- fit
 
 template <class T>
@@ -94,10 +122,8 @@ struct fit_data {
         x(inputs_of<T>(of, edges, rows)),
         y(targets_of(x)),
         owner(context_of(threads)),
-        exact(owner, edges, model_options(), options()),
-        plain(static_cast<std::size_t>(num_segments)) {
-    check_sums();
-  }
+        plain(static_cast<std::size_t>(num_segments)),
+        exact(checked_fit()) {}
 
   static zcmoe_fit_options options() {
     zcmoe_fit_options options = fit_options();
@@ -110,23 +136,27 @@ struct fit_data {
     exact.add(array(x.data()), array(y.data()), no_array(), x.size(), nullptr, 0, nullptr);
   }
   void fit_with_doubles(std::int64_t rows) { add_plainly(edges, x.data(), y.data(), rows, plain); }
-  /// Means of some rows, both ways; then both forget them.
-  void check_sums() {
+  /// An empty fit, after one has given the means of some rows that plain sums give too. One at a
+  /// time: the state of many segments is large.
+  fit checked_fit() {
     const std::int64_t rows = std::min(x.size(), rows_to_check);
-    fit some(owner, edges, model_options(), options());
-    some.add(array(x.data()), array(y.data()), no_array(), rows, nullptr, 0, nullptr);
-    fit_with_doubles(rows);
-    const model result = some.finish();
-    check_means(result.info(), plain);
+    {
+      fit some(owner, edges, model_options(), options());
+      some.add(array(x.data()), array(y.data()), no_array(), rows, nullptr, 0, nullptr);
+      fit_with_doubles(rows);
+      const model result = some.finish();
+      check_means(result.info(), plain);
+    }
     std::fill(plain.begin(), plain.end(), plain_sums{});
+    return fit(owner, edges, model_options(), options());
   }
 
   std::vector<double> edges;
   aligned_array<T> x;
   aligned_array<T> y;
   context owner;
-  fit exact;
   std::vector<plain_sums> plain;
+  fit exact;
 };
 
 template <class T>
@@ -182,19 +212,35 @@ void run_limit(benchmark::State& state, const std::string& name, bool copies, in
 
 // ------------------------------------------------------------ registration
 
-/// Wall time as the bodies measure it; what they throw ends that benchmark alone.
+/// What a body throws ends that benchmark alone.
+template <class Run>
+benchmark::internal::Benchmark* register_one(const std::string& name, const Run& run) {
+  return benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State& state) {
+    try {
+      run(state, name);
+    } catch (const std::exception& failure) {
+      state.SkipWithError(failure.what());
+    }
+  });
+}
+
+/// Wall time as the bodies measure it.
 template <class Run>
 void add(const std::string& name, const Run& run) {
-  benchmark::RegisterBenchmark(name.c_str(),
-                               [name, run](benchmark::State& state) {
-                                 try {
-                                   run(state, name);
-                                 } catch (const std::exception& failure) {
-                                   state.SkipWithError(failure.what());
-                                 }
-                               })
-      ->UseManualTime()
-      ->Unit(benchmark::kMillisecond);
+  register_one(name, run)->UseManualTime()->Unit(benchmark::kMillisecond);
+}
+
+/// Wall time of the whole loop: reading a clock around each call would cost as much as the call.
+void add_latency(const char* engine, int threads) {
+  for (const std::int64_t m : all_num_segments) {
+    for (const std::int64_t n : {1, 32, 1024}) {
+      register_one(name_of(engine, "latency", "f32", "random", m) + "/n:" + std::to_string(n),
+                   [=](benchmark::State& state, const std::string& name) {
+                     run_latency(state, name, threads, m, n);
+                   })
+          ->UseRealTime();
+    }
+  }
 }
 
 template <class T>
@@ -220,6 +266,7 @@ void add_engine(const char* engine, const char* op, int threads, std::int64_t ro
     if (predicts && of == distribution::hot)
       continue;  // one segment's constant is one cache line: nothing to learn
     for (const std::int64_t m : all_num_segments) {
+      if (!is_measured<T>(predicts, m)) continue;
       add(name_of(engine, op, type_name<T>(), name_of(of), m), [=](benchmark::State& state,
                                                                    const std::string& name) {
         (predicts ? run_predict<T> : run_fit<T>)(state, name, with_library, threads, of, m, rows);
@@ -243,6 +290,8 @@ void register_cpu_benchmarks(const settings& given) {
     add_engine<float>(alternative, op, 1, given.rows);
     add_engine<double>(alternative, op, 1, given.rows);
   }
+  add_latency("cpu1", 1);
+  add_latency("cpu", all_threads);
 }
 
 }  // namespace zcmoe::bench

@@ -156,22 +156,25 @@ struct fit_data {
         y(host_y),
         copy(host_x.size()),
         owner(ZCMOE_ENGINE_CUDA),
-        exact(owner, edges, model_options(), options()),
+        exact(checked_fit(edges, host_x, host_y)),
         workspace(static_cast<std::int64_t>(exact.workspace(host_x.size()))) {
-    check_sums(edges, host_x, host_y);
     CHECK_CUDA(cudaDeviceSynchronize());  // the clock's stream does not wait for the default one
   }
 
-  /// The device's means of some rows against the host's.
-  void check_sums(const std::vector<double>& edges, const aligned_array<T>& host_x,
+  /// An empty fit, after one has given the means of some rows that the host's sums give too. One at
+  /// a time: the state of many segments is large.
+  fit checked_fit(const std::vector<double>& edges, const aligned_array<T>& host_x,
                   const aligned_array<T>& host_y) const {
     const std::int64_t rows = std::min(host_x.size(), rows_to_check);
-    fit some(owner, edges, model_options(), options());
-    some.add(array(x.data()), array(y.data()), no_array(), rows, nullptr, 0, nullptr);
-    std::vector<plain_sums> sums(edges.size() - 1);
-    add_plainly(edges, host_x.data(), host_y.data(), rows, sums);
-    const model result = some.finish();
-    check_means(result.info(), sums);
+    {
+      fit some(owner, edges, model_options(), options());
+      some.add(array(x.data()), array(y.data()), no_array(), rows, nullptr, 0, nullptr);
+      std::vector<plain_sums> sums(edges.size() - 1);
+      add_plainly(edges, host_x.data(), host_y.data(), rows, sums);
+      const model result = some.finish();
+      check_means(result.info(), sums);
+    }
+    return fit(owner, edges, model_options(), options());
   }
   static zcmoe_fit_options options() {
     zcmoe_fit_options options = fit_options();
@@ -263,6 +266,7 @@ void add_all(std::int64_t rows, bool emulated) {
          {distribution::random, distribution::sorted, distribution::clustered, distribution::hot}) {
       if (predicts && of == distribution::hot) continue;
       for (const std::int64_t m : all_num_segments) {
+        if (!is_measured<T>(predicts, m)) continue;
         add(name_of("cuda", predicts ? "predict" : "fit", type_name<T>(), name_of(of), m), emulated,
             [=](benchmark::State& state, const std::string& name) {
               (predicts ? run_predict<T> : run_fit<T>)(state, name, of, m, rows, emulated);
@@ -272,13 +276,19 @@ void add_all(std::int64_t rows, bool emulated) {
   }
 }
 
-/// As many rows as asked for, or the power of two that a quarter of the free memory holds: x, y and
-/// the copy in float64; the rest is for states of a million segments and the sort.
+/// Of the free memory, what is kept from the rows: the exact sums of 2^24 segments (4 GiB), the
+/// sort of 2^26 rows, tables.
+constexpr std::size_t reserved_bytes = std::size_t{8} << 30;
+
+/// As many rows as asked for, or the power of two for which x, y and the copy fit the memory in
+/// float64: all but the reserve, or a quarter where that is more.
 std::int64_t rows_that_fit(std::int64_t asked) {
   std::size_t free_bytes = 0;
   std::size_t all_bytes = 0;
   CHECK_CUDA(cudaMemGetInfo(&free_bytes, &all_bytes));
-  const auto fit = static_cast<std::int64_t>(free_bytes / 4 / (3 * sizeof(double)));
+  const std::size_t for_rows =
+      std::max(free_bytes / 4, free_bytes - std::min(free_bytes, reserved_bytes));
+  const auto fit = static_cast<std::int64_t>(for_rows / (3 * sizeof(double)));
   if (asked <= fit) return asked;
   std::int64_t rows = 1;
   while (2 * rows <= fit) rows *= 2;

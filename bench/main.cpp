@@ -97,7 +97,8 @@ int run(int argc, char** argv) {
   given.emulated_device = announced_emulated();
   CLI::App app{
       "Throughput of zcmoe beside the memory limit and std::upper_bound. Benchmarks are named "
-      "engine/op/type/distribution/m:M. Other options that begin with --benchmark_ are Google "
+      "engine/op/type/distribution/m:M, latencies with /n:N behind. Other options that begin with "
+      "--benchmark_ are Google "
       "Benchmark's."};
   app.allow_extras();
   app.footer(

@@ -20,7 +20,7 @@ inline std::string filter_of(const std::string& given) {
   std::string filter;
   for (std::size_t i = 0; i < given.size(); ++i) {
     const bool escaped = i > 0 && given[i - 1] == '\\';
-    if (given[i] == '$' && !escaped) filter += "(/(iterations|repeats|manual_time).*)?";
+    if (given[i] == '$' && !escaped) filter += "(/(iterations|repeats|manual_time|real_time).*)?";
     filter += given[i];
   }
   return filter;
@@ -32,7 +32,7 @@ constexpr const char* no_times = "emulated device: no times";
 /// The registered name at the head of a line of --benchmark_list_tests.
 inline std::string without_suffix(const std::string& name) {
   std::size_t end = name.size();
-  for (const char* suffix : {"/iterations:", "/repeats:", "/manual_time"})
+  for (const char* suffix : {"/iterations:", "/repeats:", "/manual_time", "/real_time"})
     end = std::min(end, name.find(suffix));
   return name.substr(0, end);
 }

@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
-"""Turns the JSON of zcmoe-bench into the Markdown table of README.md: python3 table.py numbers.json
+"""Turns the JSON of zcmoe-bench into the Markdown tables of README.md: python3 table.py numbers.json
 
-One row a benchmark: median of the samples and their spread (standard deviation over mean). A device that is emulated
-gives no times."""
+One row a benchmark: median of the samples and their spread (standard deviation over mean). Latencies have a table of
+their own. A device that is emulated gives no times."""
 import json
 import sys
 
 
+def is_latency(name):
+    return "/latency/" in name
+
+
 def medians(report):
-    """{name: (ns a row, percent of the limit, relative spread, GB/s, threads), None if not timed} in file order."""
+    """{name: (ns a row, percent of the limit, relative spread, GB/s, threads), None if not timed} in file order.
+    A latency has no limit and no GB/s: None."""
     times, result = {}, {}
     for run in report["benchmarks"]:
         name = run["run_name"]
@@ -24,9 +29,11 @@ def medians(report):
         rates = [run["items_per_second"] for run in runs]
         mean = sum(rates) / len(rates)
         deviation = (sum((rate - mean) ** 2 for rate in rates) / max(len(rates) - 1, 1)) ** 0.5
-        shares = sorted(run["percent_of_copy"] for run in runs)
-        result[name] = (1e9 / middle["items_per_second"], shares[len(shares) // 2], deviation / mean,
-                        middle["bytes_per_second"] / 1e9, middle["threads"])
+        share = rate = None
+        if not is_latency(name):
+            shares = sorted(run["percent_of_copy"] for run in runs)
+            share, rate = shares[len(shares) // 2], middle["bytes_per_second"] / 1e9
+        result[name] = (1e9 / middle["items_per_second"], share, deviation / mean, rate, middle["threads"])
     return result
 
 
@@ -43,9 +50,13 @@ def table(report):
                                                           f", {int(context['cuda_rows']):,} rows."))
     else:
         lines.append(f"No CUDA device ({context['no_cuda']}): every number is the CPU's.")
-    lines += ["", "| benchmark | engine | threads | ns a row | GB/s | % of the limit | spread |",
-              "|---|---|---|---|---|---|---|"]
-    for name, numbers in medians(report).items():
+    results = medians(report)
+    throughput = [(name, numbers) for name, numbers in results.items() if not is_latency(name)]
+    latency = [(name, numbers) for name, numbers in results.items() if is_latency(name)]
+    if throughput:
+        lines += ["", "| benchmark | engine | threads | ns a row | GB/s | % of the limit | spread |",
+                  "|---|---|---|---|---|---|---|"]
+    for name, numbers in throughput:
         is_cuda = name.startswith("cuda/")
         if numbers is None or (is_cuda and emulated):
             lines.append(f"| `{name}` | {'CUDA' if is_cuda else 'CPU'} | – | – | – | – | – |")
@@ -53,6 +64,15 @@ def table(report):
         row, share, spread, rate, threads = numbers
         lines.append(f"| `{name}` | {'CUDA' if is_cuda else 'CPU'} | {'–' if is_cuda else threads} | {row:.3g} | "
                      f"{rate:.3g} | {share:.3g} | {100 * spread:.0f} % |")
+    if latency:
+        lines += ["", "| benchmark | engine | threads | ns a call | ns a row | spread |", "|---|---|---|---|---|---|"]
+    for name, numbers in latency:
+        if numbers is None:
+            lines.append(f"| `{name}` | CPU | – | – | – | – |")
+            continue
+        row, _, spread, _, threads = numbers
+        call = row * int(name.rsplit("/n:", 1)[1])
+        lines.append(f"| `{name}` | CPU | {threads} | {call:.3g} | {row:.3g} | {100 * spread:.0f} % |")
     return "\n".join(lines)
 
 

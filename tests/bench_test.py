@@ -11,7 +11,8 @@ import unittest
 
 BENCH = None
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench", "table.py")
-SEGMENTS = [8, 64, 256, 1024, 4096, 65536, 1048576]
+SEGMENTS = [8, 64, 256, 1024, 4096, 65536, 1048576, 16777216]
+MOST_SEGMENTS_OF_A_FIT = {"f32": 16777216, "f64": 1048576}
 BRIEF = ["--n=4096", "--cuda-n=4096", "--benchmark_repetitions=3", "--benchmark_min_time=0"]
 
 
@@ -56,7 +57,8 @@ class BenchTest(unittest.TestCase):
         for name in names:
             self.assertRegex(name, r"^(cuda/copy|copy1?|read1?)/f(32|64)$"
                                    r"|^(cpu1?|std|cuda)/predict/f(32|64)/(random|sorted|clustered)/m:\d+$"
-                                   r"|^(cpu1?|plain|cuda)/fit/f(32|64)/(random|sorted|clustered|hot)/m:\d+$")
+                                   r"|^(cpu1?|plain|cuda)/fit/f(32|64)/(random|sorted|clustered|hot)/m:\d+$"
+                                   r"|^cpu1?/latency/f32/random/m:\d+/n:\d+$")
         engines = {"predict": ["cpu", "cpu1", "std"], "fit": ["cpu", "cpu1", "plain"]}
         places = {"predict": ["random", "sorted", "clustered"], "fit": ["random", "sorted", "clustered", "hot"]}
         for op in engines:
@@ -64,7 +66,12 @@ class BenchTest(unittest.TestCase):
                 for kind in ["f32", "f64"]:
                     for place in places[op]:
                         for m in SEGMENTS:
-                            self.assertIn(f"{engine}/{op}/{kind}/{place}/m:{m}", names)
+                            wanted = op == "predict" or m <= MOST_SEGMENTS_OF_A_FIT[kind]
+                            self.assertEqual(f"{engine}/{op}/{kind}/{place}/m:{m}" in names, wanted)
+        for m in SEGMENTS:
+            for n in [1, 32, 1024]:
+                self.assertIn(f"cpu/latency/f32/random/m:{m}/n:{n}", names)
+                self.assertIn(f"cpu1/latency/f32/random/m:{m}/n:{n}", names)
         for name in ["copy/f32", "copy/f64", "read/f32", "read/f64"]:
             self.assertIn(name, names)
 
@@ -99,6 +106,28 @@ class BenchTest(unittest.TestCase):
         lines = load_table().table(report).splitlines()
         self.assertEqual(len([line for line in lines if line.startswith("| `")]), len(wanted))
         self.assertTrue(all("| CPU |" in line for line in lines if line.startswith("| `")))
+
+    def test_latency_is_the_time_of_a_call(self):
+        wanted = [f"cpu1/latency/f32/random/m:1024/n:{n}" for n in [1, 32, 1024]]
+        wanted.append("cpu/latency/f32/random/m:8/n:1")
+        report = report_of("^(" + "|".join(wanted) + ")$")
+        runs = [entry for entry in report["benchmarks"] if entry["run_type"] == "iteration"]
+        self.assertEqual(sorted({entry["name"] for entry in runs}), sorted(wanted))
+        for entry in runs:
+            self.assertNotIn("error_occurred", entry, entry)
+            self.assertEqual(entry["time_unit"], "ns")
+            rows = int(entry["name"].rsplit(":", 1)[1])
+            self.assertAlmostEqual(entry["items_per_second"] * entry["real_time"] * 1e-9 / rows, 1, places=3)
+            self.assertNotIn("percent_of_copy", entry)
+        rows = load_table().table(report).splitlines()
+        self.assertNotIn("| benchmark | engine | threads | ns a row | GB/s | % of the limit | spread |", rows)
+        for entry in load_table().medians(report).items():
+            name, (row, share, _, rate, threads) = entry
+            self.assertIsNone(share)
+            self.assertIsNone(rate)
+            call = row * int(name.rsplit(":", 1)[1])
+            self.assertTrue(any(line.startswith(f"| `{name}` | CPU | {threads} | {call:.3g} | {row:.3g} |")
+                                for line in rows), name)
 
     def test_numbers_of_the_cpu_are_never_called_cuda(self):
         names = self.names()
