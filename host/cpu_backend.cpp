@@ -4,6 +4,7 @@
 #include "array.hpp"
 #include "backend.hpp"
 #include "cpu_routes.hpp"
+#include "cpu_sums.hpp"
 
 #include <tbb/blocked_range.h>
 #include <tbb/info.h>
@@ -78,8 +79,7 @@ struct routed_rows {
   T inputs[batch];
   std::uint32_t slots[batch];
 
-  void route(const route_kernels& kernels, const route_table<T>& table, const any_array& x,
-             std::int64_t first, int count) {
+  void load(const any_array& x, std::int64_t first, int count) {
     constexpr zcmoe_dtype own = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
     if (x.dtype == own && x.stride == 1) {
       std::memcpy(inputs, static_cast<const T*>(x.data) + first,
@@ -90,6 +90,8 @@ struct routed_rows {
     } else {
       for (int k = 0; k < count; ++k) inputs[k] = static_cast<T>(x[first + k]);
     }
+  }
+  void route(const route_kernels& kernels, const route_table<T>& table, int count) {
     if constexpr (sizeof(T) == 4) {
       kernels.ranks_f32(table, inputs, slots, static_cast<std::size_t>(count));
     } else {
@@ -135,7 +137,8 @@ predict_counts predict_rows(const route_kernels& kernels, const predict_job& job
   routed_rows<T> rows;
   for (std::int64_t i = first; i < last; i += batch) {
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-    rows.route(kernels, table, x, i, count);
+    rows.load(x, i, count);
+    rows.route(kernels, table, count);
     for (int g = 0; g < job.num_gathers; ++g) {
       job.gathers[g].element_size == 8
           ? store<std::int64_t>(job.gathers[g], job.view, i, count, rows.slots)
@@ -208,6 +211,26 @@ struct fit_counts {
   std::int64_t counter[num_row_counters] = {};
 };
 
+/// One row by the book: what becomes of it, its counters, its place in the sums.
+template <class T, bool Weighted>
+void add_row(const fit_job& job, double x, double y, double w, std::int64_t slot,
+             std::int64_t* planes, fit_counts& counts, slot_sums<T>* sums) {
+  const row_verdict verdict = judge_row(job.rules, x, y, w, slot);
+  for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
+    ++counts.counter[__builtin_ctz(bits)];
+  if (verdict.slot < 0) return;
+  std::int64_t fixed = 0;
+  if (sums != nullptr && sums->window.holds(y, fixed)) {
+    sums->at(verdict.slot, 0).add(fixed);
+    return;
+  }
+  const std::int64_t num_slots = job.layout.num_slots();
+  std::int64_t* const own = planes + verdict.slot;
+  add_sample<T, Weighted>(
+      static_cast<T>(y), static_cast<T>(w),
+      [own, num_slots](int plane, std::int64_t piece) { own[plane * num_slots] += piece; });
+}
+
 template <class T, bool Weighted, class X>
 void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
               std::int64_t last, std::int64_t* planes, fit_counts& counts) {
@@ -215,25 +238,135 @@ void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t fir
   const any_array x = any(job.x);
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
-  const std::int64_t num_slots = job.layout.num_slots();
   routed_rows<X> rows;
   for (std::int64_t i = first; i < last; i += batch) {
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-    rows.route(kernels, table, x, i, count);
+    rows.load(x, i, count);
+    rows.route(kernels, table, count);
     for (int k = 0; k < count; ++k) {
-      const double target = y[i + k];
-      const double weight = Weighted ? w[i + k] : 1.0;
-      const row_verdict verdict =
-          judge_row(job.rules, static_cast<double>(rows.inputs[k]), target, weight, rows.slots[k]);
-      for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
-        ++counts.counter[__builtin_ctz(bits)];
-      if (verdict.slot < 0) continue;
-      std::int64_t* const own = planes + verdict.slot;
-      add_sample<T, Weighted>(
-          static_cast<T>(target), static_cast<T>(weight),
-          [own, num_slots](int plane, std::int64_t piece) { own[plane * num_slots] += piece; });
+      add_row<T, Weighted>(job, static_cast<double>(rows.inputs[k]), y[i + k],
+                           Weighted ? w[i + k] : 1.0, rows.slots[k], planes, counts, nullptr);
     }
   }
+}
+
+bool within(const route_kernels& kernels, const float* x, int count, float from, float before) {
+  return kernels.within_f32(x, static_cast<std::size_t>(count), from, before);
+}
+bool within(const route_kernels& kernels, const double* x, int count, double from, double before) {
+  return kernels.within_f64(x, static_cast<std::size_t>(count), from, before);
+}
+
+/// Integers of all of `count` targets, or false.
+template <class T>
+bool fix_targets(const route_kernels& kernels, const target_window<T>& window, const T* targets,
+                 int count, std::int64_t* fixed) {
+  if (window.scale == 0.0) return false;
+  if constexpr (sizeof(T) == 4) {
+    return kernels.fix_targets(targets, static_cast<std::size_t>(count), window.scale,
+                               static_cast<double>(window.limit), fixed);
+  } else {
+    bool all = true;
+    for (int k = 0; k < count; ++k) all = window.holds(targets[k], fixed[k]) && all;
+    return all;
+  }
+}
+
+/// Targets of one slot at once, or false.
+template <class T>
+bool add_run(const route_kernels& kernels, slot_sums<T>& sums, const T* targets, int count,
+             std::int64_t slot) {
+  if constexpr (sizeof(T) == 4) {
+    run_sums run;
+    const target_window<T>& window = sums.window;
+    if (!kernels.sum_targets(targets, static_cast<std::size_t>(count), window.scale,
+                             static_cast<double>(window.limit), run)) {
+      return false;
+    }
+    const int128 squares = (static_cast<int128>(run.yy[0]) << 40) +
+                           static_cast<int128>(run.yy[1]) * (1 << 20) + run.yy[2];
+    sums.at(slot, 0).add(run.y, static_cast<uint128>(squares), static_cast<std::uint64_t>(count));
+    return true;
+  } else {
+    (void)kernels, (void)sums, (void)targets, (void)count, (void)slot;
+    return false;
+  }
+}
+
+/// Rows without weights, most of which are ordinary: in range, no NaN, their targets in a window.
+/// Batches of these are added without a look at single rows; those of one segment, as sorted inputs
+/// bring them, without being routed.
+template <class T, class X>
+void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
+                       std::int64_t last, std::int64_t* planes, fit_counts& counts,
+                       slot_sums<T>& sums) {
+  constexpr std::int64_t rows_per_window = 1 << 16;  // at least, before another is tried
+  const route_table<X>& table = table_of<X>(job.routes);
+  const any_array x = any(job.x);
+  const any_array y = any(job.y);
+  constexpr zcmoe_dtype own_type = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+  const bool targets_in_place = y.dtype == own_type && y.stride == 1;
+  routed_rows<X> rows;
+  T copied[batch];
+  std::int64_t fixed[batch];
+  std::int64_t window_until = first;  // keep the window up to this row
+  std::int64_t run_slot = -1;         // of the last batch, if all its rows fell into one segment
+  X run_from{};
+  X run_before{};
+  std::int64_t ordinary = 0;
+  for (std::int64_t i = first; i < last; i += batch) {
+    const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+    const T* targets = copied;
+    if (targets_in_place) {
+      targets = static_cast<const T*>(y.data) + i;
+    } else {
+      for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(y[i + k]);
+    }
+    rows.load(x, i, count);
+    sums.reserve(count);
+    if (run_slot >= 0 && within(kernels, rows.inputs, count, run_from, run_before) &&
+        add_run(kernels, sums, targets, count, run_slot)) {
+      ordinary += count;
+      continue;
+    }
+    rows.route(kernels, table, count);
+    const bool fits = fix_targets(kernels, sums.window, targets, count, fixed);
+    if (fits && within(kernels, rows.inputs, count, table.from, table.before)) {
+      bool one_slot = true;
+      for (int k = 0; k < count; ++k) {
+        one_slot = one_slot && rows.slots[k] == rows.slots[0];
+        sums.at(rows.slots[k], k).add(fixed[k]);
+      }
+      ordinary += count;
+      run_slot = -1;
+      if (one_slot) {
+        run_slot = rows.slots[0];
+        const std::uint32_t rank = table.rank_of(rows.inputs[0]);
+        run_from = rank > 0 ? std::max(table.thresholds[rank - 1], table.from) : table.from;
+        run_before = rank < table.thresholds.size() ? std::min(table.thresholds[rank], table.before)
+                                                    : table.before;
+      }
+      continue;
+    }
+    run_slot = -1;
+    if (!fits && i >= window_until) {  // perhaps another window holds them
+      double largest = 0.0;
+      for (int k = 0; k < count; ++k) {
+        const double size = std::abs(static_cast<double>(targets[k]));
+        if (size > largest && std::isfinite(size)) largest = size;
+      }
+      sums.set_window(target_window<T>::around(largest));
+      sums.reserve(count);
+      window_until = i + std::max(rows_per_window, 4 * job.layout.num_slots());
+    }
+    for (int k = 0; k < count; ++k) {
+      add_row<T, false>(job, static_cast<double>(rows.inputs[k]), static_cast<double>(targets[k]),
+                        1.0, rows.slots[k], planes, counts, &sums);
+    }
+  }
+  counts.counter[counter_rows] += ordinary;
+  counts.counter[counter_rows_used] += ordinary;
+  sums.flush();
 }
 
 class cpu_backend final : public backend, public std::enable_shared_from_this<cpu_backend> {
@@ -410,6 +543,15 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     own.reserve(static_cast<std::size_t>(threads));
     for (std::int64_t t = 1; t < threads; ++t)
       own.emplace_back(shared_from_this(), state_bytes, nullptr);
+    // Sums in windows, where enough rows share the pass over all slots that ends them.
+    const std::int64_t num_slots = job.layout.num_slots();
+    const bool windows = !Weighted && job.n / threads >= 4 * num_slots;
+    std::vector<engine_buffer> window_memory;
+    if (windows) {
+      window_memory.reserve(static_cast<std::size_t>(threads));
+      for (std::int64_t t = 0; t < threads; ++t)
+        window_memory.emplace_back(shared_from_this(), slot_sums<T>::bytes(num_slots), nullptr);
+    }
     const auto state_of = [&](std::int64_t t) {
       return t == 0 ? job.state
                     : static_cast<std::int64_t*>(own[static_cast<std::size_t>(t - 1)].data());
@@ -423,10 +565,19 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
       }
       const auto work = [&](std::int64_t t) {
         const default_arithmetic scope;
-        add_rows<T, Weighted, X>(
-            kernels_, job, begin + rows / threads * t + std::min(t, rows % threads),
-            begin + rows / threads * (t + 1) + std::min(t + 1, rows % threads),
-            state_of(t) + num_row_counters, counts[static_cast<std::size_t>(t)]);
+        const std::int64_t first = begin + rows / threads * t + std::min(t, rows % threads);
+        const std::int64_t last =
+            begin + rows / threads * (t + 1) + std::min(t + 1, rows % threads);
+        std::int64_t* const planes = state_of(t) + num_row_counters;
+        fit_counts& own_counts = counts[static_cast<std::size_t>(t)];
+        if constexpr (!Weighted) {
+          if (windows) {
+            slot_sums<T> sums(window_memory[static_cast<std::size_t>(t)].data(), num_slots, planes);
+            add_ordinary_rows<T, X>(kernels_, job, first, last, planes, own_counts, sums);
+            return;
+          }
+        }
+        add_rows<T, Weighted, X>(kernels_, job, first, last, planes, own_counts);
       };
       if (threads == 1) {
         work(0);

@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 HWY_BEFORE_NAMESPACE();
@@ -390,7 +391,141 @@ void ranks(const route_table<T>& table, const T* x, std::uint32_t* found, std::s
   for (std::size_t i = whole; i < n; ++i) found[i] = table.rank_of(x[i]);
 }
 
+// ------------------------------------------------------------------ targets
+
+template <class T>
+bool within(const T* x, std::size_t n, T from, T before) {
+  const hn::ScalableTag<T> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  const auto low = hn::Set(d, from);
+  const auto high = hn::Set(d, before);
+  auto all = hn::Eq(low, low);  // true
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto input = hn::LoadU(d, x + i);
+    all = hn::And(all, hn::And(hn::Le(low, input), hn::Lt(input, high)));
+  }
+  bool result = hn::AllTrue(d, all);
+  for (; i < n; ++i) result = result && from <= x[i] && x[i] < before;
+  return result;
+}
+
+constexpr double to_integer = 0x1.8p52;     // added and taken away: rounds to integers below 2^51
+constexpr double to_upper_half = 0x1.8p72;  // to multiples of 2^20
+
+/// Calls body(i, scaled) for vectors of targets times scale, scaled(i) for those left; whether all
+/// are integers within the limit.
+template <class Vectors, class Single>
+HWY_INLINE bool over_targets(const float* y, std::size_t n, double scale, double limit,
+                             const Vectors& vectors, const Single& single) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> narrow;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  const auto rounder = hn::Set(d, to_integer);
+  const auto factor = hn::Set(d, scale);
+  const auto most = hn::Set(d, limit);
+  auto all = hn::Eq(factor, factor);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, y + i)), factor);
+    const auto shifted = hn::Add(scaled, rounder);
+    all = hn::And(
+        all, hn::And(hn::Eq(hn::Sub(shifted, rounder), scaled), hn::Lt(hn::Abs(scaled), most)));
+    vectors(i, scaled, shifted);
+  }
+  bool result = hn::AllTrue(d, all);
+  for (; i < n && result; ++i) {
+    const double scaled = static_cast<double>(y[i]) * scale;
+    result = (scaled + to_integer) - to_integer == scaled && std::abs(scaled) < limit;
+    if (result) single(i, scaled);
+  }
+  return result;
+}
+
+bool fix_targets(const float* y, std::size_t n, double scale, double limit, std::int64_t* fixed) {
+  const hn::ScalableTag<double> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  return over_targets(
+      y, n, scale, limit,
+      [&](std::size_t i, auto, auto shifted) HWY_ATTR {
+        const auto offset = hn::BitCast(di, hn::Set(d, to_integer));
+        hn::StoreU(hn::Sub(hn::BitCast(di, shifted), offset), di, fixed + i);
+      },
+      [&](std::size_t i, double scaled) { fixed[i] = static_cast<std::int64_t>(scaled); });
+}
+
+/// Every number here is a multiple of its unit and below 2^53 of them, so no sum is rounded:
+/// a = upper + lower, a^2 = upper^2 + 2 upper lower + lower^2.
+bool sum_targets(const float* y, std::size_t n, double scale, double limit, run_sums& sums) {
+  const hn::ScalableTag<double> d;
+  auto total = hn::Zero(d);
+  auto upper2 = hn::Zero(d);
+  auto mixed = hn::Zero(d);
+  auto lower2 = hn::Zero(d);
+  double rest[4] = {};
+  const bool fits = over_targets(
+      y, n, scale, limit,
+      [&](std::size_t, auto scaled, auto) HWY_ATTR {
+        const auto halver = hn::Set(d, to_upper_half);
+        const auto upper = hn::Sub(hn::Add(scaled, halver), halver);
+        const auto lower = hn::Sub(scaled, upper);
+        total = hn::Add(total, scaled);
+        upper2 = hn::MulAdd(upper, upper, upper2);
+        mixed = hn::MulAdd(upper, lower, mixed);
+        lower2 = hn::MulAdd(lower, lower, lower2);
+      },
+      [&](std::size_t, double scaled) {
+        const double upper = (scaled + to_upper_half) - to_upper_half;
+        const double lower = scaled - upper;
+        rest[0] += scaled;
+        rest[1] += upper * upper;
+        rest[2] += upper * lower;
+        rest[3] += lower * lower;
+      });
+  if (!fits) return false;
+  const auto sum_of = [&](auto lanes, double single)
+                          HWY_ATTR { return hn::GetLane(hn::SumOfLanes(d, lanes)) + single; };
+  sums.y = static_cast<std::int64_t>(sum_of(total, rest[0]));
+  sums.yy[0] = static_cast<std::int64_t>(sum_of(upper2, rest[1]) * 0x1p-40);
+  sums.yy[1] = 2 * static_cast<std::int64_t>(sum_of(mixed, rest[2]) * 0x1p-20);
+  sums.yy[2] = static_cast<std::int64_t>(sum_of(lower2, rest[3]));
+  return true;
+}
+
 #else  // no vectors
+
+template <class T>
+bool within(const T* x, std::size_t n, T from, T before) {
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!(from <= x[i] && x[i] < before)) return false;
+  }
+  return true;
+}
+
+bool fix_targets(const float* y, std::size_t n, double scale, double limit, std::int64_t* fixed) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const double scaled = static_cast<double>(y[i]) * scale;
+    if (!(std::abs(scaled) < limit)) return false;
+    fixed[i] = static_cast<std::int64_t>(scaled);
+    if (static_cast<double>(fixed[i]) != scaled) return false;
+  }
+  return true;
+}
+
+bool sum_targets(const float* y, std::size_t n, double scale, double limit, run_sums& sums) {
+  sums = {};
+  for (std::size_t i = 0; i < n; ++i) {
+    std::int64_t fixed = 0;
+    if (!fix_targets(y + i, 1, scale, limit, &fixed)) return false;
+    const std::int64_t lower = fixed & ((1 << 20) - 1);
+    const std::int64_t upper = (fixed - lower) / (1 << 20);
+    sums.y += fixed;
+    sums.yy[0] += upper * upper;
+    sums.yy[1] += 2 * upper * lower;
+    sums.yy[2] += lower * lower;
+  }
+  return true;
+}
 
 template <class T>
 void values(const route_table<T>& table, const T* x, T* y, std::size_t n, bool) {
@@ -441,8 +576,9 @@ constexpr const char* target_name = HWY_TARGET == HWY_AVX3    ? "avx512"
 }  // namespace
 
 const route_kernels* kernels() {
-  static const route_kernels set = {target_name,    costs,        false,        values<float>,
-                                    values<double>, ranks<float>, ranks<double>};
+  static const route_kernels set = {target_name,    costs,        false,         values<float>,
+                                    values<double>, ranks<float>, ranks<double>, within<float>,
+                                    within<double>, fix_targets,  sum_targets};
   return &set;
 }
 

@@ -59,6 +59,8 @@ route_table<T> table_of(const model_view& host, const root_costs& costs) {
   table.slots = std::move(list.slot_of_rank);
   table.slots.push_back(list.nan_slot);
   table.slots_are_ranks = list.slots_are_ranks;
+  table.from = list.from;
+  table.before = list.before;
   const auto count = static_cast<std::int64_t>(table.thresholds.size());
   const std::int64_t most =
       count > many_thresholds ? std::min(count, max_cells) : 8 * std::max<std::int64_t>(count, 8);

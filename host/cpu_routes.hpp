@@ -74,9 +74,11 @@ struct route_table {
   root<T> map;
   line_array<route_cell<T>> cells;
   std::vector<T> thresholds;
-  std::vector<std::int32_t> slots;      // by rank; the last is that of NaN
-  std::vector<T> values;                // by rank, the same; empty for a fit
-  bool slots_are_ranks;                 // but for NaN
+  std::vector<std::int32_t> slots;  // by rank; the last is that of NaN
+  std::vector<T> values;            // by rank, the same; empty for a fit
+  bool slots_are_ranks;
+  T from;                               // x is in range if from <= x
+  T before;                             // and not before <= x
   bool far_cells;                       // beyond the second-level cache: fetched ahead
   std::unique_ptr<byte_planes> planes;  // null: cells only
 
@@ -92,6 +94,13 @@ struct route_costs {
   root_costs f64;
 };
 
+/// Sums of targets of one slot as integers of a window: see cpu_sums.hpp.
+struct run_sums {
+  std::int64_t y;
+  std::int64_t yy[3];  // y^2 = yy[0] 2^40 + yy[1] 2^20 + yy[2]
+};
+constexpr std::size_t max_run_rows = 4096;
+
 /// The loops over inputs, one set per instruction set. n >= 0 of any size; y may be x itself.
 /// stream: y goes past the caches; it lies on a cache line.
 struct route_kernels {
@@ -105,6 +114,14 @@ struct route_kernels {
   void (*ranks_f32)(const route_table<float>&, const float* x, std::uint32_t* ranks, std::size_t n);
   void (*ranks_f64)(const route_table<double>&, const double* x, std::uint32_t* ranks,
                     std::size_t n);
+  /// Whether from <= x < before for all.
+  bool (*within_f32)(const float* x, std::size_t n, float from, float before);
+  bool (*within_f64)(const double* x, std::size_t n, double from, double before);
+  /// fixed = y * scale, if these are integers of less than `limit` <= 2^39; false if one is not.
+  bool (*fix_targets)(const float* y, std::size_t n, double scale, double limit,
+                      std::int64_t* fixed);
+  /// Their sums; n <= max_run_rows.
+  bool (*sum_targets)(const float* y, std::size_t n, double scale, double limit, run_sums& sums);
 };
 
 /// Instruction sets of this build that this machine has, the best first; never empty.

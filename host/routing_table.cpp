@@ -42,9 +42,11 @@ threshold_list<T> thresholds_of(const model_view& view) {
     }
   };
   // As is_below and is_above: not below is x >= a_0 or x > a_0, above x >= a_m or x > a_m.
-  if (has_outer_slots) add(at_least<T>(view.edges[0], !(left_closed || outer)), 0);
+  list.from = at_least<T>(view.edges[0], !(left_closed || outer));
+  list.before = at_least<T>(view.edges[m], !left_closed || outer);
+  if (has_outer_slots) add(list.from, 0);
   for (std::int64_t i = 1; i < m; ++i) add(at_least<T>(view.edges[i], !left_closed), i);
-  if (has_outer_slots) add(at_least<T>(view.edges[m], !left_closed || outer), m + 2);
+  if (has_outer_slots) add(list.before, m + 2);
   list.slots_are_ranks = true;
   for (std::size_t r = 0; r < list.slot_of_rank.size(); ++r) {
     list.slots_are_ranks =

@@ -23,6 +23,8 @@ struct threshold_list {
   std::vector<std::int32_t> slot_of_rank;  // [thresholds.size() + 1]
   std::int32_t nan_slot;
   bool slots_are_ranks;  // slot_of_rank[r] == r
+  T from;                // x is in range if from <= x
+  T before;              // and not before <= x
 };
 
 /// Of a table whose edges are in host memory; num_segments <= 2^30. O(m).
