@@ -55,7 +55,7 @@ class default_arithmetic {
 
 // ----------------------------------------------------------------- routing
 
-constexpr int batch = 256;  // rows routed at a time where more than their answers is wanted
+constexpr int batch = 512;  // rows routed at a time where more than their answers is wanted
 
 /// float for inputs that float holds exactly, else double.
 constexpr bool routes_as_float(zcmoe_dtype dtype) {
@@ -72,23 +72,23 @@ const route_table<T>& table_of(const router* routes) {
   }
 }
 
-/// Inputs of `count` <= batch rows from row `first` on as T, and their slots. What they are is read
-/// before the caller writes anything, so outputs may overwrite them.
+/// Inputs of `count` <= batch rows from row `first` on as T, and their slots.
 template <class T>
 struct routed_rows {
-  T inputs[batch];
+  const T* inputs;  // in the caller's memory, if they are there as they are needed
+  T copied[batch];
   std::uint32_t slots[batch];
 
   void load(const any_array& x, std::int64_t first, int count) {
     constexpr zcmoe_dtype own = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+    inputs = copied;
     if (x.dtype == own && x.stride == 1) {
-      std::memcpy(inputs, static_cast<const T*>(x.data) + first,
-                  static_cast<std::size_t>(count) * sizeof(T));
+      inputs = static_cast<const T*>(x.data) + first;
     } else if (x.dtype == own) {
       for (int k = 0; k < count; ++k)
-        inputs[k] = static_cast<const T*>(x.data)[(first + k) * x.stride];
+        copied[k] = static_cast<const T*>(x.data)[(first + k) * x.stride];
     } else {
-      for (int k = 0; k < count; ++k) inputs[k] = static_cast<T>(x[first + k]);
+      for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(x[first + k]);
     }
   }
   void route(const route_kernels& kernels, const route_table<T>& table, int count) {
@@ -139,18 +139,18 @@ predict_counts predict_rows(const route_kernels& kernels, const predict_job& job
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
     rows.load(x, i, count);
     rows.route(kernels, table, count);
-    for (int g = 0; g < job.num_gathers; ++g) {
-      job.gathers[g].element_size == 8
-          ? store<std::int64_t>(job.gathers[g], job.view, i, count, rows.slots)
-          : store<std::int32_t>(job.gathers[g], job.view, i, count, rows.slots);
-    }
-    if (job.report == nullptr) continue;
-    for (int k = 0; k < count; ++k) {
+    // Counted first: answers may overwrite the inputs.
+    for (int k = 0; job.report != nullptr && k < count; ++k) {
       const double input = static_cast<double>(rows.inputs[k]);
       counts.nan_inputs += input != input ? 1 : 0;
       counts.below += job.view.is_below(input) ? 1 : 0;
       counts.above += job.view.is_above(input) ? 1 : 0;
       counts.used += rows.slots[k] < job.view.num_segments ? 1 : 0;
+    }
+    for (int g = 0; g < job.num_gathers; ++g) {
+      job.gathers[g].element_size == 8
+          ? store<std::int64_t>(job.gathers[g], job.view, i, count, rows.slots)
+          : store<std::int32_t>(job.gathers[g], job.view, i, count, rows.slots);
     }
   }
   return counts;
@@ -221,7 +221,7 @@ void add_row(const fit_job& job, double x, double y, double w, std::int64_t slot
   if (verdict.slot < 0) return;
   std::int64_t fixed = 0;
   if (sums != nullptr && sums->window.holds(y, fixed)) {
-    sums->at(verdict.slot, 0).add(fixed);
+    sums->at(verdict.slot).add(fixed);
     return;
   }
   const std::int64_t num_slots = job.layout.num_slots();
@@ -285,7 +285,7 @@ bool add_run(const route_kernels& kernels, slot_sums<T>& sums, const T* targets,
     }
     const int128 squares = (static_cast<int128>(run.yy[0]) << 40) +
                            static_cast<int128>(run.yy[1]) * (1 << 20) + run.yy[2];
-    sums.at(slot, 0).add(run.y, static_cast<uint128>(squares), static_cast<std::uint64_t>(count));
+    sums.at(slot).add(run.y, static_cast<uint128>(squares), static_cast<std::uint64_t>(count));
     return true;
   } else {
     (void)kernels, (void)sums, (void)targets, (void)count, (void)slot;
@@ -332,14 +332,11 @@ void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::in
     rows.route(kernels, table, count);
     const bool fits = fix_targets(kernels, sums.window, targets, count, fixed);
     if (fits && within(kernels, rows.inputs, count, table.from, table.before)) {
-      bool one_slot = true;
-      for (int k = 0; k < count; ++k) {
-        one_slot = one_slot && rows.slots[k] == rows.slots[0];
-        sums.at(rows.slots[k], k).add(fixed[k]);
-      }
+      sums.add(rows.slots, fixed, count);
       ordinary += count;
       run_slot = -1;
-      if (one_slot) {
+      if (std::all_of(rows.slots, rows.slots + count,
+                      [&](std::uint32_t slot) { return slot == rows.slots[0]; })) {
         run_slot = rows.slots[0];
         const std::uint32_t rank = table.rank_of(rows.inputs[0]);
         run_from = rank > 0 ? std::max(table.thresholds[rank - 1], table.from) : table.from;

@@ -32,24 +32,6 @@ constexpr std::size_t fetched_ahead = 1024;
 
 // -------------------------------------------------------------------- roots
 
-/// A root's tables where vectors can load them.
-template <class T>
-struct root_tables {
-  explicit root_tables(const root<T>& map) : lo(map.lo), hi(map.hi), grid_scale(map.grid_scale) {
-    std::copy(std::begin(map.knot), std::end(map.knot), knot);
-    std::copy(std::begin(map.origin), std::end(map.origin), origin);
-    std::copy(std::begin(map.scale), std::end(map.scale), scale);
-    std::copy(std::begin(map.first), std::end(map.first), first);
-  }
-  T lo;
-  T hi;
-  T grid_scale;
-  alignas(64) T knot[root<T>::max_pieces];
-  alignas(64) T origin[root<T>::max_grid];
-  alignas(64) T scale[root<T>::max_grid];
-  alignas(64) hwy::MakeSigned<T> first[root<T>::max_grid];
-};
-
 /// Lane by lane table[index], 0 <= index < Size.
 template <int Size, class D, class I>
 HWY_INLINE hn::Vec<D> entries(D d, const hn::TFromD<D>* table, I index) {
@@ -75,7 +57,7 @@ HWY_INLINE hn::Vec<D> entries(D d, const hn::TFromD<D>* table, I index) {
 
 /// x limited to [lo, hi]; NaN: lo.
 template <class D, class V>
-HWY_INLINE V limited(D d, const root_tables<hn::TFromD<D>>& map, V x) {
+HWY_INLINE V limited(D d, const root<hn::TFromD<D>>& map, V x) {
 #if HWY_ARCH_X86
   return hn::Min(hn::Max(x, hn::Set(d, map.lo)),
                  hn::Set(d, map.hi));  // the operands' order matters
@@ -97,8 +79,7 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> nearest_bits(D d, V place) {
 
 /// root<T>::bucket_of, bit for bit.
 template <root_kind Kind, class D, class V>
-HWY_INLINE hn::Vec<hn::RebindToSigned<D>> buckets_of(D d, const root_tables<hn::TFromD<D>>& map,
-                                                     V input) {
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> buckets_of(D d, const root<hn::TFromD<D>>& map, V input) {
   using T = hn::TFromD<D>;
   const auto x = limited(d, map, input);
   if constexpr (Kind == root_kind::uniform) {
@@ -128,7 +109,7 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> buckets_of(D d, const root_tables<hn::
 
 /// Byte offsets of the cells of `count` inputs, a multiple of the lanes.
 template <root_kind Kind, class T>
-HWY_INLINE void find_cells(const root_tables<T>& map, const T* x, std::size_t count,
+HWY_INLINE void find_cells(const root<T>& map, const T* x, std::size_t count,
                            std::uint32_t* offsets) {
   const hn::ScalableTag<T> d;
   const hn::RebindToSigned<decltype(d)> di;
@@ -311,7 +292,7 @@ HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t
                             const Use& given) {
   const Use use = given;  // a copy that no store can change
   constexpr std::size_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
-  const root_tables<T> map(table.map);
+  const root<T>& map = table.map;
   const char* const cells = reinterpret_cast<const char*>(table.cells.data());
   alignas(64) std::uint32_t offsets[Far ? 2 : 1][block];
   const auto find = [&](std::size_t i, std::uint32_t* found) HWY_ATTR {

@@ -54,16 +54,14 @@ struct window_sums<float> {
   std::uint64_t yy_low;
   std::uint64_t yy_high;
 
-  void add(std::int64_t fixed) { add(fixed, square(fixed), 1); }
-  void add(std::int64_t sum, uint128 squares, std::uint64_t rows) {
-    const uint128 all = ((static_cast<uint128>(yy_high) << 64) | yy_low) + squares +
-                        (static_cast<uint128>(rows) << (64 + count_shift));
-    y += sum;
-    yy_low = static_cast<std::uint64_t>(all);
-    yy_high = static_cast<std::uint64_t>(all >> 64);
+  void add(std::int64_t fixed) {
+    add(fixed, static_cast<uint128>(static_cast<int128>(fixed) * fixed), 1);
   }
-  static uint128 square(std::int64_t fixed) {
-    return static_cast<uint128>(static_cast<int128>(fixed) * fixed);
+  void add(std::int64_t sum, uint128 squares, std::uint64_t rows) {
+    const uint128 yy = ((static_cast<uint128>(yy_high) << 64) | yy_low) + squares;
+    y += sum;
+    yy_low = static_cast<std::uint64_t>(yy);
+    yy_high = static_cast<std::uint64_t>(yy >> 64) + (rows << count_shift);
   }
   std::int64_t count() const { return static_cast<std::int64_t>(yy_high >> count_shift); }
   scaled_natural<4> sum_y(int shift) const {
@@ -127,7 +125,7 @@ template <class T>
 class slot_sums {
  public:
   static int copies_for(std::int64_t num_slots) {
-    return num_slots <= 128 ? 8 : num_slots <= 384 ? 4 : num_slots <= 1100 ? 2 : 1;
+    return num_slots <= 400 ? 4 : num_slots <= 1100 ? 2 : 1;
   }
   static std::size_t bytes(std::int64_t num_slots) {
     return static_cast<std::size_t>(num_slots) * static_cast<std::size_t>(copies_for(num_slots)) *
@@ -143,8 +141,19 @@ class slot_sums {
 
   target_window<T> window;
 
-  window_sums<T>& at(std::int64_t slot, std::int64_t row) {
-    return sums_[(row & copy_mask_) * num_slots_ + slot];
+  window_sums<T>& at(std::int64_t slot) { return sums_[slot]; }
+  void add(const std::uint32_t* slots, const std::int64_t* fixed, int count) {
+    window_sums<T>* const copy[4] = {sums_, sums_ + (1 & copy_mask_) * num_slots_,
+                                     sums_ + (2 & copy_mask_) * num_slots_,
+                                     sums_ + (3 & copy_mask_) * num_slots_};
+    int k = 0;
+    for (; k + 4 <= count; k += 4) {
+      copy[0][slots[k]].add(fixed[k]);
+      copy[1][slots[k + 1]].add(fixed[k + 1]);
+      copy[2][slots[k + 2]].add(fixed[k + 2]);
+      copy[3][slots[k + 3]].add(fixed[k + 3]);
+    }
+    for (; k < count; ++k) copy[0][slots[k]].add(fixed[k]);
   }
   /// Makes room for `rows` more in every slot.
   void reserve(std::int64_t rows) {

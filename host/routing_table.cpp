@@ -102,8 +102,8 @@ void set_piece(root<T>& made, int piece, T lo, T hi, std::int64_t first, std::in
   const auto at = static_cast<std::size_t>(piece);
   made.origin[at] = lo;
   made.scale[at] = scale_of(lo, hi, buckets - 1);
-  made.last[at] = buckets - 1;
-  made.first[at] = static_cast<std::int32_t>(first);
+  made.last[at] = static_cast<typename root<T>::integer>(buckets - 1);
+  made.first[at] = static_cast<typename root<T>::integer>(first);
 }
 
 /// Thresholds [begin, end) that a root spreads: finite, and so close that their distance is finite
@@ -131,6 +131,7 @@ root<T> root_over(root_kind kind, const std::vector<T>& thresholds, const spread
   made.lo = range.size() > 0 ? thresholds[range.begin] : T{0};
   made.hi = range.size() > 0 ? thresholds[range.end - 1] : T{0};
   std::fill(std::begin(made.knot), std::end(made.knot), std::numeric_limits<T>::quiet_NaN());
+  made.knot[0] = -std::numeric_limits<T>::infinity();
   return made;
 }
 

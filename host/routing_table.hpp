@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace zcmoe::detail {
@@ -44,17 +45,20 @@ struct root {
   static constexpr int max_grid = 32;
   static constexpr int max_pieces = 16;
   static constexpr T magic = sizeof(T) == 4 ? T{0x1p23} : static_cast<T>(0x1p52);
+  using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+
   root_kind kind;
   std::int32_t num_pieces;
   std::int64_t num_buckets;
   T lo;
   T hi;
   T grid_scale;
-  T knot[max_pieces];
-  T origin[max_grid];
-  T scale[max_grid];            // finite, > 0
-  std::int64_t last[max_grid];  // number of the piece's buckets - 1
-  std::int32_t first[max_grid];
+  // On vectors' boundaries.
+  alignas(64) T knot[max_pieces];  // the first is -infinity
+  alignas(64) T origin[max_grid];
+  alignas(64) T scale[max_grid];  // finite, >= 0
+  alignas(64) integer first[max_grid];
+  integer last[max_grid];  // number of the piece's buckets - 1
 
   T limited(T x) const {
     x = x > lo ? x : lo;
