@@ -214,16 +214,11 @@ struct fit_counts {
 /// One row by the book: what becomes of it, its counters, its place in the sums.
 template <class T, bool Weighted>
 void add_row(const fit_job& job, double x, double y, double w, std::int64_t slot,
-             std::int64_t* planes, fit_counts& counts, slot_sums<T>* sums) {
+             std::int64_t* planes, fit_counts& counts) {
   const row_verdict verdict = judge_row(job.rules, x, y, w, slot);
   for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
     ++counts.counter[__builtin_ctz(bits)];
   if (verdict.slot < 0) return;
-  std::int64_t fixed = 0;
-  if (sums != nullptr && sums->window.holds(y, fixed)) {
-    sums->at(verdict.slot).add(fixed);
-    return;
-  }
   const std::int64_t num_slots = job.layout.num_slots();
   std::int64_t* const own = planes + verdict.slot;
   add_sample<T, Weighted>(
@@ -245,7 +240,7 @@ void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t fir
     rows.route(kernels, table, count);
     for (int k = 0; k < count; ++k) {
       add_row<T, Weighted>(job, static_cast<double>(rows.inputs[k]), y[i + k],
-                           Weighted ? w[i + k] : 1.0, rows.slots[k], planes, counts, nullptr);
+                           Weighted ? w[i + k] : 1.0, rows.slots[k], planes, counts);
     }
   }
 }
@@ -257,63 +252,95 @@ bool within(const route_kernels& kernels, const double* x, int count, double fro
   return kernels.within_f64(x, static_cast<std::size_t>(count), from, before);
 }
 
-/// Integers of all of `count` targets, or false.
+/// Targets of one slot straight to the state, or false if the window does not hold them all.
 template <class T>
-bool fix_targets(const route_kernels& kernels, const target_window<T>& window, const T* targets,
-                 int count, std::int64_t* fixed) {
-  if (window.scale == 0.0) return false;
-  if constexpr (sizeof(T) == 4) {
-    return kernels.fix_targets(targets, static_cast<std::size_t>(count), window.scale,
-                               static_cast<double>(window.limit), fixed);
-  } else {
-    bool all = true;
-    for (int k = 0; k < count; ++k) all = window.holds(targets[k], fixed[k]) && all;
-    return all;
-  }
-}
-
-/// Targets of one slot at once, or false.
-template <class T>
-bool add_run(const route_kernels& kernels, slot_sums<T>& sums, const T* targets, int count,
-             std::int64_t slot) {
+bool add_run(const route_kernels& kernels, const target_window<T>& window, const T* targets,
+             int count, std::int64_t* planes, std::int64_t num_slots, std::int64_t slot) {
   if constexpr (sizeof(T) == 4) {
     run_sums run;
-    const target_window<T>& window = sums.window;
-    if (!kernels.sum_targets(targets, static_cast<std::size_t>(count), window.scale,
+    if (window.scale == 0.0 ||
+        !kernels.sum_targets(targets, static_cast<std::size_t>(count), window.scale,
                              static_cast<double>(window.limit), run)) {
       return false;
     }
-    const int128 squares = (static_cast<int128>(run.yy[0]) << 40) +
-                           static_cast<int128>(run.yy[1]) * (1 << 20) + run.yy[2];
-    sums.at(slot).add(run.y, static_cast<uint128>(squares), static_cast<std::uint64_t>(count));
+    const uint128 squares = (static_cast<uint128>(run.yy[0]) << 40) +
+                            static_cast<uint128>(static_cast<int128>(run.yy[1]) * (1 << 20)) +
+                            static_cast<uint128>(run.yy[2]);
+    const std::uint64_t size = static_cast<std::uint64_t>(run.y < 0 ? -run.y : run.y);
+    const auto add = [&](int plane, std::int64_t piece) {
+      if (piece != 0) planes[plane * num_slots + slot] += piece;
+    };
+    const int shift = float_format<T>::unit - window.shift;
+    add(sum_planes<T, false>::count, count);
+    deposit(scaled_natural<2>{{static_cast<std::uint32_t>(size),
+                               static_cast<std::uint32_t>(size >> 32)},
+                              shift,
+                              run.y < 0},
+            sum_planes<T, false>::y, add);
+    scaled_natural<4> yy{{}, 2 * shift, false};
+    for (int k = 0; k < 4; ++k) yy.word[k] = static_cast<std::uint32_t>(squares >> (32 * k));
+    deposit(yy, sum_planes<T, false>::yy, add);
     return true;
   } else {
-    (void)kernels, (void)sums, (void)targets, (void)count, (void)slot;
+    (void)kernels, (void)window, (void)targets, (void)count, (void)planes, (void)num_slots,
+        (void)slot;
     return false;
   }
 }
 
+/// Adds rows to their slots; numbers of those whose targets the window does not hold, and whose
+/// slot is not to be ignored, go to misfits.
+template <class T>
+std::size_t add_targets(const route_kernels& kernels, slot_sums<T>& sums, const T* targets,
+                        const std::uint32_t* slots, int count, std::uint32_t* misfits) {
+  window_sums<T>* copies[4];
+  sums.get_copies(copies);
+  if constexpr (sizeof(T) == 4) {
+    if (sums.window.scale != 0.0) {
+      return kernels.add_targets({targets,
+                                  slots,
+                                  static_cast<std::size_t>(count),
+                                  sums.window.scale,
+                                  static_cast<double>(sums.window.limit),
+                                  sums.ignored_slot(),
+                                  {copies[0], copies[1], copies[2], copies[3]}},
+                                 misfits);
+    }
+  }
+  std::size_t found = 0;
+  for (int k = 0; k < count; ++k) {
+    std::int64_t fixed = 0;
+    if (sums.window.holds(static_cast<double>(targets[k]), fixed)) {
+      copies[k % 4][slots[k]].add(fixed);
+    } else if (slots[k] != sums.ignored_slot()) {
+      misfits[found++] = static_cast<std::uint32_t>(k);
+    }
+  }
+  return found;
+}
+
 /// Rows without weights, most of which are ordinary: in range, no NaN, their targets in a window.
-/// Batches of these are added without a look at single rows; those of one segment, as sorted inputs
+/// These are added without a look at what becomes of each; those of one segment, as sorted inputs
 /// bring them, without being routed.
 template <class T, class X>
 void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
                        std::int64_t last, std::int64_t* planes, fit_counts& counts,
                        slot_sums<T>& sums) {
-  constexpr std::int64_t rows_per_window = 1 << 16;  // at least, before another is tried
   const route_table<X>& table = table_of<X>(job.routes);
   const any_array x = any(job.x);
   const any_array y = any(job.y);
   constexpr zcmoe_dtype own_type = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
   const bool targets_in_place = y.dtype == own_type && y.stride == 1;
+  const std::int64_t num_slots = job.layout.num_slots();
+  // A new window costs a pass over all slots: so many rows first.
+  const std::int64_t rows_per_window = std::max<std::int64_t>(1 << 16, 4 * num_slots);
+  std::int64_t window_until = first;
   routed_rows<X> rows;
   T copied[batch];
-  std::int64_t fixed[batch];
-  std::int64_t window_until = first;  // keep the window up to this row
-  std::int64_t run_slot = -1;         // of the last batch, if all its rows fell into one segment
+  std::uint32_t exceptions[batch];
+  std::int64_t run_slot = -1;  // of the last batch, if all its rows fell into one segment
   X run_from{};
   X run_before{};
-  std::int64_t ordinary = 0;
   for (std::int64_t i = first; i < last; i += batch) {
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
     const T* targets = copied;
@@ -323,47 +350,55 @@ void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::in
       for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(y[i + k]);
     }
     rows.load(x, i, count);
-    sums.reserve(count);
     if (run_slot >= 0 && within(kernels, rows.inputs, count, run_from, run_before) &&
-        add_run(kernels, sums, targets, count, run_slot)) {
-      ordinary += count;
+        add_run(kernels, sums.window, targets, count, planes, num_slots, run_slot)) {
+      counts.counter[counter_rows] += count;
+      counts.counter[counter_rows_used] += count;
       continue;
     }
     rows.route(kernels, table, count);
-    const bool fits = fix_targets(kernels, sums.window, targets, count, fixed);
-    if (fits && within(kernels, rows.inputs, count, table.from, table.before)) {
-      sums.add(rows.slots, fixed, count);
-      ordinary += count;
-      run_slot = -1;
-      if (std::all_of(rows.slots, rows.slots + count,
-                      [&](std::uint32_t slot) { return slot == rows.slots[0]; })) {
-        run_slot = rows.slots[0];
-        const std::uint32_t rank = table.rank_of(rows.inputs[0]);
-        run_from = rank > 0 ? std::max(table.thresholds[rank - 1], table.from) : table.from;
-        run_before = rank < table.thresholds.size() ? std::min(table.thresholds[rank], table.before)
-                                                    : table.before;
+    std::size_t num_exceptions = 0;
+    const bool in_range = within(kernels, rows.inputs, count, table.from, table.before);
+    std::uint32_t outside[batch];  // slots of exceptions by their inputs
+    if (!in_range) {
+      for (int k = 0; k < count; ++k) {
+        if (table.from <= rows.inputs[k] && !(table.before <= rows.inputs[k])) continue;
+        outside[num_exceptions] = rows.slots[k];
+        exceptions[num_exceptions++] = static_cast<std::uint32_t>(k);
+        rows.slots[k] = sums.ignored_slot();
       }
-      continue;
     }
-    run_slot = -1;
-    if (!fits && i >= window_until) {  // perhaps another window holds them
-      double largest = 0.0;
+    const std::size_t num_outside = num_exceptions;
+    sums.reserve(count);
+    num_exceptions +=
+        add_targets(kernels, sums, targets, rows.slots, count, exceptions + num_exceptions);
+    counts.counter[counter_rows] += count - static_cast<std::int64_t>(num_exceptions);
+    counts.counter[counter_rows_used] += count - static_cast<std::int64_t>(num_exceptions);
+    for (std::size_t e = 0; e < num_exceptions; ++e) {
+      const std::uint32_t k = exceptions[e];
+      add_row<T, false>(job, static_cast<double>(rows.inputs[k]), static_cast<double>(targets[k]),
+                        1.0, e < num_outside ? outside[e] : rows.slots[k], planes, counts);
+    }
+    if (num_exceptions - num_outside > batch / 16 && i >= window_until) {
+      double largest = 0.0;  // perhaps another window holds more of them
       for (int k = 0; k < count; ++k) {
         const double size = std::abs(static_cast<double>(targets[k]));
         if (size > largest && std::isfinite(size)) largest = size;
       }
       sums.set_window(target_window<T>::around(largest));
-      sums.reserve(count);
-      window_until = i + std::max(rows_per_window, 4 * job.layout.num_slots());
+      window_until = i + rows_per_window;
     }
-    for (int k = 0; k < count; ++k) {
-      add_row<T, false>(job, static_cast<double>(rows.inputs[k]), static_cast<double>(targets[k]),
-                        1.0, rows.slots[k], planes, counts, &sums);
+    run_slot = -1;
+    if (in_range && std::all_of(rows.slots, rows.slots + count,
+                                [&](std::uint32_t slot) { return slot == rows.slots[0]; })) {
+      run_slot = rows.slots[0];
+      const std::uint32_t rank = table.rank_of(rows.inputs[0]);
+      run_from = rank > 0 ? std::max(table.thresholds[rank - 1], table.from) : table.from;
+      run_before = rank < table.thresholds.size() ? std::min(table.thresholds[rank], table.before)
+                                                  : table.before;
     }
   }
-  counts.counter[counter_rows] += ordinary;
-  counts.counter[counter_rows_used] += ordinary;
-  sums.flush();
+  sums.flush(0);
 }
 
 class cpu_backend final : public backend, public std::enable_shared_from_this<cpu_backend> {

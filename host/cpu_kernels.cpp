@@ -2,6 +2,7 @@
 // the buckets of a block of inputs, then the cells of those buckets, fetched whole and transposed.
 // No hardware gather: it takes a cycle and more a lane.
 #include "cpu_routes.hpp"
+#include "cpu_sums.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "host/cpu_kernels.cpp"
@@ -423,16 +424,90 @@ HWY_INLINE bool over_targets(const float* y, std::size_t n, double scale, double
   return result;
 }
 
-bool fix_targets(const float* y, std::size_t n, double scale, double limit, std::int64_t* fixed) {
-  const hn::ScalableTag<double> d;
+/// One row whose target may be a misfit; answers whether it is.
+inline bool add_target(const window_rows& rows, std::size_t k) {
+  const double scaled = static_cast<double>(rows.targets[k]) * rows.scale;
+  if (!((scaled + to_integer) - to_integer == scaled && std::abs(scaled) < rows.limit)) return true;
+  static_cast<window_sums<float>*>(rows.copies[k % 4])[rows.slots[k]].add(
+      static_cast<std::int64_t>(scaled));
+  return false;
+}
+
+/// Four rows a vector of 256 bits: words of the rows, transposed to rows of words.
+std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
+  const hn::CappedTag<double, 4> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  const hn::Rebind<float, decltype(d)> narrow;
   const hn::RebindToSigned<decltype(d)> di;
-  return over_targets(
-      y, n, scale, limit,
-      [&](std::size_t i, auto, auto shifted) HWY_ATTR {
-        const auto offset = hn::BitCast(di, hn::Set(d, to_integer));
-        hn::StoreU(hn::Sub(hn::BitCast(di, shifted), offset), di, fixed + i);
-      },
-      [&](std::size_t i, double scaled) { fixed[i] = static_cast<std::int64_t>(scaled); });
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const hn::Repartition<std::int32_t, decltype(d)> di32;
+  const auto rounder = hn::Set(d, to_integer);
+  const auto factor = hn::Set(d, rows.scale);
+  const auto most = hn::Set(d, rows.limit);
+  const auto offset = hn::BitCast(di, rounder);
+  const auto lower_bits = hn::Set(di, (std::int64_t{1} << window_sums<float>::split) - 1);
+  const auto one_row = hn::Set(di, std::int64_t{1} << window_sums<float>::count_shift);
+  char* const copies[4] = {static_cast<char*>(rows.copies[0]), static_cast<char*>(rows.copies[1]),
+                           static_cast<char*>(rows.copies[2]), static_cast<char*>(rows.copies[3])};
+  std::size_t found = 0;
+  std::size_t i = 0;
+  for (; i + 4 <= rows.n; i += 4) {
+    for (std::size_t part = 0; part < 4; part += lanes) {
+      const std::size_t at = i + part;
+      const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, rows.targets + at)), factor);
+      const auto shifted = hn::Add(scaled, rounder);
+      const auto fits =
+          hn::And(hn::Eq(hn::Sub(shifted, rounder), scaled), hn::Lt(hn::Abs(scaled), most));
+      if (HWY_UNLIKELY(!hn::AllTrue(d, fits))) {
+        for (std::size_t k = at; k < at + lanes; ++k) {
+          if (add_target(rows, k) && rows.slots[k] != rows.ignored_slot)
+            misfits[found++] = static_cast<std::uint32_t>(k);
+        }
+        continue;
+      }
+      const auto fixed = hn::Sub(hn::BitCast(di, shifted), offset);
+      const auto lower = hn::And(fixed, lower_bits);
+      // Its lower half is that of the arithmetic shift.
+      const auto upper =
+          hn::BitCast(di32, hn::ShiftRight<window_sums<float>::split>(hn::BitCast(du, fixed)));
+      const auto lower32 = hn::BitCast(di32, lower);
+      const auto upper2 = hn::Add(hn::MulEven(upper, upper), one_row);
+      const auto mixed = hn::MulEven(upper, hn::BitCast(di32, hn::Add(lower, lower)));
+      const auto lower2 = hn::MulEven(lower32, lower32);
+      // Within blocks of two words: (y, upper2) and (mixed, lower2) of even and of odd rows.
+      const auto head_even = hn::InterleaveLower(di, fixed, upper2);
+      const auto head_odd = hn::InterleaveUpper(di, fixed, upper2);
+      const auto tail_even = hn::InterleaveLower(di, mixed, lower2);
+      const auto tail_odd = hn::InterleaveUpper(di, mixed, lower2);
+      const auto slot_of = [&](std::size_t k) HWY_ATTR {
+        return reinterpret_cast<std::int64_t*>(copies[part + k] + std::size_t{rows.slots[at + k]} *
+                                                                      sizeof(window_sums<float>));
+      };
+      if constexpr (lanes == 4) {
+        const auto add = [&](std::size_t k, auto words) HWY_ATTR {
+          std::int64_t* const own = slot_of(k);
+          hn::Store(hn::Add(hn::Load(di, own), words), di, own);
+        };
+        add(0, hn::ConcatLowerLower(di, tail_even, head_even));
+        add(1, hn::ConcatLowerLower(di, tail_odd, head_odd));
+        add(2, hn::ConcatUpperUpper(di, tail_even, head_even));
+        add(3, hn::ConcatUpperUpper(di, tail_odd, head_odd));
+      } else {
+        const auto add = [&](std::size_t k, auto head, auto tail) HWY_ATTR {
+          std::int64_t* const own = slot_of(k);
+          hn::Store(hn::Add(hn::Load(di, own), head), di, own);
+          hn::Store(hn::Add(hn::Load(di, own + 2), tail), di, own + 2);
+        };
+        add(0, head_even, tail_even);
+        add(1, head_odd, tail_odd);
+      }
+    }
+  }
+  for (; i < rows.n; ++i) {
+    if (add_target(rows, i) && rows.slots[i] != rows.ignored_slot)
+      misfits[found++] = static_cast<std::uint32_t>(i);
+  }
+  return found;
 }
 
 /// Every number here is a multiple of its unit and below 2^53 of them, so no sum is rounded:
@@ -476,6 +551,16 @@ bool sum_targets(const float* y, std::size_t n, double scale, double limit, run_
 #else  // no vectors
 
 template <class T>
+void values(const route_table<T>& table, const T* x, T* y, std::size_t n, bool) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = table.values[table.rank_of(x[i])];
+}
+
+template <class T>
+void ranks(const route_table<T>& table, const T* x, std::uint32_t* found, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) found[i] = table.rank_of(x[i]);
+}
+
+template <class T>
 bool within(const T* x, std::size_t n, T from, T before) {
   for (std::size_t i = 0; i < n; ++i) {
     if (!(from <= x[i] && x[i] < before)) return false;
@@ -483,21 +568,32 @@ bool within(const T* x, std::size_t n, T from, T before) {
   return true;
 }
 
-bool fix_targets(const float* y, std::size_t n, double scale, double limit, std::int64_t* fixed) {
-  for (std::size_t i = 0; i < n; ++i) {
-    const double scaled = static_cast<double>(y[i]) * scale;
-    if (!(std::abs(scaled) < limit)) return false;
-    fixed[i] = static_cast<std::int64_t>(scaled);
-    if (static_cast<double>(fixed[i]) != scaled) return false;
+/// The integer of a target, or false.
+inline bool fixed_of(float y, double scale, double limit, std::int64_t& fixed) {
+  const double scaled = static_cast<double>(y) * scale;
+  if (!(std::abs(scaled) < limit)) return false;
+  fixed = static_cast<std::int64_t>(scaled);
+  return static_cast<double>(fixed) == scaled;
+}
+
+std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
+  std::size_t found = 0;
+  for (std::size_t k = 0; k < rows.n; ++k) {
+    std::int64_t fixed = 0;
+    if (fixed_of(rows.targets[k], rows.scale, rows.limit, fixed)) {
+      static_cast<window_sums<float>*>(rows.copies[k % 4])[rows.slots[k]].add(fixed);
+    } else if (rows.slots[k] != rows.ignored_slot) {
+      misfits[found++] = static_cast<std::uint32_t>(k);
+    }
   }
-  return true;
+  return found;
 }
 
 bool sum_targets(const float* y, std::size_t n, double scale, double limit, run_sums& sums) {
   sums = {};
   for (std::size_t i = 0; i < n; ++i) {
     std::int64_t fixed = 0;
-    if (!fix_targets(y + i, 1, scale, limit, &fixed)) return false;
+    if (!fixed_of(y[i], scale, limit, fixed)) return false;
     const std::int64_t lower = fixed & ((1 << 20) - 1);
     const std::int64_t upper = (fixed - lower) / (1 << 20);
     sums.y += fixed;
@@ -506,16 +602,6 @@ bool sum_targets(const float* y, std::size_t n, double scale, double limit, run_
     sums.yy[2] += lower * lower;
   }
   return true;
-}
-
-template <class T>
-void values(const route_table<T>& table, const T* x, T* y, std::size_t n, bool) {
-  for (std::size_t i = 0; i < n; ++i) y[i] = table.values[table.rank_of(x[i])];
-}
-
-template <class T>
-void ranks(const route_table<T>& table, const T* x, std::uint32_t* found, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) found[i] = table.rank_of(x[i]);
 }
 
 #endif
@@ -559,7 +645,7 @@ constexpr const char* target_name = HWY_TARGET == HWY_AVX3    ? "avx512"
 const route_kernels* kernels() {
   static const route_kernels set = {target_name,    costs,        false,         values<float>,
                                     values<double>, ranks<float>, ranks<double>, within<float>,
-                                    within<double>, fix_targets,  sum_targets};
+                                    within<double>, add_targets,  sum_targets};
   return &set;
 }
 

@@ -101,6 +101,17 @@ struct run_sums {
 };
 constexpr std::size_t max_run_rows = 4096;
 
+/// Rows to add, of slots that the caller has found; see cpu_sums.hpp for windows.
+struct window_rows {
+  const float* targets;
+  const std::uint32_t* slots;
+  std::size_t n;
+  double scale;
+  double limit;
+  std::uint32_t ignored_slot;
+  void* copies[4];  // window_sums<float>; row k goes to copies[k % 4]
+};
+
 /// The loops over inputs, one set per instruction set. n >= 0 of any size; y may be x itself.
 /// stream: y goes past the caches; it lies on a cache line.
 struct route_kernels {
@@ -117,10 +128,10 @@ struct route_kernels {
   /// Whether from <= x < before for all.
   bool (*within_f32)(const float* x, std::size_t n, float from, float before);
   bool (*within_f64)(const double* x, std::size_t n, double from, double before);
-  /// fixed = y * scale, if these are integers of less than `limit` <= 2^39; false if one is not.
-  bool (*fix_targets)(const float* y, std::size_t n, double scale, double limit,
-                      std::int64_t* fixed);
-  /// Their sums; n <= max_run_rows.
+  /// Adds rows to their slots, but those whose target times scale is no integer below limit, whose
+  /// numbers it writes to misfits[n] if their slot is not ignored_slot. Answers how many.
+  std::size_t (*add_targets)(const window_rows& rows, std::uint32_t* misfits);
+  /// The sums of n <= max_run_rows targets, or false if there is a misfit.
   bool (*sum_targets)(const float* y, std::size_t n, double scale, double limit, run_sums& sums);
 };
 

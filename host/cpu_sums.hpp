@@ -18,7 +18,7 @@ __extension__ typedef __int128 int128;
 /// Targets as integers, y = fixed * 2^-shift with |fixed| < limit.
 template <class T>
 struct target_window {
-  static constexpr int fixed_bits = sizeof(T) == 4 ? 39 : 60;
+  static constexpr int fixed_bits = sizeof(T) == 4 ? 38 : 60;
   static constexpr std::int64_t limit = std::int64_t{1} << fixed_bits;
   int shift = 0;
   double scale = 0.0;  // 2^shift; 0: no window, nothing fits
@@ -41,29 +41,32 @@ struct target_window {
   }
 };
 
-/// Sums of one slot in a window, at most max_rows of them. The count shares a word with the top of
-/// the sum of squares.
+/// Sums of one slot in a window, of fewer than max_rows rows. Nothing carries from word to word, so
+/// that one vector of words is added for a row: stores, not sums, set the pace. fixed = upper 2^23
+/// + lower, 0 <= lower < 2^23.
 template <class T>
 struct window_sums;
 
 template <>
-struct window_sums<float> {
-  static constexpr std::int64_t max_rows = std::int64_t{1} << 22;
-  static constexpr int count_shift = 40;  // fixed^2 < 2^78, their sum < 2^100
+struct alignas(32) window_sums<float> {
+  static constexpr std::int64_t max_rows = std::int64_t{1} << 17;
+  static constexpr int split = 23;
+  static constexpr int count_shift = 47;  // upper^2 <= 2^30
   std::int64_t y;
-  std::uint64_t yy_low;
-  std::uint64_t yy_high;
+  std::uint64_t upper2_and_count;
+  std::int64_t mixed;    // 2 upper lower
+  std::uint64_t lower2;  // lower^2 < 2^46
 
   void add(std::int64_t fixed) {
-    add(fixed, static_cast<uint128>(static_cast<int128>(fixed) * fixed), 1);
+    const std::int64_t lower = fixed & ((std::int64_t{1} << split) - 1);
+    const std::int64_t upper = (fixed - lower) / (std::int64_t{1} << split);
+    y += fixed;
+    upper2_and_count +=
+        static_cast<std::uint64_t>(upper * upper) + (std::uint64_t{1} << count_shift);
+    mixed += 2 * upper * lower;
+    lower2 += static_cast<std::uint64_t>(lower * lower);
   }
-  void add(std::int64_t sum, uint128 squares, std::uint64_t rows) {
-    const uint128 yy = ((static_cast<uint128>(yy_high) << 64) | yy_low) + squares;
-    y += sum;
-    yy_low = static_cast<std::uint64_t>(yy);
-    yy_high = static_cast<std::uint64_t>(yy >> 64) + (rows << count_shift);
-  }
-  std::int64_t count() const { return static_cast<std::int64_t>(yy_high >> count_shift); }
+  std::int64_t count() const { return static_cast<std::int64_t>(upper2_and_count >> count_shift); }
   scaled_natural<4> sum_y(int shift) const {
     const std::uint64_t size = static_cast<std::uint64_t>(y < 0 ? -y : y);
     return {{static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(size >> 32), 0, 0},
@@ -71,11 +74,12 @@ struct window_sums<float> {
             y < 0};
   }
   scaled_natural<6> sum_yy(int shift) const {
-    const std::uint64_t top = yy_high & ((std::uint64_t{1} << count_shift) - 1);
-    return {{static_cast<std::uint32_t>(yy_low), static_cast<std::uint32_t>(yy_low >> 32),
-             static_cast<std::uint32_t>(top), static_cast<std::uint32_t>(top >> 32), 0, 0},
-            2 * (float_format<float>::unit - shift),
-            false};
+    const std::uint64_t upper2 = upper2_and_count & ((std::uint64_t{1} << count_shift) - 1);
+    const uint128 yy = (static_cast<uint128>(upper2) << (2 * split)) +
+                       static_cast<uint128>(static_cast<int128>(mixed) * (1 << split)) + lower2;
+    scaled_natural<6> sum{{}, 2 * (float_format<float>::unit - shift), false};
+    for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(yy >> (32 * k));
+    return sum;
   }
 };
 
@@ -120,58 +124,58 @@ struct window_sums<double> {
 };
 
 /// The words of every slot, several copies of each where slots are few: rows in turn use different
-/// ones, so that a slot that most rows fall into does not wait for itself.
+/// ones, so that a slot that most rows fall into does not wait for itself. One slot more than the
+/// state has takes what must not count.
 template <class T>
 class slot_sums {
  public:
   static int copies_for(std::int64_t num_slots) {
-    return num_slots <= 400 ? 4 : num_slots <= 1100 ? 2 : 1;
+    return num_slots <= 140 ? 4 : num_slots <= 520 ? 2 : 1;
   }
   static std::size_t bytes(std::int64_t num_slots) {
-    return static_cast<std::size_t>(num_slots) * static_cast<std::size_t>(copies_for(num_slots)) *
-           sizeof(window_sums<T>);
+    return static_cast<std::size_t>(num_slots + 1) *
+           static_cast<std::size_t>(copies_for(num_slots)) * sizeof(window_sums<T>);
   }
 
   /// `memory` has bytes(num_slots) zero bytes; `planes` are a state's.
   slot_sums(void* memory, std::int64_t num_slots, std::int64_t* planes)
       : sums_(static_cast<window_sums<T>*>(memory)),
         num_slots_(num_slots),
-        copy_mask_(copies_for(num_slots) - 1),
+        copies_(copies_for(num_slots)),
         planes_(planes) {}
 
   target_window<T> window;
 
+  std::uint32_t ignored_slot() const { return static_cast<std::uint32_t>(num_slots_); }
   window_sums<T>& at(std::int64_t slot) { return sums_[slot]; }
-  void add(const std::uint32_t* slots, const std::int64_t* fixed, int count) {
-    window_sums<T>* const copy[4] = {sums_, sums_ + (1 & copy_mask_) * num_slots_,
-                                     sums_ + (2 & copy_mask_) * num_slots_,
-                                     sums_ + (3 & copy_mask_) * num_slots_};
-    int k = 0;
-    for (; k + 4 <= count; k += 4) {
-      copy[0][slots[k]].add(fixed[k]);
-      copy[1][slots[k + 1]].add(fixed[k + 1]);
-      copy[2][slots[k + 2]].add(fixed[k + 2]);
-      copy[3][slots[k + 3]].add(fixed[k + 3]);
-    }
-    for (; k < count; ++k) copy[0][slots[k]].add(fixed[k]);
+  /// Where row k of any count belongs, of the copy k % 4.
+  void get_copies(window_sums<T>* (&copy)[4]) {
+    for (int k = 0; k < 4; ++k) copy[k] = sums_ + k % copies_ * (num_slots_ + 1);
   }
   /// Makes room for `rows` more in every slot.
   void reserve(std::int64_t rows) {
-    if (rows_ + rows > window_sums<T>::max_rows) flush();
+    if (rows_ + rows > window_sums<T>::max_rows / 2) {
+      // Every slot has less than half of what it can hold before these rows and the ones to come.
+      flush(window_sums<T>::max_rows / 2 - 1);
+      rows_ = 0;
+    }
     rows_ += rows;
   }
   void set_window(const target_window<T>& next) {
-    flush();
+    flush(0);
     window = next;
   }
-  /// Adds all sums to the state and clears them. A slot adds at most as many pieces as it has rows.
-  void flush() {
+  /// Adds the sums of slots with more than `most` rows to the state and clears them. A slot adds at
+  /// most as many pieces as it has rows.
+  void flush(std::int64_t most) {
     using at_plane = sum_planes<T, false>;
-    for (std::int64_t copy = 0; copy <= copy_mask_; ++copy) {
+    for (int copy = 0; copy < copies_; ++copy) {
+      window_sums<T>* const sums = sums_ + copy * (num_slots_ + 1);
+      sums[num_slots_] = {};
       for (std::int64_t slot = 0; slot < num_slots_; ++slot) {
-        window_sums<T>& own = sums_[copy * num_slots_ + slot];
+        window_sums<T>& own = sums[slot];
         const std::int64_t count = own.count();
-        if (count == 0) continue;
+        if (count <= most) continue;
         std::int64_t* const digits = planes_ + slot;
         const auto add = [&](int plane, std::int64_t piece) {
           if (piece != 0) digits[plane * num_slots_] += piece;
@@ -182,13 +186,12 @@ class slot_sums {
         own = {};
       }
     }
-    rows_ = 0;
   }
 
  private:
   window_sums<T>* sums_;
   std::int64_t num_slots_;
-  std::int64_t copy_mask_;
+  int copies_;
   std::int64_t* planes_;
   std::int64_t rows_ = 0;
 };
