@@ -410,7 +410,7 @@ class Bench:
         if self.options.resume and any(all(old[k] == key[k] for k in key) and old["rounds"] >= 1
                                        for old in self.report["results"]):
             return
-        exact = data.Exact(self.rows, m, self.rows.n if study == "peers" else self.least_rows)
+        exact = data.Exact(self.rows, m, self.full_rows if study == "peers" else self.least_rows)
         runs = []
         for spec in self.wanted(op, m, scaling=study != "peers"):
             ready = self.prepare(spec, m, exact)
@@ -432,7 +432,8 @@ class Bench:
             if num_rows is None and op == "predict" and spec.checked:
                 ready["check"] = exact.check_predict(ready["peer"].answers(n))
             runs.append(ready)
-        rounds = self.rounds if num_rows is None or num_rows <= 10**7 else min(self.rounds, 3)
+        most = self.rounds if study == "peers" else 5 if not num_rows or num_rows <= 10**7 else 3
+        rounds = min(self.rounds, most)
         for number in range(rounds):
             first = number % max(len(runs), 1)
             for ready in runs[first:] + runs[:first]:

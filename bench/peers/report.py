@@ -83,7 +83,7 @@ class Report:
         return self.ratio(slow, fast) if slow and fast else None
 
     def goals(self):
-        """[{goal, op, peer, label, threads, wanted, ratios {m: ratio}, met}]; met is None where nothing was measured."""
+        """[{goal, op, peer, label, threads, wanted, ratios {m: ratio}, met}]; met is None where an m was not measured."""
         result = []
         for goal, op, peer, threads, wanted in GOALS:
             ratios = {m: self.ratio_at(op, peer, threads, m) for m in GOAL_SEGMENTS}
@@ -91,7 +91,7 @@ class Report:
             labels = [entry["label"] for entry in self.results if (entry["op"], entry["peer"]) == (op, peer)]
             label = labels[0] if labels else peer
             result.append({"goal": goal, "op": op, "peer": peer, "label": label, "threads": threads, "wanted": wanted,
-                           "ratios": ratios, "met": min(ratios.values()) >= wanted if ratios else None})
+                           "ratios": ratios, "met": None if len(ratios) < len(GOAL_SEGMENTS) else min(ratios.values()) >= wanted})
         return result
 
     # ------------------------------------------------------------------ text
