@@ -424,7 +424,7 @@ class Bench:
                 calls = 1 if self.options.quick else max(1, math.ceil(2e-3 / (ready["ns"] * 1e-9 * n)))
             else:
                 n, calls = self.chunk, num_rows // self.chunk
-            if ready["ns"] * 1e-9 * n * calls > 5:
+            if num_rows and ready["ns"] * 1e-9 * n * calls > 5:
                 ready["peer"].close()
                 continue  # a point beyond five seconds is left out of the scaling plots
             ready.update(n=n, calls=calls, samples=[])
