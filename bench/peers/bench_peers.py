@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402
 import python_peers  # noqa: E402
 import rows as data  # noqa: E402
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+DISAGREEMENT = 3  # exit status; 1 is any other failure, 2 a wrong argument
 NEAR_THE_LIMIT = ("copy", "read", "zcmoe", "zcmoe_whole", "s_plus_tree", "batched", "batched_gather")
 TREES_UP_TO = 65536  # leaves; beyond, a full tree is no longer what these libraries are used for
 
@@ -535,7 +535,7 @@ def main():
     for entry in disagreeing:
         print(f"{entry['op']} m={entry['m']}: {entry['peer']} answers {entry['wrong']} of {entry['compared']} rows "
               f"otherwise", file=sys.stderr)
-    return 1 if disagreeing else 0
+    return DISAGREEMENT if disagreeing else 0
 
 
 if __name__ == "__main__":
