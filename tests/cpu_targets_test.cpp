@@ -1,0 +1,281 @@
+// The instruction sets of the CPU engine: each that this machine has is forced by ZCMOE_CPU_TARGET,
+// is the one that runs, and gives the bits of the naive scan and of every other.
+#include "naive.hpp"
+#include "support.hpp"
+
+#include <algorithm>
+#include <cfenv>
+#include <cstdlib>
+#include <map>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace zcmoe::test {
+namespace {
+
+/// ZCMOE_CPU_TARGET as long as it lives.
+class forced_target {
+ public:
+  explicit forced_target(const std::string& name) {
+    const char* const before = std::getenv(variable);
+    had_ = before != nullptr;
+    if (had_) before_ = before;
+    setenv(variable, name.c_str(), 1);
+  }
+  ~forced_target() { had_ ? setenv(variable, before_.c_str(), 1) : unsetenv(variable); }
+  forced_target(const forced_target&) = delete;
+  forced_target& operator=(const forced_target&) = delete;
+
+ private:
+  static constexpr const char* variable = "ZCMOE_CPU_TARGET";
+  bool had_ = false;
+  std::string before_;
+};
+
+context cpu_context() {
+  zcmoe_context_options options = context_options();
+  options.engine = ZCMOE_ENGINE_CPU;
+  options.num_threads = 1;
+  return context(options);
+}
+
+/// What this machine must offer, by its own word.
+std::vector<std::string> expected_targets() {
+#if defined(__x86_64__)
+  std::vector<std::string> names;
+  const bool avx512 = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  if (avx512 && __builtin_cpu_supports("avx512vbmi")) names.push_back("avx512vbmi");
+  if (avx512) names.push_back("avx512");
+  if (__builtin_cpu_supports("avx2")) names.push_back("avx2");
+  if (__builtin_cpu_supports("sse4.2")) names.push_back("sse4");
+  if (__builtin_cpu_supports("ssse3")) names.push_back("ssse3");
+  names.push_back("portable");
+  return names;
+#elif defined(__aarch64__)
+  return {"neon"};
+#else
+  return {"portable"};
+#endif
+}
+
+TEST(cpu_targets_test, each_runs_when_it_is_forced) {
+  for (const std::string& name : expected_targets()) {
+    const forced_target forced(name);
+    EXPECT_EQ(std::string(cpu_context().info().name), "cpu, 1 thread, " + name);
+  }
+}
+
+TEST(cpu_targets_test, the_best_runs_unless_another_is_forced) {
+  const forced_target none("");
+  EXPECT_EQ(std::string(cpu_context().info().name), "cpu, 1 thread, " + expected_targets().front());
+}
+
+TEST(cpu_targets_test, an_unknown_one_is_an_error_that_names_the_known) {
+  const forced_target forced("avx9000");
+  std::string text;
+  EXPECT_EQ(status_of([] { cpu_context(); }, &text), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_THAT(text, testing::HasSubstr("ZCMOE_CPU_TARGET=avx9000"));
+  for (const std::string& name : expected_targets()) EXPECT_THAT(text, testing::HasSubstr(name));
+}
+
+/// Edges for every path: planes of 64, 128 and 256 ranks, cells near and far, each root, crowds.
+std::vector<std::vector<double>> edges_of_every_kind() {
+  std::vector<std::vector<double>> all;
+  for (const std::int64_t m : {1, 2, 3, 40, 64, 65, 128, 200, 256, 257, 1000, 5000, 70000})
+    all.push_back(uniform_edges(-1, 3, m));
+  for (const int m : {50, 300, 20000}) {  // widths that grow: grid
+    std::vector<double> edges;
+    for (int i = 0; i <= m; ++i) edges.push_back(std::expm1(3.0 * i / m) - 1);
+    all.push_back(edges);
+  }
+  for (const int m : {60, 700, 9000}) {  // over 40 binades: pieces, and crowds
+    std::vector<double> edges;
+    for (int i = 0; i <= m; ++i) edges.push_back(std::exp2(40.0 * i / m - 38));
+    all.push_back(edges);
+  }
+  std::vector<double> crowd = {-1e30};  // one giant, and edges one double apart
+  for (int i = 0; i < 500; ++i) crowd.push_back(i == 0 ? 1.0 : std::nextafter(crowd.back(), 2.0));
+  crowd.push_back(3.0);
+  all.push_back(crowd);
+  constexpr double most = std::numeric_limits<double>::max();
+  all.push_back({-most, -1.0, 0.0, 2.5, most});
+  return all;
+}
+
+template <class T>
+std::vector<T> inputs_around(const std::vector<double>& edges, std::size_t n) {
+  std::mt19937_64 random(n);
+  std::vector<T> x(n);
+  for (T& value : x) {
+    const double edge = edges[random() % edges.size()];
+    const double other = edges[random() % edges.size()];
+    switch (random() % 8) {
+      case 0: value = static_cast<T>(edge); break;
+      case 1: value = std::nextafter(static_cast<T>(edge), static_cast<T>(infinity)); break;
+      case 2: value = std::nextafter(static_cast<T>(edge), static_cast<T>(-infinity)); break;
+      default: {
+        const double u = static_cast<double>(random() >> 11) * 0x1p-53;
+        value = static_cast<T>(edge * u + other * (1 - u));
+      }
+    }
+  }
+  x[n / 2] = static_cast<T>(not_a_number);
+  x[n / 3] = static_cast<T>(infinity);
+  x[n / 5] = static_cast<T>(-infinity);
+  x[n / 7] = T{-0.0};
+  return x;
+}
+
+template <class T>
+void expect_same_predictions() {
+  for (const std::vector<double>& edges : edges_of_every_kind()) {
+    const std::size_t n = 1000 + edges.size() % 64;
+    const std::vector<T> x = inputs_around<T>(edges, n);
+    std::vector<double> constants(edges.size() - 1);
+    for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = static_cast<double>(i) + 0.5;
+    std::vector<T> expected(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto rank =
+          std::upper_bound(edges.begin() + 1, edges.end() - 1, static_cast<double>(x[i])) -
+          (edges.begin() + 1);
+      expected[i] = static_cast<T>(constants[static_cast<std::size_t>(rank)]);
+      if (x[i] != x[i]) expected[i] = static_cast<T>(-7);
+    }
+    zcmoe_model_options options = model_options();
+    options.nan_policy = ZCMOE_NAN_VALUE;
+    options.nan_value = -7;
+    for (const std::string& name : expected_targets()) {
+      SCOPED_TRACE(name + ", m = " + std::to_string(constants.size()));
+      const forced_target forced(name);
+      const context cpu = cpu_context();
+      const model model(cpu, edges, constants, options);
+      // Every length up to some vectors, every alignment, in place too.
+      for (std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{15}, std::size_t{16},
+                                std::size_t{63}, std::size_t{64}, std::size_t{200}, n - 3}) {
+        for (std::size_t from = 0; from < 4; ++from) {
+          const std::size_t rows = std::min(count, n - from);
+          std::vector<T> y(rows + 2, T{-1});
+          zcmoe_predict_outputs outputs = predict_outputs();
+          outputs.values = output(y.data() + 1);
+          model.predict_sync(array(x.data() + from), static_cast<std::int64_t>(rows), outputs);
+          ASSERT_EQ(y.front(), T{-1});
+          ASSERT_EQ(y.back(), T{-1});
+          ASSERT_TRUE(std::equal(y.begin() + 1, y.end() - 1, expected.begin() + from));
+        }
+      }
+      std::vector<T> in_place = x;
+      zcmoe_predict_outputs outputs = predict_outputs();
+      outputs.values = output(in_place.data());
+      model.predict_sync(array(in_place.data()), static_cast<std::int64_t>(n), outputs);
+      ASSERT_EQ(in_place, expected);
+    }
+  }
+}
+
+TEST(cpu_targets_test, all_predict_alike_float32) { expect_same_predictions<float>(); }
+TEST(cpu_targets_test, all_predict_alike_float64) { expect_same_predictions<double>(); }
+
+TEST(cpu_targets_test, answers_past_the_caches_are_the_same) {
+  const std::size_t n = (std::size_t{5} << 20) + 13;  // more than half of a large last cache
+  const auto edges = uniform_edges(0, 1, 1000);
+  std::vector<double> constants(1000);
+  for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = static_cast<double>(i);
+  std::vector<float> x(n);
+  std::mt19937 random(5);
+  for (float& value : x) value = static_cast<float>(random() >> 8) * 0x1p-24f;
+  for (const std::string& name : expected_targets()) {
+    SCOPED_TRACE(name);
+    const forced_target forced(name);
+    const context cpu = cpu_context();
+    const model model(cpu, edges, constants, model_options());
+    std::vector<float> y(n + 3, -1.0f);
+    zcmoe_predict_outputs outputs = predict_outputs();
+    outputs.values = output(y.data() + 1);
+    model.predict_sync(array(x.data()), static_cast<std::int64_t>(n), outputs);
+    ASSERT_EQ(y.front(), -1.0f);
+    ASSERT_EQ(y[n + 1], -1.0f);
+    for (std::size_t i = 0; i < n; i += 97) {
+      const auto rank =
+          std::upper_bound(edges.begin() + 1, edges.end() - 1, static_cast<double>(x[i])) -
+          (edges.begin() + 1);
+      ASSERT_EQ(y[i + 1], static_cast<float>(rank)) << i;
+    }
+  }
+}
+
+TEST(cpu_targets_test, all_fit_alike) {
+  std::mt19937_64 random(11);
+  for (const std::int64_t m : {1, 7, 100, 300, 2000}) {
+    const auto edges = uniform_edges(0, 1, m);
+    const std::size_t n = 20000;
+    std::vector<float> x(n);
+    std::vector<float> y(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      x[i] = static_cast<float>(random() >> 40) * 0x1p-24f * (m == 7 ? 1.2f : 1.0f);
+      y[i] = std::sin(9 * x[i]) + static_cast<float>(random() >> 40) * 0x1p-30f;
+      if (i % 997 == 0) y[i] *= 0x1p-30f;                   // below the window
+      if (i % 1009 == 0) y[i] *= 0x1p40f;                   // above it
+      if (i % 1511 == 0) y[i] = std::nanf("");              // left out
+      if (i % 1777 == 0 && m != 300) x[i] = std::nanf("");  // left out
+      if (i > n / 2) y[i] *= 0x1p20f;                       // another window
+    }
+    if (m == 300) std::sort(x.begin(), x.end());
+    std::map<std::string, std::vector<unsigned char>> states;
+    for (const std::string& name : expected_targets()) {
+      const forced_target forced(name);
+      const context cpu = cpu_context();
+      for (const std::size_t chunk : {n, std::size_t{37}}) {  // 37: too few rows for a window
+        zcmoe_fit_options how = fit_options();
+        how.target_dtype = ZCMOE_F32;
+        zcmoe_model_options policies = model_options();
+        policies.range_policy = m == 7 ? ZCMOE_RANGE_SEGMENTS : ZCMOE_RANGE_CLAMP;
+        fit fit(cpu, edges, policies, how);
+        for (std::size_t i = 0; i < n; i += chunk) {
+          const std::size_t rows = std::min(chunk, n - i);
+          fit.add_sync(array(x.data() + i), array(y.data() + i), no_array(),
+                       static_cast<std::int64_t>(rows));
+        }
+        states[name + (chunk == n ? "" : " in chunks")] = fit.serialize();
+      }
+    }
+    for (const auto& [name, state] : states)
+      EXPECT_TRUE(state == states.begin()->second) << name << ", m = " << m;
+  }
+}
+
+TEST(cpu_targets_test, the_callers_arithmetic_does_not_matter) {
+  const auto edges = uniform_edges(0, 1, 300);
+  std::vector<double> constants(300);
+  for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = static_cast<double>(i);
+  std::vector<float> x(4096);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i) / 4096.0f;
+  x[0] = std::numeric_limits<float>::denorm_min();
+  const context cpu = cpu_context();
+  const model model(cpu, {0.0, 1e-45, 0.5, 1.0}, {1, 2, 3}, model_options());
+  const zcmoe::model fine(cpu, edges, constants, model_options());
+  const auto expected = model.predict_sync(x);
+  const auto expected_fine = fine.predict_sync(x);
+  for (const int rounding : {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO}) {
+    ASSERT_EQ(std::fesetround(rounding), 0);
+#if defined(__x86_64__)
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040u);  // subnormals to zero, in and out
+#endif
+    const auto got = model.predict_sync(x);
+    const auto got_fine = fine.predict_sync(x);
+#if defined(__x86_64__)
+    EXPECT_EQ(_mm_getcsr() & 0x8040u, 0x8040u);  // left as it was
+    _mm_setcsr(before);
+#endif
+    EXPECT_EQ(std::fegetround(), rounding);
+    std::fesetround(FE_TONEAREST);
+    EXPECT_TRUE(same_bits(got, expected));
+    EXPECT_TRUE(same_bits(got_fine, expected_fine));
+  }
+}
+
+}  // namespace
+}  // namespace zcmoe::test
