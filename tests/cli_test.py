@@ -106,7 +106,7 @@ class general_test(cli_case):
     def test_version_and_help(self):
         self.assertRegex(self.run_cli("--version").stdout.decode(), r"\Azcmoe \d+\.\d+\.\d+; .*\n\Z")
         self.assertIn("zcmoe fit data.csv", self.run_cli("--help").stdout.decode())
-        for command in ("fit", "predict", "segment", "inspect"):
+        for command in ("fit", "predict", "segment", "compile", "inspect"):
             text = self.run_cli(command, "--help").stdout.decode()
             self.assertIn(f"Usage: zcmoe {command}", text)
             self.assertIn("Examples:", text)
@@ -147,6 +147,26 @@ class general_test(cli_case):
             (["segment"], "no input"),
             (["segment", "--segmentation", "uniform"], "no input"),
             (["segment", data, "--x", "x", "--density", "y"], "go together"),
+            (["compile"], "expression"),
+            (["compile", "x", "--tolerance", "1"], "--range"),
+            (["compile", "x", "--range", "0:1"], "--tolerance"),
+            (["compile", "x", "--range", "1:0", "--tolerance", "1"], "--range 1:0"),
+            (["compile", "x", "--range", "-1e308:1e308", "--tolerance", "1"], "--range -1e308:1e308"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "0"], "--tolerance 0"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "-1e-3"], "--tolerance -0.001"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "nan"], "--tolerance"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--error", "mean"], "rms|max"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--max-segments", "0"], "--max-segments 0"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--scan-parts", "3"], "--scan-parts"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--error", "max", "--density", "x"], "--density"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "-o", "-", "--json"], "--json"),
+            (["compile", "", "--range", "0:1", "--tolerance", "1"], "empty"),
+            (["compile", "sin(", "--range", "0:1", "--tolerance", "1"], "at character 5"),
+            (["compile", "x+*2", "--range", "0:1", "--tolerance", "1"], "at character 3"),
+            (["compile", "2*y", "--range", "0:1", "--tolerance", "1"], "'2*y': Unexpected token \"y\", at character 3"),
+            (["compile", "x = 3", "--range", "0:1", "--tolerance", "1"], "at character 3"),
+            (["compile", "x, 3", "--range", "0:1", "--tolerance", "1"], "2 values"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--density", "1+"], "--density '1+'"),
             (["inspect"], "model"),
             (["inspect", model, "--json", "--csv"], "--csv"),
         ]:
@@ -656,6 +676,89 @@ class segment_test(cli_case):
         seen = json.loads(self.run_cli("segment", "--segmentation", "uniform", "--range", "0:1", "--segments", 2,
                                        "--json").stdout)
         self.assertEqual((seen["segments"], seen["edges"]), (2, [0, 0.5, 1]))
+
+
+class compile_test(cli_case):
+    def compiled(self, expression, *arguments):
+        done = self.run_cli("compile", expression, *arguments, "--json")
+        self.assertEqual(done.stderr, b"")
+        return json.loads(done.stdout)
+
+    def test_a_table_within_an_error(self):
+        model = self.path("sine.safetensors")
+        points = [(i + 0.5) / 20000 for i in range(20000)]
+        inputs = self.write("x.npy", npy(points))
+        for error, segments, least in (("rms", 45, 1), ("max", 90, 90)):
+            summary = self.compiled("exp(-3*x)*sin(9*x)", "--range", "0:1", "--tolerance", "0.01", "--error", error,
+                                    "-o", model)
+            self.assertLessEqual(summary["segments"], segments)
+            self.assertGreaterEqual(summary["least_segments"], least)
+            self.assertLess(summary["segments"], summary["uniform"]["segments"])
+            self.assertEqual(summary["bytes"], 8 * (2 * summary["segments"] + 1))
+            self.assertLessEqual(summary["error"], 0.01)
+            self.run_cli("predict", model, inputs, "-o", self.path("y.npy"))
+            off = [y - math.exp(-3 * x) * math.sin(9 * x) for x, y in zip(points, read_npy(self.read("y.npy")))]
+            measured = max(map(abs, off)) if error == "max" else math.sqrt(sum(d * d for d in off) / len(off))
+            self.assertAlmostEqual(measured / summary["error"], 1, delta=1e-3)
+            known = json.loads(self.run_cli("inspect", model, "--json").stdout)
+            self.assertEqual((known["segments"], known["rows"], known["range"]), (summary["segments"], 0, [0, 1]))
+            self.assertEqual((known["feature_name"], known["target_name"]), ("x", "exp(-3*x)*sin(9*x)"))
+
+    def test_summary_in_words(self):
+        done = self.run_cli("compile", "x<0.3 ? 1 : 2", "--range", "0:1", "--tolerance", "1e-3", "--error", "max")
+        self.assertEqual(done.stdout, b"")
+        said = done.stderr.decode()
+        self.assertIn("x<0.3 ? 1 : 2, x from 0 to 1", said)
+        self.assertIn("max 0, verified; at most 0.001", said)
+        self.assertIn("2, 40 bytes of edges and constants; no table of fewer", said)
+        self.assertIn("10 segments, 168 bytes (80 without edges), for the same error: 5 times as many", said)
+        self.assertEqual(self.run_cli("compile", "x", "--range", "0:1", "--tolerance", "1", "-q").stderr, b"")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_density_moves_the_segments(self):
+        even = self.compiled("tanh(x)", "--range", "-6:6", "--tolerance", "1e-3")
+        bell = self.compiled("tanh(x)", "--range", "-6:6", "--tolerance", "1e-3", "--density", "exp(-x^2/2)")
+        self.assertLess(even["segments"], 650)
+        self.assertLess(bell["segments"], 650)
+        self.assertNotEqual(even["segments"], bell["segments"])
+        self.assertEqual(bell["density"], "exp(-x^2/2)")
+
+    def test_every_function_means_what_the_help_says(self):
+        values = {"pi": math.pi, "e": math.e, "x + 2*3 - 4/8": 6, "2^3^2": 512, "-2^2": -4, "sin(x)": math.sin(0.5),
+                  "atan2(x, 2)": math.atan2(0.5, 2), "log(x)": math.log(0.5), "ln(x)": math.log(0.5),
+                  "log2(x)": -1, "log10(x)": math.log10(0.5), "sqrt(x)": math.sqrt(0.5), "cbrt(x)": 0.5 ** (1 / 3),
+                  "pow(x, 3)": 0.125, "abs(-x)": 0.5, "sign(-x)": -1, "floor(-x)": -1, "ceil(x)": 1, "rint(1.9)": 2,
+                  "mod(7, 3)": 1, "min(x, 1, 2)": 0.5, "max(x, 1, 2)": 2, "sum(x, 1, 2)": 3.5, "avg(x, 1)": 0.75,
+                  "erf(x)": math.erf(0.5), "erfc(x)": math.erfc(0.5), "gamma(x)": math.gamma(0.5),
+                  "x > 0.4 && x < 0.6": 1, "x == 1 || x != 0.2": 1, "x <= 0.6 ? 3 : 4": 3, "tanh(x)": math.tanh(0.5),
+                  "asinh(x)": math.asinh(0.5), "acosh(x+1)": math.acosh(1.5), "atanh(x)": math.atanh(0.5)}
+        for expression, value in values.items():
+            with self.subTest(expression=expression):
+                model = self.path("m.safetensors")
+                end = math.nextafter(0.5, 1)
+                self.run_cli("compile", "--range", f"0.5:{end!r}", "--tolerance", "1e-9", "-q", "-o", model, "--",
+                             expression)
+                self.assertAlmostEqual(self.answers(model, self.write("x.csv", "x\n0.5\n"), "--x", "x")[0], value, 12)
+
+    def test_what_cannot_be_compiled(self):
+        old = self.write("old.safetensors", "old")
+        for expression, arguments, says in [
+            ("log(x)", ["--range", "-1:1"], "function answered"),
+            ("sqrt(0.5-x)", ["--range", "0:1"], "at x=0.5"),
+            ("1/(x-0.5)", ["--range", "0:1"], "ZCMOE_ERR_NUMERIC"),
+            ("1/(x-0.5)", ["--range", "0:1", "--error", "max"], "function answered inf at x=0.5"),
+            ("x", ["--range", "0:1", "--max-segments", "5"], "tolerance=0.01 needs more than max_segments=5 segments"),
+            ("x", ["--range", "0:1e9"], "more than max_segments=1048576"),
+            ("x", ["--range", "0:1", "--density", "0"], "density answered 0 everywhere"),
+            ("x", ["--range", "0:1", "--density", "x-0.5"], "density answered -0."),
+        ]:
+            with self.subTest(expression=expression, arguments=arguments):
+                self.fails("compile", expression, "--tolerance", "0.01", *arguments, "-o", old, says=says)
+                self.assertEqual(self.read("old.safetensors"), b"old")
+        self.fails("compile", "x", "--range", "0:1", "--tolerance", "0.1", "-o", self.path("no/m"), says="No such file")
+        stream = self.run_cli("compile", "x", "--range", "0:1", "--tolerance", "0.1", "-o", "-").stdout
+        self.run_cli("compile", "x", "--range", "0:1", "--tolerance", "0.1", "-o", self.path("m"))
+        self.assertEqual(stream, self.read("m"))
 
 
 class inspect_test(cli_case):

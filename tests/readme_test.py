@@ -34,17 +34,21 @@ def main():
     if len(arguments) < 2:
         return
 
-    # The shell quick start, from a copy of the working folder's layout.
-    with tempfile.TemporaryDirectory() as folder:
-        os.symlink(os.path.join(source, "examples"), os.path.join(folder, "examples"))
-        script = open(os.path.join(source, "tests/examples/quickstart.sh"), encoding="utf-8").read()
-        path = os.path.dirname(os.path.abspath(arguments[1])) + os.pathsep + os.environ["PATH"]
-        run = subprocess.run(["sh", "-ec", script], cwd=folder, env={**os.environ, "PATH": path}, text=True,
-                             capture_output=True, check=False)
-        assert run.returncode == 0, run.stderr
-        lines = run.stdout.strip().splitlines()
-        answers = [float(line.split(",")[-1]) for line in lines[-2:]]
-        assert 60 < answers[0] < 90 and 240 < answers[1] < 300, answers  # minutes for 500 and 2000 miles
+    # The shell scripts, from a copy of the working folder's layout.
+    def answers_of(script):
+        with tempfile.TemporaryDirectory() as folder:
+            os.symlink(os.path.join(source, "examples"), os.path.join(folder, "examples"))
+            body = open(os.path.join(source, "tests/examples", script), encoding="utf-8").read()
+            path = os.path.dirname(os.path.abspath(arguments[1])) + os.pathsep + os.environ["PATH"]
+            run = subprocess.run(["sh", "-ec", body], cwd=folder, env={**os.environ, "PATH": path}, text=True,
+                                 capture_output=True, check=False)
+            assert run.returncode == 0, run.stderr
+            return [float(line.split(",")[-1]) for line in run.stdout.strip().splitlines()[-2:]]
+
+    answers = answers_of("quickstart.sh")
+    assert 60 < answers[0] < 90 and 240 < answers[1] < 300, answers  # minutes for 500 and 2000 miles
+    answers = answers_of("compile.sh")
+    assert abs(answers[0] - 0.36753) < 4e-4 and abs(answers[1] + 0.21812) < 4e-4, answers  # a rms of 1e-4, not a maximum
 
 
 main()

@@ -137,11 +137,7 @@ void add_engine_options(CLI::App& command, engine_choice& engine) {
       ->capture_default_str();
 }
 
-void segmentation_choice::check() {
-  if (segments < 1 || segments > ZCMOE_MAX_SEGMENTS) {
-    fail_usage("--segments ", segments, ": not between 1 and ", ZCMOE_MAX_SEGMENTS);
-  }
-  if (range_text.empty()) return;
+std::pair<double, double> range_of(const std::string& range_text) {
   const std::size_t colon = range_text.find(':');
   double lo = 0;
   double hi = 0;
@@ -153,7 +149,14 @@ void segmentation_choice::check() {
   if (!std::isfinite(lo) || !std::isfinite(hi) || !(lo < hi)) {
     fail_usage("--range ", range_text, ": LO must be less than HI, both finite");
   }
-  range = {lo, hi};
+  return {lo, hi};
+}
+
+void segmentation_choice::check() {
+  if (segments < 1 || segments > ZCMOE_MAX_SEGMENTS) {
+    fail_usage("--segments ", segments, ": not between 1 and ", ZCMOE_MAX_SEGMENTS);
+  }
+  if (!range_text.empty()) range = range_of(range_text);
 }
 
 zcmoe_plug_in_options segmentation_choice::plug_in() const {

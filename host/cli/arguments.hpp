@@ -46,6 +46,9 @@ struct engine_choice {
 };
 void add_engine_options(CLI::App& command, engine_choice& engine);
 
+/// --range LO:HI; a usage error if that is not what it is.
+std::pair<double, double> range_of(const std::string& range_text);
+
 enum segmentation_kind : std::int32_t {
   segmentation_uniform,
   segmentation_quantile,

@@ -5,26 +5,20 @@
 #include "edge_table.hpp"
 #include "failure.hpp"
 #include "holdout.hpp"
-#include "input_file.hpp"
 #include "json_text.hpp"
+#include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
 #include "row_triage.hpp"
-#include "signals.hpp"
 
 #include <zcmoe/zcmoe.hpp>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -142,7 +136,7 @@ class fit_run {
       place_cuts();
       learn();
       if (split_.active()) judge();
-      save();
+      save_model(*model_, arguments_.output);
     }
     if (arguments_.talk.json) {
       write_to_stdout(json_text(as_json()));
@@ -344,43 +338,6 @@ class fit_run {
                            summary_.line.mean_y());
       }
       bar.update(rows_->done(), block.first_row + block.rows);
-    }
-  }
-
-  void save() {
-    if (is_file_path(arguments_.output)) {
-      const signals_held held;
-      model_->save(arguments_.output);
-      return;
-    }
-    input_file copy = unlinked_copy();
-    output_file out(arguments_.output);
-    std::vector<char> buffer(std::size_t{1} << 18);
-    while (const std::size_t got = copy.read(buffer.data(), buffer.size()))
-      out.write(buffer.data(), got);
-    out.commit();
-  }
-
-  /// The model in a file without a name. Held signals end here, before a pipe that may take its
-  /// time is written.
-  input_file unlinked_copy() const {
-    // The library replaces files by renaming; a stream or a device gets a copy instead.
-    std::error_code error;
-    const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
-    std::string path =
-        ((error ? std::filesystem::path("/tmp") : folder) / "zcmoe-model-XXXXXX").string();
-    const signals_held held;
-    const int descriptor = ::mkostemp(path.data(), O_CLOEXEC);
-    if (descriptor < 0) fail_errno(path);
-    ::close(descriptor);
-    try {
-      model_->save(path);
-      input_file copy(path);
-      ::unlink(path.c_str());
-      return copy;
-    } catch (...) {
-      ::unlink(path.c_str());
-      throw;
     }
   }
 

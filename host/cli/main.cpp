@@ -63,6 +63,8 @@ int run(int argc, char** argv) {
       "  zcmoe predict model.safetensors new.csv --x distance > answers.csv\n"
       "  zcmoe inspect model.safetensors\n"
       "  zcmoe segment --segmentation uniform --range 0:1 --segments 8\n"
+      "  zcmoe compile 'exp(-3*x)*sin(9*x)' --range 0:1 --tolerance 1e-4 --output "
+      "model.safetensors\n"
       "Each subcommand has its own --help.\n"
       "Exit status: 0 success, 1 failure, 2 wrong usage.");
 
@@ -76,6 +78,8 @@ int run(int argc, char** argv) {
   add("fit", "learn a model from a table", zcmoe::cli::add_fit_command);
   add("predict", "answer the inputs of a table with a model", zcmoe::cli::add_predict_command);
   add("segment", "print where the input range would be cut", zcmoe::cli::add_segment_command);
+  add("compile", "make the smallest table of a function within an error",
+      zcmoe::cli::add_compile_command);
   add("inspect", "show what is in a model file", zcmoe::cli::add_inspect_command);
 
   try {
@@ -97,8 +101,9 @@ int run(int argc, char** argv) {
     body();
     return exit_success;
   }
-  return report(exit_usage,
-                "a subcommand is missing: fit, predict, segment or inspect (see zcmoe --help)");
+  return report(
+      exit_usage,
+      "a subcommand is missing: fit, predict, segment, compile or inspect (see zcmoe --help)");
 }
 
 }  // namespace

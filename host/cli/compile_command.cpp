@@ -1,0 +1,200 @@
+// zcmoe compile: the smallest table of a function given as an expression, and what an even one
+// would take.
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "expression.hpp"
+#include "failure.hpp"
+#include "json_text.hpp"
+#include "model_output.hpp"
+#include "number.hpp"
+#include "output_file.hpp"
+#include "progress.hpp"
+
+#include <zcmoe/compile.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace zcmoe::cli {
+namespace {
+
+const choices error_words = {{"rms", ZCMOE_COMPILE_RMS}, {"max", ZCMOE_COMPILE_MAX}};
+
+struct compile_arguments {
+  std::string function;
+  std::string density;
+  std::string range_text;
+  double tolerance = 0;
+  std::int32_t error = ZCMOE_COMPILE_RMS;
+  zcmoe_compile_options options = ZCMOE_COMPILE_OPTIONS_INIT;
+  std::string output;
+  talk_choice talk;
+};
+
+/// Of the edges and constants alone.
+std::int64_t table_bytes(std::int64_t segments) { return 8 * (2 * segments + 1); }
+
+struct report {
+  const compile_arguments& arguments;
+  std::pair<double, double> range;
+  zcmoe_compile_result result;
+  double seconds;
+
+  void print() const {
+    const auto line = [](const char* name, const std::string& value) {
+      std::fprintf(stderr, "%-16s %s\n", name, value.c_str());
+    };
+    line("function", text(arguments.function, ", x from ", readable(range.first), " to ",
+                          readable(range.second)));
+    if (!arguments.density.empty()) line("input density", arguments.density);
+    line("error", text(word_of(error_words, arguments.error), " ", readable(result.error),
+                       ", verified; at most ", readable(arguments.tolerance), " asked for"));
+    const bool proved = result.least_segments == result.num_segments;
+    line(
+        "segments",
+        text(grouped(result.num_segments), ", ", grouped(table_bytes(result.num_segments)),
+             " bytes of edges and constants", proved ? "; no table of fewer meets the error" : ""));
+    if (result.uniform_segments == 0) {
+      line("equal widths",
+           text("more than ", grouped(arguments.options.max_segments), " segments for this error"));
+    } else {
+      const double ratio =
+          static_cast<double>(result.uniform_segments) / static_cast<double>(result.num_segments);
+      line("equal widths",
+           text(grouped(result.uniform_segments), " segments, ",
+                grouped(table_bytes(result.uniform_segments)), " bytes (",
+                grouped(8 * result.uniform_segments),
+                " without edges), for the same error: ", readable(ratio), " times as many"));
+    }
+    line("evaluations", grouped(result.num_evaluations));
+    std::fprintf(stderr, "%-16s %10.4f s\n", "total", seconds);
+    if (!arguments.output.empty())
+      line("model", arguments.output == "-" ? "standard output" : arguments.output);
+  }
+
+  std::string as_json() const {
+    nlohmann::ordered_json json;
+    json["version"] = zcmoe_version();
+    json["function"] = arguments.function;
+    json["density"] = arguments.density.empty() ? nlohmann::ordered_json(nullptr)
+                                                : nlohmann::ordered_json(arguments.density);
+    json["range"] = {range.first, range.second};
+    json["error_kind"] = word_of(error_words, arguments.error);
+    json["tolerance"] = arguments.tolerance;
+    json["error"] = result.error;
+    json["segments"] = result.num_segments;
+    json["least_segments"] = result.least_segments;
+    json["bytes"] = table_bytes(result.num_segments);
+    // segments 0: not even max_segments of equal width, whose error is given.
+    json["uniform"] = {{"segments", result.uniform_segments},
+                       {"error", result.uniform_error},
+                       {"bytes", table_bytes(result.uniform_segments)},
+                       {"bytes_without_edges", 8 * result.uniform_segments}};
+    json["evaluations"] = result.num_evaluations;
+    json["seconds"] = seconds;
+    json["model"] = arguments.output.empty() ? nlohmann::ordered_json(nullptr)
+                                             : nlohmann::ordered_json(arguments.output);
+    return json_text(json);
+  }
+};
+
+void compile_function(const compile_arguments& arguments) {
+  const auto range = range_of(arguments.range_text);
+  if (!std::isfinite(range.second - range.first))
+    fail_usage("--range ", arguments.range_text, ": HI - LO is too large for a double");
+  if (!(arguments.tolerance > 0) || !std::isfinite(arguments.tolerance))
+    fail_usage("--tolerance ", arguments.tolerance, ": not a finite number above 0");
+  if (arguments.options.max_segments < 1 || arguments.options.max_segments > ZCMOE_MAX_SEGMENTS) {
+    fail_usage("--max-segments ", arguments.options.max_segments, ": not between 1 and ",
+               ZCMOE_MAX_SEGMENTS);
+  }
+  if (arguments.error == ZCMOE_COMPILE_MAX && !arguments.density.empty())
+    fail_usage("--density: the maximum error does not depend on it");
+  const expression function("expression", arguments.function);
+  std::optional<expression> density;
+  if (!arguments.density.empty()) density.emplace("--density", arguments.density);
+  if (!arguments.output.empty()) check_output(arguments.output);
+
+  const context cpu(ZCMOE_ENGINE_CPU);
+  zcmoe_compile_options options = arguments.options;
+  options.error = arguments.error;
+  zcmoe_model_options answers = model_options();
+  constexpr std::size_t longest_name = 1024;
+  answers.feature_name = "x";
+  if (arguments.function.size() <= longest_name) answers.target_name = arguments.function.c_str();
+  stopwatch total;
+  std::optional<compiled> made;
+  {
+    const stopwatch::scope timed(total);
+    if (density.has_value()) {
+      made.emplace(compile_for_density(cpu, function, *density, range.first, range.second,
+                                       arguments.tolerance, options, answers));
+    } else {
+      made.emplace(
+          compile(cpu, function, range.first, range.second, arguments.tolerance, options, answers));
+    }
+    if (!arguments.output.empty()) save_model(made->table, arguments.output);
+  }
+  const report said{arguments, range, made->result, total.seconds()};
+  if (arguments.talk.json) {
+    write_to_stdout(said.as_json());
+  } else if (!arguments.talk.quiet) {
+    said.print();
+  }
+}
+
+}  // namespace
+
+command_body add_compile_command(CLI::App& app) {
+  auto arguments = std::make_shared<compile_arguments>();
+  app.add_option("expression", arguments->function, "function of x")
+      ->type_name("EXPRESSION")
+      ->required();
+  app.add_option("--range", arguments->range_text, "inputs that the table answers")
+      ->type_name("LO:HI")
+      ->required();
+  app.add_option("--tolerance", arguments->tolerance, "largest error of the table, above 0")
+      ->type_name("T")
+      ->required();
+  add_choice(app, "--error", arguments->error, error_words,
+             "what the tolerance bounds: the root mean square over the inputs, or the largest "
+             "error anywhere");
+  app.add_option("--density", arguments->density,
+                 "rms: how the inputs are distributed, any scale (evenly)")
+      ->type_name("EXPRESSION");
+  app.add_option("--max-segments", arguments->options.max_segments,
+                 "fail rather than make a larger table")
+      ->type_name("M")
+      ->capture_default_str();
+  app.add_option("--scan-parts", arguments->options.scan_parts,
+                 "parts of the range that are looked at first; more for narrower features")
+      ->check(CLI::Range(std::int64_t{16}, std::int64_t{1} << 20))
+      ->type_name("N")
+      ->capture_default_str();
+  add_output_option(app, arguments->output,
+                    "model file to write; - is standard output; without it, only the summary");
+  add_talk_options(app, arguments->talk,
+                   "summary as JSON on standard output instead of text on standard error");
+  app.footer(
+      std::string("Examples:\n"
+                  "  zcmoe compile 'exp(-3*x)*sin(9*x)' --range 0:1 --tolerance 1e-4 -o "
+                  "model.safetensors\n"
+                  "  zcmoe compile 'sqrt(x)' --range 0:4 --tolerance 0.01 --error max -o "
+                  "model.safetensors\n"
+                  "  zcmoe compile 'tanh(x)' --density 'exp(-x^2/2)' --range -6:6 --tolerance 1e-3 "
+                  "-o model.safetensors\n") +
+      expression_help);
+  return [arguments] {
+    if (arguments->talk.json && arguments->output == "-") {
+      fail_usage("--json and --output - both want standard output");
+    }
+    compile_function(*arguments);
+  };
+}
+
+}  // namespace zcmoe::cli
