@@ -106,7 +106,7 @@ class general_test(cli_case):
     def test_version_and_help(self):
         self.assertRegex(self.run_cli("--version").stdout.decode(), r"\Azcmoe \d+\.\d+\.\d+; .*\n\Z")
         self.assertIn("zcmoe fit data.csv", self.run_cli("--help").stdout.decode())
-        for command in ("fit", "predict", "segment", "compile", "inspect"):
+        for command in ("fit", "predict", "segment", "compile", "plot", "inspect"):
             text = self.run_cli(command, "--help").stdout.decode()
             self.assertIn(f"Usage: zcmoe {command}", text)
             self.assertIn("Examples:", text)

@@ -2,6 +2,7 @@
 
 usage: readme_test.py SOURCE_DIR [ZCMOE]; --write puts the files into README instead.
 """
+import importlib.util
 import os
 import re
 import subprocess
@@ -43,12 +44,16 @@ def main():
             run = subprocess.run(["sh", "-ec", body], cwd=folder, env={**os.environ, "PATH": path}, text=True,
                                  capture_output=True, check=False)
             assert run.returncode == 0, run.stderr
-            return [float(line.split(",")[-1]) for line in run.stdout.strip().splitlines()[-2:]]
+            left = sorted(os.listdir(folder))
+            return [float(line.split(",")[-1]) for line in run.stdout.strip().splitlines()[-2:]], left
 
-    answers = answers_of("quickstart.sh")
+    answers, _ = answers_of("quickstart.sh")
     assert 60 < answers[0] < 90 and 240 < answers[1] < 300, answers  # minutes for 500 and 2000 miles
-    answers = answers_of("compile.sh")
+    answers, _ = answers_of("compile.sh")
     assert abs(answers[0] - 0.36753) < 4e-4 and abs(answers[1] + 0.21812) < 4e-4, answers  # a rms of 1e-4, not a maximum
+    if importlib.util.find_spec("matplotlib"):
+        os.environ["ZCMOE_PYTHON"] = sys.executable
+        assert "flights.png" in answers_of("plot.sh")[1]
 
 
 main()

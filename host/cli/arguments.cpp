@@ -74,6 +74,10 @@ void add_table_options(CLI::App& command, table_choice& table, bool required) {
                                            "no rows, but missing values if it has one column only");
   inputs->type_name("FILE");
   if (required) inputs->required();
+  add_csv_options(command, table);
+}
+
+void add_csv_options(CLI::App& command, table_choice& table) {
   command
       .add_option_function<std::string>(
           "--delimiter",

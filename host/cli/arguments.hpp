@@ -37,6 +37,7 @@ CLI::Option* add_output_option(CLI::App& command, std::string& path, const std::
 
 /// Positional inputs and the options of the CSV reader.
 void add_table_options(CLI::App& command, table_choice& table, bool required);
+void add_csv_options(CLI::App& command, table_choice& table);
 
 struct engine_choice {
   std::string device = "auto";

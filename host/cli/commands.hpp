@@ -11,6 +11,7 @@ using command_body = std::function<void()>;
 command_body add_fit_command(CLI::App& app);
 command_body add_predict_command(CLI::App& app);
 command_body add_compile_command(CLI::App& app);
+command_body add_plot_command(CLI::App& app);
 command_body add_segment_command(CLI::App& app);
 command_body add_inspect_command(CLI::App& app);
 

@@ -80,6 +80,7 @@ int run(int argc, char** argv) {
   add("segment", "print where the input range would be cut", zcmoe::cli::add_segment_command);
   add("compile", "make the smallest table of a function within an error",
       zcmoe::cli::add_compile_command);
+  add("plot", "draw a model over its data", zcmoe::cli::add_plot_command);
   add("inspect", "show what is in a model file", zcmoe::cli::add_inspect_command);
 
   try {
@@ -101,9 +102,9 @@ int run(int argc, char** argv) {
     body();
     return exit_success;
   }
-  return report(
-      exit_usage,
-      "a subcommand is missing: fit, predict, segment, compile or inspect (see zcmoe --help)");
+  return report(exit_usage,
+                "a subcommand is missing: fit, predict, segment, compile, plot or inspect (see "
+                "zcmoe --help)");
 }
 
 }  // namespace

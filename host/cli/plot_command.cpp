@@ -1,0 +1,297 @@
+// zcmoe plot: checks the model, samples the table, and hands both to plot.py, which draws with
+// matplotlib. Python is looked for when the command runs; nothing else needs it.
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "descriptor.hpp"
+#include "failure.hpp"
+#include "input_file.hpp"
+#include "number.hpp"
+#include "output_file.hpp"
+#include "progress.hpp"
+#include "row_source.hpp"
+#include "row_triage.hpp"
+#include "table_sample.hpp"
+
+#include <zcmoe/zcmoe.hpp>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace zcmoe::cli {
+namespace {
+
+constexpr int exit_missing_package = 3;    // of plot.py
+constexpr std::int64_t most_tried = 8192;  // segments of the risk curve
+
+struct plot_arguments {
+  std::string model;
+  table_choice table;
+  std::vector<column_role> roles{{"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
+  std::int64_t sample_rows = std::int64_t{1} << 20;
+  std::string output = "plot.svg";
+  bool quiet = false;
+};
+
+class owned_descriptor {
+ public:
+  explicit owned_descriptor(int descriptor) : descriptor_(descriptor) {}
+  ~owned_descriptor() { close(); }
+  owned_descriptor(const owned_descriptor&) = delete;
+  owned_descriptor& operator=(const owned_descriptor&) = delete;
+  int get() const noexcept { return descriptor_; }
+  void close() noexcept {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = -1;
+  }
+
+ private:
+  int descriptor_;
+};
+
+/// plot.py, beside the program as it is installed or as it is built.
+std::string script_path() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) fail("plot: cannot tell where zcmoe is installed: ", error.message());
+  for (const char* place : {"../share/zcmoe/plot.py", "share/zcmoe/plot.py"}) {
+    const auto path = (program.parent_path() / place).lexically_normal();
+    if (std::filesystem::exists(path, error)) return path.string();
+  }
+  fail("plot: share/zcmoe/plot.py is not there; it is installed with zcmoe (",
+       program.parent_path().string(), "/../share)");
+}
+
+std::string python() {
+  const char* const chosen = std::getenv("ZCMOE_PYTHON");
+  return chosen != nullptr && *chosen != '\0' ? chosen : "python3";
+}
+
+[[noreturn]] void fail_without_python(const std::string& reason) {
+  fail("plot: ", reason,
+       "; install matplotlib with `apt install python3-matplotlib` or `python3 -m pip install "
+       "matplotlib`, or name another Python in ZCMOE_PYTHON");
+}
+
+/// What plot.py reads: a file with the sampled columns, one after the other, and then tables of
+/// other numbers of segments.
+struct sampled_table {
+  std::unique_ptr<owned_descriptor> file;
+  std::size_t columns = 0;
+  std::int64_t rows = 0;
+  std::int64_t rows_in_all = 0;
+  std::string x_name;
+  std::string y_name;
+};
+
+void write_numbers(const owned_descriptor& file, const std::vector<double>& numbers) {
+  write_all(file.get(), reinterpret_cast<const char*>(numbers.data()),
+            numbers.size() * sizeof(double), "temporary file");
+}
+
+/// Optimal cuts for 1, 2, 4, ... segments of the model's range, each table behind its number of
+/// edges.
+void write_tables(const owned_descriptor& file, const table_sample& sample, bool weighted,
+                  const zcmoe_model_info& info) {
+  std::array<std::vector<double>, 3> inside;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(sample.rows()); ++i) {
+    const double x = sample.column(column_x)[i];
+    if (!(x >= info.edges[0] && x <= info.edges[info.num_segments])) continue;
+    for (std::size_t k = 0; k < (weighted ? 3u : 2u); ++k) inside[k].push_back(sample.column(k)[i]);
+  }
+  const auto column = [&](std::size_t k) { return array(inside[k].data()); };
+  const auto rows = static_cast<std::int64_t>(inside[column_x].size());
+  for (std::int64_t m = 1; m <= std::min(most_tried, rows / 2); m *= 2) {
+    std::vector<double> edges(static_cast<std::size_t>(m) + 1);
+    std::int64_t built = 0;
+    check(zcmoe_segment_optimal_from_data(column(column_x), column(column_y),
+                                          weighted ? column(column_weights) : no_array(), rows, m,
+                                          nullptr, edges.data(), &built));
+    edges.resize(static_cast<std::size_t>(built) + 1);
+    edges.insert(edges.begin(), static_cast<double>(edges.size()));
+    write_numbers(file, edges);
+  }
+}
+
+sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& info) {
+  const auto rows = open_rows(arguments.table, arguments.roles);
+  sampled_table result;
+  const bool weighted = rows->has(column_weights);
+  result.columns = weighted ? 3 : 2;
+  table_sample sample(arguments.sample_rows, result.columns);
+  row_triage triage{triage_rules{}};
+  row_tally tally;
+  row_block block;
+  double row[3];
+  progress bar("sample", !arguments.quiet);
+  while (rows->next(block)) {
+    const std::vector<row_fate>& fates = triage.classify(block);
+    tally.rows_read = block.first_row + block.rows;
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      const row_fate fate = fates[static_cast<std::size_t>(i)];
+      ++tally.fates[fate];
+      if (fate != row_used) continue;
+      for (std::size_t k = 0; k < result.columns; ++k) row[k] = element(block.columns[k], i);
+      sample.offer(row);
+    }
+    bar.update(rows->done(), block.first_row + block.rows);
+  }
+  if (sample.rows() == 0) {
+    fail("no usable row to draw: ", tally.read_in_words(rows->first_unparsable()));
+  }
+  result.rows_in_all = sample.rows_offered();
+  result.x_name = rows->column_name(column_x);
+  result.y_name = rows->column_name(column_y);
+  result.file = std::make_unique<owned_descriptor>(open_unlinked_file());
+  result.rows = sample.rows();
+  for (std::size_t k = 0; k < result.columns; ++k) write_numbers(*result.file, sample.column(k));
+  write_tables(*result.file, sample, weighted, info);
+  if (::lseek(result.file->get(), 0, SEEK_SET) < 0) fail_errno("temporary file");
+  return result;
+}
+
+struct finished {
+  int status = -1;  // exit status; -1: ended by a signal
+  std::string said;
+};
+
+/// Runs a program with standard input from a descriptor, or empty; what it says on standard output
+/// and error is returned. Fails if it cannot be started.
+finished run(const std::vector<std::string>& words, int input) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe");
+  const owned_descriptor from(ends[0]);
+  owned_descriptor to(ends[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (input >= 0) {
+    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+  } else {
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  }
+  posix_spawn_file_actions_adddup2(&actions, to.get(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, to.get(), STDERR_FILENO);
+  std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  pid_t child = -1;
+  const int refused =
+      ::posix_spawnp(&child, words[0].c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (refused != 0)
+    fail_without_python(text("cannot run ", words[0], " (", std::strerror(refused), ")"));
+  to.close();
+  finished result;
+  char buffer[4096];
+  while (const std::size_t got = read_some(from.get(), buffer, sizeof buffer, words[0]))
+    result.said.append(buffer, got);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) fail_errno(words[0]);
+  }
+  if (WIFEXITED(status)) result.status = WEXITSTATUS(status);
+  return result;
+}
+
+std::string last_line(std::string said) {
+  while (!said.empty() && (said.back() == '\n' || said.back() == ' ')) said.pop_back();
+  return said.substr(said.rfind('\n') + 1);
+}
+
+void plot(plot_arguments arguments) {
+  const std::string kind = std::filesystem::path(arguments.output).extension().string();
+  if (kind != ".svg" && kind != ".png" && kind != ".pdf")
+    fail_usage("--output ", arguments.output, ": the name does not end in .svg, .png or .pdf");
+  if (!is_file_path(arguments.output)) fail(arguments.output, ": is no regular file");
+  check_output(arguments.output);
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const model model = model::load(cpu, arguments.model);  // what plot.py reads is then sound
+  const zcmoe_model_info info = model.info();
+  sampled_table samples;
+  if (!arguments.table.inputs.empty()) {
+    // The columns the model was learned from, unless others are named.
+    const char* const names[] = {info.options.feature_name, info.options.target_name};
+    for (std::size_t k = 0; k < 2; ++k) {
+      if (arguments.table.inputs.size() == 1 && arguments.roles[k].value.empty() &&
+          names[k] != nullptr) {
+        arguments.roles[k].value = names[k];
+      }
+    }
+    samples = sampled(arguments, info);
+  }
+  const finished done = run({python(), script_path(), arguments.model, arguments.output,
+                             std::to_string(samples.columns), std::to_string(samples.rows),
+                             std::to_string(samples.rows_in_all), samples.x_name, samples.y_name},
+                            samples.file == nullptr ? -1 : samples.file->get());
+  if (done.status == exit_missing_package) fail_without_python(last_line(done.said));
+  if (done.status != 0) {
+    fail("plot: ", python(),
+         done.status < 0 ? " was ended by a signal: " : " failed: ", last_line(done.said));
+  }
+  if (arguments.quiet) return;
+  if (!done.said.empty()) std::fprintf(stderr, "%s\n", last_line(done.said).c_str());
+  std::fprintf(stderr, "plot             %s\n", arguments.output.c_str());
+}
+
+}  // namespace
+
+command_body add_plot_command(CLI::App& app) {
+  auto arguments = std::make_shared<plot_arguments>();
+  app.add_option("model", arguments->model, "model file")->type_name("MODEL")->required();
+  app.add_option("--data", arguments->table.inputs,
+                 "rows to draw: one CSV file, or one NPY file per column; - is standard input")
+      ->type_name("FILE");
+  add_csv_options(app, arguments->table);
+  app.add_option("--x", arguments->roles[column_x].value,
+                 "input column (that which the model was learned from)")
+      ->type_name("COLUMN");
+  app.add_option("--y", arguments->roles[column_y].value,
+                 "target column (that which the model was learned from)")
+      ->type_name("COLUMN");
+  app.add_option("--weights", arguments->roles[column_weights].value, "column of row weights")
+      ->type_name("COLUMN");
+  app.add_option("--sample-rows", arguments->sample_rows,
+                 "draw an evenly spread sample if there are more rows")
+      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 26))
+      ->type_name("N")
+      ->capture_default_str();
+  add_output_option(app, arguments->output, "picture to write: .svg, .png or .pdf")
+      ->capture_default_str();
+  app.add_flag("-q,--quiet", arguments->quiet, "no summary and no progress bar on standard error");
+  app.footer(
+      "Draws the segments over the data, residuals, counts, and the error for other numbers of "
+      "segments: each row answered by the others (leave-one-out), with its least at m*.\n"
+      "Needs Python 3 with matplotlib 3.6 or later; ZCMOE_PYTHON names the interpreter "
+      "(python3).\n"
+      "Examples:\n"
+      "  zcmoe plot model.safetensors --data data.csv --output plot.svg\n"
+      "  zcmoe plot model.safetensors --data x.npy y.npy --output plot.png\n"
+      "  zcmoe plot model.safetensors");
+  return [arguments] {
+    if (arguments->model == "-")
+      fail_usage("model -: a model is read from a file, not from standard input");
+    if (arguments->table.inputs.empty()) {
+      for (const column_role& role : arguments->roles) {
+        if (!role.value.empty()) fail_usage(role.option, ": there is no --data");
+      }
+    }
+    plot(*arguments);
+  };
+}
+
+}  // namespace zcmoe::cli
