@@ -1,0 +1,18 @@
+// How many segments to take, from samples alone: include/zcmoe/plan.h.
+#pragma once
+
+#include "backend.hpp"
+
+#include <zcmoe/plan.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace zcmoe::detail {
+
+/// Arguments checked by the caller.
+zcmoe_plan_result plan_of(const std::shared_ptr<backend>& engine, const zcmoe_array& x,
+                          const zcmoe_array& y, const zcmoe_array& weights, std::int64_t n,
+                          const zcmoe_model_options& model, const zcmoe_plan_options& options);
+
+}  // namespace zcmoe::detail
