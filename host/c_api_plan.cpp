@@ -1,4 +1,4 @@
-// The C functions of plan.h: arguments checked here, work done in plan.cpp.
+// The C functions of plan.h: arguments checked here, work done in plan.cpp and diagnosis.cpp.
 #include "array.hpp"
 #include "handles.hpp"
 #include "options.hpp"
@@ -65,5 +65,29 @@ extern "C" zcmoe_status zcmoe_plan(zcmoe_context* context, zcmoe_array x, zcmoe_
     const zcmoe_plan_options chosen = read(options);
     ZCMOE_EXPECTS(result != nullptr, "result is null");
     write_info(result, plan_of(context->engine, x, y, weights, n, model, chosen), "result");
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_diagnose(const zcmoe_model* model,
+                                             const zcmoe_diagnosis_segments* segments,
+                                             zcmoe_model_diagnosis* diagnosis) {
+  return guard("zcmoe_model_diagnose", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    ZCMOE_EXPECTS(diagnosis != nullptr, "diagnosis is null");
+    const zcmoe_diagnosis_segments none = ZCMOE_DIAGNOSIS_SEGMENTS_INIT;
+    write_info(diagnosis, diagnosis_of(*model->model, segments == nullptr ? none : *segments),
+               "diagnosis");
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_intervals(const zcmoe_model* model, double confidence,
+                                              double* lower, double* upper) {
+  return guard("zcmoe_model_intervals", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    ZCMOE_EXPECTS(confidence > 0 && confidence < 1, "confidence=", confidence,
+                  "; expected more than 0, less than 1");
+    ZCMOE_EXPECTS(lower != nullptr, "lower is null");
+    ZCMOE_EXPECTS(upper != nullptr, "upper is null");
+    intervals_of(*model->model, confidence, lower, upper);
   });
 }

@@ -25,6 +25,7 @@ struct learning_tuning {
   static constexpr std::int64_t least_segments = 6;
   static constexpr double drift = 0.25;        // of A in an octave of m, relative
   static constexpr double harmful_gap = 0.25;  // of rho / 4: A^(1/3) and m are off by a tenth
+  static constexpr double clear = 3.0;         // standard errors
   static constexpr int rounds = 20;            // of the local fit, which settles within a few
 };
 
@@ -639,8 +640,16 @@ std::size_t least_leave_one_out(const std::vector<risk_level>& levels) {
   return best;
 }
 
-void recommend_by_form(const zcmoe_theory_fit& fit, double fit_rows,
-                       zcmoe_theory_recommendation& r) {
+const risk_level& level_near(const std::vector<risk_level>& levels, double m) {
+  const auto apart = [&](const risk_level& l) {
+    return std::abs(std::log(static_cast<double>(l.num_segments) / m));
+  };
+  return *std::min_element(levels.begin(), levels.end(),
+                           [&](const auto& a, const auto& b) { return apart(a) < apart(b); });
+}
+
+void recommend_by_form(const std::vector<risk_level>& levels, const zcmoe_theory_fit& fit,
+                       double fit_rows, zcmoe_theory_recommendation& r) {
   const auto best_m = [&](double approximation) {
     const double k = std::cbrt(2.0 * std::max(0.0, approximation) * fit_rows / fit.noise);
     return std::min(
@@ -653,11 +662,27 @@ void recommend_by_form(const zcmoe_theory_fit& fit, double fit_rows,
   r.upper = best_m(fit.approximation + error);
   const auto k = static_cast<double>(r.num_segments);
   r.approximation = std::max(0.0, fit.approximation) / (k * k);
-  r.estimation = fit.noise * k / fit_rows;
+  // Cells without rows learn nothing.
+  const risk_level& near = level_near(levels, k);
+  const double cells = k * (near.cells / static_cast<double>(near.num_segments));
+  r.estimation = fit.noise * cells / fit_rows;
   r.excess = r.approximation + r.estimation;
-  const double excess_error = std::hypot(error / (k * k), 1.96 * fit.noise_error * k / fit_rows);
+  const double excess_error =
+      std::hypot(error / (k * k), 1.96 * fit.noise_error * cells / fit_rows);
   r.excess_lower = std::max(0.0, r.excess - excess_error);
   r.excess_upper = r.excess + excess_error;
+}
+
+/// Whether leave-one-out tells the m of the fit from the best level, beyond what noise does.
+bool clearly_worse(const std::vector<risk_level>& levels, std::size_t best,
+                   const zcmoe_theory_fit& fit, double rows) {
+  const double m = std::cbrt(2.0 * std::max(0.0, fit.approximation) * rows / fit.noise);
+  const risk_level& a = level_near(levels, std::max(1.0, m));
+  const risk_level& b = levels[best];
+  const double variance =
+      2.0 * fit.noise * fit.noise * std::abs(a.cells - b.cells) / (rows * rows) +
+      4.0 * fit.noise * std::abs(a.within - b.within) / rows;
+  return a.leave_one_out - b.leave_one_out > learning_tuning::clear * std::sqrt(variance);
 }
 
 /// Differences of leave-one-out errors between tables of m and k segments have a standard deviation
@@ -710,8 +735,9 @@ zcmoe_theory_recommendation recommend(const std::vector<risk_level>& levels, dou
   const double away = std::abs(r.test.ratio / 4.0 - 1.0);
   const bool form_fails = r.test.verdict == ZCMOE_THEORY_FAILS &&
                           away > learning_tuning::harmful_gap + 2.0 * r.test.standard_error / 4.0;
-  if (r.fit.num_levels >= 2 && r.fit.noise > 0 && !form_fails) {
-    recommend_by_form(r.fit, fit_rows, r);
+  if (r.fit.num_levels >= 2 && r.fit.noise > 0 && !form_fails &&
+      !clearly_worse(levels, best, r.fit, rows)) {
+    recommend_by_form(levels, r.fit, fit_rows, r);
   } else {
     if (r.fit.num_levels < 2) {
       double noise = infinity;

@@ -168,7 +168,7 @@ average average_of(const context& cpu, const setting& f, int segmentation, std::
 
 TEST(plan_on_average, is_within_a_fifth_of_the_best) {
   const context cpu(ZCMOE_ENGINE_CPU);
-  const int runs = long_tests() ? 20 : 3;
+  const int runs = long_tests() ? 20 : 6;
   std::vector<std::size_t> sizes{10000};
   if (long_tests()) sizes.push_back(40000);
   const char* const names[] = {"uniform", "quantile", "optimal"};

@@ -152,6 +152,61 @@ ZCMOE_API zcmoe_status zcmoe_plan(zcmoe_context* context, zcmoe_array x, zcmoe_a
                                   const zcmoe_model_options* model_options,
                                   const zcmoe_plan_options* options, zcmoe_plan_result* result);
 
+/* --------------------------------------------------- what a model says of itself */
+
+/* Per segment, each array [num_segments] or NULL: not wanted. */
+typedef struct zcmoe_diagnosis_segments {
+  double* approximation; /* share of E_app: P_i (slope times width)^2 / 12, not below 0 */
+  double* estimation; /* share of E_est: P_i times the squared standard error; 0 without rows, NaN
+                         with one row */
+} zcmoe_diagnosis_segments;
+#define ZCMOE_DIAGNOSIS_SEGMENTS_INIT \
+  { NULL, NULL }
+
+typedef struct zcmoe_model_diagnosis {
+  size_t struct_size;
+  int64_t num_rows; /* in the segments of the range */
+  int64_t num_segments;
+  int64_t num_empty;      /* segments without rows */
+  int64_t num_singletons; /* with one */
+  int64_t num_starved;    /* with fewer than 5, these included */
+  double risk;            /* expected squared error on a new row: the sum of the next three */
+  double noise;           /* sigma^2: V - approximation, not below 0 */
+  double approximation;   /* E_app, what more segments would lower; not below 0 */
+  double estimation;      /* E_est = sum P_i s_i^2 / N_i, what more rows would lower */
+  double risk_error;      /* standard errors of risk and approximation */
+  double approximation_error;
+  double leave_one_out; /* exact leave-one-out error; NaN for a weighted model */
+  double equal_error;   /* E_app with the cuts moved to where every segment has the same error, over
+                           E_app as it is: 1 = nothing to gain, NaN if E_app cannot be seen */
+  double best_segments; /* m that the split asks for at equal cuts: m (2 E_app / E_est)^(1/3) */
+} zcmoe_model_diagnosis;
+
+/* The expected risk of a fitted model and its parts, from its counts, constants and variances
+ * alone. With V = sum P_i s_i^2 = sigma^2 + E_app: E_app is the sum over the segments of P_i / 12
+ * times the squared rise of b across segment i, the rise taken from the constants of its neighbours
+ * that have rows and corrected for their standard errors. Valid where the high-rate form is:
+ * segments short against the features of b. Rows on which the cuts were placed make E_app come out
+ * low where segments are starved. Of a model with shrinkage the means before shrinkage are used.
+ * P_i: share of the rows (weighted: of the weight). diagnosis->struct_size must be set. DATA if no
+ * segment of the range has two rows, as in a model from known constants. segments may be NULL. Host
+ * function. Cost O(m). Sources: theory.h (3.1), (5.1); Dar 2025, theorem 3 (equal errors at the
+ * optimum). */
+ZCMOE_API zcmoe_status zcmoe_model_diagnose(const zcmoe_model* model,
+                                            const zcmoe_diagnosis_segments* segments,
+                                            zcmoe_model_diagnosis* diagnosis);
+
+/* Confidence intervals of the segments' true means, E[y | x in segment]: mean -+ t s / sqrt(N), t
+ * the quantile of Student's distribution with N - 1 degrees of freedom (weighted: N = (sum w)^2 /
+ * sum w^2). They do not hold b(x), which differs from the mean of its segment by up to half the
+ * rise across it, and they are not prediction intervals of y. Exact for normal noise of one
+ * variance in segments that resolve b; a constant drawn by shrinkage is outside the theory. lower
+ * and upper [num_segments + 3], as zcmoe_model_info::constants; NaN with fewer than two rows. 0 <
+ * confidence <
+ * 1. Host function. Cost: one quantile a different N. Source: Student 1908. */
+ZCMOE_API zcmoe_status zcmoe_model_intervals(const zcmoe_model* model, double confidence,
+                                             double* lower, double* upper);
+
 #ifdef __cplusplus
 }
 #endif

@@ -397,9 +397,10 @@ typedef struct zcmoe_theory_recommendation {
  * least leave-one-out error and repeated until m settles; sigma^2 = V_k - A / k^2 at the finest k
  * <= n / 8. A need not be known well: twice A is a quarter more m, which costs 5 % of the excess
  * risk. LEAVE_ONE_OUT, the table with the least such error, if fewer than two pairs can be used, if
- * sigma^2 comes out as 0, or if the ratio test is off by more than a quarter with significance
- * (jumps). num_segments rises strictly over the levels; all tables have the same number of rows.
- * options as zcmoe_theory_table_statistics. Cost: the statistics of each table. */
+ * sigma^2 comes out as 0, if the ratio test is off by more than a quarter with significance
+ * (jumps), or if the fitted m has a leave-one-out error that is 3 standard errors above the least.
+ * num_segments rises strictly over the levels; all tables have the same number of rows. options as
+ * zcmoe_theory_table_statistics. Cost: the statistics of each table. */
 ZCMOE_API zcmoe_status zcmoe_theory_recommend(const zcmoe_theory_table* tables, int64_t num_tables,
                                               const zcmoe_model_options* options,
                                               zcmoe_theory_recommendation* recommendation);
