@@ -24,28 +24,48 @@ namespace {
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t full = 5;  // rows of a segment that is not starved
 
-/// The means of the slots with rows: what shrinkage has drawn to g is drawn back. g is the mean of
-/// all targets unless the policy names a value; sum W mean = g sum W tells it from the constants.
-std::vector<double> means_of(const model_data& data, const zcmoe_model_options& options) {
-  std::vector<double> means = data.constants;
-  const double kappa = options.shrinkage;
-  if (!(kappa > 0)) return means;
-  double g = options.empty_value;
-  if (options.empty_policy != ZCMOE_EMPTY_VALUE) {
-    double_double top;
-    double_double bottom;
+/// Means and their standard errors of the slots with rows: what shrinkage has drawn to g is drawn
+/// back. g is the mean of all targets unless the policy names a value; sum W mean = g sum W tells
+/// it from the constants.
+struct unshrunk {
+  std::vector<double> means;
+  std::vector<double> errors;
+  double kappa;
+  double g = 0.0;
+
+  explicit unshrunk(const model& fitted)
+      : means(fitted.data().constants), errors(fitted.data().standard_errors) {
+    const model_data& data = fitted.data();
+    const zcmoe_model_options options = fitted.policies().as_options();
+    kappa = options.shrinkage;
+    if (!(kappa > 0)) return;
+    g = options.empty_value;
+    if (options.empty_policy != ZCMOE_EMPTY_VALUE) {
+      double_double top;
+      double_double bottom;
+      for (std::size_t i = 0; i < means.size(); ++i) {
+        if (data.counts[i] == 0) continue;
+        top = top + means[i] * (data.weights[i] + kappa);
+        bottom = bottom + (data.weights[i] + kappa);
+      }
+      g = top.high / bottom.high;
+    }
     for (std::size_t i = 0; i < means.size(); ++i) {
       if (data.counts[i] == 0) continue;
-      top = top + means[i] * (data.weights[i] + kappa);
-      bottom = bottom + (data.weights[i] + kappa);
+      means[i] += (means[i] - g) * (kappa / data.weights[i]);
+      errors[i] *= 1.0 + kappa / data.weights[i];
     }
-    g = top.high / bottom.high;
   }
-  for (std::size_t i = 0; i < means.size(); ++i) {
-    if (data.counts[i] > 0) means[i] += (means[i] - g) * (kappa / data.weights[i]);
+
+  /// Squared error expected of constant i.
+  double constant_error(std::size_t i, double weight) const {
+    const double v = errors[i] * errors[i];
+    if (!(kappa > 0)) return v;
+    const double share = weight / (weight + kappa);
+    const double away = (means[i] - g) * (means[i] - g) - v;
+    return share * share * v + (1.0 - share) * (1.0 - share) * std::max(0.0, away);
   }
-  return means;
-}
+};
 
 /// A segment with rows.
 struct learned_segment {
@@ -106,7 +126,8 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   const model_data& data = fitted.data();
   const zcmoe_model_options options = fitted.policies().as_options();
   const auto m = static_cast<std::size_t>(data.num_segments());
-  const std::vector<double> means = means_of(data, options);
+  const unshrunk learned(fitted);
+  const std::vector<double>& means = learned.means;
 
   zcmoe_model_diagnosis d{};
   d.num_segments = data.num_segments();
@@ -125,7 +146,7 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   for (std::size_t i = 0; i < m; ++i) {
     if (!(data.variances[i] >= 0)) continue;
     const double share = data.weights[i] / total.high;
-    const double error = data.standard_errors[i] * data.standard_errors[i];
+    const double error = learned.constant_error(i, data.weights[i]);
     within = within + share * data.variances[i];
     covered = covered + share;
     estimation = estimation + share * error;
@@ -139,7 +160,7 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   std::vector<learned_segment> segments;
   for (std::size_t i = 0; i < m; ++i) {
     if (data.counts[i] == 0) continue;
-    const double se = data.standard_errors[i];
+    const double se = learned.errors[i];
     segments.push_back({i, data.edges[i] / 2 + data.edges[i + 1] / 2,
                         data.edges[i + 1] - data.edges[i], data.weights[i] / total.high, means[i],
                         data.variances[i], data.counts[i] > 1 ? se * se : v});
@@ -158,7 +179,10 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
     variance = variance + 2.0 * s.share * s.share / 144.0 * rise.variance;
     if (wanted.approximation != nullptr) wanted.approximation[s.index] = std::max(0.0, errors[k]);
     if (wanted.estimation != nullptr) {
-      wanted.estimation[s.index] = data.counts[s.index] > 1 ? s.share * s.error : not_a_number;
+      wanted.estimation[s.index] =
+          data.counts[s.index] > 1
+              ? s.share * learned.constant_error(s.index, data.weights[s.index])
+              : not_a_number;
     }
   }
   d.approximation = std::min(v, std::max(0.0, approximation.high));
@@ -185,11 +209,12 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
 
 void intervals_of(const model& fitted, double confidence, double* lower, double* upper) {
   const model_data& data = fitted.data();
+  const unshrunk learned(fitted);
   double freedom = 0.0;
   double t = not_a_number;
   for (std::size_t i = 0; i < data.constants.size(); ++i) {
     lower[i] = upper[i] = not_a_number;
-    const double error = data.standard_errors[i];
+    const double error = learned.errors[i];
     if (data.counts[i] < 2 || !(error >= 0)) continue;
     // (sum w)^2 / sum w^2 is what the variance of the mean was divided by.
     const auto rows = static_cast<double>(data.counts[i]);
@@ -205,8 +230,8 @@ void intervals_of(const model& fitted, double confidence, double* lower, double*
       const boost::math::students_t_distribution<double, no_overflow> student(freedom);
       t = boost::math::quantile(boost::math::complement(student, (1.0 - confidence) / 2.0));
     }
-    lower[i] = data.constants[i] - t * error;
-    upper[i] = data.constants[i] + t * error;
+    lower[i] = learned.means[i] - t * error;
+    upper[i] = learned.means[i] + t * error;
   }
 }
 

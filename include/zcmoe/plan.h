@@ -187,7 +187,7 @@ typedef struct zcmoe_model_diagnosis {
  * times the squared rise of b across segment i, the rise taken from the constants of its neighbours
  * that have rows and corrected for their standard errors. Valid where the high-rate form is:
  * segments short against the features of b. Rows on which the cuts were placed make E_app come out
- * low where segments are starved. Of a model with shrinkage the means before shrinkage are used.
+ * low where segments are starved. Shrinkage is undone to tell the rises, and counted in E_est.
  * P_i: share of the rows (weighted: of the weight). diagnosis->struct_size must be set. DATA if no
  * segment of the range has two rows, as in a model from known constants. segments may be NULL. Host
  * function. Cost O(m). Sources: theory.h (3.1), (5.1); Dar 2025, theorem 3 (equal errors at the
