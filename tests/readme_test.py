@@ -34,17 +34,23 @@ def main():
     if len(arguments) < 2:
         return
 
-    # The shell quick start, from a copy of the working folder's layout.
+    # The shell commands, from a copy of the working folder's layout.
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(os.path.join(source, "examples"), os.path.join(folder, "examples"))
-        script = open(os.path.join(source, "tests/examples/quickstart.sh"), encoding="utf-8").read()
         path = os.path.dirname(os.path.abspath(arguments[1])) + os.pathsep + os.environ["PATH"]
-        run = subprocess.run(["sh", "-ec", script], cwd=folder, env={**os.environ, "PATH": path}, text=True,
-                             capture_output=True, check=False)
-        assert run.returncode == 0, run.stderr
-        lines = run.stdout.strip().splitlines()
+
+        def said_by(script):
+            words = open(os.path.join(source, "tests/examples", script), encoding="utf-8").read()
+            run = subprocess.run(["sh", "-ec", words], cwd=folder, env={**os.environ, "PATH": path}, text=True,
+                                 capture_output=True, check=False)
+            assert run.returncode == 0, run.stderr
+            return run.stdout
+
+        lines = said_by("quickstart.sh").strip().splitlines()
         answers = [float(line.split(",")[-1]) for line in lines[-2:]]
         assert 60 < answers[0] < 90 and 240 < answers[1] < 300, answers  # minutes for 500 and 2000 miles
+        planned = said_by("plan.sh")
+        assert "recommended       --segmentation" in planned and "expected error" in planned, planned
 
 
 main()
