@@ -393,7 +393,13 @@ class curve {
     c.fit.noise_error = rows_.scale_back(r.fit.noise_error);
     c.leave_one_out_segments = levels_[static_cast<std::size_t>(r.best_level)].num_segments;
 
-    const double limit = std::min(static_cast<double>(options_.max_segments), rows * growth);
+    double limit = std::min(static_cast<double>(options_.max_segments), rows * growth);
+    if (segmentation_ == ZCMOE_PLAN_UNIFORM && rows_.lo < rows_.hi) {
+      const auto wanted =
+          static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
+      const std::int64_t possible = distinct_widths(wanted);
+      if (possible < wanted) limit = static_cast<double>(possible);
+    }
     c.num_segments =
         static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
     c.lower = std::min(r.lower, limit);
@@ -436,6 +442,16 @@ class curve {
   }
 
  private:
+  /// m, or about as many equal widths as the range has doubles for.
+  std::int64_t distinct_widths(std::int64_t m) const {
+    const auto fits = [&] {
+      const edge_table edges = distinct_uniform_edges(rows_.lo, rows_.hi, m);
+      return static_cast<std::int64_t>(edges.size()) == m + 1;
+    };
+    while (m > 1 && !fits()) m -= 1 + m / 64;
+    return m;
+  }
+
   zcmoe_plug_in_options plug_in() const {
     zcmoe_plug_in_options options = ZCMOE_PLUG_IN_OPTIONS_INIT;
     options.uniform_mixture = options_.uniform_mixture;

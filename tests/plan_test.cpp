@@ -550,6 +550,26 @@ TEST(plan_edges, rows_that_do_not_count) {
   EXPECT_THAT(text, testing::HasSubstr("weights[3]=-1"));
 }
 
+TEST(plan_edges, fewer_doubles_than_segments) {
+  // 16 doubles an eighth apart: 40 equal widths would be best, and cannot be had.
+  const sample s = plain(
+                       "line", [](double x) { return x; }, 0.1)
+                       .draw(2000, 12);
+  std::vector<double> x;
+  for (const double v : s.x) x.push_back(1e15 + std::floor(v * 16) / 8);
+  const auto plan = plan_of(x, s.y);
+  const zcmoe_plan_candidate& c = plan.candidates[ZCMOE_PLAN_UNIFORM];
+  EXPECT_LE(c.num_segments, 15);
+  EXPECT_TRUE(c.warnings & ZCMOE_PLAN_AT_LIMIT);
+  EXPECT_NO_THROW(uniform_edges(plan.lo, plan.hi, c.num_segments));
+  // The widest range there is.
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = (2 * s.x[i] - 1) * 1.79e308;
+  const auto wide = plan_of(x, s.y);
+  const auto unit = plan_of(s.x, s.y);
+  EXPECT_NEAR(static_cast<double>(wide.candidates[1].num_segments),
+              static_cast<double>(unit.candidates[1].num_segments), 1.0);
+}
+
 TEST(plan_edges, few_values_of_x) {
   // 7 distinct inputs: no segmentation can have more segments with rows.
   const sample s = plain(

@@ -39,7 +39,8 @@ enum {
   ZCMOE_PLAN_JUMPS = 4,
   /* at the m recommended more than 1 in 10 segments hold fewer than 5 rows */
   ZCMOE_PLAN_STARVED = 8,
-  /* the best m reaches the limit: max_segments, or one row a segment */
+  /* the best m reaches the limit: max_segments, one row a segment, or (UNIFORM) as many equal
+     widths as the range has doubles for */
   ZCMOE_PLAN_AT_LIMIT = 16,
   /* the held-out error is more than 3 standard errors from the one predicted */
   ZCMOE_PLAN_HOLDOUT_DISAGREES = 32,
