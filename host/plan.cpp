@@ -602,6 +602,7 @@ class curve {
     const std::vector<std::size_t> kept = cuts_kept(below, options_.min_count);
     if (kept.size() == below.size()) return;
     std::vector<std::size_t> cuts;
+    cuts.reserve(kept.size());
     for (const std::size_t k : kept) cuts.push_back(cells.cuts[k]);
     const std::int64_t m = cells.num_segments;
     cells = cells.joined_at(kept);
