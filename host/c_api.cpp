@@ -2,8 +2,7 @@
 // the library.
 #include "array.hpp"
 #include "backend.hpp"
-#include "fit.hpp"
-#include "model.hpp"
+#include "handles.hpp"
 #include "model_io.hpp"
 #include "options.hpp"
 #include "segmentation.hpp"
@@ -20,21 +19,12 @@
 
 namespace detail = zcmoe::detail;
 
-struct zcmoe_context {
-  std::shared_ptr<detail::backend> engine;
-};
-struct zcmoe_model {
-  std::unique_ptr<detail::model> model;
-};
-struct zcmoe_fit {
-  std::unique_ptr<detail::fit> fit;
-};
-
 namespace {
 
 using detail::fail;
 using detail::guard;
 using detail::read_options;
+using detail::write_info;
 
 /// Bytes that n elements span, as [first, last) relative to data; refuses what does not fit the
 /// address space.
@@ -187,17 +177,6 @@ void check_add(const detail::fit& fit, const zcmoe_array& x, const zcmoe_array& 
     ZCMOE_EXPECTS(weights.data == nullptr,
                   "weights.data is given, but the fit was created with weighted = 0");
   }
-}
-
-/// Fills the caller's struct as far as both know it: it may be of an older or a newer version.
-template <class Info>
-void write_info(Info* to, Info from, const char* name) {
-  ZCMOE_EXPECTS(to != nullptr, name, " is null");
-  const std::size_t size = to->struct_size;
-  ZCMOE_EXPECTS(size >= sizeof(std::size_t), name, "->struct_size=", size, " is less than ",
-                sizeof(std::size_t), "; initialise the struct");
-  from.struct_size = size;
-  std::memcpy(static_cast<void*>(to), &from, std::min(size, sizeof(Info)));
 }
 
 std::shared_ptr<detail::backend> make_engine(const zcmoe_context_options& options) {

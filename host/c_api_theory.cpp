@@ -497,15 +497,10 @@ zcmoe_status zcmoe_theory_rice(const double* targets, int64_t n, double* noise) 
     ZCMOE_EXPECTS(n >= 2, "n=", n, "; expected n >= 2");
     check_pointer(targets, "targets");
     check_pointer(noise, "noise");
-    double sum = 0.0;
     for (std::int64_t i = 0; i < n; ++i) {
       ZCMOE_EXPECTS(std::isfinite(targets[i]), "targets[", i, "]=", targets[i], " is not finite");
-      if (i == 0) continue;
-      // Running mean, not a sum: nothing to lose at large n.
-      const double d = targets[i] - targets[i - 1];
-      sum += (d * d - sum) / static_cast<double>(i);
     }
-    *noise = sum / 2.0;
+    *noise = rice(targets, n);
   });
 }
 

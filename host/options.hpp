@@ -1,8 +1,9 @@
-// Option structs that grow: a caller's struct_size decides which fields it has.
+// Structs that grow: a caller's struct_size decides which fields it has.
 #pragma once
 
 #include "error.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -27,6 +28,17 @@ Options read_options(const Options* given, const Options& defaults, const char* 
   }
   options.struct_size = sizeof(Options);
   return options;
+}
+
+/// Fills the caller's struct as far as both know it: it may be of an older or a newer version.
+template <class Info>
+void write_info(Info* to, Info from, const char* name) {
+  ZCMOE_EXPECTS(to != nullptr, name, " is null");
+  const std::size_t size = to->struct_size;
+  ZCMOE_EXPECTS(size >= sizeof(std::size_t), name, "->struct_size=", size, " is less than ",
+                sizeof(std::size_t), "; initialise the struct");
+  from.struct_size = size;
+  std::memcpy(static_cast<void*>(to), &from, std::min(size, sizeof(Info)));
 }
 
 }  // namespace zcmoe::detail

@@ -237,23 +237,27 @@ edge_table step_density_edges(const std::vector<pilot_bin>& bins, const std::vec
   return edges;
 }
 
-/// Drops edges until every segment [a, b) holds min_count rows: short segments are joined from left
-/// to right, and what stays short before a full segment goes to the neighbour with fewer rows.
 edge_table merge_starved(const std::vector<sample>& rows, const edge_table& edges, double min_count,
                          double unit) {
-  const auto rows_below = [&](double edge) {
-    return first_not_below(rows, {0, rows.size()}, edge / unit);
-  };
-  std::vector<std::size_t> below{0};
-  for (std::size_t i = 1; i + 1 < edges.size(); ++i) below.push_back(rows_below(edges[i]));
-  below.push_back(rows.size());
-  const auto enough = [&](std::size_t count) { return static_cast<double>(count) >= min_count; };
+  std::vector<std::int64_t> below{0};
+  for (std::size_t i = 1; i + 1 < edges.size(); ++i) {
+    const std::size_t row = first_not_below(rows, {0, rows.size()}, edges[i] / unit);
+    below.push_back(static_cast<std::int64_t>(row));
+  }
+  below.push_back(static_cast<std::int64_t>(rows.size()));
+  edge_table merged;
+  for (const std::size_t i : cuts_kept(below, min_count)) merged.push_back(edges[i]);
+  return merged;
+}
 
-  // kept[j] are indices of edges that stay.
+}  // namespace
+
+std::vector<std::size_t> cuts_kept(const std::vector<std::int64_t>& below, double min_count) {
+  const auto enough = [&](std::int64_t count) { return static_cast<double>(count) >= min_count; };
   std::vector<std::size_t> kept{0};
-  for (std::size_t i = 1; i < edges.size(); ++i) {
-    const std::size_t pending = below[i - 1] - below[kept.back()];
-    const std::size_t own = below[i] - below[i - 1];
+  for (std::size_t i = 1; i < below.size(); ++i) {
+    const std::int64_t pending = below[i - 1] - below[kept.back()];
+    const std::int64_t own = below[i] - below[i - 1];
     if (!enough(pending + own)) continue;
     const bool joins_left = kept.size() > 1 && kept.back() != i - 1 && enough(own) &&
                             below[kept.back()] - below[kept[kept.size() - 2]] < own;
@@ -261,17 +265,12 @@ edge_table merge_starved(const std::vector<sample>& rows, const edge_table& edge
     kept.push_back(i);
   }
   if (kept.size() == 1) {
-    kept.push_back(edges.size() - 1);
+    kept.push_back(below.size() - 1);
   } else {
-    kept.back() = edges.size() - 1;  // rows left over at the end join the last segment
+    kept.back() = below.size() - 1;  // rows left over at the end join the last segment
   }
-  edge_table merged;
-  merged.reserve(kept.size());
-  for (const std::size_t i : kept) merged.push_back(edges[i]);
-  return merged;
+  return kept;
 }
-
-}  // namespace
 
 edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
                          std::int64_t n, std::int64_t num_segments,

@@ -54,5 +54,9 @@ std::vector<double> optimal_constants(const real_function& density, const real_f
 edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
                          std::int64_t n, std::int64_t num_segments,
                          const zcmoe_plug_in_options& options);
+/// The cuts that stay when every segment shall hold min_count rows; below[i] = rows below cut i,
+/// the outer cuts included. Short segments are joined from left to right, and what stays short
+/// before a full segment goes to the neighbour with fewer rows.
+std::vector<std::size_t> cuts_kept(const std::vector<std::int64_t>& below, double min_count);
 
 }  // namespace zcmoe::detail

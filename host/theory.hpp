@@ -64,11 +64,27 @@ zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges
                                              double* segment_errors);
 zcmoe_theory_statistics statistics_of(const zcmoe_theory_table& table,
                                       const zcmoe_model_options& options, double noise);
+/// The answer of the empty policy in segment i when its only row is left out. total_mean: of all n
+/// rows.
+double answer_without(const zcmoe_theory_table& table, std::size_t i, double total_mean,
+                      std::int64_t n, const zcmoe_model_options& options);
+double rice(const double* targets, std::int64_t n);
 zcmoe_theory_fit richardson(std::int64_t m, double within_m, double within_2m, std::int64_t n);
 zcmoe_theory_fit parametric_fit(const std::vector<std::int64_t>& num_segments,
                                 const std::vector<double>& within, std::int64_t n);
 zcmoe_theory_ratio ratio_test(std::int64_t m, double within_m, double within_2m, double within_4m,
                               std::int64_t n);
+/// What a recommendation needs of one table.
+struct risk_level {
+  std::int64_t num_segments;
+  double cells;          // with rows
+  double within;         // NaN: no segment has two rows
+  double leave_one_out;  // NaN: one row in all
+};
+/// Levels with num_segments rising. rows: of the tables, fit_rows: of the model that is to be
+/// fitted, both effective numbers.
+zcmoe_theory_recommendation recommend(const std::vector<risk_level>& levels, double rows,
+                                      double fit_rows);
 zcmoe_theory_recommendation recommend(const zcmoe_theory_table* tables, std::int64_t num_tables,
                                       const zcmoe_model_options& options);
 

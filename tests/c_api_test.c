@@ -1,7 +1,8 @@
-/* The C interface from a C11 program: every function, and every status that zcmoe.h documents for
- * it and that can be had without a device. Each failure must name its function and say what is
- * wrong; `pairs` lists what must have been seen by the end, so that a status nobody provokes any
- * more is a failure too. */
+/* The C interface from a C11 program: every function of zcmoe.h and plan.h, and every status that
+ * they document for it and that can be had without a device. Each failure must name its function
+ * and say what is wrong; `pairs` lists what must have been seen by the end, so that a status nobody
+ * provokes any more is a failure too. */
+#include <zcmoe/plan.h>
 #include <zcmoe/zcmoe.h>
 
 #include <math.h>
@@ -113,6 +114,15 @@ static struct pair pairs[] = {
     {"zcmoe_fit_deserialize", ZCMOE_ERR_FORMAT, 0},
     {"zcmoe_fit_deserialize", ZCMOE_ERR_VERSION, 0},
     {"zcmoe_fit_deserialize", ZCMOE_ERR_CHECKSUM, 0},
+    {"zcmoe_plan", ZCMOE_OK, 0},
+    {"zcmoe_plan", INVALID, 0},
+    {"zcmoe_plan", ZCMOE_ERR_DATA, 0},
+    {"zcmoe_plan", ZCMOE_ERR_OUT_OF_MEMORY, 0},
+    {"zcmoe_model_diagnose", ZCMOE_OK, 0},
+    {"zcmoe_model_diagnose", INVALID, 0},
+    {"zcmoe_model_diagnose", ZCMOE_ERR_DATA, 0},
+    {"zcmoe_model_intervals", ZCMOE_OK, 0},
+    {"zcmoe_model_intervals", INVALID, 0},
 };
 enum { num_pairs = sizeof pairs / sizeof pairs[0] };
 
@@ -1149,6 +1159,118 @@ static void test_fit_serialize(void) {
   CHECK(memory.live == 0);
 }
 
+/* -------------------------------------------------------------------- plan */
+
+static void test_plan(void) {
+  struct allowance memory = {1000, 0};
+  zcmoe_context* const context = cpu_context(1, &memory);
+  enum { n = 400 };
+  double x[n], y[n], weights[n];
+  for (int i = 0; i < n; ++i) {
+    x[i] = i / (double)n;
+    y[i] = x[i] * x[i] + 0.1 * ((i * 7919) % 13 - 6) / 6.0;
+    weights[i] = 1.0;
+  }
+  const zcmoe_array xs = f64_array(x), ys = f64_array(y), none = no_array();
+  zcmoe_plan_result plan;
+  plan.struct_size = sizeof plan;
+  OK(zcmoe_plan(context, xs, ys, none, n, NULL, NULL, &plan));
+  CHECK(plan.rows == n && plan.rows_used == n && plan.fit_rows == n);
+  CHECK(plan.lo == 0.0 && plan.hi == x[n - 1]);
+  CHECK(plan.noise > 0.001 && plan.noise < 0.01);
+  for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
+    CHECK(plan.candidates[k].segmentation == k);
+    CHECK(plan.candidates[k].num_segments >= 3 && plan.candidates[k].num_segments <= 30);
+  }
+  CHECK(memory.live == 0);
+  /* An earlier struct gets the part it knows, and not a byte more. */
+  zcmoe_plan_result earlier;
+  memset(&earlier, 0x5a, sizeof earlier);
+  earlier.struct_size = offsetof(zcmoe_plan_result, fit_rows);
+  OK(zcmoe_plan(context, xs, ys, f64_array(weights), n, NULL, NULL, &earlier));
+  CHECK(earlier.rows_used == n && earlier.fit_rows == 0x5a5a5a5a5a5a5a5a);
+
+  FAILS(INVALID, "context is null", zcmoe_plan(NULL, xs, ys, none, n, NULL, NULL, &plan));
+  FAILS(INVALID, "result is null", zcmoe_plan(context, xs, ys, none, n, NULL, NULL, NULL));
+  FAILS(INVALID, "n=-1", zcmoe_plan(context, xs, ys, none, -1, NULL, NULL, &plan));
+  FAILS(INVALID, "x.data is null", zcmoe_plan(context, none, ys, none, n, NULL, NULL, &plan));
+  FAILS(INVALID, "y.data is null", zcmoe_plan(context, xs, none, none, n, NULL, NULL, &plan));
+  FAILS(INVALID, "weights.data is not aligned",
+        zcmoe_plan(context, xs, ys, f64_array(misaligned(weights)), n, NULL, NULL, &plan));
+  plan.struct_size = 3;
+  FAILS(INVALID, "result->struct_size=3", zcmoe_plan(context, xs, ys, none, n, NULL, NULL, &plan));
+  plan.struct_size = sizeof plan;
+  zcmoe_model_options model_options = ZCMOE_MODEL_OPTIONS_INIT;
+  model_options.empty_policy = 9;
+  FAILS(INVALID, "empty_policy=9",
+        zcmoe_plan(context, xs, ys, none, n, &model_options, NULL, &plan));
+  static const struct {
+    zcmoe_plan_options options;
+    const char* text;
+  } refused[] = {
+      {{5, 0, 64, 0.2, 0, 0, 0.1, 0.02, 5, 0}, "options->struct_size=5"},
+      {{sizeof(zcmoe_plan_options), -1, 64, 0.2, 0, 0, 0.1, 0.02, 5, 0}, "options->fit_rows=-1"},
+      {{sizeof(zcmoe_plan_options), 0, 0, 0.2, 0, 0, 0.1, 0.02, 5, 0}, "options->max_segments=0"},
+      {{sizeof(zcmoe_plan_options), 0, 64, 0.75, 0, 0, 0.1, 0.02, 5, 0}, "options->holdout=0.75"},
+      {{sizeof(zcmoe_plan_options), 0, 64, 0.2, INFINITY, 0, 0.1, 0.02, 5, 0}, "options->lo=inf"},
+      {{sizeof(zcmoe_plan_options), 0, 64, 0.2, 0, NAN, 0.1, 0.02, 5, 0}, "options->hi=nan"},
+      {{sizeof(zcmoe_plan_options), 0, 64, 0.2, 2, 1, 0.1, 0.02, 5, 0}, "options->lo=2"},
+      {{sizeof(zcmoe_plan_options), 0, 64, 0.2, 0, 0, 2, 0.02, 5, 0}, "options->uniform_mixture=2"},
+      {{sizeof(zcmoe_plan_options), 0, 64, 0.2, 0, 0, 0.1, -1, 5, 0}, "options->floor=-1"},
+      {{sizeof(zcmoe_plan_options), 0, 64, 0.2, 0, 0, 0.1, 0.02, NAN, 0}, "options->min_count=nan"},
+      {{sizeof(zcmoe_plan_options), 0, 64, 0.2, 0, 0, 0.1, 0.02, 5, -2}, "options->pilot_bins=-2"},
+  };
+  for (size_t i = 0; i < sizeof refused / sizeof refused[0]; ++i) {
+    FAILS(INVALID, refused[i].text,
+          zcmoe_plan(context, xs, ys, none, n, NULL, &refused[i].options, &plan));
+  }
+  FAILS(ZCMOE_ERR_DATA, "among n=0 rows", zcmoe_plan(context, xs, ys, none, 0, NULL, NULL, &plan));
+  weights[5] = NAN;
+  FAILS(ZCMOE_ERR_DATA, "weights[5]=nan",
+        zcmoe_plan(context, xs, ys, f64_array(weights), n, NULL, NULL, &plan));
+  memory.left = 3;
+  FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory",
+        zcmoe_plan(context, xs, ys, none, n, NULL, NULL, &plan));
+  memory.left = 1000;
+  CHECK(memory.live == 0);
+
+  const double edges[] = {0.0, 0.5, 1.0}, constants[] = {1.0, 2.0};
+  zcmoe_model *known = NULL, *model = NULL;
+  zcmoe_fit* fit = NULL;
+  OK(zcmoe_model_create(context, edges, constants, 2, NULL, &known));
+  OK(zcmoe_fit_create(context, edges, 2, NULL, NULL, &fit));
+  OK(zcmoe_fit_add_sync(fit, xs, ys, none, n, NULL));
+  OK(zcmoe_fit_finish(fit, &model, NULL));
+  zcmoe_model_diagnosis diagnosis;
+  diagnosis.struct_size = sizeof diagnosis;
+  double approximation[2], estimation[2], lower[5], upper[5];
+  const zcmoe_diagnosis_segments segments = {approximation, estimation};
+  OK(zcmoe_model_diagnose(model, NULL, &diagnosis));
+  OK(zcmoe_model_diagnose(model, &segments, &diagnosis));
+  CHECK(diagnosis.num_rows == n && diagnosis.num_segments == 2 && diagnosis.num_starved == 0);
+  CHECK(fabs(approximation[0] + approximation[1] - diagnosis.approximation) < 1e-15);
+  CHECK(fabs(estimation[0] + estimation[1] - diagnosis.estimation) < 1e-15);
+  CHECK(diagnosis.leave_one_out > 0.01 && diagnosis.leave_one_out < 0.2);
+  FAILS(INVALID, "model is null", zcmoe_model_diagnose(NULL, NULL, &diagnosis));
+  FAILS(INVALID, "diagnosis is null", zcmoe_model_diagnose(model, NULL, NULL));
+  FAILS(ZCMOE_ERR_DATA, "none of the 2 segments", zcmoe_model_diagnose(known, NULL, &diagnosis));
+  diagnosis.struct_size = 2;
+  FAILS(INVALID, "diagnosis->struct_size=2", zcmoe_model_diagnose(model, NULL, &diagnosis));
+  OK(zcmoe_model_intervals(model, 0.95, lower, upper));
+  CHECK(lower[0] < upper[0] && lower[1] > upper[0] && isnan(lower[2]));
+  OK(zcmoe_model_intervals(known, 0.95, lower, upper));
+  CHECK(isnan(lower[0]) && isnan(upper[4]));
+  FAILS(INVALID, "model is null", zcmoe_model_intervals(NULL, 0.95, lower, upper));
+  FAILS(INVALID, "confidence=0", zcmoe_model_intervals(model, 0.0, lower, upper));
+  FAILS(INVALID, "confidence=nan", zcmoe_model_intervals(model, NAN, lower, upper));
+  FAILS(INVALID, "lower is null", zcmoe_model_intervals(model, 0.95, NULL, upper));
+  FAILS(INVALID, "upper is null", zcmoe_model_intervals(model, 0.95, lower, NULL));
+  OK(zcmoe_model_destroy(known));
+  OK(zcmoe_model_destroy(model));
+  OK(zcmoe_fit_destroy(fit));
+  OK(zcmoe_context_destroy(context));
+}
+
 int main(void) {
   test_text();
   test_context();
@@ -1167,6 +1289,7 @@ int main(void) {
   test_fit_out_of_memory();
   test_fit_merge();
   test_fit_serialize();
+  test_plan();
   int unseen = 0;
   for (int i = 0; i < num_pairs; ++i) {
     if (pairs[i].seen) continue;

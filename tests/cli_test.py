@@ -106,7 +106,7 @@ class general_test(cli_case):
     def test_version_and_help(self):
         self.assertRegex(self.run_cli("--version").stdout.decode(), r"\Azcmoe \d+\.\d+\.\d+; .*\n\Z")
         self.assertIn("zcmoe fit data.csv", self.run_cli("--help").stdout.decode())
-        for command in ("fit", "predict", "segment", "compile", "plot", "inspect"):
+        for command in ("fit", "predict", "plan", "segment", "compile", "plot", "inspect"):
             text = self.run_cli(command, "--help").stdout.decode()
             self.assertIn(f"Usage: zcmoe {command}", text)
             self.assertIn("Examples:", text)
@@ -123,6 +123,17 @@ class general_test(cli_case):
             (["fit", data, "--x", "x", "-o", "m"], "--y is missing"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "many"], "--segments"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "0"], "--segments 0"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "8x"], "neither a number nor auto"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "9" * 30], "not between 1 and"),
+            (["segment", "--segmentation", "uniform", "--range", "0:1", "--segments", "auto"], "from data only"),
+            (["segment", data, "--x", "x", "--segmentation", "uniform", "--segments", "auto"], "--y"),
+            (["plan", data, "--x", "x"], "--y"),
+            (["plan", data, "--x", "x", "--y", "y", "--holdout", "0.7"], "--holdout"),
+            (["plan", data, "--x", "x", "--y", "y", "--max-segments", "0"], "--max-segments"),
+            (["plan", data, "--x", "x", "--y", "y", "--csv", "--json"], "--csv"),
+            (["predict", model, data, "--x", "x", "--interval", "1"], "--interval"),
+            (["predict", model, data, "--x", "x", "-o", "y.npy", "--interval", "0.9"], "--interval"),
+            (["inspect", model, "--confidence", "0"], "--confidence"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segmentation", "best"], "uniform|quantile|optimal"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "1"], "--range 1"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "2:1"], "--range 2:1"),
@@ -761,7 +772,132 @@ class compile_test(cli_case):
         self.assertEqual(stream, self.read("m"))
 
 
+class plan_test(cli_case):
+    def sine(self, rows=4000, seed=3, name="sine.csv"):
+        generator = random.Random(seed)
+        lines = ["x,y,w"]
+        for _ in range(rows):
+            x = generator.random()
+            lines.append(f"{x},{math.sin(6 * x) + generator.gauss(0, 0.3)},2")
+        return self.write(name, "\n".join(lines) + "\n")
+
+    def plan(self, *arguments, **options):
+        return json.loads(self.run_cli("plan", *arguments, "--json", **options).stdout)
+
+    def test_numbers(self):
+        data = self.sine()
+        plan = self.plan(data, "--x", "x", "--y", "y")
+        self.assertEqual((plan["rows"], plan["rows_sampled"], plan["planned_rows"]), (4000, 4000, 4000))
+        self.assertLess(abs(plan["noise_variance"] / 0.09 - 1), 0.1)
+        self.assertLess(abs(plan["noise_variance_of_neighbours"] / 0.09 - 1), 0.1)
+        self.assertEqual([c["segmentation"] for c in plan["candidates"]], ["uniform", "quantile", "optimal"])
+        # b' = 6 cos 6x: A = 1.43 for equal widths, and m = (2 A n / sigma^2)^(1/3) = 50.
+        uniform = plan["candidates"][0]
+        self.assertEqual(uniform["method"], "parametric")
+        self.assertLess(abs(uniform["segments"] / 50 - 1), 0.15)
+        self.assertLess(abs(uniform["excess_risk"] / (1.5 * 0.09 * 50 / 4000) - 1), 0.15)
+        low, high = uniform["excess_risk_interval"]
+        self.assertTrue(low < uniform["excess_risk"] < high)
+        self.assertEqual([level["segments"] for level in uniform["levels"]][:9], [1, 2, 3, 4, 6, 8, 12, 16, 24])
+        best = min(plan["candidates"], key=lambda c: c["excess_risk"])
+        self.assertEqual((plan["segmentation"], plan["segments"]), (best["segmentation"], best["segments"]))
+        more = self.plan(data, "--x", "x", "--y", "y", "--rows", 4000 * 8)
+        self.assertLess(abs(more["candidates"][0]["segments"] / uniform["segments"] - 2), 0.05)
+        # Equal weights are none.
+        weighted = self.plan(data, "--x", "x", "--y", "y", "--weights", "w")
+        self.assertEqual([c["segments"] for c in weighted["candidates"]], [c["segments"] for c in plan["candidates"]])
+
+    def test_text_and_csv(self):
+        data = self.sine()
+        done = self.run_cli("plan", data, "--x", "x", "--y", "y")
+        text = done.stdout.decode()
+        for words in ("rows read         4,000", "noise", "recommended", "--segments", "uniform", "quantile", "optimal",
+                      "held-out error at"):
+            self.assertIn(words, text)
+        self.assertEqual(self.run_cli("plan", data, "--x", "x", "--y", "y", "-q").stderr, b"")
+        self.run_cli("plan", data, "--x", "x", "--y", "y", "--csv", "-o", self.path("curve.csv"))
+        rows = self.rows_of(self.path("curve.csv"))
+        self.assertEqual({row["segmentation"] for row in rows}, {"uniform", "quantile", "optimal"})
+        risks = {int(r["segments"]): float(r["leave_one_out"]) for r in rows if r["segmentation"] == "uniform"}
+        self.assertGreater(risks[1], 1.5 * risks[32])
+        self.assertGreater(risks[3072], 1.5 * risks[32])
+
+    def test_fit_takes_what_is_planned(self):
+        data = self.sine()
+        for kind in ("uniform", "quantile", "optimal"):
+            plan = self.plan(data, "--x", "x", "--y", "y")
+            wanted = next(c for c in plan["candidates"] if c["segmentation"] == kind)
+            common = [data, "--x", "x", "--y", "y", "--segmentation", kind]
+            fitted = json.loads(self.run_cli("fit", *common, "--segments", "auto", "-o", self.path("auto"),
+                                             "--json").stdout)
+            self.assertEqual(fitted["segments_asked"], wanted["segments"])
+            self.assertEqual(fitted["plan"], wanted)
+            self.run_cli("fit", *common, "--segments", wanted["segments"], "-o", self.path("given"))
+            self.assertEqual(self.read("auto"), self.read("given"))
+            edges = self.run_cli("segment", *common, "--segments", "auto").stdout
+            self.assertEqual(edges, self.run_cli("segment", *common, "--segments", wanted["segments"]).stdout)
+        said = self.run_cli("fit", data, "--x", "x", "--y", "y", "--segments", "auto", "-o", self.path("m"))
+        self.assertRegex(said.stderr.decode(), r"segments chosen +\d+, best between \d+ and \d+; excess risk")
+        # A given range, and rows held out, which the plan must not see.
+        ranged = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", "uniform", "--range",
+                                         "0:2", "--segments", "auto", "--holdout", "0.5", "-o", self.path("m"),
+                                         "--json").stdout)
+        self.assertEqual(ranged["range"], [0, 2])
+        self.assertGreater(ranged["empty_segments"], ranged["segments"] / 3)
+        self.assertLess(abs(ranged["segments"] / (2 * 50 / 2 ** (1 / 3)) - 1), 0.3)
+
+    def test_a_sample_stands_for_the_table(self):
+        data = self.sine(rows=20000)
+        whole = self.plan(data, "--x", "x", "--y", "y")["candidates"][0]
+        plan = self.plan(data, "--x", "x", "--y", "y", "--sample-rows", 5000)
+        self.assertEqual((plan["rows"], plan["planned_rows"]), (20000, 20000))
+        self.assertLessEqual(plan["rows_sampled"], 5000)
+        self.assertLess(abs(plan["candidates"][0]["segments"] / whole["segments"] - 1), 0.25)
+        with open(data, "rb") as source:
+            self.assertEqual(self.plan("-", "--x", "x", "--y", "y", stdin=source)["candidates"][0], whole)
+
+    def test_the_smallest_tables(self):
+        for rows, segments in (("1,2\n", 1), ("1,2\n2,3\n", 1), ("1,1\n1,2\n1,9\n", 1), ("1,5\n2,5\n3,5\n4,5\n", 1)):
+            plan = self.plan(self.write("d.csv", "x,y\n" + rows), "--x", "x", "--y", "y")
+            self.assertEqual({c["segments"] for c in plan["candidates"]}, {segments}, rows)
+            self.run_cli("fit", self.path("d.csv"), "--x", "x", "--y", "y", "--segments", "auto", "-o", self.path("m"))
+            self.run_cli("plan", self.path("d.csv"), "--x", "x", "--y", "y")
+        self.fails("plan", self.write("d.csv", "x,y\n,2\nnan,3\n1,inf\n"), "--x", "x", "--y", "y",
+                   says="no usable row to choose the cuts from: 3 rows read, 1 infinite target, 2 missing input")
+        plan = self.plan(self.write("d.csv", "x,y\n,2\n1,3\n2,abc\n3,4\n"), "--x", "x", "--y", "y")
+        self.assertEqual((plan["rows"], plan["skipped"]["missing_input"], plan["skipped"]["unparsable"]), (2, 1, 1))
+
+
 class inspect_test(cli_case):
+    def test_what_the_model_says_of_itself(self):
+        model = self.model("--segmentation", "uniform", "--range", "0:10")
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        said = seen["diagnosis"]
+        self.assertLess(abs(said["risk"] - said["noise"] - said["approximation"] - said["estimation"]), 1e-9)
+        # y = x^2 on [0, 10), 8 segments: E_app = mean of (2x)^2 (10/8)^2 / 12 = 17.4.
+        self.assertLess(abs(said["approximation"] / 17.4 - 1), 0.15)
+        self.assertLess(abs(said["leave_one_out"] / said["risk"] - 1), 0.02)
+        self.assertEqual(said["worst_segments"][0], 7)
+        self.assertLess(said["equal_error"], 0.8)  # O / U = 0.648 of x^2
+        for k in range(8):
+            self.assertTrue(seen["means_lower"][k] < seen["constants"][k] < seen["means_upper"][k])
+        narrow = json.loads(self.run_cli("inspect", model, "--json", "--confidence", "0.5").stdout)
+        self.assertGreater(narrow["means_lower"][3], seen["means_lower"][3])
+        rows = list(csv.DictReader(io.StringIO(self.run_cli("inspect", model, "--csv").stdout.decode())))
+        self.assertEqual([float(row["mean_lower"]) for row in rows], seen["means_lower"][:8])
+        self.assertEqual([float(row["approximation"]) for row in rows], said["segment_approximation"])
+        text = self.run_cli("inspect", model).stdout.decode()
+        for words in ("expected error", "noise", "worst segments", "95 % interval of the mean"):
+            self.assertIn(words, text)
+        out = self.run_cli("predict", model, self.write("new.csv", "x\n9.9\n\n5\n"), "--x", "x", "--interval", "0.95")
+        rows = list(csv.DictReader(io.StringIO(out.stdout.decode())))
+        self.assertEqual([float(row["mean_upper"]) for row in rows if row["prediction"] != "nan"],
+                         [seen["means_upper"][7], seen["means_upper"][4]])
+        single = self.path("single")
+        self.run_cli("fit", self.write("one.csv", "1,2\n"), "--x", 1, "--y", 2, "--no-header", "-o", single)
+        self.assertIn("unknown: no segment has two rows", self.run_cli("inspect", single).stdout.decode())
+        self.assertIsNone(json.loads(self.run_cli("inspect", single, "--json").stdout)["diagnosis"])
+
     def test_text_json_and_csv(self):
         model = self.model("--segmentation", "uniform", "--range", "0:20")
         seen = json.loads(self.run_cli("inspect", model, "--json").stdout)

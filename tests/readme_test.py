@@ -36,7 +36,7 @@ def main():
         return
 
     # The shell scripts, from a copy of the working folder's layout.
-    def answers_of(script):
+    def said_by(script):
         with tempfile.TemporaryDirectory() as folder:
             os.symlink(os.path.join(source, "examples"), os.path.join(folder, "examples"))
             body = open(os.path.join(source, "tests/examples", script), encoding="utf-8").read()
@@ -45,15 +45,20 @@ def main():
                                  capture_output=True, check=False)
             assert run.returncode == 0, run.stderr
             left = sorted(os.listdir(folder))
-            return [float(line.split(",")[-1]) for line in run.stdout.strip().splitlines()[-2:]], left
+            return run.stdout, left
 
-    answers, _ = answers_of("quickstart.sh")
+    def answers_of(script):
+        return [float(line.split(",")[-1]) for line in said_by(script)[0].strip().splitlines()[-2:]]
+
+    answers = answers_of("quickstart.sh")
     assert 60 < answers[0] < 90 and 240 < answers[1] < 300, answers  # minutes for 500 and 2000 miles
-    answers, _ = answers_of("compile.sh")
+    answers = answers_of("compile.sh")
     assert abs(answers[0] - 0.36753) < 4e-4 and abs(answers[1] + 0.21812) < 4e-4, answers  # a rms of 1e-4, not a maximum
+    planned, _ = said_by("plan.sh")
+    assert "recommended       --segmentation" in planned and "expected error" in planned, planned
     if importlib.util.find_spec("matplotlib"):
         os.environ["ZCMOE_PYTHON"] = sys.executable
-        assert "flights.png" in answers_of("plot.sh")[1]
+        assert "flights.png" in said_by("plot.sh")[1]
 
 
 main()

@@ -3,6 +3,8 @@
 // combinations against one plain pass.
 #include "support.hpp"
 
+#include <zcmoe/plan.hpp>
+
 #include <algorithm>
 #include <numeric>
 
@@ -198,6 +200,28 @@ TEST_P(reproducibility_test, many_rows_on_many_threads) {
     fit.add_sync(x, y);
     if (expected.empty()) expected = fit.serialize();
     EXPECT_EQ(fit.serialize(), expected) << threads;
+  }
+}
+
+TEST_P(reproducibility_test, plans_are_the_same_for_every_engine) {
+  std::mt19937_64 random(11);
+  std::normal_distribution<double> normal;
+  std::vector<double> x(3000), y(3000), w(3000);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = static_cast<double>(random() >> 50) / 8192;  // with ties
+    y[i] = std::sin(9 * x[i]) + 0.3 * normal(random);
+    w[i] = 1.0 + static_cast<double>(random() % 3);
+  }
+  const context plain(ZCMOE_ENGINE_CPU);
+  zcmoe_plan_options options = plan_options();
+  options.max_segments = 96;
+  for (const bool weighted : {false, true}) {
+    const zcmoe_array weights = weighted ? array(w.data()) : no_array();
+    const auto rows = static_cast<std::int64_t>(x.size());
+    const auto expected =
+        make_plan(plain, array(x.data()), array(y.data()), weights, rows, options);
+    const auto plan = make_plan(ctx(), array(x.data()), array(y.data()), weights, rows, options);
+    EXPECT_EQ(std::memcmp(&plan, &expected, sizeof plan), 0);
   }
 }
 

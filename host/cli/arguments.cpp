@@ -157,8 +157,16 @@ std::pair<double, double> range_of(const std::string& range_text) {
 }
 
 void segmentation_choice::check() {
-  if (segments < 1 || segments > ZCMOE_MAX_SEGMENTS) {
-    fail_usage("--segments ", segments, ": not between 1 and ", ZCMOE_MAX_SEGMENTS);
+  automatic = segments_text == "auto";
+  if (!automatic) {
+    const char* const end = segments_text.data() + segments_text.size();
+    const auto [rest, error] = std::from_chars(segments_text.data(), end, segments);
+    if (rest != end || error == std::errc::invalid_argument) {
+      fail_usage("--segments ", segments_text, ": neither a number nor auto");
+    }
+    if (error != std::errc() || segments < 1 || segments > ZCMOE_MAX_SEGMENTS) {
+      fail_usage("--segments ", segments_text, ": not between 1 and ", ZCMOE_MAX_SEGMENTS);
+    }
   }
   if (!range_text.empty()) range = range_of(range_text);
 }
@@ -182,14 +190,21 @@ zcmoe_density_options segmentation_choice::density() const {
 void add_segmentation_options(CLI::App& command, segmentation_choice& segmentation) {
   const std::string group = "Segmentation";
   command
-      .add_option("--segments", segmentation.segments, "how many segments to cut the range into")
-      ->type_name("M")
+      .add_option(
+          "--segments", segmentation.segments_text,
+          "how many segments to cut the range into; auto: as many as `zcmoe plan` recommends")
+      ->type_name("M|auto")
       ->capture_default_str()
       ->group(group);
   add_choice(command, "--segmentation", segmentation.kind, segmentation_words,
              "where to cut: equal widths, equal numbers of rows, or least error (narrow where the "
              "target changes fast)")
       ->group(group);
+  add_placement_options(command, segmentation);
+}
+
+void add_placement_options(CLI::App& command, segmentation_choice& segmentation) {
+  const std::string group = "Segmentation";
   command
       .add_option("--range", segmentation.range_text,
                   "cut this range of the input instead of that of the data")

@@ -59,7 +59,9 @@ extern const choices segmentation_words;
 
 struct segmentation_choice {
   std::int32_t kind = segmentation_optimal;
-  std::int64_t segments = 64;
+  std::string segments_text = "64";
+  std::int64_t segments = 64;  // set by check()
+  bool automatic = false;      // set by check(): as many as a plan recommends
   std::string range_text;
   std::optional<std::pair<double, double>> range;  // set by check()
   std::string edges_file;
@@ -69,12 +71,15 @@ struct segmentation_choice {
   std::optional<std::int64_t> pilot_bins;
   std::int64_t sample_rows = std::int64_t{1} << 21;
 
-  /// Reads the range; usage errors for values that contradict each other.
+  /// Reads the number of segments and the range; usage errors for what they cannot be.
   void check();
   zcmoe_plug_in_options plug_in() const;
   zcmoe_density_options density() const;
 };
+/// How many segments and of which kind; and all of add_placement_options.
 void add_segmentation_options(CLI::App& command, segmentation_choice& segmentation);
+/// What the placing of cuts depends on, whatever their number and kind.
+void add_placement_options(CLI::App& command, segmentation_choice& segmentation);
 
 extern const choices closed_side_words;
 extern const choices nan_policy_words;

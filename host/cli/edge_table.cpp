@@ -1,4 +1,5 @@
-// One pass finds the exact range and a bounded sample; the library places the cuts.
+// One pass finds the exact range and a bounded sample; the library places the cuts, and says how
+// many where that is asked for.
 #include "edge_table.hpp"
 
 #include "input_file.hpp"
@@ -40,14 +41,15 @@ void take_line(edge_table& table, const std::string& name, std::string_view line
 
 class range_and_sample {
  public:
-  range_and_sample(const segmentation_choice& segmentation, bool has_target, bool weighted)
+  range_and_sample(const segmentation_choice& segmentation, bool sampled, bool has_target,
+                   bool weighted)
       : segmentation_(segmentation),
+        sampled_(sampled),
         has_target_(has_target),
         weighted_(weighted),
         sample_(segmentation.sample_rows, 1u + (has_target ? 1u : 0u) + (weighted ? 1u : 0u)) {}
 
   void add(const row_block& block, const std::vector<row_fate>& fates, const row_split& split) {
-    const bool sampled = segmentation_.kind != segmentation_uniform;
     const double lo = segmentation_.range.has_value() ? segmentation_.range->first
                                                       : -std::numeric_limits<double>::max();
     const double hi = segmentation_.range.has_value() ? segmentation_.range->second
@@ -71,30 +73,56 @@ class range_and_sample {
       ++rows_;
       min_ = std::min(min_, row[0]);
       max_ = std::max(max_, row[0]);
-      if (!sampled) continue;
+      if (!sampled_) continue;
       if (has_target_) row[k++] = element(block.columns[column_y], i);
       if (weighted_) row[k++] = element(block.columns[column_weights], i);
       sample_.offer(row);
     }
   }
 
-  edge_table build() const {
+  /// What was seen; no edges.
+  edge_table seen() const {
     edge_table table;
     table.rows = rows_;
     table.tally = tally_;
     table.rows_outside = rows_outside_;
-    const auto [lo, hi] = segmentation_.range.value_or(std::pair{min_, max_});
+    if (sampled_) table.rows_sampled = sample_.rows();
+    return table;
+  }
+
+  zcmoe_plan_result plan(const planner& planner) const {
+    const zcmoe_plug_in_options plug_in = segmentation_.plug_in();
+    const auto [lo, hi] = range();
+    zcmoe_plan_options options = planner.options;
+    if (options.fit_rows == 0) options.fit_rows = rows_;
+    options.lo = lo;
+    options.hi = hi;
+    options.uniform_mixture = plug_in.uniform_mixture;
+    options.floor = plug_in.floor;
+    options.min_count = plug_in.min_count;
+    options.pilot_bins = plug_in.pilot_bins;
+    return make_plan(planner.engine, column(0), column(1), weights(), sample_.rows(), options,
+                     planner.model);
+  }
+
+  edge_table build(const planner& planner) const {
+    edge_table table = seen();
+    std::int64_t segments = segmentation_.segments;
+    if (segmentation_.automatic) {
+      table.plan = plan(planner);
+      segments = table.plan->candidates[segmentation_.kind].num_segments;
+    }
+    const auto [lo, hi] = range();
     if (segmentation_.kind == segmentation_uniform) {
       if (lo == hi) {
         table.edges = edges_around(lo);
       } else {
-        table.edges.resize(static_cast<std::size_t>(segmentation_.segments) + 1);
-        check(zcmoe_segment_uniform(lo, hi, segmentation_.segments, table.edges.data()));
+        table.edges.resize(static_cast<std::size_t>(segments) + 1);
+        check(zcmoe_segment_uniform(lo, hi, segments, table.edges.data()));
       }
       return table;
     }
-    table.rows_sampled = sample_.rows();
-    const std::int64_t built = cut_sample(table.edges);
+    const std::int64_t built = cut_sample(segments, table.edges);
     table.edges.resize(static_cast<std::size_t>(built) + 1);
     // The sample may have missed the outermost rows; a range asked for is kept as asked.
     table.edges.front() = std::min(table.edges.front(), lo);
@@ -107,25 +135,28 @@ class range_and_sample {
   const row_tally& tally() const noexcept { return tally_; }
 
  private:
+  std::pair<double, double> range() const {
+    return segmentation_.range.value_or(std::pair{min_, max_});
+  }
   zcmoe_array column(std::size_t k) const { return {sample_.column(k).data(), ZCMOE_F64, 1}; }
+  zcmoe_array weights() const { return weighted_ ? column(has_target_ ? 2 : 1) : no_array(); }
 
-  std::int64_t cut_sample(std::vector<double>& edges) const {
-    const std::int64_t segments = segmentation_.segments;
-    const zcmoe_array weights = weighted_ ? column(has_target_ ? 2 : 1) : no_array();
+  std::int64_t cut_sample(std::int64_t segments, std::vector<double>& edges) const {
     std::int64_t built = 0;
     edges.resize(static_cast<std::size_t>(segments) + 1);
     if (segmentation_.kind == segmentation_quantile) {
-      check(zcmoe_segment_quantile(column(0), weights, sample_.rows(), segments, edges.data(),
+      check(zcmoe_segment_quantile(column(0), weights(), sample_.rows(), segments, edges.data(),
                                    &built));
     } else {
       const zcmoe_plug_in_options options = segmentation_.plug_in();
-      check(zcmoe_segment_optimal_from_data(column(0), column(1), weights, sample_.rows(), segments,
-                                            &options, edges.data(), &built));
+      check(zcmoe_segment_optimal_from_data(column(0), column(1), weights(), sample_.rows(),
+                                            segments, &options, edges.data(), &built));
     }
     return built;
   }
 
   const segmentation_choice& segmentation_;
+  bool sampled_;
   bool has_target_;
   bool weighted_;
   table_sample sample_;
@@ -135,6 +166,34 @@ class range_and_sample {
   double min_ = std::numeric_limits<double>::infinity();
   double max_ = -std::numeric_limits<double>::infinity();
 };
+
+/// One pass over the rows.
+void read(range_and_sample& state, const segmentation_choice& segmentation, const char* step,
+          row_source& rows, bool needs_target, const row_split& split, bool show_progress,
+          stopwatch& reading, stopwatch& working) {
+  triage_rules rules;
+  rules.needs_target = needs_target;
+  row_triage triage(rules);
+  {
+    progress bar(step, show_progress);
+    row_block block;
+    for (;;) {
+      {
+        stopwatch::scope timed(reading);
+        if (!rows.next(block)) break;
+      }
+      stopwatch::scope timed(working);
+      state.add(block, triage.classify(block), split);
+      bar.update(rows.done(), block.first_row + block.rows);
+    }
+  }
+  if (state.rows() == 0) {
+    std::string reasons = state.tally().read_in_words(rows.first_unparsable());
+    if (state.rows_outside() > 0)
+      reasons += text(", ", grouped(state.rows_outside()), " ", outside_words(segmentation));
+    fail("no usable row to choose the cuts from: ", reasons);
+  }
+}
 
 }  // namespace
 
@@ -173,6 +232,11 @@ const char* outside_words(const segmentation_choice& segmentation) {
   return segmentation.range.has_value() ? "outside --range" : "with an infinite input";
 }
 
+std::int64_t segments_asked(const segmentation_choice& segmentation, const edge_table& table) {
+  return table.plan.has_value() ? table.plan->candidates[segmentation.kind].num_segments
+                                : segmentation.segments;
+}
+
 edge_table edges_from_range(const segmentation_choice& segmentation) {
   edge_table table;
   table.edges.resize(static_cast<std::size_t>(segmentation.segments) + 1);
@@ -182,33 +246,25 @@ edge_table edges_from_range(const segmentation_choice& segmentation) {
 }
 
 edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& rows,
-                           bool needs_target, const row_split& split, bool show_progress,
-                           stopwatch& reading, stopwatch& segmenting) {
-  triage_rules rules;
-  rules.needs_target = needs_target;
-  row_triage triage(rules);
-  range_and_sample state(segmentation, needs_target, rows.has(column_weights));
-  {
-    progress bar("segment", show_progress);
-    row_block block;
-    for (;;) {
-      {
-        stopwatch::scope timed(reading);
-        if (!rows.next(block)) break;
-      }
-      stopwatch::scope timed(segmenting);
-      state.add(block, triage.classify(block), split);
-      bar.update(rows.done(), block.first_row + block.rows);
-    }
-  }
-  if (state.rows() == 0) {
-    std::string reasons = state.tally().read_in_words(rows.first_unparsable());
-    if (state.rows_outside() > 0)
-      reasons += text(", ", grouped(state.rows_outside()), " ", outside_words(segmentation));
-    fail("no usable row to choose the cuts from: ", reasons);
-  }
+                           bool needs_target, const row_split& split, const planner& planner,
+                           bool show_progress, stopwatch& reading, stopwatch& segmenting) {
+  const bool sampled = segmentation.automatic || segmentation.kind != segmentation_uniform;
+  range_and_sample state(segmentation, sampled, needs_target, rows.has(column_weights));
+  read(state, segmentation, "segment", rows, needs_target, split, show_progress, reading,
+       segmenting);
   stopwatch::scope timed(segmenting);
-  return state.build();
+  return state.build(planner);
+}
+
+edge_table plan_from_rows(const segmentation_choice& segmentation, row_source& rows,
+                          const planner& planner, bool show_progress, stopwatch& reading,
+                          stopwatch& planning) {
+  range_and_sample state(segmentation, true, true, rows.has(column_weights));
+  read(state, segmentation, "plan", rows, true, row_split(), show_progress, reading, planning);
+  stopwatch::scope timed(planning);
+  edge_table table = state.seen();
+  table.plan = state.plan(planner);
+  return table;
 }
 
 }  // namespace zcmoe::cli

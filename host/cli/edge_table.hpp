@@ -7,7 +7,10 @@
 #include "row_source.hpp"
 #include "row_triage.hpp"
 
+#include <zcmoe/plan.hpp>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,10 +18,11 @@ namespace zcmoe::cli {
 
 struct edge_table {
   std::vector<double> edges;
-  std::int64_t rows = 0;          // usable rows seen; 0 if no data was needed
-  std::int64_t rows_sampled = 0;  // of these, looked at; 0 if only their range was
-  row_tally tally;                // of all rows
-  std::int64_t rows_outside = 0;  // of its used rows: input outside --range, or infinite
+  std::int64_t rows = 0;                  // usable rows seen; 0 if no data was needed
+  std::int64_t rows_sampled = 0;          // of these, looked at; 0 if only their range was
+  row_tally tally;                        // of all rows
+  std::int64_t rows_outside = 0;          // of its used rows: input outside --range, or infinite
+  std::optional<zcmoe_plan_result> plan;  // where the number of segments was not given
 
   std::int64_t segments() const noexcept { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
@@ -30,11 +34,27 @@ edge_table edges_from_file(const std::string& path);
 /// What is the matter with rows_outside.
 const char* outside_words(const segmentation_choice& segmentation);
 
+/// The number of segments given, or planned.
+std::int64_t segments_asked(const segmentation_choice& segmentation, const edge_table& table);
+
 edge_table edges_from_range(const segmentation_choice& segmentation);
 
-/// One pass over the training rows. Roles: x, y (unless the kind needs none), weights.
+/// What a plan depends on beside the rows.
+struct planner {
+  const context& engine;
+  zcmoe_model_options model = model_options();
+  zcmoe_plan_options options = plan_options();  // holdout, max_segments; fit_rows 0: all rows
+};
+
+/// One pass over the training rows. Roles: x, y (unless the kind needs none), weights. The planner
+/// is asked if the number of segments is not given.
 edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& rows,
-                           bool needs_target, const row_split& split, bool show_progress,
-                           stopwatch& reading, stopwatch& segmenting);
+                           bool needs_target, const row_split& split, const planner& planner,
+                           bool show_progress, stopwatch& reading, stopwatch& segmenting);
+
+/// One pass, and the plan alone: no edges.
+edge_table plan_from_rows(const segmentation_choice& segmentation, row_source& rows,
+                          const planner& planner, bool show_progress, stopwatch& reading,
+                          stopwatch& planning);
 
 }  // namespace zcmoe::cli

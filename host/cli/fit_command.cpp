@@ -9,6 +9,7 @@
 #include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
+#include "plan_report.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
 #include "row_triage.hpp"
@@ -139,7 +140,7 @@ class fit_run {
       save_model(*model_, arguments_.output);
     }
     if (arguments_.talk.json) {
-      write_to_stdout(json_text(as_json()));
+      write_to_stdout(json_text(summary_as_json()));
     } else if (!arguments_.talk.quiet) {
       print_summary();
     }
@@ -148,7 +149,8 @@ class fit_run {
  private:
   bool needs_data() const {
     if (!arguments_.segmentation.edges_file.empty()) return false;
-    return arguments_.segmentation.kind != segmentation_uniform ||
+    return arguments_.segmentation.automatic ||
+           arguments_.segmentation.kind != segmentation_uniform ||
            !arguments_.segmentation.range.has_value();
   }
 
@@ -159,8 +161,9 @@ class fit_run {
     } else if (!needs_data()) {
       summary_.edges = edges_from_range(segmentation);
     } else {
-      summary_.edges = edges_from_rows(segmentation, *rows_, true, split_, show_progress_,
-                                       summary_.reading, summary_.segmenting);
+      summary_.edges =
+          edges_from_rows(segmentation, *rows_, true, split_, {context_, arguments_.model.options},
+                          show_progress_, summary_.reading, summary_.segmenting);
       rows_->rewind();
     }
   }
@@ -370,12 +373,20 @@ class fit_run {
     }
     if (report.nan_inputs > 0)
       line("missing input", text(grouped(report.nan_inputs), " in a segment of their own"));
-    const bool fewer = needs_data() && info.num_segments < arguments_.segmentation.segments;
-    line("segments",
-         text(grouped(info.num_segments),
-              fewer ? text(" of ", grouped(arguments_.segmentation.segments), " asked for") : "",
-              " (", segmentation_in_words(), "), ", grouped(info.num_empty), " empty, inputs ",
-              readable(edges.edges.front()), " to ", readable(edges.edges.back())));
+    const std::int64_t asked = segments_asked(arguments_.segmentation, edges);
+    const bool fewer = needs_data() && info.num_segments < asked;
+    if (edges.plan.has_value()) {
+      const zcmoe_plan_candidate& chosen = edges.plan->candidates[arguments_.segmentation.kind];
+      line("segments chosen", recommendation_in_words(chosen));
+      for (const std::string& warning : warnings_in_words(chosen.warnings)) line("", warning);
+    }
+    line(
+        "segments",
+        text(grouped(info.num_segments),
+             fewer ? text(" of ", grouped(asked), edges.plan.has_value() ? " chosen" : " asked for")
+                   : "",
+             " (", segmentation_in_words(), "), ", grouped(info.num_empty), " empty, inputs ",
+             readable(edges.edges.front()), " to ", readable(edges.edges.back())));
     if (edges.rows_sampled < edges.rows && edges.rows_sampled > 0) {
       line("", text("cuts chosen from a sample of ", grouped(edges.rows_sampled), " of ",
                     grouped(edges.rows), " rows"));
@@ -417,7 +428,7 @@ class fit_run {
 
   std::int64_t passes() const { return 1 + (needs_data() ? 1 : 0) + (split_.active() ? 1 : 0); }
 
-  nlohmann::ordered_json as_json() const {
+  nlohmann::ordered_json summary_as_json() const {
     const zcmoe_model_info info = model_->info();
     const zcmoe_context_info engine = context_.info();
     const edge_table& edges = summary_.edges;
@@ -441,8 +452,11 @@ class fit_run {
                                ? word_of(segmentation_words, arguments_.segmentation.kind)
                                : std::string("edges");
     json["segments_asked"] = arguments_.segmentation.edges_file.empty()
-                                 ? arguments_.segmentation.segments
+                                 ? segments_asked(arguments_.segmentation, edges)
                                  : edges.segments();
+    if (edges.plan.has_value()) {
+      json["plan"] = as_json(edges.plan->candidates[arguments_.segmentation.kind]);
+    }
     json["segments"] = info.num_segments;
     json["empty_segments"] = info.num_empty;
     json["range"] = {edges.edges.front(), edges.edges.back()};
@@ -556,6 +570,9 @@ command_body add_fit_command(CLI::App& app) {
       "Examples:\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --segmentation optimal -o "
       "model.safetensors\n"
+      "  zcmoe fit data.csv --x distance --y air_time --segments auto -o model.safetensors      as "
+      "many "
+      "as the data bear\n"
       "  zcmoe fit data.csv --x 3 --y 7 --holdout 0.2 -o model.safetensors     columns by number; "
       "judged on 20 %\n"
       "  zcmoe fit x.npy y.npy --segmentation quantile -o model.safetensors    one NPY file per "

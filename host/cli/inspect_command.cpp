@@ -6,11 +6,14 @@
 #include "number.hpp"
 #include "output_file.hpp"
 
-#include <zcmoe/zcmoe.hpp>
+#include <zcmoe/plan.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,11 +21,53 @@ namespace zcmoe::cli {
 namespace {
 
 constexpr std::int64_t max_lines_shown = 24;
+constexpr std::size_t max_worst_shown = 5;
 
 struct inspect_arguments {
   std::string model;
+  double confidence = 0.95;
   bool json = false;
   bool csv = false;
+};
+
+/// What is shown: the model, and what it says of itself.
+struct inspected {
+  std::string path;
+  zcmoe_model_info info;
+  double confidence;
+  intervals means;
+  std::optional<diagnosis> errors;  // none where no segment has two rows
+
+  inspected(const inspect_arguments& arguments, const model& model)
+      : path(arguments.model),
+        info(model.info()),
+        confidence(arguments.confidence),
+        means(intervals_of(model, arguments.confidence)) {
+    try {
+      errors = diagnose(model);
+    } catch (const error& e) {
+      if (e.status() != ZCMOE_ERR_DATA) throw;
+    }
+  }
+
+  /// Excess risk of each segment: what it adds to approximation and estimation error. The variance
+  /// of a single row is not known: such segments count by what is.
+  double excess(std::size_t segment) const {
+    const double estimation = errors->estimation[segment];
+    return errors->approximation[segment] + (std::isnan(estimation) ? 0.0 : estimation);
+  }
+  /// The segments that add most, the worst first.
+  std::vector<std::size_t> worst() const {
+    std::vector<std::size_t> order(errors->approximation.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const std::size_t shown = std::min(max_worst_shown, order.size());
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown),
+                      order.end(), [&](std::size_t a, std::size_t b) {
+                        return excess(a) != excess(b) ? excess(a) > excess(b) : a < b;
+                      });
+    order.resize(shown);
+    return order;
+  }
 };
 
 template <class T>
@@ -36,13 +81,35 @@ std::string target_dtype_of(const zcmoe_model_info& info) {
   return "none";
 }
 
-std::string as_json(const std::string& path, const zcmoe_model_info& info) {
+nlohmann::ordered_json diagnosis_as_json(const inspected& seen) {
+  if (!seen.errors.has_value()) return nullptr;
+  const zcmoe_model_diagnosis& d = seen.errors->totals;
+  nlohmann::ordered_json json;
+  json["risk"] = d.risk;
+  json["risk_standard_error"] = d.risk_error;
+  json["noise"] = d.noise;
+  json["approximation"] = d.approximation;
+  json["approximation_standard_error"] = d.approximation_error;
+  json["estimation"] = d.estimation;
+  json["leave_one_out"] = d.leave_one_out;
+  json["equal_error"] = d.equal_error;
+  json["best_segments"] = d.best_segments;
+  json["singletons"] = d.num_singletons;
+  json["starved_segments"] = d.num_starved;
+  json["worst_segments"] = seen.worst();
+  json["segment_approximation"] = seen.errors->approximation;
+  json["segment_estimation"] = seen.errors->estimation;
+  return json;
+}
+
+std::string as_json(const inspected& seen) {
+  const zcmoe_model_info& info = seen.info;
   const zcmoe_model_options& options = info.options;
   const auto text_or_null = [](const char* name) {
     return name == nullptr ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(name);
   };
   nlohmann::ordered_json json;
-  json["file"] = path;
+  json["file"] = seen.path;
   json["segments"] = info.num_segments;
   json["empty_segments"] = info.num_empty;
   json["rows"] = info.num_rows;
@@ -69,6 +136,10 @@ std::string as_json(const std::string& path, const zcmoe_model_info& info) {
   json["weights"] = values_of(info.weights, info.num_slots);
   json["variances"] = values_of(info.variances, info.num_slots);
   json["standard_errors"] = values_of(info.standard_errors, info.num_slots);
+  json["confidence"] = seen.confidence;
+  json["means_lower"] = seen.means.lower;
+  json["means_upper"] = seen.means.upper;
+  json["diagnosis"] = diagnosis_as_json(seen);
   return json_text(json);
 }
 
@@ -79,8 +150,11 @@ bool slot_in_use(const zcmoe_model_info& info, std::int64_t slot) {
                                    : info.options.range_policy == ZCMOE_RANGE_SEGMENTS;
 }
 
-void write_csv(output_file& output, const zcmoe_model_info& info) {
-  output.write("segment,lower,upper,constant,count,weight,variance,standard_error\n");
+void write_csv(output_file& output, const inspected& seen) {
+  const zcmoe_model_info& info = seen.info;
+  output.write(
+      "segment,lower,upper,constant,count,weight,variance,standard_error,mean_lower,mean_upper,"
+      "approximation,estimation\n");
   std::string line;
   for (std::int64_t slot = 0; slot < info.num_slots; ++slot) {
     if (!slot_in_use(info, slot)) continue;
@@ -100,9 +174,17 @@ void write_csv(output_file& output, const zcmoe_model_info& info) {
     line += ',';
     append_shortest(line, info.constants[slot]);
     line += "," + std::to_string(info.counts[slot]);
-    for (const double* column : {info.weights, info.variances, info.standard_errors}) {
+    for (const double* column : {info.weights, info.variances, info.standard_errors,
+                                 seen.means.lower.data(), seen.means.upper.data()}) {
       line += ',';
       append_shortest(line, column[slot]);
+    }
+    // The segments aside have no place on the line, and no share of its errors.
+    for (const auto column : {&diagnosis::approximation, &diagnosis::estimation}) {
+      line += ',';
+      const bool known = seen.errors.has_value() && slot < info.num_segments;
+      append_shortest(line, known ? ((*seen.errors).*column)[static_cast<std::size_t>(slot)]
+                                  : std::numeric_limits<double>::quiet_NaN());
     }
     line += '\n';
     output.write(line);
@@ -113,7 +195,52 @@ std::string padded(const std::string& value, std::size_t width) {
   return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
 }
 
-void write_text(output_file& output, const std::string& path, const zcmoe_model_info& info) {
+void write_diagnosis(output_file& output, const inspected& seen) {
+  const auto line = [&](const char* name, const std::string& value) {
+    output.write(name + std::string(18 - std::min<std::size_t>(17, std::string(name).size()), ' ') +
+                 value + "\n");
+  };
+  if (!seen.errors.has_value()) {
+    line("expected error", "unknown: no segment has two rows");
+    return;
+  }
+  const zcmoe_model_diagnosis& d = seen.errors->totals;
+  const auto part = [&](double value) {
+    return text(readable(value),
+                d.risk > 0 ? text(" (", readable(100 * value / d.risk), " %)") : "");
+  };
+  line("expected error", text(readable(d.risk), " +- ", readable(d.risk_error), " squared, RMSE ",
+                              readable(std::sqrt(d.risk)), " on new rows like those fitted"));
+  line("  noise", part(d.noise));
+  line("  segments' width", text(part(d.approximation), ", +- ", readable(d.approximation_error),
+                                 ": falls with more segments"));
+  line("  few rows", text(part(d.estimation), ": falls with more rows"));
+  line("leave-one-out", std::isnan(d.leave_one_out) ? "not known" : readable(d.leave_one_out));
+  if (!std::isnan(d.equal_error)) {
+    line("equal errors",
+         text(readable(d.equal_error),
+              " of the width's part would be left if cuts made it equal everywhere"));
+  }
+  if (!std::isnan(d.best_segments)) {
+    line("balance", text("about ", readable(d.best_segments),
+                         " segments cut in these proportions would do best with these rows"));
+  }
+  if (d.num_starved > 0) {
+    line("starved", text(grouped(d.num_starved), " segments have fewer than 5 rows, ",
+                         grouped(d.num_singletons), " of them one"));
+  }
+  output.write("\n worst segments     from          to       count       width    few rows\n");
+  for (const std::size_t i : seen.worst()) {
+    output.write(padded(std::to_string(i), 8) + padded(readable(seen.info.edges[i]), 15) +
+                 padded(readable(seen.info.edges[i + 1]), 12) +
+                 padded(std::to_string(seen.info.counts[i]), 12) +
+                 padded(readable(seen.errors->approximation[i]), 12) +
+                 padded(readable(seen.errors->estimation[i]), 12) + "\n");
+  }
+}
+
+void write_text(output_file& output, const inspected& seen) {
+  const zcmoe_model_info& info = seen.info;
   const zcmoe_model_options& options = info.options;
   const auto line = [&](const char* name, const std::string& value) {
     output.write(name + std::string(18 - std::min<std::size_t>(17, std::string(name).size()), ' ') +
@@ -122,7 +249,7 @@ void write_text(output_file& output, const std::string& path, const zcmoe_model_
   const auto with_value = [](const std::string& word, double value) {
     return word == "value" ? text(word, " ", readable(value)) : word;
   };
-  line("file", path);
+  line("file", seen.path);
   line("segments", text(grouped(info.num_segments), ", ", grouped(info.num_empty), " empty"));
   line("range", text(readable(info.edges[0]), " to ", readable(info.edges[info.num_segments])));
   if (options.feature_name != nullptr) line("input", options.feature_name);
@@ -143,7 +270,10 @@ void write_text(output_file& output, const std::string& path, const zcmoe_model_
        with_value(word_of(empty_policy_words, options.empty_policy), options.empty_value));
   if (options.shrinkage > 0) line("shrinkage", readable(options.shrinkage));
 
-  output.write("\n segment        from          to       count    constant  std. error\n");
+  write_diagnosis(output, seen);
+
+  output.write(text("\n segment        from          to       count    constant  std. error     ",
+                    readable(100 * seen.confidence), " % interval of the mean\n"));
   const bool all = info.num_segments <= max_lines_shown;
   for (std::int64_t slot = 0; slot < info.num_slots; ++slot) {
     if (!slot_in_use(info, slot)) continue;
@@ -161,7 +291,9 @@ void write_text(output_file& output, const std::string& path, const zcmoe_model_
     }
     row += padded(std::to_string(info.counts[slot]), 12) +
            padded(readable(info.constants[slot]), 12) +
-           padded(readable(info.standard_errors[slot]), 12) + "\n";
+           padded(readable(info.standard_errors[slot]), 12) +
+           padded(readable(seen.means.lower[static_cast<std::size_t>(slot)]), 12) +
+           padded(readable(seen.means.upper[static_cast<std::size_t>(slot)]), 12) + "\n";
     output.write(row);
   }
 }
@@ -173,7 +305,13 @@ command_body add_inspect_command(CLI::App& app) {
   app.add_option("model", arguments->model, "model file")->type_name("MODEL")->required();
   CLI::Option* json = app.add_flag("--json", arguments->json, "everything, as one JSON object");
   app.add_flag("--csv", arguments->csv, "the segments alone, as a CSV table")->excludes(json);
+  app.add_option("--confidence", arguments->confidence,
+                 "level of the intervals of the segments' true means, 0 to 1")
+      ->type_name("LEVEL")
+      ->capture_default_str();
   app.footer(
+      "The intervals hold the mean of the target over a segment, not its value at one input, and "
+      "not single targets.\n"
       "Examples:\n"
       "  zcmoe inspect model.safetensors\n"
       "  zcmoe inspect model.safetensors --csv > segments.csv\n"
@@ -181,16 +319,18 @@ command_body add_inspect_command(CLI::App& app) {
   return [arguments] {
     if (arguments->model == "-")
       fail_usage("model -: a model is read from a file, not from standard input");
+    if (!(arguments->confidence > 0 && arguments->confidence < 1))
+      fail_usage("--confidence ", readable(arguments->confidence), ": not between 0 and 1");
     const context cpu(ZCMOE_ENGINE_CPU);
     const model model = model::load(cpu, arguments->model);
-    const zcmoe_model_info info = model.info();
+    const inspected seen(*arguments, model);
     output_file output("-");
     if (arguments->json) {
-      output.write(as_json(arguments->model, info));
+      output.write(as_json(seen));
     } else if (arguments->csv) {
-      write_csv(output, info);
+      write_csv(output, seen);
     } else {
-      write_text(output, arguments->model, info);
+      write_text(output, seen);
     }
     output.commit();
   };

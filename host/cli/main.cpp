@@ -62,6 +62,7 @@ int run(int argc, char** argv) {
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --output model.safetensors\n"
       "  zcmoe predict model.safetensors new.csv --x distance > answers.csv\n"
       "  zcmoe inspect model.safetensors\n"
+      "  zcmoe plan data.csv --x distance --y air_time\n"
       "  zcmoe segment --segmentation uniform --range 0:1 --segments 8\n"
       "  zcmoe compile 'exp(-3*x)*sin(9*x)' --range 0:1 --tolerance 1e-4 --output "
       "model.safetensors\n"
@@ -77,6 +78,7 @@ int run(int argc, char** argv) {
   };
   add("fit", "learn a model from a table", zcmoe::cli::add_fit_command);
   add("predict", "answer the inputs of a table with a model", zcmoe::cli::add_predict_command);
+  add("plan", "recommend how many segments to take, from a table", zcmoe::cli::add_plan_command);
   add("segment", "print where the input range would be cut", zcmoe::cli::add_segment_command);
   add("compile", "make the smallest table of a function within an error",
       zcmoe::cli::add_compile_command);
@@ -102,9 +104,10 @@ int run(int argc, char** argv) {
     body();
     return exit_success;
   }
-  return report(exit_usage,
-                "a subcommand is missing: fit, predict, segment, compile, plot or inspect (see "
-                "zcmoe --help)");
+  return report(
+      exit_usage,
+      "a subcommand is missing: fit, predict, plan, segment, compile, plot or inspect (see "
+      "zcmoe --help)");
 }
 
 }  // namespace

@@ -9,11 +9,13 @@
 #include "progress.hpp"
 #include "row_source.hpp"
 
-#include <zcmoe/zcmoe.hpp>
+#include <zcmoe/plan.hpp>
 
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,7 @@ struct predict_arguments {
   std::int32_t dtype = ZCMOE_F64;
   bool segments = false;
   bool standard_errors = false;
+  std::optional<double> confidence;
   bool no_output_header = false;
   talk_choice talk;
 
@@ -49,9 +52,22 @@ std::unique_ptr<prediction_writer> make_writer(const predict_arguments& argument
   options.dtype = arguments.dtype;
   options.segments = arguments.segments;
   options.standard_errors = arguments.standard_errors;
+  options.intervals = arguments.confidence.has_value();
   options.header = !arguments.no_output_header;
   return arguments.npy() ? make_npy_writer(arguments.output, options, rows.rows())
                          : make_csv_writer(arguments.output, options);
+}
+
+/// The interval of the segment that answered each row; NaN where none did.
+void look_up(const intervals& means, answer_block& answers) {
+  answers.lower.resize(answers.segments.size());
+  answers.upper.resize(answers.segments.size());
+  for (std::size_t i = 0; i < answers.segments.size(); ++i) {
+    const std::int64_t segment = answers.segments[i];
+    const auto slot = static_cast<std::size_t>(segment);
+    answers.lower[i] = segment < 0 ? std::numeric_limits<double>::quiet_NaN() : means.lower[slot];
+    answers.upper[i] = segment < 0 ? std::numeric_limits<double>::quiet_NaN() : means.upper[slot];
+  }
 }
 
 void predict(const predict_arguments& arguments) {
@@ -70,6 +86,8 @@ void predict(const predict_arguments& arguments) {
     if (arguments.model == "-")
       fail_usage("model -: a model is read from a file, not from standard input");
     const model model = model::load(engine, arguments.model);
+    intervals means;
+    if (arguments.confidence.has_value()) means = intervals_of(model, *arguments.confidence);
     rows = open_rows(arguments.table, arguments.roles);
     rows->column_name(0);  // a wrong column is told before the output is touched
     check_output(arguments.output);
@@ -92,7 +110,7 @@ void predict(const predict_arguments& arguments) {
         answers.values_f64.resize(size);
         outputs.values = output(answers.values_f64.data());
       }
-      if (arguments.segments) {
+      if (arguments.segments || arguments.confidence.has_value()) {
         answers.segments.resize(size);
         outputs.segments = output(answers.segments.data());
       }
@@ -104,6 +122,7 @@ void predict(const predict_arguments& arguments) {
       {
         stopwatch::scope timed(predicting);
         model.predict_sync(block.columns[0], block.rows, outputs);
+        if (arguments.confidence.has_value()) look_up(means, answers);
       }
       {
         stopwatch::scope timed(writing);
@@ -179,6 +198,18 @@ command_body add_predict_command(CLI::App& app) {
       "CSV: add the column segment (0 to m-1; -1 none; m NaN, m+1 below, m+2 above the range)");
   app.add_flag("--standard-error", arguments->standard_errors,
                "CSV: add the column standard_error");
+  app.add_option("--interval", arguments->confidence,
+                 "CSV: add the columns mean_lower and mean_upper, a confidence interval of the "
+                 "target's mean over the segment (not of its value at x)")
+      ->type_name("LEVEL")
+      ->check(CLI::Validator(
+          [](std::string& given) {
+            double value = 0;
+            const bool good =
+                parse_number(given, value) == field_kind::number && value > 0 && value < 1;
+            return good ? std::string() : "'" + given + "' is not a level between 0 and 1";
+          },
+          ""));
   app.add_flag("--no-output-header", arguments->no_output_header,
                "CSV: write no line of column names");
   add_engine_options(app, arguments->engine);
@@ -198,9 +229,12 @@ command_body add_predict_command(CLI::App& app) {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json needs --output FILE: predictions and summary both want standard output");
     }
-    if (arguments->npy() && (arguments->segments || arguments->standard_errors)) {
-      fail_usage(arguments->segments ? "--segments-column" : "--standard-error",
-                 " needs CSV output; an NPY file holds the predictions alone");
+    const char* const column = arguments->segments                 ? "--segments-column"
+                               : arguments->standard_errors        ? "--standard-error"
+                               : arguments->confidence.has_value() ? "--interval"
+                                                                   : nullptr;
+    if (arguments->npy() && column != nullptr) {
+      fail_usage(column, " needs CSV output; an NPY file holds the predictions alone");
     }
     predict(*arguments);
   };

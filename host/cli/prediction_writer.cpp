@@ -26,6 +26,7 @@ class csv_writer final : public prediction_writer {
     text_ = "prediction";
     if (options_.segments) text_ += ",segment";
     if (options_.standard_errors) text_ += ",standard_error";
+    if (options_.intervals) text_ += ",mean_lower,mean_upper";
     text_ += '\n';
     output_.write(text_);
   }
@@ -42,6 +43,12 @@ class csv_writer final : public prediction_writer {
       if (options_.standard_errors) {
         text_ += ',';
         append_shortest(text_, answers.standard_errors[i]);
+      }
+      if (options_.intervals) {
+        text_ += ',';
+        append_shortest(text_, answers.lower[i]);
+        text_ += ',';
+        append_shortest(text_, answers.upper[i]);
       }
       text_ += '\n';
       output_.write(text_);

@@ -12,20 +12,23 @@
 
 namespace zcmoe::cli {
 
-/// Answers of one block of rows. values holds numbers of the writer's dtype; segments and
-/// standard_errors are empty unless they are wanted.
+/// Answers of one block of rows. values holds numbers of the writer's dtype; the others are empty
+/// unless they are wanted.
 struct answer_block {
   std::int64_t rows = 0;
   std::vector<float> values_f32;
   std::vector<double> values_f64;
   std::vector<std::int64_t> segments;
   std::vector<double> standard_errors;
+  std::vector<double> lower;
+  std::vector<double> upper;
 };
 
 struct writer_options {
   zcmoe_dtype dtype = ZCMOE_F64;  // of the predictions
   bool segments = false;          // further columns, CSV only
   bool standard_errors = false;
+  bool intervals = false;
   bool header = true;  // CSV: names of the columns
 };
 

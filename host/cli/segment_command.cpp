@@ -40,6 +40,9 @@ struct segment_arguments {
 void check_arguments(segment_arguments& arguments) {
   segmentation_choice& segmentation = arguments.segmentation;
   segmentation.check();
+  if (segmentation.automatic && (arguments.from_table() || arguments.table.inputs.empty())) {
+    fail_usage("--segments auto: a number of segments is chosen from data only");
+  }
   if (arguments.from_table()) {
     if (arguments.point_density.empty() && (arguments.density.empty() || arguments.slope.empty())) {
       fail_usage("--density and --slope go together; --point-density stands alone");
@@ -118,14 +121,15 @@ struct cut {
 
 cut edges_from_data(const segment_arguments& arguments) {
   const segmentation_choice& segmentation = arguments.segmentation;
-  const bool needs_target = segmentation.kind == segmentation_optimal;
+  const bool needs_target = segmentation.kind == segmentation_optimal || segmentation.automatic;
   const std::vector<column_role> roles{{"--x", arguments.x, true},
                                        {"--y", arguments.y, needs_target},
                                        {"--weights", arguments.weights, false}};
   const auto rows = open_rows(arguments.table, roles);
   stopwatch reading;
   stopwatch segmenting;
-  edge_table table = edges_from_rows(segmentation, *rows, needs_target, row_split(),
+  const context engine(ZCMOE_ENGINE_CPU);
+  edge_table table = edges_from_rows(segmentation, *rows, needs_target, row_split(), {engine},
                                      !arguments.talk.quiet, reading, segmenting);
   return {std::move(table), rows->first_unparsable()};
 }
@@ -139,9 +143,10 @@ void say_what_was_left_out(const segment_arguments& arguments, const cut& made) 
     line(text("rows left out ", grouped(table.rows_outside), ": ",
               outside_words(arguments.segmentation)));
   }
-  if (table.segments() < arguments.segmentation.segments) {
-    line(text(grouped(table.segments()), " segments instead of ",
-              grouped(arguments.segmentation.segments), ": equal or adjacent edges were joined"));
+  const std::int64_t asked = segments_asked(arguments.segmentation, table);
+  if (table.segments() < asked) {
+    line(text(grouped(table.segments()), " segments instead of ", grouped(asked),
+              ": equal or adjacent edges were joined"));
   }
 }
 
@@ -164,7 +169,7 @@ void segment(const segment_arguments& arguments) {
     json["segmentation"] = arguments.point_density.empty()
                                ? word_of(segmentation_words, arguments.segmentation.kind)
                                : "point-density";
-    json["segments_asked"] = arguments.segmentation.segments;
+    json["segments_asked"] = segments_asked(arguments.segmentation, table);
     json["segments"] = table.segments();
     json["rows"] = table.rows;
     json["rows_sampled"] = table.rows_sampled;

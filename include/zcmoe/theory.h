@@ -371,14 +371,19 @@ enum {
   ZCMOE_THEORY_LEAVE_ONE_OUT = 1 /* the table with the least leave-one-out error */
 };
 typedef struct zcmoe_theory_recommendation {
-  int64_t num_segments;    /* recommended m */
-  double lower;            /* 95 % interval of the best m, with the 5 % of A that the ratio test
-                              lets pass; */
-  double upper;            /* LEAVE_ONE_OUT: the tables within one standard error of the least */
-  double excess;           /* predicted excess risk at num_segments */
-  double risk;             /* predicted risk there: sigma^2 + excess */
-  zcmoe_theory_fit fit;    /* A, sigma^2 */
-  zcmoe_theory_ratio test; /* the ratio test that decided; ratio NaN if no three tables nest */
+  int64_t num_segments; /* recommended m */
+  double lower;         /* 95 % interval of the best m: from that of A; */
+  double upper;         /* LEAVE_ONE_OUT: the tables within one standard error of the least */
+  double excess;        /* predicted excess risk at num_segments: approximation + estimation */
+  double excess_lower;  /* its 95 % interval */
+  double excess_upper;
+  double approximation; /* A / m^2; LEAVE_ONE_OUT: V_m - sigma^2 */
+  double estimation;    /* sigma^2 m / n */
+  double risk;          /* predicted risk there: sigma^2 + excess */
+  zcmoe_theory_fit fit; /* A and sigma^2 at the scale of m; LEAVE_ONE_OUT: A is NaN if no two pairs
+                           of tables tell it */
+  zcmoe_theory_ratio test; /* the ratio test at the finest tables that can tell; ratio NaN if no
+                              three tables nest */
   int64_t tested_segments; /* its m; 0: none */
   int64_t best_level;      /* index of the table with the least leave-one-out error */
   zcmoe_theory_method method;
@@ -386,11 +391,16 @@ typedef struct zcmoe_theory_recommendation {
 } zcmoe_theory_recommendation;
 
 /* How many segments to take, from tables of one sample at several m (m, 2m, 4m, ... of one family:
- * one fine fit merged gives them all). The parametric form with the tables from the smallest m on
- * that passes the ratio test; also if no test is informative; leave-one-out if every informative
- * test fails (jumps), or fewer than two tables have 6 <= m <= n / 8, or A comes out negative with
- * significance. num_segments rises strictly over the levels; all tables have the same number of
- * rows. options as zcmoe_theory_table_statistics. Cost: the statistics of each table. */
+ * one fine fit merged gives them all). Each pair of tables of k and 2k <= n / 4 segments estimates
+ * A = 4/3 k^2 (V_k - V_2k); their mean, weighted by noise and by an allowance of a quarter of A for
+ * each octave between k and m, puts m = (2 A n / sigma^2)^(1/3), starting from the table with the
+ * least leave-one-out error and repeated until m settles; sigma^2 = V_k - A / k^2 at the finest k
+ * <= n / 8. A need not be known well: twice A is a quarter more m, which costs 5 % of the excess
+ * risk. LEAVE_ONE_OUT, the table with the least such error, if fewer than two pairs can be used, if
+ * sigma^2 comes out as 0, if the ratio test is off by more than a quarter with significance
+ * (jumps), or if the fitted m has a leave-one-out error that is 3 standard errors above the least.
+ * num_segments rises strictly over the levels; all tables have the same number of rows. options as
+ * zcmoe_theory_table_statistics. Cost: the statistics of each table. */
 ZCMOE_API zcmoe_status zcmoe_theory_recommend(const zcmoe_theory_table* tables, int64_t num_tables,
                                               const zcmoe_model_options* options,
                                               zcmoe_theory_recommendation* recommendation);

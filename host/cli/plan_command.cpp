@@ -1,0 +1,215 @@
+// zcmoe plan: how many segments to take and of which kind, from a table, before anything is fitted.
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "edge_table.hpp"
+#include "failure.hpp"
+#include "json_text.hpp"
+#include "number.hpp"
+#include "output_file.hpp"
+#include "plan_report.hpp"
+#include "row_source.hpp"
+
+#include <zcmoe/plan.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace zcmoe::cli {
+namespace {
+
+struct plan_arguments {
+  table_choice table;
+  std::vector<column_role> roles{{"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
+  engine_choice engine;
+  segmentation_choice segmentation;
+  zcmoe_plan_options options = plan_options();
+  std::string output = "-";
+  bool csv = false;
+  talk_choice talk;
+};
+
+std::string kind_of(const zcmoe_plan_candidate& c) {
+  return word_of(segmentation_words, static_cast<std::int32_t>(c.segmentation));
+}
+
+std::string padded(const std::string& value, std::size_t width) {
+  return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
+}
+
+void write_text(output_file& output, const edge_table& table, const std::string& first_unparsable) {
+  const zcmoe_plan_result& plan = *table.plan;
+  const auto line = [&](const char* name, const std::string& value) {
+    output.write(name + std::string(18 - std::min<std::size_t>(17, std::string(name).size()), ' ') +
+                 value + "\n");
+  };
+  line("rows read", grouped(table.tally.rows_read));
+  line("rows skipped", table.tally.skipped_in_words());
+  if (!first_unparsable.empty()) line("not a number", text("first: ", first_unparsable));
+  line("rows used",
+       table.rows_sampled < table.rows
+           ? text("a sample of ", grouped(table.rows_sampled), " of ", grouped(table.rows))
+           : grouped(table.rows));
+  if (plan.fit_rows != table.rows) line("planned for", text(grouped(plan.fit_rows), " rows"));
+  line("range", text(readable(plan.lo), " to ", readable(plan.hi)));
+  line("noise", text(readable(std::sqrt(plan.noise)), " (standard deviation); ",
+                     readable(std::sqrt(plan.rice)), " from neighbouring rows"));
+  const zcmoe_plan_candidate& best = plan.candidates[plan.best];
+  line("recommended", text("--segmentation ", kind_of(best), " --segments ", best.num_segments));
+
+  output.write(
+      "\n segmentation   segments     best between   excess risk    95 % interval          "
+      "leave-one-out  held-out\n");
+  for (const zcmoe_plan_candidate& c : plan.candidates) {
+    output.write(
+        " " + kind_of(c) + padded(grouped(c.num_segments), 23 - kind_of(c).size()) +
+        padded(text(grouped(std::llround(c.lower)), " - ", grouped(std::llround(c.upper))), 17) +
+        padded(readable(c.excess), 14) +
+        padded(text(readable(c.excess_lower), " - ", readable(c.excess_upper)), 27) +
+        padded(grouped(c.leave_one_out_segments), 11) +
+        padded(c.holdout_segments > 0 ? grouped(c.holdout_segments) : "none", 10) + "\n");
+  }
+  output.write("\n");
+  for (const zcmoe_plan_candidate& c : plan.candidates) {
+    const std::string kind = kind_of(c);
+    if (c.method == ZCMOE_THEORY_LEAVE_ONE_OUT) {
+      line(kind.c_str(), "by the least leave-one-out error");
+    }
+    if (c.tested_segments > 0 && c.test.verdict != ZCMOE_THEORY_UNINFORMATIVE) {
+      line(kind.c_str(),
+           text("ratio test at ", grouped(c.tested_segments), " segments: ", readable(c.test.ratio),
+                " +- ", readable(c.test.standard_error), " (4 where the error falls as 1/m^2)"));
+    }
+    if (std::isfinite(c.holdout_risk)) {
+      line(kind.c_str(), text("held-out error at ", grouped(c.checked_segments), " segments: ",
+                              readable(c.holdout_risk), " +- ", readable(c.holdout_error), ", ",
+                              readable(c.holdout_expected), " expected"));
+    }
+    for (const std::string& warning : warnings_in_words(c.warnings)) line(kind.c_str(), warning);
+  }
+}
+
+void write_csv(output_file& output, const zcmoe_plan_result& plan) {
+  output.write("segmentation,segments,built,nonempty,starved,within,risk,leave_one_out,holdout\n");
+  for (const zcmoe_plan_candidate& c : plan.candidates) {
+    for (std::int64_t i = 0; i < c.num_levels; ++i) {
+      const zcmoe_plan_level& l = c.levels[i];
+      std::string row = text(kind_of(c), ",", l.num_segments, ",", l.num_built, ",", l.num_nonempty,
+                             ",", l.num_starved);
+      for (const double v : {l.within, l.risk, l.leave_one_out, l.holdout}) {
+        row += ',';
+        append_shortest(row, v);
+      }
+      output.write(row + "\n");
+    }
+  }
+}
+
+std::string plan_as_json(const plan_arguments& arguments, const context& engine,
+                         const edge_table& table, const row_source& rows, double seconds) {
+  const zcmoe_plan_result& plan = *table.plan;
+  const zcmoe_plan_candidate& best = plan.candidates[plan.best];
+  const zcmoe_context_info info = engine.info();
+  nlohmann::ordered_json json;
+  json["version"] = zcmoe_version();
+  json["engine"] = info.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu";
+  json["engine_name"] = info.name;
+  json["inputs"] = arguments.table.inputs;
+  json["format"] = rows.format();
+  add_tally(json, table.tally, rows.first_unparsable());
+  json["rows_outside"] = table.rows_outside;
+  json["rows"] = table.rows;
+  json["rows_sampled"] = table.rows_sampled;
+  json["effective_rows"] = plan.effective_rows;
+  json["planned_rows"] = plan.fit_rows;
+  json["range"] = {plan.lo, plan.hi};
+  json["noise_variance"] = plan.noise;
+  json["noise_variance_standard_error"] = plan.noise_error;
+  json["noise_variance_of_neighbours"] = plan.rice;
+  json["segmentation"] = kind_of(best);
+  json["segments"] = best.num_segments;
+  json["candidates"] = nlohmann::ordered_json::array();
+  for (const zcmoe_plan_candidate& c : plan.candidates) json["candidates"].push_back(as_json(c));
+  json["seconds"] = seconds;
+  return json_text(json);
+}
+
+void plan(const plan_arguments& arguments) {
+  check_output(arguments.output);
+  const context engine(arguments.engine.options());
+  const auto rows = open_rows(arguments.table, arguments.roles);
+  stopwatch reading;
+  stopwatch planning;
+  const edge_table table =
+      plan_from_rows(arguments.segmentation, *rows, {engine, model_options(), arguments.options},
+                     !arguments.talk.quiet, reading, planning);
+  output_file output(arguments.output);
+  if (arguments.talk.json) {
+    output.write(
+        plan_as_json(arguments, engine, table, *rows, reading.seconds() + planning.seconds()));
+  } else if (arguments.csv) {
+    write_csv(output, *table.plan);
+  } else {
+    write_text(output, table, rows->first_unparsable());
+  }
+  output.commit();
+}
+
+}  // namespace
+
+command_body add_plan_command(CLI::App& app) {
+  auto arguments = std::make_shared<plan_arguments>();
+  add_table_options(app, arguments->table, true);
+  app.add_option("--x", arguments->roles[column_x].value, "input column: header text or number")
+      ->type_name("COLUMN");
+  app.add_option("--y", arguments->roles[column_y].value, "target column")->type_name("COLUMN");
+  app.add_option("--weights", arguments->roles[column_weights].value,
+                 "column of row weights (finite, >= 0)")
+      ->type_name("COLUMN");
+  add_output_option(app, arguments->output, "file to write; - is standard output")
+      ->capture_default_str();
+  add_placement_options(app, arguments->segmentation);
+  const std::string group = "Plan";
+  app.add_option("--rows", arguments->options.fit_rows,
+                 "plan for a fit to this many rows of the kind, not to those of the table")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 53))
+      ->group(group);
+  app.add_option("--max-segments", arguments->options.max_segments, "most segments to look at")
+      ->type_name("M")
+      ->check(CLI::Range(std::int64_t{1}, ZCMOE_PLAN_MAX_SEGMENTS))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--holdout", arguments->options.holdout,
+                 "part of the rows kept out to check the plan by, 0 to 0.5")
+      ->type_name("PART")
+      ->check(CLI::Range(0.0, 0.5))
+      ->capture_default_str()
+      ->group(group);
+  add_engine_options(app, arguments->engine);
+  CLI::Option* csv = app.add_flag("--csv", arguments->csv,
+                                  "the curve alone, as a CSV table: errors by number of segments");
+  add_talk_options(app, arguments->talk, "everything, as one JSON object");
+  csv->excludes(app.get_option("--json"));
+  app.footer(
+      "Estimates the noise and the error of piecewise constants from the table alone, and says how "
+      "many segments balance them.\n"
+      "Examples:\n"
+      "  zcmoe plan data.csv --x distance --y air_time\n"
+      "  zcmoe plan data.csv --x distance --y air_time --rows 10000000   this table is a sample\n"
+      "  zcmoe plan data.csv --x distance --y air_time --csv > curve.csv\n"
+      "`zcmoe fit --segments auto` plans and fits in one go.\n"
+      "Excess risk: expected squared error on new rows beyond the noise. Tables of more than "
+      "--sample-rows rows are planned\n"
+      "from an evenly spread sample.");
+  return [arguments] {
+    arguments->segmentation.check();
+    plan(*arguments);
+  };
+}
+
+}  // namespace zcmoe::cli

@@ -1,0 +1,74 @@
+// C++17 over plan.h: results by value, exceptions. Header-only; carries no ABI. plan.h documents
+// each call.
+//
+//   zcmoe::context context;
+//   zcmoe_plan_result plan = zcmoe::make_plan(context, x, y);
+//   std::int64_t m = plan.candidates[ZCMOE_PLAN_OPTIMAL].num_segments;
+//   auto edges = zcmoe::optimal_edges_from_data(x, y, m);
+//   ...
+//   double expected = zcmoe::diagnose(model).totals.risk;
+#pragma once
+
+#include <zcmoe/plan.h>
+#include <zcmoe/zcmoe.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace zcmoe {
+
+inline zcmoe_plan_options plan_options() { return ZCMOE_PLAN_OPTIONS_INIT; }
+
+/// Host memory; weights may be no_array().
+inline zcmoe_plan_result make_plan(const context& context, zcmoe_array x, zcmoe_array y,
+                                   zcmoe_array weights, std::int64_t n,
+                                   const zcmoe_plan_options& options = plan_options(),
+                                   const zcmoe_model_options& model = model_options()) {
+  zcmoe_plan_result result{};
+  result.struct_size = sizeof result;
+  check(zcmoe_plan(context.get(), x, y, weights, n, &model, &options, &result));
+  return result;
+}
+template <class X, class Y>
+zcmoe_plan_result make_plan(const context& context, const std::vector<X>& x,
+                            const std::vector<Y>& y,
+                            const zcmoe_plan_options& options = plan_options(),
+                            const zcmoe_model_options& model = model_options()) {
+  if (x.size() != y.size()) throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x and y differ in length");
+  return make_plan(context, array(x.data()), array(y.data()), no_array(),
+                   static_cast<std::int64_t>(x.size()), options, model);
+}
+
+/// zcmoe_model_diagnosis with the share of each segment.
+struct diagnosis {
+  zcmoe_model_diagnosis totals{};
+  std::vector<double> approximation;
+  std::vector<double> estimation;
+};
+inline diagnosis diagnose(const model& fitted) {
+  diagnosis d;
+  const auto segments = static_cast<std::size_t>(fitted.info().num_segments);
+  d.approximation.resize(segments);
+  d.estimation.resize(segments);
+  d.totals.struct_size = sizeof d.totals;
+  const zcmoe_diagnosis_segments out{d.approximation.data(), d.estimation.data()};
+  check(zcmoe_model_diagnose(fitted.get(), &out, &d.totals));
+  return d;
+}
+
+/// Confidence intervals of the segments' true means, by slot.
+struct intervals {
+  std::vector<double> lower;
+  std::vector<double> upper;
+};
+inline intervals intervals_of(const model& fitted, double confidence = 0.95) {
+  intervals i;
+  const auto slots = static_cast<std::size_t>(fitted.info().num_slots);
+  i.lower.resize(slots);
+  i.upper.resize(slots);
+  check(zcmoe_model_intervals(fitted.get(), confidence, i.lower.data(), i.upper.data()));
+  return i;
+}
+
+}  // namespace zcmoe
