@@ -102,6 +102,7 @@ void report::expect(const std::string& name, double measured, double standard_er
                       {"measured", measured},
                       {"standard_error", standard_error},
                       {"expected", expected},
+                      {"slack", slack},
                       {"tolerance", tolerance},
                       {"rivals", others},
                       {"holds", holds}});

@@ -129,7 +129,6 @@ class engine {
  public:
   explicit engine(const zcmoe_context_options& options) : context_(options) {}
 
-  std::string name() const { return context_.info().name; }
   const zcmoe::context& context() const { return context_; }
   /// The constants learned from the rows, policies applied: the answers at the segments' centres.
   learned learn(const std::vector<double>& edges, const std::vector<double>& x,
@@ -203,5 +202,6 @@ void best_number(const laboratory& lab);       // E3
 void estimation_error(const laboratory& lab);  // E4
 // choosing.cpp
 void optimal_against_uniform(const laboratory& lab);  // E6
+void automatic_number(const laboratory& lab);         // E7
 
 }  // namespace experiments

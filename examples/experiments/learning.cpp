@@ -14,19 +14,21 @@ struct power_law {
   double variance;       // B
 };
 
-/// Least squares of excess(m) = A / m^2 + B m / n with relative weights.
+/// Least squares of excess(m) = A / m^2 + B m / n; errors count relative to `scale`, which is not
+/// measured, so that A and B are linear in what is.
 power_law fit_power_law(const std::vector<std::int64_t>& m, const std::vector<double>& excess,
-                        double n) {
+                        const std::vector<double>& scale, double n) {
   double aa = 0.0, ab = 0.0, bb = 0.0, a = 0.0, b = 0.0;
   for (std::size_t k = 0; k < m.size(); ++k) {
     const auto segments = static_cast<double>(m[k]);
-    const double u = 1 / (segments * segments * excess[k]);
-    const double v = segments / (n * excess[k]);
+    const double u = 1 / (segments * segments * scale[k]);
+    const double v = segments / (n * scale[k]);
+    const double w = excess[k] / scale[k];
     aa += u * u;
     ab += u * v;
     bb += v * v;
-    a += u;
-    b += v;
+    a += u * w;
+    b += v * w;
   }
   const double determinant = aa * bb - ab * ab;
   return {(a * bb - b * ab) / determinant, (b * aa - a * ab) / determinant};
@@ -92,15 +94,16 @@ void best_number(const laboratory& lab) {
       }
       const auto law_of = [&](const auto& excess_at) {
         std::vector<std::int64_t> m;
-        std::vector<double> value;
+        std::vector<double> value, scale;
         for (const std::size_t k : lawful) {
           m.push_back(sizes[k]);
           value.push_back(excess_at(k));
+          scale.push_back(points[k].approximation + points[k].estimation);
         }
-        return fit_power_law(m, value, n);
+        return fit_power_law(m, value, scale, n);
       };
       mean_of approximation, variance, number;
-      const std::int64_t repetitions = std::clamp<std::int64_t>(400000 / t.n, 16, 400) * lab.effort;
+      const std::int64_t repetitions = std::clamp<std::int64_t>(400000 / t.n, 32, 400) * lab.effort;
       for (std::int64_t r = 0; r < repetitions; ++r) {
         generator random{3, static_cast<std::uint32_t>(t.n),
                          static_cast<std::uint32_t>(std::lround(10 * t.sigma)),
@@ -141,11 +144,11 @@ void best_number(const laboratory& lab) {
         lab.findings.expect(std::string("E3.") + what + "." + name, found.mean() / unit,
                             found.standard_error() / unit, right / unit, slack, rivals);
       };
-      expect("A", approximation, coefficient / 12, expected.approximation, 0.02,
+      expect("A", approximation, coefficient / 12, expected.approximation, 0.005,
              {{"1/10 for 1/12", 1.2}});
-      expect("B", variance, f.noise, expected.variance, 0.02, {});
+      expect("B", variance, f.noise, expected.variance, 0.005, {});
       expect("m", number, predicted.num_segments,
-             std::cbrt(2 * expected.approximation * n / expected.variance), 0.02, {});
+             std::cbrt(2 * expected.approximation * n / expected.variance), 0.005, {});
       // Uniform cells reach the high-rate form early enough for the formula itself to be tested.
       if (segmentation == ZCMOE_THEORY_UNIFORM) {
         expect("formula", number, predicted.num_segments, predicted.num_segments, 0.02,

@@ -21,7 +21,7 @@ zcmoe_context_options engine_of(const std::string& device) {
 int run(int argc, char** argv) {
   std::string device = "cpu";
   std::string folder;
-  int effort = 8;
+  int effort = 4;
   CLI::App app{"Runs the experiments of docs/experiments.md."};
   app.add_option("--output", folder, "folder for the CSV files and figures.json")->required();
   app.add_option("--device", device, "cpu or cuda:N")
@@ -51,6 +51,7 @@ int run(int argc, char** argv) {
   experiments::best_number(lab);
   experiments::estimation_error(lab);
   experiments::optimal_against_uniform(lab);
+  experiments::automatic_number(lab);
   const int failed = findings.finish(device, effort);
   if (failed > 0) std::fprintf(stderr, "%d figures are off\n", failed);
   return failed > 0 ? 1 : 0;
