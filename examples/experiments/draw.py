@@ -22,16 +22,6 @@ plt.rcParams.update({
 COLOURS = {"uniform": "#c1570c", "optimal": "#1a5fa8", "from data": "#2a8a4a"}
 SETTINGS = ["s1", "s2", "s3", "s4", "s5", "s6", "s7"]
 CYCLE = ["#1a5fa8", "#c1570c", "#2a8a4a", "#8a3ab0", "#b0892a", "#c03060", "#4a4a4a"]
-RELATIONS = {
-    "s1": ("x", "uniform"), "s2": ("x²", "uniform"), "s3": ("sin 2πx", "uniform"), "s4": ("exp 3x", "Beta(2, 5)"),
-    "s5": ("1/(1 + exp(−40(x − 0.4)))", "normal(0.5, 0.2²) cut to [0, 1]"),
-    "s6": ("cos 4πx", "normal(0.5, 0.15²) cut to [0, 1]"),
-    "s7": ("0, then 3t² − 2t³ with t = (x − 0.25)/0.45, then 1", "uniform"),
-    "t1": ("exp 8(x − 0.2)", "normal(0.2, 0.16²) cut to [0, 1]"),
-    "t2": ("exp 12(x − 0.2)", "normal(0.2, 0.16²) cut to [0, 1]"),
-    "f1": ("tanh(6(x − 0.6)) + x/2", "normal(0.4, 0.25²) cut to [0, 1]"), "f2": ("√(x + 0.02)", "uniform"),
-    "f3": ("x + sin(6πx)/4", "Beta(2, 5)"), "f4": ("1/(1 + 25x²)", "uniform on [−1, 1]"),
-}
 
 
 def number(text):
@@ -123,7 +113,7 @@ def optimal_density():
 
 # ----------------------------------------------------------------- E2
 
-def error_against_m():
+def error_against_m(relations):
     rows = read("error_against_m")
     figure, axes = plt.subplots(1, 3, figsize=(10, 3.6))
     for kind in ("uniform", "optimal"):
@@ -150,7 +140,7 @@ def error_against_m():
     save(figure, "error-against-m")
     table = []
     for name in SETTINGS:
-        line = [name, RELATIONS[name][0], RELATIONS[name][1]]
+        line = [name, *relations[name]]
         for kind in ("uniform", "optimal"):
             row = where(rows, setting=name, segmentation=kind, m=1024.0)[0]
             unit = row["coefficient"] / row["m"] ** 2
@@ -300,7 +290,7 @@ def optimal_against_uniform():
 
 # ----------------------------------------------------------------- E7
 
-def automatic_number():
+def automatic_number(relations):
     rows = read("automatic")
     names = list(dict.fromkeys(column(rows, "setting")))
     kinds = list(dict.fromkeys((row["segmentation"], row["n"]) for row in rows))
@@ -329,7 +319,7 @@ def automatic_number():
         fresh = [row["ratio"] for row in mine if row["setting"].startswith("f")]
         averages.append([kind, whole(n), f"{sum(fresh) / len(fresh):.3f}",
                          f"{sum(column(mine, 'ratio')) / len(mine):.3f}", f"{max(column(mine, 'ratio')):.3f}"])
-    table = [[row["setting"], *RELATIONS[row["setting"]], f"{row['sigma']:g}", row["segmentation"], whole(row["n"]),
+    table = [[row["setting"], *relations[row["setting"]], f"{row['sigma']:g}", row["segmentation"], whole(row["n"]),
               whole(row["oracle"]), with_error(row["automatic"], row["automatic_error"]),
               with_error(row["ratio"], row["standard_error"]), f"{row['predicted']:.2f}"] for row in rows]
     return (markdown(["segments", "n", "mean ratio, f1–f4", "mean ratio, all", "largest"], averages),
@@ -370,7 +360,8 @@ def main():
     one = {figure["name"]: figure for figure in figures}
     os.makedirs(os.path.join(DOCS, "figures"), exist_ok=True)
     optimal_density()
-    averages, choices = automatic_number()
+    relations = {row["setting"]: (str(row["b"]), str(row["p"])) for row in read("settings")}
+    averages, choices = automatic_number(relations)
     exponent = one["E1.exponent"]
     few = one["E4.law.n80"]
     many = one["E4.law.n800"]
@@ -396,7 +387,7 @@ def main():
         "CENTRES_U": f"{one['E1.constants.uniform']['rivals'][0]['value']:.0f}",
         "CENTRES_O": f"{one['E1.constants.optimal']['rivals'][0]['value']:.0f}",
         "FACTOR": with_error(1 / factor, sum(weights) ** -0.5 / factor ** 2),
-        "E2_TABLE": error_against_m(), "E3_TABLE": best_number(), "E4_TABLE": estimation_error(),
+        "E2_TABLE": error_against_m(relations), "E3_TABLE": best_number(), "E4_TABLE": estimation_error(),
         "LAW_FEW": f"{with_error(few['measured'], few['standard_error'])} (exact {few['expected']:.3f})",
         "LAW_MANY": f"{with_error(many['measured'], many['standard_error'])} (exact {many['expected']:.3f})",
         "SLOPE": with_error(slope["measured"], slope["standard_error"]),
@@ -406,7 +397,7 @@ def main():
         "E6_TABLE": optimal_against_uniform(), "E7_AVERAGES": averages, "E7_TABLE": choices,
         "WORST": f"{one['E6.worst']['measured']:.4f}", "LOSERS": str(len(losses)),
         "LOSS": f"{100 * (max(losses) - 1):.0f}", "TAIL_LOW": f"{min(tails):.1f}", "TAIL_HIGH": f"{max(tails):.1f}",
-        "T1": RELATIONS["t1"][0], "T2": RELATIONS["t2"][0], "TAIL": RELATIONS["t1"][1], "CHECKS": checks(figures),
+        "T1": relations["t1"][0], "T2": relations["t2"][0], "TAIL": relations["t1"][1], "CHECKS": checks(figures),
     }.items():
         page = page.replace("{" + key + "}", value)
     with open(os.path.join(DOCS, "experiments.md"), "w", encoding="utf-8") as file:

@@ -77,7 +77,7 @@ std::string table::text() const {
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i > 0) out += ',';
       if (const auto* const text = std::get_if<std::string>(&row[i])) {
-        out += *text;
+        out += '"' + *text + '"';  // a comma may be in it; a quotation mark never is
       } else {
         char digits[32];
         std::snprintf(digits, sizeof digits, "%.10g", std::get<double>(row[i]));

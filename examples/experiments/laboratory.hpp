@@ -160,6 +160,8 @@ class table {
   std::vector<std::vector<value>> rows_;
 };
 
+table description_of_settings();
+
 /// A value that a check must be able to tell from the right one.
 struct rival {
   std::string text;

@@ -45,6 +45,7 @@ int run(int argc, char** argv) {
   const experiments::engine machine(engine_of(device));
   experiments::report findings(folder);
   const experiments::laboratory lab{machine, findings, effort};
+  findings.write("settings", experiments::description_of_settings());
   experiments::optimal_density(lab);
   experiments::error_against_m(lab);
   experiments::break_condition(lab);

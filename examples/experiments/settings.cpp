@@ -27,7 +27,7 @@ void normal_inputs(setting& s, double mean, double deviation) {
                              std::erf((lo - mean) / (std::sqrt(2.0) * deviation)));
   const double height = 1 / (mass * deviation * std::sqrt(2 * pi));
   char text[128];
-  std::snprintf(text, sizeof text, "normal(%g; %g²) cut to [%g; %g]", mean, deviation, lo, hi);
+  std::snprintf(text, sizeof text, "normal(%g, %g²) cut to [%g, %g]", mean, deviation, lo, hi);
   s.density_text = text;
   s.problem.density = [=](double x) {
     const double z = (x - mean) / deviation;
@@ -46,7 +46,7 @@ void normal_inputs(setting& s, double mean, double deviation) {
 
 /// Beta(2, 5): the second smallest of six uniform numbers.
 void beta_inputs(setting& s) {
-  s.density_text = "Beta(2; 5)";
+  s.density_text = "Beta(2, 5)";
   s.problem.density = [](double x) { return 30 * x * std::pow(1 - x, 4); };
   s.problem.density_slope = [](double x) { return 30 * std::pow(1 - x, 3) * (1 - 5 * x); };
   s.draw = [](generator& random) {
@@ -134,7 +134,7 @@ std::vector<setting> reference_settings() {
 
   const auto share = [](double x) { return std::clamp((x - 0.25) / 0.45, 0.0, 1.0); };
   all.push_back(with_regression(
-      "s7", 7, "smooth step from 0.25 to 0.7",
+      "s7", 7, "0, then 3t² − 2t³ with t = (x − 0.25)/0.45, then 1",
       [=](double x) { return share(x) * share(x) * (3 - 2 * share(x)); },
       [=](double x) { return 6 * share(x) * (1 - share(x)) / 0.45; },
       [=](double x) {
@@ -185,12 +185,22 @@ std::vector<setting> fresh_settings() {
   beta_inputs(all.back());
 
   all.push_back(with_regression(
-      "f4", 34, "1/(1 + 25x²) on [−1; 1]", [](double x) { return 1 / (1 + 25 * x * x); },
+      "f4", 34, "1/(1 + 25x²) on [−1, 1]", [](double x) { return 1 / (1 + 25 * x * x); },
       [](double x) { return -50 * x / std::pow(1 + 25 * x * x, 2); },
       [](double x) { return (3750 * x * x - 50) / std::pow(1 + 25 * x * x, 3); }));
   all.back().problem.lo = -1.0;
   uniform_inputs(all.back());
   all.back().sigma = 0.2;
+  return all;
+}
+
+table description_of_settings() {
+  table all({"setting", "b", "p", "sigma"});
+  for (const auto& settings : {reference_settings(), tail_settings(), fresh_settings()}) {
+    for (const setting& s : settings) {
+      all.add({s.id, s.regression_text, s.density_text, s.sigma});
+    }
+  }
   return all;
 }
 
