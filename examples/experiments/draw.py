@@ -532,7 +532,8 @@ samples, by exact risk for uniform cuts, by trying for cuts learned from the dat
 ## All checks
 
 A figure holds if it is within 4 standard errors + slack of what theory expects, and farther than that from what it is
-told apart from. Slack is the error of a law that is asymptotic, or of the grid; it is 0 wherever theory is exact. E3's
+told apart from. Slack is what a law that is asymptotic, a grid or a margin of the claim allows; theory that is exact has
+at most 0.005 of it. E3's
 `formula` is the asymptotic m* itself, hence more than 4.
 
 {CHECKS}
