@@ -2,6 +2,7 @@
 // files beside it. Nothing here waits for the device but upload, download, summarize and the
 // functions whose names end in _sync.
 #include "cuda_check.hpp"
+#include "cuda_router.hpp"
 #include "device_buffer.hpp"
 #include "launchers.hpp"
 
@@ -91,6 +92,9 @@ class cuda_backend final : public backend {
     cudaDeviceProp properties;
     ZCMOE_CUDA_TRY(cudaGetDeviceProperties(&properties, device_));
     std::memcpy(name_, properties.name, sizeof name_ - 1);
+    limits_ = {properties.multiProcessorCount, properties.maxThreadsPerMultiProcessor,
+               properties.sharedMemPerMultiprocessor, properties.sharedMemPerBlockOptin};
+    prepare_predict(limits_);
   }
   ~cuda_backend() override = default;
 
@@ -122,12 +126,12 @@ class cuda_backend final : public backend {
     copy(to, from, bytes, cudaMemcpyDeviceToHost, stream);
   }
 
-  std::unique_ptr<const router> make_router(const model_view&, zcmoe_stream) override {
-    return nullptr;
+  std::unique_ptr<const router> make_router(const model_view& host, zcmoe_stream stream) override {
+    return std::make_unique<cuda_router>(*this, host, limits_.shared_per_block, stream);
   }
   void predict(const predict_job& job, zcmoe_stream stream) const override {
     const device_guard guard(device_);
-    launch_predict(job, stream);
+    launch_predict(job, limits_, stream);
   }
   void predict_sync(const predict_job& job, zcmoe_stream stream) const override;
 
@@ -175,6 +179,7 @@ class cuda_backend final : public backend {
   int device_;
   device_allocator allocator_;
   sort_scratch_table sort_scratch_;
+  device_limits limits_;
   char name_[sizeof(zcmoe_context_info::name)] = {};
 };
 
@@ -331,7 +336,7 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
       chunk.gathers[g].out = on_device + at[g];
       chunk.gathers[g].stride = 1;
     }
-    launch_predict(chunk, stream);
+    launch_predict(chunk, limits_, stream);
     if (job.num_gathers > 0) {
       ZCMOE_CUDA_TRY(cudaMemcpyAsync(staging[turn].data() + at[0], on_device + at[0],
                                      report_at - at[0], cudaMemcpyDeviceToHost, stream));

@@ -28,15 +28,71 @@ constexpr int blocks_covering(std::int64_t n, std::int64_t tile) {
   return static_cast<int>(ceil_div(n, tile));
 }
 
-struct predict_tuning {
+/// Of a device, asked once.
+struct device_limits {
+  int num_sms;
+  int threads_per_sm;
+  std::size_t shared_per_sm;
+  std::size_t shared_per_block;  // what a block may ask for
+};
+
+struct launch_shape {
+  int threads;
+  int blocks;
+};
+
+/// Prediction from contiguous float32 or float64 inputs: a persistent grid, tables in shared
+/// memory.
+struct stream_tuning {
+  static constexpr int most_threads = 1024;
+  static constexpr int loads = 2;                       // of 16 bytes, a thread has in flight
+  static constexpr std::size_t reserved_shared = 1024;  // by the system, of each block
+  static constexpr std::size_t own_shared = 256;        // of the kernel, beside the tables
+  // Bytes staged per byte of x: beyond an eighth one block a multiprocessor does, beyond four
+  // fewer.
+  static constexpr std::int64_t inputs_per_staged = 8;
+  static constexpr std::int64_t staged_per_input = 4;
+};
+
+/// The blocks that a device holds at a time, in the block size that gives it the most threads;
+/// fewer where there are fewer tiles, or where staging the tables would cost more than reading x.
+constexpr launch_shape stream_shape(const device_limits& device, std::size_t shared_bytes,
+                                    std::int64_t n, std::int64_t input_size) {
+  launch_shape best{0, 0};
+  for (int threads = stream_tuning::most_threads; threads >= 256; threads /= 2) {
+    const auto fit = static_cast<std::int64_t>(device.shared_per_sm /
+                                               (shared_bytes + stream_tuning::reserved_shared));
+    const std::int64_t by_shared = fit > 1 ? fit : 1;
+    const std::int64_t by_threads = device.threads_per_sm / threads;
+    const auto a_sm = static_cast<int>(by_shared < by_threads ? by_shared : by_threads);
+    if (a_sm * threads > best.blocks * best.threads) best = {threads, a_sm};
+  }
+  const auto staged = static_cast<std::int64_t>(shared_bytes);
+  while ((best.blocks - 1) * best.threads >= stream_tuning::most_threads &&
+         staged * best.blocks * device.num_sms >
+             n / stream_tuning::inputs_per_staged * input_size) {
+    --best.blocks;
+  }
+  const std::int64_t tile = std::int64_t{16} * best.threads * stream_tuning::loads / input_size;
+  const std::int64_t tiles = ceil_div(n, tile) + 1;  // x may begin within a vector
+  const std::int64_t staging =
+      n / (staged / (stream_tuning::staged_per_input * input_size) + 1) + 1;
+  std::int64_t blocks = static_cast<std::int64_t>(best.blocks) * device.num_sms;
+  blocks = tiles < blocks ? tiles : blocks;
+  best.blocks = static_cast<int>(staging < blocks ? staging : blocks);
+  return best;
+}
+
+/// Prediction from anything else: tables read through the caches.
+struct gather_tuning {
   static constexpr int threads = 256;
-  static constexpr int per_thread = 4;  // inputs a thread loads before it searches for the first
+  static constexpr int per_thread = 4;  // inputs a thread loads before it routes the first
   static constexpr int most_blocks =
       8192;  // some eight waves of the largest card; the rest strides
 };
-constexpr int predict_blocks(std::int64_t n) {
-  return blocks_striding(n, predict_tuning::threads * predict_tuning::per_thread,
-                         predict_tuning::most_blocks);
+constexpr int gather_blocks(std::int64_t n) {
+  return blocks_striding(n, gather_tuning::threads * gather_tuning::per_thread,
+                         gather_tuning::most_blocks);
 }
 
 struct route_tuning {
@@ -140,8 +196,10 @@ constexpr chunk_regions regions_for(std::int64_t num_rows, const row_keys& keys,
 
 // --------------------------------------------------------------- launches
 
-/// predict.cu: job.n >= 0 inputs; pointers in device memory.
-void launch_predict(const predict_job& job, zcmoe_stream stream);
+/// predict.cu: once per device, before the first launch: lets kernels use its shared memory.
+void prepare_predict(const device_limits& device);
+/// job.n >= 0 inputs; pointers in device memory.
+void launch_predict(const predict_job& job, const device_limits& device, zcmoe_stream stream);
 
 /// Keys and payloads of a chunk's rows, before or after sorting.
 struct keyed_rows {

@@ -44,8 +44,8 @@ TEST(launch_shape, striding_launches_start_one_block_a_tile_up_to_their_limit) {
     std::int64_t most;
   };
   const shape shapes[] = {
-      {[](std::int64_t n) { return predict_blocks(n); },
-       predict_tuning::threads * predict_tuning::per_thread, predict_tuning::most_blocks},
+      {[](std::int64_t n) { return gather_blocks(n); },
+       gather_tuning::threads * gather_tuning::per_thread, gather_tuning::most_blocks},
       {[](std::int64_t n) { return route_blocks(n); }, route_tuning::threads,
        route_tuning::most_blocks}};
   for (const shape& s : shapes) {
@@ -75,8 +75,49 @@ TEST(launch_shape, covering_launches_give_every_item_a_thread) {
   }
 }
 
+/// Cards of compute capability 7.5, 8.0, 8.6, 9.0 and 12.0.
+constexpr device_limits cards[] = {{40, 1024, 64 << 10, 64 << 10},
+                                   {108, 2048, 164 << 10, 163 << 10},
+                                   {84, 1536, 100 << 10, 99 << 10},
+                                   {132, 2048, 228 << 10, 227 << 10},
+                                   {170, 1536, 100 << 10, 99 << 10}};
+
+TEST(launch_shape, streams_fill_a_card_and_fit_its_shared_memory) {
+  for (const device_limits& card : cards) {
+    for (std::size_t shared = 512; shared + 256 <= card.shared_per_block; shared += 1000) {
+      const launch_shape shape = stream_shape(card, shared, std::int64_t{1} << 40, 4);
+      ASSERT_GT(shape.blocks, 0);
+      ASSERT_EQ(shape.blocks % card.num_sms, 0);
+      const int a_sm = shape.blocks / card.num_sms;
+      EXPECT_LE(a_sm * shape.threads, card.threads_per_sm);
+      EXPECT_LE(static_cast<std::size_t>(a_sm) * (shared + 1024), card.shared_per_sm);
+      // 32 KiB in flight of each multiprocessor, whatever the table.
+      EXPECT_GE(a_sm * shape.threads * 16 * stream_tuning::loads, 32 << 10) << shared;
+    }
+  }
+}
+
+TEST(launch_shape, streams_start_no_more_blocks_than_they_have_work_for) {
+  const device_limits& card = cards[3];
+  for (const std::size_t shared :
+       {std::size_t{512}, std::size_t{8} << 10, std::size_t{200} << 10}) {
+    std::int64_t last = 0;
+    for (std::int64_t n = 1; n < std::int64_t{1} << 50; n += n / 3 + 1) {
+      const launch_shape shape = stream_shape(card, shared, n, 4);
+      ASSERT_GE(shape.blocks, 1) << n;
+      ASSERT_GE(shape.blocks, last) << n;
+      last = shape.blocks;
+      const std::int64_t tile = std::int64_t{shape.threads} * 4 * stream_tuning::loads;
+      EXPECT_LE((shape.blocks - 2) * tile, n);
+      EXPECT_LE(static_cast<std::int64_t>(shared) * (shape.blocks - 1),
+                n * 4 * stream_tuning::staged_per_input);
+    }
+    EXPECT_EQ(last % card.num_sms, 0);
+  }
+}
+
 TEST(launch_shape, blocks_are_whole_warps) {
-  for (const int threads : {predict_tuning::threads, route_tuning::threads, reduce_tuning::threads,
+  for (const int threads : {gather_tuning::threads, route_tuning::threads, reduce_tuning::threads,
                             slot_tuning::threads, summarize_tuning::threads}) {
     EXPECT_EQ(threads % 32, 0);
     EXPECT_LE(threads, 1024);
