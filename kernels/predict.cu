@@ -214,9 +214,11 @@ __device__ void answer(const stream_job<T>& job, const shared_image<T>& image, s
   for (int g = 1; g < job.num_outputs; ++g) store_one(job.outputs[g]);
 }
 
-// As many registers as let the card run all its threads: 32 of 2,048 or, on cards of 1,536, 40. A
+// As many registers as let the card run all its threads: 32 of 2,048, 40 of 1,536, 64 of 1,024. A
 // table's cells take more, and wait for the second-level cache rather than for threads.
-#if defined(__CUDA_ARCH__) && \
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define ZCMOE_STREAM_BOUNDS __launch_bounds__(stream_tuning::most_threads)
+#elif defined(__CUDA_ARCH__) && \
     (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1100)
 #define ZCMOE_STREAM_BOUNDS __maxnreg__(by_words ? 40 : 64)
 #else
