@@ -478,7 +478,9 @@ void expect_streams(const context& ctx, zcmoe_engine engine, const std::vector<d
 
 TEST_P(predict_test, streams_in_any_alignment) {
   std::mt19937_64 random(8);
+  const bool quick = std::getenv("ZCMOE_QUICK_TESTS") != nullptr;
   for (const char* kind : edge_kinds) {
+    if (quick && kind != edge_kinds[1]) continue;  // random edges have crowded buckets
     for (const std::size_t m : {3, 300, 70000}) {
       const auto edges = edges_of(kind, m, random);
       const auto sample = inputs_for(edges, 3001, random);
