@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 
 namespace zcmoe::detail {
 namespace {
@@ -95,6 +97,8 @@ class cuda_backend final : public backend {
     limits_ = {properties.multiProcessorCount, properties.maxThreadsPerMultiProcessor,
                properties.sharedMemPerMultiprocessor, properties.sharedMemPerBlockOptin};
     prepare_predict(limits_);
+    prepare_accumulate(limits_);
+    if (const char* forced = std::getenv("ZCMOE_CUDA_FIT")) forced_path_ = forced;
   }
   ~cuda_backend() override = default;
 
@@ -139,6 +143,7 @@ class cuda_backend final : public backend {
     if (n <= 0) return 0;
     const row_keys keys =
         keys_for(layout.num_slots());  // policies may use fewer, and then less of it
+    if (records(layout, keys.count).count != 0) return 0;
     return regions(layout, keys, std::min(n, max_chunk_rows)).total;
   }
   void accumulate(const fit_job& job, zcmoe_stream stream) override;
@@ -174,9 +179,20 @@ class cuda_backend final : public backend {
     return regions_for(num_rows, keys, payload_bytes,
                        sort_scratch_.bytes(keys.size, payload_bytes, num_rows));
   }
-  void accumulate_chunk(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const;
+  /// The sort-free path's records, count 0 if rows are sorted. ZCMOE_CUDA_FIT at the creation of
+  /// the context, for tests and tuning: "sort", or "1", "2" or "4" columns.
+  window_records records(const state_layout& layout, std::int64_t num_records) const {
+    window_records chosen = records_for(layout, num_records, limits_);
+    if (forced_path_ == "sort") chosen.count = 0;
+    for (int bits = 0; chosen.count != 0 && bits < chosen.column_bits; ++bits) {
+      if (forced_path_ == std::to_string(1 << bits)) chosen.column_bits = bits;
+    }
+    return chosen;
+  }
+  void accumulate_sorted(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const;
 
   int device_;
+  std::string forced_path_;
   device_allocator allocator_;
   sort_scratch_table sort_scratch_;
   device_limits limits_;
@@ -185,10 +201,9 @@ class cuda_backend final : public backend {
 
 // --------------------------------------------------------------------- fit
 
-/// One chunk, in reading order. Launches that change the state: carry, route (counters), reduce,
-/// count_rows.
-void cuda_backend::accumulate_chunk(const fit_job& chunk, const row_keys& keys,
-                                    zcmoe_stream stream) const {
+/// Keys and payloads of one chunk, sorted, then summed; in reading order.
+void cuda_backend::accumulate_sorted(const fit_job& chunk, const row_keys& keys,
+                                     zcmoe_stream stream) const {
   const chunk_regions at = regions(chunk.layout, keys, chunk.n);
   char* const base = static_cast<char*>(chunk.workspace);
   const keyed_rows rows{base + at.keys[0], base + at.payload[0]};
@@ -196,21 +211,20 @@ void cuda_backend::accumulate_chunk(const fit_job& chunk, const row_keys& keys,
   auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.segment_ends);
   const int payload_bytes = payload_size(chunk.layout);
 
-  launch_carry(chunk.layout, chunk.state, chunk.n, stream);
   launch_route(chunk, keys, rows, stream);
   const keyed_rows sorted = launch_sort(keys, payload_bytes, rows, spare, chunk.n,
                                         base + at.sort_scratch, at.total - at.sort_scratch, stream);
   launch_segment_ends(keys, sorted.keys, chunk.n, ends, stream);
   launch_reduce(chunk, keys, sorted, ends, stream);
-  launch_count_rows(chunk.state, chunk.n, stream);
 }
 
 void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
   if (job.n == 0) return;
   const device_guard guard(device_);
-  if (job.workspace == nullptr) {
+  const std::size_t wanted = fit_workspace(job.layout, job.n);
+  if (job.workspace == nullptr && wanted != 0) {
     fit_job with_workspace = job;
-    with_workspace.workspace_bytes = fit_workspace(job.layout, job.n);
+    with_workspace.workspace_bytes = wanted;
     const device_buffer buffer(allocator_, with_workspace.workspace_bytes, stream);
     with_workspace.workspace = buffer.data();
     accumulate(with_workspace, stream);
@@ -229,13 +243,22 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
   }
   const model_view& view = job.rules.view;
   const row_keys keys = keys_for(view.num_segments, view.nan_policy, view.range_policy);
+  const window_records in_shared = records(job.layout, keys.count);
   for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
     fit_job chunk = job;
     chunk.x = rows_from(job.x, first);
     chunk.y = rows_from(job.y, first);
     chunk.weights = rows_from(job.weights, first);
     chunk.n = std::min(chunk_rows, job.n - first);
-    accumulate_chunk(chunk, keys, stream);
+    // Launches that change the state: carry, what adds the rows and their counters, count_rows.
+    launch_carry(chunk.layout, chunk.state, chunk.n, stream);
+    if (in_shared.count != 0) {
+      const int blocks = accumulate_blocks(chunk.n, in_shared.count, limits_.num_sms);
+      launch_accumulate(chunk, in_shared, blocks, stream);
+    } else {
+      accumulate_sorted(chunk, keys, stream);
+    }
+    launch_count_rows(chunk.state, chunk.n, stream);
   }
 }
 

@@ -160,6 +160,88 @@ constexpr int payload_size(const state_layout& layout) {
 
 constexpr std::uint32_t absent_row = 0xffffffffu;
 
+// ------------------------------------------------------- the fit's two paths
+
+/// The sort-free fit keeps every slot's sums in the shared memory of each block: `count` records of
+/// 32 bytes in 1 << column_bits columns. More columns, fewer lanes of a warp that meet in a bank.
+struct window_records {
+  std::int64_t count;
+  int column_bits;
+
+  constexpr std::size_t bytes() const {
+    return static_cast<std::size_t>(count) * 32 << column_bits;
+  }
+};
+
+struct accumulate_tuning {
+  static constexpr int threads = 1024;  // 64 registers each: one block fills a processor
+  static constexpr int per_thread = 4;  // rows: 32 KiB in flight a processor
+  static constexpr int most_column_bits = 2;
+  static constexpr std::size_t own_bytes = 2048;  // shared memory of a block besides its records
+};
+
+/// A model of both paths in clocks of one processor, counted and not measured, for a card that
+/// reads `bytes_a_clock` of memory, adds to 32 banks and starts a launch in `launch` clocks (an
+/// H100: 3.35 TB/s over 132 processors at 1.755 GHz). kernels/README.md has the counts.
+struct fit_costs {
+  static constexpr double bytes_a_clock = 14.5;
+  static constexpr double launch = 5000;
+  static constexpr double other_wavefronts = 7;  // reading and routing 32 rows
+
+  /// Carry, route, sort, ends, reduce, count: x and y are read, keys and targets written, sorted
+  /// and read again.
+  static constexpr double sorted(std::int64_t num_rows, const row_keys& keys, int num_sms) {
+    const int passes = (keys.bits + 7) / 8;
+    const double pair = keys.size + 4.0;
+    const double bytes = 8 + pair + keys.size + passes * 2 * pair + 4;
+    return (7.0 + passes) * launch +
+           static_cast<double>(num_rows) * bytes / bytes_a_clock / num_sms;
+  }
+
+  /// Carry, accumulate, count: eight additions a row, each as many wavefronts as lanes may meet in
+  /// a bank; per block, a record is emptied into the state once.
+  static constexpr double sort_free(std::int64_t num_rows, const window_records& records,
+                                    int num_sms) {
+    const double wavefronts = other_wavefronts + 8.0 * (4 >> records.column_bits);
+    const double memory = 32 * 8 / bytes_a_clock;
+    const double emptying = static_cast<double>(records.bytes()) / 128 * 10;
+    return 3 * launch +
+           static_cast<double>(num_rows) / 32 / num_sms *
+               (wavefronts > memory ? wavefronts : memory) +
+           emptying;
+  }
+};
+
+/// The records of the sort-free path, or count 0: the rows are sorted. As many columns as fit.
+/// Float32 targets without weights only: what a window holds of wider sums would not fit beside
+/// many slots. Does not depend on the number of rows: where a few rows meet many slots both paths
+/// cost little but their launches, and sorting has more of them.
+constexpr window_records records_for(const state_layout& layout, std::int64_t num_records,
+                                     const device_limits& limits) {
+  const window_records none{0, 0};
+  if (layout.weighted || layout.target_dtype != ZCMOE_F32) return none;
+  for (int bits = accumulate_tuning::most_column_bits; bits >= 0; --bits) {
+    const window_records records{num_records, bits};
+    if (records.bytes() + accumulate_tuning::own_bytes > limits.shared_per_block) continue;
+    constexpr std::int64_t many_rows = std::int64_t{1} << 24;
+    const bool cheaper = fit_costs::sort_free(many_rows, records, limits.num_sms) <=
+                         fit_costs::sorted(many_rows, keys_for(num_records), limits.num_sms);
+    return cheaper ? records : none;
+  }
+  return none;
+}
+
+/// One block a processor, and no more than pay: a block ends with up to seven atomic additions a
+/// slot, some 64 of which the card does a clock, and a row is worth half a clock, so the blocks are
+/// best about sqrt(4 n / slots).
+constexpr int accumulate_blocks(std::int64_t n, std::int64_t num_records, int num_sms) {
+  const std::int64_t tile = accumulate_tuning::threads * accumulate_tuning::per_thread;
+  const int most = blocks_striding(n, tile, num_sms);
+  int blocks = most < 1 ? most : 1;
+  while (blocks < most && std::int64_t{blocks} * blocks < 4 * (n / num_records)) ++blocks;
+  return blocks;
+}
+
 // -------------------------------------------------------------- workspace
 
 constexpr std::int64_t max_chunk_rows = std::int64_t{1} << 26;  // so row numbers fit 32 bits
@@ -212,6 +294,14 @@ struct keyed_rows {
 /// payload.
 void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
                   zcmoe_stream stream);
+
+/// accumulate.cu: adds the rows of a chunk to the sums of their slots and to the row counters as
+/// launch_route does, without keys, sort or workspace. Float32 targets, no weights.
+void launch_accumulate(const fit_job& chunk, const window_records& records, int num_blocks,
+                       zcmoe_stream stream);
+/// Lets the kernels of launch_accumulate take the current device's shared memory; once, before the
+/// first launch.
+void prepare_accumulate(const device_limits& device);
 
 /// sort.cu: scratch of a sort on any number of bits that the key type has.
 std::size_t sort_scratch_bytes(int key_size, int payload_bytes, std::int64_t num_rows);

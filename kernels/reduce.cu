@@ -7,17 +7,12 @@
 // lanes all end in one slot adds up its lanes first.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
+#include "row_tally.cuh"
 
 #include <climits>
 
 namespace zcmoe::detail {
 namespace {
-
-constexpr unsigned all_lanes = 0xffffffffu;
-
-__device__ void add_to(std::int64_t* place, std::int64_t value) {
-  atomicAdd(reinterpret_cast<unsigned long long*>(place), static_cast<unsigned long long>(value));
-}
 
 __device__ std::int64_t load_key(const void* keys, int size, std::uint32_t row) {
   if (size == 1) return static_cast<const std::uint8_t*>(keys)[row];

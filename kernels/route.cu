@@ -3,14 +3,12 @@
 // then added atomically.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
+#include "row_tally.cuh"
 
-#include <climits>
 #include <type_traits>
 
 namespace zcmoe::detail {
 namespace {
-
-constexpr unsigned all_lanes = 0xffffffffu;
 
 /// Stores a key in the narrow type in use; the branch is the same for every thread.
 __device__ void store_key(void* keys, int size, std::int64_t i, std::uint32_t key) {
@@ -23,19 +21,6 @@ __device__ void store_key(void* keys, int size, std::int64_t i, std::uint32_t ke
   }
 }
 
-/// Adds a warp's verdicts to lane-held totals: lane c holds counter c.
-__device__ std::uint32_t tally(std::uint32_t counters, unsigned lane) {
-  constexpr std::uint32_t usual = 1u << counter_rows | 1u << counter_rows_used;
-  if (__all_sync(all_lanes, counters == usual)) return lane == counter_rows_used ? 32 : 0;
-  std::uint32_t gain = 0;
-#pragma unroll
-  for (int c = counter_rows_used; c <= counter_refused; ++c) {
-    const unsigned votes = __ballot_sync(all_lanes, (counters >> c & 1u) != 0);
-    gain = lane == static_cast<unsigned>(c) ? static_cast<std::uint32_t>(__popc(votes)) : gain;
-  }
-  return gain;
-}
-
 /// Payload float or double: the target itself, NaN if absent. Payload uint32: weighted, the row's
 /// number.
 template <class Input, class Payload>
@@ -46,7 +31,7 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
   const unsigned lane = threadIdx.x % 32;
   // A chunk has at most 2^26 rows, so 32 bits hold what a thread, warp or block counts.
   std::uint32_t total = 0;
-  std::int64_t refused_row = LLONG_MAX;
+  std::int64_t refused_row = no_row;
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
   for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads; tile < n;
        tile += stride) {
@@ -66,25 +51,12 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
       } else {
         payload[i] = present ? static_cast<Payload>(target) : static_cast<Payload>(NAN);
       }
-      if (verdict.refused && refused_row == LLONG_MAX) refused_row = i;  // rows of a thread ascend
+      if (verdict.refused && refused_row == no_row) refused_row = i;  // rows of a thread ascend
     }
     total += tally(row_counters, lane);
   }
 
-  __shared__ std::uint32_t block_totals[num_row_counters];
-  if (threadIdx.x < num_row_counters) block_totals[threadIdx.x] = 0;
-  __syncthreads();
-  if (total != 0) atomicAdd(&block_totals[lane], total);
-  __syncthreads();
-  if (threadIdx.x < num_row_counters && block_totals[threadIdx.x] != 0) {
-    atomicAdd(reinterpret_cast<unsigned long long*>(counters + threadIdx.x),
-              static_cast<unsigned long long>(block_totals[threadIdx.x]));
-  }
-  if (refused_row != LLONG_MAX) {
-    // counters[rows] still counts the rows before this chunk.
-    atomicMin(reinterpret_cast<long long*>(first_bad),
-              static_cast<long long>(counters[counter_rows] + refused_row));
-  }
+  book_rows(total, refused_row, counters, first_bad);
 }
 
 template <class Payload>

@@ -153,6 +153,72 @@ TEST(launch_shape, keys_take_the_narrowest_type_and_no_more_bits_than_needed) {
   EXPECT_EQ(keys_for(256, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_SEGMENTS).count, 259);
 }
 
+TEST(launch_shape, sums_stay_in_shared_memory_while_they_fit_and_pay) {
+  const auto columns = [](std::int64_t num_segments, zcmoe_dtype dtype, bool weighted,
+                          std::size_t shared_bytes) {
+    const state_layout layout{num_segments, dtype, weighted};
+    const window_records records =
+        records_for(layout, layout.num_slots(), {132, 2048, shared_bytes + 1024, shared_bytes});
+    if (records.count == 0) return 0;
+    EXPECT_EQ(records.count, layout.num_slots());
+    EXPECT_LE(records.bytes() + accumulate_tuning::own_bytes, shared_bytes);
+    return 1 << records.column_bits;
+  };
+  constexpr std::size_t h100 = 227 << 10;
+  constexpr std::size_t small_card = 64 << 10;
+  for (const std::int64_t m : {1, 2, 64, 256, 512, 1700})
+    EXPECT_EQ(columns(m, ZCMOE_F32, false, h100), 4) << m;
+  EXPECT_EQ(columns(2000, ZCMOE_F32, false, h100), 2);
+  EXPECT_EQ(columns(4096, ZCMOE_F32, false, h100), 1);
+  EXPECT_EQ(columns(7000, ZCMOE_F32, false, h100), 1);
+  EXPECT_EQ(columns(7300, ZCMOE_F32, false, h100), 0);
+  EXPECT_EQ(columns(ZCMOE_MAX_SEGMENTS, ZCMOE_F32, false, h100), 0);
+  EXPECT_EQ(columns(450, ZCMOE_F32, false, small_card), 4);
+  EXPECT_EQ(columns(1900, ZCMOE_F32, false, small_card), 1);
+  EXPECT_EQ(columns(2100, ZCMOE_F32, false, small_card), 0);
+  EXPECT_EQ(columns(8, ZCMOE_F64, false, h100), 0);
+  EXPECT_EQ(columns(8, ZCMOE_F32, true, h100), 0);
+  EXPECT_EQ(columns(8, ZCMOE_F32, false, 0), 0);
+}
+
+TEST(launch_shape, the_cost_model_counts_bytes_and_wavefronts) {
+  const auto bytes = [](std::int64_t num_keys) {
+    const double clocks = fit_costs::sorted(3200000, keys_for(num_keys), 1) -
+                          fit_costs::sorted(0, keys_for(num_keys), 1);
+    return clocks * fit_costs::bytes_a_clock / 3200000;
+  };
+  EXPECT_DOUBLE_EQ(bytes(256), 8 + 20);
+  EXPECT_DOUBLE_EQ(bytes(65536), 8 + 36);
+  EXPECT_DOUBLE_EQ(bytes(std::int64_t{1} << 24), 8 + 64);
+  // With four columns memory is the limit, with fewer the banks are; a tenfold skew changes
+  // nothing.
+  const auto per_32_rows = [](int column_bits) {
+    const window_records records{100, column_bits};
+    return (fit_costs::sort_free(3200000, records, 1) - fit_costs::sort_free(0, records, 1)) / 1e5;
+  };
+  EXPECT_DOUBLE_EQ(per_32_rows(2), 256 / fit_costs::bytes_a_clock);
+  EXPECT_DOUBLE_EQ(per_32_rows(1), fit_costs::other_wavefronts + 16);
+  EXPECT_DOUBLE_EQ(per_32_rows(0), fit_costs::other_wavefronts + 32);
+  EXPECT_LT(fit_costs::sort_free(0, {1, 2}, 132), fit_costs::sorted(0, keys_for(1), 132));
+}
+
+TEST(launch_shape, sort_free_blocks_are_one_a_processor_at_most) {
+  const std::int64_t tile = accumulate_tuning::threads * accumulate_tuning::per_thread;
+  for (const std::int64_t slots : {std::int64_t{1}, std::int64_t{515}, std::int64_t{7000}}) {
+    int last = 1;
+    for (const std::int64_t n :
+         {std::int64_t{1}, tile, tile + 1, 64 * tile, std::int64_t{1} << 24, max_chunk_rows}) {
+      const int blocks = accumulate_blocks(n, slots, 132);
+      EXPECT_GE(blocks, last);
+      EXPECT_LE(blocks, std::max<std::int64_t>(ceil_div(n, tile), 1));
+      last = blocks;
+    }
+    EXPECT_EQ(accumulate_blocks(max_chunk_rows, slots, 132), 132);
+  }
+  EXPECT_LT(accumulate_blocks(std::int64_t{1} << 20, 7000, 132), 30)
+      << "records cost more than rows";
+}
+
 TEST(launch_shape, payload_is_the_target_or_with_weights_a_row_number) {
   EXPECT_EQ(payload_size({8, ZCMOE_F32, false}), 4);
   EXPECT_EQ(payload_size({8, ZCMOE_F64, false}), 8);

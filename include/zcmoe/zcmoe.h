@@ -485,9 +485,10 @@ ZCMOE_API zcmoe_status zcmoe_fit_create(zcmoe_context* context, const double* ed
 /* NULL is allowed. Work that uses the fit must be done. */
 ZCMOE_API zcmoe_status zcmoe_fit_destroy(zcmoe_fit* fit);
 
-/* Workspace with which zcmoe_fit_add does n rows at full speed; 0 on the CPU engine. Monotone in n,
- * constant above 2^26 rows: the call works in chunks of what fits, at least 65 536 rows. Host only:
- * no device call. */
+/* Workspace with which zcmoe_fit_add does n rows at full speed; 0 on the CPU engine, and on the CUDA
+ * engine where it need not sort the rows (float32 targets without weights and as many segments as
+ * fit a block's shared memory, some 7 000 on an H100). Monotone in n, constant above 2^26 rows: the
+ * call works in chunks of what fits, at least 65 536 rows. Host only: no device call. */
 ZCMOE_API zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size_t* bytes);
 
 /* Adds n samples: each target is counted in the segment of its input. y: F32, or F64 if
@@ -499,8 +500,9 @@ ZCMOE_API zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size
  * out it takes one state per further thread from the allocator, 1 GiB in all at the most. A refused
  * row (error policy, bad weight): the CPU engine answers ZCMOE_ERR_DATA and adds nothing of this
  * call; the CUDA engine leaves the row out and zcmoe_fit_finish answers ZCMOE_ERR_DATA. Cost, CPU:
- * search and about ten integer additions a row. CUDA: one sort of n ids by ceil(log2 m) bits, one
- * pass. Source: the least-squares constant of a segment is its mean. */
+ * search and about ten integer additions a row. CUDA: one pass over x and y with the sums in shared
+ * memory, or one sort of n ids by ceil(log2 m) bits and one pass. Source: the least-squares constant
+ * of a segment is its mean. */
 ZCMOE_API zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y,
                                      zcmoe_array weights, int64_t n, void* workspace,
                                      size_t workspace_bytes, zcmoe_stream stream);
