@@ -206,6 +206,13 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_r
   run_sums<T, Weighted> sums;
   sums.rows_seen = 0;
   sums.each([](auto& window) { window.clear(); });
+  // The rows of most warps are of one slot: two keys tell, and the others are not read.
+  const std::uint32_t warp_row = __shfl_sync(all_lanes, row, 0);
+  const std::uint32_t warp_end = __shfl_sync(all_lanes, end, 31);
+  if (warp_row == warp_end) return;
+  const std::int64_t first_slot = load_key(rows.keys, rows.key_size, warp_row);
+  const bool one_slot = first_slot == load_key(rows.keys, rows.key_size, warp_end - 1);
+
   std::int64_t slot = 0;
   slot_planes to{planes, num_slots};
   std::uint32_t run_end = row;
@@ -213,7 +220,7 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_r
   for (; row < end; ++row) {
     if (row == run_end) {
       flush(sums, to);
-      slot = load_key(rows.keys, rows.key_size, row);
+      slot = one_slot ? first_slot : load_key(rows.keys, rows.key_size, row);
       run_end = rows.ends[slot];
       to.first = planes + slot;
     }
