@@ -139,6 +139,12 @@ class cuda_backend final : public backend {
   }
   void predict_sync(const predict_job& job, zcmoe_stream stream) const override;
 
+  std::size_t group_workspace(std::int64_t num_slots, std::int64_t n) const override {
+    return n <= 0 ? 0 : regions(keys_for(num_slots), std::min(n, max_chunk_rows)).total;
+  }
+  void group(const group_job& job, zcmoe_stream stream) override;
+  void group_sync(const group_job& job, zcmoe_stream stream) override;
+
   std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const override {
     if (n <= 0) return 0;
     const row_keys keys =
@@ -179,6 +185,10 @@ class cuda_backend final : public backend {
     return regions_for(num_rows, keys, payload_bytes,
                        sort_scratch_.bytes(keys.size, payload_bytes, num_rows));
   }
+  group_regions regions(const row_keys& keys, std::int64_t num_rows) const {
+    return group_regions_for(num_rows, keys,
+                             sort_scratch_.bytes(keys.size, sizeof(std::uint32_t), num_rows));
+  }
   /// The sort-free path's records, count 0 if rows are sorted. ZCMOE_CUDA_FIT at the creation of
   /// the context, for tests and tuning: "sort", or "1", "2" or "4" columns.
   window_records records(const state_layout& layout, std::int64_t num_records) const {
@@ -198,6 +208,23 @@ class cuda_backend final : public backend {
   device_limits limits_;
   char name_[sizeof(zcmoe_context_info::name)] = {};
 };
+
+/// The most rows a chunk may have in a workspace of so many bytes; `bytes_for` says what n rows
+/// need and grows with them.
+template <class BytesFor>
+std::int64_t rows_that_fit(std::int64_t n, std::size_t workspace_bytes, const BytesFor& bytes_for) {
+  std::int64_t rows = std::min(n, min_chunk_rows);
+  const std::size_t least = bytes_for(rows);
+  if (workspace_bytes < least) {
+    fail(ZCMOE_ERR_WORKSPACE, "workspace_bytes=", workspace_bytes, " is less than the ", least,
+         " bytes that min(n, ", min_chunk_rows, ") rows need");
+  }
+  for (std::int64_t too_many = std::min(n, max_chunk_rows) + 1; too_many - rows > 1;) {
+    const std::int64_t middle = rows + (too_many - rows) / 2;
+    (bytes_for(middle) <= workspace_bytes ? rows : too_many) = middle;
+  }
+  return rows;
+}
 
 // --------------------------------------------------------------------- fit
 
@@ -230,17 +257,8 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
     accumulate(with_workspace, stream);
     return;
   }
-  const std::size_t least = fit_workspace(job.layout, std::min(job.n, min_chunk_rows));
-  if (job.workspace_bytes < least) {
-    fail(ZCMOE_ERR_WORKSPACE, "workspace_bytes=", job.workspace_bytes, " is less than the ", least,
-         " bytes that min(n, ", min_chunk_rows, ") rows need");
-  }
-  // The most rows that fit; the least are known to.
-  std::int64_t chunk_rows = std::min(job.n, min_chunk_rows);
-  for (std::int64_t too_many = std::min(job.n, max_chunk_rows) + 1; too_many - chunk_rows > 1;) {
-    const std::int64_t middle = chunk_rows + (too_many - chunk_rows) / 2;
-    (fit_workspace(job.layout, middle) <= job.workspace_bytes ? chunk_rows : too_many) = middle;
-  }
+  const std::int64_t chunk_rows = rows_that_fit(
+      job.n, job.workspace_bytes, [&](std::int64_t n) { return fit_workspace(job.layout, n); });
   const model_view& view = job.rules.view;
   const row_keys keys = keys_for(view.num_segments, view.nan_policy, view.range_policy);
   const window_records in_shared = records(job.layout, keys.count);
@@ -262,7 +280,136 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
   }
 }
 
+// ------------------------------------------------------------------- group
+
+/// With one chunk the sorted rows are the result. With more, their sizes are counted first and the
+/// chunks sorted again: a place depends on all chunks.
+void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
+  const device_guard guard(device_);
+  if (job.n == 0) {
+    launch_write_offsets(job, nullptr, stream);
+    return;
+  }
+  if (job.workspace == nullptr) {
+    group_job with_workspace = job;
+    with_workspace.workspace_bytes = group_workspace(job.num_slots(), job.n);
+    const device_buffer buffer(allocator_, with_workspace.workspace_bytes, stream);
+    with_workspace.workspace = buffer.data();
+    group(with_workspace, stream);
+    return;
+  }
+  const row_keys keys = keys_for(job.num_slots());
+  const std::int64_t chunk_rows = rows_that_fit(job.n, job.workspace_bytes, [&](std::int64_t n) {
+    return group_workspace(job.num_slots(), n);
+  });
+  const group_regions at = regions(keys, chunk_rows);
+  char* const base = static_cast<char*>(job.workspace);
+  const keyed_rows rows{base + at.sort.keys[0], base + at.sort.payload[0]};
+  const keyed_rows spare{base + at.sort.keys[1], base + at.sort.payload[1]};
+  auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.sort.segment_ends);
+  auto* const begin = reinterpret_cast<std::int64_t*>(base + at.begin);
+  const auto sorted_chunk = [&](std::int64_t first, std::int64_t n) {
+    group_job chunk = job;
+    chunk.x = rows_from(job.x, first);
+    chunk.n = n;
+    launch_slot_keys(chunk, keys, rows, stream);
+    const keyed_rows sorted =
+        launch_sort(keys, sizeof(std::uint32_t), rows, spare, n, base + at.sort.sort_scratch,
+                    at.begin - at.sort.sort_scratch, stream);
+    launch_segment_ends(keys, sorted.keys, n, ends, stream);
+    return sorted;
+  };
+  ZCMOE_CUDA_TRY(cudaMemsetAsync(
+      begin, 0, static_cast<std::size_t>(keys.count + 1) * sizeof(std::int64_t), stream));
+  keyed_rows sorted{};
+  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
+    sorted = sorted_chunk(first, std::min(chunk_rows, job.n - first));
+    launch_add_offsets(ends, keys.count, begin, stream);
+  }
+  launch_write_offsets(job, begin, stream);
+  if (job.rows.data == nullptr && job.num_columns == 0) return;
+  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
+    const std::int64_t n = std::min(chunk_rows, job.n - first);
+    if (n != job.n) sorted = sorted_chunk(first, n);
+    launch_place_rows(job, keys, sorted, ends, first, n, begin, stream);
+  }
+}
+
 // ----------------------------------------------------------- host memory
+
+/// Whole arrays, since a place may be anywhere: x and the columns go to the device, the outputs
+/// come back, through one page-locked buffer of staged_rows elements.
+void cuda_backend::group_sync(const group_job& job, zcmoe_stream stream) {
+  const device_guard guard(device_);
+  const std::int64_t num_offsets = job.num_slots() + 1;
+  std::size_t bytes = 0;
+  const auto reserve = [&bytes](bool wanted, std::int64_t n, std::int64_t size) {
+    const std::size_t at = bytes;
+    if (wanted) bytes += bytes_of(n, size);
+    return at;
+  };
+  const bool wants_rows = job.rows.data != nullptr && job.n > 0;
+  const int num_columns = job.n > 0 ? job.num_columns : 0;
+  const std::int64_t x_size = size_of(job.x.dtype);
+  const std::int64_t row_size = size_of(job.rows.dtype);
+  const std::size_t x_at = reserve(job.n > 0, job.n, x_size);
+  const std::size_t offsets_at = reserve(job.offsets.data != nullptr, num_offsets, 8);
+  const std::size_t rows_at = reserve(wants_rows, job.n, row_size);
+  std::size_t from_at[max_group_columns];
+  std::size_t to_at[max_group_columns];
+  for (int c = 0; c < num_columns; ++c) {
+    from_at[c] = reserve(true, job.n, job.columns[c].element_size);
+    to_at[c] = reserve(true, job.n, job.columns[c].element_size);
+  }
+  const std::size_t workspace_at = bytes;
+  const std::size_t workspace_bytes = group_workspace(job.num_slots(), job.n);
+  const device_buffer device(allocator_, bytes + workspace_bytes, stream);
+  const pinned_buffer staging(static_cast<std::size_t>(staged_rows) * 8);
+  stream_drain drain(stream);
+  char* const base = static_cast<char*>(device.data());
+
+  const auto send = [&](std::size_t at, const void* from, std::int64_t stride, std::int64_t size) {
+    for (std::int64_t first = 0; first < job.n; first += staged_rows) {
+      const std::int64_t n = std::min(staged_rows, job.n - first);
+      copy_elements(staging.data(), 1, static_cast<const char*>(from) + first * stride * size,
+                    stride, n, size);
+      copy(base + at + first * size, staging.data(), static_cast<std::size_t>(n * size),
+           cudaMemcpyHostToDevice, stream);
+    }
+  };
+  const auto fetch = [&](std::size_t at, void* to, std::int64_t stride, std::int64_t count,
+                         std::int64_t size) {
+    for (std::int64_t first = 0; first < count; first += staged_rows) {
+      const std::int64_t n = std::min(staged_rows, count - first);
+      copy(staging.data(), base + at + first * size, static_cast<std::size_t>(n * size),
+           cudaMemcpyDeviceToHost, stream);
+      copy_elements(static_cast<char*>(to) + first * stride * size, stride, staging.data(), 1, n,
+                    size);
+    }
+  };
+
+  group_job there = job;
+  if (job.n > 0) send(x_at, job.x.data, job.x.stride, x_size);
+  there.x = {base + x_at, job.x.dtype, 1};
+  if (job.offsets.data != nullptr) there.offsets = {base + offsets_at, job.offsets.dtype, 1};
+  if (wants_rows) there.rows = {base + rows_at, job.rows.dtype, 1};
+  for (int c = 0; c < num_columns; ++c) {
+    const group_column& column = job.columns[c];
+    send(from_at[c], column.from, column.from_stride, column.element_size);
+    there.columns[c] = {base + from_at[c], 1, base + to_at[c], 1, column.element_size};
+  }
+  there.workspace = base + workspace_at;
+  there.workspace_bytes = workspace_bytes;
+  group(there, stream);
+  if (job.offsets.data != nullptr)
+    fetch(offsets_at, job.offsets.data, job.offsets.stride, num_offsets, 8);
+  if (wants_rows) fetch(rows_at, job.rows.data, job.rows.stride, job.n, row_size);
+  for (int c = 0; c < num_columns; ++c) {
+    const group_column& column = job.columns[c];
+    fetch(to_at[c], column.to, column.to_stride, job.n, column.element_size);
+  }
+  drain.finish();
+}
 
 void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
   if (job.n == 0) return;

@@ -276,6 +276,23 @@ constexpr chunk_regions regions_for(std::int64_t num_rows, const row_keys& keys,
   return regions;
 }
 
+/// A chunk of a grouping: the regions of a sort, then begin[num_slots + 1].
+struct group_regions {
+  chunk_regions sort;
+  std::size_t begin;
+  std::size_t total;
+};
+
+constexpr group_regions group_regions_for(std::int64_t num_rows, const row_keys& keys,
+                                          std::size_t sort_bytes) {
+  group_regions regions{regions_for(num_rows, keys, sizeof(std::uint32_t), sort_bytes), 0, 0};
+  regions.begin = regions.sort.total;
+  regions.total =
+      regions.begin +
+      (static_cast<std::size_t>(keys.count + 1) * sizeof(std::int64_t) + 255) / 256 * 256;
+  return regions;
+}
+
 // --------------------------------------------------------------- launches
 
 /// predict.cu: once per device, before the first launch: lets kernels use its shared memory.
@@ -325,6 +342,20 @@ void launch_count_rows(std::int64_t* state, std::int64_t num_rows, zcmoe_stream 
 /// to += from; leaves `to` canonical.
 void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
                   zcmoe_stream stream);
+
+/// group.cu: key and row number within the chunk of each of the chunk's rows.
+void launch_slot_keys(const group_job& chunk, const row_keys& keys, const keyed_rows& rows,
+                      zcmoe_stream stream);
+/// begin[slot + 1] += ends[slot]: over all chunks, where each slot begins.
+void launch_add_offsets(const std::uint32_t* ends, std::int64_t num_slots, std::int64_t* begin,
+                        zcmoe_stream stream);
+/// The job's offsets; begin null: zeros.
+void launch_write_offsets(const group_job& job, const std::int64_t* begin, zcmoe_stream stream);
+/// Takes the n sorted rows of the chunk from row `first` on to their places, and moves begin behind
+/// them.
+void launch_place_rows(const group_job& job, const row_keys& keys, const keyed_rows& sorted,
+                       const std::uint32_t* ends, std::int64_t first, std::int64_t n,
+                       std::int64_t* begin, zcmoe_stream stream);
 
 /// constants.cu: summaries[num_slots], in device memory.
 void launch_summarize(const state_layout& layout, const std::int64_t* state,

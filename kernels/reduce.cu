@@ -8,17 +8,12 @@
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 #include "row_tally.cuh"
+#include "stored_key.cuh"
 
 #include <climits>
 
 namespace zcmoe::detail {
 namespace {
-
-__device__ std::int64_t load_key(const void* keys, int size, std::uint32_t row) {
-  if (size == 1) return static_cast<const std::uint8_t*>(keys)[row];
-  if (size == 2) return static_cast<const std::uint16_t*>(keys)[row];
-  return static_cast<const std::uint32_t*>(keys)[row];
-}
 
 /// The planes of one slot.
 struct slot_planes {

@@ -4,22 +4,12 @@
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 #include "row_tally.cuh"
+#include "stored_key.cuh"
 
 #include <type_traits>
 
 namespace zcmoe::detail {
 namespace {
-
-/// Stores a key in the narrow type in use; the branch is the same for every thread.
-__device__ void store_key(void* keys, int size, std::int64_t i, std::uint32_t key) {
-  if (size == 1) {
-    static_cast<std::uint8_t*>(keys)[i] = static_cast<std::uint8_t>(key);
-  } else if (size == 2) {
-    static_cast<std::uint16_t*>(keys)[i] = static_cast<std::uint16_t>(key);
-  } else {
-    static_cast<std::uint32_t*>(keys)[i] = key;
-  }
-}
 
 /// Payload float or double: the target itself, NaN if absent. Payload uint32: weighted, the row's
 /// number.
