@@ -1,20 +1,25 @@
 // The fit without a sort, for float32 targets without weights: (x, y)[n] -> exact sums of the
 // slots, in one pass that reads each row once and writes nothing a row.
 //
-// A block keeps the sums of every slot in shared memory, for targets inside a window of the number
-// line (window_sums.hpp): eight words a slot, in 1, 2 or 4 columns. The lanes of a warp add the
-// words of their rows in different orders, lane by lane: at any step the eight lanes groups are at
-// eight different words, and lanes of a group in different columns. With four columns a slot's
-// record is 32 words, one a bank: whatever the slots of the 32 rows are, one of 32 or one each, an
-// addition is a single wavefront. With two columns it is at most two, with one at most four.
+// A block keeps the sums of every slot in shared memory, by rank (bucket_table.hpp), for targets
+// inside a window of the number line (window_sums.hpp): eight words a slot, in 1, 2 or 4 columns.
+// The lanes of a warp add the words of their rows in different orders, lane by lane: at any step
+// the eight lanes groups are at eight different words, and lanes of a group in different columns.
+// With four columns a slot's record is 32 words, one a bank: whatever the slots of the 32 rows are,
+// one of 32 or one each, an addition is a single wavefront. With two columns it is at most two,
+// with one at most four.
 //
 // The window is where most of a block's first targets lie, and is looked at again at times. A
 // target outside goes to the state at once, by atomic additions of its digits. Sums are integers:
 // window, columns, blocks and their order cannot show in a result.
 #include "cuda_check.hpp"
+#include "cuda_router.hpp"
 #include "launchers.hpp"
+#include "route_table.cuh"
 #include "row_tally.cuh"
 #include "window_sums.hpp"
+
+#include <type_traits>
 
 namespace zcmoe::detail {
 namespace {
@@ -73,29 +78,6 @@ struct loose_rows {
   }
 };
 
-/// The inputs of which judge_row has nothing to say, in the type they are compared in.
-template <class Input>
-struct usual_inputs {
-  Input first;
-  Input last;
-
-  __device__ explicit usual_inputs(const model_view& view) {
-    // The least and the greatest double inside the range, then rounded inwards.
-    double least = view.edges[0];
-    double greatest = view.edges[view.num_segments];
-    if (view.is_below(least)) least = nextafter(least, static_cast<double>(INFINITY));
-    if (view.is_above(greatest)) greatest = nextafter(greatest, -static_cast<double>(INFINITY));
-    if constexpr (sizeof(Input) == sizeof(float)) {
-      first = __double2float_ru(least);
-      last = __double2float_rd(greatest);
-    } else {
-      first = least;
-      last = greatest;
-    }
-  }
-  __device__ bool holds(Input x) const { return x >= first && x <= last; }  // false for NaN
-};
-
 __device__ bool is_finite(float y) { return (__float_as_uint(y) & 0x7f800000u) != 0x7f800000u; }
 
 // ------------------------------------------------------------- the window
@@ -143,69 +125,88 @@ static_assert(window_choice::sample <= threads && window_sums::most_base < threa
 
 // ---------------------------------------------------------- shared records
 
-/// Where a lane's additions go: word k of column c of a slot lies at slot * words * columns + k *
-/// columns + c. Lane l begins with word first_word = l / columns % words and goes on with
-/// first_word ^ 1, ^ 2, ...: what `order` swaps its words for.
-struct lane_order {
-  int column_bits;
-  std::uint32_t first;    // bytes
-  std::uint32_t step[8];  // bytes; to be exclusive-ored
-  bool swap[3];
-
-  __device__ lane_order(int bits, unsigned lane) : column_bits(bits) {
-    const unsigned column = lane & ((1u << bits) - 1);
-    const unsigned word = lane >> bits & 7u;
-    first = (word << bits | column) * 4;
-#pragma unroll
-    for (unsigned j = 0; j < 8; ++j) step[j] = (j << bits) * 4;
-#pragma unroll
-    for (int b = 0; b < 3; ++b) swap[b] = (word >> b & 1u) != 0;
+/// Which word a lane adds at which step. Word k of column c of a rank lies at (rank * columns + c)
+/// * words + k. Lane l adds to column l / 8 % columns, word l % 8 ^ j at step j: additions of one
+/// warp and step meet at no word but for the same column, of which eight lanes at most share.
+class lane_order {
+ public:
+  __device__ lane_order(const std::uint32_t* records, int column_bits, unsigned lane)
+      : record_bytes_(32u << column_bits),
+        first_(shared_address(records) + (lane >> 3 & ((1u << column_bits) - 1)) * 32 +
+               lane % 8 * 4),
+        even_(lane % 2 == 0 ? low : high),
+        odd_(lane % 2 == 0 ? high : low),
+        near_(lane & 2),
+        far_(lane & 4) {
+    // The compiler would work these out anew for every row.
+    asm volatile(""
+                 : "+r"(record_bytes_), "+r"(first_), "+r"(even_), "+r"(odd_), "+r"(near_),
+                   "+r"(far_));
   }
-  /// words[j] becomes the word that the lane adds at step j.
-  __device__ void arrange(std::uint32_t (&words)[window_sums::words]) const {
+
+  /// Adds a row's digits.
+  __device__ void add(std::uint32_t rank, const std::uint32_t (&pair)[window_sums::pairs]) const {
+    const bool swap_near = near_ != 0;
+    const bool swap_far = far_ != 0;
+    const std::uint32_t near[4] = {swap_near ? pair[1] : pair[0], swap_near ? pair[0] : pair[1],
+                                   swap_near ? pair[3] : pair[2], swap_near ? pair[2] : pair[3]};
+    const std::uint32_t first = rank * record_bytes_ + first_;  // word 0's address ends in 5 zeros
 #pragma unroll
-    for (int b = 0; b < 3; ++b) {
+    for (int p = 0; p < window_sums::pairs; ++p) {
+      const std::uint32_t digits = swap_far ? near[p ^ 2] : near[p];
 #pragma unroll
-      for (int i = 0; i < window_sums::words; ++i) {
-        const int other = i ^ (1 << b);
-        if (other < i) continue;
-        const std::uint32_t low = words[i];
-        words[i] = swap[b] ? words[other] : low;
-        words[other] = swap[b] ? low : words[other];
+      for (int h = 0; h < 2; ++h) {
+        const std::uint32_t digit = __byte_perm(digits, 0, h == 0 ? even_ : odd_);
+        asm volatile("red.shared.add.u32 [%0], %1;" ::"r"(first ^ ((2 * p + h) * 4u)), "r"(digit)
+                     : "memory");
       }
     }
   }
+
+ private:
+  static constexpr std::uint32_t low = 0x4410;  // for __byte_perm: a pair's lower half
+  static constexpr std::uint32_t high = 0x4432;
+  std::uint32_t record_bytes_;
+  std::uint32_t first_;  // of rank 0: address of the word of step 0
+  std::uint32_t even_;   // the half of a pair that even steps take
+  std::uint32_t odd_;
+  std::uint32_t near_;  // not 0: pairs 0 and 1, 2 and 3 are swapped
+  std::uint32_t far_;   // not 0: pairs 0 and 2, 1 and 3
 };
 
 /// Adds a block's records to the state and leaves them zero. A warp takes 32 words, so the columns
 /// of a word, and the words of a pair, are neighbours.
-__device__ void flush_records(std::uint32_t* records, int column_bits, std::int64_t num_records,
-                              int base, std::int64_t* planes, std::int64_t num_slots) {
-  const auto num_words = static_cast<std::uint32_t>(num_records * window_sums::words)
-                         << column_bits;
+template <class T>
+__device__ void flush_records(std::uint32_t* records, int column_bits,
+                              const bucket_table_view<T>& routes, int base, std::int64_t* planes,
+                              std::int64_t num_slots) {
+  const std::uint32_t num_words = routes.num_ranks() * window_sums::words << column_bits;
   for (std::uint32_t first = threadIdx.x / 32 * 32; first < num_words; first += threads) {
     const std::uint32_t at = first + threadIdx.x % 32;
     const std::uint32_t word = at < num_words ? records[at] : 0;
     if (!__any_sync(all_lanes, word != 0)) continue;
     if (word != 0) records[at] = 0;
-    const int k = static_cast<int>(at >> column_bits & 7u);
-    long long value = window_value(k, word);
-    for (int columns = 1; columns < 1 << column_bits; columns *= 2)
-      value += __shfl_xor_sync(all_lanes, value, columns);
-    const long long partner = __shfl_xor_sync(all_lanes, value, 1 << column_bits);
-    const long long pair = k % 2 == 0 ? value + partner * 65536 : partner + value * 65536;
-    const window_deposit deposit = deposit_of(k, pair, base);
-    const bool first_column = (at & ((1u << column_bits) - 1)) == 0;
-    if (first_column && at < num_words && deposit.plane >= 0 && deposit.value != 0) {
-      const std::int64_t slot = at >> (column_bits + 3);
+    const int k = static_cast<int>(at % window_sums::words);
+    long long own = word;
+    for (int columns = 0; columns < column_bits; ++columns)
+      own += __shfl_xor_sync(all_lanes, own, window_sums::words << columns);
+    const long long partner = __shfl_xor_sync(all_lanes, own, 1);
+    const long long negatives =
+        __shfl_sync(all_lanes, own, window_sums::negatives, window_sums::words);
+    const std::int64_t number =
+        window_number(k / 2, k % 2 == 0 ? own : partner, k % 2 == 0 ? partner : own, negatives);
+    const window_deposit deposit = deposit_of(k, number, base);
+    const std::uint32_t column = at / window_sums::words & ((1u << column_bits) - 1);
+    if (column == 0 && at < num_words && deposit.plane >= 0 && deposit.value != 0) {
+      const std::int64_t slot = routes.slot_of(at / window_sums::words >> column_bits);
       add_to(planes + deposit.plane * num_slots + slot, deposit.value);
     }
   }
 }
 
 /// A number of at most 64 bits, times 2^shift, goes to the state in digits of 32 bits.
-__device__ void add_number(std::uint64_t number, int shift, int sign, int first, std::int64_t* own,
-                           std::int64_t num_slots) {
+__device__ void add_number(std::uint64_t number, int shift, bool negative, int first,
+                           std::int64_t* own, std::int64_t num_slots) {
   const int offset = shift & 31;
   std::int64_t* const digit = own + (first + (shift >> 5)) * num_slots;
   const std::uint64_t low = number << offset;
@@ -213,7 +214,8 @@ __device__ void add_number(std::uint64_t number, int shift, int sign, int first,
   const std::uint64_t piece[3] = {low & 0xffffffffu, low >> 32, high};
 #pragma unroll
   for (int k = 0; k < 3; ++k) {
-    if (piece[k] != 0) add_to(digit + k * num_slots, sign * static_cast<std::int64_t>(piece[k]));
+    if (piece[k] != 0)
+      add_to(digit + k * num_slots, static_cast<std::int64_t>(negative ? 0 - piece[k] : piece[k]));
   }
 }
 
@@ -221,27 +223,36 @@ __device__ void add_number(std::uint64_t number, int shift, int sign, int first,
 __device__ void add_outside(const target_bits& target, std::int64_t* own, std::int64_t num_slots) {
   using at = sum_planes<float, false>;
   const std::uint64_t square = static_cast<std::uint64_t>(target.mantissa) * target.mantissa;
-  add_number(target.mantissa, target.shift, target.sign, at::y, own, num_slots);
-  add_number(square, 2 * target.shift, 1, at::yy, own, num_slots);
+  add_number(target.mantissa, target.shift, target.negative, at::y, own, num_slots);
+  add_number(square, 2 * target.shift, false, at::yy, own, num_slots);
 }
 
 // ----------------------------------------------------------------- kernel
 
-template <class Rows>
+template <class Rows, bool staged>
 __global__ __launch_bounds__(threads) void accumulate_kernel(
-    row_rules rules, Rows rows, std::int64_t n, std::int64_t num_records, int column_bits,
-    std::int64_t* state, std::int64_t num_slots, std::int64_t* first_bad) {
-  extern __shared__ std::uint32_t records[];
+    const __grid_constant__ row_rules rules,
+    const __grid_constant__ bucket_table_view<typename Rows::input> routes, Rows rows,
+    std::int64_t n, int column_bits, std::int64_t* state, std::int64_t num_slots,
+    std::int64_t* first_bad) {
+  using input = typename Rows::input;
+  extern __shared__ __align__(128) std::uint32_t records[];
   __shared__ window_choice choice;
-  const auto num_words = static_cast<std::uint32_t>(num_records * window_sums::words)
-                         << column_bits;
+  const std::uint32_t num_words = routes.num_ranks() * window_sums::words << column_bits;
+  using image_type = std::conditional_t<staged, shared_image<input>, plain_image<input>>;
+  const image_type image = [&] {
+    if constexpr (staged) {
+      return shared_image<input>(routes, records + num_words);
+    } else {
+      return plain_image<input>(routes);
+    }
+  }();
   for (std::uint32_t at = threadIdx.x; at < num_words; at += threads) records[at] = 0;
   choice.clear();
   __syncthreads();
 
   const unsigned lane = threadIdx.x % 32;
-  const lane_order order(column_bits, lane);
-  const usual_inputs<typename Rows::input> usual(rules.view);
+  const lane_order order(records, column_bits, lane);
   std::int64_t* const planes = state + num_row_counters;
   std::uint32_t total = 0;
   std::int64_t refused_row = no_row;
@@ -253,28 +264,25 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
 
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * tile_rows;
   std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * tile_rows;
-  typename Rows::input next_x[per_thread];
+  input next_x[per_thread];
   float next_y[per_thread];
   rows.load(tile, n, next_x, next_y);
   for (; tile < n; tile += stride) {
-    typename Rows::input x[per_thread];
+    input x[per_thread];
     float y[per_thread];
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) x[k] = next_x[k], y[k] = next_y[k];
     if (tile + stride < n) rows.load(tile + stride, n, next_x, next_y);
 
-    // Slots, -1 where the row is left out.
-    double inputs[per_thread];
-    std::int64_t found[per_thread];
-#pragma unroll
-    for (int k = 0; k < per_thread; ++k) inputs[k] = static_cast<double>(x[k]);
-    rules.view.slots_of(inputs, found);
-    int slot[per_thread];
-    bool all_usual = true;
+    // Ranks, `left_out` where the row is.
+    constexpr std::uint32_t left_out = 0xffffffffu;
+    std::uint32_t rank[per_thread];
+    ranks_of(routes, image, x, rank);
+    bool all_usual = tile + tile_rows <= n;  // judge_row has nothing to say of them
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) {
-      slot[k] = static_cast<int>(found[k]);
-      all_usual = all_usual && usual.holds(x[k]) && is_finite(y[k]) && rows.row(tile, k) < n;
+      all_usual =
+          all_usual && x[k] >= routes.range_begin && !(x[k] >= routes.range_end) && is_finite(y[k]);
     }
     if (__all_sync(all_lanes, all_usual)) {
       total += lane == counter_rows_used ? 32 * per_thread : 0;
@@ -282,9 +290,11 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
 #pragma unroll
       for (int k = 0; k < per_thread; ++k) {
         row_verdict verdict{-1, 0, false};
-        if (rows.row(tile, k) < n)
-          verdict = judge_row(rules, inputs[k], static_cast<double>(y[k]), 1.0, slot[k]);
-        slot[k] = static_cast<int>(verdict.slot);
+        if (rows.row(tile, k) < n) {
+          verdict = judge_row(rules, static_cast<double>(x[k]), static_cast<double>(y[k]), 1.0,
+                              routes.slot_of(rank[k]));
+        }
+        if (verdict.slot < 0) rank[k] = left_out;
         total += tally(verdict.counters, lane);
         if (verdict.refused && refused_row == no_row)
           refused_row = rows.row(tile, k);  // rows of a thread ascend
@@ -293,9 +303,10 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
 
     if (tiles_to_choice == 0) {
       const target_bits first = split_target(y[0]);
-      const int better = choice.choose(slot[0] >= 0 && first.mantissa != 0, first.shift, base);
+      const int better =
+          choice.choose(rank[0] != left_out && first.mantissa != 0, first.shift, base);
       if (better != base && base != window_choice::none) {
-        flush_records(records, column_bits, num_records, base, planes, num_slots);
+        flush_records(records, column_bits, routes, base, planes, num_slots);
         tiles_left = tiles_a_word;
         __syncthreads();
       }
@@ -306,7 +317,7 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
     --tiles_to_choice;
     if (tiles_left == 0) {  // one more tile might overflow a word
       __syncthreads();
-      flush_records(records, column_bits, num_records, base, planes, num_slots);
+      flush_records(records, column_bits, routes, base, planes, num_slots);
       __syncthreads();
       tiles_left = tiles_a_word;
     }
@@ -314,27 +325,19 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
 
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) {
-      if (slot[k] < 0) continue;
+      if (rank[k] == left_out) continue;
       target_bits target = split_target(y[k]);
       if (!is_inside(target, base)) {
-        add_outside(target, planes + slot[k], num_slots);
+        add_outside(target, planes + routes.slot_of(rank[k]), num_slots);
         target.mantissa = 0;  // the row still counts
       }
-      std::uint32_t word[window_sums::words];
-      window_words(target, base, word);
-      order.arrange(word);
-      const std::uint32_t record =
-          (static_cast<std::uint32_t>(slot[k]) << (column_bits + 5)) | order.first;
-#pragma unroll
-      for (int j = 0; j < window_sums::words; ++j) {
-        atomicAdd(reinterpret_cast<std::uint32_t*>(reinterpret_cast<char*>(records) +
-                                                   (record ^ order.step[j])),
-                  word[j]);
-      }
+      std::uint32_t pair[window_sums::pairs];
+      window_pairs(target, base, pair);
+      order.add(rank[k], pair);
     }
   }
   __syncthreads();
-  flush_records(records, column_bits, num_records, base, planes, num_slots);
+  flush_records(records, column_bits, routes, base, planes, num_slots);
   book_rows(total, refused_row, state, first_bad);
 }
 
@@ -346,23 +349,33 @@ bool is_packed(const zcmoe_array& array) {
 }  // namespace
 
 void prepare_accumulate(const device_limits& device) {
-  const std::size_t shared_bytes = device.shared_per_block - accumulate_tuning::own_bytes;
-  const auto allow = [shared_bytes](const void* kernel) {
-    ZCMOE_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                        static_cast<int>(shared_bytes)));
+  const auto allow = [&device](const void* kernel) {
+    ZCMOE_CUDA_TRY(cudaFuncSetAttribute(
+        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+        static_cast<int>(device.shared_per_block - accumulate_tuning::own_bytes)));
   };
-  allow(reinterpret_cast<const void*>(&accumulate_kernel<packed_rows>));
-  allow(reinterpret_cast<const void*>(&accumulate_kernel<loose_rows>));
+  allow(reinterpret_cast<const void*>(&accumulate_kernel<packed_rows, true>));
+  allow(reinterpret_cast<const void*>(&accumulate_kernel<packed_rows, false>));
+  allow(reinterpret_cast<const void*>(&accumulate_kernel<loose_rows, true>));
+  allow(reinterpret_cast<const void*>(&accumulate_kernel<loose_rows, false>));
 }
 
-void launch_accumulate(const fit_job& chunk, const window_records& records, int num_blocks,
+void launch_accumulate(const fit_job& chunk, const device_limits& device, int most_column_bits,
                        zcmoe_stream stream) {
   if (chunk.n == 0) return;
   const auto launch = [&](auto rows) {
-    accumulate_kernel<<<num_blocks, threads, records.bytes(), stream>>>(
-        chunk.rules, rows, chunk.n, records.count, records.column_bits, chunk.state,
-        chunk.layout.num_slots(), chunk.first_bad);
-    ZCMOE_CUDA_TRY(cudaGetLastError());
+    using rows_type = decltype(rows);
+    const auto& routes = routes_of(chunk.routes).table<typename rows_type::input>();
+    const accumulate_shape shape = accumulate_shape_for(routes.num_ranks(), routes.image_bytes(),
+                                                        chunk.n, device, most_column_bits);
+    const auto run = [&](auto kernel) {
+      kernel<<<shape.blocks, threads, shape.shared_bytes, stream>>>(
+          chunk.rules, routes, rows, chunk.n, shape.column_bits, chunk.state,
+          chunk.layout.num_slots(), chunk.first_bad);
+      ZCMOE_CUDA_TRY(cudaGetLastError());
+    };
+    shape.staged ? run(&accumulate_kernel<rows_type, true>)
+                 : run(&accumulate_kernel<rows_type, false>);
   };
   if (is_packed(chunk.x) && is_packed(chunk.y)) {
     launch(packed_rows{static_cast<const float*>(chunk.x.data),

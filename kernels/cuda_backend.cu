@@ -86,6 +86,22 @@ class sort_scratch_table {
   std::size_t bytes_[2][3][num_steps];
 };
 
+/// ZCMOE_CUDA_FIT when a context is made, for tests and tuning: "sort", or "1", "2" or "4", the
+/// most columns of the sort-free path. No result depends on it.
+struct forced_fit {
+  bool sort = false;
+  int most_column_bits = accumulate_tuning::most_column_bits;
+
+  forced_fit() {
+    const char* const given = std::getenv("ZCMOE_CUDA_FIT");
+    if (given == nullptr) return;
+    sort = std::strcmp(given, "sort") == 0;
+    for (int bits = 0; bits < accumulate_tuning::most_column_bits; ++bits) {
+      if (given == std::to_string(1 << bits)) most_column_bits = bits;
+    }
+  }
+};
+
 class cuda_backend final : public backend {
  public:
   /// The device is current.
@@ -98,7 +114,6 @@ class cuda_backend final : public backend {
                properties.sharedMemPerMultiprocessor, properties.sharedMemPerBlockOptin};
     prepare_predict(limits_);
     prepare_accumulate(limits_);
-    if (const char* forced = std::getenv("ZCMOE_CUDA_FIT")) forced_path_ = forced;
   }
   ~cuda_backend() override = default;
 
@@ -149,7 +164,7 @@ class cuda_backend final : public backend {
     if (n <= 0) return 0;
     const row_keys keys =
         keys_for(layout.num_slots());  // policies may use fewer, and then less of it
-    if (records(layout, keys.count).count != 0) return 0;
+    if (!sorts(layout)) return 0;
     return regions(layout, keys, std::min(n, max_chunk_rows)).total;
   }
   void accumulate(const fit_job& job, zcmoe_stream stream) override;
@@ -189,20 +204,13 @@ class cuda_backend final : public backend {
     return group_regions_for(num_rows, keys,
                              sort_scratch_.bytes(keys.size, sizeof(std::uint32_t), num_rows));
   }
-  /// The sort-free path's records, count 0 if rows are sorted. ZCMOE_CUDA_FIT at the creation of
-  /// the context, for tests and tuning: "sort", or "1", "2" or "4" columns.
-  window_records records(const state_layout& layout, std::int64_t num_records) const {
-    window_records chosen = records_for(layout, num_records, limits_);
-    if (forced_path_ == "sort") chosen.count = 0;
-    for (int bits = 0; chosen.count != 0 && bits < chosen.column_bits; ++bits) {
-      if (forced_path_ == std::to_string(1 << bits)) chosen.column_bits = bits;
-    }
-    return chosen;
+  bool sorts(const state_layout& layout) const {
+    return forced_.sort || !is_sort_free(layout, limits_);
   }
   void accumulate_sorted(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const;
 
   int device_;
-  std::string forced_path_;
+  forced_fit forced_;
   device_allocator allocator_;
   sort_scratch_table sort_scratch_;
   device_limits limits_;
@@ -261,7 +269,6 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
       job.n, job.workspace_bytes, [&](std::int64_t n) { return fit_workspace(job.layout, n); });
   const model_view& view = job.rules.view;
   const row_keys keys = keys_for(view.num_segments, view.nan_policy, view.range_policy);
-  const window_records in_shared = records(job.layout, keys.count);
   for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
     fit_job chunk = job;
     chunk.x = rows_from(job.x, first);
@@ -270,11 +277,10 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
     chunk.n = std::min(chunk_rows, job.n - first);
     // Launches that change the state: carry, what adds the rows and their counters, count_rows.
     launch_carry(chunk.layout, chunk.state, chunk.n, stream);
-    if (in_shared.count != 0) {
-      const int blocks = accumulate_blocks(chunk.n, in_shared.count, limits_.num_sms);
-      launch_accumulate(chunk, in_shared, blocks, stream);
-    } else {
+    if (sorts(chunk.layout)) {
       accumulate_sorted(chunk, keys, stream);
+    } else {
+      launch_accumulate(chunk, limits_, forced_.most_column_bits, stream);
     }
     launch_count_rows(chunk.state, chunk.n, stream);
   }

@@ -3,7 +3,10 @@
 #pragma once
 
 #include "bucket_table.hpp"
+#include "host/array.hpp"
 #include "host/backend.hpp"
+
+#include <type_traits>
 
 namespace zcmoe::detail {
 
@@ -38,5 +41,10 @@ class cuda_router final : public router {
 inline const cuda_router& routes_of(const router* routes) {
   return static_cast<const cuda_router&>(*routes);
 }
+
+/// The type in which inputs of a typed_array or any_array are routed: every other type widens to
+/// float64.
+template <class Input>
+using routed_as = std::conditional_t<std::is_same_v<Input, typed_array<float>>, float, double>;
 
 }  // namespace zcmoe::detail

@@ -2,6 +2,7 @@
 // rows in the order wanted (sort.cu). Then every row is fetched to its place. Rows come in chunks
 // of what the workspace holds; begin[slot] is the place of the slot's next row.
 #include "cuda_check.hpp"
+#include "cuda_router.hpp"
 #include "launchers.hpp"
 #include "stored_key.cuh"
 
@@ -9,15 +10,30 @@ namespace zcmoe::detail {
 namespace {
 
 template <class Input>
-__global__ __launch_bounds__(route_tuning::threads) void slot_keys_kernel(model_view view, Input x,
-                                                                          std::int64_t n,
-                                                                          void* keys, int key_size,
-                                                                          std::uint32_t* rows) {
-  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads + threadIdx.x;
-       i < n; i += stride) {
-    store_key(keys, key_size, i, static_cast<std::uint32_t>(view.slot_of(x[i])));
-    rows[i] = static_cast<std::uint32_t>(i);
+__global__ __launch_bounds__(route_tuning::threads) void slot_keys_kernel(
+    const __grid_constant__ bucket_table_view<routed_as<Input>> routes, Input x, std::int64_t n,
+    void* keys, int key_size, std::uint32_t* rows) {
+  using T = routed_as<Input>;
+  constexpr int per_thread = route_tuning::per_thread;
+  const plain_image<T> image(routes);
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::tile;
+  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::tile; tile < n;
+       tile += stride) {
+    T input[per_thread];
+#pragma unroll
+    for (int k = 0; k < per_thread; ++k) {
+      const std::int64_t i = tile + k * route_tuning::threads + threadIdx.x;
+      input[k] = i < n ? static_cast<T>(x[i]) : T{0};
+    }
+    std::uint32_t ranks[per_thread];
+    ranks_of(routes, image, input, ranks);
+#pragma unroll
+    for (int k = 0; k < per_thread; ++k) {
+      const std::int64_t i = tile + k * route_tuning::threads + threadIdx.x;
+      if (i >= n) break;
+      store_key(keys, key_size, i, static_cast<std::uint32_t>(routes.slot_of(ranks[k])));
+      rows[i] = static_cast<std::uint32_t>(i);
+    }
   }
 }
 
@@ -101,8 +117,8 @@ void launch_slot_keys(const group_job& chunk, const row_keys& keys, const keyed_
   if (chunk.n == 0) return;
   with_typed(chunk.x, [&](auto input) {
     slot_keys_kernel<<<route_blocks(chunk.n), route_tuning::threads, 0, stream>>>(
-        chunk.view, input, chunk.n, rows.keys, keys.size,
-        static_cast<std::uint32_t*>(rows.payload));
+        routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input, chunk.n, rows.keys,
+        keys.size, static_cast<std::uint32_t*>(rows.payload));
     ZCMOE_CUDA_TRY(cudaGetLastError());
   });
 }

@@ -97,10 +97,12 @@ constexpr int gather_blocks(std::int64_t n) {
 
 struct route_tuning {
   static constexpr int threads = 256;
+  static constexpr int per_thread = 4;  // rows of which a thread routes all before it judges one
+  static constexpr int tile = threads * per_thread;
   static constexpr int most_blocks = 2048;  // each block ends with a dozen atomic additions
 };
 constexpr int route_blocks(std::int64_t n) {
-  return blocks_striding(n, route_tuning::threads, route_tuning::most_blocks);
+  return blocks_striding(n, route_tuning::tile, route_tuning::most_blocks);
 }
 
 struct reduce_tuning {
@@ -212,23 +214,17 @@ struct fit_costs {
   }
 };
 
-/// The records of the sort-free path, or count 0: the rows are sorted. As many columns as fit.
-/// Float32 targets without weights only: what a window holds of wider sums would not fit beside
-/// many slots. Does not depend on the number of rows: where a few rows meet many slots both paths
-/// cost little but their launches, and sorting has more of them.
-constexpr window_records records_for(const state_layout& layout, std::int64_t num_records,
-                                     const device_limits& limits) {
-  const window_records none{0, 0};
-  if (layout.weighted || layout.target_dtype != ZCMOE_F32) return none;
-  for (int bits = accumulate_tuning::most_column_bits; bits >= 0; --bits) {
-    const window_records records{num_records, bits};
-    if (records.bytes() + accumulate_tuning::own_bytes > limits.shared_per_block) continue;
-    constexpr std::int64_t many_rows = std::int64_t{1} << 24;
-    const bool cheaper = fit_costs::sort_free(many_rows, records, limits.num_sms) <=
-                         fit_costs::sorted(many_rows, keys_for(num_records), limits.num_sms);
-    return cheaper ? records : none;
-  }
-  return none;
+/// Whether rows are summed without a sort: float32 targets without weights only (what a window
+/// holds of wider sums would not fit beside many slots), if one column of records fits and is
+/// cheaper. Does not depend on the number of rows: where a few rows meet many slots both paths cost
+/// little but their launches, and sorting has more of them.
+constexpr bool is_sort_free(const state_layout& layout, const device_limits& device) {
+  if (layout.weighted || layout.target_dtype != ZCMOE_F32) return false;
+  const window_records one_column{layout.num_slots(), 0};
+  if (one_column.bytes() + accumulate_tuning::own_bytes > device.shared_per_block) return false;
+  constexpr std::int64_t many_rows = std::int64_t{1} << 24;
+  return fit_costs::sort_free(many_rows, one_column, device.num_sms) <=
+         fit_costs::sorted(many_rows, keys_for(one_column.count), device.num_sms);
 }
 
 /// One block a processor, and no more than pay: a block ends with up to seven atomic additions a
@@ -240,6 +236,28 @@ constexpr int accumulate_blocks(std::int64_t n, std::int64_t num_records, int nu
   int blocks = most < 1 ? most : 1;
   while (blocks < most && std::int64_t{blocks} * blocks < 4 * (n / num_records)) ++blocks;
   return blocks;
+}
+
+struct accumulate_shape {
+  int blocks;
+  int column_bits;
+  bool staged;  // the routing table is in shared memory, behind the records
+  std::size_t shared_bytes;
+};
+
+/// As many columns as fit beside the routing table's image, which comes first: read through the
+/// caches, 32 lanes may ask for 32 sectors. It stays outside only where not even one column fits
+/// beside it.
+constexpr accumulate_shape accumulate_shape_for(std::int64_t num_records, std::size_t image_bytes,
+                                                std::int64_t n, const device_limits& device,
+                                                int most_column_bits) {
+  const int blocks = accumulate_blocks(n, num_records, device.num_sms);
+  const std::size_t room = device.shared_per_block - accumulate_tuning::own_bytes;
+  for (int bits = most_column_bits; bits >= 0; --bits) {
+    const std::size_t bytes = window_records{num_records, bits}.bytes() + image_bytes;
+    if (bytes <= room) return {blocks, bits, true, bytes};
+  }
+  return {blocks, 0, false, window_records{num_records, 0}.bytes()};
 }
 
 // -------------------------------------------------------------- workspace
@@ -313,8 +331,9 @@ void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& 
                   zcmoe_stream stream);
 
 /// accumulate.cu: adds the rows of a chunk to the sums of their slots and to the row counters as
-/// launch_route does, without keys, sort or workspace. Float32 targets, no weights.
-void launch_accumulate(const fit_job& chunk, const window_records& records, int num_blocks,
+/// launch_route does, without keys, sort or workspace; for layouts that are sort-free. A power of
+/// two of columns, no more than 1 << most_column_bits.
+void launch_accumulate(const fit_job& chunk, const device_limits& device, int most_column_bits,
                        zcmoe_stream stream);
 /// Lets the kernels of launch_accumulate take the current device's shared memory; once, before the
 /// first launch.

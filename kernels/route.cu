@@ -1,7 +1,9 @@
 // Routing of a fit: (x, y, w)[n] -> key (slot) and payload of each row, row counters, first refused
-// row. judge_row decides, the same function as on the CPU. Counters are summed per warp and block,
-// then added atomically.
+// row. The routing table is read through the caches: the sort behind it is bound by memory, and its
+// tables are often too large for a block. judge_row decides, the same function as on the CPU.
+// Counters are summed per warp and block, then added atomically.
 #include "cuda_check.hpp"
+#include "cuda_router.hpp"
 #include "launchers.hpp"
 #include "row_tally.cuh"
 #include "stored_key.cuh"
@@ -15,37 +17,51 @@ namespace {
 /// number.
 template <class Input, class Payload>
 __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
-    row_rules rules, Input x, any_array y, any_array w, std::int64_t n, void* keys, int key_size,
-    Payload* payload, std::int64_t* counters, std::int64_t* first_bad) {
+    const __grid_constant__ row_rules rules,
+    const __grid_constant__ bucket_table_view<routed_as<Input>> routes, Input x, any_array y,
+    any_array w, std::int64_t n, void* keys, int key_size, Payload* payload, std::int64_t* counters,
+    std::int64_t* first_bad) {
+  using T = routed_as<Input>;
   constexpr bool weighted = std::is_same_v<Payload, std::uint32_t>;
+  constexpr int per_thread = route_tuning::per_thread;
   const unsigned lane = threadIdx.x % 32;
+  const plain_image<T> image(routes);
   // A chunk has at most 2^26 rows, so 32 bits hold what a thread, warp or block counts.
   std::uint32_t total = 0;
   std::int64_t refused_row = no_row;
-  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
-  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads; tile < n;
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::tile;
+  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::tile; tile < n;
        tile += stride) {
-    const std::int64_t i = tile + threadIdx.x;
-    std::uint32_t row_counters = 0;
-    if (i < n) {
-      const double input = x[i];
-      const double target = y[i];
-      const row_verdict verdict =
-          judge_row(rules, input, target, weighted ? w[i] : 1.0, rules.view.slot_of(input));
-      row_counters = verdict.counters;
-      // Rows left out travel under key 0, so that they do not cost the sort another bit.
-      const bool present = verdict.slot >= 0;
-      store_key(keys, key_size, i, present ? static_cast<std::uint32_t>(verdict.slot) : 0);
-      if constexpr (weighted) {
-        payload[i] = present ? static_cast<std::uint32_t>(i) : absent_row;
-      } else {
-        payload[i] = present ? static_cast<Payload>(target) : static_cast<Payload>(NAN);
-      }
-      if (verdict.refused && refused_row == no_row) refused_row = i;  // rows of a thread ascend
+    T input[per_thread];
+#pragma unroll
+    for (int k = 0; k < per_thread; ++k) {
+      const std::int64_t i = tile + k * route_tuning::threads + threadIdx.x;
+      input[k] = i < n ? static_cast<T>(x[i]) : T{0};
     }
-    total += tally(row_counters, lane);
+    std::uint32_t ranks[per_thread];
+    ranks_of(routes, image, input, ranks);
+#pragma unroll
+    for (int k = 0; k < per_thread; ++k) {
+      const std::int64_t i = tile + k * route_tuning::threads + threadIdx.x;
+      std::uint32_t row_counters = 0;
+      if (i < n) {
+        const double target = y[i];
+        const row_verdict verdict = judge_row(rules, static_cast<double>(input[k]), target,
+                                              weighted ? w[i] : 1.0, routes.slot_of(ranks[k]));
+        row_counters = verdict.counters;
+        // Rows left out travel under key 0, so that they do not cost the sort another bit.
+        const bool present = verdict.slot >= 0;
+        store_key(keys, key_size, i, present ? static_cast<std::uint32_t>(verdict.slot) : 0);
+        if constexpr (weighted) {
+          payload[i] = present ? static_cast<std::uint32_t>(i) : absent_row;
+        } else {
+          payload[i] = present ? static_cast<Payload>(target) : static_cast<Payload>(NAN);
+        }
+        if (verdict.refused && refused_row == no_row) refused_row = i;  // rows of a thread ascend
+      }
+      total += tally(row_counters, lane);
+    }
   }
-
   book_rows(total, refused_row, counters, first_bad);
 }
 
@@ -54,7 +70,8 @@ void launch_route_as(const fit_job& chunk, const row_keys& keys, const keyed_row
                      zcmoe_stream stream) {
   with_typed(chunk.x, [&](auto input) {
     route_kernel<<<route_blocks(chunk.n), route_tuning::threads, 0, stream>>>(
-        chunk.rules, input, any(chunk.y), any(chunk.weights), chunk.n, rows.keys, keys.size,
+        chunk.rules, routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input,
+        any(chunk.y), any(chunk.weights), chunk.n, rows.keys, keys.size,
         static_cast<Payload*>(rows.payload), chunk.state, chunk.first_bad);
     ZCMOE_CUDA_TRY(cudaGetLastError());
   });

@@ -46,7 +46,7 @@ TEST(launch_shape, striding_launches_start_one_block_a_tile_up_to_their_limit) {
   const shape shapes[] = {
       {[](std::int64_t n) { return gather_blocks(n); },
        gather_tuning::threads * gather_tuning::per_thread, gather_tuning::most_blocks},
-      {[](std::int64_t n) { return route_blocks(n); }, route_tuning::threads,
+      {[](std::int64_t n) { return route_blocks(n); }, route_tuning::tile,
        route_tuning::most_blocks}};
   for (const shape& s : shapes) {
     for (const std::int64_t n : sizes_around(s.tile)) {
@@ -153,32 +153,60 @@ TEST(launch_shape, keys_take_the_narrowest_type_and_no_more_bits_than_needed) {
   EXPECT_EQ(keys_for(256, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_SEGMENTS).count, 259);
 }
 
+constexpr device_limits device_with(std::size_t shared_bytes) {
+  return {132, 2048, shared_bytes + 1024, shared_bytes};
+}
+constexpr std::size_t h100_shared = 227 << 10;
+
 TEST(launch_shape, sums_stay_in_shared_memory_while_they_fit_and_pay) {
-  const auto columns = [](std::int64_t num_segments, zcmoe_dtype dtype, bool weighted,
-                          std::size_t shared_bytes) {
-    const state_layout layout{num_segments, dtype, weighted};
-    const window_records records =
-        records_for(layout, layout.num_slots(), {132, 2048, shared_bytes + 1024, shared_bytes});
-    if (records.count == 0) return 0;
-    EXPECT_EQ(records.count, layout.num_slots());
-    EXPECT_LE(records.bytes() + accumulate_tuning::own_bytes, shared_bytes);
-    return 1 << records.column_bits;
+  const auto sort_free = [](std::int64_t num_segments, zcmoe_dtype dtype, bool weighted,
+                            std::size_t shared_bytes) {
+    return is_sort_free({num_segments, dtype, weighted}, device_with(shared_bytes));
   };
-  constexpr std::size_t h100 = 227 << 10;
   constexpr std::size_t small_card = 64 << 10;
-  for (const std::int64_t m : {1, 2, 64, 256, 512, 1700})
-    EXPECT_EQ(columns(m, ZCMOE_F32, false, h100), 4) << m;
-  EXPECT_EQ(columns(2000, ZCMOE_F32, false, h100), 2);
-  EXPECT_EQ(columns(4096, ZCMOE_F32, false, h100), 1);
-  EXPECT_EQ(columns(7000, ZCMOE_F32, false, h100), 1);
-  EXPECT_EQ(columns(7300, ZCMOE_F32, false, h100), 0);
-  EXPECT_EQ(columns(ZCMOE_MAX_SEGMENTS, ZCMOE_F32, false, h100), 0);
-  EXPECT_EQ(columns(450, ZCMOE_F32, false, small_card), 4);
-  EXPECT_EQ(columns(1900, ZCMOE_F32, false, small_card), 1);
-  EXPECT_EQ(columns(2100, ZCMOE_F32, false, small_card), 0);
-  EXPECT_EQ(columns(8, ZCMOE_F64, false, h100), 0);
-  EXPECT_EQ(columns(8, ZCMOE_F32, true, h100), 0);
-  EXPECT_EQ(columns(8, ZCMOE_F32, false, 0), 0);
+  for (const std::int64_t m : {1, 2, 64, 256, 512, 4096, 7000}) {
+    EXPECT_TRUE(sort_free(m, ZCMOE_F32, false, h100_shared)) << m;
+    EXPECT_FALSE(sort_free(m, ZCMOE_F64, false, h100_shared)) << m;
+    EXPECT_FALSE(sort_free(m, ZCMOE_F32, true, h100_shared)) << m;
+  }
+  EXPECT_FALSE(sort_free(7300, ZCMOE_F32, false, h100_shared));
+  EXPECT_FALSE(sort_free(ZCMOE_MAX_SEGMENTS, ZCMOE_F32, false, h100_shared));
+  EXPECT_TRUE(sort_free(1900, ZCMOE_F32, false, small_card));
+  EXPECT_FALSE(sort_free(2100, ZCMOE_F32, false, small_card));
+  EXPECT_FALSE(sort_free(8, ZCMOE_F32, false, 0));
+}
+
+TEST(launch_shape, columns_are_as_many_as_fit_beside_the_routing_table) {
+  for (const std::size_t shared : {std::size_t{64} << 10, h100_shared}) {
+    for (std::int64_t records = 3;
+         is_sort_free({records - 3, ZCMOE_F32, false}, device_with(shared)); records += 7) {
+      for (const std::size_t words : {2, 8}) {  // of the image, a record
+        const std::size_t image = 320 + 4 * words * static_cast<std::size_t>(records);
+        int last = 0;
+        for (const int most : {0, 1, 2}) {
+          const accumulate_shape shape = accumulate_shape_for(records, image, std::int64_t{1} << 24,
+                                                              device_with(shared), most);
+          EXPECT_LE(shape.shared_bytes + accumulate_tuning::own_bytes, shared);
+          EXPECT_EQ(shape.shared_bytes,
+                    (static_cast<std::size_t>(records) * 32 << shape.column_bits) +
+                        (shape.staged ? image : 0));
+          EXPECT_LE(shape.column_bits, most);
+          EXPECT_GE(shape.column_bits, last);
+          last = shape.column_bits;
+        }
+      }
+    }
+  }
+  const auto columns = [](std::int64_t records) {
+    return 1 << accumulate_shape_for(records, static_cast<std::size_t>(320 + 16 * records), 1 << 24,
+                                     device_with(h100_shared), 2)
+                    .column_bits;
+  };
+  EXPECT_EQ(columns(515), 4);
+  EXPECT_EQ(columns(1500), 4);
+  EXPECT_EQ(columns(2500), 2);
+  EXPECT_EQ(columns(4099), 1);
+  EXPECT_FALSE(accumulate_shape_for(7000, 60000, 1 << 24, device_with(h100_shared), 2).staged);
 }
 
 TEST(launch_shape, the_cost_model_counts_bytes_and_wavefronts) {

@@ -185,10 +185,10 @@ TEST(window_sums, give_the_digits_of_the_plain_sums) {
       if (!is_inside(target, base)) continue;
       // As many rows as a word is said to take, in the last round of each kind.
       const std::int64_t copies = extreme ? window_sums::most_rows / rows : 1;
-      std::uint32_t word[window_sums::words];
-      window_words(target, base, word);
+      std::uint32_t pair[window_sums::pairs];
+      window_pairs(target, base, pair);
       for (int k = 0; k < window_sums::words; ++k) {
-        sum[k] += word[k] * static_cast<std::uint32_t>(copies);
+        sum[k] += (pair[k / 2] >> 16 * (k % 2) & 0xffffu) * static_cast<std::uint32_t>(copies);
       }
       add_sample<float, false>(y, 1.0f, [&](int plane, std::int64_t piece) {
         expected[static_cast<std::size_t>(plane)] += piece * copies;
@@ -196,9 +196,9 @@ TEST(window_sums, give_the_digits_of_the_plain_sums) {
     }
     for (int k = 0; k < window_sums::words; ++k) {
       const int even = k & ~1;
-      const std::int64_t pair =
-          window_value(even, sum[even]) + window_value(k | 1, sum[k | 1]) * 65536;
-      const window_deposit deposit = deposit_of(k, pair, base);
+      const std::int64_t number =
+          window_number(k / 2, sum[even], sum[even + 1], sum[window_sums::negatives]);
+      const window_deposit deposit = deposit_of(k, number, base);
       if (deposit.plane >= 0) got[static_cast<std::size_t>(deposit.plane)] += deposit.value;
     }
     ASSERT_EQ(canonical(got), canonical(expected)) << "round " << round << ", base " << base;
