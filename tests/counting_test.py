@@ -34,6 +34,15 @@ CELLS = {**HOT, "bytes": 8.1, "wavefronts": 2.1, "instructions": 31, "load_secto
 F64 = {"bytes": 16.02, "instructions": 44, "local": 0, "store_sectors": 16, "wavefronts": 19}
 THREE_OUTPUTS = {"bytes": 16.04, "instructions": 44, "local": 0, "store_sectors": 16, "wavefronts": 19}
 
+# A fit, all its launches together. Without a sort: x and y once, and with four columns of sums one
+# wavefront for each of eight additions a row, however the rows are spread; the rest routes.
+FIT_FREE = {"bytes": 8.02, "wavefronts": 15, "instructions": 130, "local": 0}
+FIT_SKEWED = {**FIT_FREE, "wavefronts": 12.5}
+FIT_COLUMN = {**FIT_FREE, "bytes": 8.05, "wavefronts": 33, "instructions": 170}
+# With a sort: 8 to read x and y, then 20 (one-byte keys) or 36 (two), and look-back between tiles.
+FIT_SORT_1 = {"bytes": 8 + 20.5, "instructions": 400, "local": 0}
+FIT_SORT_2 = {"bytes": 8 + 37, "instructions": 540, "local": 0}
+
 # Arguments of counting_workload with N or 2N in its place, part of the kernels' names, limits.
 STREAM = "stream_kernel"
 CASES = [
@@ -51,6 +60,12 @@ CASES = [
     ("predict uniform 65536 random N f32 v", STREAM, CELLS),
     ("predict uniform 1024 random N f64 v", STREAM, F64),
     ("predict uniform 1024 random N f32 vse", STREAM, THREE_OUTPUTS),
+    ("fit uniform 64 random N f32 free", "", FIT_FREE),
+    ("fit uniform 512 random N f32 free", "", FIT_FREE),
+    ("fit uniform 512 skewed N f32 free", "", FIT_SKEWED),
+    ("fit uniform 4096 random N f32 free", "", FIT_COLUMN),
+    ("fit uniform 256 random N f32 sort", "", FIT_SORT_1),
+    ("fit uniform 16384 random N f32 sort", "", FIT_SORT_2),
 ]
 
 

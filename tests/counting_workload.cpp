@@ -1,9 +1,12 @@
 // One call of the CUDA engine for counting_test.py to count:
 //   counting_workload predict EDGES M INPUTS N DTYPE OUTPUTS
+//   counting_workload fit EDGES M INPUTS N f32 PATH
 // EDGES: uniform; smooth, a compander's, up to five times as dense here as there; clustered, nine
 // tenths of them in a thousandth of the range; geometric, over 20 binades. INPUTS: random, each
-// segment as likely as any other; sorted. DTYPE: f32, f64. OUTPUTS: of v (values), s (segments), e
-// (standard errors), r (variances), c (counts), p (report). Some answers are checked.
+// segment as likely as any other; sorted; skewed, all in one segment. DTYPE: f32, f64. OUTPUTS: of
+// v (values), s (segments), e (standard errors), r (variances), c (counts), p (report). Some
+// answers are checked. PATH: free or sort, of the fit. Its sums are checked against the CPU
+// engine's.
 #include "support.hpp"
 
 #include <algorithm>
@@ -47,7 +50,9 @@ std::vector<T> inputs_of(const std::vector<double>& edges, const std::string& or
     const auto i = static_cast<std::size_t>(std::min(static_cast<std::int64_t>(u), m - 1));
     value = static_cast<T>(edges[i] + (u - static_cast<double>(i)) * (edges[i + 1] - edges[i]));
   }
-  if (order == "sorted") {
+  if (order == "skewed") {
+    std::fill(x.begin(), x.end(), static_cast<T>((edges[0] + edges[1]) / 2));
+  } else if (order == "sorted") {
     std::sort(x.begin(), x.end());
   } else if (order != "random") {
     throw std::invalid_argument("INPUTS=" + order);
@@ -101,7 +106,41 @@ void predict(const std::string& edge_kind, std::int64_t m, const std::string& or
   }
 }
 
+/// Targets like sin(9 x) with noise.
+void fit_rows(const std::string& edge_kind, std::int64_t m, const std::string& order,
+              std::int64_t n, const std::string& path) {
+  if (path == "sort") {
+    setenv("ZCMOE_CUDA_FIT", "sort", 1);
+  } else if (path != "free") {
+    throw std::invalid_argument("PATH=" + path);
+  }
+  const std::vector<double> edges = edges_of(edge_kind, m);
+  const std::vector<float> x = inputs_of<float>(edges, order, n);
+  std::vector<float> y;
+  y.reserve(x.size());
+  std::mt19937 random(2);
+  for (const float input : x) {
+    y.push_back(std::sin(9 * input) + 0.1f * (static_cast<float>(random()) * 0x1p-31f - 1.0f));
+  }
+  zcmoe_fit_options how = fit_options();
+  how.target_dtype = ZCMOE_F32;
+  const context cuda(ZCMOE_ENGINE_CUDA);
+  fit device_fit(cuda, edges, model_options(), how);
+  const engine_array<float> device_x(ZCMOE_ENGINE_CUDA, x);
+  const engine_array<float> device_y(ZCMOE_ENGINE_CUDA, y);
+  device_fit.add(array(device_x.data()), array(device_y.data()), no_array(), n, nullptr, 0,
+                 nullptr);
+  const context cpu(ZCMOE_ENGINE_CPU);
+  fit host_fit(cpu, edges, model_options(), how);
+  host_fit.add_sync(x, y);
+  if (device_fit.serialize() != host_fit.serialize()) throw std::runtime_error("wrong sums");
+}
+
 int run(const std::vector<std::string>& words) {
+  if (words.size() == 7 && words[0] == "fit" && words[5] == "f32") {
+    fit_rows(words[1], std::stoll(words[2]), words[3], std::stoll(words[4]), words[6]);
+    return 0;
+  }
   if (words.size() == 7 && words[0] == "predict") {
     const std::int64_t m = std::stoll(words[2]);
     const std::int64_t n = std::stoll(words[4]);
