@@ -183,35 +183,45 @@ struct accumulate_tuning {
 };
 
 /// A model of both paths in clocks of one processor, counted and not measured, for a card that
-/// reads `bytes_a_clock` of memory, adds to 32 banks and starts a launch in `launch` clocks (an
-/// H100: 3.35 TB/s over 132 processors at 1.755 GHz). kernels/README.md has the counts.
+/// reads 14.5 bytes of memory, adds to 32 banks and issues four instructions a clock, and starts a
+/// launch in `launch` clocks (an H100: 3.35 TB/s over 132 processors at 1.755 GHz). The counts for
+/// 32 rows are those of tests/counting_test.py.
 struct fit_costs {
   static constexpr double bytes_a_clock = 14.5;
+  static constexpr double issue = 4;
   static constexpr double launch = 5000;
-  static constexpr double other_wavefronts = 7;  // reading and routing 32 rows
 
-  /// Carry, route, sort, ends, reduce, count: x and y are read, keys and targets written, sorted
-  /// and read again.
-  static constexpr double sorted(std::int64_t num_rows, const row_keys& keys, int num_sms) {
-    const int passes = (keys.bits + 7) / 8;
+  /// Bytes that a row moves when it is sorted: x and y are read, key and target written, keys read
+  /// to be counted, both read and written a pass, the target read again.
+  static constexpr double bytes_sorted(const row_keys& keys) {
     const double pair = keys.size + 4.0;
-    const double bytes = 8 + pair + keys.size + passes * 2 * pair + 4;
-    return (7.0 + passes) * launch +
-           static_cast<double>(num_rows) * bytes / bytes_a_clock / num_sms;
+    return 8 + pair + keys.size + passes(keys) * 2 * pair + 4;
+  }
+  /// Carry, route, sort, ends, reduce, count.
+  static constexpr double sorted(std::int64_t num_rows, const row_keys& keys, int num_sms) {
+    const double memory = 32 * bytes_sorted(keys) / bytes_a_clock;
+    const double instructions = (230 + 150 * passes(keys)) / issue;
+    return (7 + passes(keys)) * launch + rounds(num_rows, num_sms) * larger(memory, instructions);
   }
 
   /// Carry, accumulate, count: eight additions a row, each as many wavefronts as lanes may meet in
-  /// a bank; per block, a record is emptied into the state once.
+  /// a bank; a block empties every record once.
   static constexpr double sort_free(std::int64_t num_rows, const window_records& records,
                                     int num_sms) {
-    const double wavefronts = other_wavefronts + 8.0 * (4 >> records.column_bits);
     const double memory = 32 * 8 / bytes_a_clock;
+    const double wavefronts = 6 + 8.0 * (4 >> records.column_bits);
+    const double instructions = 115 / issue;
     const double emptying = static_cast<double>(records.bytes()) / 128 * 10;
-    return 3 * launch +
-           static_cast<double>(num_rows) / 32 / num_sms *
-               (wavefronts > memory ? wavefronts : memory) +
-           emptying;
+    return 3 * launch + emptying +
+           rounds(num_rows, num_sms) * larger(memory, larger(wavefronts, instructions));
   }
+
+ private:
+  static constexpr double passes(const row_keys& keys) { return (keys.bits + 7) / 8; }
+  static constexpr double rounds(std::int64_t num_rows, int num_sms) {
+    return static_cast<double>(num_rows) / 32 / num_sms;
+  }
+  static constexpr double larger(double a, double b) { return a > b ? a : b; }
 };
 
 /// Whether rows are summed without a sort: float32 targets without weights only (what a window

@@ -209,24 +209,24 @@ TEST(launch_shape, columns_are_as_many_as_fit_beside_the_routing_table) {
   EXPECT_FALSE(accumulate_shape_for(7000, 60000, 1 << 24, device_with(h100_shared), 2).staged);
 }
 
-TEST(launch_shape, the_cost_model_counts_bytes_and_wavefronts) {
-  const auto bytes = [](std::int64_t num_keys) {
-    const double clocks = fit_costs::sorted(3200000, keys_for(num_keys), 1) -
-                          fit_costs::sorted(0, keys_for(num_keys), 1);
-    return clocks * fit_costs::bytes_a_clock / 3200000;
-  };
-  EXPECT_DOUBLE_EQ(bytes(256), 8 + 20);
-  EXPECT_DOUBLE_EQ(bytes(65536), 8 + 36);
-  EXPECT_DOUBLE_EQ(bytes(std::int64_t{1} << 24), 8 + 64);
-  // With four columns memory is the limit, with fewer the banks are; a tenfold skew changes
-  // nothing.
+TEST(launch_shape, the_cost_model_counts_bytes_wavefronts_and_instructions) {
+  EXPECT_DOUBLE_EQ(fit_costs::bytes_sorted(keys_for(256)), 8 + 20);
+  EXPECT_DOUBLE_EQ(fit_costs::bytes_sorted(keys_for(65536)), 8 + 36);
+  EXPECT_DOUBLE_EQ(fit_costs::bytes_sorted(keys_for(std::int64_t{1} << 24)), 8 + 64);
+  // With four columns instructions are the limit, with one the banks are, where a skew costs most.
   const auto per_32_rows = [](int column_bits) {
     const window_records records{100, column_bits};
     return (fit_costs::sort_free(3200000, records, 1) - fit_costs::sort_free(0, records, 1)) / 1e5;
   };
-  EXPECT_DOUBLE_EQ(per_32_rows(2), 256 / fit_costs::bytes_a_clock);
-  EXPECT_DOUBLE_EQ(per_32_rows(1), fit_costs::other_wavefronts + 16);
-  EXPECT_DOUBLE_EQ(per_32_rows(0), fit_costs::other_wavefronts + 32);
+  EXPECT_NEAR(per_32_rows(2), 28.75, 1e-9);
+  EXPECT_NEAR(per_32_rows(1), 28.75, 1e-9);
+  EXPECT_NEAR(per_32_rows(0), 38, 1e-9);
+  const auto sorted_32_rows = [](std::int64_t num_keys) {
+    const row_keys keys = keys_for(num_keys);
+    return (fit_costs::sorted(3200000, keys, 1) - fit_costs::sorted(0, keys, 1)) / 1e5;
+  };
+  EXPECT_NEAR(sorted_32_rows(256), 95, 1e-9);
+  EXPECT_NEAR(sorted_32_rows(65536), 132.5, 1e-9);
   EXPECT_LT(fit_costs::sort_free(0, {1, 2}, 132), fit_costs::sorted(0, keys_for(1), 132));
 }
 
