@@ -14,26 +14,15 @@ __global__ __launch_bounds__(route_tuning::threads) void slot_keys_kernel(
     const __grid_constant__ bucket_table_view<routed_as<Input>> routes, Input x, std::int64_t n,
     void* keys, int key_size, std::uint32_t* rows) {
   using T = routed_as<Input>;
-  constexpr int per_thread = route_tuning::per_thread;
   const plain_image<T> image(routes);
-  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::tile;
-  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::tile; tile < n;
-       tile += stride) {
-    T input[per_thread];
-#pragma unroll
-    for (int k = 0; k < per_thread; ++k) {
-      const std::int64_t i = tile + k * route_tuning::threads + threadIdx.x;
-      input[k] = i < n ? static_cast<T>(x[i]) : T{0};
-    }
-    std::uint32_t ranks[per_thread];
-    ranks_of(routes, image, input, ranks);
-#pragma unroll
-    for (int k = 0; k < per_thread; ++k) {
-      const std::int64_t i = tile + k * route_tuning::threads + threadIdx.x;
-      if (i >= n) break;
-      store_key(keys, key_size, i, static_cast<std::uint32_t>(routes.slot_of(ranks[k])));
-      rows[i] = static_cast<std::uint32_t>(i);
-    }
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads + threadIdx.x;
+       i < n; i += stride) {
+    const T input[1] = {static_cast<T>(x[i])};
+    std::uint32_t rank[1];
+    ranks_of(routes, image, input, rank);
+    store_key(keys, key_size, i, static_cast<std::uint32_t>(routes.slot_of(rank[0])));
+    rows[i] = static_cast<std::uint32_t>(i);
   }
 }
 

@@ -96,13 +96,11 @@ constexpr int gather_blocks(std::int64_t n) {
 }
 
 struct route_tuning {
-  static constexpr int threads = 256;
-  static constexpr int per_thread = 4;  // rows of which a thread routes all before it judges one
-  static constexpr int tile = threads * per_thread;
+  static constexpr int threads = 256;       // a row each: 32 registers, so that a processor is full
   static constexpr int most_blocks = 2048;  // each block ends with a dozen atomic additions
 };
 constexpr int route_blocks(std::int64_t n) {
-  return blocks_striding(n, route_tuning::tile, route_tuning::most_blocks);
+  return blocks_striding(n, route_tuning::threads, route_tuning::most_blocks);
 }
 
 struct reduce_tuning {
@@ -200,7 +198,7 @@ struct fit_costs {
   /// Carry, route, sort, ends, reduce, count.
   static constexpr double sorted(std::int64_t num_rows, const row_keys& keys, int num_sms) {
     const double memory = 32 * bytes_sorted(keys) / bytes_a_clock;
-    const double instructions = (230 + 150 * passes(keys)) / issue;
+    const double instructions = (270 + 150 * passes(keys)) / issue;
     return (7 + passes(keys)) * launch + rounds(num_rows, num_sms) * larger(memory, instructions);
   }
 

@@ -23,44 +23,35 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
     std::int64_t* first_bad) {
   using T = routed_as<Input>;
   constexpr bool weighted = std::is_same_v<Payload, std::uint32_t>;
-  constexpr int per_thread = route_tuning::per_thread;
   const unsigned lane = threadIdx.x % 32;
   const plain_image<T> image(routes);
   // A chunk has at most 2^26 rows, so 32 bits hold what a thread, warp or block counts.
   std::uint32_t total = 0;
   std::int64_t refused_row = no_row;
-  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::tile;
-  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::tile; tile < n;
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
+  for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads; tile < n;
        tile += stride) {
-    T input[per_thread];
-#pragma unroll
-    for (int k = 0; k < per_thread; ++k) {
-      const std::int64_t i = tile + k * route_tuning::threads + threadIdx.x;
-      input[k] = i < n ? static_cast<T>(x[i]) : T{0};
-    }
-    std::uint32_t ranks[per_thread];
-    ranks_of(routes, image, input, ranks);
-#pragma unroll
-    for (int k = 0; k < per_thread; ++k) {
-      const std::int64_t i = tile + k * route_tuning::threads + threadIdx.x;
-      std::uint32_t row_counters = 0;
-      if (i < n) {
-        const double target = y[i];
-        const row_verdict verdict = judge_row(rules, static_cast<double>(input[k]), target,
-                                              weighted ? w[i] : 1.0, routes.slot_of(ranks[k]));
-        row_counters = verdict.counters;
-        // Rows left out travel under key 0, so that they do not cost the sort another bit.
-        const bool present = verdict.slot >= 0;
-        store_key(keys, key_size, i, present ? static_cast<std::uint32_t>(verdict.slot) : 0);
-        if constexpr (weighted) {
-          payload[i] = present ? static_cast<std::uint32_t>(i) : absent_row;
-        } else {
-          payload[i] = present ? static_cast<Payload>(target) : static_cast<Payload>(NAN);
-        }
-        if (verdict.refused && refused_row == no_row) refused_row = i;  // rows of a thread ascend
+    const std::int64_t i = tile + threadIdx.x;
+    std::uint32_t row_counters = 0;
+    if (i < n) {
+      const T input[1] = {static_cast<T>(x[i])};
+      const double target = y[i];
+      std::uint32_t rank[1];
+      ranks_of(routes, image, input, rank);
+      const row_verdict verdict = judge_row(rules, static_cast<double>(input[0]), target,
+                                            weighted ? w[i] : 1.0, routes.slot_of(rank[0]));
+      row_counters = verdict.counters;
+      // Rows left out travel under key 0, so that they do not cost the sort another bit.
+      const bool present = verdict.slot >= 0;
+      store_key(keys, key_size, i, present ? static_cast<std::uint32_t>(verdict.slot) : 0);
+      if constexpr (weighted) {
+        payload[i] = present ? static_cast<std::uint32_t>(i) : absent_row;
+      } else {
+        payload[i] = present ? static_cast<Payload>(target) : static_cast<Payload>(NAN);
       }
-      total += tally(row_counters, lane);
+      if (verdict.refused && refused_row == no_row) refused_row = i;  // rows of a thread ascend
     }
+    total += tally(row_counters, lane);
   }
   book_rows(total, refused_row, counters, first_bad);
 }
