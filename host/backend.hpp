@@ -90,6 +90,30 @@ struct fit_job {
   std::size_t workspace_bytes;
 };
 
+struct group_column {
+  const void* from;
+  std::int64_t from_stride;
+  void* to;
+  std::int64_t to_stride;
+  int element_size;
+};
+constexpr int max_group_columns = ZCMOE_GROUP_MAX_COLUMNS;
+
+struct group_job {
+  model_view view;       // edges and policies in the engine's memory
+  const router* routes;  // of the same table, from the same engine
+  zcmoe_array x;
+  std::int64_t n;
+  zcmoe_output offsets;  // data null: not wanted
+  zcmoe_output rows;
+  group_column columns[max_group_columns];
+  int num_columns;
+  void* workspace;  // null: from the engine's allocator
+  std::size_t workspace_bytes;
+
+  std::int64_t num_slots() const { return view.num_segments + 3; }
+};
+
 class backend {
  public:
   virtual ~backend() = default;
@@ -114,6 +138,12 @@ class backend {
   virtual void predict(const predict_job& job, zcmoe_stream stream) const = 0;
   /// x, outputs and report of the job in host memory; returns when done.
   virtual void predict_sync(const predict_job& job, zcmoe_stream stream) const = 0;
+
+  virtual std::size_t group_workspace(std::int64_t num_slots, std::int64_t n) const = 0;
+  /// All pointers of the job in the engine's memory; ordered on stream.
+  virtual void group(const group_job& job, zcmoe_stream stream) = 0;
+  /// x, outputs and columns of the job in host memory; returns when done.
+  virtual void group_sync(const group_job& job, zcmoe_stream stream) = 0;
 
   virtual std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const = 0;
   virtual void accumulate(const fit_job& job, zcmoe_stream stream) = 0;

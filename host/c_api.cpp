@@ -166,6 +166,70 @@ zcmoe_predict_outputs read_outputs(const zcmoe_predict_outputs* outputs) {
   return read_options(outputs, zcmoe_predict_outputs ZCMOE_PREDICT_OUTPUTS_INIT, "outputs");
 }
 
+/// Reads and checks what a grouping writes; no array may be shared, since rows move.
+zcmoe_group_outputs read_group(const zcmoe_array& x, std::int64_t n, std::int64_t num_slots,
+                               const zcmoe_group_outputs* outputs) {
+  ZCMOE_EXPECTS(outputs != nullptr, "outputs is null");
+  const auto wanted =
+      read_options(outputs, zcmoe_group_outputs ZCMOE_GROUP_OUTPUTS_INIT, "outputs");
+  ZCMOE_EXPECTS(wanted.num_columns >= 0 && wanted.num_columns <= ZCMOE_GROUP_MAX_COLUMNS,
+                "outputs->num_columns=", wanted.num_columns, " is not in 0..",
+                ZCMOE_GROUP_MAX_COLUMNS);
+  ZCMOE_EXPECTS(wanted.num_columns == 0 || wanted.columns != nullptr, "outputs->columns is null");
+  std::vector<std::string> names{"x", "outputs->offsets", "outputs->rows"};
+  for (std::int64_t c = 0; c < wanted.num_columns; ++c) {
+    names.push_back(detail::text("outputs->columns[", c, "].from"));
+    names.push_back(detail::text("outputs->columns[", c, "].to"));
+  }
+  std::vector<named_array> read;
+  std::vector<named_array> written;
+  const auto reads = [&](const char* name, const zcmoe_array& a) {
+    read.push_back(named(name, a.data, a.dtype, a.stride, n));
+  };
+  const auto writes = [&](const char* name, const zcmoe_output& a, std::int64_t length) {
+    if (a.data != nullptr) written.push_back(named(name, a.data, a.dtype, a.stride, length));
+  };
+  check_output({names[1].c_str(), &wanted.offsets}, num_slots + 1, ZCMOE_I64, ZCMOE_I64, "I64");
+  writes(names[1].c_str(), wanted.offsets, num_slots + 1);
+  if (n > 0) {
+    check_input("x", x, n);
+    reads("x", x);
+    check_output({names[2].c_str(), &wanted.rows}, n, ZCMOE_I32, ZCMOE_I64, "I32 or I64");
+    ZCMOE_EXPECTS(wanted.rows.data == nullptr || wanted.rows.dtype == ZCMOE_I64 ||
+                      n <= std::numeric_limits<std::int32_t>::max(),
+                  "outputs->rows.dtype is I32, but n=", n, " has row numbers above 2^31 - 1");
+    writes(names[2].c_str(), wanted.rows, n);
+    for (std::int64_t c = 0; c < wanted.num_columns; ++c) {
+      const zcmoe_group_column& column = wanted.columns[c];
+      const char* const from = names[static_cast<std::size_t>(3 + 2 * c)].c_str();
+      const char* const to = names[static_cast<std::size_t>(4 + 2 * c)].c_str();
+      ZCMOE_EXPECTS(column.from.dtype >= ZCMOE_F32 && column.from.dtype <= ZCMOE_I64, from,
+                    ".dtype=", column.from.dtype, " is not a ZCMOE_ dtype");
+      check_data(from, column.from.data, column.from.dtype, column.from.stride, n);
+      ZCMOE_EXPECTS(column.to.data != nullptr, to, ".data is null");
+      check_output({to, &column.to}, n, column.from.dtype, column.from.dtype,
+                   "the dtype of its source");
+      reads(from, column.from);
+      writes(to, column.to, n);
+    }
+  }
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    for (const named_array& input : read) {
+      ZCMOE_EXPECTS(!overlap(written[i], input), written[i].name, " overlaps ", input.name);
+    }
+    for (std::size_t k = i + 1; k < written.size(); ++k) {
+      ZCMOE_EXPECTS(!overlap(written[i], written[k]), written[i].name, " overlaps ",
+                    written[k].name);
+    }
+  }
+  return wanted;
+}
+
+void check_workspace(const void* workspace) {
+  ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0, "workspace=", workspace,
+                " is not aligned to 256 bytes");
+}
+
 void check_add(const detail::fit& fit, const zcmoe_array& x, const zcmoe_array& y,
                const zcmoe_array& weights, std::int64_t n) {
   const zcmoe_dtype target_dtype = fit.layout().target_dtype;
@@ -361,6 +425,44 @@ extern "C" zcmoe_status zcmoe_predict_sync(const zcmoe_model* model, zcmoe_array
   });
 }
 
+// ------------------------------------------------------------------- group
+
+extern "C" zcmoe_status zcmoe_group(const zcmoe_model* model, zcmoe_array x, int64_t n,
+                                    const zcmoe_group_outputs* outputs, void* workspace,
+                                    size_t workspace_bytes, zcmoe_stream stream) {
+  return guard("zcmoe_group", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    check_rows(n);
+    check_workspace(workspace);
+    const detail::model& from = *model->model;
+    const auto wanted = read_group(x, n, from.view().num_segments + 3, outputs);
+    detail::group_job job = from.job(x, n, wanted);
+    job.workspace = workspace;
+    job.workspace_bytes = workspace_bytes;
+    from.engine().group(job, stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_group_sync(const zcmoe_model* model, zcmoe_array x, int64_t n,
+                                         const zcmoe_group_outputs* outputs, zcmoe_stream stream) {
+  return guard("zcmoe_group_sync", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    check_rows(n);
+    const detail::model& from = *model->model;
+    const auto wanted = read_group(x, n, from.view().num_segments + 3, outputs);
+    from.engine().group_sync(from.job(x, n, wanted), stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_group_workspace(const zcmoe_model* model, int64_t n, size_t* bytes) {
+  return guard("zcmoe_group_workspace", [&] {
+    ZCMOE_EXPECTS(model != nullptr, "model is null");
+    ZCMOE_EXPECTS(bytes != nullptr, "bytes is null");
+    check_rows(n);
+    *bytes = model->model->engine().group_workspace(model->model->view().num_segments + 3, n);
+  });
+}
+
 // --------------------------------------------------------------------- fit
 
 extern "C" zcmoe_status zcmoe_fit_create(zcmoe_context* context, const double* edges,
@@ -404,8 +506,7 @@ extern "C" zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array
   return guard("zcmoe_fit_add", [&] {
     ZCMOE_EXPECTS(fit != nullptr, "fit is null");
     check_rows(n);
-    ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0, "workspace=", workspace,
-                  " is not aligned to 256 bytes");
+    check_workspace(workspace);
     if (n == 0) return;
     check_add(*fit->fit, x, y, weights, n);
     detail::fit_job job = fit->fit->job(x, y, weights, n);

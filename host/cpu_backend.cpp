@@ -3,6 +3,7 @@
 // neither the number of threads nor their order shows in a result.
 #include "array.hpp"
 #include "backend.hpp"
+#include "cpu_group.hpp"
 #include "cpu_routes.hpp"
 #include "cpu_sums.hpp"
 
@@ -481,6 +482,12 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   void predict_sync(const predict_job& job, zcmoe_stream stream) const override {
     predict(job, stream);
   }
+
+  std::size_t group_workspace(std::int64_t, std::int64_t) const override { return 0; }
+  void group(const group_job& job, zcmoe_stream) override {
+    group_on_cpu(job, shared_from_this(), arena_, num_parts_);
+  }
+  void group_sync(const group_job& job, zcmoe_stream stream) override { group(job, stream); }
 
   std::size_t fit_workspace(const state_layout&, std::int64_t) const override { return 0; }
 

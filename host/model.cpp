@@ -368,4 +368,21 @@ predict_job model::job(const zcmoe_array& x, std::int64_t n,
   return job;
 }
 
+group_job model::job(const zcmoe_array& x, std::int64_t n,
+                     const zcmoe_group_outputs& outputs) const {
+  group_job job{};
+  job.view = view_;
+  job.routes = routes_.get();
+  job.x = x;
+  job.n = n;
+  job.offsets = outputs.offsets;
+  job.rows = outputs.rows;
+  for (std::int64_t c = 0; c < outputs.num_columns; ++c) {
+    const zcmoe_group_column& column = outputs.columns[c];
+    job.columns[job.num_columns++] = {column.from.data, column.from.stride, column.to.data,
+                                      column.to.stride, static_cast<int>(size_of(column.to.dtype))};
+  }
+  return job;
+}
+
 }  // namespace zcmoe::detail

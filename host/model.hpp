@@ -59,9 +59,11 @@ class model {
   const model_view& view() const { return view_; }
   void get_info(zcmoe_model_info& info) const;
 
-  const backend& engine() const { return *engine_; }
+  backend& engine() const { return *engine_; }
   /// What the engine is to do to answer n inputs; arguments checked by the caller.
   predict_job job(const zcmoe_array& x, std::int64_t n, const zcmoe_predict_outputs& outputs) const;
+  /// The same for grouping; no workspace set.
+  group_job job(const zcmoe_array& x, std::int64_t n, const zcmoe_group_outputs& outputs) const;
 
  private:
   std::shared_ptr<backend> engine_;

@@ -2,6 +2,7 @@
 // files beside it. Nothing here waits for the device but upload, download, summarize and the
 // functions whose names end in _sync.
 #include "cuda_check.hpp"
+#include "cuda_router.hpp"
 #include "device_buffer.hpp"
 #include "launchers.hpp"
 
@@ -10,7 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 
 namespace zcmoe::detail {
 namespace {
@@ -83,6 +86,22 @@ class sort_scratch_table {
   std::size_t bytes_[2][3][num_steps];
 };
 
+/// ZCMOE_CUDA_FIT when a context is made, for tests and tuning: "sort", or "1", "2" or "4", the
+/// most columns of the sort-free path. No result depends on it.
+struct forced_fit {
+  bool sort = false;
+  int most_column_bits = accumulate_tuning::most_column_bits;
+
+  forced_fit() {
+    const char* const given = std::getenv("ZCMOE_CUDA_FIT");
+    if (given == nullptr) return;
+    sort = std::strcmp(given, "sort") == 0;
+    for (int bits = 0; bits < accumulate_tuning::most_column_bits; ++bits) {
+      if (given == std::to_string(1 << bits)) most_column_bits = bits;
+    }
+  }
+};
+
 class cuda_backend final : public backend {
  public:
   /// The device is current.
@@ -91,6 +110,10 @@ class cuda_backend final : public backend {
     cudaDeviceProp properties;
     ZCMOE_CUDA_TRY(cudaGetDeviceProperties(&properties, device_));
     std::memcpy(name_, properties.name, sizeof name_ - 1);
+    limits_ = {properties.multiProcessorCount, properties.maxThreadsPerMultiProcessor,
+               properties.sharedMemPerMultiprocessor, properties.sharedMemPerBlockOptin};
+    prepare_predict(limits_);
+    prepare_accumulate(limits_);
   }
   ~cuda_backend() override = default;
 
@@ -122,19 +145,26 @@ class cuda_backend final : public backend {
     copy(to, from, bytes, cudaMemcpyDeviceToHost, stream);
   }
 
-  std::unique_ptr<const router> make_router(const model_view&, zcmoe_stream) override {
-    return nullptr;
+  std::unique_ptr<const router> make_router(const model_view& host, zcmoe_stream stream) override {
+    return std::make_unique<cuda_router>(*this, host, limits_.shared_per_block, stream);
   }
   void predict(const predict_job& job, zcmoe_stream stream) const override {
     const device_guard guard(device_);
-    launch_predict(job, stream);
+    launch_predict(job, limits_, stream);
   }
   void predict_sync(const predict_job& job, zcmoe_stream stream) const override;
+
+  std::size_t group_workspace(std::int64_t num_slots, std::int64_t n) const override {
+    return n <= 0 ? 0 : regions(keys_for(num_slots), std::min(n, max_chunk_rows)).total;
+  }
+  void group(const group_job& job, zcmoe_stream stream) override;
+  void group_sync(const group_job& job, zcmoe_stream stream) override;
 
   std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const override {
     if (n <= 0) return 0;
     const row_keys keys =
         keys_for(layout.num_slots());  // policies may use fewer, and then less of it
+    if (!sorts(layout)) return 0;
     return regions(layout, keys, std::min(n, max_chunk_rows)).total;
   }
   void accumulate(const fit_job& job, zcmoe_stream stream) override;
@@ -170,20 +200,45 @@ class cuda_backend final : public backend {
     return regions_for(num_rows, keys, payload_bytes,
                        sort_scratch_.bytes(keys.size, payload_bytes, num_rows));
   }
-  void accumulate_chunk(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const;
+  group_regions regions(const row_keys& keys, std::int64_t num_rows) const {
+    return group_regions_for(num_rows, keys,
+                             sort_scratch_.bytes(keys.size, sizeof(std::uint32_t), num_rows));
+  }
+  bool sorts(const state_layout& layout) const {
+    return forced_.sort || !is_sort_free(layout, limits_);
+  }
+  void accumulate_sorted(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const;
 
   int device_;
+  forced_fit forced_;
   device_allocator allocator_;
   sort_scratch_table sort_scratch_;
+  device_limits limits_;
   char name_[sizeof(zcmoe_context_info::name)] = {};
 };
 
+/// The most rows a chunk may have in a workspace of so many bytes; `bytes_for` says what n rows
+/// need and grows with them.
+template <class BytesFor>
+std::int64_t rows_that_fit(std::int64_t n, std::size_t workspace_bytes, const BytesFor& bytes_for) {
+  std::int64_t rows = std::min(n, min_chunk_rows);
+  const std::size_t least = bytes_for(rows);
+  if (workspace_bytes < least) {
+    fail(ZCMOE_ERR_WORKSPACE, "workspace_bytes=", workspace_bytes, " is less than the ", least,
+         " bytes that min(n, ", min_chunk_rows, ") rows need");
+  }
+  for (std::int64_t too_many = std::min(n, max_chunk_rows) + 1; too_many - rows > 1;) {
+    const std::int64_t middle = rows + (too_many - rows) / 2;
+    (bytes_for(middle) <= workspace_bytes ? rows : too_many) = middle;
+  }
+  return rows;
+}
+
 // --------------------------------------------------------------------- fit
 
-/// One chunk, in reading order. Launches that change the state: carry, route (counters), reduce,
-/// count_rows.
-void cuda_backend::accumulate_chunk(const fit_job& chunk, const row_keys& keys,
-                                    zcmoe_stream stream) const {
+/// Keys and payloads of one chunk, sorted, then summed; in reading order.
+void cuda_backend::accumulate_sorted(const fit_job& chunk, const row_keys& keys,
+                                     zcmoe_stream stream) const {
   const chunk_regions at = regions(chunk.layout, keys, chunk.n);
   char* const base = static_cast<char*>(chunk.workspace);
   const keyed_rows rows{base + at.keys[0], base + at.payload[0]};
@@ -191,37 +246,27 @@ void cuda_backend::accumulate_chunk(const fit_job& chunk, const row_keys& keys,
   auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.segment_ends);
   const int payload_bytes = payload_size(chunk.layout);
 
-  launch_carry(chunk.layout, chunk.state, chunk.n, stream);
   launch_route(chunk, keys, rows, stream);
   const keyed_rows sorted = launch_sort(keys, payload_bytes, rows, spare, chunk.n,
                                         base + at.sort_scratch, at.total - at.sort_scratch, stream);
   launch_segment_ends(keys, sorted.keys, chunk.n, ends, stream);
   launch_reduce(chunk, keys, sorted, ends, stream);
-  launch_count_rows(chunk.state, chunk.n, stream);
 }
 
 void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
   if (job.n == 0) return;
   const device_guard guard(device_);
-  if (job.workspace == nullptr) {
+  const std::size_t wanted = fit_workspace(job.layout, job.n);
+  if (job.workspace == nullptr && wanted != 0) {
     fit_job with_workspace = job;
-    with_workspace.workspace_bytes = fit_workspace(job.layout, job.n);
+    with_workspace.workspace_bytes = wanted;
     const device_buffer buffer(allocator_, with_workspace.workspace_bytes, stream);
     with_workspace.workspace = buffer.data();
     accumulate(with_workspace, stream);
     return;
   }
-  const std::size_t least = fit_workspace(job.layout, std::min(job.n, min_chunk_rows));
-  if (job.workspace_bytes < least) {
-    fail(ZCMOE_ERR_WORKSPACE, "workspace_bytes=", job.workspace_bytes, " is less than the ", least,
-         " bytes that min(n, ", min_chunk_rows, ") rows need");
-  }
-  // The most rows that fit; the least are known to.
-  std::int64_t chunk_rows = std::min(job.n, min_chunk_rows);
-  for (std::int64_t too_many = std::min(job.n, max_chunk_rows) + 1; too_many - chunk_rows > 1;) {
-    const std::int64_t middle = chunk_rows + (too_many - chunk_rows) / 2;
-    (fit_workspace(job.layout, middle) <= job.workspace_bytes ? chunk_rows : too_many) = middle;
-  }
+  const std::int64_t chunk_rows = rows_that_fit(
+      job.n, job.workspace_bytes, [&](std::int64_t n) { return fit_workspace(job.layout, n); });
   const model_view& view = job.rules.view;
   const row_keys keys = keys_for(view.num_segments, view.nan_policy, view.range_policy);
   for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
@@ -230,11 +275,147 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
     chunk.y = rows_from(job.y, first);
     chunk.weights = rows_from(job.weights, first);
     chunk.n = std::min(chunk_rows, job.n - first);
-    accumulate_chunk(chunk, keys, stream);
+    // Launches that change the state: carry, what adds the rows and their counters, count_rows.
+    launch_carry(chunk.layout, chunk.state, chunk.n, stream);
+    if (sorts(chunk.layout)) {
+      accumulate_sorted(chunk, keys, stream);
+    } else {
+      launch_accumulate(chunk, limits_, forced_.most_column_bits, stream);
+    }
+    launch_count_rows(chunk.state, chunk.n, stream);
+  }
+}
+
+// ------------------------------------------------------------------- group
+
+/// With one chunk the sorted rows are the result. With more, their sizes are counted first and the
+/// chunks sorted again: a place depends on all chunks.
+void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
+  const device_guard guard(device_);
+  if (job.n == 0) {
+    launch_write_offsets(job, nullptr, stream);
+    return;
+  }
+  if (job.workspace == nullptr) {
+    group_job with_workspace = job;
+    with_workspace.workspace_bytes = group_workspace(job.num_slots(), job.n);
+    const device_buffer buffer(allocator_, with_workspace.workspace_bytes, stream);
+    with_workspace.workspace = buffer.data();
+    group(with_workspace, stream);
+    return;
+  }
+  const row_keys keys = keys_for(job.num_slots());
+  const std::int64_t chunk_rows = rows_that_fit(job.n, job.workspace_bytes, [&](std::int64_t n) {
+    return group_workspace(job.num_slots(), n);
+  });
+  const group_regions at = regions(keys, chunk_rows);
+  char* const base = static_cast<char*>(job.workspace);
+  const keyed_rows rows{base + at.sort.keys[0], base + at.sort.payload[0]};
+  const keyed_rows spare{base + at.sort.keys[1], base + at.sort.payload[1]};
+  auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.sort.segment_ends);
+  auto* const begin = reinterpret_cast<std::int64_t*>(base + at.begin);
+  const auto sorted_chunk = [&](std::int64_t first, std::int64_t n) {
+    group_job chunk = job;
+    chunk.x = rows_from(job.x, first);
+    chunk.n = n;
+    launch_slot_keys(chunk, keys, rows, stream);
+    const keyed_rows sorted =
+        launch_sort(keys, sizeof(std::uint32_t), rows, spare, n, base + at.sort.sort_scratch,
+                    at.begin - at.sort.sort_scratch, stream);
+    launch_segment_ends(keys, sorted.keys, n, ends, stream);
+    return sorted;
+  };
+  ZCMOE_CUDA_TRY(cudaMemsetAsync(
+      begin, 0, static_cast<std::size_t>(keys.count + 1) * sizeof(std::int64_t), stream));
+  keyed_rows sorted{};
+  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
+    sorted = sorted_chunk(first, std::min(chunk_rows, job.n - first));
+    launch_add_offsets(ends, keys.count, begin, stream);
+  }
+  launch_write_offsets(job, begin, stream);
+  if (job.rows.data == nullptr && job.num_columns == 0) return;
+  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
+    const std::int64_t n = std::min(chunk_rows, job.n - first);
+    if (n != job.n) sorted = sorted_chunk(first, n);
+    launch_place_rows(job, keys, sorted, ends, first, n, begin, stream);
   }
 }
 
 // ----------------------------------------------------------- host memory
+
+/// Whole arrays, since a place may be anywhere: x and the columns go to the device, the outputs
+/// come back, through one page-locked buffer of staged_rows elements.
+void cuda_backend::group_sync(const group_job& job, zcmoe_stream stream) {
+  const device_guard guard(device_);
+  const std::int64_t num_offsets = job.num_slots() + 1;
+  std::size_t bytes = 0;
+  const auto reserve = [&bytes](bool wanted, std::int64_t n, std::int64_t size) {
+    const std::size_t at = bytes;
+    if (wanted) bytes += bytes_of(n, size);
+    return at;
+  };
+  const bool wants_rows = job.rows.data != nullptr && job.n > 0;
+  const int num_columns = job.n > 0 ? job.num_columns : 0;
+  const std::int64_t x_size = size_of(job.x.dtype);
+  const std::int64_t row_size = size_of(job.rows.dtype);
+  const std::size_t x_at = reserve(job.n > 0, job.n, x_size);
+  const std::size_t offsets_at = reserve(job.offsets.data != nullptr, num_offsets, 8);
+  const std::size_t rows_at = reserve(wants_rows, job.n, row_size);
+  std::size_t from_at[max_group_columns];
+  std::size_t to_at[max_group_columns];
+  for (int c = 0; c < num_columns; ++c) {
+    from_at[c] = reserve(true, job.n, job.columns[c].element_size);
+    to_at[c] = reserve(true, job.n, job.columns[c].element_size);
+  }
+  const std::size_t workspace_at = bytes;
+  const std::size_t workspace_bytes = group_workspace(job.num_slots(), job.n);
+  const device_buffer device(allocator_, bytes + workspace_bytes, stream);
+  const pinned_buffer staging(static_cast<std::size_t>(staged_rows) * 8);
+  stream_drain drain(stream);
+  char* const base = static_cast<char*>(device.data());
+
+  const auto send = [&](std::size_t at, const void* from, std::int64_t stride, std::int64_t size) {
+    for (std::int64_t first = 0; first < job.n; first += staged_rows) {
+      const std::int64_t n = std::min(staged_rows, job.n - first);
+      copy_elements(staging.data(), 1, static_cast<const char*>(from) + first * stride * size,
+                    stride, n, size);
+      copy(base + at + first * size, staging.data(), static_cast<std::size_t>(n * size),
+           cudaMemcpyHostToDevice, stream);
+    }
+  };
+  const auto fetch = [&](std::size_t at, void* to, std::int64_t stride, std::int64_t count,
+                         std::int64_t size) {
+    for (std::int64_t first = 0; first < count; first += staged_rows) {
+      const std::int64_t n = std::min(staged_rows, count - first);
+      copy(staging.data(), base + at + first * size, static_cast<std::size_t>(n * size),
+           cudaMemcpyDeviceToHost, stream);
+      copy_elements(static_cast<char*>(to) + first * stride * size, stride, staging.data(), 1, n,
+                    size);
+    }
+  };
+
+  group_job there = job;
+  if (job.n > 0) send(x_at, job.x.data, job.x.stride, x_size);
+  there.x = {base + x_at, job.x.dtype, 1};
+  if (job.offsets.data != nullptr) there.offsets = {base + offsets_at, job.offsets.dtype, 1};
+  if (wants_rows) there.rows = {base + rows_at, job.rows.dtype, 1};
+  for (int c = 0; c < num_columns; ++c) {
+    const group_column& column = job.columns[c];
+    send(from_at[c], column.from, column.from_stride, column.element_size);
+    there.columns[c] = {base + from_at[c], 1, base + to_at[c], 1, column.element_size};
+  }
+  there.workspace = base + workspace_at;
+  there.workspace_bytes = workspace_bytes;
+  group(there, stream);
+  if (job.offsets.data != nullptr)
+    fetch(offsets_at, job.offsets.data, job.offsets.stride, num_offsets, 8);
+  if (wants_rows) fetch(rows_at, job.rows.data, job.rows.stride, job.n, row_size);
+  for (int c = 0; c < num_columns; ++c) {
+    const group_column& column = job.columns[c];
+    fetch(to_at[c], column.to, column.to_stride, job.n, column.element_size);
+  }
+  drain.finish();
+}
 
 void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
   if (job.n == 0) return;
@@ -331,7 +512,7 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
       chunk.gathers[g].out = on_device + at[g];
       chunk.gathers[g].stride = 1;
     }
-    launch_predict(chunk, stream);
+    launch_predict(chunk, limits_, stream);
     if (job.num_gathers > 0) {
       ZCMOE_CUDA_TRY(cudaMemcpyAsync(staging[turn].data() + at[0], on_device + at[0],
                                      report_at - at[0], cudaMemcpyDeviceToHost, stream));

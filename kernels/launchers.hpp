@@ -28,19 +28,75 @@ constexpr int blocks_covering(std::int64_t n, std::int64_t tile) {
   return static_cast<int>(ceil_div(n, tile));
 }
 
-struct predict_tuning {
+/// Of a device, asked once.
+struct device_limits {
+  int num_sms;
+  int threads_per_sm;
+  std::size_t shared_per_sm;
+  std::size_t shared_per_block;  // what a block may ask for
+};
+
+struct launch_shape {
+  int threads;
+  int blocks;
+};
+
+/// Prediction from contiguous float32 or float64 inputs: a persistent grid, tables in shared
+/// memory.
+struct stream_tuning {
+  static constexpr int most_threads = 1024;
+  static constexpr int loads = 2;                       // of 16 bytes, a thread has in flight
+  static constexpr std::size_t reserved_shared = 1024;  // by the system, of each block
+  static constexpr std::size_t own_shared = 256;        // of the kernel, beside the tables
+  // Bytes staged per byte of x: beyond an eighth one block a multiprocessor does, beyond four
+  // fewer.
+  static constexpr std::int64_t inputs_per_staged = 8;
+  static constexpr std::int64_t staged_per_input = 4;
+};
+
+/// The blocks that a device holds at a time, in the block size that gives it the most threads;
+/// fewer where there are fewer tiles, or where staging the tables would cost more than reading x.
+constexpr launch_shape stream_shape(const device_limits& device, std::size_t shared_bytes,
+                                    std::int64_t n, std::int64_t input_size) {
+  launch_shape best{0, 0};
+  for (int threads = stream_tuning::most_threads; threads >= 256; threads /= 2) {
+    const auto fit = static_cast<std::int64_t>(device.shared_per_sm /
+                                               (shared_bytes + stream_tuning::reserved_shared));
+    const std::int64_t by_shared = fit > 1 ? fit : 1;
+    const std::int64_t by_threads = device.threads_per_sm / threads;
+    const auto a_sm = static_cast<int>(by_shared < by_threads ? by_shared : by_threads);
+    if (a_sm * threads > best.blocks * best.threads) best = {threads, a_sm};
+  }
+  const auto staged = static_cast<std::int64_t>(shared_bytes);
+  while ((best.blocks - 1) * best.threads >= stream_tuning::most_threads &&
+         staged * best.blocks * device.num_sms >
+             n / stream_tuning::inputs_per_staged * input_size) {
+    --best.blocks;
+  }
+  const std::int64_t tile = std::int64_t{16} * best.threads * stream_tuning::loads / input_size;
+  const std::int64_t tiles = ceil_div(n, tile) + 1;  // x may begin within a vector
+  const std::int64_t staging =
+      n / (staged / (stream_tuning::staged_per_input * input_size) + 1) + 1;
+  std::int64_t blocks = static_cast<std::int64_t>(best.blocks) * device.num_sms;
+  blocks = tiles < blocks ? tiles : blocks;
+  best.blocks = static_cast<int>(staging < blocks ? staging : blocks);
+  return best;
+}
+
+/// Prediction from anything else: tables read through the caches.
+struct gather_tuning {
   static constexpr int threads = 256;
-  static constexpr int per_thread = 4;  // inputs a thread loads before it searches for the first
+  static constexpr int per_thread = 4;  // inputs a thread loads before it routes the first
   static constexpr int most_blocks =
       8192;  // some eight waves of the largest card; the rest strides
 };
-constexpr int predict_blocks(std::int64_t n) {
-  return blocks_striding(n, predict_tuning::threads * predict_tuning::per_thread,
-                         predict_tuning::most_blocks);
+constexpr int gather_blocks(std::int64_t n) {
+  return blocks_striding(n, gather_tuning::threads * gather_tuning::per_thread,
+                         gather_tuning::most_blocks);
 }
 
 struct route_tuning {
-  static constexpr int threads = 256;
+  static constexpr int threads = 256;       // a row each: 32 registers, so that a processor is full
   static constexpr int most_blocks = 2048;  // each block ends with a dozen atomic additions
 };
 constexpr int route_blocks(std::int64_t n) {
@@ -104,6 +160,114 @@ constexpr int payload_size(const state_layout& layout) {
 
 constexpr std::uint32_t absent_row = 0xffffffffu;
 
+// ------------------------------------------------------- the fit's two paths
+
+/// The sort-free fit keeps every slot's sums in the shared memory of each block: `count` records of
+/// 32 bytes in 1 << column_bits columns. More columns, fewer lanes of a warp that meet in a bank.
+struct window_records {
+  std::int64_t count;
+  int column_bits;
+
+  constexpr std::size_t bytes() const {
+    return static_cast<std::size_t>(count) * 32 << column_bits;
+  }
+};
+
+struct accumulate_tuning {
+  static constexpr int threads = 1024;  // 64 registers each: one block fills a processor
+  static constexpr int per_thread = 4;  // rows: 32 KiB in flight a processor
+  static constexpr int most_column_bits = 2;
+  static constexpr std::size_t own_bytes = 2048;  // shared memory of a block besides its records
+};
+
+/// A model of both paths in clocks of one processor, counted and not measured, for a card that
+/// reads 14.5 bytes of memory, adds to 32 banks and issues four instructions a clock, and starts a
+/// launch in `launch` clocks (an H100: 3.35 TB/s over 132 processors at 1.755 GHz). The counts for
+/// 32 rows are those of tests/counting_test.py.
+struct fit_costs {
+  static constexpr double bytes_a_clock = 14.5;
+  static constexpr double issue = 4;
+  static constexpr double launch = 5000;
+
+  /// Bytes that a row moves when it is sorted: x and y are read, key and target written, keys read
+  /// to be counted, both read and written a pass, the target read again.
+  static constexpr double bytes_sorted(const row_keys& keys) {
+    const double pair = keys.size + 4.0;
+    return 8 + pair + keys.size + passes(keys) * 2 * pair + 4;
+  }
+  /// Carry, route, sort, ends, reduce, count.
+  static constexpr double sorted(std::int64_t num_rows, const row_keys& keys, int num_sms) {
+    const double memory = 32 * bytes_sorted(keys) / bytes_a_clock;
+    const double instructions = (270 + 150 * passes(keys)) / issue;
+    return (7 + passes(keys)) * launch + rounds(num_rows, num_sms) * larger(memory, instructions);
+  }
+
+  /// Carry, accumulate, count: eight additions a row, each as many wavefronts as lanes may meet in
+  /// a bank; a block empties every record once.
+  static constexpr double sort_free(std::int64_t num_rows, const window_records& records,
+                                    int num_sms) {
+    const double memory = 32 * 8 / bytes_a_clock;
+    const double wavefronts = 6 + 8.0 * (4 >> records.column_bits);
+    const double instructions = 115 / issue;
+    const double emptying = static_cast<double>(records.bytes()) / 128 * 10;
+    return 3 * launch + emptying +
+           rounds(num_rows, num_sms) * larger(memory, larger(wavefronts, instructions));
+  }
+
+ private:
+  static constexpr double passes(const row_keys& keys) { return (keys.bits + 7) / 8; }
+  static constexpr double rounds(std::int64_t num_rows, int num_sms) {
+    return static_cast<double>(num_rows) / 32 / num_sms;
+  }
+  static constexpr double larger(double a, double b) { return a > b ? a : b; }
+};
+
+/// Whether rows are summed without a sort: float32 targets without weights only (what a window
+/// holds of wider sums would not fit beside many slots), if one column of records fits and is
+/// cheaper. Does not depend on the number of rows: where a few rows meet many slots both paths cost
+/// little but their launches, and sorting has more of them.
+constexpr bool is_sort_free(const state_layout& layout, const device_limits& device) {
+  if (layout.weighted || layout.target_dtype != ZCMOE_F32) return false;
+  const window_records one_column{layout.num_slots(), 0};
+  if (one_column.bytes() + accumulate_tuning::own_bytes > device.shared_per_block) return false;
+  constexpr std::int64_t many_rows = std::int64_t{1} << 24;
+  return fit_costs::sort_free(many_rows, one_column, device.num_sms) <=
+         fit_costs::sorted(many_rows, keys_for(one_column.count), device.num_sms);
+}
+
+/// One block a processor, and no more than pay: a block ends with up to seven atomic additions a
+/// slot, some 64 of which the card does a clock, and a row is worth half a clock, so the blocks are
+/// best about sqrt(4 n / slots).
+constexpr int accumulate_blocks(std::int64_t n, std::int64_t num_records, int num_sms) {
+  const std::int64_t tile = accumulate_tuning::threads * accumulate_tuning::per_thread;
+  const int most = blocks_striding(n, tile, num_sms);
+  int blocks = most < 1 ? most : 1;
+  while (blocks < most && std::int64_t{blocks} * blocks < 4 * (n / num_records)) ++blocks;
+  return blocks;
+}
+
+struct accumulate_shape {
+  int blocks;
+  int column_bits;
+  bool staged;  // the routing table is in shared memory, behind the records
+  std::size_t shared_bytes;
+};
+
+/// As many columns as fit beside the routing table's image, which comes first: read through the
+/// caches, 32 lanes may ask for 32 sectors. It stays outside only where not even one column fits
+/// beside it.
+constexpr accumulate_shape accumulate_shape_for(std::int64_t num_records, std::size_t image_bytes,
+                                                std::int64_t n, const device_limits& device,
+                                                int most_column_bits) {
+  const int blocks = accumulate_blocks(n, num_records, device.num_sms);
+  const std::size_t room = device.shared_per_block - accumulate_tuning::own_bytes;
+  for (int bits = most_column_bits; bits >= 0; --bits) {
+    const std::size_t bytes = window_records{num_records, bits}.bytes() + image_bytes;
+    if (bytes <= room) return {blocks, bits, true, bytes};
+  }
+  return {blocks, 0, false, window_records{num_records, 0}.bytes()};
+}
+
 // -------------------------------------------------------------- workspace
 
 constexpr std::int64_t max_chunk_rows = std::int64_t{1} << 26;  // so row numbers fit 32 bits
@@ -138,10 +302,29 @@ constexpr chunk_regions regions_for(std::int64_t num_rows, const row_keys& keys,
   return regions;
 }
 
+/// A chunk of a grouping: the regions of a sort, then begin[num_slots + 1].
+struct group_regions {
+  chunk_regions sort;
+  std::size_t begin;
+  std::size_t total;
+};
+
+constexpr group_regions group_regions_for(std::int64_t num_rows, const row_keys& keys,
+                                          std::size_t sort_bytes) {
+  group_regions regions{regions_for(num_rows, keys, sizeof(std::uint32_t), sort_bytes), 0, 0};
+  regions.begin = regions.sort.total;
+  regions.total =
+      regions.begin +
+      (static_cast<std::size_t>(keys.count + 1) * sizeof(std::int64_t) + 255) / 256 * 256;
+  return regions;
+}
+
 // --------------------------------------------------------------- launches
 
-/// predict.cu: job.n >= 0 inputs; pointers in device memory.
-void launch_predict(const predict_job& job, zcmoe_stream stream);
+/// predict.cu: once per device, before the first launch: lets kernels use its shared memory.
+void prepare_predict(const device_limits& device);
+/// job.n >= 0 inputs; pointers in device memory.
+void launch_predict(const predict_job& job, const device_limits& device, zcmoe_stream stream);
 
 /// Keys and payloads of a chunk's rows, before or after sorting.
 struct keyed_rows {
@@ -154,6 +337,15 @@ struct keyed_rows {
 /// payload.
 void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
                   zcmoe_stream stream);
+
+/// accumulate.cu: adds the rows of a chunk to the sums of their slots and to the row counters as
+/// launch_route does, without keys, sort or workspace; for layouts that are sort-free. A power of
+/// two of columns, no more than 1 << most_column_bits.
+void launch_accumulate(const fit_job& chunk, const device_limits& device, int most_column_bits,
+                       zcmoe_stream stream);
+/// Lets the kernels of launch_accumulate take the current device's shared memory; once, before the
+/// first launch.
+void prepare_accumulate(const device_limits& device);
 
 /// sort.cu: scratch of a sort on any number of bits that the key type has.
 std::size_t sort_scratch_bytes(int key_size, int payload_bytes, std::int64_t num_rows);
@@ -177,6 +369,20 @@ void launch_count_rows(std::int64_t* state, std::int64_t num_rows, zcmoe_stream 
 /// to += from; leaves `to` canonical.
 void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
                   zcmoe_stream stream);
+
+/// group.cu: key and row number within the chunk of each of the chunk's rows.
+void launch_slot_keys(const group_job& chunk, const row_keys& keys, const keyed_rows& rows,
+                      zcmoe_stream stream);
+/// begin[slot + 1] += ends[slot]: over all chunks, where each slot begins.
+void launch_add_offsets(const std::uint32_t* ends, std::int64_t num_slots, std::int64_t* begin,
+                        zcmoe_stream stream);
+/// The job's offsets; begin null: zeros.
+void launch_write_offsets(const group_job& job, const std::int64_t* begin, zcmoe_stream stream);
+/// Takes the n sorted rows of the chunk from row `first` on to their places, and moves begin behind
+/// them.
+void launch_place_rows(const group_job& job, const row_keys& keys, const keyed_rows& sorted,
+                       const std::uint32_t* ends, std::int64_t first, std::int64_t n,
+                       std::int64_t* begin, zcmoe_stream stream);
 
 /// constants.cu: summaries[num_slots], in device memory.
 void launch_summarize(const state_layout& layout, const std::int64_t* state,

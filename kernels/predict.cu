@@ -1,124 +1,435 @@
-// Prediction: x[n] -> slot by binary search over edges[m + 1] -> up to five gathers from tables by
-// slot. The search is model_view::slots_of, the one that the CPU engine and users' kernels run.
+// Prediction: x[n] -> rank by the routing table (bucket_table.hpp) -> up to five outputs by rank,
+// in one pass. Contiguous arrays stream through a persistent grid, whose blocks hold the tables in
+// shared memory or, where they do not fit, read one cell of 16 or 32 bytes an input. All other
+// layouts and types, and few inputs, go through the caches.
 #include "cuda_check.hpp"
+#include "cuda_router.hpp"
 #include "launchers.hpp"
+#include "route_table.cuh"
+
+#include <algorithm>
+#include <type_traits>
 
 namespace zcmoe::detail {
 namespace {
+
+// ------------------------------------------------------------------ report
+
+/// Rows beside the range or NaN; the others need no counting.
+enum : int { odd_nan, odd_below, odd_above, num_odd };
+
+/// Counts the odd rows of a block's inputs, for the report.
+template <class T>
+struct row_counts {
+  zcmoe_report* report;  // null: nothing is counted
+  bool left_out;         // rows beside the range have no segment's answer
+  T range_begin;
+  T range_end;
+
+  /// All threads of a warp call it. Bit k of valid: x[k] is an input.
+  template <int Count>
+  __device__ void add(const T (&x)[Count], std::uint32_t valid,
+                      unsigned long long (&odd)[num_odd]) const {
+    bool any = false;
+#pragma unroll
+    for (int k = 0; k < Count; ++k) any = any || !(x[k] >= range_begin) || x[k] >= range_end;
+    if (__any_sync(0xffffffffu, any) == 0) return;
+    std::uint32_t counts = 0;  // three fields of ten bits; a warp has at most 32 * 8 inputs
+#pragma unroll
+    for (int k = 0; k < Count; ++k) {
+      const bool nan = x[k] != x[k];
+      const bool below = !nan && !(x[k] >= range_begin);
+      const std::uint32_t one = (nan ? 1u << 10 * odd_nan : 0u) +
+                                (below ? 1u << 10 * odd_below : 0u) +
+                                (x[k] >= range_end ? 1u << 10 * odd_above : 0u);
+      counts += (valid >> k & 1u) != 0 ? one : 0u;
+    }
+    for (int step = 16; step > 0; step /= 2) counts += __shfl_xor_sync(0xffffffffu, counts, step);
+    if (threadIdx.x % 32 < num_odd) {
+      const std::uint32_t own = counts >> 10 * (threadIdx.x % 32) & 1023u;
+      if (own != 0) atomicAdd(&odd[threadIdx.x % 32], static_cast<unsigned long long>(own));
+    }
+  }
+
+  /// After the block's last row. One block books the rows themselves.
+  __device__ void finish(const unsigned long long (&odd)[num_odd], std::int64_t n) const {
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+    const auto nan = static_cast<std::int64_t>(odd[odd_nan]);
+    const auto below = static_cast<std::int64_t>(odd[odd_below]);
+    const auto above = static_cast<std::int64_t>(odd[odd_above]);
+    const std::int64_t rows = blockIdx.x == 0 ? n : 0;
+    const std::int64_t unused = nan + (left_out ? below + above : 0);
+    const auto book = [](std::int64_t& field, std::int64_t gain) {
+      if (gain == 0) return;
+      atomicAdd(reinterpret_cast<unsigned long long*>(&field),
+                static_cast<unsigned long long>(gain));
+    };
+    book(report->rows, rows);
+    book(report->rows_used, rows - unused);
+    book(report->nan_inputs, nan);
+    book(report->below_range, below);
+    book(report->above_range, above);
+  }
+};
+
+template <class T>
+row_counts<T> counts_for(const predict_job& job, const bucket_table_view<T>& routes) {
+  return {job.report, job.view.range_policy != ZCMOE_RANGE_CLAMP, routes.range_begin,
+          routes.range_end};
+}
+
+// ----------------------------------------------------------------- outputs
+
+/// The segment a slot stands for, without a view.
+struct segment_numbers {
+  std::int32_t num_segments;
+  bool nan_has_own;
+  bool outside_have_own;
+
+  __device__ std::int32_t of(std::int32_t slot) const {
+    if (slot < num_segments) return slot;
+    return (slot == num_segments ? nan_has_own : outside_have_own) ? slot : -1;
+  }
+};
+
+segment_numbers numbers_of(const model_view& view) {
+  return {static_cast<std::int32_t>(view.num_segments), view.nan_policy == ZCMOE_NAN_SEGMENT,
+          view.range_policy == ZCMOE_RANGE_SEGMENTS};
+}
+
+template <class Element>
+__device__ Element looked_up(const void* table, const segment_numbers& segments,
+                             std::int32_t slot) {
+  if (table == nullptr) {  // of a negative number all bits are set, in either width
+    return static_cast<Element>(static_cast<std::int64_t>(segments.of(slot)));
+  }
+  return static_cast<const Element*>(table)[slot];
+}
+
+// --------------------------------------------------------- streaming kernel
+
+template <class T>
+using vector_of = std::conditional_t<sizeof(T) == sizeof(float), float4, double2>;
+
+/// Where one output goes and what it holds by rank.
+struct stream_output {
+  void* out;             // of the first input
+  const void* table;     // by slot; null: segment numbers
+  std::uint32_t staged;  // byte offset of the table by rank in shared memory
+  std::int16_t element_size;
+  bool wide;       // a vector of inputs has its answers at an address fit for wide stores
+  bool from_cell;  // the answer is in the cell
+};
+
+template <class T>
+struct stream_job {
+  bucket_table_view<T> routes;
+  segment_numbers segments;
+  row_counts<T> counts;
+  const T* x;
+  std::int64_t n;
+  std::int64_t body_begin;  // whole rounds of the grid's blocks, from a 16-byte boundary on
+  std::int64_t body_end;
+  std::int32_t num_outputs;
+  stream_output outputs[max_gathers];
+};
+
+/// Inputs a thread takes in one round: `loads` vectors, a warp's vectors apart.
+template <class T>
+struct round_of {
+  static constexpr int per_vector = 16 / sizeof(T);
+  static constexpr int count = per_vector * stream_tuning::loads;
+  static constexpr int apart = 32 * per_vector;
+};
+
+/// One output of a thread's inputs, the first of them number `first`; answer(k) is that of input k.
+template <class T, int Count, class Element, class Answer>
+__device__ void store(const stream_output& to, std::int64_t first, const Answer& answer) {
+  constexpr int per_vector = round_of<T>::per_vector;
+  constexpr int loads = Count / per_vector;
+  auto* const out = static_cast<Element*>(to.out) + first;
+  if (loads > 0 && to.wide) {
+    using wide = std::conditional_t<sizeof(Element) * per_vector == 8, uint2, uint4>;
+    constexpr int per_store = sizeof(wide) / sizeof(Element);
+#pragma unroll
+    for (int k = 0; k < loads * per_vector; k += per_store) {
+      Element answers[per_store];
+#pragma unroll
+      for (int e = 0; e < per_store; ++e) answers[e] = answer(k + e);
+      wide packed;
+      memcpy(&packed, answers, sizeof packed);
+      __stcs(reinterpret_cast<wide*>(out + k / per_vector * round_of<T>::apart + k % per_vector),
+             packed);
+    }
+  } else {
+#pragma unroll
+    for (int k = 0; k < Count; ++k) {
+      __stcs(out + k / per_vector * round_of<T>::apart + k % per_vector, answer(k));
+    }
+  }
+}
+
+/// Calls store_as(Element{}) with an unsigned integer as wide as the output's elements.
+template <class StoreAs>
+__device__ void with_width(const stream_output& to, const StoreAs& store_as) {
+  if (to.element_size == 4) {
+    store_as(std::uint32_t{});
+  } else {
+    store_as(std::uint64_t{});
+  }
+}
+
+/// Routes a thread's inputs and stores all their outputs.
+template <bool by_words, class T, int Count>
+__device__ void answer(const stream_job<T>& job, const shared_image<T>& image, std::uint32_t tables,
+                       std::int64_t first, const T (&x)[Count]) {
+  std::uint32_t ranks[Count];
+  T in_cells[Count];
+  std::uint32_t open = 0;
+  if constexpr (by_words) {
+    ranks_by_words(job.routes, image, x, ranks);
+  } else {
+    open = ranks_by_cells(job.routes, image, x, ranks, in_cells);
+  }
+  if constexpr (Count > 1) __syncwarp();  // lanes that had to search are behind
+  const auto store_one = [&](const stream_output& to) {
+    with_width(to, [&](auto element) {
+      using type = decltype(element);
+      store<T, Count, type>(to, first, [&](int k) {
+        type answer;
+        if constexpr (by_words) {
+          load_shared(answer, tables + to.staged, ranks[k]);
+        } else if (sizeof(type) == sizeof(T) && to.from_cell && (open >> k & 1u) == 0) {
+          memcpy(&answer, &in_cells[k], sizeof(type) < sizeof(T) ? sizeof(type) : sizeof(T));
+        } else {
+          answer = looked_up<type>(to.table, job.segments, job.routes.slot_of(ranks[k]));
+        }
+        return answer;
+      });
+    });
+  };
+  // Mostly there is one; where it goes is then known before the loop over rounds.
+  if (job.num_outputs > 0) store_one(job.outputs[0]);
+  for (int g = 1; g < job.num_outputs; ++g) store_one(job.outputs[g]);
+}
+
+// As many registers as let the card run all its threads: 32 of 2,048, 40 of 1,536, 64 of 1,024. A
+// table's cells take more, and wait for the second-level cache rather than for threads.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define ZCMOE_STREAM_BOUNDS __launch_bounds__(stream_tuning::most_threads)
+#elif defined(__CUDA_ARCH__) && \
+    (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1100)
+#define ZCMOE_STREAM_BOUNDS __maxnreg__(by_words ? 40 : 64)
+#else
+#define ZCMOE_STREAM_BOUNDS __launch_bounds__(stream_tuning::most_threads, by_words ? 2 : 1)
+#endif
+
+template <class T, bool by_words>
+__global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream_job<T> job) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  __shared__ unsigned long long odd[num_odd];
+  constexpr int per_vector = round_of<T>::per_vector;
+  constexpr int count = round_of<T>::count;
+
+  const shared_image<T> image(job.routes, memory);
+  if (by_words) {
+    for (int g = 0; g < job.num_outputs; ++g) {
+      const stream_output& to = job.outputs[g];
+      with_width(to, [&](auto element) {
+        using type = decltype(element);
+        for (std::uint32_t r = threadIdx.x; r < job.routes.num_ranks(); r += blockDim.x) {
+          reinterpret_cast<type*>(memory + to.staged)[r] =
+              looked_up<type>(to.table, job.segments, job.routes.slot_of(r));
+        }
+      });
+    }
+  }
+  if (threadIdx.x < num_odd) odd[threadIdx.x] = 0;
+  __syncthreads();
+  const std::uint32_t tables = shared_address(memory);
+
+  // The body: whole rounds of whole blocks, without a check.
+  const std::uint32_t inputs_a_round = blockDim.x * count;
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * inputs_a_round;
+  std::int64_t first = job.body_begin + static_cast<std::int64_t>(blockIdx.x) * inputs_a_round +
+                       threadIdx.x / 32 * 32 * count + threadIdx.x % 32 * per_vector;
+  for (; first < job.body_end; first += step) {
+    T x[count];
+#pragma unroll
+    for (int v = 0; v < stream_tuning::loads; ++v) {
+      const auto loaded =
+          __ldcs(reinterpret_cast<const vector_of<T>*>(job.x + first + v * round_of<T>::apart));
+      memcpy(&x[v * per_vector], &loaded, sizeof loaded);
+    }
+    if (job.counts.report != nullptr) job.counts.add(x, (1u << count) - 1, odd);
+    answer<by_words>(job, image, tables, first, x);
+  }
+
+  // What lies before the body and behind it, an input a thread.
+  const std::int64_t others = job.n - (job.body_end - job.body_begin);
+  for (std::int64_t turn = static_cast<std::int64_t>(blockIdx.x) * blockDim.x; turn < others;
+       turn += static_cast<std::int64_t>(gridDim.x) * blockDim.x) {
+    const std::int64_t other = turn + threadIdx.x;
+    const std::int64_t i = other < job.body_begin ? other : other + (job.body_end - job.body_begin);
+    const bool is_input = other < others;
+    const T x[1] = {is_input ? __ldcs(job.x + i) : T{0}};
+    if (job.counts.report != nullptr) job.counts.add(x, is_input ? 1u : 0u, odd);
+    if (is_input) answer<by_words>(job, image, tables, i, x);
+  }
+  if (job.counts.report != nullptr) job.counts.finish(odd, job.n);
+}
+
+// --------------------------------------------------------- gathering kernel
 
 struct gather_list {
   gather item[max_gathers];
   int count;
 };
 
-/// Where a slot's row counts in the report; the order of report_totals.
-enum : int { total_rows, total_used, total_nan, total_below, total_above, num_totals };
-
-__device__ void answer(const gather_list& gathers, const model_view& view, std::int64_t i,
-                       std::int64_t slot) {
+__device__ void answer_row(const gather_list& gathers, const segment_numbers& segments,
+                           std::int64_t i, std::int32_t slot) {
 #pragma unroll
   for (int g = 0; g < max_gathers; ++g) {
     if (g >= gathers.count) return;
     const gather& to = gathers.item[g];
     const std::int64_t at = i * to.stride;
     if (to.element_size == 4) {
-      static_cast<std::uint32_t*>(to.out)[at] =
-          to.table != nullptr
-              ? static_cast<const std::uint32_t*>(to.table)[slot]
-              : static_cast<std::uint32_t>(static_cast<std::int32_t>(view.segment_of_slot(slot)));
+      static_cast<std::uint32_t*>(to.out)[at] = looked_up<std::uint32_t>(to.table, segments, slot);
     } else {
-      static_cast<std::uint64_t*>(to.out)[at] =
-          to.table != nullptr ? static_cast<const std::uint64_t*>(to.table)[slot]
-                              : static_cast<std::uint64_t>(view.segment_of_slot(slot));
+      static_cast<std::uint64_t*>(to.out)[at] = looked_up<std::uint64_t>(to.table, segments, slot);
     }
   }
 }
 
-/// Adds the totals of a block's threads to the report: one atomic addition a counter and block.
-__device__ void report_totals(const std::uint32_t (&totals)[num_totals], zcmoe_report* report) {
-  __shared__ unsigned long long block_totals[num_totals];
-  if (threadIdx.x < num_totals) block_totals[threadIdx.x] = 0;
+/// T: what the inputs are widened to, the type of the routing table.
+template <class T, class Input>
+__global__ __launch_bounds__(gather_tuning::threads,
+                             4) void gather_kernel(bucket_table_view<T> routes,
+                                                   segment_numbers segments, Input x,
+                                                   std::int64_t n, gather_list gathers,
+                                                   row_counts<T> counts) {
+  constexpr int threads = gather_tuning::threads;
+  constexpr int per_thread = gather_tuning::per_thread;
+  __shared__ unsigned long long odd[num_odd];
+  if (threadIdx.x < num_odd) odd[threadIdx.x] = 0;
   __syncthreads();
-#pragma unroll
-  for (int k = 0; k < num_totals; ++k) {
-    unsigned long long sum = totals[k];
-    for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
-    if (threadIdx.x % 32 == 0 && sum != 0) atomicAdd(&block_totals[k], sum);
-  }
-  __syncthreads();
-  std::int64_t* const fields[num_totals] = {&report->rows, &report->rows_used, &report->nan_inputs,
-                                            &report->below_range, &report->above_range};
-#pragma unroll
-  for (int k = 0; k < num_totals; ++k) {
-    if (threadIdx.x == k && block_totals[k] != 0) {
-      atomicAdd(reinterpret_cast<unsigned long long*>(fields[k]), block_totals[k]);
-    }
-  }
-}
-
-template <class Input>
-__global__ __launch_bounds__(predict_tuning::threads) void predict_kernel(model_view view, Input x,
-                                                                          std::int64_t n,
-                                                                          gather_list gathers,
-                                                                          zcmoe_report* report) {
-  constexpr int threads = predict_tuning::threads;
-  constexpr int per_thread = predict_tuning::per_thread;
-  // A thread's own rows of one launch stay far below 2^32: n < 2^63 / size, spread over all
-  // threads, is bounded by memory, but for inputs of stride 0; those are split by the launcher.
-  std::uint32_t totals[num_totals] = {};
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * threads * per_thread;
   for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * threads * per_thread; tile < n;
        tile += stride) {
     // All of a thread's inputs are read before its first answer is written, and answers go only to
     // rows it has read: so out may be x itself, and several loads are in flight.
-    double input[per_thread];
+    T input[per_thread];
+    std::uint32_t valid = 0;
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) {
       const std::int64_t i = tile + k * threads + threadIdx.x;
-      input[k] = i < n ? x[i] : 0.0;
+      input[k] = i < n ? static_cast<T>(x[i]) : T{0};
+      valid |= i < n ? 1u << k : 0u;
     }
-    std::int64_t slots[per_thread];
-    view.slots_of(input, slots);
+    std::uint32_t ranks[per_thread];
+    ranks_of(routes, plain_image<T>(routes), input, ranks);
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) {
-      const std::int64_t i = tile + k * threads + threadIdx.x;
-      if (i >= n) break;
-      const std::int64_t slot = slots[k];
-      answer(gathers, view, i, slot);
-      if (report != nullptr) {
-        ++totals[total_rows];
-        totals[total_used] += slot < view.num_segments ? 1 : 0;
-        totals[total_nan] += input[k] != input[k] ? 1 : 0;
-        totals[total_below] += view.is_below(input[k]) ? 1 : 0;
-        totals[total_above] += view.is_above(input[k]) ? 1 : 0;
-      }
+      if ((valid >> k & 1u) == 0) break;
+      answer_row(gathers, segments, tile + k * threads + threadIdx.x, routes.slot_of(ranks[k]));
+    }
+    if (counts.report != nullptr) counts.add(input, valid, odd);
+  }
+  if (counts.report != nullptr) counts.finish(odd, n);
+}
+
+// --------------------------------------------------------------- launching
+
+bool aligned(const void* pointer, std::uintptr_t bytes) {
+  return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
+}
+
+/// Streams the job if its arrays and tables allow it.
+template <class T>
+bool launch_stream(const predict_job& job, const device_limits& device, zcmoe_stream stream) {
+  if (job.x.stride != 1) return false;
+  const bucket_table_view<T>& routes = routes_of(job.routes).table<T>();
+  const bool by_words = routes.words != nullptr;
+  stream_job<T> work{};
+  work.routes = routes;
+  work.segments = numbers_of(job.view);
+  work.counts = counts_for(job, routes);
+  work.x = static_cast<const T*>(job.x.data);
+  work.n = job.n;
+  work.num_outputs = job.num_gathers;
+  constexpr std::int64_t per_vector = round_of<T>::per_vector;
+  const auto skew =
+      static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(work.x) % 16 / sizeof(T));
+  work.body_begin = std::min((per_vector - skew) % per_vector, job.n);
+  std::size_t shared = routes.image_bytes();
+  for (int g = 0; g < job.num_gathers; ++g) {
+    const gather& from = job.gathers[g];
+    if (from.stride != 1) return false;
+    const auto size = static_cast<std::uintptr_t>(from.element_size);
+    const std::uintptr_t vector = size * static_cast<std::uintptr_t>(per_vector);
+    stream_output& to = work.outputs[g];
+    to.out = from.out;
+    to.table = from.table;
+    to.element_size = static_cast<std::int16_t>(from.element_size);
+    to.wide = aligned(static_cast<const char*>(from.out) + work.body_begin * from.element_size,
+                      vector < 16 ? vector : 16);
+    to.from_cell = !by_words && from.table != nullptr &&
+                   from.table == (sizeof(T) == 4 ? static_cast<const void*>(job.view.constants_f32)
+                                                 : job.view.constants);
+    if (by_words) {
+      to.staged = static_cast<std::uint32_t>(shared);
+      shared += (routes.num_ranks() * size + 15) / 16 * 16;
     }
   }
-  if (report != nullptr) report_totals(totals, report);
+  if (shared + stream_tuning::own_shared > device.shared_per_block) return false;
+  // Few inputs are answered sooner than the tables are staged.
+  if (static_cast<std::int64_t>(shared / 4) > job.n) return false;
+  device_limits room = device;
+  if (!by_words) room.threads_per_sm = std::min(room.threads_per_sm, 1024);  // by their registers
+  const launch_shape shape = stream_shape(room, shared, job.n, sizeof(T));
+  const std::int64_t inputs_a_round = std::int64_t{shape.threads} * round_of<T>::count;
+  work.body_end = work.body_begin + (job.n - work.body_begin) / inputs_a_round * inputs_a_round;
+  const auto kernel = by_words ? stream_kernel<T, true> : stream_kernel<T, false>;
+  kernel<<<shape.blocks, shape.threads, shared, stream>>>(work);
+  ZCMOE_CUDA_TRY(cudaGetLastError());
+  return true;
+}
+
+template <class T, class Input>
+void launch_gather(const predict_job& job, const Input& x, zcmoe_stream stream) {
+  gather_list gathers{};
+  gathers.count = job.num_gathers;
+  for (int g = 0; g < job.num_gathers; ++g) gathers.item[g] = job.gathers[g];
+  const bucket_table_view<T>& routes = routes_of(job.routes).table<T>();
+  gather_kernel<T><<<gather_blocks(job.n), gather_tuning::threads, 0, stream>>>(
+      routes, numbers_of(job.view), x, job.n, gathers, counts_for(job, routes));
+  ZCMOE_CUDA_TRY(cudaGetLastError());
 }
 
 }  // namespace
 
-void launch_predict(const predict_job& job, zcmoe_stream stream) {
+void prepare_predict(const device_limits& device) {
+  const auto bytes = static_cast<int>(device.shared_per_block - stream_tuning::own_shared);
+  for (const auto kernel : {stream_kernel<float, true>, stream_kernel<float, false>}) {
+    ZCMOE_CUDA_TRY(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+  }
+  for (const auto kernel : {stream_kernel<double, true>, stream_kernel<double, false>}) {
+    ZCMOE_CUDA_TRY(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+  }
+}
+
+void launch_predict(const predict_job& job, const device_limits& device, zcmoe_stream stream) {
   if (job.n == 0) return;
-  // Counts of a thread are 32 bits wide: 2^40 rows a launch keep them below 2^20.
-  constexpr std::int64_t most_rows = std::int64_t{1} << 40;
-  for (std::int64_t first = 0; first < job.n; first += most_rows) {
-    const std::int64_t n = job.n - first < most_rows ? job.n - first : most_rows;
-    gather_list gathers{};
-    gathers.count = job.num_gathers;
-    for (int g = 0; g < job.num_gathers; ++g) {
-      gathers.item[g] = job.gathers[g];
-      gathers.item[g].out = static_cast<char*>(gathers.item[g].out) +
-                            first * gathers.item[g].stride * gathers.item[g].element_size;
-    }
-    zcmoe_array x = job.x;
-    x.data = static_cast<const char*>(x.data) + first * x.stride * size_of(x.dtype);
-    with_typed(x, [&](auto input) {
-      predict_kernel<<<predict_blocks(n), predict_tuning::threads, 0, stream>>>(
-          job.view, input, n, gathers, job.report);
-      ZCMOE_CUDA_TRY(cudaGetLastError());
-    });
+  if (job.x.dtype == ZCMOE_F32) {
+    if (launch_stream<float>(job, device, stream)) return;
+    launch_gather<float>(
+        job, typed_array<float>{static_cast<const float*>(job.x.data), job.x.stride}, stream);
+  } else {
+    if (job.x.dtype == ZCMOE_F64 && launch_stream<double>(job, device, stream)) return;
+    launch_gather<double>(job, any(job.x), stream);
   }
 }
 

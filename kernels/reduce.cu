@@ -7,23 +7,13 @@
 // lanes all end in one slot adds up its lanes first.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
+#include "row_tally.cuh"
+#include "stored_key.cuh"
 
 #include <climits>
 
 namespace zcmoe::detail {
 namespace {
-
-constexpr unsigned all_lanes = 0xffffffffu;
-
-__device__ void add_to(std::int64_t* place, std::int64_t value) {
-  atomicAdd(reinterpret_cast<unsigned long long*>(place), static_cast<unsigned long long>(value));
-}
-
-__device__ std::int64_t load_key(const void* keys, int size, std::uint32_t row) {
-  if (size == 1) return static_cast<const std::uint8_t*>(keys)[row];
-  if (size == 2) return static_cast<const std::uint16_t*>(keys)[row];
-  return static_cast<const std::uint32_t*>(keys)[row];
-}
 
 /// The planes of one slot.
 struct slot_planes {
@@ -211,6 +201,14 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_r
   run_sums<T, Weighted> sums;
   sums.rows_seen = 0;
   sums.each([](auto& window) { window.clear(); });
+  // The rows of most warps are of one slot or two neighbours: two keys tell, and the others are not
+  // read.
+  const std::uint32_t warp_row = __shfl_sync(all_lanes, row, 0);
+  const std::uint32_t warp_end = __shfl_sync(all_lanes, end, 31);
+  if (warp_row == warp_end) return;
+  const std::int64_t first_slot = load_key(rows.keys, rows.key_size, warp_row);
+  const std::int64_t last_slot = load_key(rows.keys, rows.key_size, warp_end - 1);
+
   std::int64_t slot = 0;
   slot_planes to{planes, num_slots};
   std::uint32_t run_end = row;
@@ -218,7 +216,9 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_r
   for (; row < end; ++row) {
     if (row == run_end) {
       flush(sums, to);
-      slot = load_key(rows.keys, rows.key_size, row);
+      slot = last_slot - first_slot > 1    ? load_key(rows.keys, rows.key_size, row)
+             : row < rows.ends[first_slot] ? first_slot
+                                           : last_slot;
       run_end = rows.ends[slot];
       to.first = planes + slot;
     }
@@ -271,8 +271,9 @@ __global__ __launch_bounds__(slot_tuning::threads) void segment_ends_kernel(cons
 
 /// First plane and number of digits of each sum of a state.
 struct sum_list {
-  int first[4];
-  int digits[4];
+  static constexpr int most = 4;
+  int first[most];
+  int digits[most];
   int count;
 };
 
@@ -303,7 +304,9 @@ __global__ __launch_bounds__(slot_tuning::threads) void carry_kernel(std::int64_
       static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
   if (slot >= num_slots || !must_carry(state, num_rows)) return;
   std::int64_t* const planes = state + num_row_counters + slot;
-  for (int s = 0; s < sums.count; ++s) {
+#pragma unroll
+  for (int s = 0; s < sum_list::most; ++s) {
+    if (s >= sums.count) break;
     std::int64_t* digit = planes + sums.first[s] * num_slots;
     std::int64_t carry = 0;
     for (int k = 1; k < sums.digits[s]; ++k, digit += num_slots) carry = carry_digit(*digit, carry);
@@ -338,7 +341,9 @@ __global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(std::int64_
   std::int64_t* const to_planes = to + num_row_counters + slot;
   const std::int64_t* const from_planes = from + num_row_counters + slot;
   to_planes[0] += from_planes[0];  // the count has no digits
-  for (int s = 0; s < sums.count; ++s) {
+#pragma unroll
+  for (int s = 0; s < sum_list::most; ++s) {
+    if (s >= sums.count) break;
     std::int64_t at = sums.first[s] * num_slots;
     std::int64_t to_carry = 0;
     std::int64_t from_carry = 0;

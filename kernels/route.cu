@@ -1,62 +1,45 @@
 // Routing of a fit: (x, y, w)[n] -> key (slot) and payload of each row, row counters, first refused
-// row. judge_row decides, the same function as on the CPU. Counters are summed per warp and block,
-// then added atomically.
+// row. The routing table is read through the caches: the sort behind it is bound by memory, and its
+// tables are often too large for a block. judge_row decides, the same function as on the CPU.
+// Counters are summed per warp and block, then added atomically.
 #include "cuda_check.hpp"
+#include "cuda_router.hpp"
 #include "launchers.hpp"
+#include "row_tally.cuh"
+#include "stored_key.cuh"
 
-#include <climits>
 #include <type_traits>
 
 namespace zcmoe::detail {
 namespace {
 
-constexpr unsigned all_lanes = 0xffffffffu;
-
-/// Stores a key in the narrow type in use; the branch is the same for every thread.
-__device__ void store_key(void* keys, int size, std::int64_t i, std::uint32_t key) {
-  if (size == 1) {
-    static_cast<std::uint8_t*>(keys)[i] = static_cast<std::uint8_t>(key);
-  } else if (size == 2) {
-    static_cast<std::uint16_t*>(keys)[i] = static_cast<std::uint16_t>(key);
-  } else {
-    static_cast<std::uint32_t*>(keys)[i] = key;
-  }
-}
-
-/// Adds a warp's verdicts to lane-held totals: lane c holds counter c.
-__device__ std::uint32_t tally(std::uint32_t counters, unsigned lane) {
-  constexpr std::uint32_t usual = 1u << counter_rows | 1u << counter_rows_used;
-  if (__all_sync(all_lanes, counters == usual)) return lane == counter_rows_used ? 32 : 0;
-  std::uint32_t gain = 0;
-#pragma unroll
-  for (int c = counter_rows_used; c <= counter_refused; ++c) {
-    const unsigned votes = __ballot_sync(all_lanes, (counters >> c & 1u) != 0);
-    gain = lane == static_cast<unsigned>(c) ? static_cast<std::uint32_t>(__popc(votes)) : gain;
-  }
-  return gain;
-}
-
 /// Payload float or double: the target itself, NaN if absent. Payload uint32: weighted, the row's
 /// number.
 template <class Input, class Payload>
 __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
-    row_rules rules, Input x, any_array y, any_array w, std::int64_t n, void* keys, int key_size,
-    Payload* payload, std::int64_t* counters, std::int64_t* first_bad) {
+    const __grid_constant__ row_rules rules,
+    const __grid_constant__ bucket_table_view<routed_as<Input>> routes, Input x, any_array y,
+    any_array w, std::int64_t n, void* keys, int key_size, Payload* payload, std::int64_t* counters,
+    std::int64_t* first_bad) {
+  using T = routed_as<Input>;
   constexpr bool weighted = std::is_same_v<Payload, std::uint32_t>;
   const unsigned lane = threadIdx.x % 32;
+  const plain_image<T> image(routes);
   // A chunk has at most 2^26 rows, so 32 bits hold what a thread, warp or block counts.
   std::uint32_t total = 0;
-  std::int64_t refused_row = LLONG_MAX;
+  std::int64_t refused_row = no_row;
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
   for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads; tile < n;
        tile += stride) {
     const std::int64_t i = tile + threadIdx.x;
     std::uint32_t row_counters = 0;
     if (i < n) {
-      const double input = x[i];
+      const T input[1] = {static_cast<T>(x[i])};
       const double target = y[i];
-      const row_verdict verdict =
-          judge_row(rules, input, target, weighted ? w[i] : 1.0, rules.view.slot_of(input));
+      std::uint32_t rank[1];
+      ranks_of(routes, image, input, rank);
+      const row_verdict verdict = judge_row(rules, static_cast<double>(input[0]), target,
+                                            weighted ? w[i] : 1.0, routes.slot_of(rank[0]));
       row_counters = verdict.counters;
       // Rows left out travel under key 0, so that they do not cost the sort another bit.
       const bool present = verdict.slot >= 0;
@@ -66,25 +49,11 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
       } else {
         payload[i] = present ? static_cast<Payload>(target) : static_cast<Payload>(NAN);
       }
-      if (verdict.refused && refused_row == LLONG_MAX) refused_row = i;  // rows of a thread ascend
+      if (verdict.refused && refused_row == no_row) refused_row = i;  // rows of a thread ascend
     }
     total += tally(row_counters, lane);
   }
-
-  __shared__ std::uint32_t block_totals[num_row_counters];
-  if (threadIdx.x < num_row_counters) block_totals[threadIdx.x] = 0;
-  __syncthreads();
-  if (total != 0) atomicAdd(&block_totals[lane], total);
-  __syncthreads();
-  if (threadIdx.x < num_row_counters && block_totals[threadIdx.x] != 0) {
-    atomicAdd(reinterpret_cast<unsigned long long*>(counters + threadIdx.x),
-              static_cast<unsigned long long>(block_totals[threadIdx.x]));
-  }
-  if (refused_row != LLONG_MAX) {
-    // counters[rows] still counts the rows before this chunk.
-    atomicMin(reinterpret_cast<long long*>(first_bad),
-              static_cast<long long>(counters[counter_rows] + refused_row));
-  }
+  book_rows(total, refused_row, counters, first_bad);
 }
 
 template <class Payload>
@@ -92,7 +61,8 @@ void launch_route_as(const fit_job& chunk, const row_keys& keys, const keyed_row
                      zcmoe_stream stream) {
   with_typed(chunk.x, [&](auto input) {
     route_kernel<<<route_blocks(chunk.n), route_tuning::threads, 0, stream>>>(
-        chunk.rules, input, any(chunk.y), any(chunk.weights), chunk.n, rows.keys, keys.size,
+        chunk.rules, routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input,
+        any(chunk.y), any(chunk.weights), chunk.n, rows.keys, keys.size,
         static_cast<Payload*>(rows.payload), chunk.state, chunk.first_bad);
     ZCMOE_CUDA_TRY(cudaGetLastError());
   });

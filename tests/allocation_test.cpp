@@ -216,6 +216,26 @@ TEST_P(allocation_test, every_allocation_of_every_call) {
           [&] { return zcmoe_predict_sync(model, array(x.data()), n, &outputs, nullptr); },
           nothing);
       EXPECT_EQ(out[0], 2.5);
+      std::vector<std::int64_t> rows(x.size(), -1);
+      const auto engine_rows = on_engine(rows);
+      zcmoe_group_outputs groups = group_outputs();
+      groups.rows = output(engine_rows.data());
+      const auto untouched = [&] {
+        EXPECT_EQ(engine_rows.host(), std::vector<std::int64_t>(x.size(), -1));
+        EXPECT_EQ(rows, std::vector<std::int64_t>(x.size(), -1));
+      };
+      fail_each(
+          memory, host,
+          [&] {
+            return zcmoe_group(model, array(engine_x.data()), n, &groups, nullptr, 0, nullptr);
+          },
+          untouched);
+      engine_upload(engine(), engine_rows.data(), rows.data(), rows.size() * sizeof(rows[0]));
+      groups.rows = output(rows.data());
+      fail_each(
+          memory, host,
+          [&] { return zcmoe_group_sync(model, array(x.data()), n, &groups, nullptr); }, untouched);
+      EXPECT_EQ(rows.back(), n - 1);
       const std::string path =
           testing::TempDir() + "/zcmoe-allocation-" + name_of(engine()) + ".safetensors";
       fail_each(

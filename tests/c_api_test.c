@@ -84,6 +84,13 @@ static struct pair pairs[] = {
     {"zcmoe_predict", INVALID, 0},
     {"zcmoe_predict_sync", ZCMOE_OK, 0},
     {"zcmoe_predict_sync", INVALID, 0},
+    {"zcmoe_group", ZCMOE_OK, 0},
+    {"zcmoe_group", INVALID, 0},
+    {"zcmoe_group", ZCMOE_ERR_OUT_OF_MEMORY, 0},
+    {"zcmoe_group_sync", ZCMOE_OK, 0},
+    {"zcmoe_group_sync", INVALID, 0},
+    {"zcmoe_group_workspace", ZCMOE_OK, 0},
+    {"zcmoe_group_workspace", INVALID, 0},
     {"zcmoe_fit_create", ZCMOE_OK, 0},
     {"zcmoe_fit_create", INVALID, 0},
     {"zcmoe_fit_create", ZCMOE_ERR_OUT_OF_MEMORY, 0},
@@ -893,6 +900,113 @@ static void test_model_file(void) {
 TEST_PREDICT(zcmoe_predict)
 TEST_PREDICT(zcmoe_predict_sync)
 
+/* -------------------------------------------------------------------- group */
+
+#define TEST_GROUP(name, ...)                                                                    \
+  static void test_##name(void) {                                                                \
+    zcmoe_context* const context = cpu_context(2, NULL);                                         \
+    zcmoe_model* model = NULL;                                                                   \
+    OK(zcmoe_model_create(context, edges3, constants3, 3, NULL, &model));                        \
+    double x[] = {2.5, NAN, 0.5, 2.5, -5.0, 1.5};                                                \
+    double moved[6];                                                                             \
+    int64_t offsets[7] = {-1, -1, -1, -1, -1, -1, -1};                                           \
+    int32_t rows[6];                                                                             \
+    zcmoe_group_column column = {f64_array(x), f64_output(moved)};                               \
+    zcmoe_group_outputs all = ZCMOE_GROUP_OUTPUTS_INIT;                                          \
+    all.offsets = (zcmoe_output){offsets, ZCMOE_I64, 1};                                         \
+    all.rows = (zcmoe_output){rows, ZCMOE_I32, 1};                                               \
+    all.num_columns = 1;                                                                         \
+    all.columns = &column;                                                                       \
+    OK(name(model, f64_array(x), 6, &all, __VA_ARGS__));                                         \
+    CHECK(offsets[0] == 0 && offsets[1] == 2 && offsets[2] == 3 && offsets[3] == 5 &&            \
+          offsets[4] == 6 && offsets[5] == 6 && offsets[6] == 6);                                \
+    CHECK(rows[0] == 2 && rows[1] == 4 && rows[2] == 5 && rows[3] == 0 && rows[4] == 3 &&        \
+          rows[5] == 1);                                                                         \
+    CHECK(moved[1] == -5.0 && moved[2] == 1.5 && isnan(moved[5]));                               \
+    OK(name(model, no_array(), 0, &all, __VA_ARGS__));                                           \
+    CHECK(offsets[1] == 0 && offsets[6] == 0);                                                   \
+                                                                                                 \
+    FAILS(INVALID, "model is null", name(NULL, f64_array(x), 6, &all, __VA_ARGS__));             \
+    FAILS(INVALID, "outputs is null", name(model, f64_array(x), 6, NULL, __VA_ARGS__));          \
+    FAILS(INVALID, "n=-1 is negative", name(model, f64_array(x), -1, &all, __VA_ARGS__));        \
+    FAILS(INVALID, "x.data is null", name(model, no_array(), 6, &all, __VA_ARGS__));             \
+    struct {                                                                                     \
+      zcmoe_output* output;                                                                      \
+      zcmoe_output value;                                                                        \
+      const char* text;                                                                          \
+    } refused[] = {                                                                              \
+        {&all.offsets, {offsets, ZCMOE_I32, 1}, "outputs->offsets.dtype=9 is not I64"},          \
+        {&all.offsets, {offsets, ZCMOE_I64, 0}, "outputs->offsets.stride=0 with n=7"},           \
+        {&all.offsets, {x, ZCMOE_I64, 1}, "outputs->offsets overlaps x"},                        \
+        {&all.rows, {rows, ZCMOE_F32, 1}, "outputs->rows.dtype=1 is not I32 or I64"},            \
+        {&all.rows, {offsets, ZCMOE_I64, 1}, "outputs->offsets overlaps outputs->rows"},         \
+        {&all.rows, {misaligned(rows), ZCMOE_I32, 1}, "outputs->rows.data="},                    \
+        {&column.to, {x, ZCMOE_F64, 1}, "outputs->columns[0].to overlaps x"},                    \
+        {&column.to,                                                                             \
+         {moved, ZCMOE_F32, 1},                                                                  \
+         "outputs->columns[0].to.dtype=1 is not the dtype of its source"},                       \
+        {&column.to, {NULL, ZCMOE_F64, 1}, "outputs->columns[0].to.data is null"},               \
+        {&column.to, {moved, ZCMOE_F64, 0}, "outputs->columns[0].to.stride=0"},                  \
+    };                                                                                           \
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; ++i) {                            \
+      const zcmoe_output kept = *refused[i].output;                                              \
+      *refused[i].output = refused[i].value;                                                     \
+      FAILS(INVALID, refused[i].text, name(model, f64_array(x), 6, &all, __VA_ARGS__));          \
+      *refused[i].output = kept;                                                                 \
+    }                                                                                            \
+    column.from.dtype = 12;                                                                      \
+    FAILS(INVALID, "columns[0].from.dtype=12", name(model, f64_array(x), 6, &all, __VA_ARGS__)); \
+    column.from = no_array();                                                                    \
+    FAILS(INVALID, "columns[0].from.data is null",                                               \
+          name(model, f64_array(x), 6, &all, __VA_ARGS__));                                      \
+    all.num_columns = 17;                                                                        \
+    FAILS(INVALID, "num_columns=17 is not in 0..16",                                             \
+          name(model, f64_array(x), 6, &all, __VA_ARGS__));                                      \
+    all.num_columns = 1;                                                                         \
+    all.columns = NULL;                                                                          \
+    FAILS(INVALID, "outputs->columns is null", name(model, f64_array(x), 6, &all, __VA_ARGS__)); \
+    all.struct_size = 3;                                                                         \
+    FAILS(INVALID, "outputs->struct_size=3", name(model, f64_array(x), 6, &all, __VA_ARGS__));   \
+    OK(zcmoe_model_destroy(model));                                                              \
+    OK(zcmoe_context_destroy(context));                                                          \
+  }
+TEST_GROUP(zcmoe_group, NULL, 0, NULL)
+TEST_GROUP(zcmoe_group_sync, NULL)
+
+static void test_group_memory(void) {
+  struct allowance memory = {1000, 0};
+  zcmoe_context* const context = cpu_context(2, &memory);
+  zcmoe_model* model = NULL;
+  OK(zcmoe_model_create(context, edges3, constants3, 3, NULL, &model));
+  size_t bytes = 1;
+  OK(zcmoe_group_workspace(model, 1000, &bytes));
+  CHECK(bytes == 0);
+  FAILS(INVALID, "model is null", zcmoe_group_workspace(NULL, 1000, &bytes));
+  FAILS(INVALID, "bytes is null", zcmoe_group_workspace(model, 1000, NULL));
+  FAILS(INVALID, "n=-1 is negative", zcmoe_group_workspace(model, -1, &bytes));
+  double x[4] = {0.5, 1.5, 0.5, 2.5};
+  int64_t rows[4] = {-1, -1, -1, -1};
+  zcmoe_group_outputs outputs = ZCMOE_GROUP_OUTPUTS_INIT;
+  outputs.rows = (zcmoe_output){rows, ZCMOE_I64, 1};
+  memory.left = 1;
+  FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory",
+        zcmoe_group(model, f64_array(x), 4, &outputs, NULL, 0, NULL));
+  CHECK(rows[0] == -1 && rows[3] == -1);
+  memory.left = 1000;
+  FAILS(INVALID, "is not aligned to 256 bytes",
+        zcmoe_group(model, f64_array(x), 4, &outputs, misaligned(x), 8, NULL));
+  outputs.rows.dtype = ZCMOE_I32;
+  FAILS(INVALID, "outputs->rows.dtype is I32, but n=2147483648",
+        zcmoe_group(model, (zcmoe_array){x, ZCMOE_F64, 0}, (int64_t)1 << 31, &outputs, NULL, 0,
+                    NULL));
+  outputs.rows.dtype = ZCMOE_I64;
+  OK(zcmoe_group(model, f64_array(x), 4, &outputs, NULL, 0, NULL));
+  CHECK(rows[0] == 0 && rows[1] == 2 && rows[2] == 1 && rows[3] == 3);
+  OK(zcmoe_model_destroy(model));
+  OK(zcmoe_context_destroy(context));
+  CHECK(memory.live == 0);
+}
+
 /* ---------------------------------------------------------------------- fit */
 
 static void test_fit_create(void) {
@@ -1284,6 +1398,9 @@ int main(void) {
   test_model_file();
   test_zcmoe_predict();
   test_zcmoe_predict_sync();
+  test_zcmoe_group();
+  test_zcmoe_group_sync();
+  test_group_memory();
   test_fit_create();
   test_fit_add();
   test_fit_out_of_memory();

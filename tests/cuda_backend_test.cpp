@@ -77,6 +77,10 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
   const auto device_edges = on_engine(edges);
   const auto first_bad = on_engine(std::vector<std::int64_t>{INT64_MAX});
 
+  model_view host_view{};
+  host_view.edges = edges.data();
+  host_view.num_segments = num_segments;
+  const auto routes = engine().make_router(host_view, nullptr);
   for (const std::int64_t pending :
        {std::int64_t{0}, max_pending_rows - n, max_pending_rows - n + 1, max_pending_rows}) {
     // A state as full as so many rows can make it, of either sign, and its sum with the rows, by
@@ -95,6 +99,7 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
     job.layout = layout;
     job.rules.view.edges = static_cast<const double*>(device_edges.data());
     job.rules.view.num_segments = num_segments;
+    job.routes = routes.get();
     job.state = static_cast<std::int64_t*>(device_state.data());
     job.first_bad = static_cast<std::int64_t*>(first_bad.data());
     job.x = {device_x.data(), ZCMOE_F64, 1};

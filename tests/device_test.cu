@@ -324,6 +324,51 @@ TEST_F(device_test, fit_add_is_captured_and_replayed) {
   }
 }
 
+TEST_F(device_test, a_fit_without_a_sort_is_captured_and_replayed) {
+  const samples data(70000);
+  const std::vector<double> edges = uniform_edges(0, 1, 200);
+  const std::vector<float> narrow_y(data.y.begin(), data.y.end());
+  zcmoe_fit_options how = fit_options();
+  how.target_dtype = ZCMOE_F32;
+  const context host(ZCMOE_ENGINE_CPU);
+  fit host_fit(host, edges, segments_of_their_own(), how);
+  for (int k = 0; k < 3; ++k) host_fit.add_sync(data.x, narrow_y);
+  const auto x = on_device(data.x);
+  const auto y = on_device(narrow_y);
+  fit device_fit(cuda(), edges, segments_of_their_own(), how);
+  ASSERT_EQ(device_fit.workspace(data.size()), 0u);
+  const test_stream stream;
+  captured_graph graph(stream);
+  device_fit.add(array(x.data()), array(y.data()), no_array(), data.size(), nullptr, 0, stream);
+  graph.instantiate();
+  for (int k = 0; k < 3; ++k) graph.replay();
+  EXPECT_EQ(device_fit.serialize(stream), host_fit.serialize());
+}
+
+TEST_F(device_test, group_is_captured_and_replayed) {
+  const samples data(70000);
+  fit device_fit(cuda(), uniform_edges(0, 1, 300), segments_of_their_own());
+  const model grouped = device_fit.finish();
+  const auto x = on_device(data.x);
+  const auto rows = on_device(std::vector<std::int64_t>(data.x.size()));
+  zcmoe_group_outputs outputs = group_outputs();
+  outputs.rows = output(rows.data());
+  const std::size_t bytes = grouped.group_workspace(65536);  // two chunks
+  const auto workspace = on_device(std::vector<unsigned char>(bytes));
+  const test_stream stream;
+  captured_graph graph(stream);
+  grouped.group(array(x.data()), data.size(), outputs, workspace.data(), bytes, stream);
+  graph.instantiate();
+  graph.replay();
+  const samples other(70000, 2);  // the graph reads what is there when it runs
+  stream.wait();
+  EXPECT_EQ(rows.host(), grouped.group_sync(data.x).rows);
+  engine_upload(ZCMOE_ENGINE_CUDA, x.data(), other.x.data(), other.x.size() * sizeof(double));
+  graph.replay();
+  stream.wait();
+  EXPECT_EQ(rows.host(), grouped.group_sync(other.x).rows);
+}
+
 // ------------------------------------------------------ device, allocators
 
 TEST_F(device_test, every_device_works_and_the_current_one_stays) {

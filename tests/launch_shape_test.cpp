@@ -44,8 +44,8 @@ TEST(launch_shape, striding_launches_start_one_block_a_tile_up_to_their_limit) {
     std::int64_t most;
   };
   const shape shapes[] = {
-      {[](std::int64_t n) { return predict_blocks(n); },
-       predict_tuning::threads * predict_tuning::per_thread, predict_tuning::most_blocks},
+      {[](std::int64_t n) { return gather_blocks(n); },
+       gather_tuning::threads * gather_tuning::per_thread, gather_tuning::most_blocks},
       {[](std::int64_t n) { return route_blocks(n); }, route_tuning::threads,
        route_tuning::most_blocks}};
   for (const shape& s : shapes) {
@@ -75,8 +75,49 @@ TEST(launch_shape, covering_launches_give_every_item_a_thread) {
   }
 }
 
+/// Cards of compute capability 7.5, 8.0, 8.6, 9.0 and 12.0.
+constexpr device_limits cards[] = {{40, 1024, 64 << 10, 64 << 10},
+                                   {108, 2048, 164 << 10, 163 << 10},
+                                   {84, 1536, 100 << 10, 99 << 10},
+                                   {132, 2048, 228 << 10, 227 << 10},
+                                   {170, 1536, 100 << 10, 99 << 10}};
+
+TEST(launch_shape, streams_fill_a_card_and_fit_its_shared_memory) {
+  for (const device_limits& card : cards) {
+    for (std::size_t shared = 512; shared + 256 <= card.shared_per_block; shared += 1000) {
+      const launch_shape shape = stream_shape(card, shared, std::int64_t{1} << 40, 4);
+      ASSERT_GT(shape.blocks, 0);
+      ASSERT_EQ(shape.blocks % card.num_sms, 0);
+      const int a_sm = shape.blocks / card.num_sms;
+      EXPECT_LE(a_sm * shape.threads, card.threads_per_sm);
+      EXPECT_LE(static_cast<std::size_t>(a_sm) * (shared + 1024), card.shared_per_sm);
+      // 32 KiB in flight of each multiprocessor, whatever the table.
+      EXPECT_GE(a_sm * shape.threads * 16 * stream_tuning::loads, 32 << 10) << shared;
+    }
+  }
+}
+
+TEST(launch_shape, streams_start_no_more_blocks_than_they_have_work_for) {
+  const device_limits& card = cards[3];
+  for (const std::size_t shared :
+       {std::size_t{512}, std::size_t{8} << 10, std::size_t{200} << 10}) {
+    std::int64_t last = 0;
+    for (std::int64_t n = 1; n < std::int64_t{1} << 50; n += n / 3 + 1) {
+      const launch_shape shape = stream_shape(card, shared, n, 4);
+      ASSERT_GE(shape.blocks, 1) << n;
+      ASSERT_GE(shape.blocks, last) << n;
+      last = shape.blocks;
+      const std::int64_t tile = std::int64_t{shape.threads} * 4 * stream_tuning::loads;
+      EXPECT_LE((shape.blocks - 2) * tile, n);
+      EXPECT_LE(static_cast<std::int64_t>(shared) * (shape.blocks - 1),
+                n * 4 * stream_tuning::staged_per_input);
+    }
+    EXPECT_EQ(last % card.num_sms, 0);
+  }
+}
+
 TEST(launch_shape, blocks_are_whole_warps) {
-  for (const int threads : {predict_tuning::threads, route_tuning::threads, reduce_tuning::threads,
+  for (const int threads : {gather_tuning::threads, route_tuning::threads, reduce_tuning::threads,
                             slot_tuning::threads, summarize_tuning::threads}) {
     EXPECT_EQ(threads % 32, 0);
     EXPECT_LE(threads, 1024);
@@ -110,6 +151,100 @@ TEST(launch_shape, keys_take_the_narrowest_type_and_no_more_bits_than_needed) {
   EXPECT_EQ(keys_for(256, ZCMOE_NAN_VALUE, ZCMOE_RANGE_VALUE).count, 256);
   EXPECT_EQ(keys_for(256, ZCMOE_NAN_SEGMENT, ZCMOE_RANGE_CLAMP).count, 259);
   EXPECT_EQ(keys_for(256, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_SEGMENTS).count, 259);
+}
+
+constexpr device_limits device_with(std::size_t shared_bytes) {
+  return {132, 2048, shared_bytes + 1024, shared_bytes};
+}
+constexpr std::size_t h100_shared = 227 << 10;
+
+TEST(launch_shape, sums_stay_in_shared_memory_while_they_fit_and_pay) {
+  const auto sort_free = [](std::int64_t num_segments, zcmoe_dtype dtype, bool weighted,
+                            std::size_t shared_bytes) {
+    return is_sort_free({num_segments, dtype, weighted}, device_with(shared_bytes));
+  };
+  constexpr std::size_t small_card = 64 << 10;
+  for (const std::int64_t m : {1, 2, 64, 256, 512, 4096, 7000}) {
+    EXPECT_TRUE(sort_free(m, ZCMOE_F32, false, h100_shared)) << m;
+    EXPECT_FALSE(sort_free(m, ZCMOE_F64, false, h100_shared)) << m;
+    EXPECT_FALSE(sort_free(m, ZCMOE_F32, true, h100_shared)) << m;
+  }
+  EXPECT_FALSE(sort_free(7300, ZCMOE_F32, false, h100_shared));
+  EXPECT_FALSE(sort_free(ZCMOE_MAX_SEGMENTS, ZCMOE_F32, false, h100_shared));
+  EXPECT_TRUE(sort_free(1900, ZCMOE_F32, false, small_card));
+  EXPECT_FALSE(sort_free(2100, ZCMOE_F32, false, small_card));
+  EXPECT_FALSE(sort_free(8, ZCMOE_F32, false, 0));
+}
+
+TEST(launch_shape, columns_are_as_many_as_fit_beside_the_routing_table) {
+  for (const std::size_t shared : {std::size_t{64} << 10, h100_shared}) {
+    for (std::int64_t records = 3;
+         is_sort_free({records - 3, ZCMOE_F32, false}, device_with(shared)); records += 7) {
+      for (const std::size_t words : {2, 8}) {  // of the image, a record
+        const std::size_t image = 320 + 4 * words * static_cast<std::size_t>(records);
+        int last = 0;
+        for (const int most : {0, 1, 2}) {
+          const accumulate_shape shape = accumulate_shape_for(records, image, std::int64_t{1} << 24,
+                                                              device_with(shared), most);
+          EXPECT_LE(shape.shared_bytes + accumulate_tuning::own_bytes, shared);
+          EXPECT_EQ(shape.shared_bytes,
+                    (static_cast<std::size_t>(records) * 32 << shape.column_bits) +
+                        (shape.staged ? image : 0));
+          EXPECT_LE(shape.column_bits, most);
+          EXPECT_GE(shape.column_bits, last);
+          last = shape.column_bits;
+        }
+      }
+    }
+  }
+  const auto columns = [](std::int64_t records) {
+    return 1 << accumulate_shape_for(records, static_cast<std::size_t>(320 + 16 * records), 1 << 24,
+                                     device_with(h100_shared), 2)
+                    .column_bits;
+  };
+  EXPECT_EQ(columns(515), 4);
+  EXPECT_EQ(columns(1500), 4);
+  EXPECT_EQ(columns(2500), 2);
+  EXPECT_EQ(columns(4099), 1);
+  EXPECT_FALSE(accumulate_shape_for(7000, 60000, 1 << 24, device_with(h100_shared), 2).staged);
+}
+
+TEST(launch_shape, the_cost_model_counts_bytes_wavefronts_and_instructions) {
+  EXPECT_DOUBLE_EQ(fit_costs::bytes_sorted(keys_for(256)), 8 + 20);
+  EXPECT_DOUBLE_EQ(fit_costs::bytes_sorted(keys_for(65536)), 8 + 36);
+  EXPECT_DOUBLE_EQ(fit_costs::bytes_sorted(keys_for(std::int64_t{1} << 24)), 8 + 64);
+  // With four columns instructions are the limit, with one the banks are, where a skew costs most.
+  const auto per_32_rows = [](int column_bits) {
+    const window_records records{100, column_bits};
+    return (fit_costs::sort_free(3200000, records, 1) - fit_costs::sort_free(0, records, 1)) / 1e5;
+  };
+  EXPECT_NEAR(per_32_rows(2), 28.75, 1e-9);
+  EXPECT_NEAR(per_32_rows(1), 28.75, 1e-9);
+  EXPECT_NEAR(per_32_rows(0), 38, 1e-9);
+  const auto sorted_32_rows = [](std::int64_t num_keys) {
+    const row_keys keys = keys_for(num_keys);
+    return (fit_costs::sorted(3200000, keys, 1) - fit_costs::sorted(0, keys, 1)) / 1e5;
+  };
+  EXPECT_NEAR(sorted_32_rows(256), 105, 1e-9);
+  EXPECT_NEAR(sorted_32_rows(65536), 142.5, 1e-9);
+  EXPECT_LT(fit_costs::sort_free(0, {1, 2}, 132), fit_costs::sorted(0, keys_for(1), 132));
+}
+
+TEST(launch_shape, sort_free_blocks_are_one_a_processor_at_most) {
+  const std::int64_t tile = accumulate_tuning::threads * accumulate_tuning::per_thread;
+  for (const std::int64_t slots : {std::int64_t{1}, std::int64_t{515}, std::int64_t{7000}}) {
+    int last = 1;
+    for (const std::int64_t n :
+         {std::int64_t{1}, tile, tile + 1, 64 * tile, std::int64_t{1} << 24, max_chunk_rows}) {
+      const int blocks = accumulate_blocks(n, slots, 132);
+      EXPECT_GE(blocks, last);
+      EXPECT_LE(blocks, std::max<std::int64_t>(ceil_div(n, tile), 1));
+      last = blocks;
+    }
+    EXPECT_EQ(accumulate_blocks(max_chunk_rows, slots, 132), 132);
+  }
+  EXPECT_LT(accumulate_blocks(std::int64_t{1} << 20, 7000, 132), 30)
+      << "records cost more than rows";
 }
 
 TEST(launch_shape, payload_is_the_target_or_with_weights_a_row_number) {

@@ -4,6 +4,7 @@
 #include "support.hpp"
 
 #include "host/moments.hpp"
+#include "kernels/window_sums.hpp"
 
 #include <boost/multiprecision/mpfr.hpp>
 
@@ -149,6 +150,59 @@ TEST(moments_test, digits_hold_a_full_round_of_the_largest_terms) {
   EXPECT_EQ(found.count, max_pending_rows);
   EXPECT_EQ(found.mean, -static_cast<double>(std::numeric_limits<float>::max()));
   EXPECT_EQ(found.variance, 0.0);
+}
+
+/// The digits of both sums of one slot, made canonical.
+std::vector<std::int64_t> canonical(std::vector<std::int64_t> planes) {
+  carry_slot<float, false>(planes.data(), 1, 0);
+  return planes;
+}
+
+TEST(window_sums, give_the_digits_of_the_plain_sums) {
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 4000; ++round) {
+    const int base = static_cast<int>(random() % (window_sums::most_base + 1));
+    const auto rows = static_cast<std::int64_t>(1 + random() % 40);
+    std::vector<std::int64_t> expected(sum_planes<float, false>::end, 0);
+    std::vector<std::int64_t> got = expected;
+    std::uint32_t sum[window_sums::words] = {};
+    const bool extreme = round % 3 == 0;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      // Shifts from one below to one above the window; extreme: the greatest, all of one sign.
+      const int shift =
+          base + (extreme ? window_sums::extra_bits : static_cast<int>(random() % 11) - 1);
+      const auto exponent = static_cast<std::uint32_t>(std::min(std::max(shift + 1, 0), 254));
+      const auto fraction = extreme ? 0x7fffffu : static_cast<std::uint32_t>(random()) & 0x7fffffu;
+      const std::uint32_t bits = exponent << 23 | fraction |
+                                 (round % 2 != 0 && (extreme || random() % 2 == 0) ? 1u << 31 : 0u);
+      float y;
+      std::memcpy(&y, &bits, sizeof y);
+      if (random() % 8 == 0) y = random() % 2 == 0 ? 0.0f : -0.0f;
+      const target_bits target = split_target(y);
+      const int true_shift = decompose(y).shift;
+      ASSERT_EQ(is_inside(target, base), y == 0 || (true_shift >= base && true_shift <= base + 8))
+          << y;
+      if (!is_inside(target, base)) continue;
+      // As many rows as a word is said to take, in the last round of each kind.
+      const std::int64_t copies = extreme ? window_sums::most_rows / rows : 1;
+      std::uint32_t pair[window_sums::pairs];
+      window_pairs(target, base, pair);
+      for (int k = 0; k < window_sums::words; ++k) {
+        sum[k] += (pair[k / 2] >> 16 * (k % 2) & 0xffffu) * static_cast<std::uint32_t>(copies);
+      }
+      add_sample<float, false>(y, 1.0f, [&](int plane, std::int64_t piece) {
+        expected[static_cast<std::size_t>(plane)] += piece * copies;
+      });
+    }
+    for (int k = 0; k < window_sums::words; ++k) {
+      const int even = k & ~1;
+      const std::int64_t number =
+          window_number(k / 2, sum[even], sum[even + 1], sum[window_sums::negatives]);
+      const window_deposit deposit = deposit_of(k, number, base);
+      if (deposit.plane >= 0) got[static_cast<std::size_t>(deposit.plane)] += deposit.value;
+    }
+    ASSERT_EQ(canonical(got), canonical(expected)) << "round " << round << ", base " << base;
+  }
 }
 
 }  // namespace

@@ -394,6 +394,107 @@ TEST_P(predict_test, sizes_around_tiles) {
   }
 }
 
+/// Slot of a left-closed table with its outer edge, by a search of its own.
+std::size_t slot_of(const std::vector<double>& edges, double x, bool beside) {
+  const std::size_t m = edges.size() - 1;
+  if (std::isnan(x)) return m;
+  if (beside && x < edges.front()) return m + 1;
+  if (beside && x > edges.back()) return m + 2;
+  const auto above = std::upper_bound(edges.begin() + 1, edges.end() - 1, x);
+  return static_cast<std::size_t>(above - edges.begin()) - 1;
+}
+
+/// Contiguous inputs in all alignments, enough of them that engines stream them: every output, the
+/// report, and `out` in place of x.
+template <class X>
+void expect_streams(const context& ctx, zcmoe_engine engine, const std::vector<double>& edges,
+                    const std::vector<double>& sample, std::size_t n, bool beside) {
+  const std::size_t m = edges.size() - 1;
+  zcmoe_model_options options = model_options();
+  options.nan_policy = ZCMOE_NAN_SEGMENT;
+  options.range_policy = beside ? ZCMOE_RANGE_SEGMENTS : ZCMOE_RANGE_CLAMP;
+  std::vector<double> constants(m);
+  for (std::size_t i = 0; i < m; ++i) constants[i] = static_cast<double>(i) + 0.25;
+  const model model(ctx, edges, constants, options);
+  const zcmoe_model_info info = model.info();
+
+  std::vector<X> x(n + 4);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<X>(sample[i * 7919 % sample.size()]);
+  const engine_array<X> input(engine, x);
+  for (std::size_t offset = 0; offset < 4; ++offset) {
+    const engine_array<X> values(engine, std::vector<X>(n + 8, X{-1}));
+    const engine_array<std::int32_t> narrow(engine, std::vector<std::int32_t>(n + 8, -7));
+    const engine_array<double> errors(engine, std::vector<double>(n + 8, -1.0));
+    const engine_array<float> variances(engine, std::vector<float>(n + 8, -1.0f));
+    const engine_array<std::int64_t> counts(engine, std::vector<std::int64_t>(n + 8, -1));
+    const engine_array<zcmoe_report> report(engine, std::vector<zcmoe_report>(1));
+    zcmoe_predict_outputs outputs = predict_outputs();
+    const std::size_t out_offset = offset == 3 ? 1 : offset;  // 3: x and out differ in alignment
+    outputs.values = output(values.data() + out_offset);
+    outputs.segments = output(narrow.data() + out_offset);
+    outputs.standard_errors = output(errors.data() + offset);
+    outputs.variances = output(variances.data() + offset);
+    outputs.counts = output(counts.data() + offset);
+    outputs.report = report.data();
+    model.predict(array(input.data() + offset), static_cast<std::int64_t>(n), outputs, nullptr);
+    std::vector<X> expected(n + 8, X{-1});
+    std::vector<std::int32_t> expected_segments(n + 8, -7);
+    zcmoe_report seen{};
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto input_i = static_cast<double>(x[offset + i]);
+      const std::size_t slot = slot_of(edges, input_i, beside);
+      expected[out_offset + i] = static_cast<X>(info.constants[slot]);
+      expected_segments[out_offset + i] = static_cast<std::int32_t>(slot);
+      ++seen.rows;
+      seen.rows_used += slot < m ? 1 : 0;
+      seen.nan_inputs += std::isnan(input_i) ? 1 : 0;
+      seen.below_range += input_i < edges.front() ? 1 : 0;
+      seen.above_range += input_i > edges.back() ? 1 : 0;
+    }
+    SCOPED_TRACE("m=" + std::to_string(m) + " n=" + std::to_string(n) +
+                 " offset=" + std::to_string(offset));
+    ASSERT_TRUE(same_bits(values.host(), expected));
+    ASSERT_EQ(narrow.host(), expected_segments);
+    ASSERT_EQ(std::memcmp(report.host().data(), &seen, sizeof seen), 0);
+    const auto all_errors = errors.host();
+    const auto all_counts = counts.host();
+    for (std::size_t i = 0; i < n + 8; ++i) {
+      const bool inside = i >= offset && i < offset + n;
+      ASSERT_EQ(std::isnan(all_errors[i]), inside) << i;
+      ASSERT_EQ(all_counts[i], inside ? 0 : -1) << i;
+    }
+    // The answers in place of the inputs, alone: the usual call.
+    outputs = predict_outputs();
+    outputs.values = output(input.data() + offset);
+    model.predict(array(input.data() + offset), static_cast<std::int64_t>(n), outputs, nullptr);
+    std::vector<X> in_place = x;
+    std::copy_n(expected.begin() + static_cast<std::ptrdiff_t>(out_offset), n,
+                in_place.begin() + static_cast<std::ptrdiff_t>(offset));
+    ASSERT_TRUE(same_bits(input.host(), in_place));
+    engine_upload(engine, input.data(), x.data(), x.size() * sizeof(X));
+  }
+}
+
+TEST_P(predict_test, streams_in_any_alignment) {
+  std::mt19937_64 random(8);
+  const bool quick = std::getenv("ZCMOE_QUICK_TESTS") != nullptr;
+  for (const char* kind : edge_kinds) {
+    if (quick && kind != edge_kinds[1]) continue;  // random edges have crowded buckets
+    for (const std::size_t m : {3, 300, 70000}) {
+      const auto edges = edges_of(kind, m, random);
+      const auto sample = inputs_for(edges, 3001, random);
+      const std::size_t n = m == 70000 ? 9001 : 20011;
+      for (const bool beside : {false, true}) {
+        SCOPED_TRACE(kind);
+        expect_streams<float>(ctx(), engine(), edges, sample, n, beside);
+        expect_streams<double>(ctx(), engine(), edges, sample, n, beside);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
 TEST_P(predict_test, host_memory_on_either_engine) {
   std::mt19937_64 random(5);
   const auto edges = edges_of("random", 20, random);

@@ -178,6 +178,99 @@ TEST_P(reproducibility_test, same_bits_for_order_chunks_threads_and_merge_tree) 
   }
 }
 
+/// Sets an environment variable for as long as it lives.
+class environment {
+ public:
+  environment(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~environment() { unsetenv(name_); }
+  environment(const environment&) = delete;
+  environment& operator=(const environment&) = delete;
+
+ private:
+  const char* name_;
+};
+
+TEST_P(reproducibility_test, same_bits_on_every_path_of_the_cuda_engine) {
+  // The sort-free path keeps sums inside a window that the first targets of a block choose: targets
+  // that stay inside, that drift out of it, that never fit one, and what no sum takes.
+  if (engine() != ZCMOE_ENGINE_CUDA) return;
+  const context plain(ZCMOE_ENGINE_CPU);
+  std::mt19937_64 random(42);
+  std::normal_distribution<double> normal;
+  const auto target = [&](int kind, std::size_t i, std::size_t n) -> float {
+    switch (kind) {
+      case 0: return static_cast<float>(normal(random));
+      case 1: return static_cast<float>(std::exp(5 * normal(random)));
+      case 2: return static_cast<float>(random_target(random, 2, true));  // any finite number
+      case 3: return static_cast<float>(normal(random)) * 0x1p-140f;      // subnormals
+      case 4: return random() % 2 == 0 ? 3.4e38f : -3.4e38f;
+      case 5: return random() % 3 == 0 ? 1.5f : 0.0f;
+      case 6: return static_cast<float>(std::ldexp(normal(random), static_cast<int>(60 * i / n)));
+      default: return static_cast<float>(random_target(random, 3, true));
+    }
+  };
+  const int rounds = std::getenv("ZCMOE_QUICK_TESTS") != nullptr ? 8 : 40;
+  for (int round = 0; round < rounds; ++round) {
+    const int kind = round % 8;
+    const std::int64_t m = round % 5 == 0 ? 1 : 1 + static_cast<std::int64_t>(random() % 1200);
+    const std::size_t n = round % 4 == 3 ? 90000 : random() % 20000;
+    const int skew = static_cast<int>(random() % 3);  // of rows in one segment: few, 90 %, all
+    std::vector<float> x(n), y(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool in_one = skew == 2 || (skew == 1 && random() % 10 != 0);
+      x[i] = in_one ? 0.3f : static_cast<float>(random() >> 40) * 0x1p-23f - 0.5f;
+      if (random() % 1000 == 0) x[i] = std::nanf("");
+      y[i] = target(kind, i, n);
+    }
+    const auto edges = uniform_edges(0, 1, m);
+    zcmoe_model_options policies = model_options();
+    policies.nan_policy = round % 3 == 0 ? ZCMOE_NAN_SEGMENT : ZCMOE_NAN_PROPAGATE;
+    policies.range_policy = round % 4;
+    zcmoe_fit_options how = fit_options();
+    how.target_dtype = ZCMOE_F32;
+    fit reference(plain, edges, policies, how);
+    reference.add_sync(x, y);
+    const auto expected = reference.serialize();
+    const auto device_x = on_engine(x);
+    const auto device_y = on_engine(y);
+    // In two calls, of which the second begins at any alignment.
+    const auto first = static_cast<std::int64_t>(std::min(n / 2 + random() % 3, n));
+    const auto rest = static_cast<std::int64_t>(n) - first;
+    for (const char* path : {"sort", "1", "2", "4"}) {
+      SCOPED_TRACE("round " + std::to_string(round) + ", path " + path);
+      const environment forced("ZCMOE_CUDA_FIT", path);
+      const context device(ZCMOE_ENGINE_CUDA);
+      fit fitted(device, edges, policies, how);
+      fitted.add(array(device_x.data()), array(device_y.data()), no_array(), first, nullptr, 0,
+                 nullptr);
+      fitted.add(array(device_x.data() + first), array(device_y.data() + first), no_array(), rest,
+                 nullptr, 0, nullptr);
+      ASSERT_EQ(fitted.serialize(), expected);  // the row counters are part of the state
+    }
+  }
+}
+
+TEST_P(reproducibility_test, words_of_the_sort_free_path_are_emptied_before_they_overflow) {
+  // So many segments that a block keeps one column of sums each and few blocks start: a block meets
+  // more rows than a word takes, all in one segment, all with the greatest digits.
+  if (engine() != ZCMOE_ENGINE_CUDA) return;
+  const std::size_t n = 800000;
+  const std::vector<float> x(n, 0.5f);
+  const std::vector<float> y(n, -std::numeric_limits<float>::max());
+  std::vector<unsigned char> expected;
+  for (const zcmoe_engine each : {ZCMOE_ENGINE_CPU, ZCMOE_ENGINE_CUDA}) {
+    zcmoe_fit_options how = fit_options();
+    how.target_dtype = ZCMOE_F32;
+    fit fit(context(each), uniform_edges(0, 1, 6900), model_options(), how);
+    const auto there_x = engine_array<float>(each, x);
+    const auto there_y = engine_array<float>(each, y);
+    fit.add(array(there_x.data()), array(there_y.data()), no_array(), static_cast<std::int64_t>(n),
+            nullptr, 0, nullptr);
+    if (expected.empty()) expected = fit.serialize();
+    EXPECT_EQ(fit.serialize(), expected);
+  }
+}
+
 TEST_P(reproducibility_test, many_rows_on_many_threads) {
   // Large enough that the CPU engine really shares the rows out.
   std::mt19937_64 random(7);

@@ -447,6 +447,52 @@ ZCMOE_API zcmoe_status zcmoe_predict_sync(const zcmoe_model* model, zcmoe_array 
                                           const zcmoe_predict_outputs* outputs,
                                           zcmoe_stream stream);
 
+/* ------------------------------------------------------------------- group */
+
+/* An array carried along with the rows: to[k] = from[rows[k]], bit for bit. Any dtype, the same on
+ * both sides. */
+typedef struct zcmoe_group_column {
+  zcmoe_array from; /* [n] */
+  zcmoe_output to;  /* [n] */
+} zcmoe_group_column;
+
+#define ZCMOE_GROUP_MAX_COLUMNS ((int64_t)16)
+
+/* Each output may be left out (data NULL). With num_slots = num_segments + 3: slot s holds the rows
+ * offsets[s] .. offsets[s + 1] - 1 of every grouped array. */
+typedef struct zcmoe_group_outputs {
+  size_t struct_size;
+  zcmoe_output offsets; /* I64, [num_slots + 1]; offsets[0] = 0, offsets[num_slots] = n */
+  zcmoe_output rows;    /* I64, or I32 if n < 2^31: [n] row numbers, ascending within a slot */
+  int64_t num_columns;  /* 0 .. ZCMOE_GROUP_MAX_COLUMNS */
+  const zcmoe_group_column* columns; /* [num_columns], host array, read before the call returns */
+} zcmoe_group_outputs;
+#define ZCMOE_GROUP_OUTPUTS_INIT \
+  { sizeof(zcmoe_group_outputs), ZCMOE_OUTPUT_NONE, ZCMOE_OUTPUT_NONE, 0, NULL }
+
+/* Makes the samples of each expert contiguous: orders the n rows by the slot of their input, equal
+ * slots by row number, so that the result is the same on both engines. Every row is somewhere:
+ * first the segments 0 .. m-1, then slot m (x is NaN, whatever the NaN policy), m + 1 (below the
+ * range) and m + 2 (above it); under ZCMOE_RANGE_CLAMP the last two are empty, since the first and
+ * last segment answer. x of any dtype but I64. No output may overlap an input or another output. n
+ * = 0: all offsets are 0. workspace: engine memory, 256-byte aligned, at least
+ * zcmoe_group_workspace() bytes for min(n, 65 536) rows, else WORKSPACE; NULL: taken from the
+ * allocator. With a workspace the CUDA engine allocates nothing and the call can be captured in a
+ * CUDA graph. The CPU engine takes no workspace but 4 bytes a row and, for each thread that shares
+ * in, 8 bytes a slot (1 GiB in all at the most beyond the first) from the allocator. Cost, CPU: a
+ * counting sort, one search and two passes. CUDA: a radix sort of n slot numbers by ceil(log2(m +
+ * 3)) bits in chunks of what the workspace holds, done twice if there is more than one chunk. */
+ZCMOE_API zcmoe_status zcmoe_group(const zcmoe_model* model, zcmoe_array x, int64_t n,
+                                   const zcmoe_group_outputs* outputs, void* workspace,
+                                   size_t workspace_bytes, zcmoe_stream stream);
+/* The same for host memory on either engine; CUDA: all arrays of the call are copied to device
+ * memory, which must hold them beside the workspace. */
+ZCMOE_API zcmoe_status zcmoe_group_sync(const zcmoe_model* model, zcmoe_array x, int64_t n,
+                                        const zcmoe_group_outputs* outputs, zcmoe_stream stream);
+/* Workspace with which zcmoe_group does n rows in one go, or above 2^26 rows in chunks of as many;
+ * 0 on the CPU engine. Monotone in n. Host only: no device call. */
+ZCMOE_API zcmoe_status zcmoe_group_workspace(const zcmoe_model* model, int64_t n, size_t* bytes);
+
 /* --------------------------------------------------------------------- fit */
 
 enum { ZCMOE_ROWS_SKIP = 0, ZCMOE_ROWS_ERROR = 1 };
@@ -485,9 +531,10 @@ ZCMOE_API zcmoe_status zcmoe_fit_create(zcmoe_context* context, const double* ed
 /* NULL is allowed. Work that uses the fit must be done. */
 ZCMOE_API zcmoe_status zcmoe_fit_destroy(zcmoe_fit* fit);
 
-/* Workspace with which zcmoe_fit_add does n rows at full speed; 0 on the CPU engine. Monotone in n,
- * constant above 2^26 rows: the call works in chunks of what fits, at least 65 536 rows. Host only:
- * no device call. */
+/* Workspace with which zcmoe_fit_add does n rows at full speed; 0 on the CPU engine, and on the
+ * CUDA engine where it need not sort the rows (float32 targets without weights and as many segments
+ * as fit a block's shared memory, some 7 000 on an H100). Monotone in n, constant above 2^26 rows:
+ * the call works in chunks of what fits, at least 65 536 rows. Host only: no device call. */
 ZCMOE_API zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size_t* bytes);
 
 /* Adds n samples: each target is counted in the segment of its input. y: F32, or F64 if
@@ -499,8 +546,9 @@ ZCMOE_API zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size
  * out it takes one state per further thread from the allocator, 1 GiB in all at the most. A refused
  * row (error policy, bad weight): the CPU engine answers ZCMOE_ERR_DATA and adds nothing of this
  * call; the CUDA engine leaves the row out and zcmoe_fit_finish answers ZCMOE_ERR_DATA. Cost, CPU:
- * search and about ten integer additions a row. CUDA: one sort of n ids by ceil(log2 m) bits, one
- * pass. Source: the least-squares constant of a segment is its mean. */
+ * search and about ten integer additions a row. CUDA: one pass over x and y with the sums in shared
+ * memory, or one sort of n ids by ceil(log2 m) bits and one pass. Source: the least-squares
+ * constant of a segment is its mean. */
 ZCMOE_API zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y,
                                      zcmoe_array weights, int64_t n, void* workspace,
                                      size_t workspace_bytes, zcmoe_stream stream);

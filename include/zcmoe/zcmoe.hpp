@@ -71,6 +71,7 @@ inline zcmoe_model_options model_options() { return ZCMOE_MODEL_OPTIONS_INIT; }
 inline zcmoe_fit_options fit_options() { return ZCMOE_FIT_OPTIONS_INIT; }
 inline zcmoe_context_options context_options() { return ZCMOE_CONTEXT_OPTIONS_INIT; }
 inline zcmoe_predict_outputs predict_outputs() { return ZCMOE_PREDICT_OUTPUTS_INIT; }
+inline zcmoe_group_outputs group_outputs() { return ZCMOE_GROUP_OUTPUTS_INIT; }
 
 namespace detail {
 template <class Handle, zcmoe_status (*Destroy)(Handle*)>
@@ -305,6 +306,37 @@ class model {
     outputs.values = output(values.data());
     predict_sync(array(x.data()), static_cast<std::int64_t>(x.size()), outputs);
     return values;
+  }
+
+  void group(zcmoe_array x, std::int64_t n, const zcmoe_group_outputs& outputs, void* workspace,
+             std::size_t workspace_bytes, zcmoe_stream stream) const {
+    check(zcmoe_group(get(), x, n, &outputs, workspace, workspace_bytes, stream));
+  }
+  void group_sync(zcmoe_array x, std::int64_t n, const zcmoe_group_outputs& outputs,
+                  zcmoe_stream stream = nullptr) const {
+    check(zcmoe_group_sync(get(), x, n, &outputs, stream));
+  }
+  std::size_t group_workspace(std::int64_t n) const {
+    std::size_t bytes = 0;
+    check(zcmoe_group_workspace(get(), n, &bytes));
+    return bytes;
+  }
+  /// Rows of host inputs in the order of their slots: slot s has rows[offsets[s]] ..
+  /// rows[offsets[s + 1] - 1].
+  struct grouping {
+    std::vector<std::int64_t> offsets;
+    std::vector<std::int64_t> rows;
+  };
+  template <class T>
+  grouping group_sync(const std::vector<T>& x) const {
+    grouping result;
+    result.offsets.resize(static_cast<std::size_t>(info().num_slots) + 1);
+    result.rows.resize(x.size());
+    zcmoe_group_outputs outputs = group_outputs();
+    outputs.offsets = output(result.offsets.data());
+    if (!x.empty()) outputs.rows = output(result.rows.data());
+    group_sync(array(x.data()), static_cast<std::int64_t>(x.size()), outputs);
+    return result;
   }
   zcmoe_model* get() const noexcept { return handle_.get(); }
 

@@ -1,0 +1,15 @@
+// Grouping on the CPU: see cpu_group.cpp.
+#pragma once
+
+#include "backend.hpp"
+
+#include <tbb/task_arena.h>
+
+namespace zcmoe::detail {
+
+/// Does a job on the threads of an arena, shared out in at most `num_parts`; temporary memory from
+/// the engine, all of it before the first output is written.
+void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
+                  tbb::task_arena& arena, int num_parts);
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,249 @@
+// Builds the CUDA engine's routing table: see bucket_table.hpp. Compiled by the host compiler; what
+// it decides with is what the kernels run.
+#include "bucket_table.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+namespace zcmoe::detail {
+namespace {
+
+/// Extra instructions of a warp per 32 inputs, counted (kernels/README.md): a root's own, and a
+/// search for each crowded input, since hardly two of them share a warp. A table that fills shared
+/// memory leaves room for fewer threads.
+constexpr root_costs word_costs(std::size_t shared_bytes) {
+  return {{0.0, 5.0, 20.0}, 32 * 60.0, 4.0, shared_bytes, sizeof(std::uint32_t)};
+}
+/// Cells come from the second-level cache, or from memory where they exceed it.
+template <class T>
+constexpr root_costs cell_costs() {
+  return {{0.0, 5.0, 20.0}, 32 * 60.0, 200.0, std::size_t{1} << 25, sizeof(bucket_cell<T>)};
+}
+constexpr std::size_t max_cell_bytes = std::size_t{1} << 26;
+
+int bits_for(std::uint64_t count) {
+  int bits = 0;
+  while ((std::uint64_t{1} << bits) < count) ++bits;
+  return bits;
+}
+
+// Every T by its order, so that a search for a limit takes as many steps as T has bits.
+template <class T>
+using order_of = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+template <class T>
+order_of<T> order(T x) {
+  order_of<T> bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits >= 0 ? bits : std::numeric_limits<order_of<T>>::min() - bits;
+}
+template <class T>
+T value_of(order_of<T> place) {
+  const order_of<T> bits = place >= 0 ? place : std::numeric_limits<order_of<T>>::min() - place;
+  T x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/// The smallest T whose piece is >= piece; +infinity's is, by the caller's word.
+template <class T>
+T first_of_piece(const bucket_map<T>& map, const plain_image<T>& image, std::uint32_t piece) {
+  order_of<T> below = order(-std::numeric_limits<T>::infinity());
+  order_of<T> reached = order(std::numeric_limits<T>::infinity());
+  if (piece_of(map, image, value_of<T>(below)) >= piece) return value_of<T>(below);
+  while (reached - 1 != below) {
+    const order_of<T> middle = below / 2 + reached / 2 + (below % 2 + reached % 2) / 2;
+    (piece_of(map, image, value_of<T>(middle)) >= piece ? reached : below) = middle;
+  }
+  return value_of<T>(reached);
+}
+
+/// Offset that sends origin to `place`, for a scale that is tamed first: finite products, > 0.
+template <class T>
+void set_line(T& scale, T& offset, long double origin, long double slope, long double place) {
+  constexpr long double most = std::numeric_limits<T>::max() / 16;
+  const long double far = std::max(std::abs(origin), 1.0L);
+  const long double tame = std::min(
+      std::max(slope, static_cast<long double>(std::numeric_limits<T>::min())), most / far);
+  scale = static_cast<T>(tame);
+  offset = static_cast<T>(place - origin * static_cast<long double>(scale));
+}
+
+/// Scales and offsets that put bucket b of a root at places b / n .. (b + 1) / n: where the root
+/// takes the nearest integer, half a bucket is added first. Evenly spaced thresholds then lie in
+/// the middle of their buckets, whatever the rounding, and inputs beyond all thresholds, which end
+/// up at the first and last position, stay clear of them. Rounding may make a piece begin below
+/// where the last one ended; its offset is then raised until it does not.
+template <class T>
+void set_lines(bucket_map<T>& map, piece_lines<T>& lines, const root<T>& made) {
+  const auto width = static_cast<long double>(made.num_buckets);
+  for (int p = 0; p < root<T>::max_grid; ++p) {
+    set_line(lines.scale[p], lines.offset[p], static_cast<long double>(made.origin[p]),
+             static_cast<long double>(made.scale[p]) / width,
+             (static_cast<long double>(made.first[p]) + 0.5L) / width);
+  }
+  for (int k = 0; k < root<T>::max_pieces / 2; ++k) {
+    lines.knot[k] = made.knot[2 * k + 1];
+    if (k < bucket_map<T>::num_knots) map.knot[k] = made.knot[2 * k + 2];
+  }
+  map.scale = lines.scale[0];
+  map.offset = lines.offset[0];
+  if (made.kind == root_kind::uniform) return;
+  if (made.kind == root_kind::grid) {
+    set_line(map.scale, map.offset, static_cast<long double>(made.lo),
+             static_cast<long double>(made.grid_scale) / root<T>::max_grid,
+             0.5L / root<T>::max_grid);
+  }
+  bucket_table_view<T> view{};
+  view.lines = &lines;
+  const plain_image<T> image(view);
+  const auto place_of = [&](T x, std::uint32_t piece) {
+    return saturated_fma(x, lines.scale[piece], lines.offset[piece]);
+  };
+  const std::uint32_t last = piece_of(map, image, std::numeric_limits<T>::infinity());
+  std::uint32_t piece = piece_of(map, image, -std::numeric_limits<T>::infinity());
+  while (piece < last) {
+    const T first = first_of_piece(map, image, piece + 1);
+    const std::uint32_t next = piece_of(map, image, first);
+    const float end = place_of(std::nextafter(first, -std::numeric_limits<T>::infinity()), piece);
+    T& offset = lines.offset[next];
+    for (T step = std::max(std::abs(offset), std::numeric_limits<T>::min()) *
+                  std::numeric_limits<T>::epsilon();
+         place_of(first, next) < end; step *= 2) {
+      offset = std::nextafter(offset + step, std::numeric_limits<T>::infinity());
+    }
+    piece = next;
+  }
+}
+
+template <class T>
+std::uint32_t bits_of_position(const bucket_table<T>& table, T x) {
+  bucket_table_view<T> view{};
+  view.map = table.map;
+  view.lines = &table.lines;
+  const T one[1] = {x};
+  std::uint32_t bits[1];
+  positions_of(table.map, plain_image<T>(view), one, bits);
+  return bits[0];
+}
+
+template <class T>
+void set_words(bucket_table<T>& table, const std::vector<std::uint32_t>& starts) {
+  const int f = table.map.fraction_bits;
+  table.words.resize(starts.size());
+  for (std::uint32_t b = 0; b < table.words.size(); ++b) {
+    const std::uint32_t begin = starts[b];
+    const std::uint32_t count =
+        b + 1 < starts.size() ? starts[b + 1] - begin : 0;  // the last word ends the last bucket
+    std::uint32_t rest = 1;
+    if (count == 1) {
+      const T threshold = table.thresholds[begin];
+      const std::uint32_t bits = bits_of_position(table, threshold);
+      const T below = std::nextafter(threshold, -std::numeric_limits<T>::infinity());
+      rest = (2u << f) - 2 * (bits & ((1u << f) - 1));
+      if (bits_of_position(table, below) != bits) ++rest;
+    } else if (count > 1) {
+      rest |= needs_search;
+    }
+    table.words[b] = (begin << (f + 1)) + rest - 2 * (position_bits + (b << f));
+  }
+}
+
+template <class T>
+void set_cells(bucket_table<T>& table, const std::vector<std::uint32_t>& starts,
+               const model_view& host) {
+  const auto constant = [&](std::uint32_t rank) {
+    const auto slot = static_cast<std::size_t>(table.slots.empty() ? static_cast<std::int32_t>(rank)
+                                                                   : table.slots[rank]);
+    if constexpr (sizeof(T) == 4) {
+      return host.constants_f32 != nullptr ? host.constants_f32[slot] : 0.0f;
+    } else {
+      return host.constants != nullptr ? host.constants[slot] : 0.0;
+    }
+  };
+  table.cells.resize(starts.size());
+  for (std::size_t b = 0; b < starts.size(); ++b) {
+    const std::uint32_t begin = starts[b];
+    const std::uint32_t count = b + 1 < starts.size() ? starts[b + 1] - begin : 0;
+    bucket_cell<T>& cell = table.cells[b];
+    cell.threshold = count == 1 ? table.thresholds[begin] : std::numeric_limits<T>::quiet_NaN();
+    cell.rank = begin | (count > 1 ? needs_search : 0);
+    cell.left = constant(begin);
+    cell.right = constant(begin + (count == 1 ? 1 : 0));
+  }
+}
+
+}  // namespace
+
+template <class T>
+bucket_table<T> build_bucket_table(const model_view& host, std::size_t shared_bytes,
+                                   const root_kind* kind) {
+  threshold_list<T> list = thresholds_of<T>(host);
+  bucket_table<T> table{};
+  table.thresholds = std::move(list.thresholds);
+  const auto count = static_cast<std::uint32_t>(table.thresholds.size());
+  list.slot_of_rank.push_back(list.nan_slot);
+  if (!list.slots_are_ranks || list.nan_slot != static_cast<std::int32_t>(count) + 1) {
+    table.slots = std::move(list.slot_of_rank);
+  }
+
+  const double ends[2] = {host.edges[0], host.edges[host.num_segments]};
+  model_view whole = host;
+  whole.edges = ends;
+  whole.num_segments = 1;
+  whole.range_policy = ZCMOE_RANGE_SEGMENTS;
+  const std::vector<T> range = thresholds_of<T>(whole).thresholds;  // one if no T lies between
+  table.range_begin = range.front();
+  table.range_end = range.back();
+
+  // Room beside the answers, the pieces and what a kernel needs itself; not all of it, since every
+  // block stages the words. A root may exceed its number of buckets by one a piece.
+  constexpr std::size_t beside = sizeof(piece_lines<T>) + 1024;
+  constexpr std::int64_t more = root<T>::max_grid + 3;
+  const std::size_t answers = (static_cast<std::size_t>(count) + 2) * sizeof(T);
+  const std::size_t left = shared_bytes > beside + answers ? shared_bytes - beside - answers : 0;
+  const std::int64_t room =
+      static_cast<std::int64_t>(std::min(left, shared_bytes / 4 * 3) / 4) - more;
+  const bool by_words = room >= 2 * static_cast<std::int64_t>(count) + 1;
+  const std::int64_t most_cells =
+      static_cast<std::int64_t>(max_cell_bytes / sizeof(bucket_cell<T>)) - more;
+  const std::int64_t most = by_words ? room : most_cells;
+  root<T> made;
+  if (kind != nullptr) {
+    made = make_root(*kind, table.thresholds,
+                     std::min<std::int64_t>(4 * std::max<std::int64_t>(count, 1), most));
+  } else {
+    made =
+        choose_root(table.thresholds, by_words ? word_costs(shared_bytes) : cell_costs<T>(), most);
+  }
+
+  bucket_map<T>& map = table.map;
+  map.kind = made.kind;
+  map.num_thresholds = count;
+  map.num_buckets = static_cast<std::uint32_t>(made.num_buckets);
+  map.fraction_bits = position_width - bits_for(map.num_buckets);
+  if (by_words) map.fraction_bits = std::min(map.fraction_bits, 30 - bits_for(count + 2));
+  map.first_word = position_bits >> map.fraction_bits;
+  map.asks = needs_search | ((2u << map.fraction_bits) - 1);
+  map.range = static_cast<float>((map.num_buckets << map.fraction_bits) - 2);
+  set_lines(map, table.lines, made);
+  const auto bucket_of = [&](T x) {
+    return static_cast<std::int64_t>((bits_of_position(table, x) - position_bits) >>
+                                     map.fraction_bits);
+  };
+  const std::vector<std::uint32_t> starts =
+      bucket_starts(table.thresholds, static_cast<std::int64_t>(map.num_buckets), bucket_of);
+  if (by_words) {
+    set_words(table, starts);
+  } else {
+    set_cells(table, starts, host);
+  }
+  return table;
+}
+
+template bucket_table<float> build_bucket_table<float>(const model_view&, std::size_t,
+                                                       const root_kind*);
+template bucket_table<double> build_bucket_table<double>(const model_view&, std::size_t,
+                                                         const root_kind*);
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,50 @@
+// What the CUDA engine prepares for a table of edges: its routing tables in device memory, for
+// float32 inputs and for all others, which widen to float64.
+#pragma once
+
+#include "bucket_table.hpp"
+#include "host/array.hpp"
+#include "host/backend.hpp"
+
+#include <type_traits>
+
+namespace zcmoe::detail {
+
+class cuda_router final : public router {
+ public:
+  /// Blocks until the tables are in the engine's memory. shared_bytes: what a block of the device
+  /// may ask for.
+  cuda_router(backend& engine, const model_view& host, std::size_t shared_bytes,
+              zcmoe_stream stream);
+  ~cuda_router() override;
+  std::size_t bytes() const override { return bytes_; }
+
+  /// T float: for float32 inputs; double: for any.
+  template <class T>
+  const bucket_table_view<T>& table() const {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return narrow_;
+    } else {
+      return wide_;
+    }
+  }
+
+ private:
+  backend& engine_;  // whoever keeps a router keeps its engine
+  std::size_t bytes_;
+  void* data_;
+  bucket_table_view<float> narrow_;
+  bucket_table_view<double> wide_;
+};
+
+/// Of a job whose engine is this one.
+inline const cuda_router& routes_of(const router* routes) {
+  return static_cast<const cuda_router&>(*routes);
+}
+
+/// The type in which inputs of a typed_array or any_array are routed: every other type widens to
+/// float64.
+template <class Input>
+using routed_as = std::conditional_t<std::is_same_v<Input, typed_array<float>>, float, double>;
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,148 @@
+// Grouping: x[n] -> key (slot) and row number of each row; sorted by key, stably, these are the
+// rows in the order wanted (sort.cu). Then every row is fetched to its place. Rows come in chunks
+// of what the workspace holds; begin[slot] is the place of the slot's next row.
+#include "cuda_check.hpp"
+#include "cuda_router.hpp"
+#include "launchers.hpp"
+#include "stored_key.cuh"
+
+namespace zcmoe::detail {
+namespace {
+
+template <class Input>
+__global__ __launch_bounds__(route_tuning::threads) void slot_keys_kernel(
+    const __grid_constant__ bucket_table_view<routed_as<Input>> routes, Input x, std::int64_t n,
+    void* keys, int key_size, std::uint32_t* rows) {
+  using T = routed_as<Input>;
+  const plain_image<T> image(routes);
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads + threadIdx.x;
+       i < n; i += stride) {
+    const T input[1] = {static_cast<T>(x[i])};
+    std::uint32_t rank[1];
+    ranks_of(routes, image, input, rank);
+    store_key(keys, key_size, i, static_cast<std::uint32_t>(routes.slot_of(rank[0])));
+    rows[i] = static_cast<std::uint32_t>(i);
+  }
+}
+
+__device__ std::int64_t rows_before(const std::uint32_t* ends, std::int64_t slot) {
+  return slot == 0 ? 0 : ends[slot - 1];
+}
+
+enum class booking { offsets, places };
+
+/// One thread per slot. offsets: begin[slot + 1] gains the chunk's rows up to the slot, so that in
+/// the end it is where the next slot begins. places: begin[slot] moves behind the chunk's rows.
+__global__ __launch_bounds__(slot_tuning::threads) void book_ends_kernel(booking what,
+                                                                         const std::uint32_t* ends,
+                                                                         std::int64_t num_slots,
+                                                                         std::int64_t* begin) {
+  const std::int64_t slot =
+      static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
+  if (slot >= num_slots) return;
+  if (what == booking::offsets) {
+    begin[slot + 1] += ends[slot];
+  } else {
+    begin[slot] += ends[slot] - rows_before(ends, slot);
+  }
+}
+
+__global__ __launch_bounds__(slot_tuning::threads) void write_offsets_kernel(
+    const std::int64_t* begin, std::int64_t num_offsets, std::int64_t* offsets,
+    std::int64_t stride) {
+  const std::int64_t k = static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
+  if (k < num_offsets) offsets[k * stride] = begin != nullptr ? begin[k] : 0;
+}
+
+struct column_list {
+  group_column item[max_group_columns];
+  int count;
+};
+
+template <class Element>
+__device__ void move_element(const group_column& column, std::int64_t to, std::int64_t from) {
+  static_cast<Element*>(column.to)[to * column.to_stride] =
+      static_cast<const Element*>(column.from)[from * column.from_stride];
+}
+
+/// Sorted row j of a chunk that begins at row `first`. One chunk: place j.
+__global__ __launch_bounds__(route_tuning::threads) void place_rows_kernel(
+    const void* keys, int key_size, const std::uint32_t* sorted_rows, const std::uint32_t* ends,
+    const std::int64_t* begin, bool one_chunk, std::int64_t first, std::int64_t n,
+    zcmoe_output rows, column_list columns) {
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
+  for (std::int64_t j = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads + threadIdx.x;
+       j < n; j += stride) {
+    const std::int64_t row = first + sorted_rows[j];
+    std::int64_t place = j;
+    if (!one_chunk) {
+      const std::int64_t slot = load_key(keys, key_size, j);
+      place = begin[slot] + j - rows_before(ends, slot);
+    }
+    if (rows.data != nullptr) {
+      if (rows.dtype == ZCMOE_I64) {
+        static_cast<std::int64_t*>(rows.data)[place * rows.stride] = row;
+      } else {
+        static_cast<std::int32_t*>(rows.data)[place * rows.stride] = static_cast<std::int32_t>(row);
+      }
+    }
+    for (int c = 0; c < columns.count; ++c) {
+      const group_column& column = columns.item[c];
+      switch (column.element_size) {
+        case 1: move_element<std::uint8_t>(column, place, row); break;
+        case 2: move_element<std::uint16_t>(column, place, row); break;
+        case 4: move_element<std::uint32_t>(column, place, row); break;
+        default: move_element<std::uint64_t>(column, place, row);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void launch_slot_keys(const group_job& chunk, const row_keys& keys, const keyed_rows& rows,
+                      zcmoe_stream stream) {
+  if (chunk.n == 0) return;
+  with_typed(chunk.x, [&](auto input) {
+    slot_keys_kernel<<<route_blocks(chunk.n), route_tuning::threads, 0, stream>>>(
+        routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input, chunk.n, rows.keys,
+        keys.size, static_cast<std::uint32_t*>(rows.payload));
+    ZCMOE_CUDA_TRY(cudaGetLastError());
+  });
+}
+
+void launch_add_offsets(const std::uint32_t* ends, std::int64_t num_slots, std::int64_t* begin,
+                        zcmoe_stream stream) {
+  book_ends_kernel<<<slot_blocks(num_slots), slot_tuning::threads, 0, stream>>>(
+      booking::offsets, ends, num_slots, begin);
+  ZCMOE_CUDA_TRY(cudaGetLastError());
+}
+
+void launch_write_offsets(const group_job& job, const std::int64_t* begin, zcmoe_stream stream) {
+  if (job.offsets.data == nullptr) return;
+  const std::int64_t num_offsets = job.num_slots() + 1;
+  write_offsets_kernel<<<slot_blocks(num_offsets), slot_tuning::threads, 0, stream>>>(
+      begin, num_offsets, static_cast<std::int64_t*>(job.offsets.data), job.offsets.stride);
+  ZCMOE_CUDA_TRY(cudaGetLastError());
+}
+
+void launch_place_rows(const group_job& job, const row_keys& keys, const keyed_rows& sorted,
+                       const std::uint32_t* ends, std::int64_t first, std::int64_t n,
+                       std::int64_t* begin, zcmoe_stream stream) {
+  if (job.rows.data != nullptr || job.num_columns > 0) {
+    column_list columns{};
+    columns.count = job.num_columns;
+    for (int c = 0; c < job.num_columns; ++c) columns.item[c] = job.columns[c];
+    place_rows_kernel<<<route_blocks(n), route_tuning::threads, 0, stream>>>(
+        sorted.keys, keys.size, static_cast<const std::uint32_t*>(sorted.payload), ends, begin,
+        n == job.n, first, n, job.rows, columns);
+    ZCMOE_CUDA_TRY(cudaGetLastError());
+  }
+  if (n == job.n) return;
+  book_ends_kernel<<<slot_blocks(keys.count), slot_tuning::threads, 0, stream>>>(
+      booking::places, ends, keys.count, begin);
+  ZCMOE_CUDA_TRY(cudaGetLastError());
+}
+
+}  // namespace zcmoe::detail

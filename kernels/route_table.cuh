@@ -1,0 +1,82 @@
+// The routing table inside kernels: its image (lines and words) in shared memory, and how it gets
+// there. Use, with `image` at least table.image_bytes() long:
+//
+//   extern __shared__ __align__(16) unsigned char image[];
+//   const shared_image<float> staged(table, image);  // before any use of it: __syncthreads()
+//   ranks_of(table, staged, x, ranks);               // a batch; slot = table.slot_of(rank)
+//
+// Without shared memory to spare, plain_image(table) in its place reads through L1 and L2.
+#pragma once
+
+#include "bucket_table.hpp"
+
+namespace zcmoe::detail {
+
+/// Copies bytes, in whole 16-byte words, by all threads of the block; both ends aligned to 16.
+__device__ inline void stage(void* to, const void* from, std::uint32_t bytes) {
+  auto* const out = static_cast<uint4*>(to);
+  const auto* const in = static_cast<const uint4*>(from);
+  for (std::uint32_t i = threadIdx.x; i * 16 < bytes; i += blockDim.x) out[i] = in[i];
+}
+
+/// Loads from base + index * size in shared memory; one instruction for the address.
+__device__ inline void load_shared(std::uint32_t& value, std::uint32_t base, std::uint32_t index) {
+  asm volatile("{ .reg .u32 at; mad.lo.u32 at, %1, 4, %2; ld.shared.u32 %0, [at]; }"
+               : "=r"(value)
+               : "r"(index), "r"(base));
+}
+__device__ inline void load_shared(float& value, std::uint32_t base, std::uint32_t index) {
+  asm volatile("{ .reg .u32 at; mad.lo.u32 at, %1, 4, %2; ld.shared.f32 %0, [at]; }"
+               : "=f"(value)
+               : "r"(index), "r"(base));
+}
+__device__ inline void load_shared(std::uint64_t& value, std::uint32_t base, std::uint32_t index) {
+  asm volatile("{ .reg .u32 at; mad.lo.u32 at, %1, 8, %2; ld.shared.u64 %0, [at]; }"
+               : "=l"(value)
+               : "r"(index), "r"(base));
+}
+__device__ inline void load_shared(double& value, std::uint32_t base, std::uint32_t index) {
+  asm volatile("{ .reg .u32 at; mad.lo.u32 at, %1, 8, %2; ld.shared.f64 %0, [at]; }"
+               : "=d"(value)
+               : "r"(index), "r"(base));
+}
+
+__device__ inline std::uint32_t shared_address(const void* pointer) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
+/// The twin of plain_image in shared memory.
+template <class T>
+struct shared_image {
+  std::uint32_t lines;
+  std::uint32_t words;  // where the word of bits 0 would be: bits need no subtraction
+
+  /// Starts the copy of the table's image; the caller waits for the block.
+  __device__ shared_image(const bucket_table_view<T>& table, void* image)
+      : lines(shared_address(image)),
+        words(lines + static_cast<std::uint32_t>(sizeof(piece_lines<T>)) -
+              4 * table.map.first_word) {
+    stage(image, table.lines, table.image_bytes());
+  }
+  __device__ T scale(std::uint32_t piece) const { return line(lines, piece); }
+  __device__ T offset(std::uint32_t piece) const {
+    return line(lines + static_cast<std::uint32_t>(offsetof(piece_lines<T>, offset)), piece);
+  }
+  __device__ T knot(std::uint32_t pair) const {
+    return line(lines + static_cast<std::uint32_t>(offsetof(piece_lines<T>, knot)), pair);
+  }
+  __device__ std::uint32_t word(std::uint32_t bits) const {
+    std::uint32_t value;
+    load_shared(value, words, bits);
+    return value;
+  }
+
+ private:
+  static __device__ T line(std::uint32_t base, std::uint32_t index) {
+    T value;
+    load_shared(value, base, index);
+    return value;
+  }
+};
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""counting_test.py WORKLOAD: what the CUDA engine's hot kernels move and issue, against their limits.
+
+Counts, not times: WORKLOAD makes one call under a profiler that counts, and the figures per input are compared with
+the table below. The profiler is named by the environment: ZCMOE_GPU_PROFILER holds the name of the variable that takes
+the path of the profile to write, and ZCMOE_GPU_RUNNER, if set, the program that runs another one on the profiled
+device. Without ZCMOE_GPU_PROFILER the test is skipped (exit 77).
+
+The profile is JSON, {"launches": [...]}; of each launch are read: kernel (a name), warp_instructions (PTX),
+shared_wavefronts, global_load_requests and _sectors, global_store_requests and _sectors (of 32 bytes),
+distinct_read_sectors, distinct_write_sectors, local_bytes.
+
+A row is 32 inputs. Wavefronts are those of shared memory and, for streaming itself, one for every 128 bytes of the
+arrays. Efficiency is a model, min(1, 17.7 / wavefronts, 71 / instructions) of the memory-bound time on a card with 132
+multiprocessors, 1.755 GHz and 3.35 TB/s; the two limits grow with the bytes an input moves.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+SIZES = {"N": 1 << 24, "2N": 1 << 25}  # the larger where staging a table would show
+
+# Per row of 32 inputs, "bytes" and "local" per input. float32 values from a table in shared memory:
+HOT = {"bytes": 8.02, "instructions": 22, "local": 0, "store_sectors": 16}
+RANDOM = {**HOT, "wavefronts": 9.5}
+SORTED = {**HOT, "wavefronts": 4.1}
+# Edges that need a root of 32 cells or of 16 pieces.
+GRID = {**HOT, "wavefronts": 13, "instructions": 32}
+PIECES = {**HOT, "wavefronts": 13, "instructions": 46}
+# A table beyond shared memory: one sector an input besides those of x itself.
+CELLS = {**HOT, "bytes": 8.1, "wavefronts": 2.1, "instructions": 31, "load_sectors": 37}
+F64 = {"bytes": 16.02, "instructions": 44, "local": 0, "store_sectors": 16, "wavefronts": 19}
+THREE_OUTPUTS = {"bytes": 16.04, "instructions": 44, "local": 0, "store_sectors": 16, "wavefronts": 19}
+
+# A fit, all its launches together. Without a sort: x and y once, and with four columns of sums one
+# wavefront for each of eight additions a row, however the rows are spread; the rest routes.
+FIT_FREE = {"bytes": 8.02, "wavefronts": 15, "instructions": 130, "local": 0}
+FIT_SKEWED = {**FIT_FREE, "wavefronts": 12.5}
+FIT_COLUMN = {**FIT_FREE, "bytes": 8.05, "wavefronts": 33, "instructions": 170}
+# With a sort: 8 to read x and y, then 20 (one-byte keys) or 36 (two), and look-back between tiles.
+FIT_SORT_1 = {"bytes": 8 + 20.5, "instructions": 430, "local": 0}
+FIT_SORT_2 = {"bytes": 8 + 37, "instructions": 585, "local": 0}
+
+# Arguments of counting_workload with N or 2N in its place, part of the kernels' names, limits.
+STREAM = "stream_kernel"
+CASES = [
+    ("predict uniform 64 random N f32 v", STREAM, RANDOM),
+    ("predict uniform 1024 random N f32 v", STREAM, RANDOM),
+    ("predict uniform 8192 random N f32 v", STREAM, RANDOM),
+    ("predict smooth 8192 random N f32 v", STREAM, RANDOM),
+    ("predict uniform 1024 random N f32 vp", STREAM, {**RANDOM, "instructions": 24}),
+    ("predict uniform 64 sorted N f32 v", STREAM, SORTED),
+    ("predict uniform 8192 sorted 2N f32 v", STREAM, SORTED),
+    ("predict smooth 12000 random N f32 v", STREAM, GRID),
+    ("predict clustered 64 random N f32 v", STREAM, PIECES),
+    ("predict clustered 8192 random N f32 v", STREAM, PIECES),
+    ("predict geometric 8192 random N f32 v", STREAM, PIECES),
+    ("predict uniform 65536 random N f32 v", STREAM, CELLS),
+    ("predict uniform 1024 random N f64 v", STREAM, F64),
+    ("predict uniform 1024 random N f32 vse", STREAM, THREE_OUTPUTS),
+    ("fit uniform 64 random N f32 free", "", FIT_FREE),
+    ("fit uniform 512 random N f32 free", "", FIT_FREE),
+    ("fit uniform 512 skewed N f32 free", "", FIT_SKEWED),
+    ("fit uniform 4096 random N f32 free", "", FIT_COLUMN),
+    ("fit uniform 256 random N f32 sort", "", FIT_SORT_1),
+    ("fit uniform 16384 random N f32 sort", "", FIT_SORT_2),
+]
+
+
+def profile(command, variable):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "profile.json")
+        subprocess.run(command, check=True, env={**os.environ, variable: path})
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)["launches"]
+
+
+def figures(launches, num_inputs):
+    """Of the launches together, per row of 32 inputs (bytes and local: per input)."""
+    total = {}
+    for launch in launches:
+        for name, value in launch.items():
+            if isinstance(value, int):
+                total[name] = total.get(name, 0) + value
+    rows = num_inputs / 32
+    moved = 32 * (total["distinct_read_sectors"] + total["distinct_write_sectors"])
+    shared = total["shared_wavefronts"] / rows
+    instructions = total["warp_instructions"] / rows
+    wavefronts = shared + moved / 128 / rows
+    room = moved / num_inputs / 8  # the model's figures are for 8 bytes an input
+    return {
+        "bytes": moved / num_inputs,
+        "wavefronts": wavefronts,
+        "instructions": instructions,
+        "local": total["local_bytes"] / num_inputs,
+        "store_sectors": total["global_store_sectors"] / max(1, total["global_store_requests"]),
+        "load_sectors": total["global_load_sectors"] / rows,
+        "efficiency": min(1.0, room * 17.7 / wavefronts, room * 71 / instructions),
+    }
+
+
+def main():
+    variable = os.environ.get("ZCMOE_GPU_PROFILER")
+    if not variable:
+        print("skipped: ZCMOE_GPU_PROFILER is not set")
+        return 77
+    runner = os.environ.get("ZCMOE_GPU_RUNNER")
+    failed = 0
+    for case, kernel, limits in CASES:
+        arguments = [str(SIZES.get(word, word)) for word in case.split()]
+        command = ([runner] if runner else []) + [sys.argv[1], *arguments]
+        launches = [l for l in profile(command, variable) if kernel in l["kernel"]]
+        if not launches:
+            print(f"FAILED {case}: no launch of {kernel}")
+            failed += 1
+            continue
+        seen = figures(launches, int(arguments[4]))
+        over = [name for name, limit in limits.items() if seen[name] > limit]
+        failed += bool(over)
+        print(("FAILED " if over else "ok     ") + case + ": " +
+              ", ".join(f"{name} {value:.3f}" + (f" > {limits[name]}" if name in over else "")
+                        for name, value in seen.items()), flush=True)
+    print("Efficiency is a model, not a measurement.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
