@@ -294,25 +294,26 @@ bool add_run(const route_kernels& kernels, const target_window<T>& window, const
 template <class T>
 std::size_t add_targets(const route_kernels& kernels, slot_sums<T>& sums, const T* targets,
                         const std::uint32_t* slots, int count, std::uint32_t* misfits) {
-  window_sums<T>* copies[4];
+  window_sums<T>* copies[window_copies];
   sums.get_copies(copies);
   if constexpr (sizeof(T) == 4) {
     if (sums.window.scale != 0.0) {
-      return kernels.add_targets({targets,
-                                  slots,
-                                  static_cast<std::size_t>(count),
-                                  sums.window.scale,
-                                  static_cast<double>(sums.window.limit),
-                                  sums.ignored_slot(),
-                                  {copies[0], copies[1], copies[2], copies[3]}},
-                                 misfits);
+      window_rows rows{targets,
+                       slots,
+                       static_cast<std::size_t>(count),
+                       sums.window.scale,
+                       static_cast<double>(sums.window.limit),
+                       sums.ignored_slot(),
+                       {}};
+      std::copy(std::begin(copies), std::end(copies), rows.copies);
+      return kernels.add_targets(rows, misfits);
     }
   }
   std::size_t found = 0;
   for (int k = 0; k < count; ++k) {
     std::int64_t fixed = 0;
     if (sums.window.holds(static_cast<double>(targets[k]), fixed)) {
-      copies[k % 4][slots[k]].add(fixed);
+      copies[static_cast<std::size_t>(k) % window_copies][slots[k]].add(fixed);
     } else if (slots[k] != sums.ignored_slot()) {
       misfits[found++] = static_cast<std::uint32_t>(k);
     }

@@ -428,14 +428,14 @@ HWY_INLINE bool over_targets(const float* y, std::size_t n, double scale, double
 inline bool add_target(const window_rows& rows, std::size_t k) {
   const double scaled = static_cast<double>(rows.targets[k]) * rows.scale;
   if (!((scaled + to_integer) - to_integer == scaled && std::abs(scaled) < rows.limit)) return true;
-  static_cast<window_sums<float>*>(rows.copies[k % 4])[rows.slots[k]].add(
+  static_cast<window_sums<float>*>(rows.copies[k % window_copies])[rows.slots[k]].add(
       static_cast<std::int64_t>(scaled));
   return false;
 }
 
-/// Four rows a vector of 256 bits: words of the rows, transposed to rows of words.
+/// Words of as many rows as there are lanes, transposed to rows of words, four words a row.
 std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
-  const hn::CappedTag<double, 4> d;
+  const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
   const hn::Rebind<float, decltype(d)> narrow;
   const hn::RebindToSigned<decltype(d)> di;
@@ -447,60 +447,72 @@ std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
   const auto offset = hn::BitCast(di, rounder);
   const auto lower_bits = hn::Set(di, (std::int64_t{1} << window_sums<float>::split) - 1);
   const auto one_row = hn::Set(di, std::int64_t{1} << window_sums<float>::count_shift);
-  char* const copies[4] = {static_cast<char*>(rows.copies[0]), static_cast<char*>(rows.copies[1]),
-                           static_cast<char*>(rows.copies[2]), static_cast<char*>(rows.copies[3])};
+  char* copies[window_copies];
+  for (std::size_t k = 0; k < window_copies; ++k) copies[k] = static_cast<char*>(rows.copies[k]);
   std::size_t found = 0;
   std::size_t i = 0;
-  for (; i + 4 <= rows.n; i += 4) {
-    for (std::size_t part = 0; part < 4; part += lanes) {
-      const std::size_t at = i + part;
-      const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, rows.targets + at)), factor);
-      const auto shifted = hn::Add(scaled, rounder);
-      const auto fits =
-          hn::And(hn::Eq(hn::Sub(shifted, rounder), scaled), hn::Lt(hn::Abs(scaled), most));
-      if (HWY_UNLIKELY(!hn::AllTrue(d, fits))) {
-        for (std::size_t k = at; k < at + lanes; ++k) {
-          if (add_target(rows, k) && rows.slots[k] != rows.ignored_slot)
-            misfits[found++] = static_cast<std::uint32_t>(k);
-        }
-        continue;
+  for (; i + lanes <= rows.n; i += lanes) {
+    const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, rows.targets + i)), factor);
+    const auto shifted = hn::Add(scaled, rounder);
+    const auto fits =
+        hn::And(hn::Eq(hn::Sub(shifted, rounder), scaled), hn::Lt(hn::Abs(scaled), most));
+    if (HWY_UNLIKELY(!hn::AllTrue(d, fits))) {
+      for (std::size_t k = i; k < i + lanes; ++k) {
+        if (add_target(rows, k) && rows.slots[k] != rows.ignored_slot)
+          misfits[found++] = static_cast<std::uint32_t>(k);
       }
-      const auto fixed = hn::Sub(hn::BitCast(di, shifted), offset);
-      const auto lower = hn::And(fixed, lower_bits);
-      // Its lower half is that of the arithmetic shift.
-      const auto upper =
-          hn::BitCast(di32, hn::ShiftRight<window_sums<float>::split>(hn::BitCast(du, fixed)));
-      const auto lower32 = hn::BitCast(di32, lower);
-      const auto upper2 = hn::Add(hn::MulEven(upper, upper), one_row);
-      const auto mixed = hn::MulEven(upper, hn::BitCast(di32, hn::Add(lower, lower)));
-      const auto lower2 = hn::MulEven(lower32, lower32);
-      // Within blocks of two words: (y, upper2) and (mixed, lower2) of even and of odd rows.
-      const auto head_even = hn::InterleaveLower(di, fixed, upper2);
-      const auto head_odd = hn::InterleaveUpper(di, fixed, upper2);
-      const auto tail_even = hn::InterleaveLower(di, mixed, lower2);
-      const auto tail_odd = hn::InterleaveUpper(di, mixed, lower2);
-      const auto slot_of = [&](std::size_t k) HWY_ATTR {
-        return reinterpret_cast<std::int64_t*>(copies[part + k] + std::size_t{rows.slots[at + k]} *
-                                                                      sizeof(window_sums<float>));
+      continue;
+    }
+    const auto fixed = hn::Sub(hn::BitCast(di, shifted), offset);
+    const auto lower = hn::And(fixed, lower_bits);
+    // Its lower half is that of the arithmetic shift.
+    const auto upper =
+        hn::BitCast(di32, hn::ShiftRight<window_sums<float>::split>(hn::BitCast(du, fixed)));
+    const auto lower32 = hn::BitCast(di32, lower);
+    const auto upper2 = hn::Add(hn::MulEven(upper, upper), one_row);
+    const auto mixed = hn::MulEven(upper, hn::BitCast(di32, hn::Add(lower, lower)));
+    const auto lower2 = hn::MulEven(lower32, lower32);
+    // Blocks of two words, (y, upper2) and (mixed, lower2), of even and of odd rows.
+    const auto head_even = hn::InterleaveLower(di, fixed, upper2);
+    const auto head_odd = hn::InterleaveUpper(di, fixed, upper2);
+    const auto tail_even = hn::InterleaveLower(di, mixed, lower2);
+    const auto tail_odd = hn::InterleaveUpper(di, mixed, lower2);
+    const auto words_of = [&](std::size_t k) HWY_ATTR {
+      return reinterpret_cast<std::int64_t*>(copies[(i % window_copies + k) % window_copies] +
+                                             std::size_t{rows.slots[i + k]} *
+                                                 sizeof(window_sums<float>));
+    };
+    const auto add = [&](std::size_t k, auto words, int first) HWY_ATTR {
+      const hn::DFromV<decltype(words)> dw;
+      std::int64_t* const own = words_of(k) + first;
+      hn::Store(hn::Add(hn::Load(dw, own), words), dw, own);
+    };
+    if constexpr (lanes == 2) {
+      add(0, head_even, 0);
+      add(0, tail_even, 2);
+      add(1, head_odd, 0);
+      add(1, tail_odd, 2);
+    } else {
+      // Head and tail of a row side by side: rows 0 (and 4), 1 (and 5) ...
+      const auto pair = [&](auto head, auto tail) HWY_ATTR {
+        return hn::OddEvenBlocks(hn::SwapAdjacentBlocks(tail), head);
       };
-      if constexpr (lanes == 4) {
-        const auto add = [&](std::size_t k, auto words) HWY_ATTR {
-          std::int64_t* const own = slot_of(k);
-          hn::Store(hn::Add(hn::Load(di, own), words), di, own);
-        };
-        add(0, hn::ConcatLowerLower(di, tail_even, head_even));
-        add(1, hn::ConcatLowerLower(di, tail_odd, head_odd));
-        add(2, hn::ConcatUpperUpper(di, tail_even, head_even));
-        add(3, hn::ConcatUpperUpper(di, tail_odd, head_odd));
-      } else {
-        const auto add = [&](std::size_t k, auto head, auto tail) HWY_ATTR {
-          std::int64_t* const own = slot_of(k);
-          hn::Store(hn::Add(hn::Load(di, own), head), di, own);
-          hn::Store(hn::Add(hn::Load(di, own + 2), tail), di, own + 2);
-        };
-        add(0, head_even, tail_even);
-        add(1, head_odd, tail_odd);
-      }
+      const auto next_pair = [&](auto head, auto tail) HWY_ATTR {
+        return hn::OddEvenBlocks(tail, hn::SwapAdjacentBlocks(head));
+      };
+      const auto add_all = [&](std::size_t k, auto words) HWY_ATTR {
+        if constexpr (lanes == 8) {
+          const hn::Half<decltype(di)> half;
+          add(k, hn::LowerHalf(half, words), 0);
+          add(k + 4, hn::UpperHalf(half, words), 0);
+        } else {
+          add(k, words, 0);
+        }
+      };
+      add_all(0, pair(head_even, tail_even));
+      add_all(1, pair(head_odd, tail_odd));
+      add_all(2, next_pair(head_even, tail_even));
+      add_all(3, next_pair(head_odd, tail_odd));
     }
   }
   for (; i < rows.n; ++i) {
@@ -581,7 +593,7 @@ std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
   for (std::size_t k = 0; k < rows.n; ++k) {
     std::int64_t fixed = 0;
     if (fixed_of(rows.targets[k], rows.scale, rows.limit, fixed)) {
-      static_cast<window_sums<float>*>(rows.copies[k % 4])[rows.slots[k]].add(fixed);
+      static_cast<window_sums<float>*>(rows.copies[k % window_copies])[rows.slots[k]].add(fixed);
     } else if (rows.slots[k] != rows.ignored_slot) {
       misfits[found++] = static_cast<std::uint32_t>(k);
     }

@@ -100,6 +100,7 @@ struct run_sums {
   std::int64_t yy[3];  // y^2 = yy[0] 2^40 + yy[1] 2^20 + yy[2]
 };
 constexpr std::size_t max_run_rows = 4096;
+constexpr std::size_t window_copies = 8;
 
 /// Rows to add, of slots that the caller has found; see cpu_sums.hpp for windows.
 struct window_rows {
@@ -109,7 +110,7 @@ struct window_rows {
   double scale;
   double limit;
   std::uint32_t ignored_slot;
-  void* copies[4];  // window_sums<float>; row k goes to copies[k % 4]
+  void* copies[window_copies];  // window_sums<float>; row k goes to copies[k % window_copies]
 };
 
 /// The loops over inputs, one set per instruction set. n >= 0 of any size; y may be x itself.

@@ -130,7 +130,7 @@ template <class T>
 class slot_sums {
  public:
   static int copies_for(std::int64_t num_slots) {
-    return num_slots <= 140 ? 4 : num_slots <= 520 ? 2 : 1;
+    return num_slots <= 72 ? 8 : num_slots <= 140 ? 4 : num_slots <= 520 ? 2 : 1;
   }
   static std::size_t bytes(std::int64_t num_slots) {
     return static_cast<std::size_t>(num_slots + 1) *
@@ -148,9 +148,11 @@ class slot_sums {
 
   std::uint32_t ignored_slot() const { return static_cast<std::uint32_t>(num_slots_); }
   window_sums<T>& at(std::int64_t slot) { return sums_[slot]; }
-  /// Where row k of any count belongs, of the copy k % 4.
-  void get_copies(window_sums<T>* (&copy)[4]) {
-    for (int k = 0; k < 4; ++k) copy[k] = sums_ + k % copies_ * (num_slots_ + 1);
+  /// The copies for rows k, k + 1, ..., over and over.
+  template <std::size_t Count>
+  void get_copies(window_sums<T>* (&copy)[Count]) {
+    for (std::size_t k = 0; k < Count; ++k)
+      copy[k] = sums_ + static_cast<std::int64_t>(k) % copies_ * (num_slots_ + 1);
   }
   /// Makes room for `rows` more in every slot.
   void reserve(std::int64_t rows) {
