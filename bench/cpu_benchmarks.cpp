@@ -122,6 +122,7 @@ struct fit_data {
         x(inputs_of<T>(of, edges, rows)),
         y(targets_of(x)),
         owner(context_of(threads)),
+        router(owner, edges, constants_of(num_segments)),
         plain(static_cast<std::size_t>(num_segments)),
         exact(checked_fit()) {}
 
@@ -136,6 +137,24 @@ struct fit_data {
     exact.add(array(x.data()), array(y.data()), no_array(), x.size(), nullptr, 0, nullptr);
   }
   void fit_with_doubles(std::int64_t rows) { add_plainly(edges, x.data(), y.data(), rows, plain); }
+  /// Segments from the library, some thousand rows at a time, sums in double.
+  void fit_with_routed_doubles() {
+    constexpr std::int64_t block = 2048;
+    std::int32_t segments[block];
+    for (std::int64_t first = 0; first < x.size(); first += block) {
+      const std::int64_t rows = std::min(block, x.size() - first);
+      zcmoe_predict_outputs outputs = predict_outputs();
+      outputs.segments = output(segments);
+      router.predict(array(x.data() + first), rows, outputs, nullptr);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        const auto target = static_cast<double>(y.data()[first + i]);
+        plain_sums& at = plain[static_cast<std::size_t>(segments[i])];
+        at.count += 1;
+        at.y += target;
+        at.yy += target * target;
+      }
+    }
+  }
   /// An empty fit, after one has given the means of some rows that plain sums give too. One at a
   /// time: the state of many segments is large.
   fit checked_fit() {
@@ -155,6 +174,7 @@ struct fit_data {
   aligned_array<T> x;
   aligned_array<T> y;
   context owner;
+  model router;
   std::vector<plain_sums> plain;
   fit exact;
 };
@@ -162,14 +182,18 @@ struct fit_data {
 template <class T>
 void run_fit(benchmark::State& state, const std::string& name, bool with_library, int threads,
              distribution of, std::int64_t num_segments, std::int64_t rows) {
+  const bool routed = name.rfind("double/", 0) == 0;
   auto& data = data_for<fit_data<T>>(
       name, [&] { return std::make_shared<fit_data<T>>(threads, of, num_segments, rows); });
   const auto bytes = rows * static_cast<std::int64_t>(sizeof(T));
   measure(
       state, {rows, 2 * bytes, 2 * bytes, threads},
       [&] {
-        return seconds_of(
-            [&] { with_library ? data.fit_with_library() : data.fit_with_doubles(rows); });
+        return seconds_of([&] {
+          with_library ? data.fit_with_library()
+          : routed     ? data.fit_with_routed_doubles()
+                       : data.fit_with_doubles(rows);
+        });
       },
       [&] {
         return seconds_of([&] {
@@ -289,6 +313,10 @@ void register_cpu_benchmarks(const settings& given) {
     const char* const alternative = std::string(op) == "predict" ? "std" : "plain";
     add_engine<float>(alternative, op, 1, given.rows);
     add_engine<double>(alternative, op, 1, given.rows);
+    if (std::string(op) == "fit") {
+      add_engine<float>("double", op, 1, given.rows);
+      add_engine<double>("double", op, 1, given.rows);
+    }
   }
   add_latency("cpu1", 1);
   add_latency("cpu", all_threads);

@@ -168,13 +168,15 @@ bool answers_only(const predict_job& job) {
                                          : static_cast<const void*>(job.view.constants));
 }
 
-/// More than the last cache holds: answers go past it.
+/// The share of the last cache that one core can count on. What systems report is the whole of it,
+/// virtual machines at times that of all sockets.
 std::size_t last_cache_bytes() {
+  constexpr std::size_t most = std::size_t{32} << 20;
 #if defined(_SC_LEVEL3_CACHE_SIZE)
   static const long size = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  if (size > 0) return static_cast<std::size_t>(size);
+  if (size > 0) return std::min(static_cast<std::size_t>(size), most);
 #endif
-  return std::size_t{32} << 20;
+  return most;
 }
 
 template <class T>

@@ -27,8 +27,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_TARGET != HWY_SCALAR
 
 constexpr std::size_t block = 256;  // inputs whose buckets are known before the first cell is read
-// Inputs are fetched so far ahead: between reads of cells, hardware does not see that they are a
-// stream.
+// What is read in order is fetched so far ahead: hardware stops at every page, and between reads of
+// cells does not see that there is a stream.
 constexpr std::size_t fetched_ahead = 1024;
 
 // -------------------------------------------------------------------- roots
@@ -384,6 +384,7 @@ bool within(const T* x, std::size_t n, T from, T before) {
   auto all = hn::Eq(low, low);  // true
   std::size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
+    hwy::Prefetch(x + i + fetched_ahead);
     const auto input = hn::LoadU(d, x + i);
     all = hn::And(all, hn::And(hn::Le(low, input), hn::Lt(input, high)));
   }
@@ -409,6 +410,7 @@ HWY_INLINE bool over_targets(const float* y, std::size_t n, double scale, double
   auto all = hn::Eq(factor, factor);
   std::size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
+    hwy::Prefetch(y + i + fetched_ahead);
     const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, y + i)), factor);
     const auto shifted = hn::Add(scaled, rounder);
     all = hn::And(
@@ -452,6 +454,7 @@ std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
   std::size_t found = 0;
   std::size_t i = 0;
   for (; i + lanes <= rows.n; i += lanes) {
+    hwy::Prefetch(rows.targets + i + fetched_ahead);
     const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, rows.targets + i)), factor);
     const auto shifted = hn::Add(scaled, rounder);
     const auto fits =

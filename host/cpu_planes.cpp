@@ -10,6 +10,8 @@
 namespace zcmoe::detail {
 namespace {
 
+constexpr int fetched_ahead = 1024;  // inputs: hardware prefetchers stop at every page
+
 /// A table of Size bytes in registers, looked up by 64 indices; `upper`: bit 7 of each.
 template <int Size>
 struct byte_table {
@@ -121,7 +123,10 @@ struct plane_tables {
 };
 
 ZCMOE_VBMI inline void load(const float* x, __m512 (&inputs)[4]) {
-  for (int k = 0; k < 4; ++k) inputs[k] = _mm512_loadu_ps(x + 16 * k);
+  for (int k = 0; k < 4; ++k) {
+    _mm_prefetch(reinterpret_cast<const char*>(x + 16 * k + fetched_ahead), _MM_HINT_T0);
+    inputs[k] = _mm512_loadu_ps(x + 16 * k);
+  }
 }
 ZCMOE_VBMI inline bool any_nan(const __m512 (&x)[4]) {
   return (_mm512_cmp_ps_mask(x[0], x[1], _CMP_UNORD_Q) |

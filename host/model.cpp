@@ -345,6 +345,7 @@ void model::get_info(zcmoe_model_info& info) const {
   info.options = policies_.as_options();
   info.target_dtype = data_.target_dtype;
   info.weighted = data_.weighted ? 1 : 0;
+  info.routing_bytes = static_cast<std::int64_t>(routes_->bytes());
 }
 
 predict_job model::job(const zcmoe_array& x, std::int64_t n,

@@ -113,6 +113,7 @@ std::string as_json(const inspected& seen) {
   json["segments"] = info.num_segments;
   json["empty_segments"] = info.num_empty;
   json["rows"] = info.num_rows;
+  json["routing_bytes"] = info.routing_bytes;
   json["range"] = {info.edges[0], info.edges[info.num_segments]};
   json["mean"] = info.mean;
   json["noise_variance"] = info.noise_variance;
@@ -255,6 +256,7 @@ void write_text(output_file& output, const inspected& seen) {
   if (options.feature_name != nullptr) line("input", options.feature_name);
   if (options.target_name != nullptr) line("target", options.target_name);
   line("rows", grouped(info.num_rows));
+  line("routing tables", text(grouped(info.routing_bytes), " bytes"));
   line("target type", text(target_dtype_of(info), info.weighted != 0 ? ", weighted" : ""));
   line("mean of targets", readable(info.mean));
   line("noise estimate",
