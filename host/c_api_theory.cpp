@@ -3,6 +3,7 @@
 #include "error.hpp"
 #include "options.hpp"
 #include "theory.hpp"
+#include "theory_curve.hpp"
 
 #include <zcmoe/theory.h>
 
@@ -152,6 +153,34 @@ void give(const edge_table& table, double* edges, std::int64_t* num_built) {
 }
 
 }  // namespace
+
+struct zcmoe_theory_curve {
+  zcmoe::detail::curve through;
+};
+
+extern "C" zcmoe_status zcmoe_theory_curve_create(const double* grid, const double* values,
+                                                  std::int64_t num_grid,
+                                                  zcmoe_theory_curve** curve) {
+  return guard("zcmoe_theory_curve_create", [&] {
+    check_pointer(curve, "curve");
+    *curve = nullptr;
+    check_pointer(grid, "grid");
+    check_pointer(values, "values");
+    *curve = new zcmoe_theory_curve{{grid, values, num_grid}};
+  });
+}
+
+extern "C" double zcmoe_theory_curve_value(void* curve, double x) {
+  return static_cast<const zcmoe_theory_curve*>(curve)->through.value(x);
+}
+
+extern "C" double zcmoe_theory_curve_slope(void* curve, double x) {
+  return static_cast<const zcmoe_theory_curve*>(curve)->through.slope(x);
+}
+
+extern "C" zcmoe_status zcmoe_theory_curve_destroy(zcmoe_theory_curve* curve) {
+  return guard("zcmoe_theory_curve_destroy", [&] { delete curve; });
+}
 
 extern "C" {
 

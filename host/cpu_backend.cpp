@@ -587,7 +587,7 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
       own.emplace_back(shared_from_this(), state_bytes, nullptr);
     // Sums in windows, where enough rows share the pass over all slots that ends them.
     const std::int64_t num_slots = job.layout.num_slots();
-    const bool windows = !Weighted && job.n / threads >= 4 * num_slots;
+    const bool windows = !Weighted && job.n / threads >= num_slots;
     std::vector<engine_buffer> window_memory;
     if (windows) {
       window_memory.reserve(static_cast<std::size_t>(threads));

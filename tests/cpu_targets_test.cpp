@@ -178,6 +178,41 @@ void expect_same_predictions() {
 TEST(cpu_targets_test, all_predict_alike_float32) { expect_same_predictions<float>(); }
 TEST(cpu_targets_test, all_predict_alike_float64) { expect_same_predictions<double>(); }
 
+/// One giant segment and m - 1 tiny ones, most of which no float can tell apart; or widths of every
+/// binade. ZCMOE_LONG_TESTS=1: up to 2^24 segments.
+TEST(cpu_targets_test, very_many_segments) {
+  const bool longer = std::getenv("ZCMOE_LONG_TESTS") != nullptr;
+  for (const std::int64_t m : {std::int64_t{1000000}, std::int64_t{1} << 24}) {
+    if (m > 1000000 && !longer) break;
+    std::vector<double> tiny = {-1e6};
+    std::vector<double> geometric;
+    for (std::int64_t i = 0; i <= m; ++i) {
+      if (i > 0) tiny.push_back(1 + static_cast<double>(i) * 0x1p-40);
+      geometric.push_back(std::exp2(60.0 * static_cast<double>(i) / static_cast<double>(m) - 30));
+    }
+    for (const std::vector<double>& edges : {tiny, geometric, uniform_edges(0, 1, m)}) {
+      std::vector<double> constants(edges.size() - 1);
+      for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = static_cast<double>(i);
+      const context cpu = cpu_context();
+      const model model(cpu, edges, constants);
+      EXPECT_LE(model.info().routing_bytes, 400 * m);
+      const auto x = inputs_around<double>(edges, 50000);
+      const std::vector<float> narrow(x.begin(), x.end());
+      const auto answers = model.predict_sync(x);
+      const auto narrow_answers = model.predict_sync(narrow);
+      const auto expected = [&](double input) {
+        return static_cast<double>(std::upper_bound(edges.begin() + 1, edges.end() - 1, input) -
+                                   (edges.begin() + 1));
+      };
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (x[i] != x[i]) continue;
+        ASSERT_EQ(answers[i], expected(x[i])) << x[i];
+        ASSERT_EQ(narrow_answers[i], static_cast<float>(expected(narrow[i]))) << narrow[i];
+      }
+    }
+  }
+}
+
 TEST(cpu_targets_test, answers_past_the_caches_are_the_same) {
   const std::size_t n = (std::size_t{5} << 20) + 13;  // more than half of a large last cache
   const auto edges = uniform_edges(0, 1, 1000);

@@ -1097,5 +1097,74 @@ TEST(theory_errors, of_callbacks) {
               testing::HasSubstr("noise variance is 0"));
 }
 
+// ------------------------------------------------------------------ curves
+
+TEST(theory_curve, stands_for_the_function_it_was_made_from) {
+  std::vector<double> grid;
+  std::vector<double> values;
+  std::vector<double> ones;
+  for (int i = 0; i <= 2000; ++i) {
+    grid.push_back(i / 2000.0);
+    values.push_back(std::exp(2 * grid.back()));
+    ones.push_back(1.0);
+  }
+  const theory::curve b(grid, values);
+  const theory::curve p(grid, ones);
+  theory::problem f;
+  f.density = p;
+  f.regression = b;
+  f.slope = b.slope();
+  f.breaks = b.breaks();
+  // Closed forms of b = exp(a x), a = 2: U = a (e^2a - 1) / 2, O = 27 (e^(2a/3) - 1)^3 / (8 a).
+  EXPECT_NEAR(f.coefficient(ZCMOE_THEORY_UNIFORM) / (std::exp(4.0) - 1), 1, 1e-6);
+  EXPECT_NEAR(f.coefficient(ZCMOE_THEORY_OPTIMAL) / (27.0 / 16 * std::pow(std::expm1(4.0 / 3), 3)),
+              1, 1e-6);
+  EXPECT_EQ(b(-1), values.front());
+  EXPECT_EQ(b(7), values.back());
+  EXPECT_EQ(b.slope()(-1), 0.0);
+  EXPECT_EQ(b.slope()(1.5), 0.0);
+  EXPECT_TRUE(std::isnan(b(std::nan(""))));
+}
+
+TEST(theory_curve, keeps_shape_and_scale) {
+  // Monotone data stay monotone; lines for two and three points; any magnitude.
+  const theory::curve step({0, 1, 2, 3, 4, 5}, {0, 0, 0, 1, 1, 1});
+  double before = 0;
+  for (int i = 0; i <= 5000; ++i) {
+    const double value = step(i / 1000.0);
+    EXPECT_GE(value, before - 1e-15);
+    EXPECT_LE(value, 1.0 + 1e-15);
+    before = value;
+  }
+  const theory::curve two({1, 3}, {10, 20});
+  EXPECT_EQ(two(2), 15.0);
+  EXPECT_EQ(two.slope()(1.5), 5.0);
+  const theory::curve three({0, 1, 3}, {0, 1, 7});
+  EXPECT_EQ(three(0.5), 0.5);
+  EXPECT_EQ(three(2), 4.0);
+  EXPECT_EQ(three.slope()(2.5), 3.0);
+  constexpr double most = std::numeric_limits<double>::max();
+  const theory::curve wide({-most, -1, 1, most}, {-most, 0, 0, most});
+  EXPECT_EQ(wide(most), most);
+  EXPECT_EQ(wide(0), 0.0);
+  EXPECT_EQ(theory::curve({0, 0x1p-1074}, {0, 1})(0x1p-1074), 1.0);
+}
+
+TEST(theory_curve, names_what_is_wrong) {
+  const auto text_of = [](std::vector<double> grid, const std::vector<double>& values) {
+    try {
+      theory::curve(std::move(grid), values);
+    } catch (const zcmoe::error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(text_of({0}, {1}), testing::HasSubstr("num_grid=1"));
+  EXPECT_THAT(text_of({0, 1, 1}, {1, 2, 3}), testing::HasSubstr("grid[2]=1 is not greater than"));
+  EXPECT_THAT(text_of({0, std::nan("")}, {1, 2}), testing::HasSubstr("grid[1]=nan"));
+  EXPECT_THAT(text_of({0, 1}, {1, INFINITY}), testing::HasSubstr("values[1]=inf"));
+  EXPECT_THAT(text_of({0, 1}, {1}), testing::HasSubstr("differ in length"));
+}
+
 }  // namespace
 }  // namespace zcmoe_test

@@ -51,6 +51,21 @@ typedef struct zcmoe_theory_problem {
         1.0, NULL, 0                                                                              \
   }
 
+/* A function known at points only: shape-preserving cubic interpolation of values[num_grid] over
+ * grid[num_grid] (Fritsch & Butland 1984; straight lines for two or three points), constant beyond
+ * the ends. grid strictly increasing, both finite, num_grid >= 2; copied. value and slope have the
+ * signature of zcmoe_function, the curve is their user: with one curve pass them as they are, with
+ * several from functions of your own. The slope has kinks at the grid's inner points: give them as
+ * breaks where integrals of it must be exact. Immutable, any number of threads. INVALID_ARGUMENT
+ * names the first bad index. Cost O(log num_grid) a call. */
+typedef struct zcmoe_theory_curve zcmoe_theory_curve;
+ZCMOE_API zcmoe_status zcmoe_theory_curve_create(const double* grid, const double* values,
+                                                 int64_t num_grid, zcmoe_theory_curve** curve);
+ZCMOE_API double zcmoe_theory_curve_value(void* curve, double x);
+ZCMOE_API double zcmoe_theory_curve_slope(void* curve, double x); /* 0 beyond the ends */
+/* NULL is allowed. */
+ZCMOE_API zcmoe_status zcmoe_theory_curve_destroy(zcmoe_theory_curve* curve);
+
 /* Where the m segments are: lambda = segments per unit length, divided by its integral. */
 typedef int32_t zcmoe_theory_segmentation;
 enum {

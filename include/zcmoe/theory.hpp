@@ -15,12 +15,42 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <utility>
 #include <vector>
 
 namespace zcmoe::theory {
 
 using function = std::function<double(double)>;
+
+/// A function known at points only, and its slope: zcmoe_theory_curve_create. Copies share it.
+///
+///   zcmoe::theory::curve b(grid, values);
+///   problem.regression = b;
+///   problem.slope = b.slope();
+///   problem.breaks = b.breaks();
+class curve {
+ public:
+  curve(std::vector<double> grid, const std::vector<double>& values) : grid_(std::move(grid)) {
+    if (grid_.size() != values.size()) {
+      throw error(ZCMOE_ERR_INVALID_ARGUMENT, "grid and values differ in length");
+    }
+    zcmoe_theory_curve* handle = nullptr;
+    check(zcmoe_theory_curve_create(grid_.data(), values.data(),
+                                    static_cast<std::int64_t>(grid_.size()), &handle));
+    handle_.reset(handle, [](zcmoe_theory_curve* own) { zcmoe_theory_curve_destroy(own); });
+  }
+  double operator()(double x) const { return zcmoe_theory_curve_value(handle_.get(), x); }
+  function slope() const {
+    return [handle = handle_](double x) { return zcmoe_theory_curve_slope(handle.get(), x); };
+  }
+  /// The inner points of the grid, where the slope has kinks.
+  std::vector<double> breaks() const { return {grid_.begin() + 1, grid_.end() - 1}; }
+
+ private:
+  std::vector<double> grid_;
+  std::shared_ptr<zcmoe_theory_curve> handle_;
+};
 
 /// zcmoe_theory_cells and zcmoe_theory_totals of a table.
 struct cells {
