@@ -18,7 +18,7 @@ struct byte_table {
   __m512i part[Size / 64];
 
   ZCMOE_VBMI explicit byte_table(const std::uint8_t* bytes) {
-    for (int k = 0; k < Size / 64; ++k) part[k] = _mm512_load_si512(bytes + 64 * k);
+    for (std::size_t k = 0; k < Size / 64; ++k) part[k] = _mm512_load_si512(bytes + 64 * k);
   }
   ZCMOE_VBMI __m512i at(__m512i index, __mmask64 upper) const {
     if constexpr (Size == 64) {
@@ -73,7 +73,7 @@ struct plane_tables {
   /// The rank at the right end of each input's bucket.
   ZCMOE_VBMI __m512i bucket_ranks(const __m512 (&x)[4]) const {
     __m512i bucket[4];
-    for (int k = 0; k < 4; ++k) {
+    for (std::size_t k = 0; k < 4; ++k) {
       const __m512 within = _mm512_min_ps(_mm512_max_ps(x[k], lo), hi);  // NaN: lo
       // To nearest, as (place + magic) - magic.
       bucket[k] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(within, lo), scale));
@@ -114,7 +114,7 @@ struct plane_tables {
                     threshold[2].at(rank, upper), threshold[3].at(rank, upper));
     // The sign of x - threshold says which is larger: no subtraction of unequal floats gives 0.
     __m512i sign[4];
-    for (int k = 0; k < 4; ++k)
+    for (std::size_t k = 0; k < 4; ++k)
       sign[k] = _mm512_castps_si512(_mm512_sub_ps(x[k], _mm512_castsi512_ps(own.part[k])));
     const __mmask64 below = _mm512_movepi8_mask(_mm512_packs_epi16(
         _mm512_packs_epi32(sign[0], sign[1]), _mm512_packs_epi32(sign[2], sign[3])));
@@ -123,7 +123,7 @@ struct plane_tables {
 };
 
 ZCMOE_VBMI inline void load(const float* x, __m512 (&inputs)[4]) {
-  for (int k = 0; k < 4; ++k) {
+  for (std::size_t k = 0; k < 4; ++k) {
     _mm_prefetch(reinterpret_cast<const char*>(x + 16 * k + fetched_ahead), _MM_HINT_T0);
     inputs[k] = _mm512_loadu_ps(x + 16 * k);
   }
@@ -150,7 +150,7 @@ ZCMOE_VBMI void write_values(const route_table<float>& table, const float* x, fl
     const __mmask64 upper = _mm512_movepi8_mask(rank);
     const words answer(value0.at(rank, upper), value1.at(rank, upper), value2.at(rank, upper),
                        value3.at(rank, upper));
-    for (int k = 0; k < 4; ++k) {
+    for (std::size_t k = 0; k < 4; ++k) {
       if constexpr (Stream) {
         _mm512_stream_si512(reinterpret_cast<__m512i*>(y + i + 16 * k), answer.part[k]);
       } else {
@@ -158,7 +158,7 @@ ZCMOE_VBMI void write_values(const route_table<float>& table, const float* x, fl
       }
     }
     if (__builtin_expect(any_nan(inputs), 0)) {
-      for (int k = 0; k < 4; ++k) {
+      for (std::size_t k = 0; k < 4; ++k) {
         const __mmask16 nan = _mm512_cmp_ps_mask(inputs[k], inputs[k], _CMP_UNORD_Q);
         _mm512_mask_storeu_ps(y + i + 16 * k, nan, _mm512_set1_ps(nan_value));
       }
@@ -176,9 +176,9 @@ ZCMOE_VBMI void write_ranks(const route_table<float>& table, const float* x, std
     const __m512i rank = tables.ranks(inputs);
     // Bytes are in the order of two packings; widening by unpacking undoes it.
     const words wide(rank, _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512());
-    for (int k = 0; k < 4; ++k) _mm512_storeu_si512(ranks + i + 16 * k, wide.part[k]);
+    for (std::size_t k = 0; k < 4; ++k) _mm512_storeu_si512(ranks + i + 16 * k, wide.part[k]);
     if (__builtin_expect(any_nan(inputs), 0)) {
-      for (int k = 0; k < 4; ++k) {
+      for (std::size_t k = 0; k < 4; ++k) {
         const __mmask16 nan = _mm512_cmp_ps_mask(inputs[k], inputs[k], _CMP_UNORD_Q);
         _mm512_mask_storeu_epi32(ranks + i + 16 * k, nan,
                                  _mm512_set1_epi32(static_cast<int>(table.nan_rank())));

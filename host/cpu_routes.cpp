@@ -115,7 +115,7 @@ std::unique_ptr<byte_planes> planes_of(const route_table<float>& table) {
 
 template <class T>
 std::uint32_t route_table<T>::rank_of(T x) const {
-  if (x != x) return nan_rank();
+  if (std::isnan(x)) return nan_rank();
   const route_cell<T>& cell = cells[static_cast<std::size_t>(map.bucket_of(x))];
   if (cell.threshold == cell.threshold) {
     return static_cast<std::uint32_t>(cell.rank + (cell.threshold <= x ? 1 : 0));

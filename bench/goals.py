@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""The CPU's goals and what was measured: python3 goals.py numbers.json avx2.json > a Markdown table.
+
+numbers.json is of zcmoe-bench, avx2.json of the same with ZCMOE_CPU_TARGET=avx2; README.md has both commands. Goals
+against peers are judged by scripts/bench-peers, those of the CUDA kernels are counted by tests/counting_test.py."""
+import json
+import sys
+
+from table import medians
+
+F32 = "f32/random/m:"
+
+
+def share(name):
+    return lambda run: run[name][1]
+
+
+def times(name, limit):
+    return lambda run: run[name][0] / run[limit][0]
+
+
+def call(m, n):
+    return lambda run: run[f"cpu1/latency/{F32}{m}/n:{n}"][0] * n
+
+
+def of_limit(name):
+    """Time as a multiple of the limit's, measured beside it."""
+    return lambda run: 100 / run[name][1]
+
+
+# number, what, how it is measured, comparison, goal, unit
+GOALS = (
+    [(1, f"predict, m = {m}, one thread", share(f"cpu1/predict/{F32}{m}"), ">=", 90, "% of the copy") for m in (8, 64)] +
+    [(1, "predict, m = 64, two threads", share(f"cpu/predict/{F32}64"), ">=", 95, "% of the copy"),
+     (2, "predict, m = 256, one thread", share(f"cpu1/predict/{F32}256"), ">=", 75, "% of the copy"),
+     (2, "predict, m = 256, two threads", share(f"cpu/predict/{F32}256"), ">=", 95, "% of the copy"),
+     (3, "predict, m = 1,024", share(f"cpu1/predict/{F32}1024"), ">=", 65, "% of the copy"),
+     (3, "predict, m = 4,096, one thread", share(f"cpu1/predict/{F32}4096"), ">=", 50, "% of the copy"),
+     (3, "predict, m = 4,096, two threads", share(f"cpu/predict/{F32}4096"), ">=", 85, "% of the copy"),
+     (3, "predict, m = 65,536", share(f"cpu1/predict/{F32}65536"), ">=", 30, "% of the copy"),
+     (3, "predict, m = 1,048,576", share(f"cpu1/predict/{F32}1048576"), ">=", 10, "% of the copy"),
+     (4, "predict, AVX2, m = 256", ("avx2", share(f"cpu1/predict/{F32}256")), ">=", 50, "% of the copy"),
+     (4, "predict, AVX2, m = 1,024", ("avx2", share(f"cpu1/predict/{F32}1024")), ">=", 35, "% of the copy"),
+     (7, "predict, clustered against random edges, m = 4,096",
+      times("cpu1/predict/f32/clustered/m:4096", f"cpu1/predict/{F32}4096"), "<=", 1.15, "of the time"),
+     (8, "predict, sorted against random inputs, m = 1,024",
+      times("cpu1/predict/f32/sorted/m:1024", f"cpu1/predict/{F32}1024"), "<=", 1.1, "of the time"),
+     (8, "predict, float64, m = 64", share("cpu1/predict/f64/random/m:64"), ">=", 50, "% of its copy"),
+     (8, "predict, one row, m = 1,024", call(1024, 1), "<=", 100, "ns"),
+     (8, "predict, 1,024 rows, m = 1,024", call(1024, 1024), "<=", 1000, "ns")] +
+    [(9, f"fit, sorted, m = {m}", share(f"cpu1/fit/f32/sorted/m:{m}"), ">=", 90, "% of the read") for m in (64, 1024)] +
+    [(9, f"fit, random, m = {m}", of_limit(f"cpu1/fit/{F32}{m}"), "<=", goal, "x the read") for m, goal in
+     ((64, 3), (256, 3), (4096, 6))] +
+    [(11, f"fit, 90 % of the rows in one segment, m = {m}",
+      times(f"cpu1/fit/f32/hot/m:{m}", f"cpu1/fit/{F32}{m}"), "<=", 2, "of random") for m in (64, 256)] +
+    [("", f"fit, exact sums against double ones, same routing, m = {m}",
+      times(f"cpu1/fit/{F32}{m}", f"double/fit/{F32}{m}"), None, None, "of the time") for m in (64, 1024, 65536)])
+
+
+def table(runs):
+    lines = ["| goal | | wanted | measured | met |", "|---|---|---|---|---|"]
+    for number, what, measured, comparison, goal, unit in GOALS:
+        where, measure = measured if isinstance(measured, tuple) else ("best", measured)
+        value = measure(runs[where])
+        wanted, met = "–", "–"
+        if comparison:
+            wanted = f"{'≥' if comparison == '>=' else '≤'} {goal:g} {unit}"
+            met = "yes" if (value >= goal if comparison == ">=" else value <= goal) else "no"
+        lines.append(f"| {number} | {what} | {wanted} | {value:.3g} {unit} | {met} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: goals.py numbers.json avx2.json")
+    found = {}
+    for key, path in zip(("best", "avx2"), sys.argv[1:]):
+        with open(path, encoding="utf-8") as file:
+            found[key] = medians(json.load(file))
+    print(table(found))
