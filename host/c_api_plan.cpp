@@ -1,5 +1,6 @@
 // The C functions of plan.h: arguments checked here, work done in plan.cpp and diagnosis.cpp.
 #include "array.hpp"
+#include "array_check.hpp"
 #include "handles.hpp"
 #include "options.hpp"
 #include "plan.hpp"
@@ -11,18 +12,6 @@
 namespace {
 
 using namespace zcmoe::detail;
-
-void check_column(const zcmoe_array& a, const char* name, std::int64_t n) {
-  const std::int64_t size = size_of(a.dtype);
-  ZCMOE_EXPECTS(size > 0 && a.dtype != ZCMOE_I64, name, ".dtype=", a.dtype, " (", name_of(a.dtype),
-                ") is not a type of inputs");
-  ZCMOE_EXPECTS(a.data != nullptr || n == 0, name, ".data is null but n=", n);
-  ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(a.data) % static_cast<std::uintptr_t>(size) == 0,
-                name, ".data is not aligned to its ", size, "-byte type");
-  const std::int64_t reach = std::numeric_limits<std::int64_t>::max() / size;
-  ZCMOE_EXPECTS(n <= 1 || (a.stride <= reach / (n - 1) && a.stride >= -(reach / (n - 1))), name,
-                ".stride=", a.stride, " times n=", n, " exceeds the address space");
-}
 
 zcmoe_plan_options read(const zcmoe_plan_options* given) {
   const auto options = read_options(given, zcmoe_plan_options ZCMOE_PLAN_OPTIONS_INIT, "options");
@@ -56,9 +45,9 @@ extern "C" zcmoe_status zcmoe_plan(zcmoe_context* context, zcmoe_array x, zcmoe_
   return guard("zcmoe_plan", [&] {
     ZCMOE_EXPECTS(context != nullptr, "context is null");
     ZCMOE_EXPECTS(n >= 0, "n=", n, "; expected n >= 0");
-    check_column(x, "x", n);
-    check_column(y, "y", n);
-    if (weights.data != nullptr) check_column(weights, "weights", n);
+    check_input(x, "x", n);
+    check_input(y, "y", n);
+    if (weights.data != nullptr) check_input(weights, "weights", n);
     const auto model =
         read_options(model_options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "model_options");
     const model_policies policies(model);  // checks them

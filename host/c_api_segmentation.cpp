@@ -1,6 +1,7 @@
 // The C functions that build edges: arguments checked here, work done in segmentation.cpp,
 // compander.cpp, plug_in.cpp.
 #include "array.hpp"
+#include "array_check.hpp"
 #include "error.hpp"
 #include "options.hpp"
 #include "segmentation.hpp"
@@ -30,18 +31,6 @@ void check_range(double lo, double hi) {
 template <class Pointer>
 void check_pointer(Pointer pointer, const char* name) {
   ZCMOE_EXPECTS(pointer != nullptr, name, " is null");
-}
-
-void check_input(const zcmoe_array& a, const char* name, std::int64_t n) {
-  const std::int64_t size = size_of(a.dtype);
-  ZCMOE_EXPECTS(size > 0 && a.dtype != ZCMOE_I64, name, ".dtype=", a.dtype, " (", name_of(a.dtype),
-                ") is not a type of inputs");
-  ZCMOE_EXPECTS(a.data != nullptr || n == 0, name, ".data is null but n=", n);
-  ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(a.data) % static_cast<std::uintptr_t>(size) == 0,
-                name, ".data is not aligned to its ", size, "-byte type");
-  const std::int64_t reach = std::numeric_limits<std::int64_t>::max() / size;
-  ZCMOE_EXPECTS(n <= 1 || (a.stride <= reach / (n - 1) && a.stride >= -(reach / (n - 1))), name,
-                ".stride=", a.stride, " times n=", n, " exceeds the address space");
 }
 
 void check_count(std::int64_t n) { ZCMOE_EXPECTS(n >= 0, "n=", n, "; expected n >= 0"); }
