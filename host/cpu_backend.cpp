@@ -306,6 +306,7 @@ std::size_t add_targets(const route_kernels& kernels, slot_sums<T>& sums, const 
                        sums.window.scale,
                        static_cast<double>(sums.window.limit),
                        sums.ignored_slot(),
+                       sums.ignored_slot() - 3,  // all slots but those of NaN and out of range
                        {}};
       std::copy(std::begin(copies), std::end(copies), rows.copies);
       return kernels.add_targets(rows, misfits);

@@ -110,6 +110,7 @@ struct window_rows {
   double scale;
   double limit;
   std::uint32_t ignored_slot;
+  std::uint32_t num_segments;
   void* copies[window_copies];  // window_sums<float>; row k goes to copies[k % window_copies]
 };
 

@@ -243,7 +243,7 @@ TEST(cpu_targets_test, answers_past_the_caches_are_the_same) {
 
 TEST(cpu_targets_test, all_fit_alike) {
   std::mt19937_64 random(11);
-  for (const std::int64_t m : {1, 7, 100, 300, 2000}) {
+  for (const std::int64_t m : {1, 2, 3, 4, 7, 8, 9, 100, 300, 2000}) {
     const auto edges = uniform_edges(0, 1, m);
     const std::size_t n = 20000;
     std::vector<float> x(n);
