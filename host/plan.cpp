@@ -15,6 +15,7 @@
 #include "double_double.hpp"
 #include "fit.hpp"
 #include "model.hpp"
+#include "samples.hpp"
 #include "segmentation.hpp"
 #include "theory.hpp"
 
@@ -25,7 +26,6 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -41,15 +41,6 @@ struct plan_tuning {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-struct sample_row {
-  double x;
-  double y;
-  double weight;
-  bool operator<(const sample_row& other) const {
-    return std::tie(x, y, weight) < std::tie(other.x, other.y, other.weight);
-  }
-};
-
 /// Pseudo-random bits of a position.
 std::uint64_t hash_of(std::size_t position) { return XXH3_64bits(&position, sizeof position); }
 
@@ -63,7 +54,7 @@ struct part {
   zcmoe_array column(const std::vector<double>& values) const {
     return {values.empty() ? nullptr : values.data(), ZCMOE_F64, 1};
   }
-  void add(const sample_row& row, bool weighted) {
+  void add(const sample& row, bool weighted) {
     x.push_back(row.x);
     y.push_back(row.y);
     if (weighted) weights.push_back(row.weight);
@@ -93,39 +84,13 @@ struct plan_rows {
 plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
                     std::int64_t n, const zcmoe_plan_options& options) {
   const bool limited = options.lo < options.hi;
-  std::vector<sample_row> rows;
-  rows.reserve(static_cast<std::size_t>(n));
-  const any_array input = any(x);
-  const any_array target = any(y);
-  const any_array weight = any(weights);
-  double largest_target = 0.0;
-  double largest_weight = 0.0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double w = weights.data == nullptr ? 1.0 : checked_weight(weight[i], i);
-    const double at = input[i];
-    const double value = target[i];
-    if (!std::isfinite(at) || !std::isfinite(value) || w == 0) continue;
-    if (limited && !(at >= options.lo && at <= options.hi)) continue;
-    rows.push_back({at + 0.0, value + 0.0, w});
-    largest_target = std::max(largest_target, std::abs(value));
-    largest_weight = std::max(largest_weight, w);
-  }
-  if (rows.empty()) {
-    fail(ZCMOE_ERR_DATA, "no row with finite x", limited ? " in the range" : "",
-         ", finite y and positive weight among n=", n, " rows");
-  }
+  samples read = read_samples(x, y, weights, n, limited ? options.lo : -infinity,
+                              limited ? options.hi : infinity);
+  std::vector<sample>& rows = read.rows;
   plan_rows r;
   r.weighted = weights.data != nullptr;
-  r.target_exponent = largest_target > 0 ? std::ilogb(largest_target) : 0;
-  r.weight_exponent = std::ilogb(largest_weight);
-  for (sample_row& row : rows) {
-    row.y = std::ldexp(row.y, -r.target_exponent);
-    row.weight = std::ldexp(row.weight, -r.weight_exponent);
-  }
-  rows.erase(std::remove_if(rows.begin(), rows.end(),
-                            [](const sample_row& row) { return row.weight == 0; }),
-             rows.end());
-  std::sort(rows.begin(), rows.end());
+  r.target_exponent = read.target_exponent;
+  r.weight_exponent = read.weight_exponent;
   // Sorted targets of equal inputs are no sample: neighbours would be too much alike.
   for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
     while (end < rows.size() && rows[end].x == rows[begin].x) ++end;
@@ -140,7 +105,7 @@ plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_arra
   double sum = 0.0;
   double squares = 0.0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const sample_row& row = rows[i];
+    const sample& row = rows[i];
     sum += row.weight;
     squares += row.weight * row.weight;
     r.all.add(row, r.weighted);

@@ -9,69 +9,23 @@
 // clang-format on
 //
 // Every sum runs over sorted rows, so the order of the caller's rows cannot show in the edges.
-#include "array.hpp"
 #include "error.hpp"
+#include "samples.hpp"
 #include "segmentation.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <tuple>
 
 namespace zcmoe::detail {
 namespace {
-
-struct sample {
-  double x;
-  double y;
-  double weight;
-  bool operator<(const sample& other) const {
-    return std::tie(x, y, weight) < std::tie(other.x, other.y, other.weight);
-  }
-};
 
 struct row_range {
   std::size_t begin;
   std::size_t end;
   std::size_t size() const { return end - begin; }
 };
-
-/// Rows of finite x and y and positive weight; y and the weights scaled by powers of two so that
-/// squares stay finite.
-std::vector<sample> read_samples(const zcmoe_array& x, const zcmoe_array& y,
-                                 const zcmoe_array& weights, std::int64_t n) {
-  std::vector<sample> rows;
-  rows.reserve(static_cast<std::size_t>(n));
-  const any_array input = any(x);
-  const any_array target = any(y);
-  const any_array weight = any(weights);
-  double largest_target = 0.0;
-  double largest_weight = 0.0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double w = weights.data == nullptr ? 1.0 : checked_weight(weight[i], i);
-    const double at = input[i];
-    const double value = target[i];
-    if (!std::isfinite(at) || !std::isfinite(value) || w == 0) continue;
-    rows.push_back({at + 0.0, value + 0.0, w});
-    largest_target = std::max(largest_target, std::abs(value));
-    largest_weight = std::max(largest_weight, w);
-  }
-  if (rows.empty()) {
-    fail(ZCMOE_ERR_DATA, "no row with finite x and y and positive weight among n=", n, " rows");
-  }
-  const int target_exponent = largest_target > 0 ? std::ilogb(largest_target) : 0;
-  const int weight_exponent = std::ilogb(largest_weight);
-  for (sample& r : rows) {
-    r.y = std::ldexp(r.y, -target_exponent);
-    r.weight = std::ldexp(r.weight, -weight_exponent);
-  }
-  rows.erase(
-      std::remove_if(rows.begin(), rows.end(), [](const sample& r) { return r.weight == 0; }),
-      rows.end());
-  std::sort(rows.begin(), rows.end());
-  return rows;
-}
 
 /// Weighted means of x and y and the scatter of y about its mean, over rows in sorted order.
 struct half_moments {
@@ -275,7 +229,10 @@ std::vector<std::size_t> cuts_kept(const std::vector<std::int64_t>& below, doubl
 edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
                          std::int64_t n, std::int64_t num_segments,
                          const zcmoe_plug_in_options& options) {
-  std::vector<sample> rows = read_samples(x, y, weights, n);
+  std::vector<sample> rows =
+      read_samples(x, y, weights, n, -std::numeric_limits<double>::infinity(),
+                   std::numeric_limits<double>::infinity())
+          .rows;
   const double lo = rows.front().x;
   const double hi = rows.back().x;
   if (lo == hi) return single_value_edges(lo);
