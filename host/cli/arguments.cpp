@@ -2,6 +2,7 @@
 #include "arguments.hpp"
 
 #include "number.hpp"
+#include "row_triage.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -75,6 +76,15 @@ void add_table_options(CLI::App& command, table_choice& table, bool required) {
   inputs->type_name("FILE");
   if (required) inputs->required();
   add_csv_options(command, table);
+}
+
+void add_column_options(CLI::App& command, std::vector<column_role>& roles) {
+  command.add_option("--x", roles[column_x].value, "input column: header text or number")
+      ->type_name("COLUMN");
+  command.add_option("--y", roles[column_y].value, "target column")->type_name("COLUMN");
+  command
+      .add_option("--weights", roles[column_weights].value, "column of row weights (finite, >= 0)")
+      ->type_name("COLUMN");
 }
 
 void add_csv_options(CLI::App& command, table_choice& table) {

@@ -38,6 +38,8 @@ CLI::Option* add_output_option(CLI::App& command, std::string& path, const std::
 /// Positional inputs and the options of the CSV reader.
 void add_table_options(CLI::App& command, table_choice& table, bool required);
 void add_csv_options(CLI::App& command, table_choice& table);
+/// --x, --y and --weights: roles column_x, column_y, column_weights.
+void add_column_options(CLI::App& command, std::vector<column_role>& roles);
 
 struct engine_choice {
   std::string device = "auto";

@@ -516,12 +516,7 @@ class fit_run {
 command_body add_fit_command(CLI::App& app) {
   auto arguments = std::make_shared<fit_arguments>();
   add_table_options(app, arguments->table, true);
-  app.add_option("--x", arguments->roles[column_x].value, "input column: header text or number")
-      ->type_name("COLUMN");
-  app.add_option("--y", arguments->roles[column_y].value, "target column")->type_name("COLUMN");
-  app.add_option("--weights", arguments->roles[column_weights].value,
-                 "column of row weights (finite, >= 0)")
-      ->type_name("COLUMN");
+  add_column_options(app, arguments->roles);
   add_output_option(app, arguments->output, "model file to write; - is standard output")
       ->required();
   CLI::Option* edges =

@@ -164,12 +164,7 @@ void plan(const plan_arguments& arguments) {
 command_body add_plan_command(CLI::App& app) {
   auto arguments = std::make_shared<plan_arguments>();
   add_table_options(app, arguments->table, true);
-  app.add_option("--x", arguments->roles[column_x].value, "input column: header text or number")
-      ->type_name("COLUMN");
-  app.add_option("--y", arguments->roles[column_y].value, "target column")->type_name("COLUMN");
-  app.add_option("--weights", arguments->roles[column_weights].value,
-                 "column of row weights (finite, >= 0)")
-      ->type_name("COLUMN");
+  add_column_options(app, arguments->roles);
   add_output_option(app, arguments->output, "file to write; - is standard output")
       ->capture_default_str();
   add_placement_options(app, arguments->segmentation);
