@@ -4,7 +4,7 @@
 // takes its rows in order to their places, so the result does not depend on the number of parts.
 #include "cpu_group.hpp"
 
-#include "array.hpp"
+#include "cpu_rows.hpp"
 
 #include <tbb/parallel_for.h>
 
@@ -16,20 +16,21 @@ namespace {
 
 constexpr std::int64_t rows_per_part = 1 << 16;  // below this a thread costs more than it brings
 constexpr std::size_t private_bytes = std::size_t{1} << 30;  // bound on the further parts' counts
-constexpr int batch = 16;
 
-template <class X>
-void count_rows(const model_view& view, const X& x, std::int64_t first, std::int64_t last,
-                std::int32_t* slot_of_row, std::int64_t* counts) {
+template <class T>
+void count_rows(const group_job& job, const route_kernels& kernels, std::int64_t first,
+                std::int64_t last, std::int32_t* slot_of_row, std::int64_t* counts) {
+  const default_arithmetic scope;
+  const route_table<T>& table = table_of<T>(job.routes);
+  const any_array x = any(job.x);
+  routed_rows<T> rows;
   for (std::int64_t i = first; i < last; i += batch) {
-    const int rows = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-    double inputs[batch];
-    std::int64_t slots[batch];
-    for (int k = 0; k < batch; ++k) inputs[k] = k < rows ? x[i + k] : 0.0;
-    view.slots_of(inputs, slots);
-    for (int k = 0; k < rows; ++k) {
-      slot_of_row[i + k] = static_cast<std::int32_t>(slots[k]);
-      ++counts[slots[k]];
+    const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+    rows.load(x, i, count);
+    rows.route(kernels, table, count);
+    for (int k = 0; k < count; ++k) {
+      slot_of_row[i + k] = static_cast<std::int32_t>(rows.slots[k]);
+      ++counts[rows.slots[k]];
     }
   }
 }
@@ -77,7 +78,7 @@ void place_rows(const group_job& job, std::int64_t first, std::int64_t last,
 }  // namespace
 
 void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
-                  tbb::task_arena& arena, int num_parts) {
+                  const route_kernels& kernels, tbb::task_arena& arena, int num_parts) {
   const std::int64_t num_slots = job.num_slots();
   const std::size_t count_bytes = static_cast<std::size_t>(num_slots) * sizeof(std::int64_t);
   // A further part costs its counts and a pass over them: only where its rows outweigh that.
@@ -104,10 +105,9 @@ void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
     }
   };
 
-  with_typed(job.x, [&](const auto& x) {
-    each_part([&](std::int64_t part) {
-      count_rows(job.view, x, begin_of(part), begin_of(part + 1), slot_of_row, counts_of(part));
-    });
+  each_part([&](std::int64_t part) {
+    const auto count = routes_as_float(job.x.dtype) ? count_rows<float> : count_rows<double>;
+    count(job, kernels, begin_of(part), begin_of(part + 1), slot_of_row, counts_of(part));
   });
   std::int64_t total = 0;
   auto* const offsets = static_cast<std::int64_t*>(job.offsets.data);

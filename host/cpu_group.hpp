@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend.hpp"
+#include "cpu_routes.hpp"
 
 #include <tbb/task_arena.h>
 
@@ -10,6 +11,6 @@ namespace zcmoe::detail {
 /// Does a job on the threads of an arena, shared out in at most `num_parts`; temporary memory from
 /// the engine, all of it before the first output is written.
 void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
-                  tbb::task_arena& arena, int num_parts);
+                  const route_kernels& kernels, tbb::task_arena& arena, int num_parts);
 
 }  // namespace zcmoe::detail
