@@ -396,43 +396,53 @@ bool within(const T* x, std::size_t n, T from, T before) {
 constexpr double to_integer = 0x1.8p52;     // added and taken away: rounds to integers below 2^51
 constexpr double to_upper_half = 0x1.8p72;  // to multiples of 2^20
 
-/// Calls body(i, scaled) for vectors of targets times scale, scaled(i) for those left; whether all
-/// are integers within the limit.
-template <class Vectors, class Single>
-HWY_INLINE bool over_targets(const float* y, std::size_t n, double scale, double limit,
-                             const Vectors& vectors, const Single& single) {
-  const hn::ScalableTag<double> d;
-  const hn::Rebind<float, decltype(d)> narrow;
-  constexpr std::size_t lanes = hn::MaxLanes(d);
-  const auto rounder = hn::Set(d, to_integer);
-  const auto factor = hn::Set(d, scale);
-  const auto most = hn::Set(d, limit);
-  auto all = hn::Eq(factor, factor);
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    hwy::Prefetch(y + i + fetched_ahead);
-    const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, y + i)), factor);
-    const auto shifted = hn::Add(scaled, rounder);
-    all = hn::And(
-        all, hn::And(hn::Eq(hn::Sub(shifted, rounder), scaled), hn::Lt(hn::Abs(scaled), most)));
-    vectors(i, scaled, shifted);
+/// Targets times scale, and which of them are integers within the limit.
+template <class D>
+class target_fixer {
+ public:
+  using DI = hn::RebindToSigned<D>;
+  struct targets {
+    hn::Vec<D> scaled;
+    hn::Vec<DI> fixed;  // the integers, where they fit
+    hn::Mask<D> fits;
+  };
+
+  HWY_INLINE target_fixer(double scale, double limit)
+      : factor_(hn::Set(D(), scale)),
+        limit_(hn::Set(D(), limit)),
+        rounder_(hn::Set(D(), to_integer)) {}
+  HWY_INLINE targets at(const float* y) const {
+    const D d;
+    const hn::Rebind<float, D> narrow;
+    hwy::Prefetch(y + fetched_ahead);
+    const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, y)), factor_);
+    const auto shifted = hn::Add(scaled, rounder_);
+    return {scaled, hn::Sub(hn::BitCast(DI(), shifted), hn::BitCast(DI(), rounder_)),
+            hn::And(hn::Eq(hn::Sub(shifted, rounder_), scaled), hn::Lt(hn::Abs(scaled), limit_))};
   }
-  bool result = hn::AllTrue(d, all);
-  for (; i < n && result; ++i) {
-    const double scaled = static_cast<double>(y[i]) * scale;
-    result = (scaled + to_integer) - to_integer == scaled && std::abs(scaled) < limit;
-    if (result) single(i, scaled);
-  }
-  return result;
+
+ private:
+  hn::Vec<D> factor_;
+  hn::Vec<D> limit_;
+  hn::Vec<D> rounder_;
+};
+
+/// The same for one target.
+inline bool fixed_of(float y, double scale, double limit, double& scaled) {
+  scaled = static_cast<double>(y) * scale;
+  return (scaled + to_integer) - to_integer == scaled && std::abs(scaled) < limit;
 }
 
-/// One row whose target may be a misfit; answers whether it is.
-inline bool add_target(const window_rows& rows, std::size_t k) {
-  const double scaled = static_cast<double>(rows.targets[k]) * rows.scale;
-  if (!((scaled + to_integer) - to_integer == scaled && std::abs(scaled) < rows.limit)) return true;
-  static_cast<window_sums<float>*>(rows.copies[k % window_copies])[rows.slots[k]].add(
-      static_cast<std::int64_t>(scaled));
-  return false;
+/// Adds one row, or notes it as a misfit.
+inline void add_target(const window_rows& rows, std::size_t k, std::uint32_t* misfits,
+                       std::size_t& found) {
+  double scaled = 0.0;
+  if (fixed_of(rows.targets[k], rows.scale, rows.limit, scaled)) {
+    static_cast<window_sums<float>*>(rows.copies[k % window_copies])[rows.slots[k]].add(
+        static_cast<std::int64_t>(scaled));
+  } else if (rows.slots[k] != rows.ignored_slot) {
+    misfits[found++] = static_cast<std::uint32_t>(k);
+  }
 }
 
 /// Words of as many rows as D has lanes; see window_sums.
@@ -464,38 +474,25 @@ template <int Most>
 HWY_NOINLINE std::size_t add_to_registers(const window_rows& rows, std::uint32_t* misfits) {
   const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
-  const hn::Rebind<float, decltype(d)> narrow;
   const hn::Rebind<std::uint32_t, decltype(d)> narrow_slots;
   const hn::RebindToSigned<decltype(d)> di;
   const hn::RebindToUnsigned<decltype(d)> du;
-  using vector = hn::Vec<decltype(di)>;
-  const auto rounder = hn::Set(d, to_integer);
-  const auto factor = hn::Set(d, rows.scale);
-  const auto most = hn::Set(d, rows.limit);
-  const auto offset = hn::BitCast(di, rounder);
-  vector sums[Most][4];
+  const target_fixer<decltype(d)> fixer(rows.scale, rows.limit);
+  hn::Vec<decltype(di)> sums[Most][4];
   for (auto& own : sums) {
     for (auto& word : own) word = hn::Zero(di);
   }
   std::size_t found = 0;
-  const auto add_singly = [&](std::size_t k) {
-    if (add_target(rows, k) && rows.slots[k] != rows.ignored_slot)
-      misfits[found++] = static_cast<std::uint32_t>(k);
-  };
   std::size_t i = 0;
   for (; i + lanes <= rows.n; i += lanes) {
-    hwy::Prefetch(rows.targets + i + fetched_ahead);
-    const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, rows.targets + i)), factor);
-    const auto shifted = hn::Add(scaled, rounder);
-    const auto fits =
-        hn::And(hn::Eq(hn::Sub(shifted, rounder), scaled), hn::Lt(hn::Abs(scaled), most));
+    const auto targets = fixer.at(rows.targets + i);
     const auto slots = hn::BitCast(di, hn::PromoteTo(du, hn::LoadU(narrow_slots, rows.slots + i)));
     const auto inside = hn::Lt(slots, hn::Set(di, static_cast<std::int64_t>(rows.num_segments)));
-    if (HWY_UNLIKELY(!hn::AllTrue(d, hn::And(fits, hn::RebindMask(d, inside))))) {
-      for (std::size_t k = i; k < i + lanes; ++k) add_singly(k);
+    if (HWY_UNLIKELY(!hn::AllTrue(d, hn::And(targets.fits, hn::RebindMask(d, inside))))) {
+      for (std::size_t k = i; k < i + lanes; ++k) add_target(rows, k, misfits, found);
       continue;
     }
-    const row_words<decltype(di)> words(hn::Sub(hn::BitCast(di, shifted), offset));
+    const row_words<decltype(di)> words(targets.fixed);
     for (int s = 0; s < Most; ++s) {
       const auto mine = hn::Eq(slots, hn::Set(di, s));
       sums[s][0] = hn::IfThenElse(mine, hn::Add(sums[s][0], words.y), sums[s][0]);
@@ -504,7 +501,7 @@ HWY_NOINLINE std::size_t add_to_registers(const window_rows& rows, std::uint32_t
       sums[s][3] = hn::IfThenElse(mine, hn::Add(sums[s][3], words.lower2), sums[s][3]);
     }
   }
-  for (; i < rows.n; ++i) add_singly(i);
+  for (; i < rows.n; ++i) add_target(rows, i, misfits, found);
   const auto own = static_cast<window_sums<float>*>(rows.copies[0]);
   const int used = std::min(Most, static_cast<int>(rows.num_segments));
   for (int s = 0; s < used; ++s) {
@@ -527,30 +524,19 @@ std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
     if (rows.num_segments <= 2) return add_to_registers<2>(rows, misfits);
     if (rows.num_segments <= 4) return add_to_registers<4>(rows, misfits);
   }
-  const hn::Rebind<float, decltype(d)> narrow;
   const hn::RebindToSigned<decltype(d)> di;
-  const auto rounder = hn::Set(d, to_integer);
-  const auto factor = hn::Set(d, rows.scale);
-  const auto most = hn::Set(d, rows.limit);
-  const auto offset = hn::BitCast(di, rounder);
+  const target_fixer<decltype(d)> fixer(rows.scale, rows.limit);
   char* copies[window_copies];
   for (std::size_t k = 0; k < window_copies; ++k) copies[k] = static_cast<char*>(rows.copies[k]);
   std::size_t found = 0;
   std::size_t i = 0;
   for (; i + lanes <= rows.n; i += lanes) {
-    hwy::Prefetch(rows.targets + i + fetched_ahead);
-    const auto scaled = hn::Mul(hn::PromoteTo(d, hn::LoadU(narrow, rows.targets + i)), factor);
-    const auto shifted = hn::Add(scaled, rounder);
-    const auto fits =
-        hn::And(hn::Eq(hn::Sub(shifted, rounder), scaled), hn::Lt(hn::Abs(scaled), most));
-    if (HWY_UNLIKELY(!hn::AllTrue(d, fits))) {
-      for (std::size_t k = i; k < i + lanes; ++k) {
-        if (add_target(rows, k) && rows.slots[k] != rows.ignored_slot)
-          misfits[found++] = static_cast<std::uint32_t>(k);
-      }
+    const auto targets = fixer.at(rows.targets + i);
+    if (HWY_UNLIKELY(!hn::AllTrue(d, targets.fits))) {
+      for (std::size_t k = i; k < i + lanes; ++k) add_target(rows, k, misfits, found);
       continue;
     }
-    const row_words<decltype(di)> words(hn::Sub(hn::BitCast(di, shifted), offset));
+    const row_words<decltype(di)> words(targets.fixed);
     // Blocks of two words, (y, upper2) and (mixed, lower2), of even and of odd rows.
     const auto head_even = hn::InterleaveLower(di, words.y, words.upper2);
     const auto head_odd = hn::InterleaveUpper(di, words.y, words.upper2);
@@ -594,10 +580,7 @@ std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
       add_all(3, next_pair(head_odd, tail_odd));
     }
   }
-  for (; i < rows.n; ++i) {
-    if (add_target(rows, i) && rows.slots[i] != rows.ignored_slot)
-      misfits[found++] = static_cast<std::uint32_t>(i);
-  }
+  for (; i < rows.n; ++i) add_target(rows, i, misfits, found);
   return found;
 }
 
@@ -605,37 +588,42 @@ std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
 /// a = upper + lower, a^2 = upper^2 + 2 upper lower + lower^2.
 bool sum_targets(const float* y, std::size_t n, double scale, double limit, run_sums& sums) {
   const hn::ScalableTag<double> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  const target_fixer<decltype(d)> fixer(scale, limit);
+  const auto halver = hn::Set(d, to_upper_half);
   auto total = hn::Zero(d);
   auto upper2 = hn::Zero(d);
   auto mixed = hn::Zero(d);
   auto lower2 = hn::Zero(d);
-  double rest[4] = {};
-  const bool fits = over_targets(
-      y, n, scale, limit,
-      [&](std::size_t, auto scaled, auto) HWY_ATTR {
-        const auto halver = hn::Set(d, to_upper_half);
-        const auto upper = hn::Sub(hn::Add(scaled, halver), halver);
-        const auto lower = hn::Sub(scaled, upper);
-        total = hn::Add(total, scaled);
-        upper2 = hn::MulAdd(upper, upper, upper2);
-        mixed = hn::MulAdd(upper, lower, mixed);
-        lower2 = hn::MulAdd(lower, lower, lower2);
-      },
-      [&](std::size_t, double scaled) {
-        const double upper = (scaled + to_upper_half) - to_upper_half;
-        const double lower = scaled - upper;
-        rest[0] += scaled;
-        rest[1] += upper * upper;
-        rest[2] += upper * lower;
-        rest[3] += lower * lower;
-      });
-  if (!fits) return false;
-  const auto sum_of = [&](auto lanes, double single)
-                          HWY_ATTR { return hn::GetLane(hn::SumOfLanes(d, lanes)) + single; };
-  sums.y = static_cast<std::int64_t>(sum_of(total, rest[0]));
-  sums.yy[0] = static_cast<std::int64_t>(sum_of(upper2, rest[1]) * 0x1p-40);
-  sums.yy[1] = 2 * static_cast<std::int64_t>(sum_of(mixed, rest[2]) * 0x1p-20);
-  sums.yy[2] = static_cast<std::int64_t>(sum_of(lower2, rest[3]));
+  auto all = hn::Eq(total, total);  // true
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto targets = fixer.at(y + i);
+    all = hn::And(all, targets.fits);
+    const auto upper = hn::Sub(hn::Add(targets.scaled, halver), halver);
+    const auto lower = hn::Sub(targets.scaled, upper);
+    total = hn::Add(total, targets.scaled);
+    upper2 = hn::MulAdd(upper, upper, upper2);
+    mixed = hn::MulAdd(upper, lower, mixed);
+    lower2 = hn::MulAdd(lower, lower, lower2);
+  }
+  if (!hn::AllTrue(d, all)) return false;
+  double sum[4] = {hn::GetLane(hn::SumOfLanes(d, total)), hn::GetLane(hn::SumOfLanes(d, upper2)),
+                   hn::GetLane(hn::SumOfLanes(d, mixed)), hn::GetLane(hn::SumOfLanes(d, lower2))};
+  for (; i < n; ++i) {
+    double scaled = 0.0;
+    if (!fixed_of(y[i], scale, limit, scaled)) return false;
+    const double upper = (scaled + to_upper_half) - to_upper_half;
+    const double lower = scaled - upper;
+    sum[0] += scaled;
+    sum[1] += upper * upper;
+    sum[2] += upper * lower;
+    sum[3] += lower * lower;
+  }
+  sums.y = static_cast<std::int64_t>(sum[0]);
+  sums.yy[0] = static_cast<std::int64_t>(sum[1] * 0x1p-40);
+  sums.yy[1] = 2 * static_cast<std::int64_t>(sum[2] * 0x1p-20);
+  sums.yy[2] = static_cast<std::int64_t>(sum[3]);
   return true;
 }
 

@@ -65,8 +65,7 @@ struct byte_planes {
   float lo;  // of the uniform root
   float hi;
   float scale;
-  int num_buckets;  // 256, 512 or 1,024
-  int num_ranks;    // at most 64, 128 or 256, as there are buckets
+  int num_ranks;  // at most 64, 128 or 256, with four times as many buckets
 };
 
 template <class T>
@@ -79,7 +78,7 @@ struct route_table {
   bool slots_are_ranks;
   T from;                               // x is in range if from <= x
   T before;                             // and not before <= x
-  bool far_cells;                       // beyond the second-level cache: fetched ahead
+  bool far_cells;                       // so many that they are fetched ahead
   std::unique_ptr<byte_planes> planes;  // null: cells only
 
   std::uint32_t nan_rank() const { return static_cast<std::uint32_t>(thresholds.size()) + 1; }

@@ -147,7 +147,6 @@ class slot_sums {
   target_window<T> window;
 
   std::uint32_t ignored_slot() const { return static_cast<std::uint32_t>(num_slots_); }
-  window_sums<T>& at(std::int64_t slot) { return sums_[slot]; }
   /// The copies for rows k, k + 1, ..., over and over.
   template <std::size_t Count>
   void get_copies(window_sums<T>* (&copy)[Count]) {

@@ -102,7 +102,6 @@ void set_piece(root<T>& made, int piece, T lo, T hi, std::int64_t first, std::in
   const auto at = static_cast<std::size_t>(piece);
   made.origin[at] = lo;
   made.scale[at] = scale_of(lo, hi, buckets - 1);
-  made.last[at] = static_cast<typename root<T>::integer>(buckets - 1);
   made.first[at] = static_cast<typename root<T>::integer>(first);
 }
 
@@ -127,7 +126,6 @@ template <class T>
 root<T> root_over(root_kind kind, const std::vector<T>& thresholds, const spread<T>& range) {
   root<T> made{};
   made.kind = kind;
-  made.num_pieces = 1;
   made.lo = range.size() > 0 ? thresholds[range.begin] : T{0};
   made.hi = range.size() > 0 ? thresholds[range.end - 1] : T{0};
   std::fill(std::begin(made.knot), std::end(made.knot), std::numeric_limits<T>::quiet_NaN());
@@ -152,29 +150,10 @@ root<T> uniform_root(const std::vector<T>& thresholds, std::int64_t buckets) {
   return made;
 }
 
-/// Order-preserving integers of floats and back, to halve intervals between them.
-template <class T>
-using ordered = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-template <class T>
-ordered<T> ordered_of(T value) {
-  ordered<T> bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits < 0 ? static_cast<ordered<T>>(std::numeric_limits<ordered<T>>::min() - bits) : bits;
-}
-template <class T>
-T float_of(ordered<T> order) {
-  const ordered<T> bits =
-      order < 0 ? static_cast<ordered<T>>(std::numeric_limits<ordered<T>>::min() - order) : order;
-  T value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
 template <class T>
 root<T> grid_root(const std::vector<T>& thresholds, std::int64_t buckets) {
   const spread<T> range = spread_of(thresholds);
   root<T> made = root_over(root_kind::grid, thresholds, range);
-  made.num_pieces = root<T>::max_grid;
   made.grid_scale = scale_of(made.lo, made.hi, root<T>::max_grid - 1);
   std::int64_t first = 0;
   std::size_t begin = range.begin;
@@ -255,7 +234,6 @@ root<T> pieces_root(const std::vector<T>& thresholds, std::int64_t buckets) {
     first += room;
   }
   if (pieces.empty()) set_piece(made, 0, made.lo, made.hi, 0, first = 1);
-  made.num_pieces = std::max(1, static_cast<int>(pieces.size()));
   made.num_buckets = first;
   return made;
 }

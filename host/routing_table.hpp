@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 #include <type_traits>
 #include <vector>
 
@@ -36,7 +38,7 @@ enum class root_kind : std::int32_t { uniform, grid, pieces };
 
 /// At most 32 linear maps, each onto a range of buckets of its own, of inputs limited to [lo, hi]
 /// (NaN: lo). Which of them an input takes: uniform, there is one; grid, by 32 cells:
-/// nearest((x - lo) * grid_scale); pieces, the number of knots <= x among knot[1 .. num_pieces - 1]
+/// nearest((x - lo) * grid_scale); pieces, the number of knots <= x among knot[1 .. 15]
 /// (unused ones are NaN, <= nothing). Its bucket: first + nearest((x - origin) * scale), in T's
 /// arithmetic with every operation rounded on its own; nearest(t) is the integer (t + magic) -
 /// magic. No place exceeds `last`: the scales see to that, not a comparison for every input.
@@ -48,7 +50,6 @@ struct root {
   using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 
   root_kind kind;
-  std::int32_t num_pieces;
   std::int64_t num_buckets;
   T lo;
   T hi;
@@ -58,7 +59,6 @@ struct root {
   alignas(64) T origin[max_grid];
   alignas(64) T scale[max_grid];  // finite, >= 0
   alignas(64) integer first[max_grid];
-  integer last[max_grid];  // number of the piece's buckets - 1
 
   T limited(T x) const {
     x = x > lo ? x : lo;
@@ -96,6 +96,25 @@ root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
 /// One kind with about `buckets` buckets; what choose_root chooses from. Thresholds may be empty.
 template <class T>
 root<T> make_root(root_kind kind, const std::vector<T>& thresholds, std::int64_t buckets);
+
+/// Order-preserving integers of floats and back, so that halving the interval between two takes as
+/// many steps as T has bits.
+template <class T>
+using ordered = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+template <class T>
+ordered<T> ordered_of(T value) {
+  ordered<T> bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits < 0 ? static_cast<ordered<T>>(std::numeric_limits<ordered<T>>::min() - bits) : bits;
+}
+template <class T>
+T float_of(ordered<T> order) {
+  const ordered<T> bits =
+      order < 0 ? static_cast<ordered<T>>(std::numeric_limits<ordered<T>>::min() - order) : order;
+  T value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
 
 /// Thresholds before each bucket, [num_buckets + 1], for any map that is monotone.
 template <class T, class BucketOf>

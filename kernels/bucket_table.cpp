@@ -28,34 +28,17 @@ int bits_for(std::uint64_t count) {
   return bits;
 }
 
-// Every T by its order, so that a search for a limit takes as many steps as T has bits.
-template <class T>
-using order_of = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-template <class T>
-order_of<T> order(T x) {
-  order_of<T> bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  return bits >= 0 ? bits : std::numeric_limits<order_of<T>>::min() - bits;
-}
-template <class T>
-T value_of(order_of<T> place) {
-  const order_of<T> bits = place >= 0 ? place : std::numeric_limits<order_of<T>>::min() - place;
-  T x;
-  std::memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
 /// The smallest T whose piece is >= piece; +infinity's is, by the caller's word.
 template <class T>
 T first_of_piece(const bucket_map<T>& map, const plain_image<T>& image, std::uint32_t piece) {
-  order_of<T> below = order(-std::numeric_limits<T>::infinity());
-  order_of<T> reached = order(std::numeric_limits<T>::infinity());
-  if (piece_of(map, image, value_of<T>(below)) >= piece) return value_of<T>(below);
+  ordered<T> below = ordered_of(-std::numeric_limits<T>::infinity());
+  ordered<T> reached = ordered_of(std::numeric_limits<T>::infinity());
+  if (piece_of(map, image, float_of<T>(below)) >= piece) return float_of<T>(below);
   while (reached - 1 != below) {
-    const order_of<T> middle = below / 2 + reached / 2 + (below % 2 + reached % 2) / 2;
-    (piece_of(map, image, value_of<T>(middle)) >= piece ? reached : below) = middle;
+    const ordered<T> middle = below / 2 + reached / 2 + (below % 2 + reached % 2) / 2;
+    (piece_of(map, image, float_of<T>(middle)) >= piece ? reached : below) = middle;
   }
-  return value_of<T>(reached);
+  return float_of<T>(reached);
 }
 
 /// Offset that sends origin to `place`, for a scale that is tamed first: finite products, > 0.

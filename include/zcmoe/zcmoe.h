@@ -394,8 +394,8 @@ typedef struct zcmoe_model_info {
   const double* standard_errors;
   zcmoe_dtype target_dtype; /* ZCMOE_F32 or ZCMOE_F64; 0 for a model from known constants */
   int64_t weighted;
-  /* Of the engine's memory: tables that route in constant time, at most some 400 bytes a segment,
-   * 50 beyond 2^20 segments; the rest of a model takes 48 bytes a segment. */
+  /* Of the engine's memory: tables that route in constant time, at most some 400 bytes a segment
+   * and 4 KB, 50 a segment beyond 2^20; the rest of a model takes 48 bytes a segment. */
   int64_t routing_bytes;
   zcmoe_model_options options; /* names point into the model; last, so that it can grow */
 } zcmoe_model_info;
