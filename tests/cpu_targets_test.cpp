@@ -281,6 +281,41 @@ TEST(cpu_targets_test, all_fit_alike) {
   }
 }
 
+/// Two segments in turn, so that no run is summed at once, and more rows of each than the words of
+/// a window can hold; every target has all its bits.
+template <class T>
+void expect_long_fits_to_be_exact() {
+  const std::size_t n = 700000;
+  std::vector<T> x(n);
+  std::vector<T> y(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    x[i] = static_cast<T>(i % 2 == 0 ? 0.25 : 0.75);
+    const T size = i < 2000 ? T{2} : T{4};  // the window is made for the first, and just holds both
+    y[i] = std::nextafter(i % 2 == 0 ? size : -size, T{0});
+  }
+  for (const std::int64_t m : {2, 4, 600}) {
+    const auto edges = uniform_edges(0, 1, m);
+    for (const std::string& name : expected_targets()) {
+      const forced_target forced(name);
+      const context cpu = cpu_context();
+      zcmoe_fit_options how = fit_options();
+      how.target_dtype = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+      fit at_once(cpu, edges, model_options(), how);
+      at_once.add_sync(x, y);
+      fit row_by_row(cpu, edges, model_options(), how);  // too few rows at a time for a window
+      const std::int64_t chunk = m;
+      for (std::int64_t first = 0; first < static_cast<std::int64_t>(n); first += chunk) {
+        row_by_row.add_sync(array(x.data() + first), array(y.data() + first), no_array(),
+                            std::min(chunk, static_cast<std::int64_t>(n) - first));
+      }
+      EXPECT_TRUE(at_once.serialize() == row_by_row.serialize()) << name << ", m = " << m;
+    }
+  }
+}
+
+TEST(cpu_targets_test, long_fits_are_exact_float32) { expect_long_fits_to_be_exact<float>(); }
+TEST(cpu_targets_test, long_fits_are_exact_float64) { expect_long_fits_to_be_exact<double>(); }
+
 TEST(cpu_targets_test, the_callers_arithmetic_does_not_matter) {
   const auto edges = uniform_edges(0, 1, 300);
   std::vector<double> constants(300);
