@@ -87,7 +87,8 @@ std::unique_ptr<byte_planes> planes_of(const route_table<float>& table) {
   if (thresholds.empty() || ranks > 256 || !std::isfinite(thresholds.back())) return nullptr;
   auto planes = std::make_unique<byte_planes>();
   planes->num_ranks = ranks <= 64 ? 64 : ranks <= 128 ? 128 : 256;
-  const root<float> map = make_root(root_kind::uniform, thresholds, 4 * planes->num_ranks);
+  const root<float> map =
+      make_root(root_kind::uniform, thresholds, std::int64_t{4} * planes->num_ranks);
   planes->lo = map.lo;
   planes->hi = map.hi;
   planes->scale = map.scale[0];
