@@ -70,6 +70,7 @@ struct plan_rows {
   double lo = 0.0;
   double hi = 0.0;
   double effective = 0.0;
+  std::int64_t distinct = 0;  // values of x
   part all;
   part learned;
   part held_out;
@@ -94,6 +95,7 @@ plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_arra
   // Sorted targets of equal inputs are no sample: neighbours would be too much alike.
   for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
     while (end < rows.size() && rows[end].x == rows[begin].x) ++end;
+    ++r.distinct;
     for (std::size_t left = end - begin; left > 1; --left) {
       std::swap(rows[begin + left - 1], rows[begin + hash_of(begin + left) % left]);
     }
@@ -384,6 +386,8 @@ class curve {
     c.excess = c.approximation + c.estimation;
     c.risk = c.fit.noise + c.excess;
 
+    c.num_nonempty = level_near(c.num_segments).num_nonempty;
+
     check(c);
     if (rows_.constant()) {
       c.warnings |= ZCMOE_PLAN_CONSTANT;
@@ -394,6 +398,7 @@ class curve {
       c.warnings |= ZCMOE_PLAN_NOT_HIGH_RATE;
       if (r.test.ratio + 2.0 * r.test.standard_error < 3.0) c.warnings |= ZCMOE_PLAN_JUMPS;
     }
+    if (rows_.distinct < c.num_segments) c.warnings |= ZCMOE_PLAN_TIED;
     const zcmoe_plan_level& level = level_near(c.num_segments);
     if (static_cast<double>(level.num_starved) >
         plan_tuning::starved_share * static_cast<double>(level.num_built)) {
@@ -669,6 +674,7 @@ zcmoe_plan_result plan_of(const std::shared_ptr<backend>& engine, const zcmoe_ar
   result.rows_used = rows.all.size();
   result.fit_rows = options.fit_rows > 0 ? options.fit_rows : rows.all.size();
   result.effective_rows = rows.effective;
+  result.distinct_inputs = rows.distinct;
   result.lo = rows.lo;
   result.hi = rows.hi;
   for (int s = 0; s < ZCMOE_PLAN_SEGMENTATIONS; ++s) {

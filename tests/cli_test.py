@@ -73,7 +73,7 @@ class cli_case(unittest.TestCase):
         done.stderr = without_runtime_lines(done.stderr)
         self.assertEqual(done.returncode, status, (arguments, done.stderr))
         if status != 0:
-            self.assertRegex(done.stderr.decode(), r"\Azcmoe: [^\n]+\n\Z")
+            self.assertRegex(done.stderr.decode(), r"\Azcmoe: [^\x00-\x1f\x7f]+\n\Z")
         return done
 
     def fails(self, *arguments, status=1, says="", **options):
@@ -118,6 +118,7 @@ class general_test(cli_case):
         for arguments, says in [
             ([], "subcommand"),
             (["bogus"], "bogus"),
+            (["bo\x1b[2J\rgus\x7f"], "bo [2J gus "),
             (["fit"], "input"),
             (["fit", data, "--x", "x", "--y", "y"], "--output"),
             (["fit", data, "--x", "x", "-o", "m"], "--y is missing"),
@@ -821,6 +822,15 @@ class plan_test(cli_case):
         risks = {int(r["segments"]): float(r["leave_one_out"]) for r in rows if r["segmentation"] == "uniform"}
         self.assertGreater(risks[1], 1.5 * risks[32])
         self.assertGreater(risks[3072], 1.5 * risks[32])
+
+    def test_ties_are_told(self):
+        columns = [DATA, "--x", "distance", "--y", "air_time"]
+        plan = self.plan(*columns)
+        self.assertEqual(plan["distinct_inputs"], 213)
+        for candidate in plan["candidates"]:
+            self.assertIn("tied", candidate["warnings"])
+            self.assertLessEqual(candidate["segments_with_rows"], 213)
+        self.assertRegex(self.run_cli("plan", *columns).stdout.decode(), r"fewer distinct values .*: 2\d\d hold rows")
 
     def test_fit_takes_what_is_planned(self):
         data = self.sine()

@@ -570,6 +570,29 @@ TEST(plan_edges, fewer_doubles_than_segments) {
               static_cast<double>(unit.candidates[1].num_segments), 1.0);
 }
 
+TEST(plan_edges, ties_are_told_where_they_bind) {
+  // 150 distinct inputs, in crowds and alone: to part them, cuts of equal mass or width ask for
+  // more segments than there are inputs.
+  std::mt19937_64 random(11);
+  std::uniform_real_distribution<double> uniform;
+  std::normal_distribution<double> normal;
+  std::vector<double> x;
+  std::vector<double> y;
+  for (int i = 0; i < 30000; ++i) {
+    const double u = uniform(random);
+    x.push_back(std::floor(150 * u * u * u * u) + 0.5);
+    y.push_back(std::fmod(37 * x.back(), 11) + 0.1 * normal(random));
+  }
+  const auto plan = plan_of(x, y);
+  EXPECT_EQ(plan.distinct_inputs,
+            static_cast<std::int64_t>(std::set<double>(x.begin(), x.end()).size()));
+  const auto& quantile = plan.candidates[ZCMOE_PLAN_QUANTILE];
+  EXPECT_GT(quantile.num_segments, plan.distinct_inputs);
+  EXPECT_TRUE(quantile.warnings & ZCMOE_PLAN_TIED);
+  EXPECT_GT(quantile.num_nonempty, plan.distinct_inputs / 2);
+  EXPECT_LE(quantile.num_nonempty, plan.distinct_inputs);
+}
+
 TEST(plan_edges, few_values_of_x) {
   // 7 distinct inputs: no segmentation can have more segments with rows.
   const sample s = plain(
@@ -585,7 +608,10 @@ TEST(plan_edges, few_values_of_x) {
   for (const auto& c : plan.candidates) {
     EXPECT_LE(c.levels[c.num_levels - 1].num_nonempty, 7);
     EXPECT_NEAR(c.risk, 0.01 * (1 + 7.0 / 5000), 0.001);
+    EXPECT_LE(c.num_nonempty, 7);
+    EXPECT_EQ((c.warnings & ZCMOE_PLAN_TIED) != 0, c.num_segments > 7);
   }
+  EXPECT_EQ(plan.distinct_inputs, 7);
   EXPECT_NEAR(plan.noise, 0.01, 0.001);
 }
 

@@ -378,7 +378,7 @@ class fit_run {
     if (edges.plan.has_value()) {
       const zcmoe_plan_candidate& chosen = edges.plan->candidates[arguments_.segmentation.kind];
       line("segments chosen", recommendation_in_words(chosen));
-      for (const std::string& warning : warnings_in_words(chosen.warnings)) line("", warning);
+      for (const std::string& warning : warnings_in_words(chosen)) line("", warning);
     }
     line(
         "segments",

@@ -25,11 +25,11 @@ constexpr int exit_success = 0;
 constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
 
-/// One line, whatever the text: callers match on it.
+/// One line, whatever the text: callers match on it. Names in it may hold what moves a cursor.
 int report(int status, const std::string& message) {
   std::string line = "zcmoe: " + message;
   for (char& c : line) {
-    if (c == '\n' || c == '\r') c = ' ';
+    if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
   }
   std::fprintf(stderr, "%s\n", line.c_str());
   return status;

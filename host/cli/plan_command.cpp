@@ -55,6 +55,8 @@ void write_text(output_file& output, const edge_table& table, const std::string&
            ? text("a sample of ", grouped(table.rows_sampled), " of ", grouped(table.rows))
            : grouped(table.rows));
   if (plan.fit_rows != table.rows) line("planned for", text(grouped(plan.fit_rows), " rows"));
+  if (plan.distinct_inputs < table.rows_sampled)
+    line("distinct inputs", grouped(plan.distinct_inputs));
   line("range", text(readable(plan.lo), " to ", readable(plan.hi)));
   line("noise", text(readable(std::sqrt(plan.noise)), " (standard deviation); ",
                      readable(std::sqrt(plan.rice)), " from neighbouring rows"));
@@ -89,7 +91,7 @@ void write_text(output_file& output, const edge_table& table, const std::string&
                               readable(c.holdout_risk), " +- ", readable(c.holdout_error), ", ",
                               readable(c.holdout_expected), " expected"));
     }
-    for (const std::string& warning : warnings_in_words(c.warnings)) line(kind.c_str(), warning);
+    for (const std::string& warning : warnings_in_words(c)) line(kind.c_str(), warning);
   }
 }
 
@@ -125,6 +127,7 @@ std::string plan_as_json(const plan_arguments& arguments, const context& engine,
   json["rows"] = table.rows;
   json["rows_sampled"] = table.rows_sampled;
   json["effective_rows"] = plan.effective_rows;
+  json["distinct_inputs"] = plan.distinct_inputs;
   json["planned_rows"] = plan.fit_rows;
   json["range"] = {plan.lo, plan.hi};
   json["noise_variance"] = plan.noise;

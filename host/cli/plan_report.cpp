@@ -31,6 +31,7 @@ const warning_text warning_texts[] = {
      "the input says nothing of the target as far as can be seen"},
     {ZCMOE_PLAN_CONSTANT, "constant",
      "all inputs are equal, or all targets: one segment says it all"},
+    {ZCMOE_PLAN_TIED, "tied", "the inputs have fewer distinct values than segments recommended"},
 };
 
 std::string method_of(const zcmoe_plan_candidate& candidate) {
@@ -51,10 +52,13 @@ std::string recommendation_in_words(const zcmoe_plan_candidate& c) {
               fitted ? "fitted A/m^2 + sigma^2 m/n" : "least leave-one-out error", ")");
 }
 
-std::vector<std::string> warnings_in_words(std::int64_t warnings) {
+std::vector<std::string> warnings_in_words(const zcmoe_plan_candidate& c) {
   std::vector<std::string> words;
   for (const warning_text& w : warning_texts) {
-    if ((warnings & w.bit) != 0) words.push_back(text("warning: ", w.words));
+    if ((c.warnings & w.bit) != 0) words.push_back(text("warning: ", w.words));
+  }
+  if ((c.warnings & ZCMOE_PLAN_TIED) != 0) {
+    words.back() += text(": ", grouped(c.num_nonempty), " hold rows");
   }
   return words;
 }
@@ -63,6 +67,7 @@ nlohmann::ordered_json as_json(const zcmoe_plan_candidate& c) {
   nlohmann::ordered_json json;
   json["segmentation"] = word_of(segmentation_words, static_cast<std::int32_t>(c.segmentation));
   json["segments"] = c.num_segments;
+  json["segments_with_rows"] = c.num_nonempty;
   json["segments_interval"] = {c.lower, c.upper};
   json["method"] = method_of(c);
   json["excess_risk"] = c.excess;

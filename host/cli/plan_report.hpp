@@ -13,7 +13,7 @@ namespace zcmoe::cli {
 std::string recommendation_in_words(const zcmoe_plan_candidate& candidate);
 
 /// One sentence a ZCMOE_PLAN_ bit.
-std::vector<std::string> warnings_in_words(std::int64_t warnings);
+std::vector<std::string> warnings_in_words(const zcmoe_plan_candidate& candidate);
 
 nlohmann::ordered_json as_json(const zcmoe_plan_candidate& candidate);
 

@@ -47,7 +47,10 @@ enum {
   /* x says nothing of y as far as can be seen: one segment is as good as any */
   ZCMOE_PLAN_NO_SIGNAL = 64,
   /* the inputs have one value only, or the targets have */
-  ZCMOE_PLAN_CONSTANT = 128
+  ZCMOE_PLAN_CONSTANT = 128,
+  /* x has fewer distinct values than m: most segments are empty or, where equal edges are dropped,
+     not built. num_nonempty is how many rows can tell apart */
+  ZCMOE_PLAN_TIED = 256
 };
 
 typedef struct zcmoe_plan_options {
@@ -85,6 +88,7 @@ typedef struct zcmoe_plan_level {
 typedef struct zcmoe_plan_candidate {
   int64_t segmentation; /* ZCMOE_PLAN_UNIFORM, _QUANTILE or _OPTIMAL */
   int64_t num_segments; /* m recommended for fit_rows rows, >= 1 */
+  int64_t num_nonempty; /* segments that hold rows, at the level nearest to it */
   double lower;         /* 95 % interval of the best m */
   double upper;
   double excess;       /* predicted excess risk at num_segments; NaN for one row */
@@ -110,11 +114,12 @@ typedef struct zcmoe_plan_candidate {
 
 typedef struct zcmoe_plan_result {
   size_t struct_size;
-  int64_t rows;          /* offered */
-  int64_t rows_used;     /* x and y finite, x in the range, weight > 0 */
-  int64_t fit_rows;      /* rows the recommendation is for, of the kind used */
-  double effective_rows; /* (sum w)^2 / sum w^2 of the rows used; without weights their number */
-  double lo;             /* range of the segmentations */
+  int64_t rows;            /* offered */
+  int64_t rows_used;       /* x and y finite, x in the range, weight > 0 */
+  int64_t fit_rows;        /* rows the recommendation is for, of the kind used */
+  double effective_rows;   /* (sum w)^2 / sum w^2 of the rows used; without weights their number */
+  int64_t distinct_inputs; /* different values of x in the rows used */
+  double lo;               /* range of the segmentations */
   double hi;
   double noise;       /* sigma^2: of the best candidate's fit */
   double noise_error; /* its standard error */
