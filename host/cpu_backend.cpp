@@ -171,47 +171,44 @@ void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t fir
   }
 }
 
-bool within(const route_kernels& kernels, const float* x, int count, float from, float before) {
-  return kernels.within_f32(x, static_cast<std::size_t>(count), from, before);
+int leading_within(const route_kernels& kernels, const float* x, int count, float from,
+                   float before) {
+  return static_cast<int>(
+      kernels.leading_within_f32(x, static_cast<std::size_t>(count), from, before));
 }
-bool within(const route_kernels& kernels, const double* x, int count, double from, double before) {
-  return kernels.within_f64(x, static_cast<std::size_t>(count), from, before);
+int leading_within(const route_kernels& kernels, const double* x, int count, double from,
+                   double before) {
+  return static_cast<int>(
+      kernels.leading_within_f64(x, static_cast<std::size_t>(count), from, before));
 }
 
-/// Targets of one slot straight to the state, or false if the window does not hold them all.
-template <class T>
-bool add_run(const route_kernels& kernels, const target_window<T>& window, const T* targets,
-             int count, std::int64_t* planes, std::int64_t num_slots, std::int64_t slot) {
-  if constexpr (sizeof(T) == 4) {
-    run_sums run;
-    if (window.scale == 0.0 ||
-        !kernels.sum_targets(targets, static_cast<std::size_t>(count), window.scale,
-                             static_cast<double>(window.limit), run)) {
-      return false;
+/// Inputs of one segment, one after the other: what sorted rows bring.
+template <class X>
+struct input_run {
+  std::uint32_t slot = 0;
+  X from{};
+  X before{};  // from == before: none yet
+
+  /// How many of the inputs belong to it, in a run that begins with the first if need be.
+  int leading(const route_kernels& kernels, const route_table<X>& table, const X* inputs,
+              int count) {
+    if (!(from <= inputs[0] && inputs[0] < before)) {
+      if (!(table.from <= inputs[0] && inputs[0] < table.before)) return 0;
+      const std::uint32_t rank = table.rank_of(inputs[0]);
+      slot = table.slots_are_ranks ? rank : static_cast<std::uint32_t>(table.slots[rank]);
+      from = rank > 0 ? std::max(table.thresholds[rank - 1], table.from) : table.from;
+      before = rank < table.thresholds.size() ? std::min(table.thresholds[rank], table.before)
+                                              : table.before;
     }
-    const uint128 squares = (static_cast<uint128>(run.yy[0]) << 40) +
-                            static_cast<uint128>(static_cast<int128>(run.yy[1]) * (1 << 20)) +
-                            static_cast<uint128>(run.yy[2]);
-    const std::uint64_t size = static_cast<std::uint64_t>(run.y < 0 ? -run.y : run.y);
-    const auto add = [&](int plane, std::int64_t piece) {
-      if (piece != 0) planes[plane * num_slots + slot] += piece;
-    };
-    const int shift = float_format<T>::unit - window.shift;
-    add(sum_planes<T, false>::count, count);
-    deposit(scaled_natural<2>{{static_cast<std::uint32_t>(size),
-                               static_cast<std::uint32_t>(size >> 32)},
-                              shift,
-                              run.y < 0},
-            sum_planes<T, false>::y, add);
-    scaled_natural<4> yy{{}, 2 * shift, false};
-    for (int k = 0; k < 4; ++k) yy.word[k] = static_cast<std::uint32_t>(squares >> (32 * k));
-    deposit(yy, sum_planes<T, false>::yy, add);
-    return true;
-  } else {
-    (void)kernels, (void)window, (void)targets, (void)count, (void)planes, (void)num_slots,
-        (void)slot;
-    return false;
+    return leading_within(kernels, inputs, count, from, before);
   }
+};
+
+/// Adds targets of one slot, or answers false if the window may not hold them all.
+inline bool add_run(const route_kernels& kernels, slot_sums<float>& sums, const float* targets,
+                    int count, std::uint32_t slot) {
+  sums.reserve(count);
+  return kernels.add_run(targets, static_cast<std::size_t>(count), sums.window(), sums.at(slot, 0));
 }
 
 /// Adds rows to their slots; numbers of those whose targets the window does not hold, and whose
@@ -219,33 +216,28 @@ bool add_run(const route_kernels& kernels, const target_window<T>& window, const
 template <class T>
 std::size_t add_targets(const route_kernels& kernels, slot_sums<T>& sums, const T* targets,
                         const std::uint32_t* slots, int count, std::uint32_t* misfits) {
-  window_sums<T>* copies[window_copies];
-  sums.get_copies(copies);
+  sums.reserve(count);
   if constexpr (sizeof(T) == 4) {
-    if (sums.window.scale != 0.0) {
-      window_rows rows{targets,
-                       slots,
-                       static_cast<std::size_t>(count),
-                       sums.window.scale,
-                       static_cast<double>(sums.window.limit),
-                       sums.ignored_slot(),
-                       sums.ignored_slot() - 3,  // all slots but those of NaN and out of range
-                       {}};
-      std::copy(std::begin(copies), std::end(copies), rows.copies);
-      return kernels.add_targets(rows, misfits);
+    return kernels.add_targets(
+        {targets, slots, static_cast<std::size_t>(count), sums.window(), sums.ignored_slot(),
+         sums.ignored_slot() - 3,  // all slots but those of NaN and out of range
+         sums.data(), sums.copies_shift()},
+        misfits);
+  } else {
+    std::size_t found = 0;
+    for (std::uint32_t k = 0; k < static_cast<std::uint32_t>(count); ++k) {
+      const double target = static_cast<double>(targets[k]);
+      if (sums.window().holds(target)) {
+        sums.at(slots[k], k).add(target, sums.window());
+      } else if (slots[k] != sums.ignored_slot()) {
+        misfits[found++] = k;
+      }
     }
+    return found;
   }
-  std::size_t found = 0;
-  for (int k = 0; k < count; ++k) {
-    std::int64_t fixed = 0;
-    if (sums.window.holds(static_cast<double>(targets[k]), fixed)) {
-      copies[static_cast<std::size_t>(k) % window_copies][slots[k]].add(fixed);
-    } else if (slots[k] != sums.ignored_slot()) {
-      misfits[found++] = static_cast<std::uint32_t>(k);
-    }
-  }
-  return found;
 }
+
+constexpr int least_run = 64;  // rows that are not sooner routed than looked at
 
 /// Rows without weights, most of which are ordinary: in range, no NaN, their targets in a window.
 /// These are added without a look at what becomes of each; those of one segment, as sorted inputs
@@ -266,11 +258,19 @@ void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::in
   routed_rows<X> rows;
   T copied[batch];
   std::uint32_t exceptions[batch];
-  std::int64_t run_slot = -1;  // of the last batch, if all its rows fell into one segment
-  X run_from{};
-  X run_before{};
+  const auto choose_window = [&](std::int64_t from) {
+    T seen[slot_sums<T>::most_looked_at];
+    const std::int64_t rest = last - from;
+    const auto looked_at =
+        static_cast<int>(std::min<std::int64_t>(slot_sums<T>::most_looked_at, rest));
+    for (int k = 0; k < looked_at; ++k) seen[k] = static_cast<T>(y[from + rest / looked_at * k]);
+    sums.set_window(seen, looked_at);
+  };
+  choose_window(first);
+  input_run<X> run;
+  bool looks_sorted = true;
   for (std::int64_t i = first; i < last; i += batch) {
-    const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+    int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
     const T* targets = copied;
     if (targets_in_place) {
       targets = static_cast<const T*>(y.data) + i;
@@ -278,15 +278,23 @@ void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::in
       for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(y[i + k]);
     }
     rows.load(x, i, count);
-    if (run_slot >= 0 && within(kernels, rows.inputs, count, run_from, run_before) &&
-        add_run(kernels, sums.window, targets, count, planes, num_slots, run_slot)) {
-      counts.counter[counter_rows] += count;
-      counts.counter[counter_rows_used] += count;
-      continue;
+    if constexpr (sizeof(T) == 4) {
+      while (count >= least_run && looks_sorted) {
+        const int length = run.leading(kernels, table, rows.inputs, count);
+        if (length < least_run || !add_run(kernels, sums, targets, length, run.slot)) break;
+        counts.counter[counter_rows] += length;
+        counts.counter[counter_rows_used] += length;
+        rows.inputs += length;
+        targets += length;
+        count -= length;
+      }
+      if (count == 0) continue;
     }
     rows.route(kernels, table, count);
+    looks_sorted = rows.slots[std::max(0, count - 8)] == rows.slots[count - 1];
     std::size_t num_exceptions = 0;
-    const bool in_range = within(kernels, rows.inputs, count, table.from, table.before);
+    const bool in_range =
+        leading_within(kernels, rows.inputs, count, table.from, table.before) == count;
     std::uint32_t outside[batch];  // slots of exceptions by their inputs
     if (!in_range) {
       for (int k = 0; k < count; ++k) {
@@ -297,7 +305,6 @@ void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::in
       }
     }
     const std::size_t num_outside = num_exceptions;
-    sums.reserve(count);
     num_exceptions +=
         add_targets(kernels, sums, targets, rows.slots, count, exceptions + num_exceptions);
     counts.counter[counter_rows] += count - static_cast<std::int64_t>(num_exceptions);
@@ -308,22 +315,8 @@ void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::in
                         1.0, e < num_outside ? outside[e] : rows.slots[k], planes, counts);
     }
     if (num_exceptions - num_outside > batch / 16 && i >= window_until) {
-      double largest = 0.0;  // perhaps another window holds more of them
-      for (int k = 0; k < count; ++k) {
-        const double size = std::abs(static_cast<double>(targets[k]));
-        if (size > largest && std::isfinite(size)) largest = size;
-      }
-      sums.set_window(target_window<T>::around(largest));
+      choose_window(i);  // perhaps another one holds more of them
       window_until = i + rows_per_window;
-    }
-    run_slot = -1;
-    if (in_range && std::all_of(rows.slots, rows.slots + count,
-                                [&](std::uint32_t slot) { return slot == rows.slots[0]; })) {
-      run_slot = rows.slots[0];
-      const std::uint32_t rank = table.rank_of(rows.inputs[0]);
-      run_from = rank > 0 ? std::max(table.thresholds[rank - 1], table.from) : table.from;
-      run_before = rank < table.thresholds.size() ? std::min(table.thresholds[rank], table.before)
-                                                  : table.before;
     }
   }
   sums.flush(0);

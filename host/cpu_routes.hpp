@@ -93,25 +93,23 @@ struct route_costs {
   root_costs f64;
 };
 
-/// Sums of targets of one slot as integers of a window: see cpu_sums.hpp.
-struct run_sums {
-  std::int64_t y;
-  std::int64_t yy[3];  // y^2 = yy[0] 2^40 + yy[1] 2^20 + yy[2]
-};
-constexpr std::size_t max_run_rows = 4096;
-constexpr std::size_t window_copies = 8;
+template <class T>
+struct target_window;
+template <class T>
+struct window_sums;
 
-/// Rows to add, of slots that the caller has found; see cpu_sums.hpp for windows.
+/// Rows to add, of slots that the caller has found; see cpu_sums.hpp.
 struct window_rows {
   const float* targets;
   const std::uint32_t* slots;
   std::size_t n;
-  double scale;
-  double limit;
+  const target_window<float>& window;
   std::uint32_t ignored_slot;
   std::uint32_t num_segments;
-  void* copies[window_copies];  // window_sums<float>; row k goes to copies[k % window_copies]
+  window_sums<float>* sums;
+  int copies_shift;  // row k is added to copy k % 2^copies_shift
 };
+constexpr std::size_t max_run_rows = 512;
 
 /// The loops over inputs, one set per instruction set. n >= 0 of any size; y may be x itself.
 /// stream: y goes past the caches; it lies on a cache line.
@@ -126,14 +124,16 @@ struct route_kernels {
   void (*ranks_f32)(const route_table<float>&, const float* x, std::uint32_t* ranks, std::size_t n);
   void (*ranks_f64)(const route_table<double>&, const double* x, std::uint32_t* ranks,
                     std::size_t n);
-  /// Whether from <= x < before for all.
-  bool (*within_f32)(const float* x, std::size_t n, float from, float before);
-  bool (*within_f64)(const double* x, std::size_t n, double from, double before);
-  /// Adds rows to their slots, but those whose target times scale is no integer below limit, whose
-  /// numbers it writes to misfits[n] if their slot is not ignored_slot. Answers how many.
+  /// How many inputs, before the first for which not, have from <= x < before.
+  std::size_t (*leading_within_f32)(const float* x, std::size_t n, float from, float before);
+  std::size_t (*leading_within_f64)(const double* x, std::size_t n, double from, double before);
+  /// Adds rows to their slots, but those that the window does not hold, whose numbers it writes to
+  /// misfits[n] if their slot is not ignored_slot. Answers how many.
   std::size_t (*add_targets)(const window_rows& rows, std::uint32_t* misfits);
-  /// The sums of n <= max_run_rows targets, or false if there is a misfit.
-  bool (*sum_targets)(const float* y, std::size_t n, double scale, double limit, run_sums& sums);
+  /// Adds n <= max_run_rows targets to sums, or none of them and answers false if the window may
+  /// not hold one.
+  bool (*add_run)(const float* y, std::size_t n, const target_window<float>& window,
+                  window_sums<float>& sums);
 };
 
 /// Instruction sets of this build that this machine has, the best first; never empty.

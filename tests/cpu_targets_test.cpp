@@ -281,34 +281,46 @@ TEST(cpu_targets_test, all_fit_alike) {
   }
 }
 
-/// Two segments in turn, so that no run is summed at once, and more rows of each than the words of
-/// a window can hold; every target has all its bits.
+/// More rows of two segments than the words of a window can hold, in turn and one after the other,
+/// against what merged pieces hold. Every target has all its bits, and but for those by which the
+/// window is chosen, it just holds them.
 template <class T>
 void expect_long_fits_to_be_exact() {
-  const std::size_t n = 700000;
-  std::vector<T> x(n);
-  std::vector<T> y(n);
+  constexpr std::size_t piece = 2 * 1367;  // rows; one in 1367 is looked at, whatever the threads
+  constexpr int doublings = 9;
+  const std::size_t n = piece << doublings;
+  std::vector<T> in_turn(n);
+  std::vector<T> sorted(n);
+  std::vector<T> y_in_turn(n);
+  std::vector<T> y_sorted(n);
   for (std::size_t i = 0; i < n; ++i) {
-    x[i] = static_cast<T>(i % 2 == 0 ? 0.25 : 0.75);
-    const T size = i < 2000 ? T{2} : T{4};  // the window is made for the first, and just holds both
-    y[i] = std::nextafter(i % 2 == 0 ? size : -size, T{0});
+    const T size = std::nextafter(i % 1367 == 0 ? T{2} : T{4}, T{0});
+    in_turn[i] = static_cast<T>(i % 2 == 0 ? 0.25 : 0.75);
+    y_in_turn[i] = i % 2 == 0 ? size : -size;
+    sorted[i] = static_cast<T>(i < n / 2 ? 0.25 : 0.75);
+    y_sorted[i] = i < n / 2 ? size : -size;
   }
-  for (const std::int64_t m : {2, 4, 600}) {
+  for (const std::int64_t m : {2, 4, 100, 600}) {
     const auto edges = uniform_edges(0, 1, m);
     for (const std::string& name : expected_targets()) {
       const forced_target forced(name);
       const context cpu = cpu_context();
       zcmoe_fit_options how = fit_options();
       how.target_dtype = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
-      fit at_once(cpu, edges, model_options(), how);
-      at_once.add_sync(x, y);
-      fit row_by_row(cpu, edges, model_options(), how);  // too few rows at a time for a window
-      const std::int64_t chunk = m;
-      for (std::int64_t first = 0; first < static_cast<std::int64_t>(n); first += chunk) {
-        row_by_row.add_sync(array(x.data() + first), array(y.data() + first), no_array(),
-                            std::min(chunk, static_cast<std::int64_t>(n) - first));
+      fit expected(cpu, edges, model_options(), how);
+      for (std::size_t i = 0; i < piece; ++i) {  // too few rows at a time for a window
+        expected.add_sync(array(in_turn.data() + i), array(y_in_turn.data() + i), no_array(), 1);
       }
-      EXPECT_TRUE(at_once.serialize() == row_by_row.serialize()) << name << ", m = " << m;
+      for (int k = 0; k < doublings; ++k) {
+        expected.merge(fit::deserialize(cpu, expected.serialize()));
+      }
+      const auto state_of = [&](const std::vector<T>& x, const std::vector<T>& y) {
+        fit at_once(cpu, edges, model_options(), how);
+        at_once.add_sync(x, y);
+        return at_once.serialize();
+      };
+      EXPECT_TRUE(state_of(in_turn, y_in_turn) == expected.serialize()) << name << ", m = " << m;
+      EXPECT_TRUE(state_of(sorted, y_sorted) == expected.serialize()) << name << ", m = " << m;
     }
   }
 }
