@@ -137,8 +137,9 @@ struct window_sums<double> {
 
   static constexpr std::int64_t max_rows(int) { return std::int64_t{1} << 22; }
   void add(double target, const target_window<double>& window) {
-    const auto fixed = static_cast<int128>(target * window.scale);
-    add(static_cast<uint128>(fixed), static_cast<uint128>(fixed * fixed),
+    const auto fixed = static_cast<std::int64_t>(target * window.scale);
+    add(static_cast<uint128>(static_cast<int128>(fixed)),
+        static_cast<uint128>(static_cast<int128>(fixed) * fixed),
         std::uint64_t{1} << count_shift);
   }
   void add(const window_sums& other) { add(other.y(), other.low_yy(), other.yy_high); }
@@ -179,7 +180,7 @@ template <class T>
 class slot_sums {
  public:
   static int copies_shift_for(std::int64_t num_slots) {
-    return num_slots <= 72 ? 3 : num_slots <= 140 ? 2 : num_slots <= 520 ? 1 : 0;
+    return num_slots <= 72 ? 3 : num_slots <= 264 ? 2 : num_slots <= 520 ? 1 : 0;
   }
   static std::size_t bytes(std::int64_t num_slots) {
     return (static_cast<std::size_t>(num_slots + 1) << copies_shift_for(num_slots)) *
