@@ -129,8 +129,9 @@ HWY_INLINE void find_cells(const root<T>& map, const T* x, std::size_t count,
   constexpr std::size_t lanes = hn::MaxLanes(d);
   for (std::size_t i = 0; i < count; i += lanes) {
     hwy::Prefetch(x + i + fetched_ahead);
-    constexpr int shift = sizeof(T) == 4 ? 4 : 5;
-    static_assert(sizeof(route_cell<T>) == std::size_t{1} << shift, "a power of two");
+    constexpr int shift = sizeof(T) == 4 ? 3 : 4;
+    static_assert(sizeof(value_cell<T>) == std::size_t{1} << shift, "a power of two");
+    static_assert(sizeof(rank_cell<T>) == std::size_t{1} << shift, "the same for both");
     const auto found = hn::ShiftLeft<shift>(buckets_of<Kind>(d, map, hn::LoadU(d, x + i)));
     if constexpr (sizeof(T) == 4) {
       hn::Store(found, di, reinterpret_cast<std::int32_t*>(offsets + i));
@@ -144,7 +145,7 @@ HWY_INLINE void find_cells(const root<T>& map, const T* x, std::size_t count,
 
 // -------------------------------------------------------------------- cells
 
-/// One vector of cells' fields: blocks of 128 bits, block b from the address of(b).
+/// Vectors of what stands at some addresses: blocks of 128 bits, block b from the address of(b).
 template <class D>
 class block_loader {
  public:
@@ -156,10 +157,10 @@ class block_loader {
   HWY_INLINE hn::Vec<D> operator()(const Of& of) const {
     const D d;
     if constexpr (bytes == 16) {
-      return hn::Load(d, of(0));
+      return hn::LoadU(d, of(0));
     } else if constexpr (bytes == 32) {
       const hn::Half<D> half;
-      return hn::Combine(d, hn::Load(half, of(1)), hn::Load(half, of(0)));
+      return hn::Combine(d, hn::LoadU(half, of(1)), hn::LoadU(half, of(0)));
     } else {
       // Loads that fill one block and keep the others, where compilers see it.
       auto all = hn::LoadDup128(d, of(3));
@@ -178,63 +179,88 @@ class block_loader {
 };
 
 template <class D>
-struct cell_fields {
+struct value_fields {
   hn::Vec<D> threshold;
   hn::Vec<D> left;
   hn::Vec<D> right;
+};
+template <class D>
+struct rank_fields {
+  hn::Vec<D> threshold;
   hn::Vec<D> rank;  // bits
 };
 
-/// As many cells as D has lanes, at offsets from the first, transposed.
+/// As many cells as D has lanes, at offsets from the first, each with the one before it (which is
+/// that of the bucket before: offsets count from there), transposed.
 template <class D>
-HWY_INLINE cell_fields<D> fields_of(const block_loader<D>& load, const char* cells,
-                                    const std::uint32_t* offsets) {
+HWY_INLINE value_fields<D> value_fields_of(const block_loader<D>& load, const char* cells,
+                                           const std::uint32_t* offsets) {
   using T = hn::TFromD<D>;
   const D d;
-  const auto field = [&](std::size_t lane, int first) HWY_ATTR {
-    return reinterpret_cast<const T*>(cells + offsets[lane]) + first;
+  const auto row = [&](std::size_t q, int first) HWY_ATTR {
+    constexpr std::size_t per_block = 16 / sizeof(T);
+    return load([&](std::size_t b) HWY_ATTR {
+      return reinterpret_cast<const T*>(cells + offsets[per_block * b + q]) + first;
+    });
   };
   if constexpr (sizeof(T) == 4) {
     const hn::RepartitionToWide<D> wide;
-    const auto row = [&](std::size_t q) HWY_ATTR {
-      return load([&](std::size_t b) HWY_ATTR { return field(4 * b + q, 0); });
-    };
-    const auto r0 = row(0);
-    const auto r1 = row(1);
-    const auto r2 = row(2);
-    const auto r3 = row(3);
-    const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1));
-    const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3));
-    const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
-    const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
-    return {hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)),
-            hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)),
-            hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)),
-            hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23))};
+    const auto r0 = row(0, 0);
+    const auto r1 = row(1, 0);
+    const auto r2 = row(2, 0);
+    const auto r3 = row(3, 0);
+    const auto before01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1));
+    const auto before23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3));
+    const auto own01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
+    const auto own23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
+    return {hn::BitCast(d, hn::InterleaveLower(wide, own01, own23)),
+            hn::BitCast(d, hn::InterleaveUpper(wide, before01, before23)),
+            hn::BitCast(d, hn::InterleaveUpper(wide, own01, own23))};
   } else {
-    const auto row = [&](std::size_t q, int first) HWY_ATTR {
-      return load([&](std::size_t b) HWY_ATTR { return field(2 * b + q, first); });
-    };
-    const auto head0 = row(0, 0);
-    const auto head1 = row(1, 0);
-    const auto tail0 = row(0, 2);
-    const auto tail1 = row(1, 2);
-    return {hn::InterleaveLower(d, head0, head1), hn::InterleaveUpper(d, head0, head1),
-            hn::InterleaveLower(d, tail0, tail1), hn::InterleaveUpper(d, tail0, tail1)};
+    const auto before0 = row(0, 0);
+    const auto before1 = row(1, 0);
+    const auto own0 = row(0, 2);
+    const auto own1 = row(1, 2);
+    return {hn::InterleaveLower(d, own0, own1), hn::InterleaveUpper(d, before0, before1),
+            hn::InterleaveUpper(d, own0, own1)};
   }
 }
 
-/// Some input is NaN, or its cell has two or more thresholds: their sum is NaN then (and for
-/// opposite infinities, for which the slow way is as right).
-template <class V>
-HWY_INLINE bool any_special(V threshold, V x) {
-  const hn::DFromV<V> d;
-  return !hn::AllFalse(d, hn::IsNaN(hn::Add(threshold, x)));
+/// The same for cells of ranks, without those before.
+template <class D>
+HWY_INLINE rank_fields<D> rank_fields_of(const block_loader<D>& load, const char* cells,
+                                         const std::uint32_t* offsets) {
+  using T = hn::TFromD<D>;
+  const D d;
+  const auto row = [&](std::size_t q) HWY_ATTR {
+    constexpr std::size_t per_block = 16 / sizeof(T);
+    return load([&](std::size_t b) HWY_ATTR {
+      return reinterpret_cast<const T*>(cells + offsets[per_block * b + q]);
+    });
+  };
+  if constexpr (sizeof(T) == 4) {
+    const hn::RepartitionToWide<D> wide;
+    const auto r01 = hn::BitCast(wide, hn::InterleaveLower(d, row(0), row(1)));
+    const auto r23 = hn::BitCast(wide, hn::InterleaveLower(d, row(2), row(3)));
+    return {hn::BitCast(d, hn::InterleaveLower(wide, r01, r23)),
+            hn::BitCast(d, hn::InterleaveUpper(wide, r01, r23))};
+  } else {
+    const auto r0 = row(0);
+    const auto r1 = row(1);
+    return {hn::InterleaveLower(d, r0, r1), hn::InterleaveUpper(d, r0, r1)};
+  }
+}
+
+/// Whether some input is NaN, or its cell has two or more thresholds: then neither is the threshold
+/// reached nor is it not.
+template <class D, class V, class M>
+HWY_INLINE bool any_special(D d, V threshold, V x, M reached) {
+  return !hn::AllTrue(d, hn::Or(reached, hn::Gt(threshold, x)));
 }
 
 /// What is done with the cells of a vector of inputs: answers.
 template <class T, bool Streams>
-struct answer_cells {
+struct write_answers {
   using tag = hn::ScalableTag<T>;
   const route_table<T>& table;
   const T* x;
@@ -242,17 +268,18 @@ struct answer_cells {
   const char* cells;
   block_loader<tag> load;
 
-  HWY_INLINE answer_cells(const route_table<T>& from, const T* inputs, T* answers)
+  HWY_INLINE write_answers(const route_table<T>& from, const T* inputs, T* answers)
       : table(from),
         x(inputs),
         y(answers),
-        cells(reinterpret_cast<const char*>(from.cells.data())) {}
+        cells(reinterpret_cast<const char*>(from.value_cells.data())) {}
   HWY_INLINE void operator()(std::size_t i, const std::uint32_t* offsets) const {
     const tag d;
     const auto input = hn::LoadU(d, x + i);
-    const auto cell = fields_of(load, cells, offsets);
-    const auto answer = hn::IfThenElse(hn::Le(cell.threshold, input), cell.right, cell.left);
-    if (HWY_UNLIKELY(any_special(cell.threshold, input))) {
+    const auto cell = value_fields_of(load, cells, offsets);
+    const auto reached = hn::Le(cell.threshold, input);
+    const auto answer = hn::IfThenElse(reached, cell.right, cell.left);
+    if (HWY_UNLIKELY(any_special(d, cell.threshold, input, reached))) {
       T inputs[hn::MaxLanes(d)];
       hn::StoreU(input, d, inputs);
       for (std::size_t k = 0; k < hn::MaxLanes(d); ++k)
@@ -267,7 +294,7 @@ struct answer_cells {
 
 /// Ranks.
 template <class T>
-struct rank_cells {
+struct write_ranks {
   using tag = hn::ScalableTag<T>;
   const route_table<T>& table;
   const T* x;
@@ -275,20 +302,20 @@ struct rank_cells {
   const char* cells;
   block_loader<tag> load;
 
-  HWY_INLINE rank_cells(const route_table<T>& from, const T* inputs, std::uint32_t* found)
+  HWY_INLINE write_ranks(const route_table<T>& from, const T* inputs, std::uint32_t* found)
       : table(from),
         x(inputs),
         ranks(found),
-        cells(reinterpret_cast<const char*>(from.cells.data())) {}
+        cells(reinterpret_cast<const char*>(from.rank_cells.data())) {}
   HWY_INLINE void operator()(std::size_t i, const std::uint32_t* offsets) const {
     const tag d;
     const hn::RebindToSigned<tag> di;
     const auto input = hn::LoadU(d, x + i);
-    const auto cell = fields_of(load, cells, offsets);
-    const auto reached =
-        hn::VecFromMask(di, hn::RebindMask(di, hn::Le(cell.threshold, input)));  // -1 or 0
-    const auto rank = hn::Sub(hn::BitCast(di, cell.rank), reached);
-    if (HWY_UNLIKELY(any_special(cell.threshold, input))) {
+    const auto cell = rank_fields_of(load, cells, offsets);
+    const auto reached = hn::Le(cell.threshold, input);
+    const auto rank = hn::Sub(hn::BitCast(di, cell.rank),
+                              hn::VecFromMask(di, hn::RebindMask(di, reached)));  // -1 or 0
+    if (HWY_UNLIKELY(any_special(d, cell.threshold, input, reached))) {
       for (std::size_t k = 0; k < hn::MaxLanes(d); ++k) ranks[i + k] = table.rank_of(x[i + k]);
     } else if constexpr (sizeof(T) == 4) {
       hn::StoreU(rank, di, reinterpret_cast<std::int32_t*>(ranks + i));
@@ -306,13 +333,12 @@ HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t
   const Use use = given;  // a copy that no store can change
   constexpr std::size_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   const root<T>& map = table.map;
-  const char* const cells = reinterpret_cast<const char*>(table.cells.data());
   alignas(64) std::uint32_t offsets[Far ? 2 : 1][block];
   const auto find = [&](std::size_t i, std::uint32_t* found) HWY_ATTR {
     const std::size_t count = std::min(block, n - i);
     find_cells<Kind>(map, x + i, count, found);
     if constexpr (Far) {
-      for (std::size_t k = 0; k < count; ++k) hwy::Prefetch(cells + found[k]);
+      for (std::size_t k = 0; k < count; ++k) hwy::Prefetch(use.cells + found[k]);
     }
   };
   // Far cells are asked for a block ahead of their use.
@@ -363,9 +389,9 @@ void values(const route_table<T>& table, const T* x, T* y, std::size_t n, bool s
   }
   if (whole > done) {
     if (stream) {
-      route(table, x + done, whole - done, answer_cells<T, true>(table, x + done, y + done));
+      route(table, x + done, whole - done, write_answers<T, true>(table, x + done, y + done));
     } else {
-      route(table, x + done, whole - done, answer_cells<T, false>(table, x + done, y + done));
+      route(table, x + done, whole - done, write_answers<T, false>(table, x + done, y + done));
     }
   }
   for (std::size_t i = whole; i < n; ++i) y[i] = table.values[table.rank_of(x[i])];
@@ -381,7 +407,7 @@ void ranks(const route_table<T>& table, const T* x, std::uint32_t* found, std::s
     if (done > 0) planes_ranks(table, x, found, done);
   }
   if (whole > done)
-    route(table, x + done, whole - done, rank_cells<T>(table, x + done, found + done));
+    route(table, x + done, whole - done, write_ranks<T>(table, x + done, found + done));
   for (std::size_t i = whole; i < n; ++i) found[i] = table.rank_of(x[i]);
 }
 
@@ -721,14 +747,14 @@ constexpr route_costs costs = {{{0.0,
                                 crowded_cost,
                                 0.0,
                                 1,
-                                sizeof(route_cell<float>),
+                                sizeof(value_cell<float>),
                                 0.07,
                                 first_cache},
                                {{0.0, wide ? 0.2 : 1.0, wide ? 0.5 : 2.0},
                                 crowded_cost,
                                 0.0,
                                 1,
-                                sizeof(route_cell<double>),
+                                sizeof(value_cell<double>),
                                 0.1,
                                 first_cache}};
 

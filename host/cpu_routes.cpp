@@ -26,28 +26,31 @@ To bits_of(From from) {
 }
 
 template <class T>
-using rank_type = decltype(route_cell<T>::rank);
+constexpr T no_threshold = -std::numeric_limits<T>::infinity();
 
 template <class T>
 void fill_cells(route_table<T>& table) {
+  using integer = typename rank_cell<T>::integer;
+  constexpr T several = std::numeric_limits<T>::quiet_NaN();
+  const auto buckets = static_cast<std::size_t>(table.map.num_buckets);
   const auto starts = bucket_starts(table.thresholds, table.map.num_buckets,
                                     [&](T x) { return table.map.bucket_of(x); });
-  const bool valued = !table.values.empty();
-  const auto value = [&](std::size_t rank) { return valued ? table.values[rank] : T{0}; };
-  for (std::size_t b = 0; b < static_cast<std::size_t>(table.map.num_buckets); ++b) {
+  table.rank_cells = line_array<rank_cell<T>>(buckets + 1);
+  table.rank_cells[buckets] = {several, static_cast<integer>(table.thresholds.size())};
+  if (!table.values.empty()) {
+    table.value_cells = line_array<value_cell<T>>(buckets + 1);
+    table.value_cells[0] = {several, table.values[0]};
+  }
+  for (std::size_t b = 0; b < buckets; ++b) {
     const std::size_t begin = starts[b];
-    const std::size_t end = starts[b + 1];
-    route_cell<T>& own = table.cells[b];
-    if (begin == end) {
-      // Every input but NaN reaches -infinity: the rank before, plus one.
-      own = {-std::numeric_limits<T>::infinity(), value(begin), value(begin),
-             static_cast<rank_type<T>>(begin) - 1};
-    } else if (begin + 1 == end) {
-      own = {table.thresholds[begin], value(begin), value(end), static_cast<rank_type<T>>(begin)};
-    } else {
-      own = {std::numeric_limits<T>::quiet_NaN(),
-             bits_of<T>(static_cast<rank_type<T>>(end - begin)), T{0},
-             static_cast<rank_type<T>>(begin)};
+    const std::size_t count = starts[b + 1] - begin;
+    const T threshold = count == 0   ? no_threshold<T>
+                        : count == 1 ? table.thresholds[begin]
+                                     : several;
+    // Every input but NaN reaches -infinity: the rank before, plus one.
+    table.rank_cells[b] = {threshold, static_cast<integer>(begin) - (count == 0 ? 1 : 0)};
+    if (!table.values.empty()) {
+      table.value_cells[b + 1] = {threshold, table.values[starts[b + 1]]};
     }
   }
 }
@@ -66,8 +69,6 @@ route_table<T> table_of(const model_view& host, const root_costs& costs) {
   const std::int64_t most =
       count > many_thresholds ? std::min(count, max_cells) : 8 * std::max<std::int64_t>(count, 8);
   table.map = choose_root(table.thresholds, costs, most);
-  table.cells = line_array<route_cell<T>>(static_cast<std::size_t>(table.map.num_buckets));
-  table.far_cells = table.cells.bytes() > near_bytes;
   const void* const constants = sizeof(T) == 4 ? static_cast<const void*>(host.constants_f32)
                                                : static_cast<const void*>(host.constants);
   if (constants != nullptr) {
@@ -76,6 +77,7 @@ route_table<T> table_of(const model_view& host, const root_costs& costs) {
       table.values[r] = static_cast<const T*>(constants)[table.slots[r]];
   }
   fill_cells(table);
+  table.far_cells = table.rank_cells.bytes() > near_bytes;
   return table;
 }
 
@@ -117,19 +119,23 @@ std::unique_ptr<byte_planes> planes_of(const route_table<float>& table) {
 template <class T>
 std::uint32_t route_table<T>::rank_of(T x) const {
   if (std::isnan(x)) return nan_rank();
-  const route_cell<T>& cell = cells[static_cast<std::size_t>(map.bucket_of(x))];
-  if (cell.threshold == cell.threshold) {
-    return static_cast<std::uint32_t>(cell.rank + (cell.threshold <= x ? 1 : 0));
+  const rank_cell<T>* const cell = rank_cells.data() + map.bucket_of(x);
+  const auto rank_before = [](const rank_cell<T>& own) {
+    return static_cast<std::ptrdiff_t>(own.rank) + (own.threshold == no_threshold<T> ? 1 : 0);
+  };
+  if (cell->threshold == cell->threshold) {
+    return static_cast<std::uint32_t>(cell->rank + (cell->threshold <= x ? 1 : 0));
   }
-  const auto begin = thresholds.begin() + static_cast<std::ptrdiff_t>(cell.rank);
-  const auto count = static_cast<std::ptrdiff_t>(bits_of<rank_type<T>>(cell.left));
-  return static_cast<std::uint32_t>(std::upper_bound(begin, begin + count, x) - thresholds.begin());
+  const auto first = thresholds.begin();
+  return static_cast<std::uint32_t>(
+      std::upper_bound(first + rank_before(cell[0]), first + rank_before(cell[1]), x) - first);
 }
 
 template <class T>
 std::size_t route_table<T>::bytes() const {
-  return cells.bytes() + thresholds.size() * sizeof(T) + slots.size() * sizeof(std::int32_t) +
-         values.size() * sizeof(T) + (planes != nullptr ? sizeof *planes : 0);
+  return value_cells.bytes() + rank_cells.bytes() + thresholds.size() * sizeof(T) +
+         slots.size() * sizeof(std::int32_t) + values.size() * sizeof(T) +
+         (planes != nullptr ? sizeof *planes : 0);
 }
 
 template struct route_table<float>;

@@ -1,6 +1,7 @@
 // Routing tables of the CPU engine and the kernels that read them. A root maps an input to a cell
-// of 16 bytes (float64: 32), which holds the threshold that falls into it and the answers on both
-// of its sides: one load and one comparison an input, whatever the number of segments.
+// of 8 bytes (float64: 16), which holds the threshold that falls into it and what holds from there
+// on; what holds before it stands in the cell before. One load and one comparison an input,
+// whatever the number of segments.
 #pragma once
 
 #include "backend.hpp"
@@ -11,28 +12,28 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <type_traits>
 #include <vector>
 
 namespace zcmoe::detail {
 
-/// rank(x) = rank + (threshold <= x); answer = threshold <= x ? right : left. No threshold:
-/// -infinity, which every input reaches. Two or more: NaN, which none reaches; then the bits of
-/// `rank` and `left` say which thresholds, [rank, rank + count).
+/// The threshold of a bucket. None: -infinity, which every input reaches. Two or more: NaN, which
+/// none reaches; then only rank_of() knows.
+///
+/// Values, of models: answer = threshold <= x ? value : value of the cell before, which exists for
+/// bucket 0 as well.
 template <class T>
-struct route_cell;
-template <>
-struct alignas(16) route_cell<float> {
-  float threshold;
-  float left;
-  float right;
-  std::uint32_t rank;
+struct alignas(2 * sizeof(T)) value_cell {
+  T threshold;
+  T value;  // at the right end of the bucket
 };
-template <>
-struct alignas(32) route_cell<double> {
-  double threshold;
-  double left;
-  double right;
-  std::uint64_t rank;
+/// Ranks: rank(x) = rank + (threshold <= x). One cell more than buckets, with the number of
+/// thresholds.
+template <class T>
+struct alignas(2 * sizeof(T)) rank_cell {
+  using integer = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  T threshold;
+  integer rank;  // of inputs below the threshold
 };
 
 /// An array on cache lines of its own.
@@ -43,6 +44,7 @@ class line_array {
   explicit line_array(std::size_t size)
       : size_(size), data_(static_cast<T*>(::operator new(size * sizeof(T), line))) {}
   T* data() const { return data_.get(); }
+  bool empty() const { return size_ == 0; }
   T& operator[](std::size_t i) const { return data_.get()[i]; }
   std::size_t bytes() const { return size_ * sizeof(T); }
 
@@ -71,7 +73,8 @@ struct byte_planes {
 template <class T>
 struct route_table {
   root<T> map;
-  line_array<route_cell<T>> cells;
+  line_array<value_cell<T>> value_cells;  // of bucket b at b + 1; empty for a fit
+  line_array<rank_cell<T>> rank_cells;
   std::vector<T> thresholds;
   std::vector<std::int32_t> slots;  // by rank; the last is that of NaN
   std::vector<T> values;            // by rank, the same; empty for a fit

@@ -139,8 +139,7 @@ struct window_sums<double> {
   void add(double target, const target_window<double>& window) {
     const auto fixed = static_cast<std::int64_t>(target * window.scale);
     add(static_cast<uint128>(static_cast<int128>(fixed)),
-        static_cast<uint128>(static_cast<int128>(fixed) * fixed),
-        std::uint64_t{1} << count_shift);
+        static_cast<uint128>(static_cast<int128>(fixed) * fixed), std::uint64_t{1} << count_shift);
   }
   void add(const window_sums& other) { add(other.y(), other.low_yy(), other.yy_high); }
   std::int64_t num_rows() const { return static_cast<std::int64_t>(yy_high >> count_shift); }
