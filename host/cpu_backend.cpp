@@ -205,10 +205,17 @@ struct input_run {
 };
 
 /// Adds targets of one slot, or answers false if the window may not hold them all.
-inline bool add_run(const route_kernels& kernels, slot_sums<float>& sums, const float* targets,
-                    int count, std::uint32_t slot) {
+template <class T>
+bool add_run(const route_kernels& kernels, slot_sums<T>& sums, const T* targets, int count,
+             std::uint32_t slot) {
   sums.reserve(count);
-  return kernels.add_run(targets, static_cast<std::size_t>(count), sums.window(), sums.at(slot, 0));
+  if constexpr (sizeof(T) == 4) {
+    return kernels.add_run_f32(targets, static_cast<std::size_t>(count), sums.window(),
+                               sums.at(slot));
+  } else {
+    return kernels.add_run_f64(targets, static_cast<std::size_t>(count), sums.window(),
+                               sums.at(slot));
+  }
 }
 
 /// Adds rows to their slots; numbers of those whose targets the window does not hold, and whose
@@ -217,23 +224,18 @@ template <class T>
 std::size_t add_targets(const route_kernels& kernels, slot_sums<T>& sums, const T* targets,
                         const std::uint32_t* slots, int count, std::uint32_t* misfits) {
   sums.reserve(count);
+  const window_rows<T> rows{targets,
+                            slots,
+                            static_cast<std::size_t>(count),
+                            sums.window(),
+                            sums.ignored_slot(),
+                            sums.ignored_slot() - 3,  // slots but those of NaN and out of range
+                            sums.data(),
+                            sums.copies_shift()};
   if constexpr (sizeof(T) == 4) {
-    return kernels.add_targets(
-        {targets, slots, static_cast<std::size_t>(count), sums.window(), sums.ignored_slot(),
-         sums.ignored_slot() - 3,  // all slots but those of NaN and out of range
-         sums.data(), sums.copies_shift()},
-        misfits);
+    return kernels.add_f32(rows, misfits);
   } else {
-    std::size_t found = 0;
-    for (std::uint32_t k = 0; k < static_cast<std::uint32_t>(count); ++k) {
-      const double target = static_cast<double>(targets[k]);
-      if (sums.window().holds(target)) {
-        sums.at(slots[k], k).add(target, sums.window());
-      } else if (slots[k] != sums.ignored_slot()) {
-        misfits[found++] = k;
-      }
-    }
-    return found;
+    return kernels.add_f64(rows, misfits);
   }
 }
 
@@ -278,18 +280,16 @@ void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::in
       for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(y[i + k]);
     }
     rows.load(x, i, count);
-    if constexpr (sizeof(T) == 4) {
-      while (count >= least_run && looks_sorted) {
-        const int length = run.leading(kernels, table, rows.inputs, count);
-        if (length < least_run || !add_run(kernels, sums, targets, length, run.slot)) break;
-        counts.counter[counter_rows] += length;
-        counts.counter[counter_rows_used] += length;
-        rows.inputs += length;
-        targets += length;
-        count -= length;
-      }
-      if (count == 0) continue;
+    while (count >= least_run && looks_sorted) {
+      const int length = run.leading(kernels, table, rows.inputs, count);
+      if (length < least_run || !add_run(kernels, sums, targets, length, run.slot)) break;
+      counts.counter[counter_rows] += length;
+      counts.counter[counter_rows_used] += length;
+      rows.inputs += length;
+      targets += length;
+      count -= length;
     }
+    if (count == 0) continue;
     rows.route(kernels, table, count);
     looks_sorted = rows.slots[std::max(0, count - 8)] == rows.slots[count - 1];
     std::size_t num_exceptions = 0;

@@ -25,15 +25,32 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// Adds one row, or notes it as a misfit.
-inline void add_target(const window_rows& rows, std::size_t k, std::uint32_t* misfits,
+template <class T>
+inline void add_target(const window_rows<T>& rows, std::size_t k, std::uint32_t* misfits,
                        std::size_t& found) {
-  const double target = static_cast<double>(rows.targets[k]);
+  const auto target = static_cast<double>(rows.targets[k]);
   if (rows.window.holds(target)) {
     const std::size_t copy = k & ((std::size_t{1} << rows.copies_shift) - 1);
     rows.sums[(std::size_t{rows.slots[k]} << rows.copies_shift) + copy].add(target, rows.window);
   } else if (rows.slots[k] != rows.ignored_slot) {
     misfits[found++] = static_cast<std::uint32_t>(k);
   }
+}
+template <class T>
+std::size_t add_one_by_one(const window_rows<T>& rows, std::uint32_t* misfits) {
+  std::size_t found = 0;
+  for (std::size_t k = 0; k < rows.n; ++k) add_target(rows, k, misfits, found);
+  return found;
+}
+
+template <class T>
+bool add_run_one_by_one(const T* y, std::size_t n, const target_window<T>& window,
+                        window_sums<T>& sums) {
+  for (std::size_t k = 0; k < n; ++k) {
+    if (!window.holds(static_cast<double>(y[k]))) return false;
+  }
+  for (std::size_t k = 0; k < n; ++k) sums.add(static_cast<double>(y[k]), window);
+  return true;
 }
 
 #if HWY_TARGET != HWY_SCALAR
@@ -435,15 +452,16 @@ std::size_t leading_within(const T* x, std::size_t n, T from, T before) {
   return i;
 }
 
-/// The parts of targets that window_sums adds, and which of them the window holds.
+/// What window_sums adds of each of some targets, word by word, and which of them the window holds.
+template <class D, class T>
+class target_splitter;
+
 template <class D>
-class target_splitter {
+class target_splitter<D, float> {
  public:
   using DI = hn::RebindToSigned<D>;
   struct parts {
-    hn::Vec<DI> y;
-    hn::Vec<DI> high;
-    hn::Vec<DI> low;
+    hn::Vec<DI> word[4];
     hn::Mask<D> fits;
   };
 
@@ -451,7 +469,8 @@ class target_splitter {
       : limit_(hn::Set(D(), window.limit)),
         y_anchor_(hn::Set(D(), window.y_anchor)),
         high_anchor_(hn::Set(D(), window.high_anchor)),
-        low_anchor_(hn::Set(D(), window.low_anchor)) {}
+        low_anchor_(hn::Set(D(), window.low_anchor)),
+        one_(hn::Set(DI(), 1)) {}
   HWY_INLINE parts at(const float* targets) const {
     const hn::Rebind<float, D> narrow;
     hwy::Prefetch(targets + fetched_ahead);
@@ -461,8 +480,8 @@ class target_splitter {
     // same.
     const auto high = hn::MulAdd(value, value, high_anchor_);
     const auto rest = hn::MulSub(value, value, hn::Sub(high, high_anchor_));
-    return {hn::BitCast(DI(), y), hn::BitCast(DI(), high),
-            hn::BitCast(DI(), hn::Add(rest, low_anchor_)),
+    return {{hn::BitCast(DI(), y), hn::BitCast(DI(), high),
+             hn::BitCast(DI(), hn::Add(rest, low_anchor_)), one_},
             hn::And(hn::Eq(hn::Sub(y, y_anchor_), value), hn::Lt(hn::Abs(value), limit_))};
   }
 
@@ -471,22 +490,77 @@ class target_splitter {
   hn::Vec<D> y_anchor_;
   hn::Vec<D> high_anchor_;
   hn::Vec<D> low_anchor_;
+  hn::Vec<DI> one_;
 };
+
+#if HWY_NATIVE_FMA
+template <class D>
+class target_splitter<D, double> {
+ public:
+  using DI = hn::RebindToSigned<D>;
+  struct parts {
+    hn::Vec<DI> word[8];
+    hn::Mask<D> fits;
+  };
+
+  HWY_INLINE explicit target_splitter(const target_window<double>& window)
+      : limit_(hn::Set(D(), window.limit)),
+        scale_(hn::Set(D(), window.scale)),
+        high_anchor_(hn::Set(D(), window.high_anchor)),
+        low_anchor_(hn::Set(D(), window.low_anchor)),
+        one_(hn::Set(DI(), 1)) {
+    for (int k = 0; k < 4; ++k)
+      square_anchor_[k] = hn::Set(D(), window_sums<double>::square_anchor(k));
+  }
+  HWY_INLINE parts at(const double* targets) const {
+    hwy::Prefetch(targets + fetched_ahead / 2);
+    const auto bits = [](hn::Vec<D> anchored) HWY_ATTR { return hn::BitCast(DI(), anchored); };
+    const auto value = hn::LoadU(D(), targets);
+    const auto high = hn::Add(value, high_anchor_);
+    const auto rest = hn::Sub(value, hn::Sub(high, high_anchor_));
+    const auto low = hn::Add(rest, low_anchor_);
+    const auto fits =
+        hn::And(hn::Eq(hn::Sub(low, low_anchor_), rest), hn::Lt(hn::Abs(value), limit_));
+    // The square as a rounded product and what that leaves over, below 2^-53 of it.
+    const auto scaled = hn::Mul(value, scale_);
+    auto product = hn::Mul(scaled, scaled);
+    auto over = hn::MulSub(scaled, scaled, product);
+    const auto digit = [&](hn::Vec<D>& number, int k) HWY_ATTR {
+      const auto anchored = hn::Add(number, square_anchor_[k]);
+      number = hn::Sub(number, hn::Sub(anchored, square_anchor_[k]));
+      return bits(anchored);
+    };
+    const auto square0 = digit(product, 0);
+    const auto square1 = hn::Add(digit(product, 1), digit(over, 1));
+    const auto square2 = hn::Add(digit(product, 2), digit(over, 2));
+    const auto square3 = bits(hn::Add(hn::Add(product, over), square_anchor_[3]));
+    return {{bits(high), bits(low), square0, square1, square2, square3, one_, hn::Zero(DI())},
+            fits};
+  }
+
+ private:
+  hn::Vec<D> limit_;
+  hn::Vec<D> scale_;
+  hn::Vec<D> high_anchor_;
+  hn::Vec<D> low_anchor_;
+  hn::Vec<D> square_anchor_[4];
+  hn::Vec<DI> one_;
+};
+#endif
 
 /// For at most Most segments: their words stay in registers, lane by lane, until the last row.
 template <int Most>
-HWY_NOINLINE std::size_t add_to_registers(const window_rows& rows, std::uint32_t* misfits) {
+HWY_NOINLINE std::size_t add_to_registers(const window_rows<float>& rows, std::uint32_t* misfits) {
   const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
   const hn::Rebind<std::uint32_t, decltype(d)> narrow_slots;
   const hn::RebindToSigned<decltype(d)> di;
   const hn::RebindToUnsigned<decltype(d)> du;
-  const target_splitter<decltype(d)> splitter(rows.window);
+  const target_splitter<decltype(d), float> splitter(rows.window);
   hn::Vec<decltype(di)> sums[Most][4];
   for (auto& own : sums) {
     for (auto& word : own) word = hn::Zero(di);
   }
-  const auto one = hn::Set(di, 1);
   std::size_t found = 0;
   std::size_t i = 0;
   for (; i + lanes <= rows.n; i += lanes) {
@@ -499,10 +573,8 @@ HWY_NOINLINE std::size_t add_to_registers(const window_rows& rows, std::uint32_t
     }
     for (int s = 0; s < Most; ++s) {
       const auto mine = hn::Eq(slots, hn::Set(di, s));
-      sums[s][0] = hn::IfThenElse(mine, hn::Add(sums[s][0], parts.y), sums[s][0]);
-      sums[s][1] = hn::IfThenElse(mine, hn::Add(sums[s][1], parts.high), sums[s][1]);
-      sums[s][2] = hn::IfThenElse(mine, hn::Add(sums[s][2], parts.low), sums[s][2]);
-      sums[s][3] = hn::IfThenElse(mine, hn::Add(sums[s][3], one), sums[s][3]);
+      for (int w = 0; w < 4; ++w)
+        sums[s][w] = hn::IfThenElse(mine, hn::Add(sums[s][w], parts.word[w]), sums[s][w]);
     }
   }
   for (; i < rows.n; ++i) add_target(rows, i, misfits, found);
@@ -520,22 +592,22 @@ HWY_NOINLINE std::size_t add_to_registers(const window_rows& rows, std::uint32_t
   return found;
 }
 
-/// Words of as many rows as there are lanes, transposed to rows of words, four words a row, and
+/// Words of as many rows as there are lanes, transposed to rows of words, four words at a time, and
 /// each added to its slot in memory.
-template <int CopiesShift>
-HWY_NOINLINE std::size_t add_to_slots(const window_rows& rows, std::uint32_t* misfits) {
+template <int CopiesShift, class T>
+HWY_NOINLINE std::size_t add_to_slots(const window_rows<T>& rows, std::uint32_t* misfits) {
+  using slot = window_sums<T>;
   const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
   constexpr std::size_t copies = std::size_t{1} << CopiesShift;
-  constexpr int slot_shift = 5 + CopiesShift;
-  static_assert(sizeof(window_sums<float>) == 32, "a slot's copies lie 2^slot_shift bytes apart");
+  constexpr int slot_shift = (sizeof(T) == 4 ? 5 : 6) + CopiesShift;
+  static_assert(sizeof(slot) * copies == std::size_t{1} << slot_shift, "a slot and its copies");
   const hn::RebindToSigned<decltype(d)> di;
-  const target_splitter<decltype(d)> splitter(rows.window);
-  const auto one = hn::Set(di, 1);
+  const target_splitter<decltype(d), T> splitter(rows.window);
   const hn::Repartition<std::int32_t, decltype(d)> d32;
   const auto odd_blocks = hn::Ne(hn::And(hn::Iota(d32, 0), hn::Set(d32, 4)), hn::Zero(d32));
   // What the stores below cannot change.
-  const float* const targets = rows.targets;
+  const T* const targets = rows.targets;
   const std::uint32_t* const slots = rows.slots;
   const std::size_t n = rows.n;
   char* const base = reinterpret_cast<char*>(rows.sums);
@@ -547,62 +619,55 @@ HWY_NOINLINE std::size_t add_to_slots(const window_rows& rows, std::uint32_t* mi
       for (std::size_t k = i; k < i + lanes; ++k) add_target(rows, k, misfits, found);
       continue;
     }
-    char* const turn = lanes < copies ? base + i % copies * sizeof(window_sums<float>) : base;
-    const auto add = [&](std::size_t k, auto own_words, int first) HWY_ATTR {
-      const hn::DFromV<decltype(own_words)> dw;
-      std::int64_t* const own =
-          reinterpret_cast<std::int64_t*>(turn + (std::size_t{slots[i + k]} << slot_shift) +
-                                          k % copies * sizeof(window_sums<float>)) +
-          first;
-      hn::Store(hn::Add(hn::Load(dw, own), own_words), dw, own);
-    };
-    // Blocks of two words, (y, high) and (low, count), of even and of odd rows.
-    const auto head_even = hn::InterleaveLower(di, parts.y, parts.high);
-    const auto head_odd = hn::InterleaveUpper(di, parts.y, parts.high);
-    const auto tail_even = hn::InterleaveLower(di, parts.low, one);
-    const auto tail_odd = hn::InterleaveUpper(di, parts.low, one);
-    if constexpr (lanes == 2) {
-      add(0, head_even, 0);
-      add(0, tail_even, 2);
-      add(1, head_odd, 0);
-      add(1, tail_odd, 2);
-    } else {
-      // Head and tail of a row side by side: rows 0 (and 4), 1 (and 5) ... In lanes of 32 bits, as
-      // exchanging blocks is, so that compilers make one instruction of both steps.
-      const auto joined = [&](auto even, auto odd) HWY_ATTR {
-        return hn::BitCast(
-            di, hn::IfThenElse(odd_blocks, hn::BitCast(d32, odd), hn::BitCast(d32, even)));
+    char* const turn = lanes < copies ? base + i % copies * sizeof(slot) : base;
+    for (int first = 0; first < static_cast<int>(sizeof(slot) / 8); first += 4) {
+      const auto add = [&](std::size_t k, auto own_words, int word) HWY_ATTR {
+        const hn::DFromV<decltype(own_words)> dw;
+        std::int64_t* const own =
+            reinterpret_cast<std::int64_t*>(turn + (std::size_t{slots[i + k]} << slot_shift) +
+                                            k % copies * sizeof(slot)) +
+            first + word;
+        hn::Store(hn::Add(hn::Load(dw, own), own_words), dw, own);
       };
-      const auto pair = [&](auto head, auto tail)
-                            HWY_ATTR { return joined(head, hn::SwapAdjacentBlocks(tail)); };
-      const auto next_pair = [&](auto head, auto tail)
-                                 HWY_ATTR { return joined(hn::SwapAdjacentBlocks(head), tail); };
-      const auto add_all = [&](std::size_t k, auto own_words) HWY_ATTR {
-        if constexpr (lanes == 8) {
-          const hn::Half<decltype(di)> half;
-          add(k, hn::LowerHalf(half, own_words), 0);
-          add(k + 4, hn::UpperHalf(half, own_words), 0);
-        } else {
-          add(k, own_words, 0);
-        }
-      };
-      add_all(0, pair(head_even, tail_even));
-      add_all(1, pair(head_odd, tail_odd));
-      add_all(2, next_pair(head_even, tail_even));
-      add_all(3, next_pair(head_odd, tail_odd));
+      // Blocks of two words, of even and of odd rows.
+      const auto head_even = hn::InterleaveLower(di, parts.word[first], parts.word[first + 1]);
+      const auto head_odd = hn::InterleaveUpper(di, parts.word[first], parts.word[first + 1]);
+      const auto tail_even = hn::InterleaveLower(di, parts.word[first + 2], parts.word[first + 3]);
+      const auto tail_odd = hn::InterleaveUpper(di, parts.word[first + 2], parts.word[first + 3]);
+      if constexpr (lanes == 2) {
+        add(0, head_even, 0);
+        add(0, tail_even, 2);
+        add(1, head_odd, 0);
+        add(1, tail_odd, 2);
+      } else {
+        // Head and tail of a row side by side: rows 0 (and 4), 1 (and 5) ... In lanes of 32 bits,
+        // as exchanging blocks is, so that compilers make one instruction of both steps.
+        const auto joined = [&](auto even, auto odd) HWY_ATTR {
+          return hn::BitCast(
+              di, hn::IfThenElse(odd_blocks, hn::BitCast(d32, odd), hn::BitCast(d32, even)));
+        };
+        const auto add_all = [&](std::size_t k, auto own_words) HWY_ATTR {
+          if constexpr (lanes == 8) {
+            const hn::Half<decltype(di)> half;
+            add(k, hn::LowerHalf(half, own_words), 0);
+            add(k + 4, hn::UpperHalf(half, own_words), 0);
+          } else {
+            add(k, own_words, 0);
+          }
+        };
+        add_all(0, joined(head_even, hn::SwapAdjacentBlocks(tail_even)));
+        add_all(1, joined(head_odd, hn::SwapAdjacentBlocks(tail_odd)));
+        add_all(2, joined(hn::SwapAdjacentBlocks(head_even), tail_even));
+        add_all(3, joined(hn::SwapAdjacentBlocks(head_odd), tail_odd));
+      }
     }
   }
   for (; i < n; ++i) add_target(rows, i, misfits, found);
   return found;
 }
 
-std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
-  // Measured: 0.40 ns a row for 2 segments, 0.53 for 4, against 0.63; but 0.85 for 8, and with half
-  // the lanes never less.
-  if constexpr (hn::MaxLanes(hn::ScalableTag<double>()) == 8) {
-    if (rows.num_segments <= 2) return add_to_registers<2>(rows, misfits);
-    if (rows.num_segments <= 4) return add_to_registers<4>(rows, misfits);
-  }
+template <class T>
+std::size_t add_targets(const window_rows<T>& rows, std::uint32_t* misfits) {
   switch (rows.copies_shift) {
     case 0: return add_to_slots<0>(rows, misfits);
     case 1: return add_to_slots<1>(rows, misfits);
@@ -611,11 +676,29 @@ std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
   }
 }
 
+std::size_t add_f32(const window_rows<float>& rows, std::uint32_t* misfits) {
+  // Measured: 0.40 ns a row for 2 segments, 0.53 for 4, against 0.63; but 0.85 for 8, and with half
+  // the lanes never less.
+  if constexpr (hn::MaxLanes(hn::ScalableTag<double>()) == 8) {
+    if (rows.num_segments <= 2) return add_to_registers<2>(rows, misfits);
+    if (rows.num_segments <= 4) return add_to_registers<4>(rows, misfits);
+  }
+  return add_targets(rows, misfits);
+}
+
+std::size_t add_f64(const window_rows<double>& rows, std::uint32_t* misfits) {
+#if HWY_NATIVE_FMA
+  return add_targets(rows, misfits);
+#else  // without it, vectors have no exact product
+  return add_one_by_one(rows, misfits);
+#endif
+}
+
 /// A running sum of squares takes the place of each square's own high part: adding to it rounds to
 /// its unit, and what that leaves over is exact. Whether the window holds all targets is told by
 /// the largest and the least of them that is not 0, so some that it holds are refused.
-bool add_run(const float* y, std::size_t n, const target_window<float>& window,
-             window_sums<float>& sums) {
+bool add_run_f32(const float* y, std::size_t n, const target_window<float>& window,
+                 window_sums<float>& sums) {
   const hn::ScalableTag<float> d;
   const hn::RebindToUnsigned<decltype(d)> bits;
   const hn::ScalableTag<double> wide;
@@ -685,14 +768,44 @@ bool add_run(const float* y, std::size_t n, const target_window<float>& window,
     return static_cast<std::uint64_t>(
         static_cast<std::int64_t>(hn::GetLane(hn::SumOfLanes(wide, parts)) / unit));
   };
-  using slot = window_sums<float>;
   const double square = window.unit * window.unit;
   const double high_unit = window.limit * window.unit;
-  sums.y += units_of(sum, window.unit) + n * slot::bits_of(window.y_anchor);
-  sums.high += units_of(sum_high, high_unit) + n * slot::bits_of(window.high_anchor);
-  sums.low += units_of(sum_low, square) + n * slot::bits_of(window.low_anchor);
+  sums.y += units_of(sum, window.unit) + n * bits_of(window.y_anchor);
+  sums.high += units_of(sum_high, high_unit) + n * bits_of(window.high_anchor);
+  sums.low += units_of(sum_low, square) + n * bits_of(window.low_anchor);
   sums.count += n;
   return true;
+}
+
+bool add_run_f64(const double* y, std::size_t n, const target_window<double>& window,
+                 window_sums<double>& sums) {
+#if HWY_NATIVE_FMA
+  const hn::ScalableTag<double> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  const hn::RebindToSigned<decltype(d)> di;
+  constexpr int words = 7;
+  const target_splitter<decltype(d), double> splitter(window);
+  hn::Vec<decltype(di)> total[words];
+  for (auto& word : total) word = hn::Zero(di);
+  auto all = hn::Eq(hn::Zero(d), hn::Zero(d));  // true
+  const std::size_t whole = n / lanes * lanes;
+  for (std::size_t i = 0; i < whole; i += lanes) {
+    const auto parts = splitter.at(y + i);
+    all = hn::And(all, parts.fits);
+    for (int w = 0; w < words; ++w) total[w] = hn::Add(total[w], parts.word[w]);
+  }
+  if (!hn::AllTrue(d, all) || !add_run_one_by_one(y + whole, n - whole, window, sums)) return false;
+  const auto sum = [&](int word) HWY_ATTR {
+    return static_cast<std::uint64_t>(hn::GetLane(hn::SumOfLanes(di, total[word])));
+  };
+  sums.y_high += sum(0);
+  sums.y_low += sum(1);
+  for (int k = 0; k < 4; ++k) sums.square[k] += sum(2 + k);
+  sums.count += sum(6);
+  return true;
+#else
+  return add_run_one_by_one(y, n, window, sums);
+#endif
 }
 
 #else  // no vectors
@@ -714,19 +827,20 @@ std::size_t leading_within(const T* x, std::size_t n, T from, T before) {
   return i;
 }
 
-std::size_t add_targets(const window_rows& rows, std::uint32_t* misfits) {
-  std::size_t found = 0;
-  for (std::size_t k = 0; k < rows.n; ++k) add_target(rows, k, misfits, found);
-  return found;
+std::size_t add_f32(const window_rows<float>& rows, std::uint32_t* misfits) {
+  return add_one_by_one(rows, misfits);
+}
+std::size_t add_f64(const window_rows<double>& rows, std::uint32_t* misfits) {
+  return add_one_by_one(rows, misfits);
 }
 
-bool add_run(const float* y, std::size_t n, const target_window<float>& window,
-             window_sums<float>& sums) {
-  for (std::size_t k = 0; k < n; ++k) {
-    if (!window.holds(static_cast<double>(y[k]))) return false;
-  }
-  for (std::size_t k = 0; k < n; ++k) sums.add(static_cast<double>(y[k]), window);
-  return true;
+bool add_run_f32(const float* y, std::size_t n, const target_window<float>& window,
+                 window_sums<float>& sums) {
+  return add_run_one_by_one(y, n, window, sums);
+}
+bool add_run_f64(const double* y, std::size_t n, const target_window<double>& window,
+                 window_sums<double>& sums) {
+  return add_run_one_by_one(y, n, window, sums);
 }
 
 #endif
@@ -777,8 +891,10 @@ const route_kernels* kernels() {
                                     ranks<double>,
                                     leading_within<float>,
                                     leading_within<double>,
-                                    add_targets,
-                                    add_run};
+                                    add_f32,
+                                    add_f64,
+                                    add_run_f32,
+                                    add_run_f64};
   return &set;
 }
 

@@ -102,14 +102,15 @@ template <class T>
 struct window_sums;
 
 /// Rows to add, of slots that the caller has found; see cpu_sums.hpp.
+template <class T>
 struct window_rows {
-  const float* targets;
+  const T* targets;
   const std::uint32_t* slots;
   std::size_t n;
-  const target_window<float>& window;
+  const target_window<T>& window;
   std::uint32_t ignored_slot;
   std::uint32_t num_segments;
-  window_sums<float>* sums;
+  window_sums<T>* sums;
   int copies_shift;  // row k is added to copy k % 2^copies_shift
 };
 constexpr std::size_t max_run_rows = 512;
@@ -132,11 +133,14 @@ struct route_kernels {
   std::size_t (*leading_within_f64)(const double* x, std::size_t n, double from, double before);
   /// Adds rows to their slots, but those that the window does not hold, whose numbers it writes to
   /// misfits[n] if their slot is not ignored_slot. Answers how many.
-  std::size_t (*add_targets)(const window_rows& rows, std::uint32_t* misfits);
+  std::size_t (*add_f32)(const window_rows<float>& rows, std::uint32_t* misfits);
+  std::size_t (*add_f64)(const window_rows<double>& rows, std::uint32_t* misfits);
   /// Adds n <= max_run_rows targets to sums, or none of them and answers false if the window may
   /// not hold one.
-  bool (*add_run)(const float* y, std::size_t n, const target_window<float>& window,
-                  window_sums<float>& sums);
+  bool (*add_run_f32)(const float* y, std::size_t n, const target_window<float>& window,
+                      window_sums<float>& sums);
+  bool (*add_run_f64)(const double* y, std::size_t n, const target_window<double>& window,
+                      window_sums<double>& sums);
 };
 
 /// Instruction sets of this build that this machine has, the best first; never empty.

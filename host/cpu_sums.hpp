@@ -17,10 +17,10 @@ namespace zcmoe::detail {
 __extension__ typedef unsigned __int128 uint128;
 __extension__ typedef __int128 int128;
 
-/// Targets that are fewer than 2^bits units in size. Adding 1.5 2^52 of some unit to a double puts
-/// it, rounded to that unit, into its low bits as an integer; so for y in units, for y^2 in 2^bits
-/// squared units, and for what that rounding left over in squared units, which is exact again: y^2
-/// has at most 48 bits.
+/// Targets that are multiples of a unit, fewer than 2^bits of them. Adding the anchor of some unit,
+/// 1.5 2^52 of it, to a double puts it, rounded to that unit, into the low bits as an integer; what
+/// the rounding left over is exact and goes on to the next unit below. So a target and its square
+/// come apart into integers of few bits.
 template <class T>
 struct target_window;
 
@@ -52,28 +52,41 @@ struct target_window<float> {
   bool holds(double y) const { return std::abs(y) < limit && (y + y_anchor) - y_anchor == y; }
 };
 
+/// y = high 2^36 units + low; its square has four digits of 36 bits.
 template <>
 struct target_window<double> {
-  static constexpr int most_bits = 60;
-  static constexpr int least_bits = 60;
+  static constexpr int digit_bits = 36;
+  static constexpr int most_bits = 2 * digit_bits;
+  static constexpr int least_bits = most_bits;
   int shift = 0;
-  double scale = 0.0;  // 2^shift; 0: no window, nothing fits
+  double limit = 0.0;  // 2^bits units; 0: no window, nothing fits
+  double scale = 0.0;  // 2^shift
+  double high_anchor = 0.0;
+  double low_anchor = 0.0;
 
-  /// None where its scale is no double.
+  /// None where one of its numbers is no double.
   static target_window around(int exponent, int bits) {
     target_window window;
-    window.shift = std::min(bits - 1 - exponent, float_format<double>::unit);
-    window.scale = std::abs(window.shift) <= 1000 ? std::ldexp(1.0, window.shift) : 0.0;
+    window.shift = bits - 1 - exponent;
+    if (window.shift < -900 || window.shift > 1000) return window;
+    window.limit = std::ldexp(1.0, bits - window.shift);
+    window.scale = std::ldexp(1.0, window.shift);
+    window.high_anchor = std::ldexp(1.5, 52 + digit_bits - window.shift);
+    window.low_anchor = std::ldexp(1.5, 52 - window.shift);
     return window;
   }
-  /// False for what underflows as well.
+  /// False for NaN.
   bool holds(double y) const {
-    const double scaled = y * scale;
-    return std::abs(scaled) < 0x1p60 && scale != 0.0 &&
-           static_cast<double>(static_cast<std::int64_t>(scaled)) == scaled &&
-           (scaled != 0 || y == 0.0);
+    const double low = y - ((y + high_anchor) - high_anchor);
+    return std::abs(y) < limit && (low + low_anchor) - low_anchor == low;
   }
 };
+
+inline std::uint64_t bits_of(double value) {
+  std::uint64_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
 
 /// Sums of one slot in a window, of fewer than max_rows rows. Nothing carries from word to word, so
 /// that one vector of words is added for a row: stores, not sums, set the pace.
@@ -89,11 +102,6 @@ struct alignas(32) window_sums<float> {
   std::uint64_t count;
 
   static constexpr std::int64_t max_rows(int bits) { return std::int64_t{1} << (62 - bits); }
-  static std::uint64_t bits_of(double value) {
-    std::uint64_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return bits;
-  }
   void add(double target, const target_window<float>& window) {
     const double anchored = target * target + window.high_anchor;
     y += bits_of(target + window.y_anchor);
@@ -127,48 +135,73 @@ struct alignas(32) window_sums<float> {
 };
 
 template <>
-struct window_sums<double> {
-  static constexpr int count_shift = 32;  // fixed^2 < 2^120, their sum < 2^142
+struct alignas(64) window_sums<double> {
+  std::uint64_t y_high;
   std::uint64_t y_low;
-  std::int64_t y_high;
-  std::uint64_t yy_low;
-  std::uint64_t yy_middle;
-  std::uint64_t yy_high;
+  std::uint64_t square[4];  // digits, the highest first; at most 2^37 a row, of either sign
+  std::uint64_t count;
+  std::uint64_t unused;
 
-  static constexpr std::int64_t max_rows(int) { return std::int64_t{1} << 22; }
-  void add(double target, const target_window<double>& window) {
-    const auto fixed = static_cast<std::int64_t>(target * window.scale);
-    add(static_cast<uint128>(static_cast<int128>(fixed)),
-        static_cast<uint128>(static_cast<int128>(fixed) * fixed), std::uint64_t{1} << count_shift);
+  using window_type = target_window<double>;
+  /// Of digit k: what a row adds of it, and how many anchors with it. A square is added as a
+  /// rounded product and what that leaves over; both reach the middle digits.
+  static double square_anchor(int k) {
+    return std::ldexp(1.5, 52 + (3 - k) * window_type::digit_bits);
   }
-  void add(const window_sums& other) { add(other.y(), other.low_yy(), other.yy_high); }
-  std::int64_t num_rows() const { return static_cast<std::int64_t>(yy_high >> count_shift); }
-  scaled_natural<4> sum_y(const target_window<double>& window) const {
-    const bool negative = y_high < 0;
-    const uint128 size = negative ? -y() : y();
-    scaled_natural<4> sum{{}, float_format<double>::unit - window.shift, negative};
+  static constexpr std::uint64_t anchors_of_square[4] = {1, 2, 2, 1};
+
+  static constexpr std::int64_t max_rows(int) { return std::int64_t{1} << 24; }
+  void add(double target, const window_type& window) {
+    constexpr int bits = window_type::digit_bits;
+    const double anchored = target + window.high_anchor;
+    const double high = anchored - window.high_anchor;
+    const double low = target - high;
+    y_high += bits_of(anchored);
+    y_low += bits_of(low + window.low_anchor);
+    const auto a = static_cast<std::int64_t>(high * window.scale * 0x1p-36);
+    const auto b = static_cast<std::int64_t>(low * window.scale);
+    const int128 product[3] = {static_cast<int128>(a) * a, static_cast<int128>(2 * a) * b,
+                               static_cast<int128>(b) * b};
+    for (int k = 0; k < 3; ++k) {
+      square[k] += static_cast<std::uint64_t>(static_cast<std::int64_t>(product[k] >> bits));
+      square[k + 1] += static_cast<std::uint64_t>(product[k]) & ((std::uint64_t{1} << bits) - 1);
+    }
+    for (int k = 0; k < 4; ++k) square[k] += anchors_of_square[k] * bits_of(square_anchor(k));
+    ++count;
+  }
+  void add(const window_sums& other) {
+    y_high += other.y_high;
+    y_low += other.y_low;
+    for (int k = 0; k < 4; ++k) square[k] += other.square[k];
+    count += other.count;
+  }
+  std::int64_t num_rows() const { return static_cast<std::int64_t>(count); }
+  scaled_natural<4> sum_y(const window_type& window) const {
+    const auto high = static_cast<std::int64_t>(y_high - count * bits_of(window.high_anchor));
+    const auto low = static_cast<std::int64_t>(y_low - count * bits_of(window.low_anchor));
+    const int128 y = static_cast<int128>(high) * (std::int64_t{1} << window_type::digit_bits) + low;
+    const auto size = static_cast<uint128>(y < 0 ? -y : y);
+    scaled_natural<4> sum{{}, float_format<double>::unit - window.shift, y < 0};
     for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(size >> (32 * k));
     return sum;
   }
-  scaled_natural<6> sum_yy(const target_window<double>& window) const {
-    return {{static_cast<std::uint32_t>(yy_low), static_cast<std::uint32_t>(yy_low >> 32),
-             static_cast<std::uint32_t>(yy_middle), static_cast<std::uint32_t>(yy_middle >> 32),
-             static_cast<std::uint32_t>(yy_high), 0},
-            2 * (float_format<double>::unit - window.shift),
-            false};
-  }
-
- private:
-  uint128 y() const { return (static_cast<uint128>(y_high) << 64) | y_low; }
-  uint128 low_yy() const { return (static_cast<uint128>(yy_middle) << 64) | yy_low; }
-  void add(uint128 more_y, uint128 more_yy, std::uint64_t more_high) {
-    const uint128 sum = y() + more_y;
-    y_low = static_cast<std::uint64_t>(sum);
-    y_high = static_cast<std::int64_t>(sum >> 64);
-    const uint128 yy = low_yy() + more_yy;
-    yy_low = static_cast<std::uint64_t>(yy);
-    yy_middle = static_cast<std::uint64_t>(yy >> 64);
-    yy_high += more_high + (yy < more_yy ? 1 : 0);
+  scaled_natural<6> sum_yy(const window_type& window) const {
+    constexpr int bits = window_type::digit_bits;
+    uint128 low = 0;  // the lower 128 bits
+    std::int64_t carry = 0;
+    for (int k = 3; k >= 0; --k) {
+      carry += static_cast<std::int64_t>(square[k] -
+                                         count * anchors_of_square[k] * bits_of(square_anchor(k)));
+      const auto digit = static_cast<std::uint64_t>(carry) & ((std::uint64_t{1} << bits) - 1);
+      low |= static_cast<uint128>(k > 0 ? digit : static_cast<std::uint64_t>(carry))
+             << (3 - k) * bits;
+      if (k > 0) carry >>= bits;
+    }
+    const auto high = static_cast<std::uint64_t>(carry) >> (128 - 3 * bits);
+    scaled_natural<6> sum{{}, 2 * (float_format<double>::unit - window.shift), false};
+    for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(low >> (32 * k));
+    for (int k = 0; k < 2; ++k) sum.word[4 + k] = static_cast<std::uint32_t>(high >> (32 * k));
+    return sum;
   }
 };
 
@@ -179,7 +212,10 @@ template <class T>
 class slot_sums {
  public:
   static int copies_shift_for(std::int64_t num_slots) {
-    return num_slots <= 72 ? 3 : num_slots <= 264 ? 2 : num_slots <= 520 ? 1 : 0;
+    const auto one = static_cast<std::size_t>(num_slots + 1) * sizeof(window_sums<T>);
+    int shift = 0;
+    while (shift < most_copies_shift && (one << (shift + 1)) <= first_cache) ++shift;
+    return shift;
   }
   static std::size_t bytes(std::int64_t num_slots) {
     return (static_cast<std::size_t>(num_slots + 1) << copies_shift_for(num_slots)) *
@@ -209,10 +245,7 @@ class slot_sums {
   int copies_shift() const { return copies_shift_; }
   /// Copy 0 of slot 0.
   window_sums<T>* data() { return sums_; }
-  /// A copy for row k of a batch.
-  window_sums<T>& at(std::uint32_t slot, std::uint32_t k) {
-    return sums_[(std::size_t{slot} << copies_shift_) + (k & ((1u << copies_shift_) - 1))];
-  }
+  window_sums<T>& at(std::uint32_t slot) { return sums_[std::size_t{slot} << copies_shift_]; }
   /// Makes room for `rows` more in every slot.
   void reserve(std::int64_t rows) {
     const std::int64_t half = window_sums<T>::max_rows(bits_) / 2;
@@ -270,6 +303,9 @@ class slot_sums {
   }
 
  private:
+  static constexpr int most_copies_shift = 3;
+  static constexpr std::size_t first_cache = 34 << 10;  // what copies may fill of 48 KB; 32 will do
+
   window_sums<T>* sums_;
   std::int64_t num_slots_;
   int copies_shift_;

@@ -7,6 +7,7 @@
 #include <cfenv>
 #include <cstdlib>
 #include <map>
+#include <numeric>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -241,21 +242,22 @@ TEST(cpu_targets_test, answers_past_the_caches_are_the_same) {
   }
 }
 
-TEST(cpu_targets_test, all_fit_alike) {
+template <class T>
+void expect_same_fits() {
   std::mt19937_64 random(11);
   for (const std::int64_t m : {1, 2, 3, 4, 7, 8, 9, 100, 300, 2000}) {
     const auto edges = uniform_edges(0, 1, m);
     const std::size_t n = 20000;
     std::vector<float> x(n);
-    std::vector<float> y(n);
+    std::vector<T> y(n);
     for (std::size_t i = 0; i < n; ++i) {
       x[i] = static_cast<float>(random() >> 40) * 0x1p-24f * (m == 7 ? 1.2f : 1.0f);
-      y[i] = std::sin(9 * x[i]) + static_cast<float>(random() >> 40) * 0x1p-30f;
-      if (i % 997 == 0) y[i] *= 0x1p-30f;                   // below the window
-      if (i % 1009 == 0) y[i] *= 0x1p40f;                   // above it
-      if (i % 1511 == 0) y[i] = std::nanf("");              // left out
-      if (i % 1777 == 0 && m != 300) x[i] = std::nanf("");  // left out
-      if (i > n / 2) y[i] *= 0x1p20f;                       // another window
+      y[i] = std::sin(T{9} * static_cast<T>(x[i])) + static_cast<T>(random() >> 40) * T(0x1p-30);
+      if (i % 997 == 0) y[i] *= T(0x1p-30);                    // below the window
+      if (i % 1009 == 0) y[i] *= T(0x1p40);                    // above it
+      if (i % 1511 == 0) y[i] = static_cast<T>(std::nan(""));  // left out
+      if (i % 1777 == 0 && m != 300) x[i] = std::nanf("");     // left out
+      if (i > n / 2) y[i] *= T(0x1p20);                        // another window
     }
     if (m == 300) std::sort(x.begin(), x.end());
     std::map<std::string, std::vector<unsigned char>> states;
@@ -264,7 +266,7 @@ TEST(cpu_targets_test, all_fit_alike) {
       const context cpu = cpu_context();
       for (const std::size_t chunk : {n, std::size_t{37}}) {  // 37: too few rows for a window
         zcmoe_fit_options how = fit_options();
-        how.target_dtype = ZCMOE_F32;
+        how.target_dtype = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
         zcmoe_model_options policies = model_options();
         policies.range_policy = m == 7 ? ZCMOE_RANGE_SEGMENTS : ZCMOE_RANGE_CLAMP;
         fit fit(cpu, edges, policies, how);
@@ -280,6 +282,62 @@ TEST(cpu_targets_test, all_fit_alike) {
       EXPECT_TRUE(state == states.begin()->second) << name << ", m = " << m;
   }
 }
+
+TEST(cpu_targets_test, all_fit_alike_float32) { expect_same_fits<float>(); }
+TEST(cpu_targets_test, all_fit_alike_float64) { expect_same_fits<double>(); }
+
+/// Targets as small and as large as there are, and of any number of bits, against rows added one at
+/// a time, which no window takes part in.
+template <class T>
+void expect_fits_of_any_size() {
+  std::mt19937_64 random(17);
+  const auto edges = uniform_edges(0, 1, 5);
+  const std::size_t n = 400;
+  zcmoe_fit_options how = fit_options();
+  how.target_dtype = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+  const int least = std::numeric_limits<T>::min_exponent - std::numeric_limits<T>::digits;
+  for (int exponent = least; exponent < std::numeric_limits<T>::max_exponent;
+       exponent += sizeof(T) == 4 ? 9 : 37) {
+    for (const int spread : {0, 5, 18, 40}) {  // binades below the largest
+      std::vector<T> x(n);
+      std::vector<T> y(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        x[i] = static_cast<T>(static_cast<double>(i) / n);  // runs of 80
+        const auto fraction = static_cast<T>(static_cast<double>(random()) * 0x1p-65 + 0.5);
+        const int lower = spread > 0 ? static_cast<int>(random() % spread) : 0;
+        y[i] = std::ldexp(random() % 2 == 0 ? fraction : -fraction, exponent + 1 - lower);
+        if (random() % 16 == 0) y[i] = T{0};
+      }
+      std::vector<std::size_t> order(n);
+      std::iota(order.begin(), order.end(), std::size_t{0});
+      std::shuffle(order.begin(), order.end(), random);
+      std::vector<T> other_x(n);
+      std::vector<T> other_y(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        other_x[i] = x[order[i]];
+        other_y[i] = y[order[i]];
+      }
+      for (const std::string& name : expected_targets()) {
+        const forced_target forced(name);
+        const context cpu = cpu_context();
+        fit expected(cpu, edges, model_options(), how);
+        for (std::size_t i = 0; i < n; ++i)
+          expected.add_sync(array(x.data() + i), array(y.data() + i), no_array(), 1);
+        fit in_order(cpu, edges, model_options(), how);
+        in_order.add_sync(x, y);
+        fit mixed(cpu, edges, model_options(), how);
+        mixed.add_sync(other_x, other_y);
+        EXPECT_TRUE(in_order.serialize() == expected.serialize())
+            << name << ", 2^" << exponent << ", " << spread;
+        EXPECT_TRUE(mixed.serialize() == expected.serialize())
+            << name << ", 2^" << exponent << ", " << spread;
+      }
+    }
+  }
+}
+
+TEST(cpu_targets_test, targets_of_any_size_float32) { expect_fits_of_any_size<float>(); }
+TEST(cpu_targets_test, targets_of_any_size_float64) { expect_fits_of_any_size<double>(); }
 
 /// More rows of two segments than the words of a window can hold, in turn and one after the other,
 /// against what merged pieces hold. Every target has all its bits, and but for those by which the
