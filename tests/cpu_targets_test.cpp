@@ -344,7 +344,7 @@ TEST(cpu_targets_test, targets_of_any_size_float64) { expect_fits_of_any_size<do
 /// window is chosen, it just holds them.
 template <class T>
 void expect_long_fits_to_be_exact() {
-  constexpr std::size_t piece = 2 * 1367;  // rows; one in 1367 is looked at, whatever the threads
+  constexpr std::size_t piece = 2 * 1367;  // rows; all that are looked at are among every 1367th
   constexpr int doublings = 9;
   const std::size_t n = piece << doublings;
   std::vector<T> in_turn(n);
@@ -385,6 +385,22 @@ void expect_long_fits_to_be_exact() {
 
 TEST(cpu_targets_test, long_fits_are_exact_float32) { expect_long_fits_to_be_exact<float>(); }
 TEST(cpu_targets_test, long_fits_are_exact_float64) { expect_long_fits_to_be_exact<double>(); }
+
+/// More rows of one segment than the words of a window of float64 can hold, all the same number.
+TEST(cpu_targets_test, a_run_of_2_to_the_28_rows_is_exact) {
+  const double x = 0.25;
+  const double y = std::nextafter(4.0, 0.0);
+  const context cpu = cpu_context();
+  const auto add = [&](fit& to, std::int64_t rows) {
+    to.add_sync(array(&x, 0), array(&y, 0), no_array(), rows);
+  };
+  fit at_once(cpu, {0, 0.5, 1});
+  add(at_once, std::int64_t{1} << 28);
+  fit doubled(cpu, {0, 0.5, 1});
+  add(doubled, 1);  // no window for one row
+  for (int k = 0; k < 28; ++k) doubled.merge(fit::deserialize(cpu, doubled.serialize()));
+  EXPECT_TRUE(at_once.serialize() == doubled.serialize());
+}
 
 TEST(cpu_targets_test, the_callers_arithmetic_does_not_matter) {
   const auto edges = uniform_edges(0, 1, 300);
