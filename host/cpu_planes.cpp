@@ -53,17 +53,17 @@ struct plane_tables {
   static constexpr int num_buckets = 4 * Ranks;
   const byte_planes& planes;
   byte_table<Ranks> threshold[4];
-  __m512 lo;
   __m512 hi;
   __m512 scale;
+  __m512 offset;
 
   ZCMOE_VBMI explicit plane_tables(const byte_planes& given)
       : planes(given),
         threshold{byte_table<Ranks>(given.threshold[0]), byte_table<Ranks>(given.threshold[1]),
                   byte_table<Ranks>(given.threshold[2]), byte_table<Ranks>(given.threshold[3])},
-        lo(_mm512_set1_ps(given.lo)),
         hi(_mm512_set1_ps(given.hi)),
-        scale(_mm512_set1_ps(given.scale)) {}
+        scale(_mm512_set1_ps(given.scale)),
+        offset(_mm512_set1_ps(given.offset)) {}
 
   ZCMOE_VBMI __m512i looked_up(int first, __m512i index) const {
     return _mm512_permutex2var_epi8(_mm512_load_si512(planes.bucket + first), index,
@@ -74,10 +74,10 @@ struct plane_tables {
   ZCMOE_VBMI __m512i bucket_ranks(const __m512 (&x)[4]) const {
     __m512i bucket[4];
     for (std::size_t k = 0; k < 4; ++k) {
-      const __m512 within = _mm512_min_ps(_mm512_max_ps(x[k], lo), hi);  // NaN: lo
-      // To nearest, as (place + magic) - magic.
-      bucket[k] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(within, lo), scale));
+      const __m512 within = _mm512_min_ps(x[k], hi);  // NaN: hi
+      bucket[k] = _mm512_cvtps_epi32(_mm512_fmadd_ps(within, scale, offset));
     }
+    // Packing limits what is below 0: to bytes at once, to words as the least of them.
     const __m512i words0 = _mm512_packs_epi32(bucket[0], bucket[1]);
     const __m512i words1 = _mm512_packs_epi32(bucket[2], bucket[3]);
     if constexpr (num_buckets == 256) {
@@ -86,10 +86,12 @@ struct plane_tables {
                                     looked_up(128, index));
     } else {
       const __m512i low_bits = _mm512_set1_epi16(255);
-      const __m512i index = _mm512_packus_epi16(_mm512_and_si512(words0, low_bits),
-                                                _mm512_and_si512(words1, low_bits));
+      const __m512i place0 = _mm512_max_epi16(words0, _mm512_setzero_si512());
+      const __m512i place1 = _mm512_max_epi16(words1, _mm512_setzero_si512());
+      const __m512i index = _mm512_packus_epi16(_mm512_and_si512(place0, low_bits),
+                                                _mm512_and_si512(place1, low_bits));
       const __m512i high =
-          _mm512_packus_epi16(_mm512_srli_epi16(words0, 8), _mm512_srli_epi16(words1, 8));
+          _mm512_packus_epi16(_mm512_srli_epi16(place0, 8), _mm512_srli_epi16(place1, 8));
       const __mmask64 bit7 = _mm512_movepi8_mask(index);
       const __mmask64 bit8 = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
       const __m512i quarter0 =

@@ -81,21 +81,29 @@ route_table<T> table_of(const model_view& host, const root_costs& costs) {
   return table;
 }
 
-/// Planes hold one threshold a bucket of a uniform root, 4 buckets a rank. Null where that is not
-/// enough.
+/// Planes hold one threshold a bucket, 4 buckets a rank. Null where that is not enough.
 std::unique_ptr<byte_planes> planes_of(const route_table<float>& table) {
   const std::vector<float>& thresholds = table.thresholds;
   const std::size_t ranks = thresholds.size() + 1;
   if (thresholds.empty() || ranks > 256 || !std::isfinite(thresholds.back())) return nullptr;
   auto planes = std::make_unique<byte_planes>();
   planes->num_ranks = ranks <= 64 ? 64 : ranks <= 128 ? 128 : 256;
-  const root<float> map =
-      make_root(root_kind::uniform, thresholds, std::int64_t{4} * planes->num_ranks);
-  planes->lo = map.lo;
-  planes->hi = map.hi;
-  planes->scale = map.scale[0];
-  const auto starts =
-      bucket_starts(thresholds, map.num_buckets, [&](float x) { return map.bucket_of(x); });
+  const int last = 4 * planes->num_ranks - 1;
+  const double width = static_cast<double>(thresholds.back()) - thresholds.front();
+  planes->hi = thresholds.back();
+  const auto bucket_of = [&](float x) {
+    const float place = std::fma(std::min(x, planes->hi), planes->scale, planes->offset);
+    return static_cast<int>(std::max(0.0f, std::nearbyint(place)));
+  };
+  // Rounding must not carry the last threshold beyond the last bucket.
+  for (int buckets = last; buckets >= last - 1; --buckets) {
+    planes->scale = width > 0 ? static_cast<float>(buckets / width) : 0.0f;
+    planes->offset = -thresholds.front() * planes->scale;
+    if (!std::isfinite(planes->scale) || !std::isfinite(planes->offset)) return nullptr;
+    if (bucket_of(planes->hi) <= last) break;
+    if (buckets < last) return nullptr;
+  }
+  const auto starts = bucket_starts(thresholds, last + 1, bucket_of);
   for (std::size_t b = 0; b + 1 < starts.size(); ++b) {
     if (starts[b + 1] - starts[b] > 1) return nullptr;
     planes->bucket[b] = static_cast<std::uint8_t>(starts[b + 1]);

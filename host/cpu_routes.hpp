@@ -58,15 +58,16 @@ class line_array {
 };
 
 /// Byte planes for at most 256 ranks and 1,024 buckets: what 64 inputs at a time look up in
-/// registers. bucket[b] is the rank at the right end of bucket b; an input below that rank's
-/// threshold has the rank before. Little-endian bytes of thresholds and answers, by rank.
+/// registers. Bucket of x: nearest(min(x, hi) scale + offset), rounded once before, not below 0.
+/// bucket[b] is the rank at the right end of bucket b; an input below that rank's threshold has the
+/// rank before. Little-endian bytes of thresholds and answers, by rank.
 struct byte_planes {
   alignas(64) std::uint8_t bucket[1024];
   alignas(64) std::uint8_t threshold[4][256];
   alignas(64) std::uint8_t value[4][256];
-  float lo;  // of the uniform root
   float hi;
   float scale;
+  float offset;
   int num_ranks;  // at most 64, 128 or 256, with four times as many buckets
 };
 
