@@ -70,6 +70,16 @@ class ExperimentsTest(unittest.TestCase):
         self.assertEqual(self.found["effort"], 1)
         self.assertEqual(self.found["engine"], "cpu")
 
+    @unittest.skipUnless(os.environ.get("ZCMOE_LONG_TESTS") and os.environ.get("ZCMOE_REQUIRE_BACKEND") == "cuda",
+                         "minutes on an emulated device")
+    def test_cuda_engine_makes_the_same_tables(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(run("--output", folder, "--effort", "1", "--device", "cuda:0").returncode, 0)
+            for name in ROWS:
+                with open(os.path.join(folder, name + ".csv"), "rb") as ours, \
+                        open(os.path.join(self.folder.name, name + ".csv"), "rb") as theirs:
+                    self.assertEqual(ours.read(), theirs.read(), name)
+
     def test_every_figure_is_there(self):
         self.assertEqual(len(self.figures), len(self.found["figures"]), "a name is used twice")
         groups = collections.Counter(".".join(name.split(".")[:2]) for name in self.figures)
