@@ -263,8 +263,8 @@ void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::in
   const auto choose_window = [&](std::int64_t from) {
     T seen[slot_sums<T>::most_looked_at];
     const std::int64_t rest = last - from;
-    const auto looked_at =
-        static_cast<int>(std::min<std::int64_t>(slot_sums<T>::most_looked_at, rest));
+    const auto looked_at = static_cast<int>(std::min<std::int64_t>(
+        rest, std::clamp<std::int64_t>(rest / 16, 16, slot_sums<T>::most_looked_at)));
     for (int k = 0; k < looked_at; ++k) seen[k] = static_cast<T>(y[from + rest / looked_at * k]);
     sums.set_window(seen, looked_at);
   };
