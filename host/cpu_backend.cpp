@@ -204,123 +204,161 @@ struct input_run {
   }
 };
 
-/// Adds targets of one slot, or answers false if the window may not hold them all.
-template <class T>
-bool add_run(const route_kernels& kernels, slot_sums<T>& sums, const T* targets, int count,
-             std::uint32_t slot) {
-  sums.reserve(count);
-  if constexpr (sizeof(T) == 4) {
-    return kernels.add_run_f32(targets, static_cast<std::size_t>(count), sums.window(),
-                               sums.at(slot));
-  } else {
-    return kernels.add_run_f64(targets, static_cast<std::size_t>(count), sums.window(),
-                               sums.at(slot));
-  }
-}
-
-/// Adds rows to their slots; numbers of those whose targets the window does not hold, and whose
-/// slot is not to be ignored, go to misfits.
-template <class T>
-std::size_t add_targets(const route_kernels& kernels, slot_sums<T>& sums, const T* targets,
-                        const std::uint32_t* slots, int count, std::uint32_t* misfits) {
-  sums.reserve(count);
-  const window_rows<T> rows{targets,
-                            slots,
-                            static_cast<std::size_t>(count),
-                            sums.window(),
-                            sums.ignored_slot(),
-                            sums.ignored_slot() - 3,  // slots but those of NaN and out of range
-                            sums.data(),
-                            sums.copies_shift()};
-  if constexpr (sizeof(T) == 4) {
-    return kernels.add_f32(rows, misfits);
-  } else {
-    return kernels.add_f64(rows, misfits);
-  }
-}
-
-constexpr int least_run = 64;  // rows that are not sooner routed than looked at
-
 /// Rows without weights, most of which are ordinary: in range, no NaN, their targets in a window.
 /// These are added without a look at what becomes of each; those of one segment, as sorted inputs
 /// bring them, without being routed.
 template <class T, class X>
-void add_ordinary_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
-                       std::int64_t last, std::int64_t* planes, fit_counts& counts,
-                       slot_sums<T>& sums) {
-  const route_table<X>& table = table_of<X>(job.routes);
-  const any_array x = any(job.x);
-  const any_array y = any(job.y);
-  constexpr zcmoe_dtype own_type = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
-  const bool targets_in_place = y.dtype == own_type && y.stride == 1;
-  const std::int64_t num_slots = job.layout.num_slots();
-  // A new window costs a pass over all slots: so many rows first.
-  const std::int64_t rows_per_window = std::max<std::int64_t>(1 << 16, 4 * num_slots);
-  std::int64_t window_until = first;
-  routed_rows<X> rows;
-  T copied[batch];
-  std::uint32_t exceptions[batch];
-  const auto choose_window = [&](std::int64_t from) {
-    T seen[slot_sums<T>::most_looked_at];
-    const std::int64_t rest = last - from;
-    const auto looked_at = static_cast<int>(std::min<std::int64_t>(
-        rest, std::clamp<std::int64_t>(rest / 16, 16, slot_sums<T>::most_looked_at)));
-    for (int k = 0; k < looked_at; ++k) seen[k] = static_cast<T>(y[from + rest / looked_at * k]);
-    sums.set_window(seen, looked_at);
-  };
-  choose_window(first);
-  input_run<X> run;
-  bool looks_sorted = true;
-  for (std::int64_t i = first; i < last; i += batch) {
-    int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-    const T* targets = copied;
-    if (targets_in_place) {
-      targets = static_cast<const T*>(y.data) + i;
-    } else {
-      for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(y[i + k]);
-    }
-    rows.load(x, i, count);
-    while (count >= least_run && looks_sorted) {
-      const int length = run.leading(kernels, table, rows.inputs, count);
-      if (length < least_run || !add_run(kernels, sums, targets, length, run.slot)) break;
-      counts.counter[counter_rows] += length;
-      counts.counter[counter_rows_used] += length;
-      rows.inputs += length;
-      targets += length;
-      count -= length;
-    }
-    if (count == 0) continue;
-    rows.route(kernels, table, count);
-    looks_sorted = rows.slots[std::max(0, count - 8)] == rows.slots[count - 1];
-    std::size_t num_exceptions = 0;
-    const bool in_range =
-        leading_within(kernels, rows.inputs, count, table.from, table.before) == count;
-    std::uint32_t outside[batch];  // slots of exceptions by their inputs
-    if (!in_range) {
-      for (int k = 0; k < count; ++k) {
-        if (table.from <= rows.inputs[k] && !(table.before <= rows.inputs[k])) continue;
-        outside[num_exceptions] = rows.slots[k];
-        exceptions[num_exceptions++] = static_cast<std::uint32_t>(k);
-        rows.slots[k] = sums.ignored_slot();
+class ordinary_rows {
+ public:
+  ordinary_rows(const route_kernels& kernels, const fit_job& job, std::int64_t* planes,
+                fit_counts& counts, slot_sums<T>& sums)
+      : kernels_(kernels),
+        job_(job),
+        table_(table_of<X>(job.routes)),
+        x_(any(job.x)),
+        y_(any(job.y)),
+        planes_(planes),
+        counts_(counts),
+        sums_(sums) {}
+
+  void add(std::int64_t first, std::int64_t last) {
+    constexpr zcmoe_dtype own_type = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+    const bool targets_in_place = y_.dtype == own_type && y_.stride == 1;
+    // A new window costs a pass over all slots: so many rows first.
+    const std::int64_t rows_per_window =
+        std::max<std::int64_t>(1 << 16, 4 * job_.layout.num_slots());
+    std::int64_t window_until = first;
+    choose_window(first, last);
+    T copied[batch];
+    for (std::int64_t i = first; i < last; i += batch) {
+      const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+      targets_ = copied;
+      if (targets_in_place) {
+        targets_ = static_cast<const T*>(y_.data) + i;
+      } else {
+        for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(y_[i + k]);
+      }
+      rows_.load(x_, i, count);
+      if (add_batch(count) > batch / 16 && i >= window_until) {
+        choose_window(i, last);  // perhaps another one holds more of them
+        window_until = i + rows_per_window;
       }
     }
-    const std::size_t num_outside = num_exceptions;
-    num_exceptions +=
-        add_targets(kernels, sums, targets, rows.slots, count, exceptions + num_exceptions);
-    counts.counter[counter_rows] += count - static_cast<std::int64_t>(num_exceptions);
-    counts.counter[counter_rows_used] += count - static_cast<std::int64_t>(num_exceptions);
+    sums_.flush(0);
+  }
+
+ private:
+  static constexpr int least_run = 64;  // rows that are not sooner routed than looked at
+
+  void choose_window(std::int64_t first, std::int64_t last) {
+    T seen[slot_sums<T>::most_looked_at];
+    const std::int64_t rows = last - first;
+    const auto looked_at = static_cast<int>(std::min<std::int64_t>(
+        rows, std::clamp<std::int64_t>(rows / 16, 16, slot_sums<T>::most_looked_at)));
+    for (int k = 0; k < looked_at; ++k) seen[k] = static_cast<T>(y_[first + rows / looked_at * k]);
+    sums_.set_window(seen, looked_at);
+  }
+
+  /// Answers how many rows had targets that the window did not hold.
+  int add_batch(int left) {
+    int misfits = 0;
+    for (int count = 0; left > 0; rows_.inputs += count, targets_ += count, left -= count) {
+      count = left;
+      if (looks_sorted_ && left >= least_run) {
+        const int length = run_.leading(kernels_, table_, rows_.inputs, left);
+        if (length >= least_run && add_run(length)) {
+          count = length;
+          continue;
+        }
+        // A few rows before a run are routed without it.
+        if (length < least_run && left - length >= least_run &&
+            run_.leading(kernels_, table_, rows_.inputs + length, left - length) >= least_run) {
+          count = length;
+        }
+      }
+      misfits += add_routed(count);
+    }
+    return misfits;
+  }
+
+  /// The next rows, of one segment; false if the window may not hold all their targets.
+  bool add_run(int count) {
+    const auto n = static_cast<std::size_t>(count);
+    sums_.reserve(count);
+    bool added;
+    if constexpr (sizeof(T) == 4) {
+      added = kernels_.add_run_f32(targets_, n, sums_.window(), sums_.at(run_.slot));
+    } else {
+      added = kernels_.add_run_f64(targets_, n, sums_.window(), sums_.at(run_.slot));
+    }
+    if (added) count_used(count);
+    return added;
+  }
+
+  /// The next rows; answers how many had targets that the window did not hold.
+  int add_routed(int count) {
+    rows_.route(kernels_, table_, count);
+    looks_sorted_ = rows_.slots[std::max(0, count - 8)] == rows_.slots[count - 1];
+    std::uint32_t exceptions[batch];
+    std::uint32_t outside[batch];  // slots of exceptions by their inputs
+    std::size_t num_outside = 0;
+    if (leading_within(kernels_, rows_.inputs, count, table_.from, table_.before) < count) {
+      for (int k = 0; k < count; ++k) {
+        if (table_.from <= rows_.inputs[k] && !(table_.before <= rows_.inputs[k])) continue;
+        outside[num_outside] = rows_.slots[k];
+        exceptions[num_outside++] = static_cast<std::uint32_t>(k);
+        rows_.slots[k] = sums_.ignored_slot();
+      }
+    }
+    const std::size_t misfits = add_in_window(count, exceptions + num_outside);
+    const std::size_t num_exceptions = num_outside + misfits;
+    count_used(count - static_cast<std::int64_t>(num_exceptions));
     for (std::size_t e = 0; e < num_exceptions; ++e) {
       const std::uint32_t k = exceptions[e];
-      add_row<T, false>(job, static_cast<double>(rows.inputs[k]), static_cast<double>(targets[k]),
-                        1.0, e < num_outside ? outside[e] : rows.slots[k], planes, counts);
+      add_row<T, false>(job_, static_cast<double>(rows_.inputs[k]),
+                        static_cast<double>(targets_[k]), 1.0,
+                        e < num_outside ? outside[e] : rows_.slots[k], planes_, counts_);
     }
-    if (num_exceptions - num_outside > batch / 16 && i >= window_until) {
-      choose_window(i);  // perhaps another one holds more of them
-      window_until = i + rows_per_window;
+    return static_cast<int>(misfits);
+  }
+
+  /// Adds routed rows to their slots; numbers of those whose targets the window does not hold, and
+  /// whose slot is not to be ignored, go to misfits.
+  std::size_t add_in_window(int count, std::uint32_t* misfits) {
+    sums_.reserve(count);
+    const window_rows<T> rows{targets_,
+                              rows_.slots,
+                              static_cast<std::size_t>(count),
+                              sums_.window(),
+                              sums_.ignored_slot(),
+                              sums_.ignored_slot() - 3,  // slots but those of NaN and out of range
+                              sums_.data(),
+                              sums_.copies_shift()};
+    if constexpr (sizeof(T) == 4) {
+      return kernels_.add_f32(rows, misfits);
+    } else {
+      return kernels_.add_f64(rows, misfits);
     }
   }
-  sums.flush(0);
-}
+
+  void count_used(std::int64_t rows) {
+    counts_.counter[counter_rows] += rows;
+    counts_.counter[counter_rows_used] += rows;
+  }
+
+  const route_kernels& kernels_;
+  const fit_job& job_;
+  const route_table<X>& table_;
+  const any_array x_;
+  const any_array y_;
+  std::int64_t* planes_;
+  fit_counts& counts_;
+  slot_sums<T>& sums_;
+  routed_rows<X> rows_;
+  const T* targets_ = nullptr;
+  input_run<X> run_;
+  bool looks_sorted_ = true;
+};
 
 class cpu_backend final : public backend, public std::enable_shared_from_this<cpu_backend> {
  public:
@@ -532,7 +570,7 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
         if constexpr (!Weighted) {
           if (windows) {
             slot_sums<T> sums(window_memory[static_cast<std::size_t>(t)].data(), num_slots, planes);
-            add_ordinary_rows<T, X>(kernels_, job, first, last, planes, own_counts, sums);
+            ordinary_rows<T, X>(kernels_, job, planes, own_counts, sums).add(first, last);
             return;
           }
         }

@@ -222,13 +222,11 @@ class slot_sums {
            sizeof(window_sums<T>);
   }
   /// Targets of many bits fill their words soon; every time, all slots are looked through. So that
-  /// this is at most one slot for four rows.
+  /// this is at most one slot for 256 rows.
   static int window_bits_for(std::int64_t num_slots) {
+    const std::int64_t rows = 256 * (num_slots << copies_shift_for(num_slots));
     int bits = target_window<T>::most_bits;
-    while (bits > target_window<T>::least_bits &&
-           window_sums<T>::max_rows(bits) / 2 < 4 * num_slots) {
-      --bits;
-    }
+    while (bits > target_window<T>::least_bits && window_sums<T>::max_rows(bits) / 2 < rows) --bits;
     return bits;
   }
 
