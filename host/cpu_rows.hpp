@@ -57,7 +57,7 @@ const route_table<T>& table_of(const router* routes) {
 /// Inputs of `count` <= batch rows from row `first` on as T, and their slots.
 template <class T>
 struct routed_rows {
-  const T* inputs;  // in the caller's memory, if they are there as they are needed
+  const T* inputs = nullptr;  // in the caller's memory, if they are there as they are needed
   T copied[batch];
   std::uint32_t slots[batch];
 
