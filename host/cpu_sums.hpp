@@ -14,7 +14,6 @@
 
 namespace zcmoe::detail {
 
-__extension__ typedef unsigned __int128 uint128;
 __extension__ typedef __int128 int128;
 
 /// Targets that are multiples of a unit, fewer than 2^bits of them. Adding the anchor of some unit,

@@ -21,6 +21,8 @@
 
 namespace zcmoe::detail {
 
+__extension__ typedef unsigned __int128 uint128;
+
 // ---------------------------------------------------------------- formats
 
 template <class T>
@@ -336,27 +338,41 @@ ZCMOE_HOST_DEVICE inline double quiet_nan() { return double_of_bits(0x7ff8000000
 ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator,
                                                  const leading_bits& denominator, int exponent,
                                                  bool negative) {
-  // Long division of the 128-bit magnitudes: quotient bits 2^0, 2^-1, ... until 64 significant ones
-  // are known.
-  std::uint64_t high = numerator.high;
-  std::uint64_t low = numerator.low;
+  // 64 significant bits of the quotient, and whether anything follows.
   std::uint64_t quotient = 0;
   int scale = numerator.exponent - denominator.exponent + exponent + 1;
-  bool overflow = false;  // bit 128 of the remainder
-  while (quotient >> 63 == 0) {
-    const bool fits =
-        overflow || high > denominator.high || (high == denominator.high && low >= denominator.low);
-    if (fits) {
-      high -= denominator.high + (low < denominator.low ? 1 : 0);
-      low -= denominator.low;
+  bool sticky;
+#if !defined(__CUDA_ARCH__)
+  if (denominator.low == 0) {  // one division in hardware
+    const bool larger = numerator.high >= denominator.high;
+    const uint128 dividend =
+        ((static_cast<uint128>(numerator.high) << 64) | numerator.low) >> (larger ? 1 : 0);
+    quotient = static_cast<std::uint64_t>(dividend / denominator.high);
+    sticky = dividend % denominator.high != 0 || (larger && (numerator.low & 1) != 0);
+    scale -= larger ? 64 : 65;
+  } else
+#endif
+  {
+    // Long division: quotient bits 2^0, 2^-1, ...
+    std::uint64_t high = numerator.high;
+    std::uint64_t low = numerator.low;
+    bool overflow = false;  // bit 128 of the remainder
+    while (quotient >> 63 == 0) {
+      const bool fits = overflow || high > denominator.high ||
+                        (high == denominator.high && low >= denominator.low);
+      if (fits) {
+        high -= denominator.high + (low < denominator.low ? 1 : 0);
+        low -= denominator.low;
+      }
+      quotient = (quotient << 1) | (fits ? 1 : 0);
+      --scale;
+      overflow = high >> 63 != 0;
+      high = (high << 1) | (low >> 63);
+      low <<= 1;
     }
-    quotient = (quotient << 1) | (fits ? 1 : 0);
-    --scale;
-    overflow = high >> 63 != 0;
-    high = (high << 1) | (low >> 63);
-    low <<= 1;
+    sticky = overflow || high != 0 || low != 0;
   }
-  const bool sticky = overflow || high != 0 || low != 0 || numerator.inexact;
+  sticky = sticky || numerator.inexact;
   // The value is (quotient + fraction) * 2^scale, bit 63 of quotient set. Keep 53 bits, fewer if
   // subnormal.
   const int leading_exponent = scale + 63;

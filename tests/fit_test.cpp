@@ -158,6 +158,17 @@ TEST_P(fit_test, weights_whose_sum_overflows) {
   EXPECT_DOUBLE_EQ(info.constants[1], 16.0 / 3);
 }
 
+TEST_P(fit_test, the_last_of_128_bits_breaks_a_tie) {
+  // The sum has 128 bits; of its quarter the 54th is 1, and of those after it only the last.
+  const std::vector<double> y = {1.0, 0x1p-53, 0x1p-127, 0.0};
+  fit above(ctx(), {0, 1});
+  add(above, std::vector<double>(4, 0.5), y);
+  EXPECT_EQ(above.finish().info().constants[0], (1.0 + 0x1p-52) / 4);
+  fit even(ctx(), {0, 1});
+  add(even, std::vector<double>(4, 0.5), std::vector<double>{1.0, 0x1p-53, 0.0, 0.0});
+  EXPECT_EQ(even.finish().info().constants[0], 0.25);
+}
+
 TEST_P(fit_test, every_exponent_in_one_segment) {
   // From the smallest subnormal to the largest finite double, cancelling to one small number that
   // must survive.
