@@ -548,6 +548,16 @@ class target_splitter<D, double> {
 };
 #endif
 
+/// The sum of all lanes, modulo 2^64.
+template <class DI>
+HWY_INLINE std::uint64_t wrapped_sum(DI di, hn::Vec<DI> words) {
+  std::int64_t lane[hn::MaxLanes(DI{})];
+  hn::StoreU(words, di, lane);
+  std::uint64_t sum = 0;
+  for (const std::int64_t word : lane) sum += static_cast<std::uint64_t>(word);
+  return sum;
+}
+
 /// For at most Most segments: their words stay in registers, lane by lane, until the last row. The
 /// last segment has what is missing of the sum over all.
 template <int Most>
@@ -597,8 +607,7 @@ HWY_NOINLINE std::size_t add_to_registers(const window_rows<float>& rows, std::u
   const int used = std::min(Most, static_cast<int>(rows.num_segments));
   for (int s = 0; s < used; ++s) {
     const auto sum = [&](int word) HWY_ATTR {
-      return static_cast<std::uint64_t>(
-          hn::GetLane(hn::SumOfLanes(di, s < Most - 1 ? sums[s][word] : all[word])));
+      return wrapped_sum(di, s < Most - 1 ? sums[s][word] : all[word]);
     };
     window_sums<float>& own = rows.sums[s << rows.copies_shift];
     own.y += sum(0);
@@ -811,9 +820,7 @@ bool add_run_f64(const double* y, std::size_t n, const target_window<double>& wi
     for (int w = 0; w < words; ++w) total[w] = hn::Add(total[w], parts.word[w]);
   }
   if (!hn::AllTrue(d, all) || !add_run_one_by_one(y + whole, n - whole, window, sums)) return false;
-  const auto sum = [&](int word) HWY_ATTR {
-    return static_cast<std::uint64_t>(hn::GetLane(hn::SumOfLanes(di, total[word])));
-  };
+  const auto sum = [&](int word) HWY_ATTR { return wrapped_sum(di, total[word]); };
   sums.y_high += sum(0);
   sums.y_low += sum(1);
   for (int k = 0; k < 4; ++k) sums.square[k] += sum(2 + k);

@@ -30,8 +30,8 @@ MAY_BE_NAN = {("breaks", "estimate"), ("ratios", "from_data"), ("ratios", "from_
 BREAKS = {"s1": (1, 1), "s2": (3, 5), "s3": (6, 23), "s4": (9, 15), "s5": (18, 19), "s6": (14, 32), "s7": (6, 68)}
 
 
-def run(*arguments):
-    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=1000)
+def run(*arguments, timeout=1000):
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=timeout)
 
 
 def mean_reciprocal(n, p):
@@ -74,7 +74,8 @@ class ExperimentsTest(unittest.TestCase):
                          "minutes on an emulated device")
     def test_cuda_engine_makes_the_same_tables(self):
         with tempfile.TemporaryDirectory() as folder:
-            self.assertEqual(run("--output", folder, "--effort", "1", "--device", "cuda:0").returncode, 0)
+            result = run("--output", folder, "--effort", "1", "--device", "cuda:0", timeout=3600)
+            self.assertEqual(result.returncode, 0, result.stderr)
             for name in ROWS:
                 with open(os.path.join(folder, name + ".csv"), "rb") as ours, \
                         open(os.path.join(self.folder.name, name + ".csv"), "rb") as theirs:
