@@ -249,6 +249,7 @@ class ordinary_rows {
 
  private:
   static constexpr int least_run = 64;  // rows that are not sooner routed than looked at
+  static_assert(batch <= max_run_rows, "a batch may be one run");
 
   void choose_window(std::int64_t first, std::int64_t last) {
     T seen[slot_sums<T>::most_looked_at];

@@ -730,7 +730,7 @@ bool add_run_f32(const float* y, std::size_t n, const target_window<float>& wind
   constexpr std::size_t halves = 2;
   constexpr std::size_t chains = (hn::MaxLanes(d) >= 16 ? 2 : 1) * halves;
   constexpr std::size_t lanes = hn::MaxLanes(wide);
-  static_assert(max_run_rows <= 128 * chains * lanes,
+  static_assert(max_run_rows <= 128 * chains * lanes && target_window<float>::most_bits <= 44,
                 "2^7 squares below 2^(2 bits) leave the anchor's binade as it is");
   const auto high_anchor = hn::Set(wide, window.high_anchor);
   hn::Vec<decltype(wide)> total[chains];

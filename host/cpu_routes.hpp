@@ -44,7 +44,6 @@ class line_array {
   explicit line_array(std::size_t size)
       : size_(size), data_(static_cast<T*>(::operator new(size * sizeof(T), line))) {}
   T* data() const { return data_.get(); }
-  bool empty() const { return size_ == 0; }
   T& operator[](std::size_t i) const { return data_.get()[i]; }
   std::size_t bytes() const { return size_ * sizeof(T); }
 
