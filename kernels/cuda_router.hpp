@@ -4,7 +4,7 @@
 
 #include "bucket_table.hpp"
 #include "host/array.hpp"
-#include "host/backend.hpp"
+#include "host/engine/backend.hpp"
 
 #include <type_traits>
 

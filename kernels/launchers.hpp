@@ -4,7 +4,7 @@
 #pragma once
 
 #include "host/array.hpp"
-#include "host/backend.hpp"
+#include "host/engine/backend.hpp"
 
 #include <cstddef>
 #include <cstdint>

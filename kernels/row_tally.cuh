@@ -3,7 +3,7 @@
 // finding cost one vote a warp. Totals are 32 bits wide: a launch has at most 2^26 rows.
 #pragma once
 
-#include "host/fit_row.hpp"
+#include "host/engine/fit_row.hpp"
 
 #include <cstdint>
 

@@ -413,7 +413,7 @@ number below is from one run, effort {EFFORT}, engine `{DEVICE}`. CPU and CUDA e
 
 Everything is done through the public interface: constants are learned by `zcmoe_fit_*`, answered by `zcmoe_predict_*`,
 predicted by the functions of `zcmoe/theory.h`. Error bars in figures are two standard errors, ± in tables one. Each
-figure is held against theory at four standard errors: {NUMBER} figures, {FAILED} off. `tests/experiments_test.py` holds a
+figure is held against theory at four standard errors: {NUMBER} figures, {FAILED} off. `tests/docs/experiments_test.py` holds a
 shorter run to the same, and to numbers of other origin.
 
 Notation: y = β(x) + noise of variance σ², x of density p, n samples, m segments with λ segments per unit length;

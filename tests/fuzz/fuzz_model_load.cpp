@@ -3,7 +3,7 @@
 // ones; what is accepted must work.
 //   libFuzzer:  clang++ -fsanitize=fuzzer,address,undefined ... fuzz_model_load.cpp, then a.out
 //   corpus/ elsewhere:  linked with fuzz_driver.cpp, see there
-#include "../container_bytes.hpp"
+#include "tests/model/container_bytes.hpp"
 
 #include <zcmoe/zcmoe.h>
 

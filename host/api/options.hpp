@@ -1,0 +1,44 @@
+// Structs that grow: a caller's struct_size decides which fields it has.
+#pragma once
+
+#include "host/error.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+namespace zcmoe::detail {
+
+/// The caller's options over the defaults: missing fields keep the default, extra bytes must be
+/// zero.
+template <class Options>
+Options read_options(const Options* given, const Options& defaults, const char* name) {
+  Options options = defaults;
+  if (given == nullptr) return options;
+  std::size_t size = 0;
+  std::memcpy(&size, given, sizeof size);
+  ZCMOE_EXPECTS(size >= sizeof(std::size_t), name, "->struct_size=", size, " is less than ",
+                sizeof(std::size_t), "; initialise the struct with its ZCMOE_..._INIT");
+  const std::size_t known = size < sizeof(Options) ? size : sizeof(Options);
+  std::memcpy(static_cast<void*>(&options), given, known);
+  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
+  for (std::size_t i = known; i < size; ++i) {
+    ZCMOE_EXPECTS(bytes[i] == 0, name, "->struct_size=", size, " is larger than the ",
+                  sizeof(Options), " bytes this version knows, and byte ", i, " is not zero");
+  }
+  options.struct_size = sizeof(Options);
+  return options;
+}
+
+/// Fills the caller's struct as far as both know it: it may be of an older or a newer version.
+template <class Info>
+void write_info(Info* to, Info from, const char* name) {
+  ZCMOE_EXPECTS(to != nullptr, name, " is null");
+  const std::size_t size = to->struct_size;
+  ZCMOE_EXPECTS(size >= sizeof(std::size_t), name, "->struct_size=", size, " is less than ",
+                sizeof(std::size_t), "; initialise the struct");
+  from.struct_size = size;
+  std::memcpy(static_cast<void*>(to), &from, std::min(size, sizeof(Info)));
+}
+
+}  // namespace zcmoe::detail

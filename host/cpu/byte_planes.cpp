@@ -1,0 +1,229 @@
+// Byte planes: routing and answers of 64 inputs at a time from tables in AVX-512 registers. In
+// intrinsics, because Highway has no look-up of bytes in two registers (VBMI).
+#include "host/cpu/route_table.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define ZCMOE_VBMI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
+
+namespace zcmoe::detail {
+namespace {
+
+constexpr int fetched_ahead = 1024;  // inputs: hardware prefetchers stop at every page
+
+/// A table of Size bytes in registers, looked up by 64 indices; `upper`: bit 7 of each.
+template <int Size>
+struct byte_table {
+  __m512i part[Size / 64];
+
+  ZCMOE_VBMI explicit byte_table(const std::uint8_t* bytes) {
+    for (std::size_t k = 0; k < Size / 64; ++k) part[k] = _mm512_load_si512(bytes + 64 * k);
+  }
+  ZCMOE_VBMI __m512i at(__m512i index, __mmask64 upper) const {
+    if constexpr (Size == 64) {
+      return _mm512_permutexvar_epi8(index, part[0]);
+    } else if constexpr (Size == 128) {
+      return _mm512_permutex2var_epi8(part[0], index, part[1]);
+    } else {
+      return _mm512_mask_blend_epi8(upper, _mm512_permutex2var_epi8(part[0], index, part[1]),
+                                    _mm512_permutex2var_epi8(part[2], index, part[3]));
+    }
+  }
+};
+
+/// 64 words of 4 bytes from 4 planes of 64, in the order in which two packings put them.
+struct words {
+  __m512i part[4];
+  ZCMOE_VBMI words(__m512i byte0, __m512i byte1, __m512i byte2, __m512i byte3) {
+    const __m512i low01 = _mm512_unpacklo_epi8(byte0, byte1);
+    const __m512i high01 = _mm512_unpackhi_epi8(byte0, byte1);
+    const __m512i low23 = _mm512_unpacklo_epi8(byte2, byte3);
+    const __m512i high23 = _mm512_unpackhi_epi8(byte2, byte3);
+    part[0] = _mm512_unpacklo_epi16(low01, low23);
+    part[1] = _mm512_unpackhi_epi16(low01, low23);
+    part[2] = _mm512_unpacklo_epi16(high01, high23);
+    part[3] = _mm512_unpackhi_epi16(high01, high23);
+  }
+};
+
+/// The tables of one call; Ranks 64, 128 or 256, four buckets a rank.
+template <int Ranks>
+struct plane_tables {
+  static constexpr int num_buckets = 4 * Ranks;
+  const byte_planes& planes;
+  byte_table<Ranks> threshold[4];
+  __m512 hi;
+  __m512 scale;
+  __m512 offset;
+
+  ZCMOE_VBMI explicit plane_tables(const byte_planes& given)
+      : planes(given),
+        threshold{byte_table<Ranks>(given.threshold[0]), byte_table<Ranks>(given.threshold[1]),
+                  byte_table<Ranks>(given.threshold[2]), byte_table<Ranks>(given.threshold[3])},
+        hi(_mm512_set1_ps(given.hi)),
+        scale(_mm512_set1_ps(given.scale)),
+        offset(_mm512_set1_ps(given.offset)) {}
+
+  ZCMOE_VBMI __m512i looked_up(int first, __m512i index) const {
+    return _mm512_permutex2var_epi8(_mm512_load_si512(planes.bucket + first), index,
+                                    _mm512_load_si512(planes.bucket + first + 64));
+  }
+
+  /// The rank at the right end of each input's bucket.
+  ZCMOE_VBMI __m512i bucket_ranks(const __m512 (&x)[4]) const {
+    __m512i bucket[4];
+    for (std::size_t k = 0; k < 4; ++k) {
+      const __m512 within = _mm512_min_ps(x[k], hi);  // NaN: hi
+      bucket[k] = _mm512_cvtps_epi32(_mm512_fmadd_ps(within, scale, offset));
+    }
+    // Packing limits what is below 0: to bytes at once, to words as the least of them.
+    const __m512i words0 = _mm512_packs_epi32(bucket[0], bucket[1]);
+    const __m512i words1 = _mm512_packs_epi32(bucket[2], bucket[3]);
+    if constexpr (num_buckets == 256) {
+      const __m512i index = _mm512_packus_epi16(words0, words1);
+      return _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), looked_up(0, index),
+                                    looked_up(128, index));
+    } else {
+      const __m512i low_bits = _mm512_set1_epi16(255);
+      const __m512i place0 = _mm512_max_epi16(words0, _mm512_setzero_si512());
+      const __m512i place1 = _mm512_max_epi16(words1, _mm512_setzero_si512());
+      const __m512i index = _mm512_packus_epi16(_mm512_and_si512(place0, low_bits),
+                                                _mm512_and_si512(place1, low_bits));
+      const __m512i high =
+          _mm512_packus_epi16(_mm512_srli_epi16(place0, 8), _mm512_srli_epi16(place1, 8));
+      const __mmask64 bit7 = _mm512_movepi8_mask(index);
+      const __mmask64 bit8 = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
+      const __m512i quarter0 =
+          _mm512_mask_blend_epi8(bit7, looked_up(0, index), looked_up(128, index));
+      const __m512i quarter1 =
+          _mm512_mask_blend_epi8(bit7, looked_up(256, index), looked_up(384, index));
+      const __m512i half0 = _mm512_mask_blend_epi8(bit8, quarter0, quarter1);
+      if constexpr (num_buckets == 512) return half0;
+      const __mmask64 bit9 = _mm512_test_epi8_mask(high, _mm512_set1_epi8(2));
+      const __m512i quarter2 =
+          _mm512_mask_blend_epi8(bit7, looked_up(512, index), looked_up(640, index));
+      const __m512i quarter3 =
+          _mm512_mask_blend_epi8(bit7, looked_up(768, index), looked_up(896, index));
+      return _mm512_mask_blend_epi8(bit9, half0, _mm512_mask_blend_epi8(bit8, quarter2, quarter3));
+    }
+  }
+
+  ZCMOE_VBMI __m512i ranks(const __m512 (&x)[4]) const {
+    const __m512i rank = bucket_ranks(x);
+    const __mmask64 upper = _mm512_movepi8_mask(rank);
+    const words own(threshold[0].at(rank, upper), threshold[1].at(rank, upper),
+                    threshold[2].at(rank, upper), threshold[3].at(rank, upper));
+    // The sign of x - threshold says which is larger: no subtraction of unequal floats gives 0.
+    __m512i sign[4];
+    for (std::size_t k = 0; k < 4; ++k)
+      sign[k] = _mm512_castps_si512(_mm512_sub_ps(x[k], _mm512_castsi512_ps(own.part[k])));
+    const __mmask64 below = _mm512_movepi8_mask(_mm512_packs_epi16(
+        _mm512_packs_epi32(sign[0], sign[1]), _mm512_packs_epi32(sign[2], sign[3])));
+    return _mm512_mask_sub_epi8(rank, below, rank, _mm512_set1_epi8(1));
+  }
+};
+
+ZCMOE_VBMI inline void load(const float* x, __m512 (&inputs)[4]) {
+  for (std::size_t k = 0; k < 4; ++k) {
+    _mm_prefetch(reinterpret_cast<const char*>(x + 16 * k + fetched_ahead), _MM_HINT_T0);
+    inputs[k] = _mm512_loadu_ps(x + 16 * k);
+  }
+}
+ZCMOE_VBMI inline bool any_nan(const __m512 (&x)[4]) {
+  return (_mm512_cmp_ps_mask(x[0], x[1], _CMP_UNORD_Q) |
+          _mm512_cmp_ps_mask(x[2], x[3], _CMP_UNORD_Q)) != 0;
+}
+
+template <int Ranks, bool Stream>
+ZCMOE_VBMI void write_values(const route_table<float>& table, const float* x, float* y,
+                             std::size_t n) {
+  const plane_tables<Ranks> tables(*table.planes);
+  const auto& value = table.planes->value;
+  const byte_table<Ranks> value0(value[0]);
+  const byte_table<Ranks> value1(value[1]);
+  const byte_table<Ranks> value2(value[2]);
+  const byte_table<Ranks> value3(value[3]);
+  const float nan_value = table.values.back();
+  for (std::size_t i = 0; i < n; i += 64) {
+    __m512 inputs[4];
+    load(x + i, inputs);
+    const __m512i rank = tables.ranks(inputs);
+    const __mmask64 upper = _mm512_movepi8_mask(rank);
+    const words answer(value0.at(rank, upper), value1.at(rank, upper), value2.at(rank, upper),
+                       value3.at(rank, upper));
+    for (std::size_t k = 0; k < 4; ++k) {
+      if constexpr (Stream) {
+        _mm512_stream_si512(reinterpret_cast<__m512i*>(y + i + 16 * k), answer.part[k]);
+      } else {
+        _mm512_storeu_si512(y + i + 16 * k, answer.part[k]);
+      }
+    }
+    if (__builtin_expect(any_nan(inputs), 0)) {
+      for (std::size_t k = 0; k < 4; ++k) {
+        const __mmask16 nan = _mm512_cmp_ps_mask(inputs[k], inputs[k], _CMP_UNORD_Q);
+        _mm512_mask_storeu_ps(y + i + 16 * k, nan, _mm512_set1_ps(nan_value));
+      }
+    }
+  }
+}
+
+template <int Ranks>
+ZCMOE_VBMI void write_ranks(const route_table<float>& table, const float* x, std::uint32_t* ranks,
+                            std::size_t n) {
+  const plane_tables<Ranks> tables(*table.planes);
+  for (std::size_t i = 0; i < n; i += 64) {
+    __m512 inputs[4];
+    load(x + i, inputs);
+    const __m512i rank = tables.ranks(inputs);
+    // Bytes are in the order of two packings; widening by unpacking undoes it.
+    const words wide(rank, _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512());
+    for (std::size_t k = 0; k < 4; ++k) _mm512_storeu_si512(ranks + i + 16 * k, wide.part[k]);
+    if (__builtin_expect(any_nan(inputs), 0)) {
+      for (std::size_t k = 0; k < 4; ++k) {
+        const __mmask16 nan = _mm512_cmp_ps_mask(inputs[k], inputs[k], _CMP_UNORD_Q);
+        _mm512_mask_storeu_epi32(ranks + i + 16 * k, nan,
+                                 _mm512_set1_epi32(static_cast<int>(table.nan_rank())));
+      }
+    }
+  }
+}
+
+template <int Ranks>
+void write_values_of(const route_table<float>& table, const float* x, float* y, std::size_t n,
+                     bool stream) {
+  stream ? write_values<Ranks, true>(table, x, y, n) : write_values<Ranks, false>(table, x, y, n);
+}
+
+}  // namespace
+
+bool have_byte_planes() { return __builtin_cpu_supports("avx512vbmi") != 0; }
+
+void planes_values(const route_table<float>& table, const float* x, float* y, std::size_t n,
+                   bool stream) {
+  switch (table.planes->num_ranks) {
+    case 64: write_values_of<64>(table, x, y, n, stream); break;
+    case 128: write_values_of<128>(table, x, y, n, stream); break;
+    default: write_values_of<256>(table, x, y, n, stream);
+  }
+}
+
+void planes_ranks(const route_table<float>& table, const float* x, std::uint32_t* ranks,
+                  std::size_t n) {
+  switch (table.planes->num_ranks) {
+    case 64: write_ranks<64>(table, x, ranks, n); break;
+    case 128: write_ranks<128>(table, x, ranks, n); break;
+    default: write_ranks<256>(table, x, ranks, n);
+  }
+}
+
+}  // namespace zcmoe::detail
+#else
+namespace zcmoe::detail {
+
+bool have_byte_planes() { return false; }
+void planes_values(const route_table<float>&, const float*, float*, std::size_t, bool) {}
+void planes_ranks(const route_table<float>&, const float*, std::uint32_t*, std::size_t) {}
+
+}  // namespace zcmoe::detail
+#endif

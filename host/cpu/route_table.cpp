@@ -1,0 +1,171 @@
+// Building the CPU engine's routing tables, and choosing its instruction set.
+#include "host/cpu/route_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+
+namespace zcmoe::detail {
+namespace {
+
+/// Tables beyond this many segments get at most two buckets a segment: with one, too many hold
+/// several thresholds (2^22 segments: 50 ns an input against 8), more are only more memory.
+constexpr std::int64_t many_thresholds = std::int64_t{1} << 20;
+constexpr std::int64_t max_cells = std::int64_t{1} << 26;  // their byte offsets fit 32 bits
+// From here on fetching cells a block ahead of their use pays; measured, between 1 and 20 MB.
+constexpr std::size_t near_bytes = std::size_t{1} << 22;
+
+template <class To, class From>
+To bits_of(From from) {
+  static_assert(sizeof(To) == sizeof(From), "same size");
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+template <class T>
+constexpr T no_threshold = -std::numeric_limits<T>::infinity();
+
+template <class T>
+void fill_cells(route_table<T>& table) {
+  using integer = typename rank_cell<T>::integer;
+  constexpr T several = std::numeric_limits<T>::quiet_NaN();
+  const auto buckets = static_cast<std::size_t>(table.map.num_buckets);
+  const auto starts = bucket_starts(table.thresholds, table.map.num_buckets,
+                                    [&](T x) { return table.map.bucket_of(x); });
+  table.rank_cells = line_array<rank_cell<T>>(buckets + 1);
+  table.rank_cells[buckets] = {several, static_cast<integer>(table.thresholds.size())};
+  if (!table.values.empty()) {
+    table.value_cells = line_array<value_cell<T>>(buckets + 1);
+    table.value_cells[0] = {several, table.values[0]};
+  }
+  for (std::size_t b = 0; b < buckets; ++b) {
+    const std::size_t begin = starts[b];
+    const std::size_t count = starts[b + 1] - begin;
+    const T threshold = count == 0   ? no_threshold<T>
+                        : count == 1 ? table.thresholds[begin]
+                                     : several;
+    // Every input but NaN reaches -infinity: the rank before, plus one.
+    table.rank_cells[b] = {threshold, static_cast<integer>(begin) - (count == 0 ? 1 : 0)};
+    if (!table.values.empty()) {
+      table.value_cells[b + 1] = {threshold, table.values[starts[b + 1]]};
+    }
+  }
+}
+
+template <class T>
+route_table<T> table_of(const model_view& host, const root_costs& costs) {
+  threshold_list<T> list = thresholds_of<T>(host);
+  route_table<T> table;
+  table.thresholds = std::move(list.thresholds);
+  table.slots = std::move(list.slot_of_rank);
+  table.slots.push_back(list.nan_slot);
+  table.slots_are_ranks = list.slots_are_ranks;
+  table.from = list.from;
+  table.before = list.before;
+  const auto count = static_cast<std::int64_t>(table.thresholds.size());
+  const std::int64_t most = count > many_thresholds ? std::min(2 * count, max_cells)
+                                                    : 8 * std::max<std::int64_t>(count, 8);
+  table.map = choose_root(table.thresholds, costs, most);
+  const void* const constants = sizeof(T) == 4 ? static_cast<const void*>(host.constants_f32)
+                                               : static_cast<const void*>(host.constants);
+  if (constants != nullptr) {
+    table.values.resize(table.slots.size());
+    for (std::size_t r = 0; r < table.slots.size(); ++r)
+      table.values[r] = static_cast<const T*>(constants)[table.slots[r]];
+  }
+  fill_cells(table);
+  table.far_cells = table.rank_cells.bytes() > near_bytes;
+  return table;
+}
+
+/// Planes hold one threshold a bucket, 4 buckets a rank. Null where that is not enough.
+std::unique_ptr<byte_planes> planes_of(const route_table<float>& table) {
+  const std::vector<float>& thresholds = table.thresholds;
+  const std::size_t ranks = thresholds.size() + 1;
+  if (thresholds.empty() || ranks > 256 || !std::isfinite(thresholds.back())) return nullptr;
+  auto planes = std::make_unique<byte_planes>();
+  planes->num_ranks = ranks <= 64 ? 64 : ranks <= 128 ? 128 : 256;
+  const int last = 4 * planes->num_ranks - 1;
+  const double width = static_cast<double>(thresholds.back()) - thresholds.front();
+  planes->hi = thresholds.back();
+  const auto bucket_of = [&](float x) {
+    const float place = std::fma(std::min(x, planes->hi), planes->scale, planes->offset);
+    return static_cast<int>(std::max(0.0f, std::nearbyint(place)));
+  };
+  // Rounding must not carry the last threshold beyond the last bucket.
+  for (int buckets = last; buckets >= last - 1; --buckets) {
+    planes->scale = width > 0 ? static_cast<float>(buckets / width) : 0.0f;
+    planes->offset = -thresholds.front() * planes->scale;
+    if (!std::isfinite(planes->scale) || !std::isfinite(planes->offset)) return nullptr;
+    if (bucket_of(planes->hi) <= last) break;
+    if (buckets < last) return nullptr;
+  }
+  const auto starts = bucket_starts(thresholds, last + 1, bucket_of);
+  for (std::size_t b = 0; b + 1 < starts.size(); ++b) {
+    if (starts[b + 1] - starts[b] > 1) return nullptr;
+    planes->bucket[b] = static_cast<std::uint8_t>(starts[b + 1]);
+  }
+  const auto put = [](std::uint8_t(&plane)[4][256], std::size_t rank, std::uint32_t bits) {
+    for (std::size_t k = 0; k < 4; ++k) plane[k][rank] = static_cast<std::uint8_t>(bits >> (8 * k));
+  };
+  for (std::size_t rank = 0; rank < ranks; ++rank) {
+    // An input is below its threshold if the sign of the difference says so: against a positive NaN
+    // it never does, and -0.0 is not below 0.0 if the threshold is written -0.0.
+    float threshold = std::numeric_limits<float>::quiet_NaN();
+    if (rank > 0) threshold = thresholds[rank - 1] == 0.0f ? -0.0f : thresholds[rank - 1];
+    put(planes->threshold, rank, bits_of<std::uint32_t>(threshold));
+    if (!table.values.empty()) put(planes->value, rank, bits_of<std::uint32_t>(table.values[rank]));
+  }
+  return planes;
+}
+
+}  // namespace
+
+template <class T>
+std::uint32_t route_table<T>::rank_of(T x) const {
+  if (std::isnan(x)) return nan_rank();
+  const rank_cell<T>* const cell = rank_cells.data() + map.bucket_of(x);
+  const auto rank_before = [](const rank_cell<T>& own) {
+    return static_cast<std::ptrdiff_t>(own.rank) + (own.threshold == no_threshold<T> ? 1 : 0);
+  };
+  if (cell->threshold == cell->threshold) {
+    return static_cast<std::uint32_t>(cell->rank + (cell->threshold <= x ? 1 : 0));
+  }
+  const auto first = thresholds.begin();
+  return static_cast<std::uint32_t>(
+      std::upper_bound(first + rank_before(cell[0]), first + rank_before(cell[1]), x) - first);
+}
+
+template <class T>
+std::size_t route_table<T>::bytes() const {
+  return value_cells.bytes() + rank_cells.bytes() + thresholds.size() * sizeof(T) +
+         slots.size() * sizeof(std::int32_t) + values.size() * sizeof(T) +
+         (planes != nullptr ? sizeof *planes : 0);
+}
+
+template struct route_table<float>;
+template struct route_table<double>;
+
+cpu_router::cpu_router(const model_view& host, const route_kernels& kernels)
+    : f32(table_of<float>(host, kernels.costs.f32)),
+      f64(table_of<double>(host, kernels.costs.f64)) {
+  if (kernels.byte_planes) f32.planes = planes_of(f32);
+}
+
+const route_kernels& chosen_kernels() {
+  const std::vector<const route_kernels*> available = available_kernels();
+  const char* const wanted = std::getenv("ZCMOE_CPU_TARGET");
+  if (wanted == nullptr || *wanted == '\0') return *available.front();
+  std::string names;
+  for (const route_kernels* kernels : available) {
+    if (std::strcmp(kernels->name, wanted) == 0) return *kernels;
+    names += (names.empty() ? "" : ", ") + std::string(kernels->name);
+  }
+  fail(ZCMOE_ERR_INVALID_ARGUMENT, "ZCMOE_CPU_TARGET=", wanted,
+       " is none of what this machine has: ", names);
+}
+
+}  // namespace zcmoe::detail

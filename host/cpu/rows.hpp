@@ -1,0 +1,88 @@
+// Rows on their way through the CPU engine: a batch of inputs of any type, and their slots. What
+// predict, fit and group begin with.
+#pragma once
+
+#include "host/array.hpp"
+#include "host/cpu/route_table.hpp"
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#else
+#include <cfenv>
+#endif
+
+#include <cstdint>
+
+namespace zcmoe::detail {
+
+/// The arithmetic that routing tables are built with, whatever the calling thread has set: round to
+/// nearest, subnormal numbers kept, no traps.
+class default_arithmetic {
+ public:
+#if defined(__x86_64__)
+  default_arithmetic() : saved_(_mm_getcsr()) { _mm_setcsr((saved_ & 0x3fu) | 0x1f80u); }
+  ~default_arithmetic() { _mm_setcsr(saved_); }
+
+ private:
+  unsigned saved_;
+#else
+  default_arithmetic() { std::feholdexcept(&saved_), std::fesetenv(FE_DFL_ENV); }
+  ~default_arithmetic() { std::fesetenv(&saved_); }
+
+ private:
+  std::fenv_t saved_;
+#endif
+ public:
+  default_arithmetic(const default_arithmetic&) = delete;
+  default_arithmetic& operator=(const default_arithmetic&) = delete;
+};
+
+constexpr int batch = 512;  // rows routed at a time where more than their answers is wanted
+
+/// float for inputs that float holds exactly, else double.
+constexpr bool routes_as_float(zcmoe_dtype dtype) {
+  return dtype != ZCMOE_F64 && size_of(dtype) <= (dtype == ZCMOE_F32 ? 4 : 2);
+}
+
+template <class T>
+const route_table<T>& table_of(const router* routes) {
+  const auto& tables = static_cast<const cpu_router&>(*routes);
+  if constexpr (sizeof(T) == 4) {
+    return tables.f32;
+  } else {
+    return tables.f64;
+  }
+}
+
+/// Inputs of `count` <= batch rows from row `first` on as T, and their slots.
+template <class T>
+struct routed_rows {
+  const T* inputs = nullptr;  // in the caller's memory, if they are there as they are needed
+  T copied[batch];
+  std::uint32_t slots[batch];
+
+  void load(const any_array& x, std::int64_t first, int count) {
+    constexpr zcmoe_dtype own = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+    inputs = copied;
+    if (x.dtype == own && x.stride == 1) {
+      inputs = static_cast<const T*>(x.data) + first;
+    } else if (x.dtype == own) {
+      for (int k = 0; k < count; ++k)
+        copied[k] = static_cast<const T*>(x.data)[(first + k) * x.stride];
+    } else {
+      for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(x[first + k]);
+    }
+  }
+  void route(const route_kernels& kernels, const route_table<T>& table, int count) {
+    if constexpr (sizeof(T) == 4) {
+      kernels.ranks_f32(table, inputs, slots, static_cast<std::size_t>(count));
+    } else {
+      kernels.ranks_f64(table, inputs, slots, static_cast<std::size_t>(count));
+    }
+    if (!table.slots_are_ranks) {
+      for (int k = 0; k < count; ++k) slots[k] = static_cast<std::uint32_t>(table.slots[slots[k]]);
+    }
+  }
+};
+
+}  // namespace zcmoe::detail

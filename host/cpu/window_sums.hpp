@@ -1,0 +1,315 @@
+// Exact sums at the speed of integers: while targets fit a window of exponents, their sums by slot
+// are a few machine words; `flush` adds them to the digits of a fit state. A target that the window
+// cannot hold exactly goes to the state itself, so windows decide speed, never a result.
+#pragma once
+
+#include "host/experts/moments.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace zcmoe::detail {
+
+__extension__ typedef __int128 int128;
+
+/// Targets that are multiples of a unit, fewer than 2^bits of them. Adding the anchor of some unit,
+/// 1.5 2^52 of it, to a double puts it, rounded to that unit, into the low bits as an integer; what
+/// the rounding left over is exact and goes on to the next unit below. So a target and its square
+/// come apart into integers of few bits.
+template <class T>
+struct target_window;
+
+template <>
+struct target_window<float> {
+  static constexpr int most_bits = 44;
+  static constexpr int least_bits = 38;
+  int bits = most_bits;
+  int shift = 0;
+  double unit = 0.0;   // 2^-shift
+  double limit = 0.0;  // 2^bits units; 0: no window, nothing fits
+  double y_anchor = 0.0;
+  double high_anchor = 0.0;
+  double low_anchor = 0.0;
+
+  /// Room for targets below 2^(exponent + 1).
+  static target_window around(int exponent, int bits) {
+    target_window window;
+    window.bits = bits;
+    window.shift = std::min(bits - 1 - exponent, float_format<float>::unit);
+    window.unit = std::ldexp(1.0, -window.shift);
+    window.limit = std::ldexp(window.unit, bits);
+    window.y_anchor = std::ldexp(1.5, 52 - window.shift);
+    window.high_anchor = std::ldexp(1.5, 52 + bits - 2 * window.shift);
+    window.low_anchor = std::ldexp(1.5, 52 - 2 * window.shift);
+    return window;
+  }
+  /// False for NaN.
+  bool holds(double y) const { return std::abs(y) < limit && (y + y_anchor) - y_anchor == y; }
+};
+
+/// y = high 2^36 units + low; its square has four digits of 36 bits.
+template <>
+struct target_window<double> {
+  static constexpr int digit_bits = 36;
+  static constexpr int most_bits = 2 * digit_bits;
+  static constexpr int least_bits = most_bits;
+  int shift = 0;
+  double limit = 0.0;  // 2^bits units; 0: no window, nothing fits
+  double scale = 0.0;  // 2^shift
+  double high_anchor = 0.0;
+  double low_anchor = 0.0;
+
+  /// None where one of its numbers is no double.
+  static target_window around(int exponent, int bits) {
+    target_window window;
+    window.shift = bits - 1 - exponent;
+    if (window.shift < -900 || window.shift > 1000) return window;
+    window.limit = std::ldexp(1.0, bits - window.shift);
+    window.scale = std::ldexp(1.0, window.shift);
+    window.high_anchor = std::ldexp(1.5, 52 + digit_bits - window.shift);
+    window.low_anchor = std::ldexp(1.5, 52 - window.shift);
+    return window;
+  }
+  /// False for NaN.
+  bool holds(double y) const {
+    const double low = y - ((y + high_anchor) - high_anchor);
+    return std::abs(y) < limit && (low + low_anchor) - low_anchor == low;
+  }
+};
+
+inline std::uint64_t bits_of(double value) {
+  std::uint64_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+/// Sums of one slot in a window, of fewer than max_rows rows. Nothing carries from word to word, so
+/// that one vector of words is added for a row: stores, not sums, set the pace.
+template <class T>
+struct window_sums;
+
+/// Words modulo 2^64, each with as many anchors as there are rows.
+template <>
+struct alignas(32) window_sums<float> {
+  std::uint64_t y;
+  std::uint64_t high;  // of y^2, units of 2^bits squared units: below 2^bits a row
+  std::uint64_t low;   // at most 2^(bits - 1) a row, of either sign
+  std::uint64_t count;
+
+  static constexpr std::int64_t max_rows(int bits) { return std::int64_t{1} << (62 - bits); }
+  void add(double target, const target_window<float>& window) {
+    const double anchored = target * target + window.high_anchor;
+    y += bits_of(target + window.y_anchor);
+    high += bits_of(anchored);
+    low += bits_of((target * target - (anchored - window.high_anchor)) + window.low_anchor);
+    ++count;
+  }
+  void add(const window_sums& other) {
+    y += other.y;
+    high += other.high;
+    low += other.low;
+    count += other.count;
+  }
+  std::int64_t num_rows() const { return static_cast<std::int64_t>(count); }
+  scaled_natural<4> sum_y(const target_window<float>& window) const {
+    const auto sum = static_cast<std::int64_t>(y - count * bits_of(window.y_anchor));
+    const std::uint64_t size = static_cast<std::uint64_t>(sum < 0 ? -sum : sum);
+    return {{static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(size >> 32), 0, 0},
+            float_format<float>::unit - window.shift,
+            sum < 0};
+  }
+  scaled_natural<6> sum_yy(const target_window<float>& window) const {
+    const auto rest = static_cast<std::int64_t>(low - count * bits_of(window.low_anchor));
+    const uint128 yy =
+        (static_cast<uint128>(high - count * bits_of(window.high_anchor)) << window.bits) +
+        static_cast<uint128>(static_cast<int128>(rest));
+    scaled_natural<6> sum{{}, 2 * (float_format<float>::unit - window.shift), false};
+    for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(yy >> (32 * k));
+    return sum;
+  }
+};
+
+template <>
+struct alignas(64) window_sums<double> {
+  std::uint64_t y_high;
+  std::uint64_t y_low;
+  std::uint64_t square[4];  // digits, the highest first; at most 2^37 a row, of either sign
+  std::uint64_t count;
+  std::uint64_t unused;
+
+  using window_type = target_window<double>;
+  /// Of digit k: what a row adds of it, and how many anchors with it. A square is added as a
+  /// rounded product and what that leaves over; both reach the middle digits.
+  static double square_anchor(int k) {
+    return std::ldexp(1.5, 52 + (3 - k) * window_type::digit_bits);
+  }
+  static constexpr std::uint64_t anchors_of_square[4] = {1, 2, 2, 1};
+
+  static constexpr std::int64_t max_rows(int) { return std::int64_t{1} << 24; }
+  void add(double target, const window_type& window) {
+    constexpr int bits = window_type::digit_bits;
+    const double anchored = target + window.high_anchor;
+    const double high = anchored - window.high_anchor;
+    const double low = target - high;
+    y_high += bits_of(anchored);
+    y_low += bits_of(low + window.low_anchor);
+    const auto a = static_cast<std::int64_t>(high * window.scale * 0x1p-36);
+    const auto b = static_cast<std::int64_t>(low * window.scale);
+    const int128 product[3] = {static_cast<int128>(a) * a, static_cast<int128>(2 * a) * b,
+                               static_cast<int128>(b) * b};
+    for (int k = 0; k < 3; ++k) {
+      square[k] += static_cast<std::uint64_t>(static_cast<std::int64_t>(product[k] >> bits));
+      square[k + 1] += static_cast<std::uint64_t>(product[k]) & ((std::uint64_t{1} << bits) - 1);
+    }
+    for (int k = 0; k < 4; ++k) square[k] += anchors_of_square[k] * bits_of(square_anchor(k));
+    ++count;
+  }
+  void add(const window_sums& other) {
+    y_high += other.y_high;
+    y_low += other.y_low;
+    for (int k = 0; k < 4; ++k) square[k] += other.square[k];
+    count += other.count;
+  }
+  std::int64_t num_rows() const { return static_cast<std::int64_t>(count); }
+  scaled_natural<4> sum_y(const window_type& window) const {
+    const auto high = static_cast<std::int64_t>(y_high - count * bits_of(window.high_anchor));
+    const auto low = static_cast<std::int64_t>(y_low - count * bits_of(window.low_anchor));
+    const int128 y = static_cast<int128>(high) * (std::int64_t{1} << window_type::digit_bits) + low;
+    const auto size = static_cast<uint128>(y < 0 ? -y : y);
+    scaled_natural<4> sum{{}, float_format<double>::unit - window.shift, y < 0};
+    for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(size >> (32 * k));
+    return sum;
+  }
+  scaled_natural<6> sum_yy(const window_type& window) const {
+    constexpr int bits = window_type::digit_bits;
+    uint128 low = 0;  // the lower 128 bits
+    std::int64_t carry = 0;
+    for (int k = 3; k >= 0; --k) {
+      carry += static_cast<std::int64_t>(square[k] -
+                                         count * anchors_of_square[k] * bits_of(square_anchor(k)));
+      const auto digit = static_cast<std::uint64_t>(carry) & ((std::uint64_t{1} << bits) - 1);
+      low |= static_cast<uint128>(k > 0 ? digit : static_cast<std::uint64_t>(carry))
+             << (3 - k) * bits;
+      if (k > 0) carry >>= bits;
+    }
+    const auto high = static_cast<std::uint64_t>(carry) >> (128 - 3 * bits);
+    scaled_natural<6> sum{{}, 2 * (float_format<double>::unit - window.shift), false};
+    for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(low >> (32 * k));
+    for (int k = 0; k < 2; ++k) sum.word[4 + k] = static_cast<std::uint32_t>(high >> (32 * k));
+    return sum;
+  }
+};
+
+/// The words of every slot, several copies of each, side by side, where slots are few: rows in turn
+/// use different ones, so that a slot that most rows fall into does not wait for itself. One slot
+/// more than the state has takes what must not count.
+template <class T>
+class slot_sums {
+ public:
+  static int copies_shift_for(std::int64_t num_slots) {
+    const auto one = static_cast<std::size_t>(num_slots + 1) * sizeof(window_sums<T>);
+    int shift = 0;
+    while (shift < most_copies_shift && (one << (shift + 1)) <= first_cache) ++shift;
+    return shift;
+  }
+  static std::size_t bytes(std::int64_t num_slots) {
+    return (static_cast<std::size_t>(num_slots + 1) << copies_shift_for(num_slots)) *
+           sizeof(window_sums<T>);
+  }
+  /// Targets of many bits fill their words soon; every time, all slots are looked through. So that
+  /// this is at most one slot for 256 rows.
+  static int window_bits_for(std::int64_t num_slots) {
+    const std::int64_t rows = 256 * (num_slots << copies_shift_for(num_slots));
+    int bits = target_window<T>::most_bits;
+    while (bits > target_window<T>::least_bits && window_sums<T>::max_rows(bits) / 2 < rows) --bits;
+    return bits;
+  }
+
+  /// `memory` has bytes(num_slots) zero bytes; `planes` are a state's.
+  slot_sums(void* memory, std::int64_t num_slots, std::int64_t* planes)
+      : sums_(static_cast<window_sums<T>*>(memory)),
+        num_slots_(num_slots),
+        copies_shift_(copies_shift_for(num_slots)),
+        bits_(window_bits_for(num_slots)),
+        planes_(planes) {}
+
+  const target_window<T>& window() const { return window_; }
+  std::uint32_t ignored_slot() const { return static_cast<std::uint32_t>(num_slots_); }
+  int copies_shift() const { return copies_shift_; }
+  /// Copy 0 of slot 0.
+  window_sums<T>* data() { return sums_; }
+  window_sums<T>& at(std::uint32_t slot) { return sums_[std::size_t{slot} << copies_shift_]; }
+  /// Makes room for `rows` more in every slot.
+  void reserve(std::int64_t rows) {
+    const std::int64_t half = window_sums<T>::max_rows(bits_) / 2;
+    if (rows_ + rows > half) {
+      flush(half - 1);  // every slot keeps less than half of what it can hold, these rows the rest
+      rows_ = 0;
+    }
+    rows_ += rows;
+  }
+  /// Another window: one that holds most of the targets given, or is thought to, which may be any.
+  void set_window(const T* targets, int count) {
+    std::array<int, most_looked_at> exponent;
+    int known = 0;
+    for (int k = 0; k < count; ++k) {
+      if (targets[k] != 0 && std::isfinite(targets[k])) std::frexp(targets[k], &exponent[known++]);
+    }
+    flush(0);
+    window_ = target_window<T>::around(0, bits_);
+    if (known == 0) return;
+    // The span of binades, as wide as a window holds with all bits of its targets, with the most.
+    const int span = bits_ - 1 - float_format<T>::mantissa_bits;
+    std::sort(exponent.begin(), exponent.begin() + known);
+    int most = 0;
+    for (int first = 0, end = 0; end < known; ++end) {
+      while (exponent[end] - exponent[first] > span) ++first;
+      if (end - first + 1 < most) continue;
+      most = end - first + 1;
+      window_ = target_window<T>::around(exponent[end], bits_);
+    }
+  }
+  static constexpr int most_looked_at = 256;
+
+  /// Adds the sums of slots with more than `most` rows to the state and clears them. A slot adds at
+  /// most as many pieces as it has rows.
+  void flush(std::int64_t most) {
+    using at_plane = sum_planes<T, false>;
+    const std::int64_t copies = std::int64_t{1} << copies_shift_;
+    for (std::int64_t slot = 0; slot < num_slots_; ++slot) {
+      window_sums<T>* const own = sums_ + slot * copies;
+      std::int64_t count = 0;
+      for (std::int64_t c = 0; c < copies; ++c) count += own[c].num_rows();
+      if (count <= most) continue;
+      window_sums<T> sum{};
+      for (std::int64_t c = 0; c < copies; ++c) sum.add(own[c]);
+      std::fill_n(own, copies, window_sums<T>{});
+      std::int64_t* const digits = planes_ + slot;
+      const auto add = [&](int plane, std::int64_t piece) {
+        if (piece != 0) digits[plane * num_slots_] += piece;
+      };
+      add(at_plane::count, count);
+      deposit(sum.sum_y(window_), at_plane::y, add);
+      deposit(sum.sum_yy(window_), at_plane::yy, add);
+    }
+    std::fill_n(sums_ + num_slots_ * copies, copies, window_sums<T>{});
+  }
+
+ private:
+  static constexpr int most_copies_shift = 3;
+  static constexpr std::size_t first_cache = 34 << 10;  // what copies may fill of 48 KB; 32 will do
+
+  window_sums<T>* sums_;
+  std::int64_t num_slots_;
+  int copies_shift_;
+  int bits_;
+  target_window<T> window_;
+  std::int64_t* planes_;
+  std::int64_t rows_ = 0;
+};
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,202 @@
+// The private interface of an engine: memory, predict, and the steps of a fit. c_api, fit and model
+// know engines only through it; host/cpu/backend.cpp and kernels/cuda_backend.cu implement it. Arguments
+// are checked before they come here.
+#pragma once
+
+#include "host/error.hpp"
+#include "host/engine/fit_row.hpp"
+#include "host/experts/moments.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace zcmoe::detail {
+
+/// Shape of a fit state: one int64 array, num_row_counters counters, then num_planes planes of
+/// num_slots sums.
+struct state_layout {
+  std::int64_t num_segments;
+  zcmoe_dtype target_dtype;  // ZCMOE_F32 or ZCMOE_F64
+  bool weighted;
+
+  std::int64_t num_slots() const { return num_segments + 3; }
+  int num_planes() const;
+  std::size_t bytes() const {
+    return (num_row_counters +
+            static_cast<std::size_t>(num_planes()) * static_cast<std::size_t>(num_slots())) *
+           sizeof(std::int64_t);
+  }
+};
+
+/// Calls body(T{}, std::bool_constant<Weighted>{}) for the layout's types.
+template <class Body>
+decltype(auto) with_layout(const state_layout& layout, Body&& body) {
+  if (layout.target_dtype == ZCMOE_F32) {
+    return layout.weighted ? body(float{}, std::true_type{}) : body(float{}, std::false_type{});
+  }
+  return layout.weighted ? body(double{}, std::true_type{}) : body(double{}, std::false_type{});
+}
+
+inline int state_layout::num_planes() const {
+  return with_layout(*this, [](auto target, auto is_weighted) {
+    return sum_planes<decltype(target), decltype(is_weighted)::value>::end;
+  });
+}
+
+/// One output of predict: out[i * stride] = table[slot of x_i], of 4 or 8 bytes; table null: the
+/// segment number itself.
+struct gather {
+  const void* table;
+  void* out;
+  std::int64_t stride;
+  int element_size;
+};
+constexpr int max_gathers = 5;
+
+/// What an engine prepares once per table of edges to route fast. Immutable.
+class router {
+ public:
+  router() = default;
+  router(const router&) = delete;
+  router& operator=(const router&) = delete;
+  virtual ~router() = default;
+  /// Memory of the engine that it takes.
+  virtual std::size_t bytes() const = 0;
+};
+
+struct predict_job {
+  model_view view;       // tables in the engine's memory
+  const router* routes;  // of the same table, from the same engine
+  zcmoe_array x;
+  std::int64_t n;
+  gather gathers[max_gathers];
+  int num_gathers;
+  zcmoe_report* report;  // null: none
+};
+
+struct fit_job {
+  state_layout layout;
+  row_rules rules;
+  const router* routes;     // of the same table, from the same engine
+  std::int64_t* state;      // engine memory, layout.bytes()
+  std::int64_t* first_bad;  // engine memory: smallest refused row, INT64_MAX if none
+  zcmoe_array x;
+  zcmoe_array y;
+  zcmoe_array weights;  // data null unless layout.weighted
+  std::int64_t n;
+  void* workspace;  // null: from the engine's allocator
+  std::size_t workspace_bytes;
+};
+
+struct group_column {
+  const void* from;
+  std::int64_t from_stride;
+  void* to;
+  std::int64_t to_stride;
+  int element_size;
+};
+constexpr int max_group_columns = ZCMOE_GROUP_MAX_COLUMNS;
+
+struct group_job {
+  model_view view;       // edges and policies in the engine's memory
+  const router* routes;  // of the same table, from the same engine
+  zcmoe_array x;
+  std::int64_t n;
+  zcmoe_output offsets;  // data null: not wanted
+  zcmoe_output rows;
+  group_column columns[max_group_columns];
+  int num_columns;
+  void* workspace;  // null: from the engine's allocator
+  std::size_t workspace_bytes;
+
+  std::int64_t num_slots() const { return view.num_segments + 3; }
+};
+
+class backend {
+ public:
+  virtual ~backend() = default;
+  virtual zcmoe_engine engine() const = 0;
+  virtual void describe(zcmoe_context_info& info) const = 0;
+
+  /// Memory the engine computes in, aligned to 256 bytes, zeroed; throws status_error
+  /// OUT_OF_MEMORY.
+  virtual void* allocate_zeroed(std::size_t bytes, zcmoe_stream stream) = 0;
+  virtual void deallocate(void* pointer, std::size_t bytes, zcmoe_stream stream) noexcept = 0;
+  /// Copies between the engine's memory and the host; both wait until the copy is done.
+  virtual void upload(void* to, const void* from, std::size_t bytes, zcmoe_stream stream) = 0;
+  virtual void download(void* to, const void* from, std::size_t bytes,
+                        zcmoe_stream stream) const = 0;
+
+  /// Tables for routing; `host` has edges and, for a model, constants in host memory. Done on
+  /// return.
+  virtual std::unique_ptr<const router> make_router(const model_view& host,
+                                                    zcmoe_stream stream) = 0;
+
+  /// All pointers of the job in the engine's memory; ordered on stream.
+  virtual void predict(const predict_job& job, zcmoe_stream stream) const = 0;
+  /// x, outputs and report of the job in host memory; returns when done.
+  virtual void predict_sync(const predict_job& job, zcmoe_stream stream) const = 0;
+
+  virtual std::size_t group_workspace(std::int64_t num_slots, std::int64_t n) const = 0;
+  /// All pointers of the job in the engine's memory; ordered on stream.
+  virtual void group(const group_job& job, zcmoe_stream stream) = 0;
+  /// x, outputs and columns of the job in host memory; returns when done.
+  virtual void group_sync(const group_job& job, zcmoe_stream stream) = 0;
+
+  virtual std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const = 0;
+  virtual void accumulate(const fit_job& job, zcmoe_stream stream) = 0;
+  /// x, y and weights of the job in host memory; returns when done.
+  virtual void accumulate_sync(const fit_job& job, zcmoe_stream stream) = 0;
+  /// to += from, states of one layout in the engine's memory; leaves `to` canonical.
+  virtual void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
+                     zcmoe_stream stream) = 0;
+  /// Writes num_slots summaries to host memory; returns when done.
+  virtual void summarize(const state_layout& layout, const std::int64_t* state,
+                         slot_summary* summaries, zcmoe_stream stream) = 0;
+};
+
+/// An engine's memory block, zeroed; allocated and freed on the stream it was made with.
+class engine_buffer {
+ public:
+  engine_buffer() = default;
+  engine_buffer(std::shared_ptr<backend> owner, std::size_t bytes, zcmoe_stream stream)
+      : owner_(std::move(owner)),
+        bytes_(bytes),
+        stream_(stream),
+        data_(owner_->allocate_zeroed(bytes, stream)) {}
+  engine_buffer(engine_buffer&& other) noexcept { swap(other); }
+  engine_buffer& operator=(engine_buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~engine_buffer() {
+    if (data_ != nullptr) owner_->deallocate(data_, bytes_, stream_);
+  }
+  /// For blocks that are kept: the stream may be gone by the time they are freed.
+  void outlive_stream() { stream_ = nullptr; }
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  void swap(engine_buffer& other) noexcept {
+    std::swap(owner_, other.owner_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(stream_, other.stream_);
+    std::swap(data_, other.data_);
+  }
+  std::shared_ptr<backend> owner_;
+  std::size_t bytes_ = 0;
+  zcmoe_stream stream_ = nullptr;
+  void* data_ = nullptr;
+};
+
+std::shared_ptr<backend> make_cpu_backend(const zcmoe_context_options& options);
+/// Throws status_error NO_DEVICE where there is none; defined in kernels/cuda_backend.cu or
+/// cuda_backend_stub.cpp.
+std::shared_ptr<backend> make_cuda_backend(const zcmoe_context_options& options);
+/// Toolkit, CCCL and architectures, or "without CUDA".
+std::string cuda_build_info();
+
+}  // namespace zcmoe::detail

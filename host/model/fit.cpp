@@ -1,0 +1,247 @@
+// The steps of a fit that do not depend on the engine: creation, merge, canonical state, model.
+#include "host/model/fit.hpp"
+
+#include "host/array.hpp"
+#include "host/segmentation/segmentation.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace zcmoe::detail {
+namespace {
+
+constexpr std::int64_t none = std::numeric_limits<std::int64_t>::max();
+
+state_layout layout_of(const std::vector<double>& edges, const zcmoe_fit_options& options) {
+  return {static_cast<std::int64_t>(edges.size()) - 1, options.target_dtype, options.weighted != 0};
+}
+
+void check_options(const zcmoe_fit_options& options) {
+  ZCMOE_EXPECTS(options.target_dtype == ZCMOE_F32 || options.target_dtype == ZCMOE_F64,
+                "fit_options->target_dtype=", options.target_dtype,
+                " is neither ZCMOE_F32 nor ZCMOE_F64");
+  ZCMOE_EXPECTS(options.weighted == 0 || options.weighted == 1,
+                "fit_options->weighted=", options.weighted, " is neither 0 nor 1");
+  ZCMOE_EXPECTS(options.nan_inputs == ZCMOE_ROWS_SKIP || options.nan_inputs == ZCMOE_ROWS_ERROR,
+                "fit_options->nan_inputs=", options.nan_inputs, " is not a ZCMOE_ROWS_ value");
+  ZCMOE_EXPECTS(
+      options.nonfinite_targets == ZCMOE_ROWS_SKIP || options.nonfinite_targets == ZCMOE_ROWS_ERROR,
+      "fit_options->nonfinite_targets=", options.nonfinite_targets, " is not a ZCMOE_ROWS_ value");
+  ZCMOE_EXPECTS(options.determinism >= ZCMOE_DETERMINISM_FAST &&
+                    options.determinism <= ZCMOE_DETERMINISM_REPRODUCIBLE,
+                "fit_options->determinism=", options.determinism,
+                " is not a ZCMOE_DETERMINISM_ value");
+  ZCMOE_EXPECTS(options.reserved == 0, "fit_options->reserved=", options.reserved, " is not 0");
+}
+
+/// What decides which rows go where and what becomes of them; names and determinism may differ.
+bool same_policies(const fit& a, const fit& b) {
+  const auto same = [](double x, double y) { return x == y || (x != x && y != y); };
+  const zcmoe_model_options& p = a.policies().options;
+  const zcmoe_model_options& q = b.policies().options;
+  return p.closed_side == q.closed_side && p.include_outer_edge == q.include_outer_edge &&
+         p.nan_policy == q.nan_policy && p.range_policy == q.range_policy &&
+         p.empty_policy == q.empty_policy && same(p.nan_value, q.nan_value) &&
+         same(p.range_value, q.range_value) && same(p.empty_value, q.empty_value) &&
+         same(p.shrinkage, q.shrinkage) && a.options().nan_inputs == b.options().nan_inputs &&
+         a.options().nonfinite_targets == b.options().nonfinite_targets;
+}
+
+}  // namespace
+
+std::vector<sum_extent> sum_extents(const state_layout& layout) {
+  std::vector<sum_extent> extents;
+  with_layout(layout, [&](auto target, auto weighted) {
+    const char* const names[] = {"y", "yy", "w", "ww", "wy", "wyy"};
+    std::size_t i = decltype(weighted)::value ? 2 : 0;
+    for_each_sum<decltype(target), decltype(weighted)::value>([&](int first, int digits) {
+      extents.push_back({names[i++], first, digits});
+    });
+  });
+  return extents;
+}
+
+fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_policies policies,
+         const zcmoe_fit_options& options)
+    : engine_(std::move(engine)),
+      edges_(std::move(edges)),
+      policies_(std::move(policies)),
+      options_(options) {
+  check_options(options_);
+  for (double& edge : edges_) edge += 0.0;  // -0.0 is 0.0: equal tables, equal bytes
+  layout_ = layout_of(edges_, options_);
+  check_edges(edges_.data(), layout_.num_segments);
+  engine_edges_ = engine_buffer(engine_, edges_.size() * sizeof(double), nullptr);
+  state_ = engine_buffer(engine_, layout_.bytes(), nullptr);
+  first_bad_ = engine_buffer(engine_, sizeof none, nullptr);
+  engine_->upload(engine_edges_.data(), edges_.data(), engine_edges_.bytes(), nullptr);
+  engine_->upload(first_bad_.data(), &none, sizeof none, nullptr);
+  model_view host = rules().view;
+  host.edges = edges_.data();
+  routes_ = engine_->make_router(host, nullptr);
+}
+
+row_rules fit::rules() const {
+  row_rules rules{};
+  rules.view.edges = static_cast<const double*>(engine_edges_.data());
+  rules.view.num_segments = layout_.num_segments;
+  rules.view.closed_side = policies_.options.closed_side;
+  rules.view.include_outer_edge = policies_.options.include_outer_edge;
+  rules.view.nan_policy = policies_.options.nan_policy;
+  rules.view.range_policy = policies_.options.range_policy;
+  rules.refuse_nan_inputs = options_.nan_inputs == ZCMOE_ROWS_ERROR;
+  rules.refuse_nonfinite_targets = options_.nonfinite_targets == ZCMOE_ROWS_ERROR;
+  return rules;
+}
+
+fit_job fit::job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+                 std::int64_t n) {
+  fit_job job{};
+  job.layout = layout_;
+  job.rules = rules();
+  job.routes = routes_.get();
+  job.state = static_cast<std::int64_t*>(state_.data());
+  job.first_bad = static_cast<std::int64_t*>(first_bad_.data());
+  job.x = x;
+  job.y = y;
+  job.weights = weights;
+  job.n = n;
+  return job;
+}
+
+void fit::merge(const fit& source, zcmoe_stream stream) {
+  if (edges_ != source.edges_) {
+    if (edges_.size() != source.edges_.size()) {
+      fail(ZCMOE_ERR_INCOMPATIBLE, "source has ", source.layout_.num_segments,
+           " segments, fit has ", layout_.num_segments);
+    }
+    const auto at = std::mismatch(edges_.begin(), edges_.end(), source.edges_.begin());
+    fail(ZCMOE_ERR_INCOMPATIBLE, "source edges[", at.first - edges_.begin(), "]=", *at.second,
+         ", fit edges[", at.first - edges_.begin(), "]=", *at.first);
+  }
+  if (layout_.target_dtype != source.layout_.target_dtype) {
+    fail(ZCMOE_ERR_INCOMPATIBLE, "source target_dtype=", name_of(source.layout_.target_dtype),
+         ", fit target_dtype=", name_of(layout_.target_dtype));
+  }
+  if (layout_.weighted != source.layout_.weighted) {
+    fail(ZCMOE_ERR_INCOMPATIBLE, "source weighted=", source.layout_.weighted,
+         ", fit weighted=", layout_.weighted);
+  }
+  if (!same_policies(*this, source)) {
+    fail(ZCMOE_ERR_INCOMPATIBLE,
+         "source and fit differ in a policy: closed_side, include_outer_edge, nan_, range_ or "
+         "empty_policy or their values, shrinkage, nan_inputs or nonfinite_targets");
+  }
+  auto* const to = static_cast<std::int64_t*>(state_.data());
+  if (engine_ == source.engine_ ||
+      (engine_->engine() == ZCMOE_ENGINE_CPU && source.engine_->engine() == ZCMOE_ENGINE_CPU)) {
+    engine_->merge(layout_, to, static_cast<const std::int64_t*>(source.state_.data()), stream);
+    return;
+  }
+  // Different memories: through the host.
+  std::vector<std::int64_t> host(layout_.bytes() / sizeof(std::int64_t));
+  source.engine_->download(host.data(), source.state_.data(), layout_.bytes(), stream);
+  engine_buffer copy(engine_, layout_.bytes(), stream);
+  engine_->upload(copy.data(), host.data(), layout_.bytes(), stream);
+  engine_->merge(layout_, to, static_cast<const std::int64_t*>(copy.data()), stream);
+}
+
+zcmoe_report fit::report(zcmoe_stream stream) const {
+  std::int64_t counters[num_row_counters];
+  std::int64_t first_bad = none;
+  engine_->download(counters, state_.data(), sizeof counters, stream);
+  engine_->download(&first_bad, first_bad_.data(), sizeof first_bad, stream);
+  zcmoe_report report{};
+  report.rows = counters[counter_rows];
+  report.rows_used = counters[counter_rows_used];
+  report.nan_inputs = counters[counter_nan_inputs];
+  report.below_range = counters[counter_below_range];
+  report.above_range = counters[counter_above_range];
+  report.nan_targets = counters[counter_nan_targets];
+  report.infinite_targets = counters[counter_infinite_targets];
+  report.zero_weights = counters[counter_zero_weights];
+  report.bad_weights = counters[counter_bad_weights];
+  report.first_bad_row = first_bad == none ? -1 : first_bad;
+  return report;
+}
+
+std::unique_ptr<model> fit::finish(zcmoe_stream stream) const {
+  std::int64_t counters[num_row_counters];
+  engine_->download(counters, state_.data(), sizeof counters, stream);
+  if (counters[counter_refused] > 0) {
+    const std::int64_t first = report(stream).first_bad_row;
+    fail(ZCMOE_ERR_DATA, counters[counter_refused], " row",
+         counters[counter_refused] == 1 ? "" : "s",
+         " refused by an error policy or a weight that is negative or not finite",
+         first >= 0 ? text("; the first is row ", first) : std::string());
+  }
+  std::vector<slot_summary> summaries(static_cast<std::size_t>(layout_.num_slots()));
+  engine_->summarize(layout_, static_cast<const std::int64_t*>(state_.data()), summaries.data(),
+                     stream);
+  return std::make_unique<model>(
+      engine_, model_data_of(edges_, policies_, summaries, layout_.target_dtype, layout_.weighted),
+      policies_, stream);
+}
+
+host_state fit::download(zcmoe_stream stream) const {
+  const auto slots = static_cast<std::size_t>(layout_.num_slots());
+  const auto* const state = static_cast<const std::int64_t*>(state_.data());
+  host_state result;
+  result.counters.resize(num_row_counters);
+  engine_->download(result.counters.data(), state, num_row_counters * sizeof(std::int64_t), stream);
+  result.counters[counter_pending] = 0;
+  const auto read_plane = [&](int plane, std::vector<std::int64_t>& values) {
+    values.resize(slots);
+    engine_->download(values.data(),
+                      state + num_row_counters + static_cast<std::size_t>(plane) * slots,
+                      slots * sizeof(std::int64_t), stream);
+  };
+  read_plane(0, result.counts);
+  std::vector<std::int64_t> plane;
+  std::vector<std::int64_t> carries;
+  for (const sum_extent& extent : sum_extents(layout_)) {
+    host_state::sum sum{0, {}};
+    carries.assign(slots, 0);
+    std::size_t kept = 0;  // planes up to the last that is not all zero
+    for (int k = 0; k < extent.digits; ++k) {
+      read_plane(extent.first + k, plane);
+      bool zero = true;
+      for (std::size_t slot = 0; slot < slots; ++slot) {
+        if (k + 1 < extent.digits) {
+          carries[slot] = carry_digit(plane[slot], carries[slot]);
+        } else {
+          plane[slot] += carries[slot];
+        }
+        zero = zero && plane[slot] == 0;
+      }
+      if (zero && sum.planes.empty()) {
+        sum.first = k + 1;
+        continue;
+      }
+      sum.planes.insert(sum.planes.end(), plane.begin(), plane.end());
+      if (!zero) kept = sum.planes.size();
+    }
+    sum.planes.resize(kept);
+    if (kept == 0) sum.first = 0;
+    result.sums.push_back(std::move(sum));
+  }
+  return result;
+}
+
+void fit::upload(const host_state& state, zcmoe_stream stream) {
+  const auto slots = static_cast<std::size_t>(layout_.num_slots());
+  auto* const to = static_cast<std::int64_t*>(state_.data());
+  engine_->upload(to, state.counters.data(), num_row_counters * sizeof(std::int64_t), stream);
+  engine_->upload(to + num_row_counters, state.counts.data(), slots * sizeof(std::int64_t), stream);
+  const std::vector<sum_extent> extents = sum_extents(layout_);
+  for (std::size_t s = 0; s < extents.size(); ++s) {
+    const host_state::sum& sum = state.sums[s];
+    if (sum.planes.empty()) continue;
+    const auto plane =
+        static_cast<std::size_t>(extents[s].first) + static_cast<std::size_t>(sum.first);
+    engine_->upload(to + num_row_counters + plane * slots, sum.planes.data(),
+                    sum.planes.size() * sizeof(std::int64_t), stream);
+  }
+}
+
+}  // namespace zcmoe::detail

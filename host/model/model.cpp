@@ -1,0 +1,389 @@
+// Models: from summaries or known constants to tables that an engine can read.
+#include "host/model/model.hpp"
+
+#include "host/array.hpp"
+#include "host/numbers/compensated_sum.hpp"
+#include "host/segmentation/segmentation.hpp"
+
+#include <cmath>
+#include <cstring>
+
+namespace zcmoe::detail {
+namespace {
+
+/// Weighted mean of the constants of slots [first, last) that have samples; NaN if none has.
+/// Weights are taken relative to the largest, so that their sum cannot overflow; where even single
+/// sums of weights have, rows count equally.
+double mean_over(const model_data& data, std::size_t first, std::size_t last) {
+  double largest = 0.0;
+  for (std::size_t i = first; i < last; ++i) largest = std::max(largest, data.weights[i]);
+  const auto weight_of = [&](std::size_t i) {
+    return std::isinf(largest) ? static_cast<double>(data.counts[i]) : data.weights[i] / largest;
+  };
+  compensated_sum weight;
+  bool any = false;
+  for (std::size_t i = first; i < last; ++i) {
+    if (data.counts[i] == 0) continue;
+    any = true;
+    weight.add(weight_of(i));
+  }
+  if (!any) return quiet_nan();
+  compensated_sum mean;
+  for (std::size_t i = first; i < last; ++i) {
+    if (data.counts[i] != 0) mean.add(data.constants[i] * (weight_of(i) / weight.value()));
+  }
+  return mean.value();
+}
+
+/// For each empty segment the constant of the nearest one with samples; NaN if there is none.
+std::vector<double> nearest_constants(const model_data& data) {
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  constexpr std::size_t none = static_cast<std::size_t>(-1);
+  std::vector<std::size_t> next(m, none);  // nearest segment with samples at or right of i
+  for (std::size_t i = m, right = none; i-- > 0;) {
+    if (data.counts[i] != 0) right = i;
+    next[i] = right;
+  }
+  std::vector<double> result(m);
+  for (std::size_t i = 0, left = none; i < m; ++i) {
+    if (data.counts[i] != 0) left = i;
+    const std::size_t right = next[i];
+    if (left == none && right == none) {
+      result[i] = quiet_nan();
+    } else if (right == none) {
+      result[i] = data.constants[left];
+    } else if (left == none) {
+      result[i] = data.constants[right];
+    } else {
+      const double centre = data.edges[i] / 2 + data.edges[i + 1] / 2;
+      const double to_left = centre / 2 - data.edges[left + 1] / 2;  // halved: no overflow
+      const double to_right = data.edges[right] / 2 - centre / 2;
+      result[i] = data.constants[to_left <= to_right ? left : right];
+    }
+  }
+  return result;
+}
+
+/// Mean over the smallest aligned block of 2^k segments around i that has samples.
+double parent_constant(const model_data& data, std::size_t i) {
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  for (std::size_t size = 2;; size *= 2) {
+    const std::size_t first = i / size * size;
+    const double mean = mean_over(data, first, std::min(first + size, m));
+    if (mean == mean || size >= m) return mean;
+  }
+}
+
+/// Answers of the NaN, underflow and overflow slots. Own segments keep what they learned, or the
+/// fallback if empty.
+void set_outer_slots(model_data& data, const zcmoe_model_options& options, double nan_fallback,
+                     double below_fallback, double above_fallback) {
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  const auto set = [&](std::size_t slot, bool own, double answer, double fallback) {
+    if (!own) {
+      data.constants[slot] = answer;
+    } else if (data.counts[slot] == 0) {
+      data.constants[slot] = fallback;
+    }
+  };
+  set(m, options.nan_policy == ZCMOE_NAN_SEGMENT,
+      options.nan_policy == ZCMOE_NAN_VALUE ? options.nan_value : quiet_nan(), nan_fallback);
+  const bool own = options.range_policy == ZCMOE_RANGE_SEGMENTS;
+  const bool clamp = options.range_policy == ZCMOE_RANGE_CLAMP;
+  const double answer =
+      options.range_policy == ZCMOE_RANGE_VALUE ? options.range_value : quiet_nan();
+  set(m + 1, own, clamp ? data.constants[0] : answer, below_fallback);
+  set(m + 2, own, clamp ? data.constants[m - 1] : answer, above_fallback);
+}
+
+void check_policy(const char* name, std::int32_t value, std::int32_t last) {
+  ZCMOE_EXPECTS(value >= 0 && value <= last, "model_options->", name, "=", value, " is not in 0..",
+                last);
+}
+
+bool is_utf8(const std::string& bytes) {
+  for (std::size_t i = 0; i < bytes.size();) {
+    const auto lead = static_cast<unsigned char>(bytes[i]);
+    const std::size_t length = lead < 0x80                   ? 1
+                               : lead >= 0xc2 && lead < 0xe0 ? 2
+                               : (lead & 0xf0) == 0xe0       ? 3
+                               : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                             : 0;
+    if (length == 0 || i + length > bytes.size()) return false;
+    for (std::size_t k = 1; k < length; ++k) {
+      if ((static_cast<unsigned char>(bytes[i + k]) & 0xc0) != 0x80) return false;
+    }
+    if (length >= 3) {  // overlong forms, surrogates, beyond U+10FFFF
+      const auto second = static_cast<unsigned char>(bytes[i + 1]);
+      if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) ||
+          (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second >= 0x90)) {
+        return false;
+      }
+    }
+    i += length;
+  }
+  return true;
+}
+
+std::string checked_name(const char* field, const char* name) {
+  if (name == nullptr) return {};
+  std::string copy(name);
+  ZCMOE_EXPECTS(copy.size() <= 1024, "model_options->", field, " has ", copy.size(),
+                " bytes, more than 1024");
+  ZCMOE_EXPECTS(is_utf8(copy), "model_options->", field, " is not UTF-8");
+  return copy;
+}
+
+}  // namespace
+
+model_policies::model_policies(const zcmoe_model_options& given)
+    : options(given),
+      feature_name(checked_name("feature_name", given.feature_name)),
+      target_name(checked_name("target_name", given.target_name)),
+      has_feature_name(given.feature_name != nullptr),
+      has_target_name(given.target_name != nullptr) {
+  options.feature_name = nullptr;
+  options.target_name = nullptr;
+  check_policy("closed_side", options.closed_side, ZCMOE_CLOSED_RIGHT);
+  check_policy("include_outer_edge", options.include_outer_edge, 1);
+  check_policy("nan_policy", options.nan_policy, ZCMOE_NAN_VALUE);
+  check_policy("range_policy", options.range_policy, ZCMOE_RANGE_SEGMENTS);
+  check_policy("empty_policy", options.empty_policy, ZCMOE_EMPTY_PARENT);
+  ZCMOE_EXPECTS(options.reserved == 0, "model_options->reserved=", options.reserved, " is not 0");
+  ZCMOE_EXPECTS(options.shrinkage >= 0.0 && std::isfinite(options.shrinkage),
+                "model_options->shrinkage=", options.shrinkage, " is not a finite number >= 0");
+  ZCMOE_EXPECTS(!std::isinf(options.empty_value),
+                "model_options->empty_value=", options.empty_value, " is infinite");
+}
+
+zcmoe_model_options model_policies::as_options() const {
+  zcmoe_model_options result = options;
+  result.feature_name = has_feature_name ? feature_name.c_str() : nullptr;
+  result.target_name = has_target_name ? target_name.c_str() : nullptr;
+  return result;
+}
+
+model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
+                         const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype,
+                         bool weighted) {
+  const zcmoe_model_options& options = policies.options;
+  const std::size_t slots = summaries.size();
+  const std::size_t m = slots - 3;
+  model_data data;
+  data.edges = edges;
+  data.target_dtype = target_dtype;
+  data.weighted = weighted;
+  data.constants.resize(slots);
+  data.counts.resize(slots);
+  data.weights.resize(slots);
+  data.variances.resize(slots);
+  data.standard_errors.resize(slots);
+  for (std::size_t i = 0; i < slots; ++i) {
+    data.constants[i] = summaries[i].mean;
+    data.counts[i] = summaries[i].count;
+    data.weights[i] = summaries[i].weight;
+    data.variances[i] = summaries[i].variance;
+    data.standard_errors[i] = summaries[i].standard_error;
+  }
+
+  const double global_mean = mean_over(data, 0, slots);
+  const double target =
+      options.empty_policy == ZCMOE_EMPTY_VALUE ? options.empty_value : global_mean;
+  // What an empty segment gets; the own segments of outer inputs have no neighbours, but the ends
+  // of the range.
+  std::vector<double> fallback(m, quiet_nan());
+  double nan_fallback = target;
+  if (options.shrinkage > 0.0 || options.empty_policy == ZCMOE_EMPTY_GLOBAL_MEAN ||
+      options.empty_policy == ZCMOE_EMPTY_VALUE) {
+    fallback.assign(m, target);
+  } else if (options.empty_policy == ZCMOE_EMPTY_NEAREST) {
+    fallback = nearest_constants(data);
+  } else if (options.empty_policy == ZCMOE_EMPTY_PARENT) {
+    for (std::size_t i = 0; i < m; ++i) {
+      if (data.counts[i] == 0) fallback[i] = parent_constant(data, i);
+    }
+  } else {
+    nan_fallback = quiet_nan();
+  }
+  for (std::size_t i = 0; i < m; ++i) {
+    if (data.counts[i] == 0) data.constants[i] = fallback[i];
+  }
+  if (options.shrinkage > 0.0) {
+    for (std::size_t i = 0; i < slots; ++i) {
+      if (data.counts[i] == 0) continue;
+      const double share = std::isinf(data.weights[i])
+                               ? 1.0
+                               : data.weights[i] / (data.weights[i] + options.shrinkage);
+      data.constants[i] = data.constants[i] * share + target * (1.0 - share);
+      data.standard_errors[i] *= share;
+    }
+  }
+  const bool by_place = options.shrinkage <= 0.0 && (options.empty_policy == ZCMOE_EMPTY_NEAREST ||
+                                                     options.empty_policy == ZCMOE_EMPTY_PARENT);
+  set_outer_slots(data, options, nan_fallback, by_place ? data.constants[0] : nan_fallback,
+                  by_place ? data.constants[m - 1] : nan_fallback);
+  return data;
+}
+
+model_data model_data_of(const double* edges, const double* constants, std::int64_t num_segments,
+                         const model_policies& policies) {
+  const auto m = static_cast<std::size_t>(num_segments);
+  const std::size_t slots = m + 3;
+  model_data data;
+  data.edges.assign(edges, edges + m + 1);
+  data.constants.assign(constants, constants + m);
+  data.constants.resize(slots, quiet_nan());
+  data.counts.assign(slots, 0);
+  data.weights.assign(slots, 0.0);
+  data.variances.assign(slots, quiet_nan());
+  data.standard_errors.assign(slots, quiet_nan());
+  const bool value = policies.options.empty_policy == ZCMOE_EMPTY_VALUE;
+  const bool by_place = policies.options.empty_policy == ZCMOE_EMPTY_NEAREST ||
+                        policies.options.empty_policy == ZCMOE_EMPTY_PARENT;
+  const double fallback = value ? policies.options.empty_value : quiet_nan();
+  set_outer_slots(data, policies.options, fallback, by_place ? data.constants[0] : fallback,
+                  by_place ? data.constants[m - 1] : fallback);
+  return data;
+}
+
+model::model(std::shared_ptr<backend> engine, model_data data, model_policies policies,
+             zcmoe_stream stream)
+    : engine_(std::move(engine)), data_(std::move(data)), policies_(std::move(policies)) {
+  for (double& edge : data_.edges) edge += 0.0;  // -0.0 is 0.0, in files too
+  const std::int64_t m = data_.num_segments();
+  ZCMOE_EXPECTS(m >= 1 && m <= ZCMOE_MAX_SEGMENTS, "num_segments=", m, " is not in 1..",
+                ZCMOE_MAX_SEGMENTS);
+  check_edges(data_.edges.data(), m);
+  const auto slots = static_cast<std::size_t>(m) + 3;
+  ZCMOE_EXPECTS(data_.constants.size() == slots && data_.counts.size() == slots &&
+                    data_.weights.size() == slots && data_.variances.size() == slots &&
+                    data_.standard_errors.size() == slots,
+                "the per-segment arrays do not have num_segments + 3 = ", slots, " entries");
+  for (std::size_t i = 0; i < slots; ++i) {
+    ZCMOE_EXPECTS(i >= static_cast<std::size_t>(m) || !std::isinf(data_.constants[i]), "constants[",
+                  i, "]=", data_.constants[i], " is infinite");
+    ZCMOE_EXPECTS(data_.counts[i] >= 0, "counts[", i, "]=", data_.counts[i], " is negative");
+    ZCMOE_EXPECTS(data_.weights[i] >= 0.0, "weights[", i, "]=", data_.weights[i],
+                  " is not a number >= 0");
+    ZCMOE_EXPECTS(!(data_.variances[i] < 0.0), "variances[", i, "]=", data_.variances[i],
+                  " is negative");
+    ZCMOE_EXPECTS(!(data_.standard_errors[i] < 0.0), "standard_errors[", i,
+                  "]=", data_.standard_errors[i], " is negative");
+    // One NaN for every engine and file.
+    for (std::vector<double>* column :
+         {&data_.constants, &data_.variances, &data_.standard_errors}) {
+      if (std::isnan((*column)[i])) (*column)[i] = quiet_nan();
+    }
+  }
+
+  // One block in the engine's memory: 8-byte columns first, then their float32 twins.
+  const auto edges = static_cast<std::size_t>(m) + 1;
+  std::vector<unsigned char> image((edges + 4 * slots) * sizeof(double) +
+                                   3 * slots * sizeof(float));
+  tables_ = engine_buffer(engine_, image.size(), stream);
+  std::size_t offset = 0;
+  const auto place = [&](const auto* values, std::size_t count) {
+    using value = std::remove_reference_t<decltype(*values)>;
+    std::memcpy(image.data() + offset, values, count * sizeof *values);
+    auto* const at = reinterpret_cast<value*>(static_cast<unsigned char*>(tables_.data()) + offset);
+    offset += count * sizeof *values;
+    return at;
+  };
+  const auto narrow = [](const std::vector<double>& values) {
+    return std::vector<float>(values.begin(), values.end());
+  };
+  view_.edges = place(data_.edges.data(), edges);
+  view_.constants = place(data_.constants.data(), slots);
+  view_.standard_errors = place(data_.standard_errors.data(), slots);
+  variances_ = place(data_.variances.data(), slots);
+  counts_ = place(data_.counts.data(), slots);
+  view_.constants_f32 = place(narrow(data_.constants).data(), slots);
+  view_.standard_errors_f32 = place(narrow(data_.standard_errors).data(), slots);
+  variances_f32_ = place(narrow(data_.variances).data(), slots);
+  engine_->upload(tables_.data(), image.data(), image.size(), stream);
+  tables_.outlive_stream();
+  view_.num_segments = m;
+  view_.closed_side = policies_.options.closed_side;
+  view_.include_outer_edge = policies_.options.include_outer_edge;
+  view_.nan_policy = policies_.options.nan_policy;
+  view_.range_policy = policies_.options.range_policy;
+
+  model_view host = view_;
+  const std::vector<float> constants_f32 = narrow(data_.constants);
+  host.edges = data_.edges.data();
+  host.constants = data_.constants.data();
+  host.constants_f32 = constants_f32.data();
+  host.standard_errors = nullptr;
+  host.standard_errors_f32 = nullptr;
+  routes_ = engine_->make_router(host, stream);
+}
+
+void model::get_info(zcmoe_model_info& info) const {
+  const auto m = static_cast<std::size_t>(data_.num_segments());
+  info.num_segments = data_.num_segments();
+  info.num_slots = data_.num_segments() + 3;
+  info.num_empty = 0;
+  info.num_rows = 0;
+  compensated_sum squares;
+  compensated_sum freedom;
+  for (std::size_t i = 0; i < m + 3; ++i) {
+    if (i < m && data_.counts[i] == 0) ++info.num_empty;
+    info.num_rows += data_.counts[i];
+    if (i >= m || data_.counts[i] < 2) continue;
+    const auto degrees = static_cast<double>(data_.counts[i] - 1);
+    freedom.add(degrees);
+    squares.add(degrees * data_.variances[i]);
+  }
+  info.mean = mean_over(data_, 0, m + 3);
+  info.noise_variance = freedom.value() > 0.0 ? squares.value() / freedom.value() : quiet_nan();
+  info.edges = data_.edges.data();
+  info.constants = data_.constants.data();
+  info.counts = data_.counts.data();
+  info.weights = data_.weights.data();
+  info.variances = data_.variances.data();
+  info.standard_errors = data_.standard_errors.data();
+  info.options = policies_.as_options();
+  info.target_dtype = data_.target_dtype;
+  info.weighted = data_.weighted ? 1 : 0;
+  info.routing_bytes = static_cast<std::int64_t>(routes_->bytes());
+}
+
+predict_job model::job(const zcmoe_array& x, std::int64_t n,
+                       const zcmoe_predict_outputs& outputs) const {
+  predict_job job{};
+  job.view = view_;
+  job.routes = routes_.get();
+  job.x = x;
+  job.n = n;
+  job.report = outputs.report;
+  const auto add = [&](const zcmoe_output& output, const void* wide, const void* narrow) {
+    if (output.data == nullptr) return;
+    const int size = static_cast<int>(size_of(output.dtype));
+    job.gathers[job.num_gathers++] = {size == 8 ? wide : narrow, output.data, output.stride, size};
+  };
+  add(outputs.values, view_.constants, view_.constants_f32);
+  add(outputs.segments, nullptr, nullptr);
+  add(outputs.standard_errors, view_.standard_errors, view_.standard_errors_f32);
+  add(outputs.variances, variances_, variances_f32_);
+  add(outputs.counts, counts_, nullptr);
+  return job;
+}
+
+group_job model::job(const zcmoe_array& x, std::int64_t n,
+                     const zcmoe_group_outputs& outputs) const {
+  group_job job{};
+  job.view = view_;
+  job.routes = routes_.get();
+  job.x = x;
+  job.n = n;
+  job.offsets = outputs.offsets;
+  job.rows = outputs.rows;
+  for (std::int64_t c = 0; c < outputs.num_columns; ++c) {
+    const zcmoe_group_column& column = outputs.columns[c];
+    job.columns[job.num_columns++] = {column.from.data, column.from.stride, column.to.data,
+                                      column.to.stride, static_cast<int>(size_of(column.to.dtype))};
+  }
+  return job;
+}
+
+}  // namespace zcmoe::detail

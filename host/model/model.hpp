@@ -1,0 +1,80 @@
+// A model: edges and what each segment answers. Immutable; every invariant is checked when it is
+// made.
+#pragma once
+
+#include "host/engine/backend.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace zcmoe::detail {
+
+/// Policies and names of a model, checked; owns its strings.
+struct model_policies {
+  explicit model_policies(const zcmoe_model_options& options);
+  zcmoe_model_options as_options() const;  // names point into this object
+
+  zcmoe_model_options options;  // name pointers null; the names are below
+  std::string feature_name;
+  std::string target_name;
+  bool has_feature_name = false;
+  bool has_target_name = false;
+};
+
+/// Host side of a model, all arrays by slot: the segments, then the NaN, underflow and overflow
+/// slots.
+struct model_data {
+  std::vector<double> edges;
+  std::vector<double> constants;
+  std::vector<std::int64_t> counts;
+  std::vector<double> weights;
+  std::vector<double> variances;
+  std::vector<double> standard_errors;
+  zcmoe_dtype target_dtype = 0;  // 0: from known constants
+  bool weighted = false;
+
+  std::int64_t num_segments() const { return static_cast<std::int64_t>(edges.size()) - 1; }
+};
+
+/// Constants and spreads of a fit: the empty-segment policy, shrinkage and the answers to NaN and
+/// out-of-range inputs.
+model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
+                         const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype,
+                         bool weighted);
+/// From known constants of the segments: no counts.
+model_data model_data_of(const double* edges, const double* constants, std::int64_t num_segments,
+                         const model_policies& policies);
+
+class model {
+ public:
+  /// Checks every invariant (sizes, edges, counts >= 0, no infinite constant), then puts the tables
+  /// where the engine reads them; that work is on stream, and done on return.
+  model(std::shared_ptr<backend> engine, model_data data, model_policies policies,
+        zcmoe_stream stream);
+
+  const model_data& data() const { return data_; }
+  const model_policies& policies() const { return policies_; }
+  const model_view& view() const { return view_; }
+  void get_info(zcmoe_model_info& info) const;
+
+  backend& engine() const { return *engine_; }
+  /// What the engine is to do to answer n inputs; arguments checked by the caller.
+  predict_job job(const zcmoe_array& x, std::int64_t n, const zcmoe_predict_outputs& outputs) const;
+  /// The same for grouping; no workspace set.
+  group_job job(const zcmoe_array& x, std::int64_t n, const zcmoe_group_outputs& outputs) const;
+
+ private:
+  std::shared_ptr<backend> engine_;
+  model_data data_;
+  model_policies policies_;
+  engine_buffer tables_;
+  std::unique_ptr<const router> routes_;
+  model_view view_{};  // pointers into tables_
+  const double* variances_ = nullptr;
+  const float* variances_f32_ = nullptr;
+  const std::int64_t* counts_ = nullptr;
+};
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,685 @@
+// What the containers mean: policies as metadata, tables and exact sums as arrays. Every rule of
+// docs/model-file.md is checked here or in a constructor before an object exists; the container's
+// own rules are safetensors.cpp's.
+#include "host/model/model_io.hpp"
+
+#include "host/model/file.hpp"
+#include "host/model/safetensors.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <set>
+
+namespace zcmoe::detail {
+namespace {
+
+const char model_format[] = "zcmoe-model";
+const char fit_format[] = "zcmoe-fit";
+constexpr int format_major = 1;
+constexpr int format_minor = 0;
+
+// ---------------------------------------------------- metadata: text forms
+
+struct choice {
+  std::int32_t value;
+  const char* name;
+};
+using choices = std::vector<choice>;
+
+const choices closed_sides = {{ZCMOE_CLOSED_LEFT, "left"}, {ZCMOE_CLOSED_RIGHT, "right"}};
+const choices yes_or_no = {{0, "false"}, {1, "true"}};
+const choices nan_policies = {
+    {ZCMOE_NAN_PROPAGATE, "propagate"}, {ZCMOE_NAN_SEGMENT, "segment"}, {ZCMOE_NAN_VALUE, "value"}};
+const choices range_policies = {{ZCMOE_RANGE_CLAMP, "clamp"},
+                                {ZCMOE_RANGE_NAN, "nan"},
+                                {ZCMOE_RANGE_VALUE, "value"},
+                                {ZCMOE_RANGE_SEGMENTS, "segments"}};
+const choices empty_policies = {{ZCMOE_EMPTY_NEAREST, "nearest"},
+                                {ZCMOE_EMPTY_NAN, "nan"},
+                                {ZCMOE_EMPTY_GLOBAL_MEAN, "global_mean"},
+                                {ZCMOE_EMPTY_VALUE, "value"},
+                                {ZCMOE_EMPTY_PARENT, "parent"}};
+const choices row_policies = {{ZCMOE_ROWS_SKIP, "skip"}, {ZCMOE_ROWS_ERROR, "error"}};
+const choices determinism_levels = {{ZCMOE_DETERMINISM_FAST, "fast"},
+                                    {ZCMOE_DETERMINISM_RUN_TO_RUN, "run_to_run"},
+                                    {ZCMOE_DETERMINISM_REPRODUCIBLE, "reproducible"}};
+const choices target_dtypes = {{ZCMOE_F32, "F32"}, {ZCMOE_F64, "F64"}};
+const choices model_target_dtypes = {{0, "none"}, {ZCMOE_F32, "F32"}, {ZCMOE_F64, "F64"}};
+
+std::string name_in(const choices& names, std::int32_t value) {
+  for (const choice& c : names) {
+    if (c.value == value) return c.name;
+  }
+  fail(ZCMOE_ERR_INTERNAL, "policy value ", value, " has no name in the model file");
+}
+
+/// The shortest decimal that reads back as the same double, in any locale. One spelling for NaN:
+/// its sign and payload say nothing.
+std::string text_of(double value) {
+  if (std::isnan(value)) return "nan";
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  return std::string(digits, end);
+}
+
+/// Metadata of a container, each key read once; what nobody asked for is refused at the end.
+class metadata_reader {
+ public:
+  explicit metadata_reader(const std::map<std::string, std::string>& texts) : texts_(texts) {}
+
+  const std::string* find(const char* key) {
+    known_.insert(key);
+    const auto found = texts_.find(key);
+    return found == texts_.end() ? nullptr : &found->second;
+  }
+  const std::string& get(const char* key) {
+    const std::string* value = find(key);
+    if (value == nullptr) fail(ZCMOE_ERR_FORMAT, "metadata lacks ", key);
+    return *value;
+  }
+  std::int32_t get(const char* key, const choices& names) {
+    const std::string& value = get(key);
+    std::string allowed;
+    for (const choice& c : names) {
+      if (value == c.name) return c.value;
+      allowed += std::string(allowed.empty() ? "" : ", ") + c.name;
+    }
+    fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value), " is none of ", allowed);
+  }
+  /// Only as text_of writes it: a number has one spelling, so that equal models are equal files.
+  double get_number(const char* key) {
+    const std::string& value = get(key);
+    double number = 0.0;
+    const char* const end = value.data() + value.size();
+    const auto parsed = std::from_chars(value.data(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end || text_of(number) != value) {
+      fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value),
+           " is not a number in its shortest form");
+    }
+    return number;
+  }
+  int get_integer(const char* key, int limit) {
+    const std::string& value = get(key);
+    int number = 0;
+    const char* const end = value.data() + value.size();
+    const auto parsed = std::from_chars(value.data(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end || std::to_string(number) != value ||
+        number < 0 || number >= limit) {
+      fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value), " is not an integer in 0..",
+           limit - 1);
+    }
+    return number;
+  }
+  void refuse_unknown() const {
+    for (const auto& [key, value] : texts_) {
+      if (known_.count(key) == 0)
+        fail(ZCMOE_ERR_FORMAT, "metadata has an unknown key ", escaped(key));
+    }
+  }
+
+ private:
+  const std::map<std::string, std::string>& texts_;
+  std::set<std::string> known_;
+};
+
+void write_policies(const model_policies& policies, metadata_list& metadata) {
+  const zcmoe_model_options& options = policies.options;
+  metadata.emplace_back("closed_side", name_in(closed_sides, options.closed_side));
+  metadata.emplace_back("include_outer_edge", name_in(yes_or_no, options.include_outer_edge));
+  metadata.emplace_back("nan_policy", name_in(nan_policies, options.nan_policy));
+  metadata.emplace_back("nan_value", text_of(options.nan_value));
+  metadata.emplace_back("range_policy", name_in(range_policies, options.range_policy));
+  metadata.emplace_back("range_value", text_of(options.range_value));
+  metadata.emplace_back("empty_policy", name_in(empty_policies, options.empty_policy));
+  metadata.emplace_back("empty_value", text_of(options.empty_value));
+  metadata.emplace_back("shrinkage", text_of(options.shrinkage));
+  if (policies.has_feature_name) metadata.emplace_back("feature_name", policies.feature_name);
+  if (policies.has_target_name) metadata.emplace_back("target_name", policies.target_name);
+}
+
+model_policies read_policies(metadata_reader& metadata) {
+  zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+  options.closed_side = metadata.get("closed_side", closed_sides);
+  options.include_outer_edge = metadata.get("include_outer_edge", yes_or_no);
+  options.nan_policy = metadata.get("nan_policy", nan_policies);
+  options.nan_value = metadata.get_number("nan_value");
+  options.range_policy = metadata.get("range_policy", range_policies);
+  options.range_value = metadata.get_number("range_value");
+  options.empty_policy = metadata.get("empty_policy", empty_policies);
+  options.empty_value = metadata.get_number("empty_value");
+  options.shrinkage = metadata.get_number("shrinkage");
+  const std::string* const feature = metadata.find("feature_name");
+  const std::string* const target = metadata.find("target_name");
+  options.feature_name = feature == nullptr ? nullptr : feature->c_str();
+  options.target_name = target == nullptr ? nullptr : target->c_str();
+  return model_policies(options);
+}
+
+// ------------------------------------------------------- containers of ours
+
+std::string format_version() { return text(format_major, ".", format_minor); }
+
+/// A container whose format, version and checksums are right, read by key and by array name.
+class opened_container {
+ public:
+  opened_container(byte_source source, const char* format)
+      : container_(std::move(source)), metadata_(container_.metadata()) {
+    const std::string* const found = metadata_.find("format");
+    if (found == nullptr || *found != format) {
+      fail(ZCMOE_ERR_FORMAT, "metadata format=", found == nullptr ? "(none)" : escaped(*found),
+           ", expected ", format);
+    }
+    later_minor_ = read_minor(metadata_.get("format_version")) > format_minor;
+    container_.verify_checksums();
+    metadata_.find("header_xxh3_128");
+    metadata_.find("data_xxh3_128");
+  }
+
+  metadata_reader& metadata() { return metadata_; }
+
+  const tensor_entry* find(const std::string& name, const char* dtype) {
+    known_.insert(name);
+    const tensor_entry* const entry = container_.find(name);
+    if (entry != nullptr && entry->dtype != dtype) {
+      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has dtype ", entry->dtype, ", expected ", dtype);
+    }
+    return entry;
+  }
+  const tensor_entry& get(const std::string& name, const char* dtype, std::size_t rank) {
+    const tensor_entry* const entry = find(name, dtype);
+    if (entry == nullptr) fail(ZCMOE_ERR_FORMAT, "tensor ", name, " is missing");
+    if (entry->shape.size() != rank) {
+      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has ", entry->shape.size(),
+           " dimensions, expected ", rank);
+    }
+    return *entry;
+  }
+  /// The one-dimensional array of `length` entries.
+  template <class T>
+  std::vector<T> read(const char* name, std::size_t length) {
+    static_assert(std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>);
+    const tensor_entry& entry = get(name, std::is_same_v<T, double> ? "F64" : "I64", 1);
+    if (entry.shape[0] != length) {
+      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has ", entry.shape[0], " entries, expected ",
+           length);
+    }
+    return container_.read<T>(entry);
+  }
+  std::vector<std::int64_t> read_planes(const tensor_entry& entry) {
+    return container_.read<std::int64_t>(entry);
+  }
+
+  /// Edges: finite and strictly increasing, at least two. The only array whose length is free.
+  std::vector<double> read_boundaries() {
+    const tensor_entry& entry = get("boundaries", "F64", 1);
+    const std::uint64_t count = entry.shape[0];
+    constexpr auto limit = static_cast<std::uint64_t>(ZCMOE_MAX_SEGMENTS) + 1;
+    if (count < 2 || count > limit) {
+      fail(ZCMOE_ERR_FORMAT, "tensor boundaries has ", count, " entries, not 2..", limit);
+    }
+    std::vector<double> edges = container_.read<double>(entry);
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      if (!std::isfinite(edges[i]))
+        fail(ZCMOE_ERR_FORMAT, "boundaries[", i, "]=", edges[i], " is not finite");
+      if (i > 0 && !(edges[i] > edges[i - 1])) {
+        fail(ZCMOE_ERR_FORMAT, "boundaries[", i, "]=", edges[i], " is not greater than boundaries[",
+             i - 1, "]=", edges[i - 1]);
+      }
+    }
+    return edges;
+  }
+
+  /// A later minor version may add keys and arrays that do not change the meaning of what we know;
+  /// ours may not.
+  void refuse_unknown() const {
+    if (later_minor_) return;
+    metadata_.refuse_unknown();
+    for (const tensor_entry& entry : container_.tensors()) {
+      if (known_.count(entry.name) == 0)
+        fail(ZCMOE_ERR_FORMAT, "unknown tensor ", escaped(entry.name));
+    }
+  }
+
+ private:
+  static int read_minor(const std::string& version) {
+    int major = 0;
+    int minor = 0;
+    const char* const end = version.data() + version.size();
+    const auto dot = std::from_chars(version.data(), end, major);
+    const bool dotted = dot.ec == std::errc() && dot.ptr != end && *dot.ptr == '.';
+    const auto last = dotted ? std::from_chars(dot.ptr + 1, end, minor) : dot;
+    if (!dotted || last.ec != std::errc() || last.ptr != end || major < 1 || minor < 0 ||
+        text(major, ".", minor) != version) {
+      fail(ZCMOE_ERR_FORMAT, "metadata format_version=", escaped(version), " is not MAJOR.MINOR");
+    }
+    if (major > format_major) {
+      fail(ZCMOE_ERR_VERSION, "format version ", version, " is later than ", format_version(),
+           ", the latest that this version of zcmoe (", zcmoe_version(), ") reads");
+    }
+    return minor;
+  }
+
+  safetensors_reader container_;
+  metadata_reader metadata_;
+  std::set<std::string> known_;
+  bool later_minor_ = false;
+};
+
+/// Runs what builds an object from a file: an argument it refuses is a fault of the file.
+template <class Build>
+auto built_from_file(Build&& build) {
+  try {
+    return build();
+  } catch (const status_error& e) {
+    if (e.status() == ZCMOE_ERR_INVALID_ARGUMENT) fail(ZCMOE_ERR_FORMAT, e.what());
+    throw;
+  }
+}
+
+// ------------------------------------------------------------------ models
+
+void write_model(const model& model, const byte_sink& sink) {
+  const model_data& data = model.data();
+  metadata_list metadata = {
+      {"format", model_format},
+      {"format_version", format_version()},
+      {"library_version", zcmoe_version()},
+      {"target_dtype", name_in(model_target_dtypes, static_cast<std::int32_t>(data.target_dtype))},
+      {"weighted", name_in(yes_or_no, data.weighted ? 1 : 0)}};
+  write_policies(model.policies(), metadata);
+  const std::int64_t slots = data.num_segments() + 3;
+  write_safetensors(metadata,
+                    {{"boundaries", "F64", {data.num_segments() + 1}, data.edges.data()},
+                     {"values", "F64", {slots}, data.constants.data()},
+                     {"counts", "I64", {slots}, data.counts.data()},
+                     {"weights", "F64", {slots}, data.weights.data()},
+                     {"variance", "F64", {slots}, data.variances.data()},
+                     {"standard_error", "F64", {slots}, data.standard_errors.data()}},
+                    sink);
+}
+
+/// What the arrays say about each other; the constructor of model checks each for itself.
+void check_model(const model_data& data, const zcmoe_model_options& options) {
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  if (data.target_dtype == 0 && data.weighted) {
+    fail(ZCMOE_ERR_FORMAT,
+         "metadata weighted=true, but target_dtype=none: a model without samples");
+  }
+  std::int64_t rows = 0;
+  for (std::size_t i = 0; i < m + 3; ++i) {
+    const std::int64_t count = data.counts[i];
+    const double weight = data.weights[i];
+    if (count < 0) fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count, " is negative");
+    if (__builtin_add_overflow(rows, count, &rows))
+      fail(ZCMOE_ERR_FORMAT, "the sum of counts exceeds 2^63 - 1");
+    if (count > 0 && data.target_dtype == 0) {
+      fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count,
+           ", but target_dtype=none: a model without samples");
+    }
+    const bool used = i < m || (i == m ? options.nan_policy == ZCMOE_NAN_SEGMENT
+                                       : options.range_policy == ZCMOE_RANGE_SEGMENTS);
+    if (count > 0 && !used) {
+      fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count,
+           " of a segment that the policies do not use");
+    }
+    const bool weight_fits =
+        count == 0 || !data.weighted ? weight == static_cast<double>(count) : weight > 0.0;
+    if (!weight_fits)
+      fail(ZCMOE_ERR_FORMAT, "weights[", i, "]=", weight, " does not fit counts[", i, "]=", count);
+    if (std::isnan(data.variances[i]) != (count < 2)) {
+      fail(ZCMOE_ERR_FORMAT, "variance[", i, "]=", data.variances[i], " does not fit counts[", i,
+           "]=", count);
+    }
+    if (count < 2 && !std::isnan(data.standard_errors[i])) {
+      fail(ZCMOE_ERR_FORMAT, "standard_error[", i, "]=", data.standard_errors[i],
+           " does not fit counts[", i, "]=", count);
+    }
+  }
+  // Answers outside the segments are policy, not data.
+  const auto check_answer = [&](std::size_t slot, const char* policy, double answer) {
+    const double value = data.constants[slot];
+    if (!(value == answer || (std::isnan(value) && std::isnan(answer)))) {
+      fail(ZCMOE_ERR_FORMAT, "values[", slot, "]=", value, ", but ", policy, " says ", answer);
+    }
+  };
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  if (options.nan_policy == ZCMOE_NAN_PROPAGATE) check_answer(m, "nan_policy", nan);
+  if (options.nan_policy == ZCMOE_NAN_VALUE) check_answer(m, "nan_value", options.nan_value);
+  for (std::size_t slot = m + 1; slot < m + 3; ++slot) {
+    if (options.range_policy == ZCMOE_RANGE_NAN) check_answer(slot, "range_policy", nan);
+    if (options.range_policy == ZCMOE_RANGE_VALUE)
+      check_answer(slot, "range_value", options.range_value);
+  }
+}
+
+std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source source) {
+  opened_container container(std::move(source), model_format);
+  return built_from_file([&] {
+    model_data data;
+    container.metadata().get("library_version");  // for people; any text
+    data.target_dtype = container.metadata().get("target_dtype", model_target_dtypes);
+    data.weighted = container.metadata().get("weighted", yes_or_no) != 0;
+    model_policies policies = read_policies(container.metadata());
+    data.edges = container.read_boundaries();
+    const std::size_t slots = data.edges.size() + 2;
+    data.constants = container.read<double>("values", slots);
+    data.counts = container.read<std::int64_t>("counts", slots);
+    data.weights = container.read<double>("weights", slots);
+    data.variances = container.read<double>("variance", slots);
+    data.standard_errors = container.read<double>("standard_error", slots);
+    container.refuse_unknown();
+    check_model(data, policies.options);
+    return std::make_unique<model>(std::move(engine), std::move(data), std::move(policies),
+                                   nullptr);
+  });
+}
+
+// -------------------------------------------------------------- fit states
+
+/// first_plane of a sum, beside its array.
+std::string first_plane_key(const sum_extent& extent) { return text(extent.name, "_first_plane"); }
+
+/// Rows are counted once for each reason: the counters of reasons that exclude each other cannot
+/// exceed the rows.
+void check_counters(const host_state& state, const model_policies& policies,
+                    const zcmoe_fit_options& options) {
+  const std::vector<std::int64_t>& counters = state.counters;
+  // Far beyond any data, and two states of this size can still be merged.
+  constexpr std::int64_t max_rows = std::int64_t{1} << 61;
+  for (std::size_t i = 0; i < counters.size(); ++i) {
+    const std::int64_t limit = i == counter_rows     ? max_rows
+                               : i < counter_pending ? counters[counter_rows]
+                                                     : 0;
+    if (counters[i] < 0 || counters[i] > limit) {
+      fail(ZCMOE_ERR_FORMAT, "counters[", i, "]=", counters[i], " is not in 0..", limit);
+    }
+  }
+  const auto check_apart = [&](const std::vector<row_counter>& reasons) {
+    std::int64_t left = counters[counter_rows];
+    for (const row_counter reason : reasons) {
+      if (counters[reason] > left) {
+        fail(ZCMOE_ERR_FORMAT, "counters[", static_cast<int>(reason), "]=", counters[reason],
+             " exceeds the ", left, " rows that other counters leave");
+      }
+      left -= counters[reason];
+    }
+  };
+  const bool own_nan = policies.options.nan_policy == ZCMOE_NAN_SEGMENT;
+  const bool own_range = policies.options.range_policy == ZCMOE_RANGE_SEGMENTS;
+  const bool range_used = own_range || policies.options.range_policy == ZCMOE_RANGE_CLAMP;
+  check_apart({counter_zero_weights, counter_bad_weights, counter_nan_inputs, counter_below_range,
+               counter_above_range});
+  check_apart({counter_zero_weights, counter_bad_weights, counter_nan_targets,
+               counter_infinite_targets, counter_rows_used});
+  check_apart({counter_zero_weights, counter_refused, counter_rows_used});
+  if (!own_nan)
+    check_apart({counter_zero_weights, counter_bad_weights, counter_nan_inputs, counter_rows_used});
+  if (!range_used)
+    check_apart({counter_bad_weights, counter_below_range, counter_above_range, counter_rows_used});
+  if (counters[counter_refused] < counters[counter_bad_weights]) {
+    fail(ZCMOE_ERR_FORMAT, "counters[", static_cast<int>(counter_refused),
+         "]=", counters[counter_refused], " is less than the ", counters[counter_bad_weights],
+         " rows with bad weights");
+  }
+  if (options.weighted == 0 &&
+      (counters[counter_zero_weights] != 0 || counters[counter_bad_weights] != 0)) {
+    fail(ZCMOE_ERR_FORMAT, "counters of weights are not 0 in a fit without weights");
+  }
+
+  const std::size_t m = state.counts.size() - 3;
+  const std::int64_t outer[] = {own_nan ? counters[counter_nan_inputs] : 0,
+                                own_range ? counters[counter_below_range] : 0,
+                                own_range ? counters[counter_above_range] : 0};
+  std::int64_t left = counters[counter_rows_used];
+  for (std::size_t slot = 0; slot < state.counts.size(); ++slot) {
+    const std::int64_t limit = slot < m ? left : std::min(left, outer[slot - m]);
+    if (state.counts[slot] < 0 || state.counts[slot] > limit) {
+      fail(ZCMOE_ERR_FORMAT, "counts[", slot, "]=", state.counts[slot], " is not in 0..", limit);
+    }
+    left -= state.counts[slot];
+  }
+  if (left != 0) {
+    fail(ZCMOE_ERR_FORMAT, "counts add up to ", counters[counter_rows_used] - left, ", counters[",
+         static_cast<int>(counter_rows_used), "]=", counters[counter_rows_used]);
+  }
+}
+
+/// One sum's planes: digits balanced, so that equal sums are equal bytes, and no plane that could
+/// have been left out.
+void check_planes(const sum_extent& extent, const host_state::sum& sum, std::size_t slots) {
+  constexpr std::int64_t half = std::int64_t{1} << 31;
+  const std::size_t kept = sum.planes.size() / slots;
+  for (std::size_t k = 0; k < kept; ++k) {
+    // The top digit takes what is left over: check_slot bounds the sum itself, this only keeps it
+    // from overflowing.
+    const bool top = sum.first + static_cast<int>(k) + 1 == extent.digits;
+    const std::int64_t limit = top ? 2 * half : half;
+    const std::int64_t* const plane = sum.planes.data() + k * slots;
+    bool zero = true;
+    for (std::size_t slot = 0; slot < slots; ++slot) {
+      if (plane[slot] < -limit || plane[slot] >= limit) {
+        fail(ZCMOE_ERR_FORMAT, extent.name, "[", k, ", ", slot, "]=", plane[slot], " is not in ",
+             -limit, "..", limit - 1);
+      }
+      zero = zero && plane[slot] == 0;
+    }
+    if (zero && (k == 0 || k + 1 == kept)) {
+      fail(ZCMOE_ERR_FORMAT, extent.name, "[", k, "] is zero and should have been left out");
+    }
+  }
+}
+
+/// -1, 0, 1 as |a| is less than, equal to or greater than |b|.
+template <int A, int B>
+int compare(const wide_integer<A>& a, const wide_integer<B>& b) {
+  for (int k = std::max(a.high, b.high) - 1; k >= std::min(a.low, b.low); --k) {
+    if (a.at(k) != b.at(k)) return a.at(k) < b.at(k) ? -1 : 1;
+  }
+  return 0;
+}
+
+template <int A, int B>
+wide_integer<A + B> product(const wide_integer<A>& a, const wide_integer<B>& b) {
+  wide_integer<A + B> result;
+  multiply(a, b, result);
+  return result;
+}
+
+/// The largest finite T, in units of the sums.
+template <class T>
+wide_integer<digits_of<T>(1)> largest() {
+  std::int64_t planes[digits_of<T>(1)] = {};
+  deposit(decompose(std::numeric_limits<T>::max()), 0,
+          [&](int plane, std::int64_t piece) { planes[plane] += piece; });
+  wide_integer<digits_of<T>(1)> result;
+  read_sum(planes, 1, 0, result);
+  return result;
+}
+
+/// Sums of one slot that some samples could give. The arithmetic of summarize() needs this: a
+/// divisor of zero or a difference below zero would not end, or end in nonsense; and sums in these
+/// bounds stay in them when merged. planes: the slot's own, without stride.
+template <class T, bool Weighted>
+void check_slot(const std::int64_t* planes, std::size_t slot) {
+  using at = sum_planes<T, Weighted>;
+  const auto refuse = [slot](const char* why) {
+    fail(ZCMOE_ERR_FORMAT, "sums of slot ", slot, ": ", why);
+  };
+  const std::int64_t count = planes[at::count];
+  if (count == 0) {
+    const bool zero =
+        std::all_of(planes, planes + at::end, [](std::int64_t digit) { return digit == 0; });
+    if (!zero) refuse("not zero, but the count is");
+    return;
+  }
+  static const auto max = largest<T>();
+  static const auto max_squared = product(max, max);
+  // Total weight against the sums of y and y^2, the same with and without weights: |S| <= W max, Q
+  // <= W max^2, S^2 <= W Q (Cauchy-Schwarz), equal for a single sample.
+  const auto check_targets = [&](const auto& weight, const auto& sum, const auto& squares) {
+    if (compare(sum, product(weight, max)) > 0)
+      refuse("the sum of targets is greater than any targets give");
+    if (squares.negative) refuse("the sum of squares is negative");
+    if (compare(squares, product(weight, max_squared)) > 0)
+      refuse("the sum of squares is greater than any targets give");
+    const int order = compare(product(sum, sum), product(weight, squares));
+    if (order > 0) refuse("the sum of squares is less than the sum of targets allows");
+    if (count == 1 && order != 0) refuse("one sample, but sum and sum of squares differ");
+  };
+  const auto samples = wide_of(count);
+  if constexpr (Weighted) {
+    wide_integer<digits_of<T>(1)> w;
+    wide_integer<digits_of<T>(2)> ww;
+    wide_integer<digits_of<T>(2)> wy;
+    wide_integer<digits_of<T>(3)> wyy;
+    read_sum(planes, 1, at::w, w);
+    read_sum(planes, 1, at::ww, ww);
+    read_sum(planes, 1, at::wy, wy);
+    read_sum(planes, 1, at::wyy, wyy);
+    if (w.is_zero() || w.negative) refuse("the sum of weights is not positive");
+    if (compare(w, product(samples, max)) > 0)
+      refuse("the sum of weights is greater than any weights give");
+    if (ww.is_zero() || ww.negative) refuse("the sum of squared weights is not positive");
+    const auto square = product(w, w);
+    const int order = compare(ww, square);  // W2 < W^2 for two or more weights
+    if (count == 1 ? order != 0 : order >= 0)
+      refuse("the sum of squared weights does not fit the sum of weights");
+    if (compare(square, product(samples, ww)) > 0)
+      refuse("the sum of squared weights is too small");
+    check_targets(w, wy, wyy);
+  } else {
+    wide_integer<digits_of<T>(1)> y;
+    wide_integer<digits_of<T>(2)> yy;
+    read_sum(planes, 1, at::y, y);
+    read_sum(planes, 1, at::yy, yy);
+    check_targets(samples, y, yy);
+  }
+}
+
+void check_sums(const state_layout& layout, const host_state& state) {
+  const auto slots = static_cast<std::size_t>(layout.num_slots());
+  const std::vector<sum_extent> extents = sum_extents(layout);
+  with_layout(layout, [&](auto target, auto weighted) {
+    using T = decltype(target);
+    constexpr bool is_weighted = decltype(weighted)::value;
+    std::int64_t planes[sum_planes<T, is_weighted>::end];
+    for (std::size_t slot = 0; slot < slots; ++slot) {
+      std::fill(std::begin(planes), std::end(planes), 0);
+      planes[0] = state.counts[slot];
+      for (std::size_t s = 0; s < extents.size(); ++s) {
+        const host_state::sum& sum = state.sums[s];
+        for (std::size_t k = 0; k < sum.planes.size() / slots; ++k) {
+          planes[static_cast<std::size_t>(extents[s].first + sum.first) + k] =
+              sum.planes[k * slots + slot];
+        }
+      }
+      check_slot<T, is_weighted>(planes, slot);
+    }
+  });
+}
+
+}  // namespace
+
+void save_model(const model& model, const std::string& path) {
+  atomic_file file(path);
+  write_model(model, [&file](const void* bytes, std::size_t size) { file.write(bytes, size); });
+  file.commit();
+}
+
+std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::string& path) {
+  const regular_file file(path);
+  try {
+    return read_model(std::move(engine),
+                      {file.size(), [&file](std::uint64_t offset, void* to, std::size_t bytes) {
+                         file.read(offset, to, bytes);
+                       }});
+  } catch (const status_error& e) {
+    const bool of_the_file = e.status() == ZCMOE_ERR_FORMAT || e.status() == ZCMOE_ERR_VERSION ||
+                             e.status() == ZCMOE_ERR_CHECKSUM;
+    if (of_the_file) fail(e.status(), shown_path(path), ": ", e.what());
+    throw;
+  }
+}
+
+std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
+  const host_state state = fit.download(stream);
+  const zcmoe_fit_options& options = fit.options();
+  // No library version: the same samples give the same bytes, whichever version counted them.
+  metadata_list metadata = {
+      {"format", fit_format},
+      {"format_version", format_version()},
+      {"target_dtype", name_in(target_dtypes, static_cast<std::int32_t>(options.target_dtype))},
+      {"weighted", name_in(yes_or_no, options.weighted)},
+      {"nan_inputs", name_in(row_policies, options.nan_inputs)},
+      {"nonfinite_targets", name_in(row_policies, options.nonfinite_targets)},
+      {"determinism", name_in(determinism_levels, options.determinism)}};
+  write_policies(fit.policies(), metadata);
+  const std::int64_t slots = fit.layout().num_slots();
+  std::vector<tensor_view> tensors = {
+      {"boundaries", "F64", {slots - 2}, fit.edges().data()},
+      {"counters", "I64", {num_row_counters}, state.counters.data()},
+      {"counts", "I64", {slots}, state.counts.data()}};
+  const std::vector<sum_extent> extents = sum_extents(fit.layout());
+  for (std::size_t s = 0; s < extents.size(); ++s) {
+    const host_state::sum& sum = state.sums[s];
+    if (sum.planes.empty()) continue;
+    metadata.emplace_back(first_plane_key(extents[s]), std::to_string(sum.first));
+    const std::int64_t kept = static_cast<std::int64_t>(sum.planes.size()) / slots;
+    tensors.push_back({extents[s].name, "I64", {kept, slots}, sum.planes.data()});
+  }
+  std::vector<std::uint8_t> bytes;
+  write_safetensors(metadata, tensors, [&bytes](const void* piece, std::size_t size) {
+    const auto* const first = static_cast<const std::uint8_t*>(piece);
+    bytes.insert(bytes.end(), first, first + size);
+  });
+  return bytes;
+}
+
+std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void* bytes,
+                                     std::size_t size) {
+  opened_container container(memory_source(bytes, size), fit_format);
+  return built_from_file([&] {
+    zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
+    options.target_dtype = container.metadata().get("target_dtype", target_dtypes);
+    options.weighted = container.metadata().get("weighted", yes_or_no);
+    options.nan_inputs = container.metadata().get("nan_inputs", row_policies);
+    options.nonfinite_targets = container.metadata().get("nonfinite_targets", row_policies);
+    options.determinism = container.metadata().get("determinism", determinism_levels);
+    model_policies policies = read_policies(container.metadata());
+    std::vector<double> edges = container.read_boundaries();
+    const state_layout layout{static_cast<std::int64_t>(edges.size()) - 1, options.target_dtype,
+                              options.weighted != 0};
+    const auto slots = static_cast<std::size_t>(layout.num_slots());
+    host_state state;
+    state.counters = container.read<std::int64_t>("counters", num_row_counters);
+    state.counts = container.read<std::int64_t>("counts", slots);
+    check_counters(state, policies, options);
+    for (const sum_extent& extent : sum_extents(layout)) {
+      host_state::sum sum{0, {}};
+      if (container.find(extent.name, "I64") != nullptr) {
+        const tensor_entry& entry = container.get(extent.name, "I64", 2);
+        sum.first =
+            container.metadata().get_integer(first_plane_key(extent).c_str(), extent.digits);
+        const auto planes_left = static_cast<std::uint64_t>(extent.digits - sum.first);
+        if (entry.shape[0] < 1 || entry.shape[0] > planes_left || entry.shape[1] != slots) {
+          fail(ZCMOE_ERR_FORMAT, "tensor ", extent.name, " has shape [", entry.shape[0], ", ",
+               entry.shape[1], "], expected [1..", planes_left, ", ", slots, "]");
+        }
+        sum.planes = container.read_planes(entry);
+        check_planes(extent, sum, slots);
+      }
+      state.sums.push_back(std::move(sum));
+    }
+    container.refuse_unknown();
+    check_sums(layout, state);
+    // Only now is memory taken that is larger than the bytes given.
+    auto result =
+        std::make_unique<fit>(std::move(engine), std::move(edges), std::move(policies), options);
+    result->upload(state, nullptr);
+    return result;
+  });
+}
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,27 @@
+// Models and fit states as safetensors containers. The reader treats its input as hostile;
+// docs/model-file.md says what the containers hold.
+#pragma once
+
+#include "host/model/fit.hpp"
+#include "host/model/model.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace zcmoe::detail {
+
+/// Temporary file beside path, flush, fsync, rename, fsync of the folder: an existing file survives
+/// every failure.
+void save_model(const model& model, const std::string& path);
+/// IO, FORMAT, VERSION or CHECKSUM; whatever a model would refuse as an argument is FORMAT here.
+std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::string& path);
+
+std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream);
+/// Refuses states that no samples can give: the arithmetic of a fit relies on them.
+std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void* bytes,
+                                     std::size_t size);
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,238 @@
+// What a fitted model says of itself: its expected risk and where that comes from, and confidence
+// intervals of its constants. Counts, means and variances in, numbers out.
+//
+// clang-format off
+//   constants of the neighbours of segment i -> rise of b across it, less what noise adds to its square
+//   -> E_app = sum P_i rise^2 / 12;  sigma^2 = V - E_app;  E_est = sum P_i s_i^2 / N_i
+// clang-format on
+#include "host/numbers/double_double.hpp"
+#include "host/error.hpp"
+#include "host/planning/plan.hpp"
+#include "host/theory/theory.hpp"
+
+#include <boost/math/distributions/students_t.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+namespace zcmoe::detail {
+namespace {
+
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+constexpr std::int64_t full = 5;  // rows of a segment that is not starved
+
+/// Means and their standard errors of the slots with rows: what shrinkage has drawn to g is drawn
+/// back. g is the mean of all targets unless the policy names a value; sum W mean = g sum W tells
+/// it from the constants.
+struct unshrunk {
+  std::vector<double> means;
+  std::vector<double> errors;
+  double kappa;
+  double g = 0.0;
+
+  explicit unshrunk(const model& fitted)
+      : means(fitted.data().constants), errors(fitted.data().standard_errors) {
+    const model_data& data = fitted.data();
+    const zcmoe_model_options options = fitted.policies().as_options();
+    kappa = options.shrinkage;
+    if (!(kappa > 0)) return;
+    g = options.empty_value;
+    if (options.empty_policy != ZCMOE_EMPTY_VALUE) {
+      double_double top;
+      double_double bottom;
+      for (std::size_t i = 0; i < means.size(); ++i) {
+        if (data.counts[i] == 0) continue;
+        top = top + means[i] * (data.weights[i] + kappa);
+        bottom = bottom + (data.weights[i] + kappa);
+      }
+      g = top.high / bottom.high;
+    }
+    for (std::size_t i = 0; i < means.size(); ++i) {
+      if (data.counts[i] == 0) continue;
+      means[i] += (means[i] - g) * (kappa / data.weights[i]);
+      errors[i] *= 1.0 + kappa / data.weights[i];
+    }
+  }
+
+  /// Squared error expected of constant i.
+  double constant_error(std::size_t i, double weight) const {
+    const double v = errors[i] * errors[i];
+    if (!(kappa > 0)) return v;
+    const double share = weight / (weight + kappa);
+    const double away = (means[i] - g) * (means[i] - g) - v;
+    return share * share * v + (1.0 - share) * (1.0 - share) * std::max(0.0, away);
+  }
+};
+
+/// A segment with rows.
+struct learned_segment {
+  std::size_t index;
+  double centre;
+  double width;
+  double share;  // P_i
+  double mean;
+  double variance;  // NaN with one row
+  double error;     // squared standard error of the mean; with one row from the variance of all
+};
+
+/// The squared rise of b across segment k, less what noise adds to it on average, and the variance
+/// of that estimate. From the segments on both sides where there are two, else from one and itself.
+struct squared_rise {
+  double value;
+  double variance;
+};
+squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k) {
+  const learned_segment& left = segments[k > 0 ? k - 1 : k];
+  const learned_segment& right = segments[k + 1 < segments.size() ? k + 1 : k];
+  const double run = right.centre - left.centre;
+  if (!(run > 0)) return {0.0, 0.0};
+  const double part = segments[k].width / run;
+  const double rise = (right.mean - left.mean) * part;
+  const double noise = (left.error + right.error) * part * part;
+  const double value = rise * rise - noise;
+  return {value, 4.0 * std::max(0.0, value) * noise + 2.0 * noise * noise};
+}
+
+/// (sum e^(1/3))^3 / (m^2 sum e): what equal errors would leave of the sum. Errors are smoothed
+/// first, since the cube root of noise is biased.
+double equal_error_of(const std::vector<double>& errors) {
+  constexpr double weights[] = {3, 2, 1};
+  const auto m = static_cast<std::ptrdiff_t>(errors.size());
+  double_double sum;
+  double_double roots;
+  for (std::ptrdiff_t i = 0; i < m; ++i) {
+    double top = 0.0;
+    double bottom = 0.0;
+    for (std::ptrdiff_t d = -2; d <= 2; ++d) {
+      if (i + d < 0 || i + d >= m) continue;
+      top += weights[std::abs(d)] * errors[static_cast<std::size_t>(i + d)];
+      bottom += weights[std::abs(d)];
+    }
+    const double e = std::max(0.0, top / bottom);
+    sum = sum + e;
+    roots = roots + std::cbrt(e);
+  }
+  if (!(sum.high > 0)) return not_a_number;
+  const double mean_root = roots.high / static_cast<double>(m);
+  return mean_root * mean_root * mean_root / (sum.high / static_cast<double>(m));
+}
+
+}  // namespace
+
+zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_segments& wanted) {
+  const model_data& data = fitted.data();
+  const zcmoe_model_options options = fitted.policies().as_options();
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  const unshrunk learned(fitted);
+  const std::vector<double>& means = learned.means;
+
+  zcmoe_model_diagnosis d{};
+  d.num_segments = data.num_segments();
+  double_double total;
+  for (std::size_t i = 0; i < m; ++i) {
+    d.num_rows += data.counts[i];
+    d.num_empty += data.counts[i] == 0 ? 1 : 0;
+    d.num_singletons += data.counts[i] == 1 ? 1 : 0;
+    d.num_starved += data.counts[i] < full ? 1 : 0;
+    total = total + data.weights[i];
+  }
+  double_double within;
+  double_double covered;
+  double_double freedom;
+  double_double estimation;
+  for (std::size_t i = 0; i < m; ++i) {
+    if (!(data.variances[i] >= 0)) continue;
+    const double share = data.weights[i] / total.high;
+    const double error = learned.constant_error(i, data.weights[i]);
+    within = within + share * data.variances[i];
+    covered = covered + share;
+    estimation = estimation + share * error;
+    freedom = freedom + static_cast<double>(data.counts[i] - 1);
+  }
+  if (!(covered.high > 0)) {
+    fail(ZCMOE_ERR_DATA, "none of the ", m, " segments has two rows: nothing tells the noise");
+  }
+  const double v = within.high / covered.high;
+
+  std::vector<learned_segment> segments;
+  for (std::size_t i = 0; i < m; ++i) {
+    if (data.counts[i] == 0) continue;
+    const double se = learned.errors[i];
+    segments.push_back({i, data.edges[i] / 2 + data.edges[i + 1] / 2,
+                        data.edges[i + 1] - data.edges[i], data.weights[i] / total.high, means[i],
+                        data.variances[i], data.counts[i] > 1 ? se * se : v});
+  }
+  std::vector<double> errors(segments.size());
+  double_double approximation;
+  double_double variance;
+  if (wanted.approximation != nullptr) std::fill_n(wanted.approximation, m, 0.0);
+  if (wanted.estimation != nullptr) std::fill_n(wanted.estimation, m, 0.0);
+  for (std::size_t k = 0; k < segments.size(); ++k) {
+    const learned_segment& s = segments[k];
+    const squared_rise rise = rise_of(segments, k);
+    errors[k] = s.share * rise.value / 12.0;
+    approximation = approximation + errors[k];
+    // Rises of next but one neighbours share a mean: twice the variance of independent ones.
+    variance = variance + 2.0 * s.share * s.share / 144.0 * rise.variance;
+    if (wanted.approximation != nullptr) wanted.approximation[s.index] = std::max(0.0, errors[k]);
+    if (wanted.estimation != nullptr) {
+      wanted.estimation[s.index] =
+          data.counts[s.index] > 1
+              ? s.share * learned.constant_error(s.index, data.weights[s.index])
+              : not_a_number;
+    }
+  }
+  d.approximation = std::min(v, std::max(0.0, approximation.high));
+  d.approximation_error = std::sqrt(variance.high);
+  d.noise = v - d.approximation;
+  d.estimation = estimation.high / covered.high;
+  d.risk = v + d.estimation;
+  d.risk_error = v * std::sqrt(2.0 / std::max(1.0, freedom.high));
+  d.equal_error =
+      approximation.high > d.approximation_error ? equal_error_of(errors) : not_a_number;
+  d.best_segments = d.estimation > 0
+                        ? static_cast<double>(m) * std::cbrt(2.0 * d.approximation / d.estimation)
+                        : not_a_number;
+  d.leave_one_out = not_a_number;
+  if (!data.weighted && d.num_rows > 1) {
+    zcmoe_model_options answering = options;
+    if (answering.empty_policy == ZCMOE_EMPTY_NAN) answering.empty_policy = ZCMOE_EMPTY_NEAREST;
+    const zcmoe_theory_table table{data.counts.data(), means.data(), data.variances.data(),
+                                   data.edges.data(), data.num_segments()};
+    d.leave_one_out = statistics_of(table, answering, 0.0).leave_one_out;
+  }
+  return d;
+}
+
+void intervals_of(const model& fitted, double confidence, double* lower, double* upper) {
+  const model_data& data = fitted.data();
+  const unshrunk learned(fitted);
+  double freedom = 0.0;
+  double t = not_a_number;
+  for (std::size_t i = 0; i < data.constants.size(); ++i) {
+    lower[i] = upper[i] = not_a_number;
+    const double error = learned.errors[i];
+    if (data.counts[i] < 2 || !(error >= 0)) continue;
+    // (sum w)^2 / sum w^2 is what the variance of the mean was divided by.
+    const auto rows = static_cast<double>(data.counts[i]);
+    const double effective =
+        data.weighted && error > 0 ? data.variances[i] / (error * error) : rows;
+    const double own = std::min(effective, rows) - 1.0;
+    if (!(own > 0)) continue;
+    if (own != freedom) {
+      freedom = own;
+      // A quantile beyond the range of double is infinity, not an error.
+      using no_overflow = boost::math::policies::policy<
+          boost::math::policies::overflow_error<boost::math::policies::ignore_error>>;
+      const boost::math::students_t_distribution<double, no_overflow> student(freedom);
+      t = boost::math::quantile(boost::math::complement(student, (1.0 - confidence) / 2.0));
+    }
+    lower[i] = learned.means[i] - t * error;
+    upper[i] = learned.means[i] + t * error;
+  }
+}
+
+}  // namespace zcmoe::detail

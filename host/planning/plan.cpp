@@ -1,0 +1,694 @@
+// How many segments to take, from samples alone.
+//
+// clang-format off
+//   rows sorted -> part held out -> for each segmentation: fine edges from the rows learned from
+//   -> the engine fits both parts on the fine edges -> cells of every coarser level are sums of fine
+//   cells -> V_m, leave-one-out and held-out error a level -> a number of segments (theory.hpp)
+// clang-format on
+//
+// Fine edges are 3 2^k in number, so that the levels 1, 2, 3, 4, 6, 8, 12, ... all nest in them.
+// Every sum runs over sorted rows or over cells in order: the order of the caller's rows cannot
+// show.
+#include "host/planning/plan.hpp"
+
+#include "host/array.hpp"
+#include "host/numbers/double_double.hpp"
+#include "host/model/fit.hpp"
+#include "host/model/model.hpp"
+#include "host/segmentation/samples.hpp"
+#include "host/segmentation/segmentation.hpp"
+#include "host/theory/theory.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace zcmoe::detail {
+namespace {
+
+struct plan_tuning {
+  static constexpr double full = 5;             // rows of a segment that is not starved
+  static constexpr double starved_share = 0.1;  // of the segments, from which it is told
+  static constexpr double disagreement = 3;     // standard errors
+};
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+/// Pseudo-random bits of a position.
+std::uint64_t hash_of(std::size_t position) { return XXH3_64bits(&position, sizeof position); }
+
+/// Columns of one part of the rows, in order of x.
+struct part {
+  std::vector<double> x;
+  std::vector<double> y;
+  std::vector<double> weights;  // empty: not weighted
+
+  std::int64_t size() const { return static_cast<std::int64_t>(x.size()); }
+  zcmoe_array column(const std::vector<double>& values) const {
+    return {values.empty() ? nullptr : values.data(), ZCMOE_F64, 1};
+  }
+  void add(const sample& row, bool weighted) {
+    x.push_back(row.x);
+    y.push_back(row.y);
+    if (weighted) weights.push_back(row.weight);
+  }
+};
+
+/// The rows a plan works on. Targets and weights are scaled by powers of two so that squares and
+/// sums stay finite.
+struct plan_rows {
+  bool weighted = false;
+  int target_exponent = 0;
+  int weight_exponent = 0;
+  double lo = 0.0;
+  double hi = 0.0;
+  double effective = 0.0;
+  std::int64_t distinct = 0;  // values of x
+  part all;
+  part learned;
+  part held_out;
+  double scale_back(double squared) const { return std::ldexp(squared, 2 * target_exponent); }
+  /// Nothing to be told by x, or nothing to tell.
+  bool constant() const {
+    return all.x.front() == all.x.back() ||
+           std::all_of(all.y.begin(), all.y.end(), [&](double v) { return v == all.y.front(); });
+  }
+};
+
+plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+                    std::int64_t n, const zcmoe_plan_options& options) {
+  const bool limited = options.lo < options.hi;
+  samples read = read_samples(x, y, weights, n, limited ? options.lo : -infinity,
+                              limited ? options.hi : infinity);
+  std::vector<sample>& rows = read.rows;
+  plan_rows r;
+  r.weighted = weights.data != nullptr;
+  r.target_exponent = read.target_exponent;
+  r.weight_exponent = read.weight_exponent;
+  // Sorted targets of equal inputs are no sample: neighbours would be too much alike.
+  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    while (end < rows.size() && rows[end].x == rows[begin].x) ++end;
+    ++r.distinct;
+    for (std::size_t left = end - begin; left > 1; --left) {
+      std::swap(rows[begin + left - 1], rows[begin + hash_of(begin + left) % left]);
+    }
+  }
+  r.lo = limited ? options.lo : rows.front().x;
+  r.hi = limited ? options.hi : rows.back().x;
+
+  const double share = options.holdout * 0x1p64;
+  double sum = 0.0;
+  double squares = 0.0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const sample& row = rows[i];
+    sum += row.weight;
+    squares += row.weight * row.weight;
+    r.all.add(row, r.weighted);
+    // Another seed than that of the shuffle.
+    const bool kept_out = static_cast<double>(hash_of(~i)) < share;
+    (kept_out ? r.held_out : r.learned).add(row, r.weighted);
+  }
+  r.effective = r.weighted ? sum * sum / squares : static_cast<double>(rows.size());
+  if (r.learned.x.empty() || r.held_out.x.empty()) {
+    r.learned = r.all;
+    r.held_out = {};
+  }
+  return r;
+}
+
+// ------------------------------------------------------------------- cells
+
+/// Moments of the rows in each of some cells, in order.
+struct cell_moments {
+  std::vector<std::int64_t> counts;
+  std::vector<double> weights;   // sum w
+  std::vector<double> squares;   // sum w^2
+  std::vector<double> means;     // 0 where there is no row
+  std::vector<double> scatters;  // sum w (y - mean)^2
+
+  std::size_t size() const { return counts.size(); }
+  /// Of the rows of cell i; NaN below two rows.
+  double variance(std::size_t i) const {
+    const double freedom = weights[i] - squares[i] / weights[i];
+    return counts[i] > 1 && freedom > 0 ? scatters[i] / freedom : not_a_number;
+  }
+};
+
+/// What a fitted state says of its cells.
+cell_moments moments_of(const fit& state, const part& rows) {
+  const std::unique_ptr<model> fitted = state.finish(nullptr);
+  const model_data& data = fitted->data();
+  const auto cells = static_cast<std::size_t>(data.num_segments());
+  cell_moments m;
+  m.counts.assign(data.counts.begin(), data.counts.begin() + data.num_segments());
+  m.weights.assign(data.weights.begin(), data.weights.begin() + data.num_segments());
+  m.squares = m.weights;
+  m.means.assign(cells, 0.0);
+  m.scatters.assign(cells, 0.0);
+  std::size_t row = 0;  // rows are in order of their cells
+  for (std::size_t i = 0; i < cells; ++i) {
+    if (m.counts[i] == 0) continue;
+    m.means[i] = data.constants[i];
+    if (!rows.weights.empty()) {
+      m.squares[i] = 0.0;
+      for (std::int64_t k = 0; k < m.counts[i]; ++k, ++row) {
+        m.squares[i] += rows.weights[row] * rows.weights[row];
+      }
+    }
+    if (m.counts[i] > 1) {
+      m.scatters[i] = data.variances[i] * std::max(0.0, m.weights[i] - m.squares[i] / m.weights[i]);
+    }
+  }
+  return m;
+}
+
+/// Cells joined between cuts (indices of cells; the first is 0, the last their number). Means are
+/// taken from the first, scatters in the centred form (Chan, Golub & LeVeque 1983): no loss at a
+/// large common offset.
+cell_moments joined(const cell_moments& fine, const std::vector<std::size_t>& cuts) {
+  cell_moments m;
+  for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
+    std::int64_t count = 0;
+    double_double weight;
+    double_double squares;
+    for (std::size_t i = cuts[c]; i < cuts[c + 1]; ++i) {
+      count += fine.counts[i];
+      weight = weight + fine.weights[i];
+      squares = squares + fine.squares[i];
+    }
+    double mean = 0.0;
+    double_double scatter;
+    if (count > 0) {
+      std::size_t first = cuts[c];
+      while (fine.counts[first] == 0) ++first;
+      const double origin = fine.means[first];
+      double_double moment;
+      for (std::size_t i = first; i < cuts[c + 1]; ++i) {
+        if (fine.counts[i] > 0) moment = moment + fine.weights[i] * (fine.means[i] - origin);
+      }
+      mean = origin + moment.high / weight.high;
+      for (std::size_t i = first; i < cuts[c + 1]; ++i) {
+        if (fine.counts[i] == 0) continue;
+        const double d = fine.means[i] - mean;
+        scatter = scatter + fine.scatters[i] + fine.weights[i] * d * d;
+      }
+    }
+    m.counts.push_back(count);
+    m.weights.push_back(weight.high);
+    m.squares.push_back(squares.high);
+    m.means.push_back(mean);
+    m.scatters.push_back(scatter.high);
+  }
+  return m;
+}
+
+/// The same cells with the rows of both.
+cell_moments together(const cell_moments& a, const cell_moments& b) {
+  cell_moments m = a;
+  for (std::size_t i = 0; i < m.size(); ++i) {
+    if (b.counts[i] == 0) continue;
+    const double whole = a.weights[i] + b.weights[i];
+    const double d = b.means[i] - a.means[i];
+    m.counts[i] += b.counts[i];
+    m.weights[i] = whole;
+    m.squares[i] += b.squares[i];
+    m.means[i] = a.counts[i] == 0 ? b.means[i] : a.means[i] + d * (b.weights[i] / whole);
+    m.scatters[i] += b.scatters[i];
+    if (a.counts[i] > 0) m.scatters[i] += d * d * (a.weights[i] / whole * b.weights[i]);
+  }
+  return m;
+}
+
+/// The cells of one level, for each part of the rows.
+struct level_cells {
+  std::int64_t num_segments;      // asked for
+  std::vector<std::size_t> cuts;  // indices of fine cells
+  cell_moments learned;
+  cell_moments held_out;
+
+  level_cells joined_at(const std::vector<std::size_t>& own) const {
+    return {num_segments, {}, joined(learned, own), joined(held_out, own)};
+  }
+};
+
+/// The mean squared error of each row answered by the others of its cell, weighted rows. Rows in
+/// order of their cells. The mean without row j lies w (y - mean) / (W - w) from that of all;
+/// shrinkage draws it to g, taken without row j too.
+double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, const part& rows,
+                              const zcmoe_model_options& options) {
+  const auto n = rows.size();
+  double_double total;
+  double_double moment;
+  for (std::size_t i = 0; i < m.size(); ++i) {
+    total = total + m.weights[i];
+    moment = moment + m.weights[i] * m.means[i];
+  }
+  const double mean = moment.high / total.high;
+  std::vector<double> variances(m.size(), 0.0);
+  const zcmoe_theory_table table{m.counts.data(), m.means.data(), variances.data(), edges.data(),
+                                 static_cast<std::int64_t>(m.size())};
+  const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
+  double_double sum;
+  std::size_t row = 0;
+  for (std::size_t i = 0; i < m.size(); ++i) {
+    for (std::int64_t k = 0; k < m.counts[i]; ++k, ++row) {
+      const double w = rows.weights[row];
+      const double e = rows.y[row] - m.means[i];
+      const double rest = m.counts[i] > 1 ? m.weights[i] - w : 0.0;
+      const double others = mean - (rows.y[row] - mean) * w / std::max(total.high - w, 1e-300);
+      double error;
+      if (options.shrinkage > 0) {
+        const double g = fixed ? options.empty_value : others;
+        error = e + (w * e - options.shrinkage * (g - m.means[i])) / (rest + options.shrinkage);
+      } else if (rest > 0) {
+        error = e + w * e / rest;
+      } else if (options.empty_policy == ZCMOE_EMPTY_GLOBAL_MEAN) {
+        error = rows.y[row] - others;
+      } else {
+        error = rows.y[row] - answer_without(table, i, mean, n, options);
+      }
+      sum = sum + w * error * error;
+    }
+  }
+  return sum.high / total.high;
+}
+
+// ------------------------------------------------------------ one segmentation
+
+class curve {
+ public:
+  curve(const std::shared_ptr<backend>& engine, const plan_rows& rows,
+        const zcmoe_model_options& model, const zcmoe_plan_options& options, int segmentation)
+      : rows_(rows),
+        model_(model),
+        options_(options),
+        policies_(model),
+        segmentation_(segmentation) {
+    const bool one_value = rows.lo == rows.hi;
+    const std::int64_t limit = one_value ? 1 : std::min(options.max_segments, rows.all.size());
+    finest_ = limit;
+    if (limit >= 3) {
+      finest_ = 3;
+      while (2 * finest_ <= limit) finest_ *= 2;
+    }
+    edges_ = fine_edges();
+    level_cells fine{0, {}, fitted(engine, rows.learned), fitted(engine, rows.held_out)};
+    fine.cuts.resize(edges_.size());
+    std::iota(fine.cuts.begin(), fine.cuts.end(), std::size_t{0});
+    middles_.reserve(fine.learned.size());
+    double_double below;
+    for (const double w : fine.learned.weights) {
+      middles_.push_back((below + w / 2).high);
+      below = below + w;
+    }
+    learned_weight_ = below.high;
+    // From the finest level down: level m is made of the cells of level 2m, so that all levels
+    // together cost a few passes over the fine cells.
+    std::vector<level_cells> made;
+    for (std::int64_t m = finest_; m >= 1; --m) {
+      if (m >= 4 && (m & (m - 1)) != 0 && (m % 3 != 0 || (m / 3 & (m / 3 - 1)) != 0)) continue;
+      const level_cells* from = &fine;
+      for (const level_cells& finer : made) {
+        if (finer.num_segments == 2 * m) from = &finer;
+      }
+      made.push_back(coarser(*from, m));
+    }
+    std::reverse(made.begin(), made.end());
+    for (level_cells& cells : made) {
+      keep_full_cells(cells);
+      levels_.push_back(level_of(cells));
+    }
+    cells_ = std::move(made);
+  }
+
+  zcmoe_plan_candidate candidate() const {
+    zcmoe_plan_candidate c{};
+    c.segmentation = segmentation_;
+    c.num_levels = static_cast<std::int64_t>(levels_.size());
+    for (std::size_t i = 0; i < levels_.size(); ++i) {
+      c.levels[i] = levels_[i];
+      for (double* v : {&c.levels[i].within, &c.levels[i].risk, &c.levels[i].leave_one_out,
+                        &c.levels[i].holdout}) {
+        *v = rows_.scale_back(*v);
+      }
+    }
+    const auto rows = static_cast<double>(rows_.all.size());
+    const double growth =
+        options_.fit_rows > 0 ? static_cast<double>(options_.fit_rows) / rows : 1.0;
+    const double fit_rows = rows_.effective * growth;
+    std::vector<risk_level> levels;
+    levels.reserve(levels_.size());
+    for (const zcmoe_plan_level& l : levels_) {
+      levels.push_back(
+          {l.num_segments, static_cast<double>(l.num_nonempty), l.within, l.leave_one_out});
+    }
+    const zcmoe_theory_recommendation r = recommend(levels, rows_.effective, fit_rows);
+    c.method = r.method;
+    c.test = r.test;
+    c.tested_segments = r.tested_segments;
+    c.fit = r.fit;
+    c.fit.approximation = rows_.scale_back(r.fit.approximation);
+    c.fit.approximation_error = rows_.scale_back(r.fit.approximation_error);
+    c.fit.noise = rows_.scale_back(r.fit.noise);
+    c.fit.noise_error = rows_.scale_back(r.fit.noise_error);
+    c.leave_one_out_segments = levels_[static_cast<std::size_t>(r.best_level)].num_segments;
+
+    double limit = std::min(static_cast<double>(options_.max_segments), rows * growth);
+    if (segmentation_ == ZCMOE_PLAN_UNIFORM && rows_.lo < rows_.hi) {
+      const auto wanted =
+          static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
+      const std::int64_t possible = distinct_widths(wanted);
+      if (possible < wanted) limit = static_cast<double>(possible);
+    }
+    c.num_segments =
+        static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
+    c.lower = std::min(r.lower, limit);
+    c.upper = std::min(r.upper, limit);
+    c.approximation = rows_.scale_back(r.approximation);
+    c.estimation = rows_.scale_back(r.estimation);
+    c.excess_lower = rows_.scale_back(r.excess_lower);
+    c.excess_upper = rows_.scale_back(r.excess_upper);
+    if (static_cast<double>(r.num_segments) > limit) {
+      const double ratio = static_cast<double>(r.num_segments) / limit;
+      c.approximation *= ratio * ratio;
+      c.estimation /= ratio;
+      const double change = (c.approximation + c.estimation) / rows_.scale_back(r.excess);
+      c.excess_lower *= change;
+      c.excess_upper *= change;
+    }
+    c.excess = c.approximation + c.estimation;
+    c.risk = c.fit.noise + c.excess;
+
+    c.num_nonempty = level_near(c.num_segments).num_nonempty;
+
+    check(c);
+    if (rows_.constant()) {
+      c.warnings |= ZCMOE_PLAN_CONSTANT;
+      return c;
+    }
+    if (r.fit.num_levels < 2) c.warnings |= ZCMOE_PLAN_FEW_ROWS;
+    if (r.test.verdict == ZCMOE_THEORY_FAILS) {
+      c.warnings |= ZCMOE_PLAN_NOT_HIGH_RATE;
+      if (r.test.ratio + 2.0 * r.test.standard_error < 3.0) c.warnings |= ZCMOE_PLAN_JUMPS;
+    }
+    if (rows_.distinct < c.num_segments) c.warnings |= ZCMOE_PLAN_TIED;
+    const zcmoe_plan_level& level = level_near(c.num_segments);
+    if (static_cast<double>(level.num_starved) >
+        plan_tuning::starved_share * static_cast<double>(level.num_built)) {
+      c.warnings |= ZCMOE_PLAN_STARVED;
+    }
+    if (static_cast<double>(c.num_segments) >= limit) c.warnings |= ZCMOE_PLAN_AT_LIMIT;
+    if (c.num_segments == 1 || r.fit.approximation < 1.96 * r.fit.approximation_error) {
+      c.warnings |= ZCMOE_PLAN_NO_SIGNAL;
+    }
+    return c;
+  }
+
+ private:
+  /// m, or about as many equal widths as the range has doubles for.
+  std::int64_t distinct_widths(std::int64_t m) const {
+    const auto fits = [&] {
+      const edge_table edges = distinct_uniform_edges(rows_.lo, rows_.hi, m);
+      return static_cast<std::int64_t>(edges.size()) == m + 1;
+    };
+    while (m > 1 && !fits()) m -= 1 + m / 64;
+    return m;
+  }
+
+  zcmoe_plug_in_options plug_in() const {
+    zcmoe_plug_in_options options = ZCMOE_PLUG_IN_OPTIONS_INIT;
+    options.uniform_mixture = options_.uniform_mixture;
+    options.floor = options_.floor;
+    options.min_count = 0;
+    options.pilot_bins = options_.pilot_bins;
+    return options;
+  }
+
+  model_policies fit_policies() const {
+    zcmoe_model_options plain = ZCMOE_MODEL_OPTIONS_INIT;
+    plain.closed_side = model_.closed_side;
+    return model_policies(plain);
+  }
+
+  zcmoe_fit_options fit_options() const {
+    zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
+    options.weighted = rows_.weighted ? 1 : 0;
+    return options;
+  }
+
+  const zcmoe_plan_level& level_near(std::int64_t m) const {
+    return *std::min_element(levels_.begin(), levels_.end(), [&](const auto& a, const auto& b) {
+      const auto apart = [&](const zcmoe_plan_level& l) {
+        return std::abs(std::log(static_cast<double>(l.num_segments) / static_cast<double>(m)));
+      };
+      return apart(a) < apart(b);
+    });
+  }
+
+  /// The cross-check: the error on the rows held out, against that predicted for tables of as many
+  /// rows as were learned from.
+  void check(zcmoe_plan_candidate& c) const {
+    c.holdout_risk = c.holdout_expected = c.holdout_error = not_a_number;
+    const zcmoe_plan_level& level = level_near(c.num_segments);
+    c.checked_segments = level.num_segments;
+    const part& out = rows_.held_out;
+    if (out.size() == 0) return;
+    const zcmoe_plan_level* least = &levels_.front();
+    for (const zcmoe_plan_level& l : levels_) {
+      if (l.holdout < least->holdout * (1.0 - 1e-12)) least = &l;
+    }
+    c.holdout_segments = least->num_segments;
+
+    const level_cells& parts = cells_[static_cast<std::size_t>(&level - levels_.data())];
+    const std::vector<double> constants = constants_of(parts.learned, edges_at(parts.cuts));
+    const cell_moments& cells = parts.held_out;
+    double_double weight;
+    double_double squares;
+    std::size_t row = 0;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      for (std::int64_t k = 0; k < cells.counts[i]; ++k, ++row) {
+        const double w = out.weights.empty() ? 1.0 : out.weights[row];
+        const double e = out.y[row] - constants[i];
+        const double d = e * e - level.holdout;
+        weight = weight + w;
+        squares = squares + w * w * d * d;
+      }
+    }
+    c.holdout_risk = rows_.scale_back(level.holdout);
+    c.holdout_error = rows_.scale_back(std::sqrt(squares.high) / weight.high);
+    const double fewer =
+        static_cast<double>(rows_.all.size()) / static_cast<double>(rows_.learned.size());
+    c.holdout_expected = rows_.scale_back(level.within + (level.risk - level.within) * fewer);
+    if (std::abs(c.holdout_risk - c.holdout_expected) >
+        plan_tuning::disagreement * c.holdout_error) {
+      c.warnings |= ZCMOE_PLAN_HOLDOUT_DISAGREES;
+    }
+  }
+
+  edge_table edges_at(const std::vector<std::size_t>& cuts) const {
+    edge_table edges;
+    for (const std::size_t c : cuts) edges.push_back(edges_[c]);
+    return edges;
+  }
+
+  /// Placed by the rows learned from alone, so that the held-out error is honest.
+  edge_table fine_edges() const {
+    if (rows_.lo == rows_.hi) return single_value_edges(rows_.lo);
+    const part& rows = rows_.learned;
+    if (segmentation_ == ZCMOE_PLAN_UNIFORM) {
+      return distinct_uniform_edges(rows_.lo, rows_.hi, finest_);
+    }
+    const zcmoe_array x = rows.column(rows.x);
+    const zcmoe_array weights = rows.column(rows.weights);
+    edge_table edges =
+        segmentation_ == ZCMOE_PLAN_QUANTILE
+            ? quantile_edges(x, weights, rows.size(), finest_)
+            : plug_in_edges(x, rows.column(rows.y), weights, rows.size(), finest_, plug_in());
+    edges.front() = std::min(edges.front(), rows_.lo);
+    edges.back() = std::max(edges.back(), rows_.hi);
+    return edges;
+  }
+
+  /// The moments of some rows in the fine cells, from the engine.
+  cell_moments fitted(const std::shared_ptr<backend>& engine, const part& rows) const {
+    fit state(engine, edges_, fit_policies(), fit_options());
+    if (rows.size() > 0) {
+      engine->accumulate_sync(state.job(rows.column(rows.x), rows.column(rows.y),
+                                        rows.column(rows.weights), rows.size()),
+                              nullptr);
+    }
+    return moments_of(state, rows);
+  }
+
+  /// The fine cells between which level m is cut. Those of level m are among those of level 2m.
+  std::vector<std::size_t> cuts_of(std::int64_t m) const {
+    const std::size_t fine = edges_.size() - 1;
+    std::vector<std::size_t> cuts{0};
+    for (std::int64_t i = 1; i < m; ++i) {
+      std::size_t cut;
+      if (segmentation_ == ZCMOE_PLAN_QUANTILE) {
+        // Ties may have left fewer fine cells than asked for: cut at equal mass, not number.
+        const double target = learned_weight_ * (static_cast<double>(i) / static_cast<double>(m));
+        cut = static_cast<std::size_t>(std::lower_bound(middles_.begin(), middles_.end(), target) -
+                                       middles_.begin());
+      } else {
+        cut = static_cast<std::size_t>((2 * i * static_cast<std::int64_t>(fine) + m) / (2 * m));
+      }
+      if (cut > cuts.back() && cut < fine) cuts.push_back(cut);
+    }
+    cuts.push_back(fine);
+    return cuts;
+  }
+
+  /// Level m from a level with all of its cuts.
+  level_cells coarser(const level_cells& from, std::int64_t m) const {
+    const std::vector<std::size_t> cuts = cuts_of(m);
+    std::vector<std::size_t> own;
+    std::size_t at = 0;
+    for (const std::size_t cut : cuts) {
+      while (from.cuts[at] < cut) ++at;
+      own.push_back(at);
+    }
+    level_cells cells = from.joined_at(own);
+    cells.num_segments = m;
+    cells.cuts = cuts;
+    return cells;
+  }
+
+  /// The mass floor of the optimal segmentation.
+  void keep_full_cells(level_cells& cells) const {
+    if (segmentation_ != ZCMOE_PLAN_OPTIMAL || !(options_.min_count > 0)) return;
+    std::vector<std::int64_t> below{0};
+    for (std::size_t i = 0; i < cells.learned.size(); ++i) {
+      below.push_back(below.back() + cells.learned.counts[i] + cells.held_out.counts[i]);
+    }
+    const std::vector<std::size_t> kept = cuts_kept(below, options_.min_count);
+    if (kept.size() == below.size()) return;
+    std::vector<std::size_t> cuts;
+    cuts.reserve(kept.size());
+    for (const std::size_t k : kept) cuts.push_back(cells.cuts[k]);
+    const std::int64_t m = cells.num_segments;
+    cells = cells.joined_at(kept);
+    cells.num_segments = m;
+    cells.cuts = std::move(cuts);
+  }
+
+  zcmoe_plan_level level_of(const level_cells& parts) const {
+    const cell_moments cells = together(parts.learned, parts.held_out);
+    const edge_table edges = edges_at(parts.cuts);
+    zcmoe_plan_level level{};
+    level.num_segments = parts.num_segments;
+    level.num_built = static_cast<std::int64_t>(cells.size());
+    double_double within;
+    double_double estimation;
+    double_double covered;
+    double_double total;
+    std::vector<double> variances(cells.size(), 0.0);
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (static_cast<double>(cells.counts[i]) < plan_tuning::full) ++level.num_starved;
+      if (cells.counts[i] == 0) continue;
+      ++level.num_nonempty;
+      total = total + cells.weights[i];
+      const double v = cells.variance(i);
+      if (!(v >= 0)) continue;
+      variances[i] = v;
+      within = within + cells.weights[i] * v;
+      estimation = estimation + v * (cells.squares[i] / cells.weights[i]);
+      covered = covered + cells.weights[i];
+    }
+    level.within = covered.high > 0 ? within.high / covered.high : not_a_number;
+    level.risk = level.within + estimation.high / total.high;
+    if (rows_.all.size() < 2) {
+      level.leave_one_out = not_a_number;
+    } else if (rows_.weighted) {
+      level.leave_one_out = weighted_leave_one_out(cells, edges, rows_.all, model_);
+    } else {
+      const zcmoe_theory_table table{cells.counts.data(), cells.means.data(), variances.data(),
+                                     edges.data(), level.num_built};
+      level.leave_one_out = statistics_of(table, model_, 0.0).leave_one_out;
+    }
+    level.holdout = not_a_number;
+    if (rows_.held_out.size() > 0) {
+      const std::vector<double> constants = constants_of(parts.learned, edges);
+      const cell_moments& out = parts.held_out;
+      double_double error;
+      double_double weight;
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        if (out.counts[i] == 0) continue;
+        const double d = out.means[i] - constants[i];
+        error = error + out.scatters[i] + out.weights[i] * d * d;
+        weight = weight + out.weights[i];
+      }
+      level.holdout = error.high / weight.high;
+    }
+    return level;
+  }
+
+  /// What a model of these cells answers.
+  std::vector<double> constants_of(const cell_moments& cells, const edge_table& edges) const {
+    std::vector<slot_summary> summaries(
+        cells.size() + 3, slot_summary{0, 0.0, not_a_number, not_a_number, not_a_number});
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (cells.counts[i] == 0) continue;
+      summaries[i] = {cells.counts[i], cells.weights[i], cells.means[i], cells.variance(i), 0.0};
+    }
+    std::vector<double> constants =
+        model_data_of(edges, policies_, summaries, ZCMOE_F64, rows_.weighted).constants;
+    constants.resize(cells.size());
+    return constants;
+  }
+
+  const plan_rows& rows_;
+  zcmoe_model_options model_;
+  const zcmoe_plan_options& options_;
+  model_policies policies_;
+  int segmentation_;
+  std::int64_t finest_;
+  edge_table edges_;
+  std::vector<double> middles_;  // weight learned from below the middle of each fine cell
+  double learned_weight_ = 0.0;
+  std::vector<zcmoe_plan_level> levels_;
+  std::vector<level_cells> cells_;  // of each level
+};
+
+}  // namespace
+
+zcmoe_plan_result plan_of(const std::shared_ptr<backend>& engine, const zcmoe_array& x,
+                          const zcmoe_array& y, const zcmoe_array& weights, std::int64_t n,
+                          const zcmoe_model_options& model, const zcmoe_plan_options& options) {
+  const plan_rows rows = read_rows(x, y, weights, n, options);
+  zcmoe_model_options scaled = model;
+  scaled.feature_name = scaled.target_name = nullptr;
+  scaled.empty_value = std::ldexp(model.empty_value, -rows.target_exponent);
+  scaled.shrinkage = std::ldexp(model.shrinkage, -rows.weight_exponent);
+  if (scaled.empty_policy == ZCMOE_EMPTY_NAN) scaled.empty_policy = ZCMOE_EMPTY_NEAREST;
+  zcmoe_plan_result result{};
+  result.rows = n;
+  result.rows_used = rows.all.size();
+  result.fit_rows = options.fit_rows > 0 ? options.fit_rows : rows.all.size();
+  result.effective_rows = rows.effective;
+  result.distinct_inputs = rows.distinct;
+  result.lo = rows.lo;
+  result.hi = rows.hi;
+  for (int s = 0; s < ZCMOE_PLAN_SEGMENTATIONS; ++s) {
+    const zcmoe_plan_candidate& c = result.candidates[s] =
+        curve(engine, rows, scaled, options, s).candidate();
+    result.warnings |= c.warnings;
+    // Noise estimates differ by more than the excess risks do; the noise itself is the same.
+    if (c.excess < result.candidates[result.best].excess) result.best = s;
+  }
+  result.noise = result.candidates[result.best].fit.noise;
+  result.noise_error = result.candidates[result.best].fit.noise_error;
+  result.rice = rows.all.size() < 2 ? not_a_number
+                                    : rows.scale_back(rice(rows.all.y.data(), rows.all.size()));
+  return result;
+}
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,314 @@
+// Thresholds and roots: see routing_table.hpp.
+#include "host/routing/routing_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+namespace zcmoe::detail {
+namespace {
+
+/// The smallest T that is >= value (strictly: > value); +infinity where there is none.
+template <class T>
+T at_least(double value, bool strictly) {
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  const T nearest = static_cast<T>(value);
+  const double back = static_cast<double>(nearest);
+  if (back > value || (back == value && !strictly)) return nearest;
+  return std::nextafter(nearest, infinity);
+}
+
+}  // namespace
+
+template <class T>
+threshold_list<T> thresholds_of(const model_view& view) {
+  const std::int64_t m = view.num_segments;
+  const bool left_closed = view.closed_side == ZCMOE_CLOSED_LEFT;
+  const bool outer = view.include_outer_edge != 0;
+  const bool has_outer_slots = view.range_policy != ZCMOE_RANGE_CLAMP;
+  threshold_list<T> list;
+  list.nan_slot = static_cast<std::int32_t>(m);
+  list.thresholds.reserve(static_cast<std::size_t>(m) + 1);
+  list.slot_of_rank.reserve(static_cast<std::size_t>(m) + 2);
+  list.slot_of_rank.push_back(has_outer_slots ? static_cast<std::int32_t>(m + 1) : 0);
+  const auto add = [&](T threshold, std::int64_t slot) {
+    if (!list.thresholds.empty() && list.thresholds.back() == threshold) {
+      list.slot_of_rank.back() = static_cast<std::int32_t>(slot);
+    } else {
+      list.thresholds.push_back(threshold);
+      list.slot_of_rank.push_back(static_cast<std::int32_t>(slot));
+    }
+  };
+  // As is_below and is_above: not below is x >= a_0 or x > a_0, above x >= a_m or x > a_m.
+  list.from = at_least<T>(view.edges[0], !(left_closed || outer));
+  list.before = at_least<T>(view.edges[m], !left_closed || outer);
+  if (has_outer_slots) add(list.from, 0);
+  for (std::int64_t i = 1; i < m; ++i) add(at_least<T>(view.edges[i], !left_closed), i);
+  if (has_outer_slots) add(list.before, m + 2);
+  list.slots_are_ranks = true;
+  for (std::size_t r = 0; r < list.slot_of_rank.size(); ++r) {
+    list.slots_are_ranks =
+        list.slots_are_ranks && list.slot_of_rank[r] == static_cast<std::int32_t>(r);
+  }
+  return list;
+}
+
+namespace {
+
+template <class T>
+std::int64_t nearest(T place) {
+  const T shifted = place + root<T>::magic;
+  return static_cast<std::int64_t>(shifted - root<T>::magic);
+}
+
+}  // namespace
+
+template <class T>
+int root<T>::piece_of(T limited_x) const {
+  if (kind == root_kind::uniform) return 0;
+  if (kind == root_kind::grid) return static_cast<int>(nearest((limited_x - lo) * grid_scale));
+  int piece = 0;
+  for (int k = 1; k < max_pieces; ++k) piece += knot[k] <= limited_x ? 1 : 0;
+  return piece;
+}
+
+template <class T>
+std::int64_t root<T>::place_of(int piece, T limited_x) const {
+  return nearest((limited_x - origin[piece]) * scale[piece]);
+}
+
+namespace {
+
+/// Most buckets of one piece: `nearest` still tells them apart.
+template <class T>
+constexpr std::int64_t max_piece_buckets = std::int64_t{1} << (sizeof(T) == 4 ? 22 : 30);
+
+/// The scale that puts lo at place 0 and hi at place `last`, and nothing beyond.
+template <class T>
+T scale_of(T lo, T hi, std::int64_t last) {
+  if (last == 0 || !(lo < hi)) return T{0};
+  constexpr double most = static_cast<double>(std::numeric_limits<T>::max());
+  const double width = static_cast<double>(hi) - static_cast<double>(lo);
+  T scale = static_cast<T>(std::min(static_cast<double>(last) / width, most));
+  while (nearest((hi - lo) * scale) > last) scale = std::nextafter(scale, T{0});
+  return scale;
+}
+
+/// Map number `piece`, of inputs in [lo, hi], onto buckets [first, first + buckets).
+template <class T>
+void set_piece(root<T>& made, int piece, T lo, T hi, std::int64_t first, std::int64_t buckets) {
+  const auto at = static_cast<std::size_t>(piece);
+  made.origin[at] = lo;
+  made.scale[at] = scale_of(lo, hi, buckets - 1);
+  made.first[at] = static_cast<typename root<T>::integer>(first);
+}
+
+/// Thresholds [begin, end) that a root spreads: finite, and so close that their distance is finite
+/// too. Others fall into the outermost buckets.
+template <class T>
+struct spread {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::size_t size() const { return end - begin; }
+};
+template <class T>
+spread<T> spread_of(const std::vector<T>& thresholds) {
+  const T limit = std::numeric_limits<T>::max() / 4;
+  spread<T> range{0, thresholds.size()};
+  while (range.end > 0 && !(thresholds[range.end - 1] <= limit)) --range.end;
+  while (range.begin < range.end && !(thresholds[range.begin] >= -limit)) ++range.begin;
+  return range;
+}
+
+template <class T>
+root<T> root_over(root_kind kind, const std::vector<T>& thresholds, const spread<T>& range) {
+  root<T> made{};
+  made.kind = kind;
+  made.lo = range.size() > 0 ? thresholds[range.begin] : T{0};
+  made.hi = range.size() > 0 ? thresholds[range.end - 1] : T{0};
+  std::fill(std::begin(made.knot), std::end(made.knot), std::numeric_limits<T>::quiet_NaN());
+  made.knot[0] = -std::numeric_limits<T>::infinity();
+  return made;
+}
+
+/// Number of buckets of a piece with `own` of `all` thresholds.
+template <class T>
+std::int64_t share_of(std::int64_t buckets, std::size_t own, std::size_t all) {
+  const double share = static_cast<double>(buckets) * static_cast<double>(own) /
+                       static_cast<double>(std::max<std::size_t>(all, 1));
+  return std::min(std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(share))),
+                  max_piece_buckets<T>);
+}
+
+template <class T>
+root<T> uniform_root(const std::vector<T>& thresholds, std::int64_t buckets) {
+  root<T> made = root_over(root_kind::uniform, thresholds, spread_of(thresholds));
+  made.num_buckets = std::min(buckets, max_piece_buckets<T>);
+  set_piece(made, 0, made.lo, made.hi, 0, made.num_buckets);
+  return made;
+}
+
+template <class T>
+root<T> grid_root(const std::vector<T>& thresholds, std::int64_t buckets) {
+  const spread<T> range = spread_of(thresholds);
+  root<T> made = root_over(root_kind::grid, thresholds, range);
+  made.grid_scale = scale_of(made.lo, made.hi, root<T>::max_grid - 1);
+  std::int64_t first = 0;
+  std::size_t begin = range.begin;
+  T cell_lo = made.lo;
+  for (int piece = 0; piece < root<T>::max_grid; ++piece) {
+    // The cell's last input: the largest in [cell_lo, hi] that still belongs to it, or none.
+    ordered<T> inside = ordered_of(cell_lo);
+    ordered<T> outside = ordered_of(made.hi);
+    T cell_hi = cell_lo;
+    if (made.piece_of(made.hi) <= piece) {
+      cell_hi = made.hi;
+    } else if (made.piece_of(cell_lo) <= piece) {
+      while (inside + 1 < outside) {  // the mean of both, without overflow
+        const auto middle = static_cast<ordered<T>>((inside & outside) + ((inside ^ outside) >> 1));
+        (made.piece_of(float_of<T>(middle)) <= piece ? inside : outside) = middle;
+      }
+      cell_hi = float_of<T>(inside);
+    }
+    std::size_t end = begin;
+    while (end < range.end && thresholds[end] <= cell_hi && made.piece_of(cell_lo) <= piece) ++end;
+    const std::int64_t own = share_of<T>(buckets, end - begin, range.size());
+    set_piece(made, piece, cell_lo, cell_hi, first, own);
+    first += own;
+    begin = end;
+    if (made.piece_of(cell_lo) <= piece && cell_hi < made.hi)
+      cell_lo = std::nextafter(cell_hi, made.hi);
+  }
+  made.num_buckets = first;
+  return made;
+}
+
+template <class T>
+root<T> pieces_root(const std::vector<T>& thresholds, std::int64_t buckets) {
+  const spread<T> range = spread_of(thresholds);
+  root<T> made = root_over(root_kind::pieces, thresholds, range);
+  // Start from one line from the first to the last threshold; cut the piece with the largest error
+  // in rank where it is largest, until the pieces are used up or no error exceeds half a rank.
+  struct piece {
+    std::size_t begin;  // thresholds [begin, end] at its ends
+    std::size_t end;
+    std::size_t worst;
+    double error;
+  };
+  const auto measured = [&](std::size_t begin, std::size_t end) {
+    piece own{begin, end, begin, 0.0};
+    const auto lo = static_cast<double>(thresholds[begin]);
+    const double width = static_cast<double>(thresholds[end]) - lo;
+    const auto ranks = static_cast<double>(end - begin);
+    for (std::size_t i = begin + 1; i < end; ++i) {
+      const double place = (static_cast<double>(thresholds[i]) - lo) / width * ranks;
+      const double error = std::abs(place - static_cast<double>(i - begin));
+      if (error > own.error) own = {begin, end, i, error};
+    }
+    return own;
+  };
+  std::vector<piece> pieces;
+  if (range.size() > 0) pieces.push_back(measured(range.begin, range.end - 1));
+  while (!pieces.empty() && pieces.size() < root<T>::max_pieces) {
+    const auto worst =
+        std::max_element(pieces.begin(), pieces.end(),
+                         [](const piece& a, const piece& b) { return a.error < b.error; });
+    if (worst->error <= 0.5) break;
+    const piece left = measured(worst->begin, worst->worst);
+    const piece right = measured(worst->worst, worst->end);
+    *worst = left;
+    pieces.insert(worst + 1, right);
+  }
+  std::int64_t first = 0;
+  for (std::size_t p = 0; p < pieces.size(); ++p) {
+    const piece& own = pieces[p];
+    const T lo = thresholds[own.begin];
+    const bool is_last = p + 1 == pieces.size();
+    const T hi = is_last ? made.hi : std::nextafter(thresholds[own.end], lo);
+    const std::int64_t room =
+        share_of<T>(buckets, own.end - own.begin + (is_last ? 1 : 0), range.size());
+    if (p > 0) made.knot[p] = lo;
+    set_piece(made, static_cast<int>(p), lo, hi, first, room);
+    first += room;
+  }
+  if (pieces.empty()) set_piece(made, 0, made.lo, made.hi, 0, first = 1);
+  made.num_buckets = first;
+  return made;
+}
+
+}  // namespace
+
+template <class T>
+root<T> make_root(root_kind kind, const std::vector<T>& thresholds, std::int64_t buckets) {
+  buckets = std::max<std::int64_t>(buckets, 1);
+  switch (kind) {
+    case root_kind::grid: return grid_root(thresholds, buckets);
+    case root_kind::pieces: return pieces_root(thresholds, buckets);
+    default: return uniform_root(thresholds, buckets);
+  }
+}
+
+/// See choose_root.
+template <class T>
+static double crowded_share(const root<T>& made, const std::vector<T>& thresholds) {
+  std::size_t crowded = 0;
+  double share = 0.0;
+  for (std::size_t begin = 0; begin < thresholds.size();) {
+    const std::int64_t bucket = made.bucket_of(thresholds[begin]);
+    std::size_t end = begin + 1;
+    while (end < thresholds.size() && made.bucket_of(thresholds[end]) == bucket) ++end;
+    if (end - begin > 1) {
+      crowded += end - begin;
+      if (bucket == 0) share += 0.25;
+      if (bucket == made.num_buckets - 1) share += 0.25;
+    }
+    begin = end;
+  }
+  return share + (crowded == 0
+                      ? 0.0
+                      : static_cast<double>(crowded) / static_cast<double>(thresholds.size()));
+}
+
+template <class T>
+root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
+                    std::int64_t max_buckets) {
+  const auto count = static_cast<std::int64_t>(thresholds.size());
+  root<T> best{};
+  double least = std::numeric_limits<double>::infinity();
+  for (const root_kind kind : {root_kind::uniform, root_kind::grid, root_kind::pieces}) {
+    double before = std::numeric_limits<double>::infinity();
+    for (const double per_threshold : {1.0, 1.25, 1.5, 2.0, 4.0, 7.0}) {
+      const auto wanted = static_cast<std::int64_t>(
+          per_threshold * static_cast<double>(std::max<std::int64_t>(count, 1)));
+      const root<T> made = make_root(kind, thresholds, std::min(wanted, max_buckets));
+      const double bytes =
+          static_cast<double>(made.num_buckets) * static_cast<double>(costs.bucket_bytes);
+      const double doublings = std::log2(bytes / static_cast<double>(costs.near_bytes));
+      double cost = costs.root[static_cast<int>(kind)] +
+                    costs.uncached * std::min(1.0, bytes / static_cast<double>(costs.cache_bytes)) +
+                    costs.per_doubling * std::max(0.0, doublings);
+      if (cost >= least) break;  // more buckets cost more
+      cost += costs.crowded * crowded_share(made, thresholds);
+      if (cost < least) {
+        least = cost;
+        best = made;
+      }
+      if (cost > before || wanted >= max_buckets) break;
+      before = cost;
+    }
+  }
+  return best;
+}
+
+#define ZCMOE_INSTANTIATE(T)                                                     \
+  template threshold_list<T> thresholds_of<T>(const model_view&);                \
+  template struct root<T>;                                                       \
+  template root<T> make_root<T>(root_kind, const std::vector<T>&, std::int64_t); \
+  template root<T> choose_root<T>(const std::vector<T>&, const root_costs&, std::int64_t);
+ZCMOE_INSTANTIATE(float)
+ZCMOE_INSTANTIATE(double)
+#undef ZCMOE_INSTANTIATE
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,754 @@
+// Edges of a point density: a_i = G^-1(i/m), G the normalised integral of lambda (theory:
+// compander).
+//
+// The range is cut into panels on which lambda is a Legendre series of degree 14 to working
+// accuracy: 256 to start with, cut at the zeros of lambda and at the ends of its plateaus, then
+// halved where the series still has a tail. The prefix sums of the panels' integrals are G at the
+// panel ends; inside a panel G is the integral of the series, which a bracketed root finder inverts
+// without calling the user's function again.
+//
+// Coordinates are u = x / 2^e with 2^e about max(|lo|, |hi|): exact, and no difference of two u
+// overflows.
+//
+// Sources: Panter & Dite 1951; Dar 2025, theorem 3; adaptive Gauss quadrature, Davis & Rabinowitz
+// 1984, ch. 6.
+#include "host/numbers/compensated_sum.hpp"
+#include "host/error.hpp"
+#include "host/segmentation/segmentation.hpp"
+
+#include <math.h>  // Boost 1.74's pchip.hpp calls isnan unqualified and includes nothing that declares it
+
+#include <boost/math/interpolators/pchip.hpp>
+#include <boost/math/quadrature/gauss.hpp>
+#include <boost/math/quadrature/gauss_kronrod.hpp>
+#include <boost/math/tools/toms748_solve.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <queue>
+#include <utility>
+
+namespace zcmoe::detail {
+namespace {
+
+constexpr double eps = std::numeric_limits<double>::epsilon();
+
+struct compander_tuning {
+  static constexpr std::int64_t first_panels = 256;
+  static constexpr std::int64_t max_panels = 32768;
+  static constexpr double panel_tolerance =
+      2e-17;  // of the whole integral: the table of G is good to about 1e-16
+  static constexpr double failure_tolerance =
+      1e-6;  // of the whole integral: beyond it there is no answer
+  static constexpr double snap_tolerance =
+      4 * eps;  // of the whole integral: G equal to G at a mark, but for rounding
+  static constexpr double noise =
+      1e-8;  // relative tails below it that halving does not shrink are noise
+  static constexpr int max_minima =
+      1024;  // minima of a sampled lambda that are looked at as possible zeros
+};
+
+/// x = u * unit, exactly.
+struct axis {
+  axis(double lo_x, double hi_x)
+      : unit(std::ldexp(1.0, std::ilogb(std::max(std::abs(lo_x), std::abs(hi_x))))),
+        lo(lo_x / unit),
+        hi(hi_x / unit) {}
+  double unit;
+  double lo;
+  double hi;
+};
+
+constexpr int num_nodes = 15;
+using node_values = std::array<double, num_nodes>;
+
+/// Gauss points on [-1, 1], ascending, and the matrix that takes values there to Legendre
+/// coefficients.
+struct legendre_rule {
+  node_values node;
+  std::array<node_values, num_nodes> analysis;
+
+  legendre_rule() {
+    using gauss = boost::math::quadrature::gauss<double, num_nodes>;
+    const auto& half = gauss::abscissa();  // the non-negative half, from 0 up
+    const auto& half_weight = gauss::weights();
+    for (int j = 0; j < num_nodes; ++j) {
+      const int from_centre = j - num_nodes / 2;
+      const auto k = static_cast<std::size_t>(std::abs(from_centre));
+      const auto column = static_cast<std::size_t>(j);
+      node[column] = from_centre < 0 ? -half[k] : half[k];
+      double previous = 0.0;
+      double legendre = 1.0;
+      for (std::size_t degree = 0; degree < num_nodes; ++degree) {
+        const auto d = static_cast<double>(degree);
+        analysis[degree][column] = (d + 0.5) * half_weight[k] * legendre;
+        const double next = ((2 * d + 1) * node[column] * legendre - d * previous) / (d + 1);
+        previous = legendre;
+        legendre = next;
+      }
+    }
+  }
+};
+
+const legendre_rule& rule() {
+  static const legendre_rule r;
+  return r;
+}
+
+/// Legendre coefficients of half * lambda over [left, right] mapped to [-1, 1].
+struct expansion {
+  node_values coefficient;
+
+  /// Integral of lambda from the left end to s in [-1, 1]; exactly 0 at -1.
+  double integral_to(double s) const {
+    // The integral of P_k from -1 is (P_{k+1} - P_{k-1}) / (2 k + 1).
+    double before = 1.0;
+    double current = s;
+    double sum = coefficient[0] * (s + 1.0);
+    for (std::size_t k = 1; k < num_nodes; ++k) {
+      const auto d = static_cast<double>(k);
+      const double next = ((2 * d + 1) * s * current - d * before) / (d + 1);
+      sum += coefficient[k] * (next - before) / (2 * d + 1);
+      before = current;
+      current = next;
+    }
+    return sum;
+  }
+};
+
+struct panel {
+  double left;
+  double right;
+  double integral;
+  double error;  // tail of the series: bounds the error of the integral, and of G inside the panel
+  bool refinable;
+};
+
+/// The integral of |shape|, tabulated. The sign of shape only helps to find zeros: where it
+/// changes, lambda has one.
+class compander {
+ public:
+  /// breaks: ascending, at least two: ends of the range and points where shape may not be smooth.
+  compander(real_function shape, const std::vector<double>& breaks, double tolerance,
+            bool find_zeros)
+      : shape_(std::move(shape)), tolerance_(tolerance) {
+    const auto num_breaks = static_cast<std::int64_t>(breaks.size()) - 1;
+    const std::int64_t cuts = (compander_tuning::first_panels + num_breaks - 1) / num_breaks;
+    std::vector<double> ends{breaks.front()};
+    for (std::size_t i = 0; i + 1 < breaks.size(); ++i) {
+      for (std::int64_t k = 1; k <= cuts; ++k) {
+        const double t = static_cast<double>(k) / static_cast<double>(cuts);
+        const double end = k == cuts ? breaks[i + 1] : breaks[i] + (breaks[i + 1] - breaks[i]) * t;
+        if (end > ends.back() && end <= breaks[i + 1]) ends.push_back(end);
+      }
+    }
+    // Open ends: a density may be infinite at the ends of its range.
+    first_inside_ = std::nextafter(ends.front(), ends.back());
+    last_inside_ = std::nextafter(ends.back(), ends.front());
+    std::vector<panel> panels;
+    panels.reserve(ends.size());
+    if (find_zeros) {
+      std::vector<node_values> values(ends.size() - 1);
+      for (std::size_t i = 0; i + 1 < ends.size(); ++i) values[i] = sample(ends[i], ends[i + 1]);
+      locate_marks(ends, values);
+      auto mark = marks_.begin();
+      for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
+        double left = ends[i];
+        for (; mark != marks_.end() && *mark < ends[i + 1]; ++mark) {
+          if (*mark == left) continue;
+          panels.push_back(measure(left, *mark, sample(left, *mark)));
+          left = *mark;
+        }
+        panels.push_back(
+            measure(left, ends[i + 1], left == ends[i] ? values[i] : sample(left, ends[i + 1])));
+      }
+    } else {
+      for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
+        panels.push_back(measure(ends[i], ends[i + 1], sample(ends[i], ends[i + 1])));
+      }
+    }
+    refine(panels);
+  }
+
+  double total() const { return prefix_.back(); }
+
+  /// Edges in u. lambda is mixed with eta times the uniform density of the same integral.
+  template <class Emit>
+  void invert(std::int64_t num_segments, double eta, Emit&& emit) const {
+    const double lo = panels_.front().left;
+    const double background = eta * total() / (panels_.back().right - lo);
+    const auto cumulative = [&](std::size_t k) {
+      return (1.0 - eta) * prefix_[k] + background * (end_of(k) - lo);
+    };
+    const double whole = cumulative(panels_.size());
+    const double snap = compander_tuning::snap_tolerance * whole;
+    std::size_t k = 0;
+    std::size_t expanded = panels_.size();
+    std::size_t mark = 0;
+    expansion series{};
+    for (std::int64_t i = 1; i < num_segments; ++i) {
+      const double target = static_cast<double>(i) / static_cast<double>(num_segments) * whole;
+      // A zero of lambda magnifies an error of G, a plateau turns it into the plateau's width: at
+      // these marked points equality is decided with the tolerance to which G is known, and the
+      // leftmost point wins, as G^-1 wants it.
+      while (mark < marks_.size() && cumulative(mark_panel_[mark]) < target - snap) ++mark;
+      if (mark < marks_.size() && cumulative(mark_panel_[mark]) <= target + snap) {
+        emit(marks_[mark]);
+        continue;
+      }
+      while (k + 1 < panels_.size() && cumulative(k + 1) < target) ++k;
+      const panel& p = panels_[k];
+      if (expanded != k) {
+        series = expand(p.left, p.right, sample(p.left, p.right));
+        for (double& c : series.coefficient) c *= 1.0 - eta;
+        series.coefficient[0] += background * 0.5 * (p.right - p.left);
+        expanded = k;
+      }
+      emit(solve(p, series, target - cumulative(k)));
+    }
+  }
+
+ private:
+  double end_of(std::size_t k) const {
+    return k < panels_.size() ? panels_[k].left : panels_.back().right;
+  }
+
+  double lambda(double u) const { return std::abs(shape_(u)); }
+
+  double node_of(double left, double right, std::size_t j) const {
+    const double u = 0.5 * (left + right) + 0.5 * (right - left) * rule().node[j];
+    const double inside = std::min(std::max(u, first_inside_), last_inside_);
+    return std::min(std::max(inside, left), right);
+  }
+
+  node_values sample(double left, double right) const {
+    node_values value;
+    for (std::size_t j = 0; j < num_nodes; ++j) value[j] = shape_(node_of(left, right, j));
+    return value;
+  }
+
+  static expansion expand(double left, double right, const node_values& value) {
+    expansion series{};
+    const double half = 0.5 * (right - left);
+    for (std::size_t degree = 0; degree < num_nodes; ++degree) {
+      double sum = 0.0;
+      for (std::size_t j = 0; j < num_nodes; ++j)
+        sum += rule().analysis[degree][j] * std::abs(value[j]);
+      series.coefficient[degree] = half * sum;
+    }
+    return series;
+  }
+
+  static panel measure(double left, double right, const node_values& value) {
+    const expansion series = expand(left, right, value);
+    const auto& c = series.coefficient;
+    panel p{left, right, 2.0 * c[0], 0.0, true};
+    for (std::size_t k = num_nodes - 3; k < num_nodes; ++k) p.error += std::abs(c[k]);
+    if (!(p.integral <= std::numeric_limits<double>::max())) {
+      fail(ZCMOE_ERR_NUMERIC, "the integral of the point density overflows");
+    }
+    return p;
+  }
+
+  /// Points where lambda is zero or a plateau of zeros begins or ends, found between the nodes of
+  /// the first panels.
+  void locate_marks(const std::vector<double>& ends, const std::vector<node_values>& values) {
+    std::vector<double> at;
+    std::vector<double> value;
+    at.reserve(values.size() * num_nodes);
+    value.reserve(at.capacity());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      for (std::size_t j = 0; j < num_nodes; ++j) {
+        const double u = node_of(ends[i], ends[i + 1], j);
+        if (!at.empty() && u <= at.back()) continue;
+        at.push_back(u);
+        value.push_back(values[i][j]);
+      }
+    }
+    for (std::size_t j = 0; j + 1 < at.size(); ++j) {
+      if (sign(value[j]) != sign(value[j + 1]))
+        marks_.push_back(sign_change(at[j], value[j], at[j + 1], value[j + 1]));
+    }
+    std::vector<double> minima;
+    int looked_at = 0;
+    for (std::size_t j = 1; j + 1 < at.size() && looked_at < compander_tuning::max_minima; ++j) {
+      const double here = std::abs(value[j]);
+      const bool same_sign =
+          sign(value[j - 1]) == sign(value[j]) && sign(value[j]) == sign(value[j + 1]);
+      if (same_sign && here < std::abs(value[j - 1]) && here <= std::abs(value[j + 1])) {
+        ++looked_at;
+        touching_zero(at[j - 1], at[j + 1], here, minima);
+      }
+    }
+    marks_.insert(marks_.end(), minima.begin(), minima.end());
+    std::sort(marks_.begin(), marks_.end());
+    marks_.erase(std::unique(marks_.begin(), marks_.end()), marks_.end());
+    const auto outside = [&](double u) { return u <= ends.front() || u >= ends.back(); };
+    marks_.erase(std::remove_if(marks_.begin(), marks_.end(), outside), marks_.end());
+  }
+
+  static int sign(double v) { return v > 0 ? 1 : v < 0 ? -1 : 0; }
+
+  /// Bisection down to neighbouring doubles. Of a zero between values of both signs the better end
+  /// is taken; of a plateau the end that still belongs to it.
+  double sign_change(double left, double left_value, double right, double right_value) const {
+    const int left_sign = sign(left_value);
+    for (;;) {
+      const double middle = left + 0.5 * (right - left);
+      if (middle <= left || middle >= right) break;
+      const double v = shape_(middle);
+      if (sign(v) == left_sign) {
+        left = middle;
+        left_value = v;
+      } else {
+        right = middle;
+        right_value = v;
+      }
+    }
+    return std::abs(left_value) < std::abs(right_value) ? left : right;
+  }
+
+  /// A minimum without change of sign (a density that touches zero): golden section, given up as
+  /// soon as the minimum is seen to be an ordinary one. Works on cusps; needs no flatness.
+  void touching_zero(double left, double right, double reference,
+                     std::vector<double>& found) const {
+    const double ratio = 0.5 * (std::sqrt(5.0) - 1.0);
+    double inner_left = right - ratio * (right - left);
+    double inner_right = left + ratio * (right - left);
+    double value_left = lambda(inner_left);
+    double value_right = lambda(inner_right);
+    for (int step = 0; step < 120; ++step) {
+      if (step == 16 && std::min(value_left, value_right) > 0.25 * reference) return;
+      if (value_left <= value_right) {
+        right = inner_right;
+        inner_right = inner_left;
+        value_right = value_left;
+        inner_left = right - ratio * (right - left);
+        value_left = lambda(inner_left);
+      } else {
+        left = inner_left;
+        inner_left = inner_right;
+        value_left = value_right;
+        inner_right = left + ratio * (right - left);
+        value_right = lambda(inner_right);
+      }
+      if (!(left < inner_left && inner_left < inner_right && inner_right < right)) break;
+    }
+    const double best = std::min(value_left, value_right);
+    if (best <= 1e-4 * reference)
+      found.push_back(value_left <= value_right ? inner_left : inner_right);
+  }
+
+  /// Halves the panel with the largest error until every panel is good or the budget is spent.
+  void refine(const std::vector<panel>& first) {
+    const auto better = [](const panel& a, const panel& b) {
+      return a.error != b.error ? a.error < b.error : a.left < b.left;
+    };
+    std::priority_queue<panel, std::vector<panel>, decltype(better)> open(better, first);
+    double whole = 0.0;
+    for (const panel& p : first) whole += p.integral;
+    const std::size_t budget =
+        std::max<std::size_t>(compander_tuning::max_panels, 4 * first.size());
+    while (!open.empty()) {
+      const panel worst = open.top();
+      open.pop();
+      const double middle = worst.left + 0.5 * (worst.right - worst.left);
+      const bool good =
+          worst.error <= tolerance_ * whole || worst.error <= 2 * eps * worst.integral;
+      const bool full = open.size() + panels_.size() >= budget;
+      if (good || full || !worst.refinable || middle <= worst.left || middle >= worst.right) {
+        panels_.push_back(worst);
+        continue;
+      }
+      panel a = measure(worst.left, middle, sample(worst.left, middle));
+      panel b = measure(middle, worst.right, sample(middle, worst.right));
+      // Halving shrinks the tail of anything but a jump or rounding noise of the function, and
+      // jumps are not small.
+      const bool noise = a.error + b.error > 0.5 * worst.error &&
+                         worst.error < compander_tuning::noise * worst.integral;
+      a.refinable = b.refinable = !noise;
+      whole += a.integral + b.integral - worst.integral;
+      open.push(a);
+      open.push(b);
+    }
+    std::sort(panels_.begin(), panels_.end(),
+              [](const panel& a, const panel& b) { return a.left < b.left; });
+    compensated_sum sum;
+    double error = 0.0;
+    prefix_.reserve(panels_.size() + 1);
+    prefix_.push_back(0.0);
+    for (const panel& p : panels_) {
+      sum.add(p.integral);
+      error += p.error;
+      prefix_.push_back(std::max(prefix_.back(), sum.value()));
+    }
+    if (!(prefix_.back() <= std::numeric_limits<double>::max())) {
+      fail(ZCMOE_ERR_NUMERIC, "the integral of the point density overflows");
+    }
+    if (error > compander_tuning::failure_tolerance * prefix_.back()) {
+      fail(ZCMOE_ERR_NUMERIC,
+           "the integral of the point density does not converge: estimated relative error ",
+           error / prefix_.back(), " after ", panels_.size(), " panels, limit ",
+           compander_tuning::failure_tolerance);
+    }
+    for (const double mark : marks_) {
+      const auto p = std::lower_bound(panels_.begin(), panels_.end(), mark,
+                                      [](const panel& a, double u) { return a.left < u; });
+      mark_panel_.push_back(static_cast<std::size_t>(p - panels_.begin()));
+    }
+  }
+
+  static double solve(const panel& p, const expansion& series, double rest) {
+    const double at_right = series.integral_to(1.0) - rest;
+    if (at_right <= 0) return p.right;
+    if (rest <= 0) return p.left;
+    std::uintmax_t steps = 100;
+    const auto root = boost::math::tools::toms748_solve(
+        [&](double s) { return series.integral_to(s) - rest; }, -1.0, 1.0, -rest, at_right,
+        boost::math::tools::eps_tolerance<double>(53), steps);
+    const double s = 0.5 * (root.first + root.second);
+    // Measured from the nearer end, so that an edge beside the end of a panel keeps its digits.
+    const double half = 0.5 * (p.right - p.left);
+    const double u = s < 0 ? p.left + half * (s + 1.0) : p.right - half * (1.0 - s);
+    return std::min(std::max(u, p.left), p.right);
+  }
+
+  real_function shape_;
+  double tolerance_;
+  double first_inside_ = 0.0;
+  double last_inside_ = 0.0;
+  std::vector<panel> panels_;
+  std::vector<double>
+      prefix_;  // G at the left end of panel k; one more for the right end of the range
+  std::vector<double> marks_;            // ascending
+  std::vector<std::size_t> mark_panel_;  // the panel that begins at the mark
+};
+
+edge_table edges_of(const compander* g, const axis& x, double lo, double hi,
+                    std::int64_t num_segments, double eta) {
+  if (g == nullptr || !(g->total() > 0) || eta >= 1.0)
+    return distinct_uniform_edges(lo, hi, num_segments);
+  edge_table edges;
+  edges.reserve(static_cast<std::size_t>(num_segments) + 1);
+  edges.push_back(lo + 0.0);
+  g->invert(num_segments, eta, [&](double u) {
+    const double edge = u * x.unit + 0.0;
+    if (edge > edges.back() && edge < hi) edges.push_back(edge);
+  });
+  edges.push_back(hi + 0.0);
+  return edges;
+}
+
+/// A product of powers of doubles as fraction * 2^exponent: no overflow however large the factors.
+struct scaled {
+  double fraction;
+  int exponent;
+};
+
+scaled split(double v) {
+  scaled s{};
+  s.fraction = std::frexp(v, &s.exponent);
+  return s;
+}
+
+scaled product(double p, double b) {  // p * b^2
+  const scaled sp = split(p);
+  const scaled sb = split(b);
+  return {sp.fraction * sb.fraction * sb.fraction, sp.exponent + 2 * sb.exponent};
+}
+
+/// The largest exponent of f at the centres of the first panels: what to divide by before cube
+/// roots and sums.
+template <class Function>
+int largest_exponent(const Function& f, const std::vector<double>& breaks) {
+  const auto num_breaks = static_cast<std::int64_t>(breaks.size()) - 1;
+  const std::int64_t cuts = (compander_tuning::first_panels + num_breaks - 1) / num_breaks;
+  int largest = std::numeric_limits<int>::min();
+  for (std::size_t i = 0; i + 1 < breaks.size(); ++i) {
+    for (std::int64_t k = 0; k < cuts; ++k) {
+      const double t = (static_cast<double>(k) + 0.5) / static_cast<double>(cuts);
+      const scaled s = f(breaks[i] + (breaks[i + 1] - breaks[i]) * t);
+      if (s.fraction != 0) largest = std::max(largest, s.exponent);
+    }
+  }
+  return largest == std::numeric_limits<int>::min() ? 0 : largest;
+}
+
+/// Any function of u that cannot be negative, as a compander of its own.
+edge_table point_density_edges(const real_function& lambda, const axis& x,
+                               const std::vector<double>& breaks, double lo, double hi,
+                               std::int64_t num_segments, double eta) {
+  const int exponent = largest_exponent([&](double u) { return split(lambda(u)); }, breaks);
+  const compander g([&](double u) { return std::ldexp(lambda(u), -exponent); }, breaks,
+                    compander_tuning::panel_tolerance, true);
+  return edges_of(&g, x, lo, hi, num_segments, eta);
+}
+
+/// lambda = (p b'^2 + delta * mean(p b'^2))^(1/3), p and b' functions of u.
+edge_table slope_edges(const real_function& density, const real_function& slope, const axis& x,
+                       const std::vector<double>& breaks, double lo, double hi,
+                       std::int64_t num_segments, const zcmoe_density_options& options) {
+  const int exponent =
+      largest_exponent([&](double u) { return product(density(u), slope(u)); }, breaks);
+  const auto energy = [&](double u, double b) {
+    const scaled f = product(density(u), b);
+    return f.fraction == 0 ? 0.0 : std::ldexp(f.fraction, f.exponent - exponent);
+  };
+  double floor = 0.0;
+  if (options.floor > 0) {
+    const compander f([&](double u) { return energy(u, slope(u)); }, breaks, 1e-13, false);
+    floor = options.floor * (f.total() / (x.hi - x.lo));
+    if (!(floor > 0)) return distinct_uniform_edges(lo, hi, num_segments);
+  }
+  const compander g(
+      [&](double u) {
+        const double b = slope(u);
+        return std::copysign(std::cbrt(energy(u, b) + floor), b);
+      },
+      breaks, compander_tuning::panel_tolerance, true);
+  return edges_of(&g, x, lo, hi, num_segments, options.uniform_mixture);
+}
+
+/// The user's function as a function of u.
+real_function checked(const real_function& f, const axis& x, const char* name,
+                      bool may_be_negative) {
+  return [&f, unit = x.unit, name, may_be_negative](double u) {
+    return answer(f, u * unit, name, may_be_negative);
+  };
+}
+
+/// The rows of a table that its interpolant uses, and their abscissas in u.
+struct knots {
+  std::vector<std::size_t> row;
+  std::vector<double> u;
+
+  knots(const double* grid, std::int64_t num_grid, const axis& x) {
+    // Knots closer than 2^-300 of the range are one: their slopes would overflow, and no edge can
+    // tell them apart.
+    constexpr double closest = 0x1p-300;
+    const auto last = static_cast<std::size_t>(num_grid) - 1;
+    for (std::size_t i = 0; i < last; ++i) {
+      const double at = grid[i] / x.unit;
+      if (!u.empty() && !(at - u.back() >= closest)) continue;
+      u.push_back(at);
+      row.push_back(i);
+    }
+    if (u.size() > 1 && !(x.hi - u.back() >= closest)) {
+      u.pop_back();
+      row.pop_back();
+    }
+    u.push_back(x.hi);
+    row.push_back(last);
+  }
+};
+
+/// Monotone cubics between the knots (straight lines if there are only two or three), divided by a
+/// power of two near the largest value, since only ratios matter and products of differences must
+/// not overflow.
+real_function interpolated(const knots& k, const double* value, bool may_be_negative) {
+  std::vector<double> y;
+  y.reserve(k.row.size());
+  double largest = 0.0;
+  for (const std::size_t i : k.row) {
+    y.push_back(value[i]);
+    largest = std::max(largest, std::abs(value[i]));
+  }
+  if (largest > 0) {
+    const int exponent = split(largest).exponent;
+    for (double& v : y) v = std::ldexp(v, -exponent);
+  }
+  if (y.size() < 4) {
+    return [u = k.u, y](double at) {
+      const std::size_t i = u.size() == 3 && at >= u[1] ? 1 : 0;
+      return y[i] + (y[i + 1] - y[i]) * ((at - u[i]) / (u[i + 1] - u[i]));
+    };
+  }
+  auto u = k.u;
+  boost::math::interpolators::pchip<std::vector<double>> cubic(std::move(u), std::move(y));
+  return [cubic, may_be_negative](double at) {
+    const double v = cubic(at);
+    return may_be_negative ? v : std::max(v, 0.0);
+  };
+}
+
+/// Integrals of p and p (b - base) over one segment by Gauss-Kronrod, halved where 7 and 15 points
+/// disagree.
+class segment_mean {
+ public:
+  segment_mean(const real_function& density, const real_function& regression, double left,
+               double right)
+      : density_(density),
+        regression_(regression),
+        left_(left),
+        right_(right),
+        base_(this->regression(0.0)) {}
+
+  double base() const { return base_; }
+
+  double constant() {
+    // Powers of two that keep p and b - base near 1; taken from the first points.
+    double largest_density = 0.0;
+    double largest_change = std::abs(base_);
+    for (const double node : rule().node) {
+      largest_density = std::max(largest_density, density(node));
+      largest_change = std::max(largest_change, std::abs(regression(node)));
+    }
+    density_exponent_ = largest_density > 0 ? std::ilogb(largest_density) : 0;
+    value_exponent_ = largest_change > 0 ? std::ilogb(largest_change) + 1 : 0;
+    scaled_base_ = std::ldexp(base_, -value_exponent_);
+    const piece whole = measure(-1.0, 1.0);
+    mass_scale_ = whole.mass;
+    moment_scale_ = whole.absolute;
+    add(whole, -1.0, 1.0, 0);
+    const double mass = mass_.value();
+    if (!(mass > 0)) return base_;
+    return std::ldexp(scaled_base_ + moment_.value() / mass, value_exponent_);
+  }
+
+ private:
+  struct piece {
+    double mass;
+    double moment;
+    double absolute;  // integral of p |b - base|: what errors of the moment are measured against
+    double mass_error;
+    double moment_error;
+  };
+
+  // s in [-1, 1] across the segment, not x: no width overflows and no weight underflows.
+  double x_at(double s) const {
+    return std::min(std::max(left_ * (0.5 - 0.5 * s) + right_ * (0.5 + 0.5 * s), left_), right_);
+  }
+  double density(double s) const { return answer(density_, x_at(s), "density", false); }
+  double regression(double s) const { return answer(regression_, x_at(s), "regression", true); }
+
+  piece measure(double from, double to) const {
+    using kronrod = boost::math::quadrature::gauss_kronrod<double, 15>;
+    const auto& node =
+        kronrod::abscissa();  // the non-negative half; the even ones are Gauss points
+    const auto& weight = kronrod::weights();
+    const auto& gauss_weight = boost::math::quadrature::gauss<double, 7>::weights();
+    const double centre = 0.5 * (from + to);
+    const double half = 0.5 * (to - from);
+    piece r{};
+    double gauss_mass = 0.0;
+    double gauss_moment = 0.0;
+    for (std::size_t k = 0; k < node.size(); ++k) {
+      for (int side = k == 0 ? 1 : -1; side <= 1; side += 2) {
+        const double s = centre + half * side * node[k];
+        const double p = std::ldexp(density(s), -density_exponent_);
+        const double change = std::ldexp(regression(s), -value_exponent_) - scaled_base_;
+        r.mass += weight[k] * p;
+        r.moment += weight[k] * p * change;
+        r.absolute += weight[k] * p * std::abs(change);
+        if (k % 2 == 0) {
+          gauss_mass += gauss_weight[k / 2] * p;
+          gauss_moment += gauss_weight[k / 2] * p * change;
+        }
+      }
+    }
+    r.mass *= half;
+    r.moment *= half;
+    r.absolute *= half;
+    r.mass_error = std::abs(r.mass - half * gauss_mass);
+    r.moment_error = std::abs(r.moment - half * gauss_moment);
+    return r;
+  }
+
+  void add(const piece& p, double from, double to, int depth) {
+    constexpr double tolerance = 1e-14;
+    const double middle = 0.5 * (from + to);
+    const bool good =
+        p.mass_error <= tolerance * mass_scale_ && p.moment_error <= tolerance * moment_scale_;
+    if (good || depth == 50 || halvings_ == 4096) {
+      mass_.add(p.mass);
+      moment_.add(p.moment);
+      return;
+    }
+    ++halvings_;
+    const piece a = measure(from, middle);
+    const piece b = measure(middle, to);
+    add(a, from, middle, depth + 1);
+    add(b, middle, to, depth + 1);
+  }
+
+  const real_function& density_;
+  const real_function& regression_;
+  double left_;
+  double right_;
+  double base_;
+  double scaled_base_ = 0.0;
+  int density_exponent_ = 0;
+  int value_exponent_ = 0;
+  int halvings_ = 0;
+  double mass_scale_ = 0.0;
+  double moment_scale_ = 0.0;
+  compensated_sum mass_;
+  compensated_sum moment_;
+};
+
+}  // namespace
+
+double answer(const real_function& f, double x, const char* name, bool may_be_negative) {
+  const double v = f(x);
+  if (!std::isfinite(v)) {
+    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a finite number");
+  }
+  if (v < 0 && !may_be_negative) {
+    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a number >= 0");
+  }
+  return v;
+}
+
+edge_table density_edges(const real_function& point_density, double lo, double hi,
+                         std::int64_t num_segments, double uniform_mixture) {
+  const axis x(lo, hi);
+  return point_density_edges(checked(point_density, x, "point_density", false), x, {x.lo, x.hi}, lo,
+                             hi, num_segments, uniform_mixture);
+}
+
+edge_table optimal_edges(const real_function& density, const real_function& slope, double lo,
+                         double hi, std::int64_t num_segments,
+                         const zcmoe_density_options& options) {
+  const axis x(lo, hi);
+  return slope_edges(checked(density, x, "density", false), checked(slope, x, "slope", true), x,
+                     {x.lo, x.hi}, lo, hi, num_segments, options);
+}
+
+edge_table density_table_edges(const double* grid, const double* point_density,
+                               std::int64_t num_grid, std::int64_t num_segments,
+                               double uniform_mixture) {
+  const double lo = grid[0];
+  const double hi = grid[num_grid - 1];
+  const axis x(lo, hi);
+  const knots k(grid, num_grid, x);
+  return point_density_edges(interpolated(k, point_density, false), x, k.u, lo, hi, num_segments,
+                             uniform_mixture);
+}
+
+edge_table optimal_table_edges(const double* grid, const double* density, const double* slope,
+                               std::int64_t num_grid, std::int64_t num_segments,
+                               const zcmoe_density_options& options) {
+  const double lo = grid[0];
+  const double hi = grid[num_grid - 1];
+  const axis x(lo, hi);
+  const knots k(grid, num_grid, x);
+  return slope_edges(interpolated(k, density, false), interpolated(k, slope, true), x, k.u, lo, hi,
+                     num_segments, options);
+}
+
+std::vector<double> optimal_constants(const real_function& density, const real_function& regression,
+                                      const double* edges, std::int64_t num_segments,
+                                      zcmoe_constant_rule constant) {
+  std::vector<double> constants;
+  constants.reserve(static_cast<std::size_t>(num_segments));
+  for (std::int64_t i = 0; i < num_segments; ++i) {
+    segment_mean mean(density, regression, edges[i], edges[i + 1]);
+    constants.push_back(constant == ZCMOE_CONSTANT_MIDPOINT ? mean.base() : mean.constant());
+  }
+  return constants;
+}
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,944 @@
+#!/usr/bin/env python3
+"""The command line from the outside: cli_test.py PATH_TO_ZCMOE [unittest arguments].
+
+Every form that the help shows, what comes out of it, and what happens when something is wrong: one line that begins
+with "zcmoe: " and exit status 1 (failure) or 2 (usage). Python's standard library only.
+"""
+
+import array
+import csv
+import io
+import json
+import math
+import os
+import pathlib
+import pty
+import random
+import re
+import resource
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ZCMOE = ""
+DATA = pathlib.Path(__file__).resolve().parents[2] / "examples" / "data" / "flights.csv"
+
+
+def npy(values, code="d", shape=None):
+    header = f"{{'descr': '<f{8 if code == 'd' else 4}', 'fortran_order': False, 'shape': {shape or (len(values),)}, }}"
+    header = header.ljust(117) + "\n"
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header.encode() + array.array(code, values).tobytes()
+
+
+def read_npy(data):
+    length = struct.unpack("<H", data[8:10])[0]
+    header = eval(data[10:10 + length], {})  # written by the program under test
+    values = array.array({"<f8": "d", "<f4": "f"}[header["descr"]])
+    values.frombytes(data[10 + length:])
+    assert header["shape"] == (len(values),) and (10 + length) % 64 == 0 and not header["fortran_order"]
+    return values
+
+
+def without_runtime_lines(said):
+    """What the program said, without what an emulated CUDA runtime adds (lines that match the variable's pattern)."""
+    pattern = os.environ.get("ZCMOE_TEST_RUNTIME_LINES")
+    return re.sub(rb"(?m)^" + pattern.encode() + rb"[^\n]*\n", b"", said) if pattern else said
+
+
+class cli_case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def path(self, name):
+        return str(self.folder / name)
+
+    def write(self, name, content):
+        (self.folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return self.path(name)
+
+    def read(self, name):
+        return (self.folder / name).read_bytes()
+
+    def rows_of(self, path):
+        return list(csv.DictReader(io.StringIO(pathlib.Path(path).read_text())))
+
+    def run_cli(self, *arguments, status=0, **options):
+        words = [a if isinstance(a, bytes) else str(a) for a in arguments]
+        done = subprocess.run([ZCMOE, *words], capture_output=True, timeout=300, **options)
+        done.stderr = without_runtime_lines(done.stderr)
+        self.assertEqual(done.returncode, status, (arguments, done.stderr))
+        if status != 0:
+            self.assertRegex(done.stderr.decode(), r"\Azcmoe: [^\x00-\x1f\x7f]+\n\Z")
+        return done
+
+    def fails(self, *arguments, status=1, says="", **options):
+        done = self.run_cli(*arguments, status=status, **options)
+        self.assertIn(says, done.stderr.decode())
+        return done
+
+    def answers(self, *arguments, **options):
+        """Predictions of a CSV on standard output."""
+        lines = self.run_cli("predict", *arguments, **options).stdout.decode().splitlines()
+        self.assertEqual(lines[0], "prediction")
+        return [float(line) for line in lines[1:]]
+
+    def table(self, name="data.csv", rows=500, seed=1):
+        """x in [0, 10), y = x^2 + noise."""
+        generator = random.Random(seed)
+        lines = ["x,y,w"]
+        for _ in range(rows):
+            x = generator.random() * 10
+            lines.append(f"{x},{x * x + generator.gauss(0, 0.1)},{generator.randrange(1, 4)}")
+        return self.write(name, "\n".join(lines) + "\n")
+
+    def model(self, *arguments):
+        path = self.path("model.safetensors")
+        self.run_cli("fit", self.table(), "--x", "x", "--y", "y", "--segments", 8, "-o", path, *arguments)
+        return path
+
+
+class general_test(cli_case):
+    def test_version_and_help(self):
+        self.assertRegex(self.run_cli("--version").stdout.decode(), r"\Azcmoe \d+\.\d+\.\d+; .*\n\Z")
+        self.assertIn("zcmoe fit data.csv", self.run_cli("--help").stdout.decode())
+        for command in ("fit", "predict", "plan", "segment", "compile", "plot", "inspect"):
+            text = self.run_cli(command, "--help").stdout.decode()
+            self.assertIn(f"Usage: zcmoe {command}", text)
+            self.assertIn("Examples:", text)
+            self.assertIn(f"  zcmoe {command} ", text)
+
+    def test_wrong_usage(self):
+        data = self.table()
+        model = self.model()
+        for arguments, says in [
+            ([], "subcommand"),
+            (["bogus"], "bogus"),
+            (["bo\x1b[2J\rgus\x7f"], "bo [2J gus "),
+            (["fit"], "input"),
+            (["fit", data, "--x", "x", "--y", "y"], "--output"),
+            (["fit", data, "--x", "x", "-o", "m"], "--y is missing"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "many"], "--segments"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "0"], "--segments 0"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "8x"], "neither a number nor auto"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segments", "9" * 30], "not between 1 and"),
+            (["segment", "--segmentation", "uniform", "--range", "0:1", "--segments", "auto"], "from data only"),
+            (["segment", data, "--x", "x", "--segmentation", "uniform", "--segments", "auto"], "--y"),
+            (["plan", data, "--x", "x"], "--y"),
+            (["plan", data, "--x", "x", "--y", "y", "--holdout", "0.7"], "--holdout"),
+            (["plan", data, "--x", "x", "--y", "y", "--max-segments", "0"], "--max-segments"),
+            (["plan", data, "--x", "x", "--y", "y", "--csv", "--json"], "--csv"),
+            (["predict", model, data, "--x", "x", "--interval", "1"], "--interval"),
+            (["predict", model, data, "--x", "x", "-o", "y.npy", "--interval", "0.9"], "--interval"),
+            (["inspect", model, "--confidence", "0"], "--confidence"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segmentation", "best"], "uniform|quantile|optimal"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "1"], "--range 1"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "2:1"], "--range 2:1"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--holdout", "1"], "--holdout"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--device", "gpu"], "--device gpu"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--device", "cuda:-1"], "--device cuda:-1"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--edges", "e", "--segments", "4"], "--edges"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--delimiter", "ab"], "--delimiter"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "-", "--json"], "--json"),
+            (["fit", data, data, "--x", "x", "--y", "y", "-o", "m"], "comes alone"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", ""], "--output"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--threads", "100000"], "--threads"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--feature-name", "n" * 1025], "--feature-name"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--target-name", b"\xff"], "--target-name"),
+            (["predict", model, data, "--x", "x", "-o", ""], "--output"),
+            (["segment", data, "--x", "x", "-o", ""], "--output"),
+            (["predict", model], "input"),
+            (["predict", model, data], "--x is missing"),
+            (["predict", model, data, "--x", "x", "--json"], "--json needs --output"),
+            (["predict", model, data, "--x", "x", "-o", "y.npy", "--segments-column"], "--segments-column"),
+            (["predict", "-", data, "--x", "x"], "model -"),
+            (["segment"], "no input"),
+            (["segment", "--segmentation", "uniform"], "no input"),
+            (["segment", data, "--x", "x", "--density", "y"], "go together"),
+            (["compile"], "expression"),
+            (["compile", "x", "--tolerance", "1"], "--range"),
+            (["compile", "x", "--range", "0:1"], "--tolerance"),
+            (["compile", "x", "--range", "1:0", "--tolerance", "1"], "--range 1:0"),
+            (["compile", "x", "--range", "-1e308:1e308", "--tolerance", "1"], "--range -1e308:1e308"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "0"], "--tolerance 0"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "-1e-3"], "--tolerance -0.001"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "nan"], "--tolerance"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--error", "mean"], "rms|max"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--max-segments", "0"], "--max-segments 0"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--scan-parts", "3"], "--scan-parts"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--error", "max", "--density", "x"], "--density"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "-o", "-", "--json"], "--json"),
+            (["compile", "", "--range", "0:1", "--tolerance", "1"], "empty"),
+            (["compile", "sin(", "--range", "0:1", "--tolerance", "1"], "at character 5"),
+            (["compile", "x+*2", "--range", "0:1", "--tolerance", "1"], "at character 3"),
+            (["compile", "2*y", "--range", "0:1", "--tolerance", "1"], "'2*y': Unexpected token \"y\", at character 3"),
+            (["compile", "x = 3", "--range", "0:1", "--tolerance", "1"], "at character 3"),
+            (["compile", "x, 3", "--range", "0:1", "--tolerance", "1"], "2 values"),
+            (["compile", "x", "--range", "0:1", "--tolerance", "1", "--density", "1+"], "--density '1+'"),
+            (["inspect"], "model"),
+            (["inspect", model, "--json", "--csv"], "--csv"),
+        ]:
+            with self.subTest(arguments=arguments):
+                self.fails(*arguments, status=2, says=says, cwd=self.folder)
+
+    def test_full_disk_and_closed_output(self):
+        model = self.model()
+        data = self.table()
+        with open("/dev/full", "wb") as full:
+            for arguments in (["--version"], ["--help"], ["inspect", model], ["predict", model, data, "--x", "x"],
+                              ["segment", "--segmentation", "uniform", "--range", "0:1"],
+                              ["fit", data, "--x", "x", "--y", "y", "-o", self.path("m2"), "--json"]):
+                done = subprocess.run([ZCMOE, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60)
+                self.assertEqual(done.returncode, 1, arguments)
+                self.assertIn(b"No space left", done.stderr)
+        self.fails("predict", model, data, "--x", "x", "-o", "/dev/full", says="No space left")
+        self.fails("fit", data, "--x", "x", "--y", "y", "-o", "/dev/full", says="No space left")
+        self.assertTrue(pathlib.Path("/dev/full").is_char_device())
+        done = subprocess.run(["sh", "-c", '"$0" inspect "$1" >&-', ZCMOE, model], stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"zcmoe: standard output", done.stderr)
+        big = self.write("big.npy", npy([0.5] * 200000))
+        pipe = subprocess.Popen([ZCMOE, "predict", model, big], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pipe.stdout.read(10)
+        pipe.stdout.close()
+        self.assertIn(b"zcmoe: standard output: Broken pipe", pipe.stderr.read())
+        pipe.stderr.close()
+        self.assertEqual(pipe.wait(), 1)
+
+    def test_nothing_partial_is_left(self):
+        model = self.model()
+        data = self.table()
+        (self.folder / "out").mkdir()
+        self.write("bad.csv", "x\n1\n\"2\n")
+        old = self.write("out/answers.csv", "old")
+        self.fails("predict", model, self.path("bad.csv"), "--x", "x", "-o", old, says="not closed")
+        self.fails("predict", model, data, "--x", "z", "-o", old, says="no such column")
+        self.fails("predict", model, data, "--x", "x", "-o", self.path("none/answers.csv"), says="No such file")
+        self.assertEqual(self.read("out/answers.csv"), b"old")
+        self.assertEqual(os.listdir(self.folder / "out"), ["answers.csv"])
+
+    def test_an_interrupt_removes_the_temporary_file(self):
+        model = self.model()
+        (self.folder / "out").mkdir()
+        running = subprocess.Popen([ZCMOE, "predict", model, "-", "--x", "1", "-o", self.path("out/y.csv")],
+                                   stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        running.stdin.write(b"x\n1\n")
+        running.stdin.flush()
+        deadline = time.monotonic() + 60
+        while not os.listdir(self.folder / "out") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertNotEqual(os.listdir(self.folder / "out"), [])
+        running.terminate()
+        self.assertEqual(running.wait(), -15)
+        running.stdin.close()
+        self.assertEqual(os.listdir(self.folder / "out"), [])
+
+    def test_an_interrupt_waits_for_the_model_to_be_whole(self):
+        values = self.write("x.npy", npy([0.5] * 10, "f"))
+        for _ in range(5):
+            out = self.folder / "out"
+            out.mkdir(exist_ok=True)
+            running = subprocess.Popen([ZCMOE, "fit", values, values, "--segmentation", "uniform", "--range", "0:1",
+                                        "--segments", str(1 << 20), "-o", str(out / "m"), "--device", "cpu"],
+                                       stderr=subprocess.PIPE)
+            seen = []
+            while not seen and running.poll() is None:
+                seen = os.listdir(out)
+            running.terminate()
+            running.stderr.read()
+            running.stderr.close()
+            status = running.wait()
+            self.assertEqual(os.listdir(out), ["m"])
+            self.run_cli("predict", out / "m", values)
+            if status == -15 and seen != ["m"]:
+                return
+            (out / "m").unlink()
+        self.skipTest("the model was written before it could be interrupted")
+
+    def test_a_file_beyond_the_limit_of_its_size_is_a_failure(self):
+        model = self.model()
+        data = self.table()
+        (self.folder / "out").mkdir()
+        limits = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))}
+        for arguments in (["predict", model, data, "--x", "x", "-o", self.path("out/y.csv")],
+                          ["fit", data, "--x", "x", "--y", "y", "-o", self.path("out/m")],
+                          ["segment", data, "--x", "x", "--segmentation", "quantile", "-o", self.path("out/e")]):
+            self.fails(*arguments, says="File too large", **limits)
+            self.assertEqual(os.listdir(self.folder / "out"), [])
+
+    def test_an_output_that_cannot_be_written_is_told_first(self):
+        bad = self.write("bad.csv", "x,y\nabc,1\n")
+        model = self.model()
+        for arguments in (["fit", bad, "--x", "x", "--y", "y"], ["segment", bad, "--x", "x", "--y", "y"],
+                          ["predict", model, bad, "--x", "x"]):
+            self.fails(*arguments, "-o", self.path("none/m"), says="No such file")
+            self.fails(*arguments, "-o", self.folder, says="Is a directory")
+            self.fails(*arguments, "-o", self.path("n" * 256), says="File name too long")
+        self.fails("fit", bad, "--x", "x", "--y", "y", "-o", self.path("m"), says="no usable row")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["bad.csv", "data.csv", "model.safetensors"])
+
+    def test_long_names_and_links(self):
+        data = self.table()
+        name = self.path("n" * 255)
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "-o", name)
+        os.symlink("there", self.path("link"))
+        self.run_cli("predict", name, data, "--x", "x", "-o", self.path("link"))
+        self.assertTrue(os.path.islink(self.path("link")))
+        self.assertIn(b"prediction", self.read("there"))
+        os.symlink("model", self.path("to-model"))
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "-o", self.path("to-model"))
+        self.assertTrue(os.path.islink(self.path("to-model")))
+        self.assertEqual(self.read("model"), pathlib.Path(name).read_bytes())
+
+    def test_model_files_that_are_none(self):
+        data = self.table()
+        good = pathlib.Path(self.model()).read_bytes()
+        damaged = bytearray(good)
+        damaged[-1] ^= 1
+        for name, content in [("empty", b""), ("text", b"hello"), ("cut", good[:-1]), ("damaged", bytes(damaged))]:
+            path = self.write(name, content)
+            self.fails("predict", path, data, "--x", "x", says="ZCMOE_ERR_")
+            self.fails("inspect", path, says="ZCMOE_ERR_")
+        self.fails("predict", self.path("none"), data, "--x", "x", says="none")
+        self.fails("inspect", self.path("none"), says="No such file")
+
+    def test_device(self):
+        data = self.table()
+        for device in ("auto", "cpu"):
+            self.run_cli("fit", data, "--x", "x", "--y", "y", "-o", self.path(device), "--device", device)
+        self.assertEqual(self.read("auto"), self.read("cpu"))
+        self.fails("fit", data, "--x", "x", "--y", "y", "-o", self.path("m"), "--device", "cuda:4096")
+
+    def test_progress_only_on_a_terminal(self):
+        model = self.model()
+        values = self.write("x.npy", npy([0.5] * 1000))
+        try:
+            main, terminal = pty.openpty()
+        except OSError as error:
+            self.skipTest(f"this machine has no terminals: {error}")
+        done = subprocess.run([ZCMOE, "predict", model, values, "-q"], stdout=subprocess.DEVNULL, stderr=terminal)
+        os.close(terminal)
+        self.assertEqual(done.returncode, 0)
+        os.set_blocking(main, False)
+        try:
+            said = os.read(main, 1000)
+        except OSError:
+            said = b""
+        os.close(main)
+        said = without_runtime_lines(said.replace(b"\r\n", b"\n"))
+        self.assertEqual(said, b"", "--quiet says nothing")
+        said = self.run_cli("predict", model, values).stderr
+        self.assertNotIn(b"\r", said)
+        self.assertIn(b"1,000 rows answered", said)
+
+
+class fit_test(cli_case):
+    def test_flights(self):
+        done = self.run_cli("fit", DATA, "--x", "distance", "--y", "air_time", "--segments", 64, "--segmentation",
+                            "optimal", "--holdout", "0.2", "--output", self.path("model.safetensors"))
+        self.assertEqual(done.stdout, b"")
+        for words in ("rows read        336,776", "missing target 9,430", "held-out RMSE", "straight line",
+                      "best constant", "engine", "segments", "empty", "rows/s", "noise estimate"):
+            self.assertIn(words, done.stderr.decode())
+        done = self.run_cli("fit", DATA, "--x", "1", "--y", "2", "--segments", 64, "--holdout", "0.2", "--json",
+                            "--output", self.path("again.safetensors"))
+        self.assertEqual(done.stderr, b"")
+        summary = json.loads(done.stdout)
+        self.assertEqual(summary["rows_read"], 336776)
+        self.assertEqual(summary["rows_skipped"], 9430)
+        self.assertEqual(summary["skipped"]["missing_target"], 9430)
+        self.assertEqual(summary["rows_fitted"] + summary["rows_held_out"], 327346)
+        self.assertLess(abs(summary["rows_held_out"] / 327346 - 0.2), 0.01)
+        holdout = summary["holdout"]
+        self.assertEqual(holdout["rows"], summary["rows_held_out"])
+        self.assertLess(holdout["rmse"], holdout["rmse_line"])
+        self.assertLess(holdout["rmse_line"], holdout["rmse_constant"])
+        self.assertEqual(self.read("model.safetensors"), self.read("again.safetensors"), "same rows, same bytes")
+
+    def test_held_out_errors_are_right(self):
+        """Against a computation from the model's segments and the rows it leaves out."""
+        data = self.table(rows=400)
+        model = self.path("m")
+        summary = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segments", 4, "--range", "0:10",
+                                          "--segmentation", "uniform", "--holdout", "0.25", "--seed", 7, "--json",
+                                          "-o", model).stdout)
+        rows = [(float(row["x"]), float(row["y"])) for row in self.rows_of(data)]
+        counts = json.loads(self.run_cli("inspect", model, "--json").stdout)["counts"][:4]
+        self.assertEqual(sum(counts), summary["rows_fitted"])
+        answers = self.answers(model, data, "--x", "x")
+        # Which rows were held out shows in the constants: dropping row i moves the mean of its segment.
+        constants = json.loads(self.run_cli("inspect", model, "--json").stdout)["constants"]
+        for k in range(4):
+            self.assertIn(constants[k], answers)
+        everything = math.sqrt(sum((y - a) ** 2 for (_, y), a in zip(rows, answers)) / len(rows))
+        self.assertLess(abs(summary["holdout"]["rmse"] / everything - 1), 0.2)
+        line = summary["holdout"]
+        fitted = math.sqrt(sum((y - line["line_intercept"] - line["line_slope"] * x) ** 2 for x, y in rows) / len(rows))
+        self.assertLess(abs(line["rmse_line"] / fitted - 1), 0.2)
+
+    def test_all_sources_give_the_same_model(self):
+        data = self.table()
+        rows = [list(row.values()) for row in self.rows_of(data)]
+        columns = [[float(row[k]) for row in rows] for k in range(3)]
+        names = [self.write(f"{name}.npy", npy(column)) for name, column in zip("xyw", columns)]
+        common = ["--segments", 8, "--feature-name", "x", "--target-name", "y", "--holdout", "0.1"]
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "--weights", "w", "-o", self.path("csv"), *common)
+        self.run_cli("fit", *names, "-o", self.path("npy"), *common)
+        self.run_cli("fit", names[0], "--y", names[1], "--weights", names[2], "-o", self.path("named"), *common)
+        with open(data, "rb") as source:
+            self.run_cli("fit", "-", "--x", 1, "--y", 2, "--weights", 3, "-o", self.path("file"), *common, stdin=source)
+        self.run_cli("fit", "-", "--x", 1, "--y", 2, "--weights", 3, "-o", self.path("pipe"), *common,
+                     input=pathlib.Path(data).read_bytes())
+        self.run_cli("fit", "-", *names[1:], "-o", self.path("npy-pipe"), *common,
+                     input=pathlib.Path(names[0]).read_bytes())
+        stdout = self.run_cli("fit", *names, "-o", "-", *common).stdout
+        for threads in (1, 2, 5):
+            self.run_cli("fit", *names, "-o", self.path(f"threads{threads}"), "--threads", threads, *common)
+        expected = self.read("csv")
+        for name in ("npy", "named", "file", "pipe", "npy-pipe", "threads1", "threads2", "threads5"):
+            self.assertEqual(self.read(name), expected, name)
+        self.assertEqual(stdout, expected)
+
+    def test_single_pass_from_a_pipe(self):
+        edges = self.write("edges", "# from somewhere\n0\n\n5\n10\n")
+        data = pathlib.Path(self.table()).read_bytes()
+        self.run_cli("fit", "-", "--x", "x", "--y", "y", "--edges", edges, "-o", self.path("a"), input=data)
+        self.run_cli("fit", "-", "--x", "x", "--y", "y", "--segmentation", "uniform", "--range", "0:10", "--segments",
+                     2, "-o", self.path("b"), input=data)
+        self.assertEqual(self.read("a"), self.read("b"))
+        for content, says in [("0\n", "at least 2"), ("0\n1\n1\n", "edge"), ("0\nx\n", "line 2"), ("", "at least 2")]:
+            self.fails("fit", "-", "--x", "x", "--y", "y", "--edges", self.write("bad", content), "-o", self.path("c"),
+                       input=data, says=says)
+
+    def test_float32_columns_keep_a_small_state(self):
+        x = self.write("x.npy", npy([i / 100 for i in range(100)], "f"))
+        y = self.write("y.npy", npy([i for i in range(100)], "f"))
+        wide = self.write("wide.npy", npy([i for i in range(100)]))
+        for target, extra, dtype in [(y, [], "f32"), (wide, [], "f64"), (y, ["--target-dtype", "f64"], "f64"),
+                                     (wide, ["--target-dtype", "f32"], "f32")]:
+            summary = json.loads(self.run_cli("fit", x, target, "-o", self.path("m"), "--json", *extra).stdout)
+            self.assertEqual(summary["target_dtype"], dtype)
+            self.assertAlmostEqual(summary["mean"], 49.5)
+
+    def test_rows_are_skipped_for_one_reason_each(self):
+        data = self.write("data.csv", "x,y,w\n1,1,1\n2,,1\nNA,3,1\n4,abc,1\n5,inf,1\n6,6,0\n7,7,\n8,8,1\n,,\n99,9,1\n")
+        done = self.run_cli("fit", data, "--x", "x", "--y", "y", "--weights", "w", "--segments", 2, "--segmentation",
+                            "uniform", "--range", "0:10", "--range-policy", "nan", "-o", self.path("m"), "--json")
+        summary = json.loads(done.stdout)
+        self.assertEqual(summary["rows_read"], 10)
+        self.assertEqual(summary["rows_fitted"], 2)
+        self.assertEqual(summary["skipped"], {"unparsable": 1, "missing_weight": 2, "missing_target": 1,
+                                              "infinite_target": 1, "zero_weight": 1, "missing_input": 1,
+                                              "out_of_range": 1})
+        self.assertEqual(summary["first_unparsable"], "line 5, column 'y': 'abc'")
+        common = ["fit", data, "--x", "x", "--y", "y", "-o", self.path("n")]
+        self.fails(*common, "--strict", says="line 5, column 'y': 'abc' is not a number")
+        self.fails(*common, "--nan-inputs", "error", says="row 3: the input is missing")
+        self.fails(*common, "--nonfinite-targets", "error", says="row 2: the target is missing")
+        self.assertFalse((self.folder / "n").exists())
+
+    def test_rows_out_of_range_are_told(self):
+        data = self.write("data.csv", "x,y\n" + "".join(f"{x},1\n" for x in (-5, -4, 1, 2, 3, 11, 12, 13, "inf", "")))
+        common = ["fit", data, "--x", "x", "--y", "y", "--segmentation", "uniform", "--range", "0:10", "--segments", 2,
+                  "--nan-policy", "segment", "-o", self.path("m")]
+        for policy, words, fitted in (("clamp", "clamped", 10), ("nan", "skipped", 4), ("value", "skipped", 4),
+                                      ("segments", "in segments of their own", 10)):
+            done = self.run_cli(*common, "--range-policy", policy)
+            self.assertIn(f"out of range     2 below, 4 above: {words}\n", done.stderr.decode())
+            self.assertIn("missing input    1 in a segment of their own\n", done.stderr.decode())
+            seen = json.loads(self.run_cli(*common, "--range-policy", policy, "--json").stdout)
+            self.assertEqual([seen[key] for key in ("range_policy", "below_range", "above_range", "nan_inputs",
+                                                    "rows_fitted", "rows_skipped")],
+                             [policy, 2, 4, 1, fitted, 10 - fitted])
+            self.assertEqual(seen["skipped"]["out_of_range"], 10 - fitted)
+        done = self.run_cli("fit", self.table(), "--x", "x", "--y", "y", "-o", self.path("m"))
+        self.assertNotIn("out of range", done.stderr.decode())
+        self.assertNotIn("missing input", done.stderr.decode())
+
+    def test_headers_that_cannot_be_names(self):
+        rows = b"".join(b"%d,%d\n" % (i, i) for i in range(50))
+        for header, words in ((b"\xe4\xff", "not UTF-8"), (b"n" * 1025, "longer than 1024 bytes")):
+            data = self.write("data.csv", header + b",y\n" + rows)
+            done = self.run_cli("fit", data, "--x", 1, "--y", "y", "-o", self.path("m"))
+            self.assertIn(f"the header of --x 1 is {words}: the model keeps no name for it\n", done.stderr.decode())
+            seen = json.loads(self.run_cli("inspect", self.path("m"), "--json").stdout)
+            self.assertEqual((seen["feature_name"] or "", seen["target_name"]), ("", "y"))
+            quiet = self.run_cli("fit", data, "--x", 1, "--y", "y", "-o", self.path("m"), "--quiet")
+            self.assertEqual(quiet.stderr, b"")
+            done = self.run_cli("fit", data, "--x", 1, "--y", "y", "--feature-name", "x", "-o", self.path("m"))
+            self.assertNotIn(b"keeps no name", done.stderr)
+        # Such bytes in a field must not fail the summary of a fit that has been saved.
+        data = self.write("data.csv", b"x,y\n\xe4,1\n" + rows)
+        seen = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "-o", self.path("m"), "--json").stdout)
+        self.assertIn("line 2", seen["first_unparsable"])
+
+    def test_why_no_row_is_usable(self):
+        data = self.write("data.csv", "x,y\nabc,1\n1:30,2\n,3\n4,\n")
+        common = ["--x", "x", "--y", "y", "-o", self.path("m")]
+        why = "4 rows read, 2 not a number (first: line 2, column 'x': 'abc'), 1 missing target, 1 missing input"
+        self.fails("fit", data, *common, says="to choose the cuts from: " + why)
+        self.fails("segment", data, *common, says="to choose the cuts from: " + why)
+        self.fails("fit", data, *common, "--segmentation", "uniform", "--range", "0:1", says="to learn from: " + why)
+        data = self.write("data.csv", "x,y\n5,1\n6,1\n")
+        self.fails("fit", data, *common, "--range", "0:1", says="2 rows read, 2 outside --range")
+
+    def test_bad_weights(self):
+        for weight in ("-1", "inf"):
+            data = self.write("data.csv", f"x,y,w\n1,1,1\n2,2,{weight}\n")
+            self.fails("fit", data, "--x", "x", "--y", "y", "--weights", "w", "-o", self.path("m"),
+                       says="row 2: the weight is")
+        x = self.write("x.npy", npy([1, 2]))
+        self.fails("fit", x, x, self.write("w.npy", npy([1, math.nan])), "-o", self.path("m"), says="row 2: the weight")
+
+    def test_tables_with_nothing_in_them(self):
+        common = ["--x", "x", "--y", "y", "-o", self.path("m")]
+        self.fails("fit", self.write("a.csv", ""), *common, says="the file is empty")
+        self.fails("fit", self.write("b.csv", "x,y\n"), *common, says="no usable row")
+        self.fails("fit", self.write("c.csv", "x,y\n1,\n2,\n"), *common, says="no usable row")
+        self.fails("fit", self.path("b.csv"), "--segmentation", "uniform", "--range", "0:1", *common,
+                   says="no usable row to learn from: 0 rows read")
+        empty = self.write("e.npy", npy([]))
+        self.fails("fit", empty, empty, "-o", self.path("m"), says="no usable row")
+        self.fails("fit", self.path("none.csv"), *common, says="No such file")
+        self.fails("fit", self.folder, *common, says="Is a directory")
+        self.fails("fit", self.write("x.npy", "x,y\n1,2\n"), *common, says="not an NPY file")
+        self.assertFalse((self.folder / "m").exists())
+
+    def test_one_row_and_equal_inputs(self):
+        for content in ("x,y\n3,7\n", "x,y\n3,6\n3,8\n"):
+            data = self.write("data.csv", content)
+            for segmentation in ("uniform", "quantile", "optimal"):
+                self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", segmentation, "-o", self.path("m"))
+                self.assertEqual(self.answers(self.path("m"), data, "--x", "x")[0], 7)
+
+    def test_policies_reach_the_model(self):
+        model = self.model("--closed-side", "right", "--open-outer-edge", "--nan-policy", "value", "--nan-value", "-5",
+                           "--range-policy", "value", "--range-value", "-6", "--empty-policy", "value", "--empty-value",
+                           "-7", "--shrinkage", "0.5", "--target-name", "area")
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        expected = {"closed_side": "right", "include_outer_edge": False, "nan_policy": "value", "nan_value": -5,
+                    "range_policy": "value", "range_value": -6, "empty_policy": "value", "empty_value": -7,
+                    "shrinkage": 0.5, "feature_name": "x", "target_name": "area"}
+        self.assertEqual({key: seen[key] for key in expected}, expected)
+        data = self.write("new.csv", "x\n-1\n\n,\n99\n")
+        self.assertEqual(self.answers(model, data, "--x", "x"), [-6, -5, -5, -6])
+
+    def test_missing_inputs_can_have_a_segment_of_their_own(self):
+        data = self.write("data.csv", "x,y\n1,10\n,20\n2,30\nNA,40\nabc,1000\n")
+        summary = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--nan-policy", "segment", "--segments",
+                                          1, "--segmentation", "uniform", "--range", "0:10", "-o", self.path("m"),
+                                          "--json").stdout)
+        self.assertEqual(summary["rows_fitted"], 4)
+        self.assertEqual(self.answers(self.path("m"), data, "--x", "x"), [20, 30, 20, 30, 30])
+
+    def test_a_sample_chooses_the_cuts_of_a_large_table(self):
+        data = self.table(rows=5000)
+        summary = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", "quantile",
+                                          "--segments", 4, "--sample-rows", 1000, "-o", self.path("m"), "--json").stdout)
+        self.assertTrue(500 <= summary["rows_sampled"] <= 1000)
+        x = sorted(float(row["x"]) for row in self.rows_of(data))
+        self.assertEqual(summary["range"], [x[0], x[-1]], "the range is that of all rows")
+        counts = json.loads(self.run_cli("inspect", self.path("m"), "--json").stdout)["counts"][:4]
+        for count in counts:
+            self.assertLess(abs(count - 1250), 500)
+
+
+class predict_test(cli_case):
+    def test_csv_and_npy_agree(self):
+        model = self.model()
+        data = self.table()
+        x = [float(row["x"]) for row in self.rows_of(data)]
+        values = self.write("x.npy", npy(x))
+        expected = self.answers(model, data, "--x", "x")
+        self.assertEqual(len(expected), len(x))
+        self.assertEqual(self.answers(model, values), expected)
+        self.run_cli("predict", model, values, "--output", self.path("y.npy"))
+        self.assertEqual(list(read_npy(self.read("y.npy"))), expected)
+        self.run_cli("predict", model, data, "--x", "x", "--output", self.path("z.npy"))
+        self.assertEqual(self.read("z.npy"), self.read("y.npy"))
+        text = pathlib.Path(data).read_bytes()
+        stream = self.run_cli("predict", model, "-", "--x", "x", "--output-format", "npy", input=text).stdout
+        self.assertEqual(stream, self.read("y.npy"))
+        stream = self.run_cli("predict", model, "-", "--output-format", "npy",
+                              input=pathlib.Path(values).read_bytes()).stdout
+        self.assertEqual(stream, self.read("y.npy"))
+        self.run_cli("predict", model, values, "-o", self.path("narrow.npy"), "--output-dtype", "f4")
+        self.assertEqual(read_npy(self.read("narrow.npy")), array.array("f", expected))
+        self.run_cli("predict", model, values, "-o", self.path("out.csv"))
+        self.assertEqual(self.read("out.csv"), self.run_cli("predict", model, data, "--x", "x").stdout)
+
+    def test_in_place(self):
+        model = self.model()
+        values = self.write("x.npy", npy([1.0, 2.0, 9.0]))
+        expected = self.answers(model, values)
+        self.run_cli("predict", model, values, "-o", values)
+        self.assertEqual(list(read_npy(self.read("x.npy"))), expected)
+
+    def test_rows_stay_aligned(self):
+        model = self.model()
+        data = self.write("new.csv", "id,x\n1,5\n2,\n3,NA\n4,abc\n5,5\n6\n7,inf\n")
+        done = self.run_cli("predict", model, data, "--x", "x")
+        lines = done.stdout.decode().splitlines()
+        self.assertEqual(len(lines), 8)
+        self.assertEqual([k for k, line in enumerate(lines) if line == "nan"], [2, 3, 4, 6])
+        self.assertEqual(lines[1], lines[5])
+        self.assertIn("1 of them not a number (first: line 5, column 'x': 'abc')", done.stderr.decode())
+        self.fails("predict", model, data, "--x", "x", "--strict", says="line 5")
+
+    def test_further_columns(self):
+        model = self.model("--segmentation", "uniform", "--range", "0:10")
+        data = self.write("new.csv", "1.3\n9.9\n")
+        out = self.run_cli("predict", model, data, "--x", 1, "--no-header", "--segments-column", "--standard-error")
+        rows = list(csv.DictReader(io.StringIO(out.stdout.decode())))
+        self.assertEqual(list(rows[0]), ["prediction", "segment", "standard_error"])
+        self.assertEqual([row["segment"] for row in rows], ["1", "7"])
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        for row in rows:
+            segment = int(row["segment"])
+            self.assertEqual(float(row["prediction"]), seen["constants"][segment])
+            self.assertEqual(float(row["standard_error"]), seen["standard_errors"][segment])
+        bare = self.run_cli("predict", model, data, "--x", 1, "--no-header", "--no-output-header").stdout
+        self.assertEqual(bare.decode().splitlines(), [row["prediction"] for row in rows])
+
+    def test_summary(self):
+        model = self.model("--range", "0:10")
+        data = self.write("new.csv", "x\n-1\n5\n\n,\n11\n12\n")
+        summary = json.loads(self.run_cli("predict", model, data, "--x", "x", "-o", self.path("y"), "--json").stdout)
+        self.assertEqual([summary[key] for key in ("rows", "missing_inputs", "below_range", "above_range")],
+                         [6, 2, 1, 2])
+
+    def test_tables_with_nothing_in_them(self):
+        model = self.model()
+        self.assertEqual(self.answers(model, self.write("a.csv", "x\n"), "--x", "x"), [])
+        self.assertEqual(self.answers(model, self.write("b.csv", ""), "--x", "1", "--no-header"), [])
+        self.fails("predict", model, self.path("b.csv"), "--x", "x", says="the file is empty")
+        self.run_cli("predict", model, self.write("e.npy", npy([])), "-o", self.path("y.npy"))
+        self.assertEqual(list(read_npy(self.read("y.npy"))), [])
+        self.assertTrue(all(map(math.isnan, self.answers(model, self.write("c.csv", "a,x\n1,\n2,\n"), "--x", "x"))))
+
+
+class segment_test(cli_case):
+    def edges(self, *arguments, **options):
+        return [float(line) for line in self.run_cli("segment", *arguments, **options).stdout.decode().splitlines()]
+
+    def test_uniform(self):
+        done = self.run_cli("segment", "--segmentation", "uniform", "--range", "0:1", "--segments", "8")
+        self.assertEqual(done.stdout.decode().split(), "0 0.125 0.25 0.375 0.5 0.625 0.75 0.875 1".split())
+        self.assertEqual(self.edges("--segmentation", "uniform", "--range", "-1:1", "--segments", 3),
+                         [-1, -1 / 3, 1 / 3, 1])
+        self.assertIn(b"0.33333333333333331\n",
+                      self.run_cli("segment", "--segmentation", "uniform", "--range", "0:1", "--segments", 3).stdout)
+
+    def test_table(self):
+        grid = [i / 1000 for i in range(1001)]
+        table = self.write("table.csv", "x,p,dbeta,one\n" + "".join(f"{x},1,{2 * x},1\n" for x in grid))
+        edges = self.edges(table, "--x", "x", "--density", "p", "--slope", "dbeta", "--segmentation", "optimal",
+                           "--segments", 8)
+        for i, edge in enumerate(edges):  # slope 2x, uniform density: a_i = (i / 8)^(3/5)
+            self.assertAlmostEqual(edge, (i / 8) ** 0.6, delta=1e-4)
+        edges = self.edges(table, "--x", "x", "--point-density", "one", "--segments", 4)
+        for i, edge in enumerate(edges):
+            self.assertAlmostEqual(edge, i / 4, delta=1e-9)
+        holed = self.write("holed.csv", "x,p,dbeta\n0,1,1\n0.5,,1\n1,1,1\n")
+        self.fails("segment", holed, "--x", "x", "--density", "p", "--slope", "dbeta", says="row 2 has no value")
+        self.fails("segment", holed, "--x", "p", "--density", "x", "--slope", "dbeta")
+
+    def test_data(self):
+        data = self.table()
+        x = sorted(float(row["x"]) for row in self.rows_of(data))
+        for arguments in (["--segmentation", "uniform"], ["--segmentation", "quantile"],
+                          ["--y", "y", "--segmentation", "optimal"]):
+            edges = self.edges(data, "--x", "x", "--segments", 5, *arguments)
+            self.assertEqual((edges[0], edges[-1]), (x[0], x[-1]))
+            self.assertEqual(edges, sorted(set(edges)))
+        self.assertIn(self.edges(data, "--x", "x", "--segments", 4, "--segmentation", "quantile")[2], x[249:251])
+        values = self.write("x.npy", npy(x))
+        self.assertIn(self.edges(values, "--segments", 4, "--segmentation", "quantile")[2], x[249:251])
+        self.fails("segment", data, "--x", "x", "--segmentation", "optimal", status=2, says="--y is missing")
+
+    def test_rows_left_out_are_told(self):
+        data = self.write("data.csv", "x,y\n1,1\nabc,2\n,3\n2,\n3,3\n40,4\n")
+        common = ["segment", data, "--x", "x", "--y", "y", "--segments", 2, "--segmentation", "quantile", "--range",
+                  "0:10"]
+        done = self.run_cli(*common)
+        for words in ("rows skipped 2: not a number 1, missing input 1\n",
+                      "not a number, first: line 3, column 'x': 'abc'\n", "rows left out 1: outside --range\n"):
+            self.assertIn(words, done.stderr.decode())
+        self.assertEqual(self.run_cli(*common, "--quiet").stderr, b"")
+        done = self.run_cli(*common, "--json")
+        self.assertEqual(done.stderr, b"")
+        seen = json.loads(done.stdout)
+        self.assertEqual((seen["rows_read"], seen["rows_skipped"], seen["rows_outside"], seen["rows"]), (6, 2, 1, 3))
+        self.assertEqual((seen["skipped"]["unparsable"], seen["skipped"]["missing_input"]), (1, 1))
+        self.assertEqual(seen["first_unparsable"], "line 3, column 'x': 'abc'")
+        self.assertEqual(self.run_cli("segment", self.table(), "--x", "x", "--segmentation", "uniform").stderr, b"")
+
+    def test_edges_come_back_exactly(self):
+        data = self.table()
+        self.run_cli("segment", data, "--x", "x", "--y", "y", "--segments", 8, "-o", self.path("edges"))
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "--edges", self.path("edges"), "-o", self.path("a"))
+        self.run_cli("fit", data, "--x", "x", "--y", "y", "--segments", 8, "-o", self.path("b"))
+        self.assertEqual(self.read("a"), self.read("b"))
+
+    def test_json(self):
+        seen = json.loads(self.run_cli("segment", "--segmentation", "uniform", "--range", "0:1", "--segments", 2,
+                                       "--json").stdout)
+        self.assertEqual((seen["segments"], seen["edges"]), (2, [0, 0.5, 1]))
+
+
+class compile_test(cli_case):
+    def compiled(self, expression, *arguments):
+        done = self.run_cli("compile", expression, *arguments, "--json")
+        self.assertEqual(done.stderr, b"")
+        return json.loads(done.stdout)
+
+    def test_a_table_within_an_error(self):
+        model = self.path("sine.safetensors")
+        points = [(i + 0.5) / 20000 for i in range(20000)]
+        inputs = self.write("x.npy", npy(points))
+        for error, segments, least in (("rms", 45, 1), ("max", 90, 90)):
+            summary = self.compiled("exp(-3*x)*sin(9*x)", "--range", "0:1", "--tolerance", "0.01", "--error", error,
+                                    "-o", model)
+            self.assertLessEqual(summary["segments"], segments)
+            self.assertGreaterEqual(summary["least_segments"], least)
+            self.assertLess(summary["segments"], summary["uniform"]["segments"])
+            self.assertEqual(summary["bytes"], 8 * (2 * summary["segments"] + 1))
+            self.assertLessEqual(summary["error"], 0.01)
+            self.run_cli("predict", model, inputs, "-o", self.path("y.npy"))
+            off = [y - math.exp(-3 * x) * math.sin(9 * x) for x, y in zip(points, read_npy(self.read("y.npy")))]
+            measured = max(map(abs, off)) if error == "max" else math.sqrt(sum(d * d for d in off) / len(off))
+            self.assertAlmostEqual(measured / summary["error"], 1, delta=1e-3)
+            known = json.loads(self.run_cli("inspect", model, "--json").stdout)
+            self.assertEqual((known["segments"], known["rows"], known["range"]), (summary["segments"], 0, [0, 1]))
+            self.assertEqual((known["feature_name"], known["target_name"]), ("x", "exp(-3*x)*sin(9*x)"))
+
+    def test_summary_in_words(self):
+        done = self.run_cli("compile", "x<0.3 ? 1 : 2", "--range", "0:1", "--tolerance", "1e-3", "--error", "max")
+        self.assertEqual(done.stdout, b"")
+        said = done.stderr.decode()
+        self.assertIn("x<0.3 ? 1 : 2, x from 0 to 1", said)
+        self.assertIn("max 0, verified; at most 0.001", said)
+        self.assertIn("2, 40 bytes of edges and constants; no table of fewer", said)
+        self.assertIn("10 segments, 168 bytes (80 without edges), for the same error: 5 times as many", said)
+        self.assertEqual(self.run_cli("compile", "x", "--range", "0:1", "--tolerance", "1", "-q").stderr, b"")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_density_moves_the_segments(self):
+        even = self.compiled("tanh(x)", "--range", "-6:6", "--tolerance", "1e-3")
+        bell = self.compiled("tanh(x)", "--range", "-6:6", "--tolerance", "1e-3", "--density", "exp(-x^2/2)")
+        self.assertLess(even["segments"], 650)
+        self.assertLess(bell["segments"], 650)
+        self.assertNotEqual(even["segments"], bell["segments"])
+        self.assertEqual(bell["density"], "exp(-x^2/2)")
+
+    def test_every_function_means_what_the_help_says(self):
+        values = {"pi": math.pi, "e": math.e, "x + 2*3 - 4/8": 6, "2^3^2": 512, "-2^2": -4, "sin(x)": math.sin(0.5),
+                  "atan2(x, 2)": math.atan2(0.5, 2), "log(x)": math.log(0.5), "ln(x)": math.log(0.5),
+                  "log2(x)": -1, "log10(x)": math.log10(0.5), "sqrt(x)": math.sqrt(0.5), "cbrt(x)": 0.5 ** (1 / 3),
+                  "pow(x, 3)": 0.125, "abs(-x)": 0.5, "sign(-x)": -1, "floor(-x)": -1, "ceil(x)": 1, "rint(1.9)": 2,
+                  "mod(7, 3)": 1, "min(x, 1, 2)": 0.5, "max(x, 1, 2)": 2, "sum(x, 1, 2)": 3.5, "avg(x, 1)": 0.75,
+                  "erf(x)": math.erf(0.5), "erfc(x)": math.erfc(0.5), "gamma(x)": math.gamma(0.5),
+                  "x > 0.4 && x < 0.6": 1, "x == 1 || x != 0.2": 1, "x <= 0.6 ? 3 : 4": 3, "tanh(x)": math.tanh(0.5),
+                  "asinh(x)": math.asinh(0.5), "acosh(x+1)": math.acosh(1.5), "atanh(x)": math.atanh(0.5)}
+        for expression, value in values.items():
+            with self.subTest(expression=expression):
+                model = self.path("m.safetensors")
+                end = math.nextafter(0.5, 1)
+                self.run_cli("compile", "--range", f"0.5:{end!r}", "--tolerance", "1e-9", "-q", "-o", model, "--",
+                             expression)
+                self.assertAlmostEqual(self.answers(model, self.write("x.csv", "x\n0.5\n"), "--x", "x")[0], value, 12)
+
+    def test_what_cannot_be_compiled(self):
+        old = self.write("old.safetensors", "old")
+        for expression, arguments, says in [
+            ("log(x)", ["--range", "-1:1"], "function answered"),
+            ("sqrt(0.5-x)", ["--range", "0:1"], "at x=0.5"),
+            ("1/(x-0.5)", ["--range", "0:1"], "ZCMOE_ERR_NUMERIC"),
+            ("1/(x-0.5)", ["--range", "0:1", "--error", "max"], "function answered inf at x=0.5"),
+            ("x", ["--range", "0:1", "--max-segments", "5"], "tolerance=0.01 needs more than max_segments=5 segments"),
+            ("x", ["--range", "0:1e9"], "more than max_segments=1048576"),
+            ("x", ["--range", "0:1", "--density", "0"], "density answered 0 everywhere"),
+            ("x", ["--range", "0:1", "--density", "x-0.5"], "density answered -0."),
+        ]:
+            with self.subTest(expression=expression, arguments=arguments):
+                self.fails("compile", expression, "--tolerance", "0.01", *arguments, "-o", old, says=says)
+                self.assertEqual(self.read("old.safetensors"), b"old")
+        self.fails("compile", "x", "--range", "0:1", "--tolerance", "0.1", "-o", self.path("no/m"), says="No such file")
+        stream = self.run_cli("compile", "x", "--range", "0:1", "--tolerance", "0.1", "-o", "-").stdout
+        self.run_cli("compile", "x", "--range", "0:1", "--tolerance", "0.1", "-o", self.path("m"))
+        self.assertEqual(stream, self.read("m"))
+
+
+class plan_test(cli_case):
+    def sine(self, rows=4000, seed=3, name="sine.csv"):
+        generator = random.Random(seed)
+        lines = ["x,y,w"]
+        for _ in range(rows):
+            x = generator.random()
+            lines.append(f"{x},{math.sin(6 * x) + generator.gauss(0, 0.3)},2")
+        return self.write(name, "\n".join(lines) + "\n")
+
+    def plan(self, *arguments, **options):
+        return json.loads(self.run_cli("plan", *arguments, "--json", **options).stdout)
+
+    def test_numbers(self):
+        data = self.sine()
+        plan = self.plan(data, "--x", "x", "--y", "y")
+        self.assertEqual((plan["rows"], plan["rows_sampled"], plan["planned_rows"]), (4000, 4000, 4000))
+        self.assertLess(abs(plan["noise_variance"] / 0.09 - 1), 0.1)
+        self.assertLess(abs(plan["noise_variance_of_neighbours"] / 0.09 - 1), 0.1)
+        self.assertEqual([c["segmentation"] for c in plan["candidates"]], ["uniform", "quantile", "optimal"])
+        # b' = 6 cos 6x: A = 1.43 for equal widths, and m = (2 A n / sigma^2)^(1/3) = 50.
+        uniform = plan["candidates"][0]
+        self.assertEqual(uniform["method"], "parametric")
+        self.assertLess(abs(uniform["segments"] / 50 - 1), 0.15)
+        self.assertLess(abs(uniform["excess_risk"] / (1.5 * 0.09 * 50 / 4000) - 1), 0.15)
+        low, high = uniform["excess_risk_interval"]
+        self.assertTrue(low < uniform["excess_risk"] < high)
+        self.assertEqual([level["segments"] for level in uniform["levels"]][:9], [1, 2, 3, 4, 6, 8, 12, 16, 24])
+        best = min(plan["candidates"], key=lambda c: c["excess_risk"])
+        self.assertEqual((plan["segmentation"], plan["segments"]), (best["segmentation"], best["segments"]))
+        more = self.plan(data, "--x", "x", "--y", "y", "--rows", 4000 * 8)
+        self.assertLess(abs(more["candidates"][0]["segments"] / uniform["segments"] - 2), 0.05)
+        # Equal weights are none.
+        weighted = self.plan(data, "--x", "x", "--y", "y", "--weights", "w")
+        self.assertEqual([c["segments"] for c in weighted["candidates"]], [c["segments"] for c in plan["candidates"]])
+
+    def test_text_and_csv(self):
+        data = self.sine()
+        done = self.run_cli("plan", data, "--x", "x", "--y", "y")
+        text = done.stdout.decode()
+        for words in ("rows read         4,000", "noise", "recommended", "--segments", "uniform", "quantile", "optimal",
+                      "held-out error at"):
+            self.assertIn(words, text)
+        self.assertEqual(self.run_cli("plan", data, "--x", "x", "--y", "y", "-q").stderr, b"")
+        self.run_cli("plan", data, "--x", "x", "--y", "y", "--csv", "-o", self.path("curve.csv"))
+        rows = self.rows_of(self.path("curve.csv"))
+        self.assertEqual({row["segmentation"] for row in rows}, {"uniform", "quantile", "optimal"})
+        risks = {int(r["segments"]): float(r["leave_one_out"]) for r in rows if r["segmentation"] == "uniform"}
+        self.assertGreater(risks[1], 1.5 * risks[32])
+        self.assertGreater(risks[3072], 1.5 * risks[32])
+
+    def test_ties_are_told(self):
+        columns = [DATA, "--x", "distance", "--y", "air_time"]
+        plan = self.plan(*columns)
+        self.assertEqual(plan["distinct_inputs"], 213)
+        for candidate in plan["candidates"]:
+            self.assertIn("tied", candidate["warnings"])
+            self.assertLessEqual(candidate["segments_with_rows"], 213)
+        self.assertRegex(self.run_cli("plan", *columns).stdout.decode(), r"fewer distinct values .*: 2\d\d hold rows")
+
+    def test_fit_takes_what_is_planned(self):
+        data = self.sine()
+        for kind in ("uniform", "quantile", "optimal"):
+            plan = self.plan(data, "--x", "x", "--y", "y")
+            wanted = next(c for c in plan["candidates"] if c["segmentation"] == kind)
+            common = [data, "--x", "x", "--y", "y", "--segmentation", kind]
+            fitted = json.loads(self.run_cli("fit", *common, "--segments", "auto", "-o", self.path("auto"),
+                                             "--json").stdout)
+            self.assertEqual(fitted["segments_asked"], wanted["segments"])
+            self.assertEqual(fitted["plan"], wanted)
+            self.run_cli("fit", *common, "--segments", wanted["segments"], "-o", self.path("given"))
+            self.assertEqual(self.read("auto"), self.read("given"))
+            edges = self.run_cli("segment", *common, "--segments", "auto").stdout
+            self.assertEqual(edges, self.run_cli("segment", *common, "--segments", wanted["segments"]).stdout)
+        said = self.run_cli("fit", data, "--x", "x", "--y", "y", "--segments", "auto", "-o", self.path("m"))
+        self.assertRegex(said.stderr.decode(), r"segments chosen +\d+, best between \d+ and \d+; excess risk")
+        # A given range, and rows held out, which the plan must not see.
+        ranged = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", "uniform", "--range",
+                                         "0:2", "--segments", "auto", "--holdout", "0.5", "-o", self.path("m"),
+                                         "--json").stdout)
+        self.assertEqual(ranged["range"], [0, 2])
+        self.assertGreater(ranged["empty_segments"], ranged["segments"] / 3)
+        self.assertLess(abs(ranged["segments"] / (2 * 50 / 2 ** (1 / 3)) - 1), 0.3)
+
+    def test_a_sample_stands_for_the_table(self):
+        data = self.sine(rows=20000)
+        whole = self.plan(data, "--x", "x", "--y", "y")["candidates"][0]
+        plan = self.plan(data, "--x", "x", "--y", "y", "--sample-rows", 5000)
+        self.assertEqual((plan["rows"], plan["planned_rows"]), (20000, 20000))
+        self.assertLessEqual(plan["rows_sampled"], 5000)
+        self.assertLess(abs(plan["candidates"][0]["segments"] / whole["segments"] - 1), 0.25)
+        with open(data, "rb") as source:
+            self.assertEqual(self.plan("-", "--x", "x", "--y", "y", stdin=source)["candidates"][0], whole)
+
+    def test_the_smallest_tables(self):
+        for rows, segments in (("1,2\n", 1), ("1,2\n2,3\n", 1), ("1,1\n1,2\n1,9\n", 1), ("1,5\n2,5\n3,5\n4,5\n", 1)):
+            plan = self.plan(self.write("d.csv", "x,y\n" + rows), "--x", "x", "--y", "y")
+            self.assertEqual({c["segments"] for c in plan["candidates"]}, {segments}, rows)
+            self.run_cli("fit", self.path("d.csv"), "--x", "x", "--y", "y", "--segments", "auto", "-o", self.path("m"))
+            self.run_cli("plan", self.path("d.csv"), "--x", "x", "--y", "y")
+        self.fails("plan", self.write("d.csv", "x,y\n,2\nnan,3\n1,inf\n"), "--x", "x", "--y", "y",
+                   says="no usable row to choose the cuts from: 3 rows read, 1 infinite target, 2 missing input")
+        plan = self.plan(self.write("d.csv", "x,y\n,2\n1,3\n2,abc\n3,4\n"), "--x", "x", "--y", "y")
+        self.assertEqual((plan["rows"], plan["skipped"]["missing_input"], plan["skipped"]["unparsable"]), (2, 1, 1))
+
+
+class inspect_test(cli_case):
+    def test_what_the_model_says_of_itself(self):
+        model = self.model("--segmentation", "uniform", "--range", "0:10")
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        said = seen["diagnosis"]
+        self.assertLess(abs(said["risk"] - said["noise"] - said["approximation"] - said["estimation"]), 1e-9)
+        # y = x^2 on [0, 10), 8 segments: E_app = mean of (2x)^2 (10/8)^2 / 12 = 17.4.
+        self.assertLess(abs(said["approximation"] / 17.4 - 1), 0.15)
+        self.assertLess(abs(said["leave_one_out"] / said["risk"] - 1), 0.02)
+        self.assertEqual(said["worst_segments"][0], 7)
+        self.assertLess(said["equal_error"], 0.8)  # O / U = 0.648 of x^2
+        for k in range(8):
+            self.assertTrue(seen["means_lower"][k] < seen["constants"][k] < seen["means_upper"][k])
+        narrow = json.loads(self.run_cli("inspect", model, "--json", "--confidence", "0.5").stdout)
+        self.assertGreater(narrow["means_lower"][3], seen["means_lower"][3])
+        rows = list(csv.DictReader(io.StringIO(self.run_cli("inspect", model, "--csv").stdout.decode())))
+        self.assertEqual([float(row["mean_lower"]) for row in rows], seen["means_lower"][:8])
+        self.assertEqual([float(row["approximation"]) for row in rows], said["segment_approximation"])
+        text = self.run_cli("inspect", model).stdout.decode()
+        for words in ("expected error", "noise", "worst segments", "95 % interval of the mean"):
+            self.assertIn(words, text)
+        out = self.run_cli("predict", model, self.write("new.csv", "x\n9.9\n\n5\n"), "--x", "x", "--interval", "0.95")
+        rows = list(csv.DictReader(io.StringIO(out.stdout.decode())))
+        self.assertEqual([float(row["mean_upper"]) for row in rows if row["prediction"] != "nan"],
+                         [seen["means_upper"][7], seen["means_upper"][4]])
+        single = self.path("single")
+        self.run_cli("fit", self.write("one.csv", "1,2\n"), "--x", 1, "--y", 2, "--no-header", "-o", single)
+        self.assertIn("unknown: no segment has two rows", self.run_cli("inspect", single).stdout.decode())
+        self.assertIsNone(json.loads(self.run_cli("inspect", single, "--json").stdout)["diagnosis"])
+
+    def test_text_json_and_csv(self):
+        model = self.model("--segmentation", "uniform", "--range", "0:20")
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        self.assertEqual((seen["segments"], seen["rows"], seen["range"]), (8, 500, [0, 20]))
+        self.assertEqual(len(seen["edges"]), 9)
+        self.assertEqual(sum(seen["counts"]), 500)
+        self.assertGreater(seen["empty_segments"], 0)
+        rows = list(csv.DictReader(io.StringIO(self.run_cli("inspect", model, "--csv").stdout.decode())))
+        self.assertEqual([int(row["count"]) for row in rows], seen["counts"][:8])
+        self.assertEqual([float(row["constant"]) for row in rows], seen["constants"][:8])
+        text = self.run_cli("inspect", model).stdout.decode()
+        for words in ("segments          8", "input             x", "target            y", "rows              500"):
+            self.assertIn(words, text)
+
+    def test_own_segments_are_shown(self):
+        model = self.model("--nan-policy", "segment", "--range-policy", "segments", "--range", "2:5")
+        rows = list(csv.DictReader(io.StringIO(self.run_cli("inspect", model, "--csv").stdout.decode())))
+        self.assertEqual([(row["lower"], row["upper"]) for row in rows[-3:]],
+                         [("nan", "nan"), ("-inf", "2"), ("5", "inf")])
+        self.assertIn("missing", self.run_cli("inspect", model).stdout.decode())
+
+    def test_long_models_are_cut_short(self):
+        model = self.path("long")
+        self.run_cli("fit", self.table(), "--x", "x", "--y", "y", "--segmentation", "uniform", "--segments", 1000, "-o",
+                     model)
+        self.assertLess(len(self.run_cli("inspect", model).stdout.splitlines()), 60)
+        self.assertIn(b"976 more", self.run_cli("inspect", model).stdout)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    ZCMOE = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    unittest.main()

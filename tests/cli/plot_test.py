@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""`zcmoe plot`: plot_test.py PATH_TO_ZCMOE [unittest arguments]. What the pictures hold, and what is said when Python or
+matplotlib is not there. The pictures are skipped, and shown so, where this Python has no matplotlib.
+"""
+
+import importlib.util
+import math
+import os
+import pathlib
+import random
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ZCMOE = ""
+HERE = pathlib.Path(__file__).resolve().parent
+DATA = HERE.parents[1] / "examples" / "data" / "flights.csv"
+HAS_MATPLOTLIB = all(importlib.util.find_spec(name) for name in ("matplotlib", "numpy"))
+
+
+class plot_case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def path(self, name):
+        return str(self.folder / name)
+
+    def run_cli(self, *arguments, status=0, env=None):
+        environment = {**os.environ, "ZCMOE_PYTHON": sys.executable, **(env or {})}
+        done = subprocess.run([ZCMOE, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+                              env={k: v for k, v in environment.items() if v is not None})
+        # What an emulated CUDA runtime adds is not the program's.
+        pattern = os.environ.get("ZCMOE_TEST_RUNTIME_LINES")
+        done.stderr = re.sub(rf"(?m)^{pattern}[^\n]*\n", "", done.stderr) if pattern else done.stderr
+        self.assertEqual(done.returncode, status, done.stderr)
+        if status != 0:
+            self.assertRegex(done.stderr, r"\Azcmoe: [^\n]+\n\Z")
+        return done
+
+    def table(self, rows=400, seed=1, name="data.csv", y=lambda x, noise: math.sin(x) + 0.1 * noise):
+        generator = random.Random(seed)
+        lines = ["in,out,w"]
+        for _ in range(rows):
+            x = 10 * generator.random()
+            lines.append(f"{x},{y(x, generator.gauss(0, 1))},{generator.randrange(1, 4)}")
+        (self.folder / name).write_text("\n".join(lines) + "\n")
+        return self.path(name)
+
+    def fit(self, data, *arguments):
+        model = self.path("model.safetensors")
+        self.run_cli("fit", data, "--x", "in", "--y", "out", "-q", "-o", model, *arguments)
+        return model
+
+    def svg(self, *arguments):
+        """The words in the picture."""
+        done = self.run_cli("plot", *arguments, "-o", self.path("plot.svg"))
+        self.assertEqual(done.stdout, "")
+        text = (self.folder / "plot.svg").read_text(encoding="utf-8")
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir() if "tmp" in p.name), [])
+        return re.findall(r"<text[^>]*>([^<]*)</text>", text), done.stderr
+
+
+@unittest.skipUnless(HAS_MATPLOTLIB, "this Python has no matplotlib")
+class picture_test(plot_case):
+    def test_every_panel_of_a_model_over_its_data(self):
+        data = self.table(rows=5000)
+        words, said = self.svg(self.fit(data, "--segments", 16, "--segmentation", "uniform"), "--data", data)
+        self.assertIn("constants of the segments", words)
+        self.assertTrue(any(re.fullmatch(r"16 segments from .* to .*, over 5,000 rows", w) for w in words), words)
+        for label in ("in", "out", "out − answer", "rows", "segments", "rms error of out",
+                      "Rows in each segment, when fitted", "Error for other numbers of segments",
+                      "leave-one-out, optimal cuts"):
+            self.assertIn(label, words)
+        self.assertEqual(words.count("in"), 3)  # under segments, residuals and counts
+        # sin over [0, 10] in 16 pieces of 0.625: rms sqrt(0.1^2 + 0.625^2 <cos^2> / 12), about 0.16.
+        rms = [float(w.split("rms ")[1]) for w in words if w.startswith("Residuals, rms")]
+        self.assertEqual(len(rms), 1)
+        self.assertAlmostEqual(rms[0], 0.163, delta=0.012)
+        best = [re.fullmatch(r"m\* ≈ ([\d,]+), error ([\d.]+)", w) for w in words]
+        best = [b for b in best if b]
+        self.assertEqual(len(best), 1)
+        m = int(best[0][1].replace(",", ""))
+        # A = U (b - a)^2 / 12 = 4.3: m* = (2 A n / sigma^2)^(1/3) = 163, flat around it.
+        self.assertTrue(60 <= m <= 400, m)
+        self.assertTrue(0.1 < float(best[0][2]) < 0.115, best[0][2])
+        self.assertRegex(said, rf"least leave-one-out error {best[0][2]} with {m} segments")
+
+    def test_the_error_is_the_library_s_leave_one_out(self):
+        if str(HERE.parents[1] / "host" / "cli") not in sys.path:
+            sys.path.insert(0, str(HERE.parents[1] / "host" / "cli"))
+        import numpy as np
+        import plot
+
+        generator = np.random.default_rng(3)
+        for segments, rows, weighted in ((4, 60, False), (4, 60, True), (5, 12, True), (1, 7, True)):
+            slot = generator.integers(0, segments, rows)
+            slot = np.unique(np.append(slot, [segments - 1]), return_inverse=True)[1]
+            y = generator.normal(size=len(slot))
+            w = generator.integers(1, 4, len(slot)).astype(float) if weighted else np.ones(len(slot))
+            built = int(slot.max()) + 1
+            squares = []
+            for i in range(len(slot)):
+                others = (slot == slot[i]) & (np.arange(len(slot)) != i)
+                if not others.any() and built > 1:
+                    others = slot == (slot[i] - 1 if slot[i] > 0 else 1)
+                answer = np.average(y[others], weights=w[others]) if others.any() else y[i]
+                squares.append((y[i] - answer) ** 2)
+            self.assertAlmostEqual(plot.leave_one_out(slot, y, w, built), np.average(squares, weights=w), 12)
+
+    def test_models_without_data_or_rows(self):
+        data = self.table()
+        words, _ = self.svg(self.fit(data, "--segments", 8, "--segmentation", "quantile"))
+        self.assertIn("needs --data", words)
+        self.assertIn("standard deviation of out", words)
+        model = self.path("known.safetensors")
+        self.run_cli("compile", "x^2", "--range", "0:1", "--tolerance", "0.1", "-q", "-o", model)
+        words, _ = self.svg(model)
+        self.assertIn("x^2", words)
+        self.assertIn("a model of known constants", words)
+        (self.folder / "p.csv").write_text("x,y\n" + "".join(f"{i / 50},{i * i / 2500}\n" for i in range(50)))
+        words, _ = self.svg(model, "--data", self.path("p.csv"), "--y", "y")
+        self.assertIn("Rows in each segment, of the data", words)
+
+    def test_one_and_many_segments_gaps_weights_outliers(self):
+        data = self.table()
+        words, _ = self.svg(self.fit(data, "--segments", 1), "--data", data)
+        self.assertTrue(any(w.startswith("1 segment from") for w in words), words)
+        words, _ = self.svg(self.fit(data, "--segments", 2000, "--segmentation", "uniform"), "--data", data)
+        self.assertTrue(any(w.startswith("2,000 segments from") for w in words))
+        self.assertTrue(any(re.fullmatch(r"1,\d\d\d empty", w) for w in words))
+        model = self.fit(data, "--segments", 9, "--segmentation", "uniform", "--range", "0:20", "--weights", "w",
+                         "--empty-policy", "nan", "--range-policy", "nan")
+        words, _ = self.svg(model, "--data", data, "--weights", "w")
+        self.assertIn("no answer (NaN)", words)
+        far = self.table(rows=2000, name="far.csv", y=lambda x, noise: x + noise + (1e6 if noise > 3 else 0))
+        words, _ = self.svg(self.fit(far, "--segments", 10, "--segmentation", "quantile"), "--data", far)
+        self.assertTrue(any(re.fullmatch(r"\d of 2,000 rows( and \d+ constants)? beyond the axes", w) for w in words),
+                        words)
+        self.assertTrue(any(w.startswith("a sample") or "sample of" in w for w in self.svg(
+            self.path("model.safetensors"), "--data", far, "--sample-rows", 500)[0]))
+
+    def test_formats_and_the_example(self):
+        model = self.path("f.safetensors")
+        self.run_cli("fit", DATA, "--x", "distance", "--y", "air_time", "-q", "-o", model)
+        for name, start in (("f.png", b"\x89PNG"), ("f.pdf", b"%PDF"), ("f.svg", b"<?xml")):
+            self.run_cli("plot", model, "--data", DATA, "-o", self.path(name), "-q")
+            self.assertTrue((self.folder / name).read_bytes().startswith(start))
+        width, height = struct.unpack(">II", (self.folder / "f.png").read_bytes()[16:24])
+        self.assertEqual((width, height), (1430, 1040))
+        first = (self.folder / "f.svg").read_bytes()
+        self.run_cli("plot", model, "--data", DATA, "-o", self.path("f.svg"), "-q")
+        self.assertEqual((self.folder / "f.svg").read_bytes(), first)  # the same picture, the same bytes
+
+
+class refusal_test(plot_case):
+    def test_what_is_missing_and_how_to_get_it(self):
+        model = self.fit(self.table(), "--segments", 4)
+        output = self.path("plot.svg")
+        (self.folder / "plot.svg").write_text("old")
+        (self.folder / "fake").mkdir()
+        (self.folder / "fake" / "matplotlib.py").write_text("raise ImportError('gone', name='matplotlib')\n")
+        (self.folder / "fake" / "numpy.py").write_text("")
+        for environment, reason in (
+                ({"PYTHONPATH": self.path("fake")}, "has no matplotlib"),
+                ({"ZCMOE_PYTHON": None, "PATH": self.path("none")}, "cannot run python3 (No such file or directory)"),
+                ({"ZCMOE_PYTHON": self.path("snake")}, "snake (No such file or directory)")):
+            with self.subTest(environment=environment):
+                said = self.run_cli("plot", model, "-o", output, status=1, env=environment).stderr
+                self.assertIn(reason, said)
+                self.assertIn("apt install python3-matplotlib", said)
+                self.assertIn("pip install matplotlib", said)
+                self.assertIn("ZCMOE_PYTHON", said)
+                self.assertEqual((self.folder / "plot.svg").read_text(), "old")
+        said = self.run_cli("plot", model, "-o", output, status=1, env={"ZCMOE_PYTHON": "/bin/false"}).stderr
+        self.assertIn("/bin/false failed", said)
+
+    def test_wrong_usage_and_bad_files(self):
+        data = self.table()
+        model = self.fit(data, "--segments", 4)
+        for arguments, status, says in (
+                ([model, "-o", self.path("plot.jpg")], 2, "does not end in .svg, .png or .pdf"),
+                (["-"], 2, "model -"),
+                ([], 2, "model"),
+                ([model, "--x", "in", "-o", self.path("p.svg")], 2, "--x: there is no --data"),
+                ([data, "-o", self.path("p.svg")], 1, "ZCMOE_ERR_FORMAT"),
+                ([self.path("none"), "-o", self.path("p.svg")], 1, "ZCMOE_ERR_IO"),
+                ([model, "--data", self.path("none"), "-o", self.path("p.svg")], 1, "No such file"),
+                ([model, "--data", data, "--x", "no", "-o", self.path("p.svg")], 1, "no such column"),
+                ([model, "-o", self.path("none/p.svg")], 1, "No such file")):
+            with self.subTest(arguments=arguments):
+                self.assertIn(says, self.run_cli("plot", *arguments, status=status).stderr)
+        (self.folder / "empty.csv").write_text("in,out\n1,\n")
+        said = self.run_cli("plot", model, "--data", self.path("empty.csv"), "-o", self.path("p.svg"), status=1).stderr
+        self.assertIn("no usable row to draw: 1 rows read", said)
+
+
+if __name__ == "__main__":
+    ZCMOE = os.path.abspath(sys.argv.pop(1))
+    unittest.main()

@@ -1,0 +1,168 @@
+// One call of the CUDA engine for counting_test.py to count:
+//   counting_workload predict EDGES M INPUTS N DTYPE OUTPUTS
+//   counting_workload fit EDGES M INPUTS N f32 PATH
+// EDGES: uniform; smooth, a compander's, up to five times as dense here as there; clustered, nine
+// tenths of them in a thousandth of the range; geometric, over 20 binades. INPUTS: random, each
+// segment as likely as any other; sorted; skewed, all in one segment. DTYPE: f32, f64. OUTPUTS: of
+// v (values), s (segments), e (standard errors), r (variances), c (counts), p (report). Some
+// answers are checked. PATH: free or sort, of the fit. Its sums are checked against the CPU
+// engine's.
+#include "tests/support.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+
+namespace zcmoe::test {
+namespace {
+
+double edge_at(const std::string& kind, double u) {
+  if (kind == "uniform") return u;
+  if (kind == "smooth") return u + std::sin(2 * M_PI * u) / (2.5 * M_PI);
+  if (kind == "geometric") return std::exp2(20 * u - 10);
+  if (kind == "clustered") {
+    if (u < 0.05) return u / 0.05 * 0.4995;
+    if (u > 0.95) return 0.5005 + (u - 0.95) / 0.05 * 0.4995;
+    return 0.4995 + 0.001 * (u - 0.05) / 0.9;
+  }
+  throw std::invalid_argument("EDGES=" + kind);
+}
+
+std::vector<double> edges_of(const std::string& kind, std::int64_t m) {
+  std::vector<double> edges;
+  for (std::int64_t i = 0; i <= m; ++i) {
+    edges.push_back(edge_at(kind, static_cast<double>(i) / static_cast<double>(m)));
+  }
+  return edges;
+}
+
+/// Each segment as likely as any other, so that lanes spread over the whole table.
+template <class T>
+std::vector<T> inputs_of(const std::vector<double>& edges, const std::string& order,
+                         std::int64_t n) {
+  std::mt19937_64 random(1);
+  std::uniform_real_distribution<double> unit(0.0, 1.0);
+  const auto m = static_cast<std::int64_t>(edges.size()) - 1;
+  std::vector<T> x(static_cast<std::size_t>(n));
+  for (T& value : x) {
+    const double u = unit(random) * static_cast<double>(m);
+    const auto i = static_cast<std::size_t>(std::min(static_cast<std::int64_t>(u), m - 1));
+    value = static_cast<T>(edges[i] + (u - static_cast<double>(i)) * (edges[i + 1] - edges[i]));
+  }
+  if (order == "skewed") {
+    std::fill(x.begin(), x.end(), static_cast<T>((edges[0] + edges[1]) / 2));
+  } else if (order == "sorted") {
+    std::sort(x.begin(), x.end());
+  } else if (order != "random") {
+    throw std::invalid_argument("INPUTS=" + order);
+  }
+  return x;
+}
+
+template <class T>
+void predict(const std::string& edge_kind, std::int64_t m, const std::string& order, std::int64_t n,
+             const std::string& wanted) {
+  const std::vector<double> edges = edges_of(edge_kind, m);
+  std::vector<double> constants;
+  for (std::int64_t i = 0; i < m; ++i) constants.push_back(static_cast<double>(i) + 0.5);
+  const context cuda(ZCMOE_ENGINE_CUDA);
+  const model model(cuda, edges, constants);
+  const std::vector<T> x = inputs_of<T>(edges, order, n);
+  const engine_array<T> input(ZCMOE_ENGINE_CUDA, x);
+  const auto room = [&](char output, auto element) {
+    using type = decltype(element);
+    const std::size_t size = wanted.find(output) != std::string::npos ? x.size() : 0;
+    return std::make_unique<engine_array<type>>(ZCMOE_ENGINE_CUDA, std::vector<type>(size));
+  };
+  const auto values = room('v', T{});
+  const auto segments = room('s', std::int32_t{});
+  const auto errors = room('e', T{});
+  const auto variances = room('r', T{});
+  const auto counts = room('c', std::int64_t{});
+  const engine_array<zcmoe_report> report(ZCMOE_ENGINE_CUDA, std::vector<zcmoe_report>(1));
+  zcmoe_predict_outputs outputs = predict_outputs();
+  for (const char output : wanted) {
+    switch (output) {
+      case 'v': outputs.values = zcmoe::output(values->data()); break;
+      case 's': outputs.segments = zcmoe::output(segments->data()); break;
+      case 'e': outputs.standard_errors = zcmoe::output(errors->data()); break;
+      case 'r': outputs.variances = zcmoe::output(variances->data()); break;
+      case 'c': outputs.counts = zcmoe::output(counts->data()); break;
+      case 'p': outputs.report = report.data(); break;
+      default: throw std::invalid_argument("OUTPUTS=" + wanted);
+    }
+  }
+  model.predict(array(input.data()), n, outputs, nullptr);
+
+  const std::vector<T> answers = values->host();
+  for (std::size_t i = 0; i < answers.size(); i += 1009) {
+    const auto above =
+        std::upper_bound(edges.begin() + 1, edges.end() - 1, static_cast<double>(x[i]));
+    const auto segment = static_cast<std::size_t>(above - edges.begin()) - 1;
+    if (answers[i] != static_cast<T>(constants[segment])) {
+      throw std::runtime_error("wrong answer for input " + std::to_string(i));
+    }
+  }
+}
+
+/// Targets like sin(9 x) with noise.
+void fit_rows(const std::string& edge_kind, std::int64_t m, const std::string& order,
+              std::int64_t n, const std::string& path) {
+  if (path == "sort") {
+    setenv("ZCMOE_CUDA_FIT", "sort", 1);
+  } else if (path != "free") {
+    throw std::invalid_argument("PATH=" + path);
+  }
+  const std::vector<double> edges = edges_of(edge_kind, m);
+  const std::vector<float> x = inputs_of<float>(edges, order, n);
+  std::vector<float> y;
+  y.reserve(x.size());
+  std::mt19937 random(2);
+  for (const float input : x) {
+    y.push_back(std::sin(9 * input) + 0.1f * (static_cast<float>(random()) * 0x1p-31f - 1.0f));
+  }
+  zcmoe_fit_options how = fit_options();
+  how.target_dtype = ZCMOE_F32;
+  const context cuda(ZCMOE_ENGINE_CUDA);
+  fit device_fit(cuda, edges, model_options(), how);
+  const engine_array<float> device_x(ZCMOE_ENGINE_CUDA, x);
+  const engine_array<float> device_y(ZCMOE_ENGINE_CUDA, y);
+  device_fit.add(array(device_x.data()), array(device_y.data()), no_array(), n, nullptr, 0,
+                 nullptr);
+  const context cpu(ZCMOE_ENGINE_CPU);
+  fit host_fit(cpu, edges, model_options(), how);
+  host_fit.add_sync(x, y);
+  if (device_fit.serialize() != host_fit.serialize()) throw std::runtime_error("wrong sums");
+}
+
+int run(const std::vector<std::string>& words) {
+  if (words.size() == 7 && words[0] == "fit" && words[5] == "f32") {
+    fit_rows(words[1], std::stoll(words[2]), words[3], std::stoll(words[4]), words[6]);
+    return 0;
+  }
+  if (words.size() == 7 && words[0] == "predict") {
+    const std::int64_t m = std::stoll(words[2]);
+    const std::int64_t n = std::stoll(words[4]);
+    if (words[5] == "f32") {
+      predict<float>(words[1], m, words[3], n, words[6]);
+    } else {
+      predict<double>(words[1], m, words[3], n, words[6]);
+    }
+    return 0;
+  }
+  std::fprintf(stderr, "usage: see counting_workload.cpp\n");
+  return 2;
+}
+
+}  // namespace
+}  // namespace zcmoe::test
+
+int main(int argc, char** argv) {
+  try {
+    return zcmoe::test::run({argv + 1, argv + argc});
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "counting_workload: %s\n", failure.what());
+    return 1;
+  }
+}

@@ -1,0 +1,162 @@
+// The CUDA engine below the C interface: what the interface cannot reach in reasonable time. A
+// fit's digits take 2^30 rows before they must be carried; here the count of rows since the last
+// carry is set by hand.
+#include "tests/support.hpp"
+
+#include "host/engine/backend.hpp"
+#include "kernels/launchers.hpp"
+
+#include <cuda_runtime_api.h>
+
+namespace zcmoe::detail {
+namespace {
+
+class cuda_backend_test : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!test::try_context(ZCMOE_ENGINE_CUDA)) GTEST_SKIP() << "no cuda device";
+    zcmoe_context_options options = context_options();
+    options.engine = ZCMOE_ENGINE_CUDA;
+    engine_ = make_cuda_backend(options);
+  }
+  /// Frees are ordered on the stream; waiting for them lets a leak checker tell them from leaks.
+  void TearDown() override {
+    if (engine_) {
+      EXPECT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);
+    }
+  }
+  template <class T>
+  engine_buffer on_engine(const std::vector<T>& values) const {
+    engine_buffer buffer(engine_, values.size() * sizeof(T), nullptr);
+    engine_->upload(buffer.data(), values.data(), values.size() * sizeof(T), nullptr);
+    return buffer;
+  }
+  std::vector<std::int64_t> words_of(const engine_buffer& buffer) const {
+    std::vector<std::int64_t> words(buffer.bytes() / sizeof(std::int64_t));
+    engine_->download(words.data(), buffer.data(), buffer.bytes(), nullptr);
+    return words;
+  }
+  backend& engine() const { return *engine_; }
+
+ private:
+  std::shared_ptr<backend> engine_;
+};
+
+constexpr std::int64_t num_segments = 3;
+const std::vector<double> edges{0, 1, 2, 3};
+
+/// First plane and digits of both sums of an unweighted float32 state.
+constexpr int sums[2][2] = {{sum_planes<float, false>::y, digits_of<float>(1)},
+                            {sum_planes<float, false>::yy, digits_of<float>(2)}};
+
+void carry(std::vector<std::int64_t>& state, std::int64_t num_slots) {
+  for (std::int64_t slot = 0; slot < num_slots; ++slot) {
+    for (const auto& sum : sums) {
+      std::int64_t rest = 0;
+      for (int k = 0; k < sum[1]; ++k) {
+        auto& digit =
+            state[static_cast<std::size_t>(num_row_counters + (sum[0] + k) * num_slots + slot)];
+        if (k + 1 < sum[1]) {
+          rest = carry_digit(digit, rest);
+        } else {
+          digit += rest;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
+  const state_layout layout{num_segments, ZCMOE_F32, false};
+  const std::int64_t slots = layout.num_slots();
+  const std::vector<double> x{0.5, 1.5, 2.5, 0.5, 1.5, 1.5, 7.0, -1.0};
+  const std::vector<float> y{1, -2, 3e38f, 1e-45f, -5, 0, 4, 8};
+  const auto n = static_cast<std::int64_t>(x.size());
+  const auto device_x = on_engine(x);
+  const auto device_y = on_engine(y);
+  const auto device_edges = on_engine(edges);
+  const auto first_bad = on_engine(std::vector<std::int64_t>{INT64_MAX});
+
+  model_view host_view{};
+  host_view.edges = edges.data();
+  host_view.num_segments = num_segments;
+  const auto routes = engine().make_router(host_view, nullptr);
+  for (const std::int64_t pending :
+       {std::int64_t{0}, max_pending_rows - n, max_pending_rows - n + 1, max_pending_rows}) {
+    // A state as full as so many rows can make it, of either sign, and its sum with the rows, by
+    // hand.
+    std::vector<std::int64_t> state(layout.bytes() / sizeof(std::int64_t), 0);
+    const std::int64_t full = pending * 0xffffffff + (std::int64_t{1} << 31);
+    for (std::size_t k = static_cast<std::size_t>(num_row_counters + slots); k < state.size();
+         ++k) {
+      state[k] = k % 3 == 0 ? full : -full;
+    }
+    state[counter_pending] = pending;
+    state[counter_rows] = 1000;
+    const auto device_state = on_engine(state);
+
+    fit_job job{};
+    job.layout = layout;
+    job.rules.view.edges = static_cast<const double*>(device_edges.data());
+    job.rules.view.num_segments = num_segments;
+    job.routes = routes.get();
+    job.state = static_cast<std::int64_t*>(device_state.data());
+    job.first_bad = static_cast<std::int64_t*>(first_bad.data());
+    job.x = {device_x.data(), ZCMOE_F64, 1};
+    job.y = {device_y.data(), ZCMOE_F32, 1};
+    job.n = n;
+    engine().accumulate(job, nullptr);
+    std::vector<std::int64_t> got = words_of(device_state);
+    EXPECT_EQ(got[counter_pending], pending + n > max_pending_rows ? n : pending + n);
+    EXPECT_EQ(got[counter_rows], 1000 + n);
+
+    std::vector<std::int64_t> expected = state;
+    carry(expected, slots);
+    row_rules rules = job.rules;
+    rules.view.edges = edges.data();
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const row_verdict verdict =
+          judge_row(rules, x[i], static_cast<double>(y[i]), 1.0, rules.view.slot_of(x[i]));
+      for (int c = 0; c < counter_pending; ++c)
+        expected[static_cast<std::size_t>(c)] += verdict.counters >> c & 1u;
+      add_sample<float, false>(y[i], 1.0f, [&](int plane, std::int64_t piece) {
+        expected[static_cast<std::size_t>(num_row_counters + plane * slots + verdict.slot)] +=
+            piece;
+      });
+    }
+    carry(expected, slots);
+    carry(got, slots);
+    got[counter_pending] = expected[counter_pending];
+    EXPECT_EQ(got, expected) << "pending " << pending;
+
+    // Two full states: their digits may not be added before both are carried.
+    const auto sum = on_engine(state);
+    const auto twin = on_engine(state);
+    engine().merge(layout, static_cast<std::int64_t*>(sum.data()),
+                   static_cast<const std::int64_t*>(twin.data()), nullptr);
+    std::vector<std::int64_t> doubled = state;
+    carry(doubled, slots);
+    for (auto& word : doubled) word *= 2;
+    carry(doubled, slots);
+    doubled[counter_pending] = 0;
+    EXPECT_EQ(words_of(sum), doubled) << "pending " << pending;
+  }
+}
+
+TEST_F(cuda_backend_test, a_workspace_query_grows_with_rows) {
+  for (const state_layout layout :
+       {state_layout{3, ZCMOE_F32, false}, state_layout{1000, ZCMOE_F64, false},
+        state_layout{1000000, ZCMOE_F64, true}}) {
+    EXPECT_EQ(engine().fit_workspace(layout, 0), 0u);
+    std::size_t last = 0;
+    for (std::int64_t n = 1; n < (std::int64_t{1} << 40); n += n / 5 + 1) {
+      const std::size_t bytes = engine().fit_workspace(layout, n);
+      EXPECT_GE(bytes, last);
+      last = bytes;
+    }
+    EXPECT_EQ(last, engine().fit_workspace(layout, max_chunk_rows));
+  }
+}
+
+}  // namespace
+}  // namespace zcmoe::detail

@@ -1,0 +1,825 @@
+// The plan of zcmoe/plan.h: the answers at the edges, the numbers against independent ones, and the
+// number of segments recommended against the best one, on average over simulated samples.
+// ZCMOE_LONG_TESTS=1 simulates more settings and samples.
+#include "tests/reference_cases.hpp"
+#include "tests/support.hpp"
+
+#include <zcmoe/plan.hpp>
+#include <zcmoe/theory.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <numeric>
+#include <random>
+#include <set>
+
+namespace zcmoe::test {
+namespace {
+
+using function = std::function<double(double)>;
+constexpr double pi = 3.14159265358979323846;
+
+struct sample {
+  std::vector<double> x;
+  std::vector<double> y;
+};
+
+/// What y is made of: density, regression function and noise on [0, 1].
+struct setting {
+  std::string name;
+  function density;
+  function regression;
+  function deviation;
+  std::vector<double> breaks;
+
+  sample draw(std::size_t n, std::uint64_t seed) const {
+    std::mt19937_64 random(seed);
+    std::uniform_real_distribution<double> uniform;
+    std::normal_distribution<double> normal;
+    double top = 0.0;
+    for (int i = 0; i <= 1000; ++i) top = std::max(top, 1.01 * density(i / 1000.0));
+    sample s;
+    while (s.x.size() < n) {
+      const double x = uniform(random);
+      if (uniform(random) * top > density(x)) continue;
+      s.x.push_back(x);
+      s.y.push_back(regression(x) + deviation(x) * normal(random));
+    }
+    return s;
+  }
+};
+
+setting plain(const char* name, function regression, double noise) {
+  return {
+      name, [](double) { return 1.0; }, std::move(regression), [=](double) { return noise; }, {}};
+}
+
+std::vector<double> edges_of(int segmentation, const sample& s, std::int64_t m) {
+  if (segmentation == ZCMOE_PLAN_QUANTILE) return quantile_edges(s.x, m);
+  if (segmentation == ZCMOE_PLAN_OPTIMAL) return optimal_edges_from_data(s.x, s.y, m);
+  const auto [lo, hi] = std::minmax_element(s.x.begin(), s.x.end());
+  return uniform_edges(*lo, *hi, m);
+}
+
+/// The excess risk of the model fitted to this sample: the integral of p (b - answer)^2, exact.
+double excess_of(const context& cpu, const setting& f, const sample& s, int segmentation,
+                 std::int64_t m) {
+  std::vector<double> edges = edges_of(segmentation, s, m);
+  fit state(cpu, edges);
+  state.add_sync(s.x, s.y);
+  const model fitted = state.finish();
+  const zcmoe_model_info info = fitted.info();
+  const std::vector<double> constants(info.constants, info.constants + info.num_segments);
+  edges.front() = 0.0;  // inputs beyond the data are clamped
+  edges.back() = 1.0;
+  theory::problem exact;
+  exact.density = f.density;
+  exact.regression = f.regression;
+  exact.breaks = f.breaks;
+  return exact.approximation(edges, constants).totals.error;
+}
+
+bool long_tests() { return std::getenv("ZCMOE_LONG_TESTS") != nullptr; }
+
+/// The reference cases, and settings that no file knows.
+std::vector<setting> settings() {
+  std::vector<setting> all;
+  const std::map<std::string, double> noise{{"s1", 0.1}, {"s2", 0.1}, {"s3", 0.3}, {"s4", 1.0},
+                                            {"s5", 0.1}, {"s6", 0.3}, {"s7", 0.1}};
+  for (const auto& c : zcmoe_test::reference_cases()) {
+    const double deviation = noise.at(c.id.substr(0, 2));
+    all.push_back({c.id, c.density, c.regression, [=](double) { return deviation; }, c.kinks});
+  }
+  all.push_back(plain(
+      "8 periods", [](double x) { return std::sin(16 * pi * x); }, 0.5));
+  all.push_back(plain(
+      "32 periods", [](double x) { return std::sin(64 * pi * x); }, 0.2));
+  all.push_back(plain(
+      "square root", [](double x) { return std::sqrt(x); }, 0.1));
+  all.push_back(plain(
+      "loud line", [](double x) { return x; }, 1.0));
+  setting growing = plain(
+      "growing noise", [](double x) { return std::sin(2 * pi * x); }, 0.0);
+  growing.deviation = [](double x) { return 0.1 + 0.6 * x; };
+  all.push_back(growing);
+  setting tail = plain(
+      "thin tail", [](double x) { return 5 * x * x; }, 0.3);
+  tail.density = [](double x) { return std::exp(-8 * x); };
+  all.push_back(tail);
+  return all;
+}
+
+// ------------------------------------------------------------------ on average
+
+/// Mean excess risk at the m recommended over that at the best fixed m, and the excess predicted
+/// over that realised.
+struct average {
+  double ratio;
+  double predicted;
+  double covered;  // share of samples whose excess interval holds the mean excess
+};
+
+average average_of(const context& cpu, const setting& f, int segmentation, std::size_t n, int runs,
+                   std::uint64_t seed) {
+  std::map<std::int64_t, double> fixed;  // total excess at each m
+  std::vector<zcmoe_plan_candidate> plans;
+  std::vector<sample> samples;
+  double recommended = 0.0;
+  double predicted = 0.0;
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  std::int64_t most = 1;
+  for (int run = 0; run < runs; ++run) {
+    samples.push_back(f.draw(n, seed + static_cast<std::uint64_t>(run)));
+    const zcmoe_plan_result plan = make_plan(cpu, samples.back().x, samples.back().y);
+    plans.push_back(plan.candidates[segmentation]);
+    const std::int64_t m = plans.back().num_segments;
+    least = std::min(least, m);
+    most = std::max(most, m);
+    recommended += excess_of(cpu, f, samples.back(), segmentation, m);
+    predicted += plans.back().excess;
+  }
+  // A grid of ratio 2^(1/4) around what was recommended; the best m may not lie at its ends.
+  const auto total_at = [&](std::int64_t m) {
+    double& total = fixed[m];
+    if (total == 0) {
+      for (const sample& s : samples) total += excess_of(cpu, f, s, segmentation, m);
+    }
+    return total;
+  };
+  double best = std::numeric_limits<double>::infinity();
+  const double step = std::pow(2.0, 0.25);
+  double from = std::max(1.0, static_cast<double>(least) / 2);
+  double to = static_cast<double>(most) * 2;
+  for (double m = from; m <= to; m *= step) best = std::min(best, total_at(std::llround(m)));
+  for (; from > 1 && total_at(std::llround(from)) < 1.3 * best; from /= step) {
+    best = std::min(best, total_at(std::llround(from)));
+  }
+  for (; total_at(std::llround(to)) < 1.2 * best; to *= step) {
+    best = std::min(best, total_at(std::llround(to)));
+  }
+  int covered = 0;
+  for (const auto& c : plans) {
+    covered += c.excess_lower <= recommended / runs && recommended / runs <= c.excess_upper ? 1 : 0;
+  }
+  return {recommended / best, predicted / recommended, static_cast<double>(covered) / runs};
+}
+
+TEST(plan_on_average, is_within_a_fifth_of_the_best) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const int runs = long_tests() ? 20 : 6;
+  std::vector<std::size_t> sizes{10000};
+  if (long_tests()) sizes.push_back(40000);
+  const char* const names[] = {"uniform", "quantile", "optimal"};
+  double worst = 0.0;
+  for (const std::size_t n : sizes) {
+    for (const setting& f : settings()) {
+      for (int s = 0; s < ZCMOE_PLAN_SEGMENTATIONS; ++s) {
+        const average a = average_of(cpu, f, s, n, runs, 7000);
+        std::printf("%-22s %-8s n=%zu  excess / best %.3f  predicted / realised %.2f\n",
+                    f.name.c_str(), names[s], n, a.ratio, a.predicted);
+        EXPECT_LT(a.ratio, 1.2) << f.name << ", " << names[s] << ", n=" << n;
+        worst = std::max(worst, a.ratio);
+      }
+    }
+  }
+  std::printf("worst %.3f\n", worst);
+}
+
+// ------------------------------------------------------------- the numbers
+
+zcmoe_plan_result plan_of(const std::vector<double>& x, const std::vector<double>& y,
+                          const zcmoe_plan_options& options = plan_options(),
+                          const zcmoe_model_options& model = model_options()) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  return make_plan(cpu, x, y, options, model);
+}
+zcmoe_plan_result weighted_plan_of(const std::vector<double>& x, const std::vector<double>& y,
+                                   const std::vector<double>& w,
+                                   const zcmoe_plan_options& options = plan_options(),
+                                   const zcmoe_model_options& model = model_options()) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  return make_plan(cpu, array(x.data()), array(y.data()), array(w.data()),
+                   static_cast<std::int64_t>(x.size()), options, model);
+}
+
+const zcmoe_plan_level& level_of(const zcmoe_plan_candidate& c, std::int64_t m) {
+  for (std::int64_t i = 0; i < c.num_levels; ++i) {
+    if (c.levels[i].num_segments == m) return c.levels[i];
+  }
+  throw std::runtime_error("no such level");
+}
+
+/// Refits without each row in turn.
+double brute_leave_one_out(const std::vector<double>& x, const std::vector<double>& y,
+                           const std::vector<double>& w, const std::vector<double>& edges,
+                           const zcmoe_model_options& options) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  zcmoe_fit_options fit_as = fit_options();
+  fit_as.weighted = 1;
+  double sum = 0.0;
+  double total = 0.0;
+  for (std::size_t out = 0; out < x.size(); ++out) {
+    fit state(cpu, edges, options, fit_as);
+    std::vector<double> weights = w;
+    weights[out] = 0.0;
+    state.add_sync(x, y, weights);
+    const double d = state.finish().predict_sync(std::vector<double>{x[out]})[0] - y[out];
+    sum += w[out] * d * d;
+    total += w[out];
+  }
+  return sum / total;
+}
+
+TEST(plan_numbers, leave_one_out_is_that_of_refits_under_every_policy) {
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  const sample s = f.draw(40, 5);
+  std::mt19937_64 random(6);
+  std::uniform_real_distribution<double> uniform(0.2, 3.0);
+  std::vector<double> ones(s.x.size(), 1.0);
+  std::vector<double> w(s.x.size());
+  for (double& v : w) v = uniform(random);
+  const auto [lo, hi] = std::minmax_element(s.x.begin(), s.x.end());
+  const std::int32_t shrunk = -1;
+  for (const std::int32_t policy :
+       std::initializer_list<std::int32_t>{ZCMOE_EMPTY_NEAREST, ZCMOE_EMPTY_GLOBAL_MEAN,
+                                           ZCMOE_EMPTY_VALUE, ZCMOE_EMPTY_PARENT, shrunk}) {
+    zcmoe_model_options options = model_options();
+    options.empty_policy = policy == shrunk ? std::int32_t{ZCMOE_EMPTY_NEAREST} : policy;
+    options.empty_value = 2.5;
+    if (policy == shrunk) options.shrinkage = 1.5;
+    const auto plain_plan = plan_of(s.x, s.y, plan_options(), options);
+    const auto weighted = weighted_plan_of(s.x, s.y, w, plan_options(), options);
+    EXPECT_LT(weighted.effective_rows, 40.0);
+    for (const std::int64_t m : {1, 3, 8, 24}) {
+      const std::vector<double> edges = uniform_edges(*lo, *hi, m);
+      EXPECT_NEAR(level_of(plain_plan.candidates[0], m).leave_one_out,
+                  brute_leave_one_out(s.x, s.y, ones, edges, options), 1e-12)
+          << "policy " << policy << ", m=" << m;
+      EXPECT_NEAR(level_of(weighted.candidates[0], m).leave_one_out,
+                  brute_leave_one_out(s.x, s.y, w, edges, options), 1e-12)
+          << "weighted, policy " << policy << ", m=" << m;
+    }
+  }
+}
+
+TEST(plan_numbers, levels_are_those_of_separate_fits) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  const sample s = f.draw(3000, 15);
+  zcmoe_plan_options options = plan_options();
+  options.holdout = 0.0;  // then the fine edges are those of all rows
+  const auto plan = plan_of(s.x, s.y, options);
+  EXPECT_EQ(plan.rows_used, 3000);
+  for (const std::int64_t m : {1, 2, 3, 12, 64, 384}) {
+    const std::vector<double> edges[] = {edges_of(ZCMOE_PLAN_UNIFORM, s, m),
+                                         edges_of(ZCMOE_PLAN_QUANTILE, s, m),
+                                         edges_of(ZCMOE_PLAN_OPTIMAL, s, m)};
+    for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
+      fit state(cpu, edges[k]);
+      state.add_sync(s.x, s.y);
+      const model fitted = state.finish();
+      const auto expected = theory::statistics(theory::table_of(fitted));
+      const zcmoe_plan_level& level = level_of(plan.candidates[k], m);
+      EXPECT_TRUE(std::isnan(level.holdout));
+      // Uniform cells are the same ones. Equal masses are cut among the fine cells, where a row may
+      // fall on the other side; the pilot of the optimal ones rounds.
+      const double tolerance = k == ZCMOE_PLAN_UNIFORM ? 1e-13 : 0.02;
+      EXPECT_NEAR(level.within, expected.within, tolerance * expected.within) << k << ", m=" << m;
+      EXPECT_NEAR(level.risk, expected.risk, tolerance * expected.risk) << k << ", m=" << m;
+      EXPECT_NEAR(level.leave_one_out, expected.leave_one_out, tolerance * expected.leave_one_out)
+          << k << ", m=" << m;
+      if (k == ZCMOE_PLAN_UNIFORM) {
+        EXPECT_EQ(level.num_nonempty, expected.num_nonempty);
+      }
+    }
+  }
+}
+
+TEST(plan_numbers, held_out_rows_are_answered_by_the_others_alone) {
+  // y is noise of one value a row: a model that has seen its row would answer it.
+  std::mt19937_64 random(3);
+  std::normal_distribution<double> normal;
+  std::vector<double> x(4000), y(4000);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = static_cast<double>(i);
+    y[i] = normal(random);
+  }
+  const auto plan = plan_of(x, y);
+  const zcmoe_plan_candidate& c = plan.candidates[0];
+  const zcmoe_plan_level& level = c.levels[c.num_levels - 1];  // 3072 segments, about a row each
+  EXPECT_NEAR(level.holdout, 2.0, 0.25);
+  EXPECT_NEAR(c.levels[0].holdout, 1.0, 0.15);
+  EXPECT_NEAR(c.holdout_risk, c.holdout_expected, 4 * c.holdout_error);
+  EXPECT_NEAR(c.holdout_error, std::sqrt(2.0 / 800), 0.01);
+}
+
+TEST(plan_numbers, noise_and_a_are_those_of_the_problem) {
+  // b = x: E_app = 1 / (12 m^2) exactly, for every segmentation.
+  const setting f = plain(
+      "line", [](double x) { return x; }, 0.1);
+  double noise = 0.0;
+  double a = 0.0;
+  double rice = 0.0;
+  const int runs = 20;
+  int a_covered = 0;
+  for (int run = 0; run < runs; ++run) {
+    const sample s = f.draw(20000, 100 + static_cast<std::uint64_t>(run));
+    const auto plan = plan_of(s.x, s.y);
+    const zcmoe_theory_fit& fit = plan.candidates[0].fit;
+    noise += plan.noise / runs;
+    rice += plan.rice / runs;
+    a += fit.approximation / runs;
+    a_covered += std::abs(fit.approximation - 1.0 / 12) < 1.96 * fit.approximation_error ? 1 : 0;
+    EXPECT_NEAR(plan.candidates[0].risk, plan.candidates[0].fit.noise + plan.candidates[0].excess,
+                1e-12);
+    EXPECT_EQ(plan.warnings & (ZCMOE_PLAN_JUMPS | ZCMOE_PLAN_FEW_ROWS | ZCMOE_PLAN_STARVED |
+                               ZCMOE_PLAN_AT_LIMIT | ZCMOE_PLAN_NO_SIGNAL | ZCMOE_PLAN_CONSTANT),
+              0);
+  }
+  EXPECT_NEAR(noise, 0.01, 4 * 0.01 * std::sqrt(2.0 / 20000 / runs));
+  EXPECT_NEAR(rice, 0.01, 4 * 0.01 * std::sqrt(3.0 / 20000 / runs));
+  EXPECT_NEAR(a, 1.0 / 12, 0.05 / 12);
+  EXPECT_GE(a_covered, 17);  // 19 expected
+}
+
+TEST(plan_numbers, order_and_units_do_not_matter) {
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  sample s = f.draw(2000, 9);
+  const auto first = plan_of(s.x, s.y);
+  std::vector<std::size_t> order(s.x.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::mt19937_64 random(1);
+  std::shuffle(order.begin(), order.end(), random);
+  sample shuffled = s;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    shuffled.x[i] = s.x[order[i]];
+    shuffled.y[i] = s.y[order[i]];
+  }
+  const auto again = plan_of(shuffled.x, shuffled.y);
+  EXPECT_EQ(std::memcmp(&first, &again, sizeof first), 0);
+
+  // A power of two of the target's unit, far beyond where squares overflow.
+  for (double& v : shuffled.y) v = std::ldexp(v, 600);
+  const auto huge = plan_of(shuffled.x, shuffled.y);
+  // Equal weights are no weights.
+  const auto sevens = weighted_plan_of(s.x, s.y, std::vector<double>(s.x.size(), 7.0));
+  for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
+    EXPECT_EQ(huge.candidates[k].num_segments, first.candidates[k].num_segments);
+    EXPECT_EQ(sevens.candidates[k].num_segments, first.candidates[k].num_segments);
+    EXPECT_NEAR(sevens.candidates[k].excess, first.candidates[k].excess,
+                1e-9 * first.candidates[k].excess);
+    EXPECT_NEAR(sevens.candidates[k].levels[7].leave_one_out,
+                first.candidates[k].levels[7].leave_one_out, 1e-12);
+  }
+  EXPECT_NEAR(sevens.effective_rows, 2000.0, 1e-9);
+  // A large offset costs the digits it takes from the targets, no more.
+  for (std::size_t i = 0; i < s.y.size(); ++i) s.y[i] += 1e9;
+  const auto offset = plan_of(s.x, s.y);
+  EXPECT_NEAR(offset.candidates[0].excess, first.candidates[0].excess,
+              1e-4 * first.candidates[0].excess);
+}
+
+TEST(plan_numbers, more_rows_to_fit_ask_for_more_segments) {
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  const sample s = f.draw(20000, 19);
+  zcmoe_plan_options options = plan_options();
+  const auto here = plan_of(s.x, s.y, options);
+  options.fit_rows = 20000 * 64;
+  const auto there = plan_of(s.x, s.y, options);
+  EXPECT_EQ(here.fit_rows, 20000);
+  EXPECT_EQ(there.fit_rows, 20000 * 64);
+  for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
+    const double ratio = static_cast<double>(there.candidates[k].num_segments) /
+                         static_cast<double>(here.candidates[k].num_segments);
+    EXPECT_NEAR(ratio, 4.0, 0.1);                                                    // 64^(1/3)
+    EXPECT_NEAR(here.candidates[k].excess / there.candidates[k].excess, 16.0, 0.5);  // 64^(2/3)
+  }
+  options.max_segments = 30;
+  const auto limited = plan_of(s.x, s.y, options);
+  EXPECT_EQ(limited.candidates[0].num_segments, 30);
+  EXPECT_TRUE(limited.candidates[0].warnings & ZCMOE_PLAN_AT_LIMIT);
+  EXPECT_GT(limited.candidates[0].excess, there.candidates[0].excess);
+}
+
+// --------------------------------------------------------------- warnings
+
+TEST(plan_warnings, jumps_and_no_signal_and_starved_tails) {
+  const setting jumps = plain(
+      "jumps", [](double x) { return x < 1.0 / 3 ? 0.0
+                                     : x < 0.71  ? 2.0
+                                                 : 1.0; }, 0.1);
+  sample s = jumps.draw(50000, 5);
+  auto plan = plan_of(s.x, s.y);
+  EXPECT_TRUE(plan.warnings & ZCMOE_PLAN_NOT_HIGH_RATE);
+  EXPECT_TRUE(plan.candidates[1].warnings & ZCMOE_PLAN_JUMPS);
+  EXPECT_EQ(plan.candidates[1].method, ZCMOE_THEORY_LEAVE_ONE_OUT);
+
+  s = plain(
+          "nothing", [](double) { return 1.0; }, 1.0)
+          .draw(5000, 6);
+  plan = plan_of(s.x, s.y);
+  for (const auto& c : plan.candidates) {
+    EXPECT_TRUE(c.warnings & ZCMOE_PLAN_NO_SIGNAL);
+    EXPECT_LE(c.num_segments, 4);
+  }
+
+  setting tail = plain(
+      "tail", [](double x) { return std::sin(20 * x); }, 0.1);
+  tail.density = [](double x) { return std::exp(-30 * x); };
+  s = tail.draw(10000, 7);
+  plan = plan_of(s.x, s.y);
+  EXPECT_TRUE(plan.candidates[ZCMOE_PLAN_UNIFORM].warnings & ZCMOE_PLAN_STARVED);
+  EXPECT_FALSE(plan.candidates[ZCMOE_PLAN_QUANTILE].warnings & ZCMOE_PLAN_STARVED);
+}
+
+// ------------------------------------------------------------- at the edges
+
+TEST(plan_edges, one_and_two_rows) {
+  const auto one = plan_of({3.0}, {5.0});
+  EXPECT_EQ(one.rows_used, 1);
+  EXPECT_TRUE(std::isnan(one.rice));
+  for (const auto& c : one.candidates) {
+    EXPECT_EQ(c.num_segments, 1);
+    EXPECT_EQ(c.num_levels, 1);
+    EXPECT_TRUE(std::isnan(c.excess));
+    EXPECT_TRUE(std::isnan(c.levels[0].leave_one_out));
+  }
+  const auto two = plan_of({1.0, 2.0}, {2.0, 3.0});
+  EXPECT_EQ(two.rice, 0.5);
+  for (const auto& c : two.candidates) {
+    EXPECT_EQ(c.num_segments, 1);
+    EXPECT_EQ(c.method, ZCMOE_THEORY_LEAVE_ONE_OUT);
+    EXPECT_TRUE(c.warnings & ZCMOE_PLAN_FEW_ROWS);
+    EXPECT_EQ(c.levels[0].leave_one_out, 1.0);  // each answered by the other
+    EXPECT_EQ(c.levels[0].within, 0.5);
+  }
+}
+
+TEST(plan_edges, few_rows_have_an_answer) {
+  for (const std::size_t n : {3u, 4u, 5u, 7u, 10u, 20u, 47u, 100u}) {
+    const sample s = plain(
+                         "line", [](double x) { return x; }, 0.1)
+                         .draw(n, n);
+    const auto plan = plan_of(s.x, s.y);
+    for (const auto& c : plan.candidates) {
+      EXPECT_GE(c.num_segments, 1);
+      EXPECT_LE(c.num_segments, static_cast<std::int64_t>(n));
+      EXPECT_LE(c.lower, static_cast<double>(c.num_segments) + 0.5);
+      EXPECT_GE(c.upper, static_cast<double>(c.num_segments) - 0.5);
+      EXPECT_TRUE(std::isfinite(c.excess)) << n;
+      EXPECT_GE(c.excess_upper, c.excess) << n;
+      EXPECT_LE(c.excess_lower, c.excess) << n;
+    }
+  }
+}
+
+TEST(plan_edges, one_value_of_x_or_of_y) {
+  const auto one_x = plan_of(std::vector<double>(50, 3.0), {[] {
+                               std::vector<double> y(50);
+                               std::iota(y.begin(), y.end(), 0.0);
+                               return y;
+                             }()});
+  const auto one_y = plan_of(
+      [] {
+        std::vector<double> x(500);
+        std::iota(x.begin(), x.end(), 0.0);
+        return x;
+      }(),
+      std::vector<double>(500, 7.0));
+  for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
+    for (const auto* plan : {&one_x, &one_y}) {
+      EXPECT_EQ(plan->candidates[k].num_segments, 1);
+      EXPECT_EQ(plan->candidates[k].warnings & ~ZCMOE_PLAN_HOLDOUT_DISAGREES, ZCMOE_PLAN_CONSTANT);
+    }
+    EXPECT_EQ(one_x.candidates[k].num_levels, 1);
+    EXPECT_NEAR(one_x.candidates[k].levels[0].within, 50 * 51 / 12.0, 1e-9);  // of 0 .. 49
+    EXPECT_EQ(one_y.candidates[k].excess, 0.0);
+    EXPECT_EQ(one_y.candidates[k].risk, 0.0);
+  }
+}
+
+TEST(plan_edges, rows_that_do_not_count) {
+  const sample s = plain(
+                       "line", [](double x) { return x; }, 0.1)
+                       .draw(1000, 1);
+  std::vector<double> x = s.x;
+  std::vector<double> y = s.y;
+  for (const double bad : {not_a_number, infinity, -infinity}) {
+    x.push_back(bad);
+    y.push_back(0.0);
+    x.push_back(0.5);
+    y.push_back(bad);
+  }
+  auto clean = plan_of(s.x, s.y);
+  auto dirty = plan_of(x, y);
+  EXPECT_EQ(dirty.rows, 1006);
+  dirty.rows = clean.rows;
+  EXPECT_EQ(std::memcmp(&clean, &dirty, sizeof clean), 0);
+
+  std::vector<double> w(1000, 1.0);
+  std::vector<double> with_zero = s.x;
+  std::vector<double> targets = s.y;
+  with_zero.push_back(0.5);
+  targets.push_back(1e300);
+  w.push_back(0.0);
+  const auto weighted = weighted_plan_of(with_zero, targets, w);
+  EXPECT_EQ(weighted.rows_used, 1000);
+  EXPECT_EQ(weighted.candidates[0].num_segments, clean.candidates[0].num_segments);
+
+  zcmoe_plan_options half = plan_options();
+  half.lo = 0.25;
+  half.hi = 0.75;
+  const auto ranged = plan_of(s.x, s.y, half);
+  EXPECT_EQ(ranged.lo, 0.25);
+  EXPECT_EQ(ranged.hi, 0.75);
+  EXPECT_EQ(ranged.rows_used,
+            std::count_if(s.x.begin(), s.x.end(), [](double v) { return v >= 0.25 && v <= 0.75; }));
+  half.lo = 2.0;
+  half.hi = 3.0;
+  std::string text;
+  EXPECT_EQ(status_of([&] { plan_of(s.x, s.y, half); }, &text), ZCMOE_ERR_DATA);
+  EXPECT_THAT(text, testing::HasSubstr("in the range"));
+  w[3] = -1;
+  EXPECT_EQ(status_of([&] { weighted_plan_of(with_zero, targets, w); }, &text), ZCMOE_ERR_DATA);
+  EXPECT_THAT(text, testing::HasSubstr("weights[3]=-1"));
+}
+
+TEST(plan_edges, fewer_doubles_than_segments) {
+  // 16 doubles an eighth apart: 40 equal widths would be best, and cannot be had.
+  const sample s = plain(
+                       "line", [](double x) { return x; }, 0.1)
+                       .draw(2000, 12);
+  std::vector<double> x;
+  for (const double v : s.x) x.push_back(1e15 + std::floor(v * 16) / 8);
+  const auto plan = plan_of(x, s.y);
+  const zcmoe_plan_candidate& c = plan.candidates[ZCMOE_PLAN_UNIFORM];
+  EXPECT_LE(c.num_segments, 15);
+  EXPECT_TRUE(c.warnings & ZCMOE_PLAN_AT_LIMIT);
+  EXPECT_NO_THROW(uniform_edges(plan.lo, plan.hi, c.num_segments));
+  // The widest range there is.
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = (2 * s.x[i] - 1) * 1.79e308;
+  const auto wide = plan_of(x, s.y);
+  const auto unit = plan_of(s.x, s.y);
+  EXPECT_NEAR(static_cast<double>(wide.candidates[1].num_segments),
+              static_cast<double>(unit.candidates[1].num_segments), 1.0);
+}
+
+TEST(plan_edges, ties_are_told_where_they_bind) {
+  // 150 distinct inputs, in crowds and alone: to part them, cuts of equal mass or width ask for
+  // more segments than there are inputs.
+  std::mt19937_64 random(11);
+  std::uniform_real_distribution<double> uniform;
+  std::normal_distribution<double> normal;
+  std::vector<double> x;
+  std::vector<double> y;
+  for (int i = 0; i < 30000; ++i) {
+    const double u = uniform(random);
+    x.push_back(std::floor(150 * u * u * u * u) + 0.5);
+    y.push_back(std::fmod(37 * x.back(), 11) + 0.1 * normal(random));
+  }
+  const auto plan = plan_of(x, y);
+  EXPECT_EQ(plan.distinct_inputs,
+            static_cast<std::int64_t>(std::set<double>(x.begin(), x.end()).size()));
+  const auto& quantile = plan.candidates[ZCMOE_PLAN_QUANTILE];
+  EXPECT_GT(quantile.num_segments, plan.distinct_inputs);
+  EXPECT_TRUE(quantile.warnings & ZCMOE_PLAN_TIED);
+  EXPECT_GT(quantile.num_nonempty, plan.distinct_inputs / 2);
+  EXPECT_LE(quantile.num_nonempty, plan.distinct_inputs);
+}
+
+TEST(plan_edges, few_values_of_x) {
+  // 7 distinct inputs: no segmentation can have more segments with rows.
+  const sample s = plain(
+                       "line", [](double x) { return x; }, 0.1)
+                       .draw(5000, 2);
+  std::vector<double> x;
+  for (const double v : s.x) x.push_back(std::floor(v * 7));
+  std::vector<double> y = x;
+  std::mt19937_64 random(8);
+  std::normal_distribution<double> normal;
+  for (double& v : y) v += 0.1 * normal(random);
+  const auto plan = plan_of(x, y);
+  for (const auto& c : plan.candidates) {
+    EXPECT_LE(c.levels[c.num_levels - 1].num_nonempty, 7);
+    EXPECT_NEAR(c.risk, 0.01 * (1 + 7.0 / 5000), 0.001);
+    EXPECT_LE(c.num_nonempty, 7);
+    EXPECT_EQ((c.warnings & ZCMOE_PLAN_TIED) != 0, c.num_segments > 7);
+  }
+  EXPECT_EQ(plan.distinct_inputs, 7);
+  EXPECT_NEAR(plan.noise, 0.01, 0.001);
+}
+
+// ------------------------------------------------- what a model says of itself
+
+struct fitted_model {
+  model value;
+  fitted_model(const context& cpu, const sample& s, const std::vector<double>& edges,
+               const zcmoe_model_options& options = model_options())
+      : value(nullptr) {
+    fit state(cpu, edges, options);
+    state.add_sync(s.x, s.y);
+    value = state.finish();
+  }
+};
+
+TEST(diagnosis, splits_the_risk_as_the_theory_does) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  for (const auto& c : zcmoe_test::reference_cases()) {
+    const double deviation = c.id[1] == '4' ? 1.0 : 0.1;
+    const setting f{c.id, c.density, c.regression, [=](double) { return deviation; }, c.kinks};
+    theory::problem exact;
+    exact.density = c.density;
+    exact.regression = c.regression;
+    exact.slope = c.slope;
+    exact.breaks = c.kinks;
+    exact.noise = deviation * deviation;
+    const std::int64_t m = 48;
+    const std::size_t n = 20000;
+    const std::vector<double> edges = uniform_edges(0, 1, m);
+    const auto cells = exact.approximation(edges);
+    const double estimation = theory::estimation(static_cast<std::int64_t>(n), edges, cells).error;
+    zcmoe_model_diagnosis mean{};
+    double leave_one_out = 0.0;
+    const int runs = 10;
+    for (int run = 0; run < runs; ++run) {
+      const fitted_model fitted(cpu, f.draw(n, 40 + static_cast<std::uint64_t>(run)), edges);
+      const diagnosis d = diagnose(fitted.value);
+      mean.risk += d.totals.risk / runs;
+      mean.noise += d.totals.noise / runs;
+      mean.approximation += d.totals.approximation / runs;
+      mean.estimation += d.totals.estimation / runs;
+      mean.approximation_error += d.totals.approximation_error / runs;
+      leave_one_out += d.totals.leave_one_out / runs;
+      EXPECT_NEAR(d.totals.risk, d.totals.noise + d.totals.approximation + d.totals.estimation,
+                  1e-12);
+      EXPECT_NEAR(
+          std::accumulate(d.estimation.begin(), d.estimation.end(), 0.0,
+                          [](double sum, double v) { return std::isnan(v) ? sum : sum + v; }),
+          d.totals.estimation, 0.01 * d.totals.estimation);
+    }
+    const double root = std::sqrt(static_cast<double>(runs));
+    const double risk = exact.noise + cells.totals.error + estimation;
+    const double risk_error = risk * std::sqrt(2.0 / static_cast<double>(n)) / root;
+    EXPECT_NEAR(mean.risk, risk, 5 * risk_error) << c.id;
+    EXPECT_NEAR(leave_one_out, risk, 5 * risk_error) << c.id;
+    // Segments with one row or none have no variance to count.
+    EXPECT_NEAR(mean.estimation, estimation, (c.id[1] == '4' ? 0.1 : 0.05) * estimation) << c.id;
+    EXPECT_NEAR(mean.approximation, cells.totals.error,
+                0.1 * cells.totals.error + 4 * mean.approximation_error / root)
+        << c.id;
+  }
+}
+
+TEST(diagnosis, tells_equal_errors_from_unequal_ones) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const auto& all = zcmoe_test::reference_cases();
+  const auto& c = *std::find_if(all.begin(), all.end(),
+                                [](const auto& r) { return r.id.substr(0, 2) == "s5"; });
+  const setting f{c.id, c.density, c.regression, [](double) { return 0.05; }, c.kinks};
+  theory::problem exact;
+  exact.density = c.density;
+  exact.slope = c.slope;
+  const double ratio =
+      exact.coefficient(ZCMOE_THEORY_OPTIMAL) / exact.coefficient(ZCMOE_THEORY_UNIFORM);
+  ASSERT_LT(ratio, 0.04);
+  const sample s = f.draw(100000, 3);
+  const auto uniform = diagnose(fitted_model(cpu, s, uniform_edges(0, 1, 128)).value).totals;
+  EXPECT_NEAR(uniform.equal_error, ratio, 0.5 * ratio);
+  const auto optimal =
+      diagnose(fitted_model(cpu, s, optimal_edges(c.density, c.slope, 0, 1, 64)).value).totals;
+  EXPECT_GT(optimal.equal_error, 0.75);
+  EXPECT_LE(optimal.equal_error, 1.0 + 1e-12);
+  // The m it asks for is where bias^2 is half the variance.
+  const double a = exact.coefficient(ZCMOE_THEORY_OPTIMAL) / 12;
+  EXPECT_NEAR(optimal.best_segments, theory::optimum(a, 0.0025, 100000).num_segments,
+              0.15 * optimal.best_segments);
+}
+
+TEST(diagnosis, sees_through_shrinkage_weights_and_empty_segments) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  const sample s = f.draw(2000, 31);
+  const std::vector<double> edges = uniform_edges(-0.5, 1.5, 64);  // half of them empty
+  const auto plain_one = diagnose(fitted_model(cpu, s, edges).value);
+  EXPECT_EQ(plain_one.totals.num_empty, 32);
+  EXPECT_EQ(plain_one.totals.num_rows, 2000);
+  EXPECT_EQ(plain_one.approximation[3], 0.0);
+
+  for (const int policy : {ZCMOE_EMPTY_NEAREST, ZCMOE_EMPTY_VALUE}) {
+    zcmoe_model_options options = model_options();
+    options.shrinkage = 5.0;
+    options.empty_policy = policy;
+    options.empty_value = 0.25;
+    const auto shrunk = diagnose(fitted_model(cpu, s, edges, options).value);
+    EXPECT_NEAR(shrunk.totals.approximation, plain_one.totals.approximation,
+                1e-9 * plain_one.totals.approximation);
+    EXPECT_NEAR(shrunk.totals.noise, plain_one.totals.noise, 1e-12);
+    EXPECT_GT(shrunk.totals.estimation, 1.1 * plain_one.totals.estimation);  // the pull's bias
+    EXPECT_NEAR(shrunk.totals.leave_one_out, shrunk.totals.risk, 0.01 * shrunk.totals.risk);
+    const fitted_model as_shrunk(cpu, s, edges, options);
+    const fitted_model as_plain(cpu, s, edges);
+    EXPECT_NEAR(intervals_of(as_shrunk.value).lower[20], intervals_of(as_plain.value).lower[20],
+                1e-12);
+  }
+  zcmoe_fit_options as = fit_options();
+  as.weighted = 1;
+  fit state(cpu, edges, model_options(), as);
+  state.add_sync(s.x, s.y, std::vector<double>(s.x.size(), 4.0));
+  const auto weighted = diagnose(state.finish());
+  EXPECT_NEAR(weighted.totals.risk, plain_one.totals.risk, 1e-12);
+  EXPECT_NEAR(weighted.totals.approximation, plain_one.totals.approximation, 1e-12);
+  EXPECT_TRUE(std::isnan(weighted.totals.leave_one_out));
+
+  std::string text;
+  const model known(cpu, {0.0, 1.0, 2.0}, {3.0, 4.0});
+  EXPECT_EQ(status_of([&] { diagnose(known); }, &text), ZCMOE_ERR_DATA);
+  EXPECT_THAT(text, testing::HasSubstr("none of the 2 segments has two rows"));
+  EXPECT_EQ(status_of([&] {
+              diagnose(fitted_model(cpu, {{0.1, 0.9}, {1, 2}}, uniform_edges(0, 1, 2)).value);
+            }),
+            ZCMOE_ERR_DATA);
+  const auto one_segment =
+      diagnose(fitted_model(cpu, {{0.1, 0.9}, {1, 2}}, uniform_edges(0, 1, 1)).value);
+  EXPECT_EQ(one_segment.totals.approximation, 0.0);  // nothing tells a slope
+  EXPECT_EQ(one_segment.totals.risk, 0.75);          // 0.5 (1 + 1/2)
+}
+
+// --------------------------------------------------------------- intervals
+
+/// Share of the segments' true means that their intervals hold, over many fits.
+double coverage(const setting& f, std::size_t n, std::int64_t m, double confidence, int runs,
+                bool weighted) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const std::vector<double> edges = uniform_edges(0, 1, m);
+  theory::problem exact;
+  exact.density = f.density;
+  exact.regression = f.regression;
+  const std::vector<double> means = exact.approximation(edges).means;
+  std::mt19937_64 random(77);
+  std::uniform_real_distribution<double> uniform(0.5, 2.0);
+  double held = 0.0;
+  double tried = 0.0;
+  for (int run = 0; run < runs; ++run) {
+    const sample s = f.draw(n, 500 + static_cast<std::uint64_t>(run));
+    zcmoe_fit_options as = fit_options();
+    as.weighted = weighted ? 1 : 0;
+    fit state(cpu, edges, model_options(), as);
+    if (weighted) {
+      std::vector<double> w(n);
+      for (double& v : w) v = uniform(random);
+      state.add_sync(s.x, s.y, w);
+    } else {
+      state.add_sync(s.x, s.y);
+    }
+    const model fitted = state.finish();
+    const intervals i = intervals_of(fitted, confidence);
+    for (std::size_t k = 0; k < means.size(); ++k) {
+      if (fitted.info().counts[k] < 2) continue;
+      ++tried;
+      held += i.lower[k] <= means[k] && means[k] <= i.upper[k] ? 1 : 0;
+    }
+  }
+  return held / tried;
+}
+
+TEST(intervals, hold_the_mean_of_the_segment_as_often_as_they_say) {
+  // 64 segments x 400 fits: a standard error of 0.14 %.
+  const setting flat = plain(
+      "flat", [](double) { return 3.0; }, 0.5);
+  const setting sine = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  EXPECT_NEAR(coverage(flat, 320, 64, 0.95, 400, false), 0.95, 0.01);  // 5 rows a segment
+  EXPECT_NEAR(coverage(sine, 320, 64, 0.95, 400, false), 0.95, 0.01);
+  EXPECT_NEAR(coverage(sine, 1920, 64, 0.95, 400, false), 0.95, 0.01);
+  EXPECT_NEAR(coverage(sine, 1920, 64, 0.80, 400, false), 0.80, 0.01);
+  EXPECT_NEAR(coverage(sine, 1920, 64, 0.95, 400, true), 0.95, 0.01);
+}
+
+TEST(intervals, are_student_s_and_absent_below_two_rows) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const fitted_model fitted(cpu, {{0.1, 0.2, 0.6}, {1.0, 3.0, 5.0}}, uniform_edges(0, 1.5, 3));
+  const intervals i = intervals_of(fitted.value, 0.95);
+  EXPECT_NEAR(i.lower[0], 2.0 - 12.706204736432095, 1e-8);  // t of one degree; s / sqrt(2) = 1
+  EXPECT_NEAR(i.upper[0], 2.0 + 12.706204736432095, 1e-8);
+  for (std::size_t k = 1; k < i.lower.size(); ++k) {
+    EXPECT_TRUE(std::isnan(i.lower[k])) << k;
+    EXPECT_TRUE(std::isnan(i.upper[k])) << k;
+  }
+  // Equal targets leave no doubt.
+  const fitted_model sure(cpu, {{0.1, 0.2}, {4.0, 4.0}}, uniform_edges(0, 1, 1));
+  EXPECT_EQ(intervals_of(sure.value, 0.99).lower[0], 4.0);
+  EXPECT_EQ(intervals_of(sure.value, 0.99).upper[0], 4.0);
+  std::string text;
+  EXPECT_EQ(status_of([&] { intervals_of(sure.value, 1.0); }, &text), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_THAT(text, testing::HasSubstr("confidence=1"));
+}
+
+}  // namespace
+}  // namespace zcmoe::test
