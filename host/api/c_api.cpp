@@ -9,8 +9,6 @@
 
 #include <zcmoe/zcmoe.h>
 
-#include <tbb/version.h>
-
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -268,8 +266,7 @@ extern "C" const char* zcmoe_build_info(void) {
   try {
     static const std::string info = std::string("zcmoe ") + zcmoe_version() + "; compiler " +
                                     ZCMOE_BUILD_COMPILER + "; flags " + ZCMOE_BUILD_FLAGS +
-                                    "; tbb " + TBB_runtime_version() + "; " +
-                                    detail::cuda_build_info();
+                                    "; " + detail::cuda_build_info();
     return info.c_str();
   } catch (...) {
     return "zcmoe";  // not even memory for the text

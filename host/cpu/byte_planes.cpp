@@ -1,6 +1,6 @@
 // Byte planes: routing and answers of 64 inputs at a time from tables in AVX-512 registers. In
 // intrinsics, because Highway has no look-up of bytes in two registers (VBMI).
-#include "host/cpu/route_table.hpp"
+#include "host/cpu/byte_planes.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

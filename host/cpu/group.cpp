@@ -6,16 +6,11 @@
 
 #include "host/cpu/rows.hpp"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cstring>
 
 namespace zcmoe::detail {
 namespace {
-
-constexpr std::int64_t rows_per_part = 1 << 16;  // below this a thread costs more than it brings
-constexpr std::size_t private_bytes = std::size_t{1} << 30;  // bound on the further parts' counts
 
 template <class T>
 void count_rows(const group_job& job, const route_kernels& kernels, std::int64_t first,
@@ -78,7 +73,7 @@ void place_rows(const group_job& job, std::int64_t first, std::int64_t last,
 }  // namespace
 
 void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
-                  const route_kernels& kernels, tbb::task_arena& arena, int num_parts) {
+                  const route_kernels& kernels, workers& crew, int num_parts) {
   const std::int64_t num_slots = job.num_slots();
   const std::size_t count_bytes = static_cast<std::size_t>(num_slots) * sizeof(std::int64_t);
   // A further part costs its counts and a pass over them: only where its rows outweigh that.
@@ -97,15 +92,8 @@ void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
   const auto begin_of = [&](std::int64_t part) {
     return job.n / parts * part + std::min(part, job.n % parts);
   };
-  const auto each_part = [&](const auto& body) {
-    if (parts == 1) {
-      body(std::int64_t{0});
-    } else {
-      arena.execute([&] { tbb::parallel_for(std::int64_t{0}, parts, body); });
-    }
-  };
 
-  each_part([&](std::int64_t part) {
+  crew.run(parts, [&](std::int64_t part) {
     const auto count = routes_as_float(job.x.dtype) ? count_rows<float> : count_rows<double>;
     count(job, kernels, begin_of(part), begin_of(part + 1), slot_of_row, counts_of(part));
   });
@@ -122,7 +110,7 @@ void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
   }
   if (offsets != nullptr) offsets[num_slots * job.offsets.stride] = total;
   if (job.rows.data == nullptr && job.num_columns == 0) return;
-  each_part([&](std::int64_t part) {
+  crew.run(parts, [&](std::int64_t part) {
     place_rows(job, begin_of(part), begin_of(part + 1), slot_of_row, counts_of(part));
   });
 }

@@ -1,11 +1,12 @@
-// Building the CPU engine's routing tables, and choosing its instruction set.
+// Building the CPU engine's routing tables.
 #include "host/cpu/route_table.hpp"
+
+#include "host/cpu/dispatch.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <string>
 
 namespace zcmoe::detail {
 namespace {
@@ -149,23 +150,10 @@ std::size_t route_table<T>::bytes() const {
 template struct route_table<float>;
 template struct route_table<double>;
 
-cpu_router::cpu_router(const model_view& host, const route_kernels& kernels)
-    : f32(table_of<float>(host, kernels.costs.f32)),
-      f64(table_of<double>(host, kernels.costs.f64)) {
-  if (kernels.byte_planes) f32.planes = planes_of(f32);
-}
-
-const route_kernels& chosen_kernels() {
-  const std::vector<const route_kernels*> available = available_kernels();
-  const char* const wanted = std::getenv("ZCMOE_CPU_TARGET");
-  if (wanted == nullptr || *wanted == '\0') return *available.front();
-  std::string names;
-  for (const route_kernels* kernels : available) {
-    if (std::strcmp(kernels->name, wanted) == 0) return *kernels;
-    names += (names.empty() ? "" : ", ") + std::string(kernels->name);
-  }
-  fail(ZCMOE_ERR_INVALID_ARGUMENT, "ZCMOE_CPU_TARGET=", wanted,
-       " is none of what this machine has: ", names);
+cpu_router::cpu_router(const model_view& host, const cpu_target& target)
+    : f32(table_of<float>(host, target.routes->costs.f32)),
+      f64(table_of<double>(host, target.routes->costs.f64)) {
+  if (target.byte_planes) f32.planes = planes_of(f32);
 }
 
 }  // namespace zcmoe::detail

@@ -1,4 +1,4 @@
-// Routing tables of the CPU engine and the kernels that read them. A root maps an input to a cell
+// Routing tables of the CPU engine. A root maps an input to a cell
 // of 8 bytes (float64: 16), which holds the threshold that falls into it and what holds from there
 // on; what holds before it stands in the cell before. One load and one comparison an input,
 // whatever the number of segments.
@@ -90,76 +90,18 @@ struct route_table {
   std::size_t bytes() const;
 };
 
-/// What a kernel costs decides the root; see kernels().
+/// What a kernel costs decides the root.
 struct route_costs {
   root_costs f32;
   root_costs f64;
 };
 
-template <class T>
-struct target_window;
-template <class T>
-struct window_sums;
-
-/// Rows to add, of slots that the caller has found; see window_sums.hpp.
-template <class T>
-struct window_rows {
-  const T* targets;
-  const std::uint32_t* slots;
-  std::size_t n;
-  const target_window<T>& window;
-  std::uint32_t ignored_slot;
-  std::uint32_t num_segments;
-  window_sums<T>* sums;
-  int copies_shift;  // row k is added to copy k % 2^copies_shift
-};
-constexpr std::size_t max_run_rows = 512;
-
-/// The loops over inputs, one set per instruction set. n >= 0 of any size; y may be x itself.
-/// stream: y goes past the caches; it lies on a cache line.
-struct route_kernels {
-  const char* name;
-  route_costs costs;
-  bool byte_planes;  // tables that fit get them, and the f32 kernels use them
-  void (*values_f32)(const route_table<float>&, const float* x, float* y, std::size_t n,
-                     bool stream);
-  void (*values_f64)(const route_table<double>&, const double* x, double* y, std::size_t n,
-                     bool stream);
-  void (*ranks_f32)(const route_table<float>&, const float* x, std::uint32_t* ranks, std::size_t n);
-  void (*ranks_f64)(const route_table<double>&, const double* x, std::uint32_t* ranks,
-                    std::size_t n);
-  /// How many inputs, before the first for which not, have from <= x < before.
-  std::size_t (*leading_within_f32)(const float* x, std::size_t n, float from, float before);
-  std::size_t (*leading_within_f64)(const double* x, std::size_t n, double from, double before);
-  /// Adds rows to their slots, but those that the window does not hold, whose numbers it writes to
-  /// misfits[n] if their slot is not ignored_slot. Answers how many.
-  std::size_t (*add_f32)(const window_rows<float>& rows, std::uint32_t* misfits);
-  std::size_t (*add_f64)(const window_rows<double>& rows, std::uint32_t* misfits);
-  /// Adds n <= max_run_rows targets to sums, or none of them and answers false if the window may
-  /// not hold one.
-  bool (*add_run_f32)(const float* y, std::size_t n, const target_window<float>& window,
-                      window_sums<float>& sums);
-  bool (*add_run_f64)(const double* y, std::size_t n, const target_window<double>& window,
-                      window_sums<double>& sums);
-};
-
-/// Instruction sets of this build that this machine has, the best first; never empty.
-std::vector<const route_kernels*> available_kernels();
-/// The best, or the one that the environment variable ZCMOE_CPU_TARGET names; throws
-/// INVALID_ARGUMENT if it names none of those.
-const route_kernels& chosen_kernels();
-
-/// byte_planes.cpp: from byte planes; n a multiple of 64. Only where have_byte_planes().
-bool have_byte_planes();
-void planes_values(const route_table<float>& table, const float* x, float* y, std::size_t n,
-                   bool stream);
-void planes_ranks(const route_table<float>& table, const float* x, std::uint32_t* ranks,
-                  std::size_t n);
+struct cpu_target;
 
 /// Both tables of a model or fit.
 class cpu_router final : public router {
  public:
-  cpu_router(const model_view& host, const route_kernels& kernels);
+  cpu_router(const model_view& host, const cpu_target& target);
   std::size_t bytes() const override { return f32.bytes() + f64.bytes(); }
   route_table<float> f32;
   route_table<double> f64;

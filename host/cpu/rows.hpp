@@ -38,6 +38,10 @@ class default_arithmetic {
 };
 
 constexpr int batch = 512;  // rows routed at a time where more than their answers is wanted
+/// Rows that a thread takes at a time; below this it costs more than it brings.
+constexpr std::int64_t rows_per_part = 1 << 16;
+constexpr std::size_t private_bytes = std::size_t{1}
+                                      << 30;  // bound on the further tables of one call
 
 /// float for inputs that float holds exactly, else double.
 constexpr bool routes_as_float(zcmoe_dtype dtype) {

@@ -71,7 +71,7 @@ enum {
 /* The four calls that return text never fail; the text is never null and, but for
  * zcmoe_last_error(), static. */
 ZCMOE_API const char* zcmoe_version(void);
-/* "zcmoe 0.1.0; compiler ...; flags ...; tbb ...; cuda ... architectures ... | without CUDA" */
+/* "zcmoe 0.1.0; compiler ...; flags ...; cuda ... architectures ... | without CUDA" */
 ZCMOE_API const char* zcmoe_build_info(void);
 /* Name of a status, e.g. "ZCMOE_ERR_IO"; "unknown status" for other numbers. */
 ZCMOE_API const char* zcmoe_status_string(zcmoe_status status);

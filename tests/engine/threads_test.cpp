@@ -34,8 +34,6 @@ bool share_a_model(int num_threads) {
 
 TEST(threads_test, sixty_four_threads_share_a_model) { EXPECT_TRUE(share_a_model(0)); }
 
-// Without workers of TBB, whose synchronisation ThreadSanitizer cannot see: what it reports is
-// ours.
 TEST(threads_test, sixty_four_threads_share_a_model_of_one_worker) {
   EXPECT_TRUE(share_a_model(1));
 }

@@ -1,0 +1,486 @@
+// The CPU engine's loops from inputs to answers and slots, compiled once per instruction set by
+// Google Highway: first the buckets of a block of inputs, then the cells of those buckets, fetched
+// whole and transposed. No hardware gather: it takes a cycle and more a lane.
+#include "host/cpu/route_kernels.hpp"
+
+#include "host/cpu/byte_planes.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "host/cpu/route_kernels.cpp"
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#define HWY_IS_DEBUG_BUILD 0  // its assertions call a library that is not linked
+#include <hwy/foreach_target.h>
+// After foreach_target, as Highway asks.
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+HWY_BEFORE_NAMESPACE();
+namespace zcmoe::detail {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_TARGET != HWY_SCALAR
+
+constexpr std::size_t block = 256;  // inputs whose buckets are known before the first cell is read
+// What is read in order is fetched so far ahead: hardware stops at every page, and between reads of
+// cells does not see that there is a stream.
+constexpr std::size_t fetched_ahead = 1024;
+
+// -------------------------------------------------------------------- roots
+
+/// Lane by lane table[index], 0 <= index < Size.
+template <int Size, class D, class I>
+HWY_INLINE hn::Vec<D> entries(D d, const hn::TFromD<D>* table, I index) {
+  constexpr int lanes = static_cast<int>(hn::MaxLanes(D{}));
+  if constexpr (lanes >= Size) {
+    return hn::TableLookupLanes(hn::Load(d, table), hn::IndicesFromVec(d, index));
+  } else if constexpr (lanes >= 8) {
+    const hn::RebindToSigned<D> di;
+    using integer = hn::TFromD<decltype(di)>;
+    const auto within =
+        hn::IndicesFromVec(d, hn::And(index, hn::Set(di, static_cast<integer>(lanes - 1))));
+    auto found = hn::TableLookupLanes(hn::Load(d, table), within);
+    for (int k = lanes; k < Size; k += lanes) {
+      const auto here = hn::Gt(index, hn::Set(di, static_cast<integer>(k - 1)));
+      found = hn::IfThenElse(hn::RebindMask(d, here),
+                             hn::TableLookupLanes(hn::Load(d, table + k), within), found);
+    }
+    return found;
+  } else {
+    return hn::GatherIndex(d, table, index);
+  }
+}
+
+/// x limited to [lo, hi]; NaN: lo.
+template <class D, class V>
+HWY_INLINE V limited(D d, const root<hn::TFromD<D>>& map, V x) {
+#if HWY_ARCH_X86
+  return hn::Min(hn::Max(x, hn::Set(d, map.lo)),
+                 hn::Set(d, map.hi));  // the operands' order matters
+#else
+  const auto lo = hn::Set(d, map.lo);
+  return hn::Min(hn::IfThenElse(hn::Gt(x, lo), x, lo), hn::Set(d, map.hi));
+#endif
+}
+
+/// nearest(), in the low bits of integers as wide as T.
+template <class D, class V>
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> nearest_bits(D d, V place) {
+  using T = hn::TFromD<D>;
+  const hn::RebindToSigned<D> di;
+  constexpr hwy::MakeSigned<T> mantissa = (hwy::MakeSigned<T>{1} << (sizeof(T) == 4 ? 23 : 52)) - 1;
+  const auto shifted = hn::BitCast(di, hn::Add(place, hn::Set(d, root<T>::magic)));
+  return hn::And(shifted, hn::Set(di, mantissa));
+}
+
+/// root<T>::bucket_of, bit for bit.
+template <root_kind Kind, class D, class V>
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> buckets_of(D d, const root<hn::TFromD<D>>& map, V input) {
+  using T = hn::TFromD<D>;
+  const auto x = limited(d, map, input);
+  if constexpr (Kind == root_kind::uniform) {
+    return nearest_bits(d,
+                        hn::Mul(hn::Sub(x, hn::Set(d, map.origin[0])), hn::Set(d, map.scale[0])));
+  } else {
+    const hn::RebindToSigned<D> di;
+    constexpr int size = Kind == root_kind::grid ? root<T>::max_grid : root<T>::max_pieces;
+    auto piece = hn::Zero(di);
+    if constexpr (Kind == root_kind::grid) {
+      piece = nearest_bits(d, hn::Mul(hn::Sub(x, hn::Set(d, map.lo)), hn::Set(d, map.grid_scale)));
+    } else {
+      for (int step = root<T>::max_pieces / 2; step > 0; step /= 2) {
+        const auto next = hn::Add(piece, hn::Set(di, static_cast<hn::TFromD<decltype(di)>>(step)));
+        const auto reached = hn::Le(entries<size>(d, map.knot, next), x);
+        piece = hn::IfThenElse(hn::RebindMask(di, reached), next, piece);
+      }
+    }
+    const auto place = hn::Mul(hn::Sub(x, entries<size>(d, map.origin, piece)),
+                               entries<size>(d, map.scale, piece));
+    // first holds integers: looked up as bits.
+    const auto first =
+        hn::BitCast(di, entries<size>(d, reinterpret_cast<const T*>(map.first), piece));
+    return hn::Add(nearest_bits(d, place), first);
+  }
+}
+
+/// Byte offsets of the cells of `count` inputs, a multiple of the lanes.
+template <root_kind Kind, class T>
+HWY_INLINE void find_cells(const root<T>& map, const T* x, std::size_t count,
+                           std::uint32_t* offsets) {
+  const hn::ScalableTag<T> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  for (std::size_t i = 0; i < count; i += lanes) {
+    hwy::Prefetch(x + i + fetched_ahead);
+    constexpr int shift = sizeof(T) == 4 ? 3 : 4;
+    static_assert(sizeof(value_cell<T>) == std::size_t{1} << shift, "a power of two");
+    static_assert(sizeof(rank_cell<T>) == std::size_t{1} << shift, "the same for both");
+    const auto found = hn::ShiftLeft<shift>(buckets_of<Kind>(d, map, hn::LoadU(d, x + i)));
+    if constexpr (sizeof(T) == 4) {
+      hn::Store(found, di, reinterpret_cast<std::int32_t*>(offsets + i));
+    } else {
+      const hn::Rebind<std::uint32_t, decltype(d)> narrow;
+      hn::Store(hn::TruncateTo(narrow, hn::BitCast(hn::RebindToUnsigned<decltype(d)>(), found)),
+                narrow, offsets + i);
+    }
+  }
+}
+
+// -------------------------------------------------------------------- cells
+
+/// Vectors of what stands at some addresses: blocks of 128 bits, block b from the address of(b).
+template <class D>
+class block_loader {
+ public:
+  HWY_INLINE block_loader()
+      : below1(hn::FirstN(D{}, per_block)),
+        below2(hn::FirstN(D{}, 2 * per_block)),
+        below3(hn::FirstN(D{}, 3 * per_block)) {}
+  template <class Of>
+  HWY_INLINE hn::Vec<D> operator()(const Of& of) const {
+    const D d;
+    if constexpr (bytes == 16) {
+      return hn::LoadU(d, of(0));
+    } else if constexpr (bytes == 32) {
+      const hn::Half<D> half;
+      return hn::Combine(d, hn::LoadU(half, of(1)), hn::LoadU(half, of(0)));
+    } else {
+      // Loads that fill one block and keep the others, where compilers see it.
+      auto all = hn::LoadDup128(d, of(3));
+      all = hn::IfThenElse(below3, hn::LoadDup128(d, of(2)), all);
+      all = hn::IfThenElse(below2, hn::LoadDup128(d, of(1)), all);
+      return hn::IfThenElse(below1, hn::LoadDup128(d, of(0)), all);
+    }
+  }
+
+ private:
+  static constexpr std::size_t bytes = hn::MaxLanes(D{}) * sizeof(hn::TFromD<D>);
+  static constexpr std::size_t per_block = 16 / sizeof(hn::TFromD<D>);
+  hn::Mask<D> below1;
+  hn::Mask<D> below2;
+  hn::Mask<D> below3;
+};
+
+template <class D>
+struct value_fields {
+  hn::Vec<D> threshold;
+  hn::Vec<D> left;
+  hn::Vec<D> right;
+};
+template <class D>
+struct rank_fields {
+  hn::Vec<D> threshold;
+  hn::Vec<D> rank;  // bits
+};
+
+/// As many cells as D has lanes, at offsets from the first, each with the one before it (which is
+/// that of the bucket before: offsets count from there), transposed.
+template <class D>
+HWY_INLINE value_fields<D> value_fields_of(const block_loader<D>& load, const char* cells,
+                                           const std::uint32_t* offsets) {
+  using T = hn::TFromD<D>;
+  const D d;
+  const auto row = [&](std::size_t q, int first) HWY_ATTR {
+    constexpr std::size_t per_block = 16 / sizeof(T);
+    return load([&](std::size_t b) HWY_ATTR {
+      return reinterpret_cast<const T*>(cells + offsets[per_block * b + q]) + first;
+    });
+  };
+  if constexpr (sizeof(T) == 4) {
+    const hn::RepartitionToWide<D> wide;
+    const auto r0 = row(0, 0);
+    const auto r1 = row(1, 0);
+    const auto r2 = row(2, 0);
+    const auto r3 = row(3, 0);
+    const auto before01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1));
+    const auto before23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3));
+    const auto own01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
+    const auto own23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
+    return {hn::BitCast(d, hn::InterleaveLower(wide, own01, own23)),
+            hn::BitCast(d, hn::InterleaveUpper(wide, before01, before23)),
+            hn::BitCast(d, hn::InterleaveUpper(wide, own01, own23))};
+  } else {
+    const auto before0 = row(0, 0);
+    const auto before1 = row(1, 0);
+    const auto own0 = row(0, 2);
+    const auto own1 = row(1, 2);
+    return {hn::InterleaveLower(d, own0, own1), hn::InterleaveUpper(d, before0, before1),
+            hn::InterleaveUpper(d, own0, own1)};
+  }
+}
+
+/// The same for cells of ranks, without those before.
+template <class D>
+HWY_INLINE rank_fields<D> rank_fields_of(const block_loader<D>& load, const char* cells,
+                                         const std::uint32_t* offsets) {
+  using T = hn::TFromD<D>;
+  const D d;
+  const auto row = [&](std::size_t q) HWY_ATTR {
+    constexpr std::size_t per_block = 16 / sizeof(T);
+    return load([&](std::size_t b) HWY_ATTR {
+      return reinterpret_cast<const T*>(cells + offsets[per_block * b + q]);
+    });
+  };
+  if constexpr (sizeof(T) == 4) {
+    const hn::RepartitionToWide<D> wide;
+    const auto r01 = hn::BitCast(wide, hn::InterleaveLower(d, row(0), row(1)));
+    const auto r23 = hn::BitCast(wide, hn::InterleaveLower(d, row(2), row(3)));
+    return {hn::BitCast(d, hn::InterleaveLower(wide, r01, r23)),
+            hn::BitCast(d, hn::InterleaveUpper(wide, r01, r23))};
+  } else {
+    const auto r0 = row(0);
+    const auto r1 = row(1);
+    return {hn::InterleaveLower(d, r0, r1), hn::InterleaveUpper(d, r0, r1)};
+  }
+}
+
+/// Whether some input is NaN, or its cell has two or more thresholds: then neither is the threshold
+/// reached nor is it not.
+template <class D, class V, class M>
+HWY_INLINE bool any_special(D d, V threshold, V x, M reached) {
+  return !hn::AllTrue(d, hn::Or(reached, hn::Gt(threshold, x)));
+}
+
+/// What is done with the cells of a vector of inputs: answers.
+template <class T, bool Streams>
+struct write_answers {
+  using tag = hn::ScalableTag<T>;
+  const route_table<T>& table;
+  const T* x;
+  T* y;
+  const char* cells;
+  block_loader<tag> load;
+
+  HWY_INLINE write_answers(const route_table<T>& from, const T* inputs, T* answers)
+      : table(from),
+        x(inputs),
+        y(answers),
+        cells(reinterpret_cast<const char*>(from.value_cells.data())) {}
+  HWY_INLINE void operator()(std::size_t i, const std::uint32_t* offsets) const {
+    const tag d;
+    const auto input = hn::LoadU(d, x + i);
+    const auto cell = value_fields_of(load, cells, offsets);
+    const auto reached = hn::Le(cell.threshold, input);
+    const auto answer = hn::IfThenElse(reached, cell.right, cell.left);
+    if (HWY_UNLIKELY(any_special(d, cell.threshold, input, reached))) {
+      T inputs[hn::MaxLanes(d)];
+      hn::StoreU(input, d, inputs);
+      for (std::size_t k = 0; k < hn::MaxLanes(d); ++k)
+        y[i + k] = table.values[table.rank_of(inputs[k])];
+    } else if constexpr (Streams) {
+      hn::Stream(answer, d, y + i);
+    } else {
+      hn::StoreU(answer, d, y + i);
+    }
+  }
+};
+
+/// Ranks.
+template <class T>
+struct write_ranks {
+  using tag = hn::ScalableTag<T>;
+  const route_table<T>& table;
+  const T* x;
+  std::uint32_t* ranks;
+  const char* cells;
+  block_loader<tag> load;
+
+  HWY_INLINE write_ranks(const route_table<T>& from, const T* inputs, std::uint32_t* found)
+      : table(from),
+        x(inputs),
+        ranks(found),
+        cells(reinterpret_cast<const char*>(from.rank_cells.data())) {}
+  HWY_INLINE void operator()(std::size_t i, const std::uint32_t* offsets) const {
+    const tag d;
+    const hn::RebindToSigned<tag> di;
+    const auto input = hn::LoadU(d, x + i);
+    const auto cell = rank_fields_of(load, cells, offsets);
+    const auto reached = hn::Le(cell.threshold, input);
+    const auto rank = hn::Sub(hn::BitCast(di, cell.rank),
+                              hn::VecFromMask(di, hn::RebindMask(di, reached)));  // -1 or 0
+    if (HWY_UNLIKELY(any_special(d, cell.threshold, input, reached))) {
+      for (std::size_t k = 0; k < hn::MaxLanes(d); ++k) ranks[i + k] = table.rank_of(x[i + k]);
+    } else if constexpr (sizeof(T) == 4) {
+      hn::StoreU(rank, di, reinterpret_cast<std::int32_t*>(ranks + i));
+    } else {
+      const hn::Rebind<std::uint32_t, tag> narrow;
+      const auto bits = hn::BitCast(hn::RebindToUnsigned<tag>(), rank);
+      hn::StoreU(hn::TruncateTo(narrow, bits), narrow, ranks + i);
+    }
+  }
+};
+
+template <root_kind Kind, bool Far, class T, class Use>
+HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t n,
+                            const Use& given) {
+  const Use use = given;  // a copy that no store can change
+  constexpr std::size_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
+  const root<T>& map = table.map;
+  alignas(64) std::uint32_t offsets[Far ? 2 : 1][block];
+  const auto find = [&](std::size_t i, std::uint32_t* found) HWY_ATTR {
+    const std::size_t count = std::min(block, n - i);
+    find_cells<Kind>(map, x + i, count, found);
+    if constexpr (Far) {
+      for (std::size_t k = 0; k < count; ++k) hwy::Prefetch(use.cells + found[k]);
+    }
+  };
+  // Far cells are asked for a block ahead of their use.
+  if constexpr (Far) find(0, offsets[0]);
+  for (std::size_t i = 0, turn = 0; i < n; i += block) {
+    const std::size_t next = Far ? turn ^ 1 : 0;
+    if constexpr (Far) {
+      if (i + block < n) find(i + block, offsets[next]);
+    } else {
+      find(i, offsets[turn]);
+    }
+    const std::size_t count = std::min(block, n - i);
+    for (std::size_t k = 0; k < count; k += lanes) use(i + k, offsets[turn] + k);
+    turn = next;
+  }
+}
+
+template <root_kind Kind, class T, class Use>
+HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t n,
+                            const Use& use) {
+  table.far_cells ? over_blocks<Kind, true>(table, x, n, use)
+                  : over_blocks<Kind, false>(table, x, n, use);
+}
+
+/// n > 0, a multiple of the lanes.
+template <class T, class Use>
+HWY_NOINLINE void route(const route_table<T>& table, const T* x, std::size_t n, const Use& use) {
+  switch (table.map.kind) {
+    case root_kind::grid: over_blocks<root_kind::grid>(table, x, n, use); break;
+    case root_kind::pieces: over_blocks<root_kind::pieces>(table, x, n, use); break;
+    default: over_blocks<root_kind::uniform>(table, x, n, use);
+  }
+}
+
+/// Inputs that the byte planes take, from the first on.
+template <class T>
+std::size_t for_planes(const route_table<T>& table, std::size_t n) {
+  return table.planes != nullptr ? n / 64 * 64 : 0;
+}
+
+template <class T>
+void values(const route_table<T>& table, const T* x, T* y, std::size_t n, bool stream) {
+  const std::size_t whole =
+      n / hn::MaxLanes(hn::ScalableTag<T>()) * hn::MaxLanes(hn::ScalableTag<T>());
+  const std::size_t done = for_planes(table, n);
+  if constexpr (sizeof(T) == 4) {
+    if (done > 0) planes_values(table, x, y, done, stream);
+  }
+  if (whole > done) {
+    if (stream) {
+      route(table, x + done, whole - done, write_answers<T, true>(table, x + done, y + done));
+    } else {
+      route(table, x + done, whole - done, write_answers<T, false>(table, x + done, y + done));
+    }
+  }
+  for (std::size_t i = whole; i < n; ++i) y[i] = table.values[table.rank_of(x[i])];
+  if (stream) hwy::FlushStream();
+}
+
+template <class T>
+void ranks(const route_table<T>& table, const T* x, std::uint32_t* found, std::size_t n) {
+  const std::size_t whole =
+      n / hn::MaxLanes(hn::ScalableTag<T>()) * hn::MaxLanes(hn::ScalableTag<T>());
+  const std::size_t done = for_planes(table, n);
+  if constexpr (sizeof(T) == 4) {
+    if (done > 0) planes_ranks(table, x, found, done);
+  }
+  if (whole > done)
+    route(table, x + done, whole - done, write_ranks<T>(table, x + done, found + done));
+  for (std::size_t i = whole; i < n; ++i) found[i] = table.rank_of(x[i]);
+}
+
+template <class T>
+std::size_t leading_within(const T* x, std::size_t n, T from, T before) {
+  const hn::ScalableTag<T> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  const auto low = hn::Set(d, from);
+  const auto high = hn::Set(d, before);
+  std::size_t i = 0;
+  constexpr std::size_t step = 4 * lanes;
+  for (; i + step <= n; i += step) {
+    const auto inside = [&](std::size_t k) HWY_ATTR {
+      hwy::Prefetch(x + k + fetched_ahead);
+      const auto input = hn::LoadU(d, x + k);
+      return hn::And(hn::Le(low, input), hn::Lt(input, high));
+    };
+    const auto first = hn::And(inside(i), inside(i + lanes));
+    const auto second = hn::And(inside(i + 2 * lanes), inside(i + 3 * lanes));
+    if (!hn::AllTrue(d, hn::And(first, second))) break;
+  }
+  while (i < n && from <= x[i] && x[i] < before) ++i;
+  return i;
+}
+
+#else  // no vectors
+
+template <class T>
+void values(const route_table<T>& table, const T* x, T* y, std::size_t n, bool) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = table.values[table.rank_of(x[i])];
+}
+
+template <class T>
+void ranks(const route_table<T>& table, const T* x, std::uint32_t* found, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) found[i] = table.rank_of(x[i]);
+}
+
+template <class T>
+std::size_t leading_within(const T* x, std::size_t n, T from, T before) {
+  std::size_t i = 0;
+  while (i < n && from <= x[i] && x[i] < before) ++i;
+  return i;
+}
+
+#endif
+
+/// Nanoseconds an input, as measured for bench/README.md. Grid and pieces look up tables of 32 and
+/// 16 in registers where those hold enough lanes, else lane by lane.
+constexpr bool wide = HWY_TARGET == HWY_AVX3;
+constexpr bool has_lookup = wide || HWY_TARGET == HWY_AVX2;
+constexpr double crowded_cost = 8.0;
+constexpr std::size_t first_cache = std::size_t{1} << 15;
+constexpr route_costs costs = {{{0.0,
+                                 wide         ? 0.07
+                                 : has_lookup ? 0.4
+                                              : 1.0,
+                                 wide         ? 0.25
+                                 : has_lookup ? 0.5
+                                              : 2.0},
+                                crowded_cost,
+                                0.0,
+                                1,
+                                sizeof(value_cell<float>),
+                                0.07,
+                                first_cache},
+                               {{0.0, wide ? 0.2 : 1.0, wide ? 0.5 : 2.0},
+                                crowded_cost,
+                                0.0,
+                                1,
+                                sizeof(value_cell<double>),
+                                0.1,
+                                first_cache}};
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+
+template <>
+const route_kernels& route_kernels_of<HWY_TARGET>() {
+  namespace own = HWY_NAMESPACE;
+  static constexpr route_kernels set = {
+      own::costs,         own::values<float>,         own::values<double>,        own::ranks<float>,
+      own::ranks<double>, own::leading_within<float>, own::leading_within<double>};
+  return set;
+}
+
+}  // namespace zcmoe::detail
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,473 @@
+// The CPU engine's loops that add targets to the sums of their slots, compiled once per instruction
+// set by Google Highway.
+#include "host/cpu/sum_kernels.hpp"
+
+#include "host/cpu/window_sums.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "host/cpu/sum_kernels.cpp"
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#define HWY_IS_DEBUG_BUILD 0  // its assertions call a library that is not linked
+#include <hwy/foreach_target.h>
+// After foreach_target, as Highway asks.
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+HWY_BEFORE_NAMESPACE();
+namespace zcmoe::detail {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Adds one row, or notes it as a misfit.
+template <class T>
+inline void add_target(const window_rows<T>& rows, std::size_t k, std::uint32_t* misfits,
+                       std::size_t& found) {
+  const auto target = static_cast<double>(rows.targets[k]);
+  if (rows.window.holds(target)) {
+    const std::size_t copy = k & ((std::size_t{1} << rows.copies_shift) - 1);
+    rows.sums[(std::size_t{rows.slots[k]} << rows.copies_shift) + copy].add(target, rows.window);
+  } else if (rows.slots[k] != rows.ignored_slot) {
+    misfits[found++] = static_cast<std::uint32_t>(k);
+  }
+}
+template <class T>
+std::size_t add_one_by_one(const window_rows<T>& rows, std::uint32_t* misfits) {
+  std::size_t found = 0;
+  for (std::size_t k = 0; k < rows.n; ++k) add_target(rows, k, misfits, found);
+  return found;
+}
+
+template <class T>
+bool add_run_one_by_one(const T* y, std::size_t n, const target_window<T>& window,
+                        window_sums<T>& sums) {
+  for (std::size_t k = 0; k < n; ++k) {
+    if (!window.holds(static_cast<double>(y[k]))) return false;
+  }
+  for (std::size_t k = 0; k < n; ++k) sums.add(static_cast<double>(y[k]), window);
+  return true;
+}
+
+#if HWY_TARGET != HWY_SCALAR
+
+// Rows are fetched so far ahead: hardware stops at every page, and between additions to slots does
+// not see that there is a stream.
+constexpr std::size_t fetched_ahead = 1024;
+
+/// What window_sums adds of each of some targets, word by word, and which of them the window holds.
+template <class D, class T>
+class target_splitter;
+
+template <class D>
+class target_splitter<D, float> {
+ public:
+  using DI = hn::RebindToSigned<D>;
+  struct parts {
+    hn::Vec<DI> word[4];
+    hn::Mask<D> fits;
+  };
+
+  HWY_INLINE explicit target_splitter(const target_window<float>& window)
+      : limit_(hn::Set(D(), window.limit)),
+        y_anchor_(hn::Set(D(), window.y_anchor)),
+        high_anchor_(hn::Set(D(), window.high_anchor)),
+        low_anchor_(hn::Set(D(), window.low_anchor)),
+        one_(hn::Set(DI(), 1)) {}
+  HWY_INLINE parts at(const float* targets) const {
+    const hn::Rebind<float, D> narrow;
+    hwy::Prefetch(targets + fetched_ahead);
+    const auto value = hn::PromoteTo(D(), hn::LoadU(narrow, targets));
+    const auto y = hn::Add(value, y_anchor_);
+    // A product of two floats is no rounded double: multiplied and added at once or not is the
+    // same.
+    const auto high = hn::MulAdd(value, value, high_anchor_);
+    const auto rest = hn::MulSub(value, value, hn::Sub(high, high_anchor_));
+    return {{hn::BitCast(DI(), y), hn::BitCast(DI(), high),
+             hn::BitCast(DI(), hn::Add(rest, low_anchor_)), one_},
+            hn::And(hn::Eq(hn::Sub(y, y_anchor_), value), hn::Lt(hn::Abs(value), limit_))};
+  }
+
+ private:
+  hn::Vec<D> limit_;
+  hn::Vec<D> y_anchor_;
+  hn::Vec<D> high_anchor_;
+  hn::Vec<D> low_anchor_;
+  hn::Vec<DI> one_;
+};
+
+#if HWY_NATIVE_FMA
+template <class D>
+class target_splitter<D, double> {
+ public:
+  using DI = hn::RebindToSigned<D>;
+  struct parts {
+    hn::Vec<DI> word[8];
+    hn::Mask<D> fits;
+  };
+
+  HWY_INLINE explicit target_splitter(const target_window<double>& window)
+      : limit_(hn::Set(D(), window.limit)),
+        scale_(hn::Set(D(), window.scale)),
+        high_anchor_(hn::Set(D(), window.high_anchor)),
+        low_anchor_(hn::Set(D(), window.low_anchor)),
+        one_(hn::Set(DI(), 1)) {
+    for (int k = 0; k < 4; ++k)
+      square_anchor_[k] = hn::Set(D(), window_sums<double>::square_anchor(k));
+  }
+  HWY_INLINE parts at(const double* targets) const {
+    hwy::Prefetch(targets + fetched_ahead / 2);
+    const auto bits = [](hn::Vec<D> anchored) HWY_ATTR { return hn::BitCast(DI(), anchored); };
+    const auto value = hn::LoadU(D(), targets);
+    const auto high = hn::Add(value, high_anchor_);
+    const auto rest = hn::Sub(value, hn::Sub(high, high_anchor_));
+    const auto low = hn::Add(rest, low_anchor_);
+    const auto fits =
+        hn::And(hn::Eq(hn::Sub(low, low_anchor_), rest), hn::Lt(hn::Abs(value), limit_));
+    // The square as a rounded product and what that leaves over, below 2^-53 of it.
+    const auto scaled = hn::Mul(value, scale_);
+    auto product = hn::Mul(scaled, scaled);
+    auto over = hn::MulSub(scaled, scaled, product);
+    const auto digit = [&](hn::Vec<D>& number, int k) HWY_ATTR {
+      const auto anchored = hn::Add(number, square_anchor_[k]);
+      number = hn::Sub(number, hn::Sub(anchored, square_anchor_[k]));
+      return bits(anchored);
+    };
+    const auto square0 = digit(product, 0);
+    const auto square1 = hn::Add(digit(product, 1), digit(over, 1));
+    const auto square2 = hn::Add(digit(product, 2), digit(over, 2));
+    const auto square3 = bits(hn::Add(hn::Add(product, over), square_anchor_[3]));
+    return {{bits(high), bits(low), square0, square1, square2, square3, one_, hn::Zero(DI())},
+            fits};
+  }
+
+ private:
+  hn::Vec<D> limit_;
+  hn::Vec<D> scale_;
+  hn::Vec<D> high_anchor_;
+  hn::Vec<D> low_anchor_;
+  hn::Vec<D> square_anchor_[4];
+  hn::Vec<DI> one_;
+};
+#endif
+
+/// The sum of all lanes, modulo 2^64.
+template <class DI>
+HWY_INLINE std::uint64_t wrapped_sum(DI di, hn::Vec<DI> words) {
+  std::int64_t lane[hn::MaxLanes(DI{})];
+  hn::StoreU(words, di, lane);
+  std::uint64_t sum = 0;
+  for (const std::int64_t word : lane) sum += static_cast<std::uint64_t>(word);
+  return sum;
+}
+
+/// For at most Most segments: their words stay in registers, lane by lane, until the last row. The
+/// last segment has what is missing of the sum over all.
+template <int Most>
+HWY_NOINLINE std::size_t add_to_registers(const window_rows<float>& rows, std::uint32_t* misfits) {
+  const hn::ScalableTag<double> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  constexpr int words = 3;  // but counts
+  const hn::Rebind<std::uint32_t, decltype(d)> narrow_slots;
+  const hn::RebindToSigned<decltype(d)> di;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const target_splitter<decltype(d), float> splitter(rows.window);
+  hn::Vec<decltype(di)> all[words];
+  hn::Vec<decltype(di)> sums[Most - 1][words];
+  std::size_t counts[Most] = {};
+  for (int w = 0; w < words; ++w) {
+    all[w] = hn::Zero(di);
+    for (auto& own : sums) own[w] = hn::Zero(di);
+  }
+  const auto end = hn::Set(di, static_cast<std::int64_t>(rows.num_segments));
+  const float* const targets = rows.targets;
+  const std::uint32_t* const slots = rows.slots;
+  const std::size_t n = rows.n;
+  std::size_t found = 0;
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto parts = splitter.at(targets + i);
+    const auto own = hn::BitCast(di, hn::PromoteTo(du, hn::LoadU(narrow_slots, slots + i)));
+    const auto inside = hn::RebindMask(d, hn::Lt(own, end));
+    if (HWY_UNLIKELY(!hn::AllTrue(d, hn::And(parts.fits, inside)))) {
+      for (std::size_t k = i; k < i + lanes; ++k) add_target(rows, k, misfits, found);
+      continue;
+    }
+    for (int w = 0; w < words; ++w) all[w] = hn::Add(all[w], parts.word[w]);
+    counts[Most - 1] += lanes;
+    for (int s = 0; s < Most - 1; ++s) {
+      const auto mine = hn::Eq(own, hn::Set(di, s));
+      for (int w = 0; w < words; ++w)
+        sums[s][w] = hn::IfThenElse(mine, hn::Add(sums[s][w], parts.word[w]), sums[s][w]);
+      counts[s] += hn::CountTrue(di, mine);
+    }
+  }
+  for (; i < n; ++i) add_target(rows, i, misfits, found);
+  for (int s = 0; s < Most - 1; ++s) {
+    for (int w = 0; w < words; ++w) all[w] = hn::Sub(all[w], sums[s][w]);
+    counts[Most - 1] -= counts[s];
+  }
+  const int used = std::min(Most, static_cast<int>(rows.num_segments));
+  for (int s = 0; s < used; ++s) {
+    const auto sum = [&](int word) HWY_ATTR {
+      return wrapped_sum(di, s < Most - 1 ? sums[s][word] : all[word]);
+    };
+    window_sums<float>& own = rows.sums[s << rows.copies_shift];
+    own.y += sum(0);
+    own.high += sum(1);
+    own.low += sum(2);
+    own.count += counts[s];
+  }
+  return found;
+}
+
+/// Words of as many rows as there are lanes, transposed to rows of words, four words at a time, and
+/// each added to its slot in memory.
+template <int CopiesShift, class T>
+HWY_NOINLINE std::size_t add_to_slots(const window_rows<T>& rows, std::uint32_t* misfits) {
+  using slot = window_sums<T>;
+  const hn::ScalableTag<double> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  constexpr std::size_t copies = std::size_t{1} << CopiesShift;
+  constexpr int slot_shift = (sizeof(T) == 4 ? 5 : 6) + CopiesShift;
+  static_assert(sizeof(slot) * copies == std::size_t{1} << slot_shift, "a slot and its copies");
+  const hn::RebindToSigned<decltype(d)> di;
+  const target_splitter<decltype(d), T> splitter(rows.window);
+  const hn::Repartition<std::int32_t, decltype(d)> d32;
+  const auto odd_blocks = hn::Ne(hn::And(hn::Iota(d32, 0), hn::Set(d32, 4)), hn::Zero(d32));
+  // What the stores below cannot change.
+  const T* const targets = rows.targets;
+  const std::uint32_t* const slots = rows.slots;
+  const std::size_t n = rows.n;
+  char* const base = reinterpret_cast<char*>(rows.sums);
+  std::size_t found = 0;
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto parts = splitter.at(targets + i);
+    if (HWY_UNLIKELY(!hn::AllTrue(d, parts.fits))) {
+      for (std::size_t k = i; k < i + lanes; ++k) add_target(rows, k, misfits, found);
+      continue;
+    }
+    char* const turn = lanes < copies ? base + i % copies * sizeof(slot) : base;
+    for (int first = 0; first < static_cast<int>(sizeof(slot) / 8); first += 4) {
+      const auto add = [&](std::size_t k, auto own_words, int word) HWY_ATTR {
+        const hn::DFromV<decltype(own_words)> dw;
+        std::int64_t* const own =
+            reinterpret_cast<std::int64_t*>(turn + (std::size_t{slots[i + k]} << slot_shift) +
+                                            k % copies * sizeof(slot)) +
+            first + word;
+        hn::Store(hn::Add(hn::Load(dw, own), own_words), dw, own);
+      };
+      // Blocks of two words, of even and of odd rows.
+      const auto head_even = hn::InterleaveLower(di, parts.word[first], parts.word[first + 1]);
+      const auto head_odd = hn::InterleaveUpper(di, parts.word[first], parts.word[first + 1]);
+      const auto tail_even = hn::InterleaveLower(di, parts.word[first + 2], parts.word[first + 3]);
+      const auto tail_odd = hn::InterleaveUpper(di, parts.word[first + 2], parts.word[first + 3]);
+      if constexpr (lanes == 2) {
+        add(0, head_even, 0);
+        add(0, tail_even, 2);
+        add(1, head_odd, 0);
+        add(1, tail_odd, 2);
+      } else {
+        // Head and tail of a row side by side: rows 0 (and 4), 1 (and 5) ... In lanes of 32 bits,
+        // as exchanging blocks is, so that compilers make one instruction of both steps.
+        const auto joined = [&](auto even, auto odd) HWY_ATTR {
+          return hn::BitCast(
+              di, hn::IfThenElse(odd_blocks, hn::BitCast(d32, odd), hn::BitCast(d32, even)));
+        };
+        const auto add_all = [&](std::size_t k, auto own_words) HWY_ATTR {
+          if constexpr (lanes == 8) {
+            const hn::Half<decltype(di)> half;
+            add(k, hn::LowerHalf(half, own_words), 0);
+            add(k + 4, hn::UpperHalf(half, own_words), 0);
+          } else {
+            add(k, own_words, 0);
+          }
+        };
+        add_all(0, joined(head_even, hn::SwapAdjacentBlocks(tail_even)));
+        add_all(1, joined(head_odd, hn::SwapAdjacentBlocks(tail_odd)));
+        add_all(2, joined(hn::SwapAdjacentBlocks(head_even), tail_even));
+        add_all(3, joined(hn::SwapAdjacentBlocks(head_odd), tail_odd));
+      }
+    }
+  }
+  for (; i < n; ++i) add_target(rows, i, misfits, found);
+  return found;
+}
+
+template <class T>
+std::size_t add_targets(const window_rows<T>& rows, std::uint32_t* misfits) {
+  switch (rows.copies_shift) {
+    case 0: return add_to_slots<0>(rows, misfits);
+    case 1: return add_to_slots<1>(rows, misfits);
+    case 2: return add_to_slots<2>(rows, misfits);
+    default: return add_to_slots<3>(rows, misfits);
+  }
+}
+
+std::size_t add_f32(const window_rows<float>& rows, std::uint32_t* misfits) {
+  // Measured, with routing: 0.55 ns a row for 2 segments, 0.68 for 4, against 0.72; but 0.94 for 8.
+  if constexpr (hn::MaxLanes(hn::ScalableTag<double>()) == 8) {
+    if (rows.num_segments <= 2) return add_to_registers<2>(rows, misfits);
+    if (rows.num_segments <= 4) return add_to_registers<4>(rows, misfits);
+  }
+  return add_targets(rows, misfits);
+}
+
+std::size_t add_f64(const window_rows<double>& rows, std::uint32_t* misfits) {
+#if HWY_NATIVE_FMA
+  return add_targets(rows, misfits);
+#else  // without it, vectors have no exact product
+  return add_one_by_one(rows, misfits);
+#endif
+}
+
+/// A running sum of squares takes the place of each square's own high part: adding to it rounds to
+/// its unit, and what that leaves over is exact. Whether the window holds all targets is told by
+/// the largest and the least of them that is not 0, so some that it holds are refused.
+bool add_run_f32(const float* y, std::size_t n, const target_window<float>& window,
+                 window_sums<float>& sums) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToUnsigned<decltype(d)> bits;
+  const hn::ScalableTag<double> wide;
+  constexpr std::size_t halves = 2;
+  constexpr std::size_t chains = (hn::MaxLanes(d) >= 16 ? 2 : 1) * halves;
+  constexpr std::size_t lanes = hn::MaxLanes(wide);
+  static_assert(max_run_rows <= 128 * chains * lanes && target_window<float>::most_bits <= 44,
+                "2^7 squares below 2^(2 bits) leave the anchor's binade as it is");
+  const auto high_anchor = hn::Set(wide, window.high_anchor);
+  hn::Vec<decltype(wide)> total[chains];
+  hn::Vec<decltype(wide)> high[chains];
+  hn::Vec<decltype(wide)> low[chains];
+  for (std::size_t c = 0; c < chains; ++c) {
+    total[c] = low[c] = hn::Zero(wide);
+    high[c] = high_anchor;
+  }
+  const auto no_sign = hn::Set(bits, 0x7fffffffu);
+  const auto one = hn::Set(bits, 1u);
+  auto largest = hn::Zero(bits);
+  auto least = no_sign;  // of size - 1, so that 0 does not count
+  const auto take = [&](const float* from) HWY_ATTR {
+    for (std::size_t c = 0; c < chains; ++c) {
+      if (c % halves == 0) {
+        const auto size = hn::And(hn::BitCast(bits, hn::LoadU(d, from + c * lanes)), no_sign);
+        largest = hn::Max(largest, size);
+        least = hn::Min(least, hn::Sub(size, one));
+      }
+      const hn::Rebind<float, decltype(wide)> narrow;
+      const auto value = hn::PromoteTo(wide, hn::LoadU(narrow, from + c * lanes));
+      const auto before = high[c];
+      high[c] = hn::MulAdd(value, value, before);
+      low[c] = hn::Add(low[c], hn::MulSub(value, value, hn::Sub(high[c], before)));
+      total[c] = hn::Add(total[c], value);
+    }
+  };
+  const std::size_t whole = n / (chains * lanes) * (chains * lanes);
+  for (std::size_t i = 0; i < whole; i += chains * lanes) {
+    for (std::size_t k = 0; k < chains * lanes; k += 16) hwy::Prefetch(y + i + k + fetched_ahead);
+    take(y + i);
+  }
+  if (whole < n) {
+    float rest[chains * lanes] = {};  // zeros change no sum
+    std::memcpy(rest, y + whole, (n - whole) * sizeof(float));
+    take(rest);
+  }
+  const auto as_float = [](std::uint32_t pattern) {
+    float value;
+    std::memcpy(&value, &pattern, sizeof value);
+    return static_cast<double>(value);
+  };
+  // A float's last bit is 2^-23 of its first; below the normal ones it is the least float.
+  const std::uint32_t least_bits = hn::GetLane(hn::MinOfLanes(bits, least)) + 1;
+  if (!(as_float(hn::GetLane(hn::MaxOfLanes(bits, largest))) < window.limit) ||
+      !(least_bits > 0x7fffffffu || as_float(least_bits) >= 0x1p23 * window.unit ||
+        window.unit <= 0x1p-149)) {
+    return false;
+  }
+  auto sum = total[0];
+  auto sum_high = hn::Sub(high[0], high_anchor);
+  auto sum_low = low[0];
+  for (std::size_t c = 1; c < chains; ++c) {
+    sum = hn::Add(sum, total[c]);
+    sum_high = hn::Add(sum_high, hn::Sub(high[c], high_anchor));
+    sum_low = hn::Add(sum_low, low[c]);
+  }
+  const auto units_of = [&](hn::Vec<decltype(wide)> parts, double unit) HWY_ATTR {
+    return static_cast<std::uint64_t>(
+        static_cast<std::int64_t>(hn::GetLane(hn::SumOfLanes(wide, parts)) / unit));
+  };
+  const double square = window.unit * window.unit;
+  const double high_unit = window.limit * window.unit;
+  sums.y += units_of(sum, window.unit) + n * bits_of(window.y_anchor);
+  sums.high += units_of(sum_high, high_unit) + n * bits_of(window.high_anchor);
+  sums.low += units_of(sum_low, square) + n * bits_of(window.low_anchor);
+  sums.count += n;
+  return true;
+}
+
+bool add_run_f64(const double* y, std::size_t n, const target_window<double>& window,
+                 window_sums<double>& sums) {
+#if HWY_NATIVE_FMA
+  const hn::ScalableTag<double> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  const hn::RebindToSigned<decltype(d)> di;
+  constexpr int words = 7;
+  const target_splitter<decltype(d), double> splitter(window);
+  hn::Vec<decltype(di)> total[words];
+  for (auto& word : total) word = hn::Zero(di);
+  auto all = hn::Eq(hn::Zero(d), hn::Zero(d));  // true
+  const std::size_t whole = n / lanes * lanes;
+  for (std::size_t i = 0; i < whole; i += lanes) {
+    const auto parts = splitter.at(y + i);
+    all = hn::And(all, parts.fits);
+    for (int w = 0; w < words; ++w) total[w] = hn::Add(total[w], parts.word[w]);
+  }
+  if (!hn::AllTrue(d, all) || !add_run_one_by_one(y + whole, n - whole, window, sums)) return false;
+  const auto sum = [&](int word) HWY_ATTR { return wrapped_sum(di, total[word]); };
+  sums.y_high += sum(0);
+  sums.y_low += sum(1);
+  for (int k = 0; k < 4; ++k) sums.square[k] += sum(2 + k);
+  sums.count += sum(6);
+  return true;
+#else
+  return add_run_one_by_one(y, n, window, sums);
+#endif
+}
+
+#else  // no vectors
+
+std::size_t add_f32(const window_rows<float>& rows, std::uint32_t* misfits) {
+  return add_one_by_one(rows, misfits);
+}
+std::size_t add_f64(const window_rows<double>& rows, std::uint32_t* misfits) {
+  return add_one_by_one(rows, misfits);
+}
+
+bool add_run_f32(const float* y, std::size_t n, const target_window<float>& window,
+                 window_sums<float>& sums) {
+  return add_run_one_by_one(y, n, window, sums);
+}
+bool add_run_f64(const double* y, std::size_t n, const target_window<double>& window,
+                 window_sums<double>& sums) {
+  return add_run_one_by_one(y, n, window, sums);
+}
+
+#endif
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+
+template <>
+const sum_kernels& sum_kernels_of<HWY_TARGET>() {
+  namespace own = HWY_NAMESPACE;
+  static constexpr sum_kernels set = {own::add_f32, own::add_f64, own::add_run_f32,
+                                      own::add_run_f64};
+  return set;
+}
+
+}  // namespace zcmoe::detail
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,45 @@
+// The CPU engine's loops that add targets to the sums of their slots, one set an instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace zcmoe::detail {
+
+template <class T>
+struct target_window;
+template <class T>
+struct window_sums;
+
+/// Rows to add, of slots that the caller has found; see window_sums.hpp.
+template <class T>
+struct window_rows {
+  const T* targets;
+  const std::uint32_t* slots;
+  std::size_t n;
+  const target_window<T>& window;
+  std::uint32_t ignored_slot;
+  std::uint32_t num_segments;
+  window_sums<T>* sums;
+  int copies_shift;  // row k is added to copy k % 2^copies_shift
+};
+constexpr std::size_t max_run_rows = 512;
+
+struct sum_kernels {
+  /// Adds rows to their slots, but those that the window does not hold, whose numbers it writes to
+  /// misfits[n] if their slot is not ignored_slot. Returns how many.
+  std::size_t (*add_f32)(const window_rows<float>& rows, std::uint32_t* misfits);
+  std::size_t (*add_f64)(const window_rows<double>& rows, std::uint32_t* misfits);
+  /// Adds n <= max_run_rows targets to sums, or none of them and returns false if the window may
+  /// not hold one.
+  bool (*add_run_f32)(const float* y, std::size_t n, const target_window<float>& window,
+                      window_sums<float>& sums);
+  bool (*add_run_f64)(const double* y, std::size_t n, const target_window<double>& window,
+                      window_sums<double>& sums);
+};
+
+/// Those of a Highway target that this build has.
+template <std::int64_t Target>
+const sum_kernels& sum_kernels_of();
+
+}  // namespace zcmoe::detail
