@@ -7,7 +7,7 @@
 // without sign, so it takes most_rows rows: 2^16 * (2^16 - 1) < 2^32.
 #pragma once
 
-#include "host/experts/moments.hpp"
+#include "host/experts/wide_integer.hpp"
 
 #include <cstdint>
 

@@ -4,7 +4,7 @@
 #include "host/api/array_check.hpp"
 #include "host/error.hpp"
 #include "host/api/options.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <zcmoe/zcmoe.h>
 

@@ -2,7 +2,7 @@
 // theory_learning.cpp.
 #include "host/error.hpp"
 #include "host/api/options.hpp"
-#include "host/theory/theory.hpp"
+#include "host/theory/high_rate.hpp"
 #include "host/numbers/interpolant.hpp"
 
 #include <zcmoe/theory.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "host/engine/backend.hpp"
-#include "host/routing/routing_table.hpp"
+#include "host/routing/monotone_root.hpp"
 
 #include <cstddef>
 #include <cstdint>

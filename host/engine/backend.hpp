@@ -5,7 +5,7 @@
 
 #include "host/error.hpp"
 #include "host/engine/fit_row.hpp"
-#include "host/experts/moments.hpp"
+#include "host/experts/wide_integer.hpp"
 
 #include <cstddef>
 #include <cstdint>

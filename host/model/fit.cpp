@@ -2,7 +2,7 @@
 #include "host/model/fit.hpp"
 
 #include "host/array.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -3,7 +3,7 @@
 
 #include "host/array.hpp"
 #include "host/numbers/compensated_sum.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <cmath>
 #include <cstring>

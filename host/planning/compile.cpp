@@ -16,7 +16,7 @@
 
 #include "host/numbers/double_double.hpp"
 #include "host/error.hpp"
-#include "host/theory/theory.hpp"
+#include "host/theory/high_rate.hpp"
 
 #include <boost/math/quadrature/gauss.hpp>
 #include <boost/math/quadrature/gauss_kronrod.hpp>

@@ -8,7 +8,7 @@
 #include "host/numbers/double_double.hpp"
 #include "host/error.hpp"
 #include "host/planning/plan.hpp"
-#include "host/theory/theory.hpp"
+#include "host/theory/high_rate.hpp"
 
 #include <boost/math/distributions/students_t.hpp>
 

@@ -16,8 +16,8 @@
 #include "host/model/fit.hpp"
 #include "host/model/model.hpp"
 #include "host/segmentation/samples.hpp"
-#include "host/segmentation/segmentation.hpp"
-#include "host/theory/theory.hpp"
+#include "host/segmentation/edges.hpp"
+#include "host/theory/high_rate.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

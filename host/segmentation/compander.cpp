@@ -14,7 +14,7 @@
 // 1984, ch. 6.
 #include "host/numbers/compensated_sum.hpp"
 #include "host/error.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <math.h>  // Boost 1.74's pchip.hpp calls isnan unqualified and includes nothing that declares it
 

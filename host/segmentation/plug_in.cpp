@@ -11,7 +11,7 @@
 // Every sum runs over sorted rows, so the order of the caller's rows cannot show in the edges.
 #include "host/error.hpp"
 #include "host/segmentation/samples.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <algorithm>
 #include <cmath>

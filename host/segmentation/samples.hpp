@@ -3,7 +3,7 @@
 
 #include "host/array.hpp"
 #include "host/error.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <algorithm>
 #include <cmath>

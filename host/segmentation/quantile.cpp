@@ -4,7 +4,7 @@
 // double-double arithmetic where that is certain and in integers where it is not. An equal-mass
 // edge compares sums of weights kept in double-double and added in sorted order, so neither row
 // order nor rounding moves it.
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include "host/array.hpp"
 #include "host/numbers/double_double.hpp"

@@ -2,7 +2,7 @@
 // b; theory_learning.cpp knows the segments' probabilities, means and variances, or samples alone.
 #pragma once
 
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <zcmoe/theory.h>
 

@@ -1,5 +1,5 @@
 // Thresholds and roots: see routing_table.hpp.
-#include "host/routing/routing_table.hpp"
+#include "host/routing/monotone_root.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // What learning adds: E[1/N], the estimation error (5.1) of every empty policy, and the statistics
 // of fitted tables from which a number of segments is chosen. Arrays in, numbers out. Sources:
 // theory.h.
-#include "host/theory/theory.hpp"
+#include "host/theory/high_rate.hpp"
 
 #include "host/numbers/double_double.hpp"
 #include "host/error.hpp"

@@ -2,7 +2,7 @@
 // density. Every integral is adaptive Gauss-Kronrod (7, 15) by halving, vector valued where several
 // integrands share their evaluations; algebraic zeros and kinks of (p b'^2)^(1/3) cost a number of
 // halvings, not accuracy. Sources: theory.h.
-#include "host/theory/theory.hpp"
+#include "host/theory/high_rate.hpp"
 
 #include "host/numbers/double_double.hpp"
 #include "host/error.hpp"
