@@ -6,6 +6,7 @@
 
 #include "host/engine/backend.hpp"
 #include "host/routing/monotone_root.hpp"
+#include "host/routing/thresholds.hpp"
 
 #include <cstddef>
 #include <cstdint>

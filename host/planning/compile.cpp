@@ -14,9 +14,10 @@
 // rules, Davis & Rabinowitz 1984.
 #include "host/planning/compile.hpp"
 
-#include "host/numbers/double_double.hpp"
 #include "host/error.hpp"
-#include "host/theory/high_rate.hpp"
+#include "host/numbers/double_double.hpp"
+#include "host/segmentation/uniform.hpp"
+#include "host/theory/cells.hpp"
 
 #include <boost/math/quadrature/gauss.hpp>
 #include <boost/math/quadrature/gauss_kronrod.hpp>

@@ -3,7 +3,7 @@
 // clang-format off
 //   rows sorted -> part held out -> for each segmentation: fine edges from the rows learned from
 //   -> the engine fits both parts on the fine edges -> cells of every coarser level are sums of fine
-//   cells -> V_m, leave-one-out and held-out error a level -> a number of segments (theory.hpp)
+//   cells -> V_m, leave-one-out and held-out error a level -> a number of segments (recommendation.hpp)
 // clang-format on
 //
 // Fine edges are 3 2^k in number, so that the levels 1, 2, 3, 4, 6, 8, 12, ... all nest in them.
@@ -12,12 +12,18 @@
 #include "host/planning/plan.hpp"
 
 #include "host/array.hpp"
-#include "host/numbers/double_double.hpp"
 #include "host/model/fit.hpp"
 #include "host/model/model.hpp"
-#include "host/segmentation/samples.hpp"
+#include "host/numbers/double_double.hpp"
+#include "host/routing/slots.hpp"
 #include "host/segmentation/edges.hpp"
-#include "host/theory/high_rate.hpp"
+#include "host/segmentation/plug_in.hpp"
+#include "host/segmentation/quantile.hpp"
+#include "host/segmentation/samples.hpp"
+#include "host/segmentation/uniform.hpp"
+#include "host/theory/estimation.hpp"
+#include "host/theory/recommendation.hpp"
+#include "host/theory/statistics.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -634,7 +640,7 @@ class curve {
   /// What a model of these cells answers.
   std::vector<double> constants_of(const cell_moments& cells, const edge_table& edges) const {
     std::vector<slot_summary> summaries(
-        cells.size() + 3, slot_summary{0, 0.0, not_a_number, not_a_number, not_a_number});
+        num_slots_of(cells.size()), slot_summary{0, 0.0, not_a_number, not_a_number, not_a_number});
     for (std::size_t i = 0; i < cells.size(); ++i) {
       if (cells.counts[i] == 0) continue;
       summaries[i] = {cells.counts[i], cells.weights[i], cells.means[i], cells.variance(i), 0.0};

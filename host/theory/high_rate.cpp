@@ -1,14 +1,12 @@
-// Known p and b: high-rate coefficients, the next order, exact errors, break-down, noise-adaptive
-// density. Every integral is adaptive Gauss-Kronrod (7, 15) by halving, vector valued where several
-// integrands share their evaluations; algebraic zeros and kinks of (p b'^2)^(1/3) cost a number of
-// halvings, not accuracy. Sources: theory.h.
+// Known p and b: high-rate coefficients, the next order, noise-adaptive density. The integrals are
+// adaptive (numbers/quadrature.hpp); those of (p b'^2)^(1/3) have algebraic zeros and kinks.
+// Sources: theory.h.
 #include "host/theory/high_rate.hpp"
 
-#include "host/numbers/double_double.hpp"
 #include "host/error.hpp"
-
-#include <boost/math/quadrature/gauss.hpp>
-#include <boost/math/quadrature/gauss_kronrod.hpp>
+#include "host/numbers/quadrature.hpp"
+#include "host/segmentation/compander.hpp"
+#include "host/segmentation/uniform.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,211 +15,24 @@
 #include <limits>
 
 namespace zcmoe::detail {
+
 namespace {
 
-struct theory_tuning {
+struct high_rate_tuning {
   static constexpr int first_panels = 64;  // of the whole range
-  static constexpr int panels_of_a_range =
-      16;  // a segment that is the whole range begins with these
-  static constexpr int max_depth = 200;
-  static constexpr int max_halvings = 32768;
-  static constexpr double panel_tolerance = 1e-15;   // of the integral of the absolute value
-  static constexpr double failure_tolerance = 1e-9;  // of the same, summed over the panels
-  static constexpr double noise =
-      1e-7;  // relative errors below it that halving leaves are rounding
-  static constexpr double max_cancellation =
-      0.1;  // of the second moment, before it is centred anew
 };
-
-constexpr double eps = std::numeric_limits<double>::epsilon();
-
-/// K integrals at once over panels, halved until each is good.
-template <std::size_t K>
-class integrator {
- public:
-  using values = std::array<double, K>;
-
-  /// Integrals of f over [ends.front(), ends.back()], cut at every end. what: for the error.
-  /// rounding: if not 0, integrands 1 and 2 are the first times d and d^2 of a difference d that is
-  /// known to no better than this; nothing is halved to resolve that.
-  template <class Function>
-  static values over(const Function& f, const std::vector<double>& ends, const char* what,
-                     double rounding = 0.0) {
-    integrator whole(what, rounding);
-    std::vector<panel> panels;
-    panels.reserve(ends.size() - 1);
-    for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
-      panels.push_back(measure(f, ends[i], ends[i + 1]));
-      for (std::size_t k = 0; k < K; ++k) whole.scale_[k] += panels.back().absolute[k];
-    }
-    for (const panel& p : panels) whole.add(f, p, 0);
-    return whole.result();
-  }
-
- private:
-  struct panel {
-    double left;
-    double right;
-    values integral;
-    values absolute;
-    values error;
-  };
-
-  integrator(const char* what, double rounding) : what_(what), rounding_(rounding) {}
-
-  template <class Function>
-  static panel measure(const Function& f, double left, double right) {
-    using kronrod = boost::math::quadrature::gauss_kronrod<double, 15>;
-    const auto& node =
-        kronrod::abscissa();  // the non-negative half; the even ones are Gauss points
-    const auto& weight = kronrod::weights();
-    const auto& gauss_weight = boost::math::quadrature::gauss<double, 7>::weights();
-    const double half = 0.5 * right - 0.5 * left;
-    panel p{left, right, {}, {}, {}};
-    values gauss{};
-    for (std::size_t j = 0; j < node.size(); ++j) {
-      for (int side = j == 0 ? 1 : -1; side <= 1; side += 2) {
-        // Measured from the nearer end, so that a node beside a singular end keeps its digits.
-        const double from_end = half * (1.0 - node[j]);
-        const double x = j == 0     ? 0.5 * left + 0.5 * right
-                         : side < 0 ? left + from_end
-                                    : right - from_end;
-        const values v = f(std::min(std::max(x, left), right));
-        for (std::size_t k = 0; k < K; ++k) {
-          p.integral[k] += weight[j] * v[k];
-          p.absolute[k] += weight[j] * std::abs(v[k]);
-          if (j % 2 == 0) gauss[k] += gauss_weight[j / 2] * v[k];
-        }
-      }
-    }
-    for (std::size_t k = 0; k < K; ++k) {
-      p.error[k] = half * std::abs(p.integral[k] - gauss[k]);
-      p.integral[k] *= half;
-      p.absolute[k] *= half;
-    }
-    return p;
-  }
-
-  void keep(const panel& p, bool count_error) {
-    for (std::size_t k = 0; k < K; ++k) {
-      sum_[k] = sum_[k] + p.integral[k];
-      absolute_[k] += p.absolute[k];
-      if (count_error) error_[k] += p.error[k];
-    }
-  }
-
-  bool good(const panel& p, std::size_t k) const {
-    double limit = theory_tuning::panel_tolerance * scale_[k];
-    if (k == 1 || k == 2) limit += rounding_ * p.absolute[k - 1];
-    return p.error[k] <= limit;
-  }
-  bool good(const panel& p) const {
-    for (std::size_t k = 0; k < K; ++k) {
-      if (!good(p, k)) return false;
-    }
-    return true;
-  }
-
-  /// Halving shrinks the error of anything but rounding noise of the function and jumps, and jumps
-  /// are not small.
-  bool noisy(const panel& p, const panel& a, const panel& b) const {
-    for (std::size_t k = 0; k < K; ++k) {
-      if (good(p, k)) continue;
-      if (a.error[k] + b.error[k] <= 0.5 * p.error[k]) return false;
-      if (!(p.error[k] < theory_tuning::noise * p.absolute[k])) return false;
-    }
-    return true;
-  }
-
-  template <class Function>
-  void add(const Function& f, const panel& p, int depth) {
-    if (good(p)) return keep(p, false);
-    const double middle = 0.5 * p.left + 0.5 * p.right;
-    if (depth == theory_tuning::max_depth || halvings_ == theory_tuning::max_halvings ||
-        middle <= p.left || middle >= p.right) {
-      return keep(p, true);
-    }
-    ++halvings_;
-    const panel a = measure(f, p.left, middle);
-    const panel b = measure(f, middle, p.right);
-    if (noisy(p, a, b)) {
-      keep(a, false);
-      keep(b, false);
-      return;
-    }
-    add(f, a, depth + 1);
-    add(f, b, depth + 1);
-  }
-
-  values result() const {
-    values r{};
-    for (std::size_t k = 0; k < K; ++k) {
-      r[k] = sum_[k].high;
-      if (!std::isfinite(r[k]) || error_[k] > theory_tuning::failure_tolerance * absolute_[k]) {
-        fail(ZCMOE_ERR_NUMERIC, "the integral of ", what_,
-             " diverges or does not converge: estimate ", r[k], ", error ", error_[k], " after ",
-             halvings_, " halvings, limit ", theory_tuning::failure_tolerance, " of the integral");
-      }
-    }
-    return r;
-  }
-
-  const char* what_;
-  double rounding_;
-  values scale_{};
-  std::array<double_double, K> sum_{};  // twice double's precision
-  values absolute_{};
-  values error_{};
-  int halvings_ = 0;
-};
-
-/// Ends of the panels to begin with on [left, right]: the breaks inside, and equal parts between.
-std::vector<double> first_ends(const theory_problem& problem, double left, double right,
-                               int panels_of_range) {
-  std::vector<double> ends{left};
-  const auto fill = [&](double to) {
-    const double from = ends.back();
-    const double share = (0.5 * to - 0.5 * from) / (0.5 * problem.hi - 0.5 * problem.lo);
-    const int parts =
-        std::max(1, static_cast<int>(std::ceil(share * panels_of_range * (1 - 1e-9))));
-    for (int i = 1; i < parts; ++i) {
-      const double t = static_cast<double>(i) / parts;
-      const double end = from * (1.0 - t) + to * t;
-      if (end > ends.back() && end < to) ends.push_back(end);
-    }
-    ends.push_back(to);
-  };
-  const auto first = std::upper_bound(problem.breaks.begin(), problem.breaks.end(), left);
-  for (auto b = first; b != problem.breaks.end() && *b < right; ++b) fill(*b);
-  fill(right);
-  return ends;
-}
 
 template <std::size_t K, class Function>
 std::array<double, K> integrals(const theory_problem& problem, const Function& f,
                                 const char* what) {
   return integrator<K>::over(
-      f, first_ends(problem, problem.lo, problem.hi, theory_tuning::first_panels), what);
+      f, first_ends(problem, problem.lo, problem.hi, high_rate_tuning::first_panels), what);
 }
 
 template <class Function>
 double integral(const theory_problem& problem, const Function& f, const char* what) {
   return integrals<1>(
       problem, [&](double x) { return std::array<double, 1>{f(x)}; }, what)[0];
-}
-
-double density_at(const theory_problem& problem, double x) {
-  return answer(problem.density, x, "density", false);
-}
-double slope_at(const theory_problem& problem, double x) {
-  return answer(problem.slope, x, "slope", true);
-}
-double lambda_at(const theory_problem& problem, double x) {
-  return answer(problem.point_density, x, "point_density", false);
-}
-double noise_at(const theory_problem& problem, double x) {
-  return problem.noise_variance ? answer(problem.noise_variance, x, "noise_variance", false)
-                                : problem.noise;
 }
 
 /// (p |b'|^r)^(1/(r+1)) by factors: no overflow on the way.
@@ -255,8 +66,6 @@ double root_mass(const theory_problem& problem, double power) {
 }
 
 }  // namespace
-
-// ------------------------------------------------------------------ high rate
 
 double coefficient_of(const theory_problem& problem, zcmoe_theory_segmentation segmentation,
                       double power) {
@@ -425,81 +234,6 @@ double robustness_second_order(const theory_problem& problem) {
   return infinite ? std::numeric_limits<double>::infinity() : 1.0 + 3.0 * sum;
 }
 
-// --------------------------------------------------------------- exact errors
-
-cell_table cells_of(const theory_problem& problem, const double* edges, std::int64_t num_segments,
-                    zcmoe_constant_rule rule, const double* constants) {
-  const auto m = static_cast<std::size_t>(num_segments);
-  cell_table table;
-  table.probabilities.resize(m);
-  table.means.resize(m);
-  table.variances.resize(m);
-  table.errors.resize(m);
-  std::vector<double> within(m);
-  double_double mass;
-  double_double noise;
-  for (std::size_t i = 0; i < m; ++i) {
-    const double left = edges[i];
-    const double right = edges[i + 1];
-    const double base = answer(problem.regression, 0.5 * left + 0.5 * right, "regression", true);
-    const auto ends = first_ends(problem, left, right, theory_tuning::panels_of_a_range);
-    const auto about = [&](double centre) {
-      return integrator<4>::over(
-          [&](double x) {
-            const double p = density_at(problem, x);
-            const double d = answer(problem.regression, x, "regression", true) - centre;
-            return std::array<double, 4>{p, p * d, p * d * d,
-                                         problem.noise_variance ? p * noise_at(problem, x) : 0.0};
-          },
-          ends, "p (b - c)^2 over a segment", 4 * eps * std::abs(centre));
-    };
-    auto v = about(base);
-    if (!(v[0] > 0)) {
-      table.means[i] = base;
-      continue;
-    }
-    double shift = v[1] / v[0];
-    double centre = base;
-    if (v[1] * shift > theory_tuning::max_cancellation * v[2]) {
-      centre = base + shift;
-      v = about(centre);
-      shift = v[1] / v[0];
-    }
-    const double sse = std::max(0.0, v[2] - v[1] * shift);
-    table.probabilities[i] = v[0];
-    table.means[i] = centre + shift;
-    within[i] = sse;
-    double away = 0.0;  // the constant, measured from the conditional mean
-    if (constants != nullptr) {
-      away = (constants[i] - centre) - shift;
-    } else if (rule == ZCMOE_CONSTANT_MIDPOINT) {
-      away = (base - centre) - shift;
-    }
-    table.errors[i] = sse + v[0] * (away * away);
-    const double here = problem.noise_variance ? v[3] : problem.noise * v[0];
-    table.variances[i] = (here + sse) / v[0];
-    mass = mass + (v[0]);
-    noise = noise + (here);
-  }
-  const double whole = mass.high;
-  if (!(whole > 0)) fail(ZCMOE_ERR_NUMERIC, "density answered 0 everywhere in the table");
-  double_double error;
-  double_double mean;
-  double_double spread;
-  for (std::size_t i = 0; i < m; ++i) {
-    table.probabilities[i] /= whole;
-    table.errors[i] /= whole;
-    error = error + (table.errors[i]);
-    mean = mean + (table.probabilities[i] * table.means[i]);
-  }
-  for (std::size_t i = 0; i < m; ++i) {
-    const double d = table.means[i] - mean.high;
-    spread = spread + (table.probabilities[i] * d * d + within[i] / whole);
-  }
-  table.totals = {error.high, mean.high, spread.high, noise.high / whole};
-  return table;
-}
-
 edge_table theory_edges(const theory_problem& problem, zcmoe_theory_segmentation segmentation,
                         std::int64_t num_segments) {
   if (segmentation == ZCMOE_THEORY_UNIFORM) {
@@ -510,25 +244,6 @@ edge_table theory_edges(const theory_problem& problem, zcmoe_theory_segmentation
                          zcmoe_density_options ZCMOE_DENSITY_OPTIONS_INIT);
   }
   return density_edges(problem.point_density, problem.lo, problem.hi, num_segments, 0.0);
-}
-
-std::int64_t breakdown_of(const theory_problem& problem, zcmoe_theory_segmentation segmentation,
-                          double tolerance, std::int64_t max_segments) {
-  const double coefficient = coefficient_of(problem, segmentation, 2.0);
-  if (!(coefficient > 0)) return 1;  // b is constant where p > 0: no error at any m
-  std::int64_t violation = 0;
-  for (std::int64_t m = 1; m <= 4 * (violation + 1) + 32; ++m) {
-    const edge_table edges = theory_edges(problem, segmentation, m);
-    const cell_table cells =
-        cells_of(problem, edges.data(), static_cast<std::int64_t>(edges.size()) - 1,
-                 ZCMOE_CONSTANT_MEAN, nullptr);
-    const double predicted = high_rate_error(coefficient, 2.0, static_cast<double>(m));
-    // A gap that equals the tolerance but for rounding counts as above it, on every machine.
-    const double gap = cells.totals.error / predicted - 1.0;
-    if (!(std::abs(gap) < tolerance * (1.0 - 1e-9))) violation = m;
-    if (violation >= max_segments) return 0;
-  }
-  return violation + 1;
 }
 
 // -------------------------------------------------------------- noise that varies
