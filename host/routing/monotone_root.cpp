@@ -8,7 +8,6 @@
 #include <limits>
 
 namespace zcmoe::detail {
-
 namespace {
 
 template <class T>

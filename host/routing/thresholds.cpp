@@ -8,7 +8,6 @@
 #include <limits>
 
 namespace zcmoe::detail {
-
 namespace {
 
 /// The smallest T that is >= value (strictly: > value); +infinity where there is none.

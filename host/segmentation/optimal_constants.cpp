@@ -13,7 +13,6 @@
 #include <cstdlib>
 
 namespace zcmoe::detail {
-
 namespace {
 
 /// Integrals of p and p (b - base) over one segment by Gauss-Kronrod, halved where 7 and 15 points

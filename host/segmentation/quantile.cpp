@@ -13,7 +13,6 @@
 #include <limits>
 
 namespace zcmoe::detail {
-
 namespace {
 
 /// One finite input with its weight; ordered by both, so that sums of weights do not depend on the

@@ -13,7 +13,6 @@
 #include <limits>
 
 namespace zcmoe::detail {
-
 namespace {
 
 /// Decides roundings that double-double leaves open: (lo (m - i) + hi i) / m exactly, in units of

@@ -16,7 +16,6 @@
 #include <limits>
 
 namespace zcmoe::detail {
-
 namespace {
 
 struct cells_tuning {

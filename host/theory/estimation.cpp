@@ -13,7 +13,6 @@
 #include <vector>
 
 namespace zcmoe::detail {
-
 namespace {
 
 struct estimation_tuning {

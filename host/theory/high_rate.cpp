@@ -15,7 +15,6 @@
 #include <limits>
 
 namespace zcmoe::detail {
-
 namespace {
 
 struct high_rate_tuning {

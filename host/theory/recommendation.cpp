@@ -11,7 +11,6 @@
 #include <limits>
 
 namespace zcmoe::detail {
-
 namespace {
 
 struct recommendation_tuning {
