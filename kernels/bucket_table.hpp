@@ -1,6 +1,7 @@
 // The CUDA engine's routing table: x -> position in a fixed point of 23 bits -> bucket -> rank, the
 // number of thresholds <= x. Built on the host (bucket_table.cpp); what decides a rank is here, for
-// host and device, and evaluates the same bits on both. Source of the idea: host/routing/routing_table.hpp.
+// host and device, and evaluates the same bits on both. Source of the idea:
+// host/routing/monotone_root.hpp.
 //
 // Position: place = x * scale + offset, one fused multiply-add limited to 0..1 (NaN: 0), then
 // 2^23 + 1 + place * range, rounded to a float whose bits are position_bits + position. Both steps
@@ -17,7 +18,8 @@
 // Tables too large for shared memory have cells instead: threshold, rank and both answers.
 #pragma once
 
-#include "host/routing/routing_table.hpp"
+#include "host/routing/monotone_root.hpp"
+#include "host/routing/thresholds.hpp"
 
 #include <cmath>
 #include <cstddef>

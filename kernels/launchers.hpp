@@ -149,7 +149,7 @@ constexpr row_keys keys_for(std::int64_t count) {
 constexpr row_keys keys_for(std::int64_t num_segments, std::int32_t nan_policy,
                             std::int32_t range_policy) {
   const bool beside = nan_policy == ZCMOE_NAN_SEGMENT || range_policy == ZCMOE_RANGE_SEGMENTS;
-  return keys_for(beside ? num_segments + 3 : num_segments);
+  return keys_for(beside ? num_slots_of(num_segments) : num_segments);
 }
 
 /// Bytes of what is sorted beside a key: the target itself, or with weights the row's number,

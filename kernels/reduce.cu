@@ -1,5 +1,6 @@
-// Sorted rows -> exact sums of their slots. Every sum is an integer (moments.hpp), so any order of
-// additions gives the same bits and a large segment is shared by as many blocks as hold its rows.
+// Sorted rows -> exact sums of their slots. Every sum is an integer (exact_sum.hpp), so any order
+// of additions gives the same bits and a large segment is shared by as many blocks as hold its
+// rows.
 //
 // Tiles of a fixed number of sorted rows; a thread walks through its rows run by run (a run: rows
 // of one slot) and keeps the digits near the terms it meets in registers. Digits go to the state by

@@ -2,12 +2,12 @@
 // fill: what a block of the sort-free fit keeps in shared memory. Host and device.
 //
 // A window of base b holds |y| as a natural number below 2^32 in units of the state's 2^b, so y
-// with shifts (moments.hpp) b .. b + 8 and zero, nothing rounded. A row brings eight digits of 16
+// with shifts (exact_sum.hpp) b .. b + 8 and zero, nothing rounded. A row brings eight digits of 16
 // bits, in four pairs of 32: 1 and whether y is negative; y modulo 2^32; y^2. A word sums one digit
 // without sign, so it takes most_rows rows: 2^16 * (2^16 - 1) < 2^32.
 #pragma once
 
-#include "host/experts/moments.hpp"
+#include "host/experts/exact_sum.hpp"
 
 #include <cstdint>
 

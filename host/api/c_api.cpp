@@ -5,7 +5,7 @@
 #include "host/api/handles.hpp"
 #include "host/model/model_io.hpp"
 #include "host/api/options.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <zcmoe/zcmoe.h>
 

@@ -3,6 +3,7 @@
 #include "host/api/array_check.hpp"
 #include "host/api/handles.hpp"
 #include "host/api/options.hpp"
+#include "host/planning/diagnosis.hpp"
 #include "host/planning/plan.hpp"
 
 #include <cmath>

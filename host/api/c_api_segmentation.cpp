@@ -1,10 +1,14 @@
-// The C functions that build edges: arguments checked here, work done in segmentation.cpp,
-// compander.cpp, plug_in.cpp.
+// The C functions that build edges: arguments checked here, work done in
+// host/segmentation/.
 #include "host/array.hpp"
 #include "host/api/array_check.hpp"
 #include "host/error.hpp"
 #include "host/api/options.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/compander.hpp"
+#include "host/segmentation/optimal_constants.hpp"
+#include "host/segmentation/plug_in.hpp"
+#include "host/segmentation/quantile.hpp"
+#include "host/segmentation/uniform.hpp"
 
 #include <zcmoe/zcmoe.h>
 

@@ -1,8 +1,12 @@
-// The C functions of theory.h: arguments checked here, work done in theory.cpp and
-// theory_learning.cpp.
+// The C functions of theory.h: arguments checked here, work done in
+// host/theory/.
 #include "host/error.hpp"
 #include "host/api/options.hpp"
-#include "host/theory/theory.hpp"
+#include "host/theory/cells.hpp"
+#include "host/theory/estimation.hpp"
+#include "host/theory/high_rate.hpp"
+#include "host/theory/recommendation.hpp"
+#include "host/theory/statistics.hpp"
 #include "host/numbers/interpolant.hpp"
 
 #include <zcmoe/theory.h>

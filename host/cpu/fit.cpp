@@ -243,14 +243,10 @@ class ordinary_rows {
   /// whose slot is not to be ignored, go to misfits.
   std::size_t add_in_window(int count, std::uint32_t* misfits) {
     sums_.reserve(count);
-    const window_rows<T> rows{targets_,
-                              rows_.slots,
-                              static_cast<std::size_t>(count),
-                              sums_.window(),
-                              sums_.ignored_slot(),
-                              sums_.ignored_slot() - 3,  // slots but those of NaN and out of range
-                              sums_.data(),
-                              sums_.copies_shift()};
+    const window_rows<T> rows{
+        targets_,       rows_.slots,          static_cast<std::size_t>(count),
+        sums_.window(), sums_.ignored_slot(), num_segments_of(sums_.ignored_slot()),
+        sums_.data(),   sums_.copies_shift()};
     if constexpr (sizeof(T) == 4) {
       return loops_.add_f32(rows, misfits);
     } else {

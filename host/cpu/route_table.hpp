@@ -5,7 +5,8 @@
 #pragma once
 
 #include "host/engine/backend.hpp"
-#include "host/routing/routing_table.hpp"
+#include "host/routing/monotone_root.hpp"
+#include "host/routing/thresholds.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -3,7 +3,7 @@
 // cannot hold exactly goes to the state itself, so windows decide speed, never a result.
 #pragma once
 
-#include "host/experts/moments.hpp"
+#include "host/experts/exact_sum.hpp"
 
 #include <algorithm>
 #include <array>

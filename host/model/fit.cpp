@@ -1,8 +1,8 @@
-// The steps of a fit that do not depend on the engine: creation, merge, canonical state, model.
+// The steps of a fit that do not depend on the engine: creation, merge, report, model.
 #include "host/model/fit.hpp"
 
 #include "host/array.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -49,18 +49,6 @@ bool same_policies(const fit& a, const fit& b) {
 
 }  // namespace
 
-std::vector<sum_extent> sum_extents(const state_layout& layout) {
-  std::vector<sum_extent> extents;
-  with_layout(layout, [&](auto target, auto weighted) {
-    const char* const names[] = {"y", "yy", "w", "ww", "wy", "wyy"};
-    std::size_t i = decltype(weighted)::value ? 2 : 0;
-    for_each_sum<decltype(target), decltype(weighted)::value>([&](int first, int digits) {
-      extents.push_back({names[i++], first, digits});
-    });
-  });
-  return extents;
-}
-
 fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_policies policies,
          const zcmoe_fit_options& options)
     : engine_(std::move(engine)),
@@ -100,7 +88,7 @@ fit_job fit::job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& 
   job.layout = layout_;
   job.rules = rules();
   job.routes = routes_.get();
-  job.state = static_cast<std::int64_t*>(state_.data());
+  job.state = state();
   job.first_bad = static_cast<std::int64_t*>(first_bad_.data());
   job.x = x;
   job.y = y;
@@ -132,24 +120,23 @@ void fit::merge(const fit& source, zcmoe_stream stream) {
          "source and fit differ in a policy: closed_side, include_outer_edge, nan_, range_ or "
          "empty_policy or their values, shrinkage, nan_inputs or nonfinite_targets");
   }
-  auto* const to = static_cast<std::int64_t*>(state_.data());
   if (engine_ == source.engine_ ||
       (engine_->engine() == ZCMOE_ENGINE_CPU && source.engine_->engine() == ZCMOE_ENGINE_CPU)) {
-    engine_->merge(layout_, to, static_cast<const std::int64_t*>(source.state_.data()), stream);
+    engine_->merge(layout_, state(), source.state(), stream);
     return;
   }
   // Different memories: through the host.
   std::vector<std::int64_t> host(layout_.bytes() / sizeof(std::int64_t));
-  source.engine_->download(host.data(), source.state_.data(), layout_.bytes(), stream);
+  source.engine_->download(host.data(), source.state(), layout_.bytes(), stream);
   engine_buffer copy(engine_, layout_.bytes(), stream);
   engine_->upload(copy.data(), host.data(), layout_.bytes(), stream);
-  engine_->merge(layout_, to, static_cast<const std::int64_t*>(copy.data()), stream);
+  engine_->merge(layout_, state(), static_cast<const std::int64_t*>(copy.data()), stream);
 }
 
 zcmoe_report fit::report(zcmoe_stream stream) const {
   std::int64_t counters[num_row_counters];
   std::int64_t first_bad = none;
-  engine_->download(counters, state_.data(), sizeof counters, stream);
+  engine_->download(counters, state(), sizeof counters, stream);
   engine_->download(&first_bad, first_bad_.data(), sizeof first_bad, stream);
   zcmoe_report report{};
   report.rows = counters[counter_rows];
@@ -167,7 +154,7 @@ zcmoe_report fit::report(zcmoe_stream stream) const {
 
 std::unique_ptr<model> fit::finish(zcmoe_stream stream) const {
   std::int64_t counters[num_row_counters];
-  engine_->download(counters, state_.data(), sizeof counters, stream);
+  engine_->download(counters, state(), sizeof counters, stream);
   if (counters[counter_refused] > 0) {
     const std::int64_t first = report(stream).first_bad_row;
     fail(ZCMOE_ERR_DATA, counters[counter_refused], " row",
@@ -176,72 +163,10 @@ std::unique_ptr<model> fit::finish(zcmoe_stream stream) const {
          first >= 0 ? text("; the first is row ", first) : std::string());
   }
   std::vector<slot_summary> summaries(static_cast<std::size_t>(layout_.num_slots()));
-  engine_->summarize(layout_, static_cast<const std::int64_t*>(state_.data()), summaries.data(),
-                     stream);
+  engine_->summarize(layout_, state(), summaries.data(), stream);
   return std::make_unique<model>(
       engine_, model_data_of(edges_, policies_, summaries, layout_.target_dtype, layout_.weighted),
       policies_, stream);
-}
-
-host_state fit::download(zcmoe_stream stream) const {
-  const auto slots = static_cast<std::size_t>(layout_.num_slots());
-  const auto* const state = static_cast<const std::int64_t*>(state_.data());
-  host_state result;
-  result.counters.resize(num_row_counters);
-  engine_->download(result.counters.data(), state, num_row_counters * sizeof(std::int64_t), stream);
-  result.counters[counter_pending] = 0;
-  const auto read_plane = [&](int plane, std::vector<std::int64_t>& values) {
-    values.resize(slots);
-    engine_->download(values.data(),
-                      state + num_row_counters + static_cast<std::size_t>(plane) * slots,
-                      slots * sizeof(std::int64_t), stream);
-  };
-  read_plane(0, result.counts);
-  std::vector<std::int64_t> plane;
-  std::vector<std::int64_t> carries;
-  for (const sum_extent& extent : sum_extents(layout_)) {
-    host_state::sum sum{0, {}};
-    carries.assign(slots, 0);
-    std::size_t kept = 0;  // planes up to the last that is not all zero
-    for (int k = 0; k < extent.digits; ++k) {
-      read_plane(extent.first + k, plane);
-      bool zero = true;
-      for (std::size_t slot = 0; slot < slots; ++slot) {
-        if (k + 1 < extent.digits) {
-          carries[slot] = carry_digit(plane[slot], carries[slot]);
-        } else {
-          plane[slot] += carries[slot];
-        }
-        zero = zero && plane[slot] == 0;
-      }
-      if (zero && sum.planes.empty()) {
-        sum.first = k + 1;
-        continue;
-      }
-      sum.planes.insert(sum.planes.end(), plane.begin(), plane.end());
-      if (!zero) kept = sum.planes.size();
-    }
-    sum.planes.resize(kept);
-    if (kept == 0) sum.first = 0;
-    result.sums.push_back(std::move(sum));
-  }
-  return result;
-}
-
-void fit::upload(const host_state& state, zcmoe_stream stream) {
-  const auto slots = static_cast<std::size_t>(layout_.num_slots());
-  auto* const to = static_cast<std::int64_t*>(state_.data());
-  engine_->upload(to, state.counters.data(), num_row_counters * sizeof(std::int64_t), stream);
-  engine_->upload(to + num_row_counters, state.counts.data(), slots * sizeof(std::int64_t), stream);
-  const std::vector<sum_extent> extents = sum_extents(layout_);
-  for (std::size_t s = 0; s < extents.size(); ++s) {
-    const host_state::sum& sum = state.sums[s];
-    if (sum.planes.empty()) continue;
-    const auto plane =
-        static_cast<std::size_t>(extents[s].first) + static_cast<std::size_t>(sum.first);
-    engine_->upload(to + num_row_counters + plane * slots, sum.planes.data(),
-                    sum.planes.size() * sizeof(std::int64_t), stream);
-  }
 }
 
 }  // namespace zcmoe::detail

@@ -10,26 +10,6 @@
 
 namespace zcmoe::detail {
 
-/// A state on the host in canonical form: what is serialised. Planes that are zero at both ends of
-/// a sum are left out.
-struct host_state {
-  struct sum {
-    int first;                         // first kept plane, counted from the sum's lowest
-    std::vector<std::int64_t> planes;  // [kept planes][num_slots]
-  };
-  std::vector<std::int64_t> counters;  // [num_row_counters], pending 0
-  std::vector<std::int64_t> counts;    // [num_slots]
-  std::vector<sum> sums;               // in plane order: y, yy or w, ww, wy, wyy
-};
-
-/// Name, first plane and number of planes of each sum of a layout, in plane order.
-struct sum_extent {
-  const char* name;
-  int first;
-  int digits;
-};
-std::vector<sum_extent> sum_extents(const state_layout& layout);
-
 class fit {
  public:
   fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_policies policies,
@@ -48,9 +28,9 @@ class fit {
   zcmoe_report report(zcmoe_stream stream) const;
   std::unique_ptr<model> finish(zcmoe_stream stream) const;
 
-  host_state download(zcmoe_stream stream) const;
-  /// Replaces the sums; sizes must fit the layout (checked by the caller that parsed them).
-  void upload(const host_state& state, zcmoe_stream stream);
+  /// The sums so far, layout().bytes() in the engine's memory.
+  const std::int64_t* state() const { return static_cast<const std::int64_t*>(state_.data()); }
+  std::int64_t* state() { return static_cast<std::int64_t*>(state_.data()); }
 
  private:
   row_rules rules() const;

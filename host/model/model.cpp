@@ -2,8 +2,10 @@
 #include "host/model/model.hpp"
 
 #include "host/array.hpp"
+#include "host/experts/wide_integer.hpp"
 #include "host/numbers/compensated_sum.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/routing/slots.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -86,14 +88,14 @@ void set_outer_slots(model_data& data, const zcmoe_model_options& options, doubl
       data.constants[slot] = fallback;
     }
   };
-  set(m, options.nan_policy == ZCMOE_NAN_SEGMENT,
+  set(nan_slot_of(m), options.nan_policy == ZCMOE_NAN_SEGMENT,
       options.nan_policy == ZCMOE_NAN_VALUE ? options.nan_value : quiet_nan(), nan_fallback);
   const bool own = options.range_policy == ZCMOE_RANGE_SEGMENTS;
   const bool clamp = options.range_policy == ZCMOE_RANGE_CLAMP;
   const double answer =
       options.range_policy == ZCMOE_RANGE_VALUE ? options.range_value : quiet_nan();
-  set(m + 1, own, clamp ? data.constants[0] : answer, below_fallback);
-  set(m + 2, own, clamp ? data.constants[m - 1] : answer, above_fallback);
+  set(below_slot_of(m), own, clamp ? data.constants[0] : answer, below_fallback);
+  set(above_slot_of(m), own, clamp ? data.constants[m - 1] : answer, above_fallback);
 }
 
 void check_policy(const char* name, std::int32_t value, std::int32_t last) {
@@ -168,7 +170,7 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
                          bool weighted) {
   const zcmoe_model_options& options = policies.options;
   const std::size_t slots = summaries.size();
-  const std::size_t m = slots - 3;
+  const std::size_t m = num_segments_of(slots);
   model_data data;
   data.edges = edges;
   data.target_dtype = target_dtype;
@@ -228,7 +230,7 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
 model_data model_data_of(const double* edges, const double* constants, std::int64_t num_segments,
                          const model_policies& policies) {
   const auto m = static_cast<std::size_t>(num_segments);
-  const std::size_t slots = m + 3;
+  const std::size_t slots = num_slots_of(m);
   model_data data;
   data.edges.assign(edges, edges + m + 1);
   data.constants.assign(constants, constants + m);
@@ -254,7 +256,7 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   ZCMOE_EXPECTS(m >= 1 && m <= ZCMOE_MAX_SEGMENTS, "num_segments=", m, " is not in 1..",
                 ZCMOE_MAX_SEGMENTS);
   check_edges(data_.edges.data(), m);
-  const auto slots = static_cast<std::size_t>(m) + 3;
+  const auto slots = static_cast<std::size_t>(num_slots_of(m));
   ZCMOE_EXPECTS(data_.constants.size() == slots && data_.counts.size() == slots &&
                     data_.weights.size() == slots && data_.variances.size() == slots &&
                     data_.standard_errors.size() == slots,
@@ -321,12 +323,12 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
 void model::get_info(zcmoe_model_info& info) const {
   const auto m = static_cast<std::size_t>(data_.num_segments());
   info.num_segments = data_.num_segments();
-  info.num_slots = data_.num_segments() + 3;
+  info.num_slots = num_slots_of(data_.num_segments());
   info.num_empty = 0;
   info.num_rows = 0;
   compensated_sum squares;
   compensated_sum freedom;
-  for (std::size_t i = 0; i < m + 3; ++i) {
+  for (std::size_t i = 0; i < num_slots_of(m); ++i) {
     if (i < m && data_.counts[i] == 0) ++info.num_empty;
     info.num_rows += data_.counts[i];
     if (i >= m || data_.counts[i] < 2) continue;
@@ -334,7 +336,7 @@ void model::get_info(zcmoe_model_info& info) const {
     freedom.add(degrees);
     squares.add(degrees * data_.variances[i]);
   }
-  info.mean = mean_over(data_, 0, m + 3);
+  info.mean = mean_over(data_, 0, num_slots_of(m));
   info.noise_variance = freedom.value() > 0.0 ? squares.value() / freedom.value() : quiet_nan();
   info.edges = data_.edges.data();
   info.constants = data_.constants.data();

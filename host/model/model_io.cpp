@@ -4,7 +4,9 @@
 #include "host/model/model_io.hpp"
 
 #include "host/model/file.hpp"
+#include "host/model/fit_state.hpp"
 #include "host/model/safetensors.hpp"
+#include "host/routing/slots.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -289,7 +291,7 @@ void write_model(const model& model, const byte_sink& sink) {
       {"target_dtype", name_in(model_target_dtypes, static_cast<std::int32_t>(data.target_dtype))},
       {"weighted", name_in(yes_or_no, data.weighted ? 1 : 0)}};
   write_policies(model.policies(), metadata);
-  const std::int64_t slots = data.num_segments() + 3;
+  const std::int64_t slots = num_slots_of(data.num_segments());
   write_safetensors(metadata,
                     {{"boundaries", "F64", {data.num_segments() + 1}, data.edges.data()},
                      {"values", "F64", {slots}, data.constants.data()},
@@ -308,7 +310,7 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
          "metadata weighted=true, but target_dtype=none: a model without samples");
   }
   std::int64_t rows = 0;
-  for (std::size_t i = 0; i < m + 3; ++i) {
+  for (std::size_t i = 0; i < num_slots_of(m); ++i) {
     const std::int64_t count = data.counts[i];
     const double weight = data.weights[i];
     if (count < 0) fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count, " is negative");
@@ -318,8 +320,8 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
       fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count,
            ", but target_dtype=none: a model without samples");
     }
-    const bool used = i < m || (i == m ? options.nan_policy == ZCMOE_NAN_SEGMENT
-                                       : options.range_policy == ZCMOE_RANGE_SEGMENTS);
+    const bool used = i < m || (i == nan_slot_of(m) ? options.nan_policy == ZCMOE_NAN_SEGMENT
+                                                    : options.range_policy == ZCMOE_RANGE_SEGMENTS);
     if (count > 0 && !used) {
       fail(ZCMOE_ERR_FORMAT, "counts[", i, "]=", count,
            " of a segment that the policies do not use");
@@ -345,9 +347,10 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
     }
   };
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  if (options.nan_policy == ZCMOE_NAN_PROPAGATE) check_answer(m, "nan_policy", nan);
-  if (options.nan_policy == ZCMOE_NAN_VALUE) check_answer(m, "nan_value", options.nan_value);
-  for (std::size_t slot = m + 1; slot < m + 3; ++slot) {
+  if (options.nan_policy == ZCMOE_NAN_PROPAGATE) check_answer(nan_slot_of(m), "nan_policy", nan);
+  if (options.nan_policy == ZCMOE_NAN_VALUE)
+    check_answer(nan_slot_of(m), "nan_value", options.nan_value);
+  for (const std::size_t slot : {below_slot_of(m), above_slot_of(m)}) {
     if (options.range_policy == ZCMOE_RANGE_NAN) check_answer(slot, "range_policy", nan);
     if (options.range_policy == ZCMOE_RANGE_VALUE)
       check_answer(slot, "range_value", options.range_value);
@@ -363,7 +366,7 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
     data.weighted = container.metadata().get("weighted", yes_or_no) != 0;
     model_policies policies = read_policies(container.metadata());
     data.edges = container.read_boundaries();
-    const std::size_t slots = data.edges.size() + 2;
+    const std::size_t slots = num_slots_of(data.edges.size() - 1);
     data.constants = container.read<double>("values", slots);
     data.counts = container.read<std::int64_t>("counts", slots);
     data.weights = container.read<double>("weights", slots);
@@ -428,7 +431,7 @@ void check_counters(const host_state& state, const model_policies& policies,
     fail(ZCMOE_ERR_FORMAT, "counters of weights are not 0 in a fit without weights");
   }
 
-  const std::size_t m = state.counts.size() - 3;
+  const std::size_t m = num_segments_of(state.counts.size());
   const std::int64_t outer[] = {own_nan ? counters[counter_nan_inputs] : 0,
                                 own_range ? counters[counter_below_range] : 0,
                                 own_range ? counters[counter_above_range] : 0};
@@ -604,7 +607,7 @@ std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::st
 }
 
 std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
-  const host_state state = fit.download(stream);
+  const host_state state = download(fit.engine(), fit.layout(), fit.state(), stream);
   const zcmoe_fit_options& options = fit.options();
   // No library version: the same samples give the same bytes, whichever version counted them.
   metadata_list metadata = {
@@ -618,7 +621,7 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
   write_policies(fit.policies(), metadata);
   const std::int64_t slots = fit.layout().num_slots();
   std::vector<tensor_view> tensors = {
-      {"boundaries", "F64", {slots - 2}, fit.edges().data()},
+      {"boundaries", "F64", {fit.layout().num_segments + 1}, fit.edges().data()},
       {"counters", "I64", {num_row_counters}, state.counters.data()},
       {"counts", "I64", {slots}, state.counts.data()}};
   const std::vector<sum_extent> extents = sum_extents(fit.layout());
@@ -677,7 +680,7 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
     // Only now is memory taken that is larger than the bytes given.
     auto result =
         std::make_unique<fit>(std::move(engine), std::move(edges), std::move(policies), options);
-    result->upload(state, nullptr);
+    upload(result->engine(), result->layout(), state, result->state(), nullptr);
     return result;
   });
 }

@@ -1,7 +1,7 @@
 // The smallest table of a known function: include/zcmoe/compile.h documents it.
 #pragma once
 
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/real_function.hpp"
 
 #include <zcmoe/compile.h>
 

@@ -5,10 +5,11 @@
 //   constants of the neighbours of segment i -> rise of b across it, less what noise adds to its square
 //   -> E_app = sum P_i rise^2 / 12;  sigma^2 = V - E_app;  E_est = sum P_i s_i^2 / N_i
 // clang-format on
-#include "host/numbers/double_double.hpp"
+#include "host/planning/diagnosis.hpp"
+
 #include "host/error.hpp"
-#include "host/planning/plan.hpp"
-#include "host/theory/theory.hpp"
+#include "host/numbers/double_double.hpp"
+#include "host/theory/statistics.hpp"
 
 #include <boost/math/distributions/students_t.hpp>
 

@@ -3,7 +3,7 @@
 // clang-format off
 //   rows sorted -> part held out -> for each segmentation: fine edges from the rows learned from
 //   -> the engine fits both parts on the fine edges -> cells of every coarser level are sums of fine
-//   cells -> V_m, leave-one-out and held-out error a level -> a number of segments (theory.hpp)
+//   cells -> V_m, leave-one-out and held-out error a level -> a number of segments (recommendation.hpp)
 // clang-format on
 //
 // Fine edges are 3 2^k in number, so that the levels 1, 2, 3, 4, 6, 8, 12, ... all nest in them.
@@ -12,15 +12,19 @@
 #include "host/planning/plan.hpp"
 
 #include "host/array.hpp"
-#include "host/numbers/double_double.hpp"
 #include "host/model/fit.hpp"
 #include "host/model/model.hpp"
-#include "host/segmentation/samples.hpp"
-#include "host/segmentation/segmentation.hpp"
-#include "host/theory/theory.hpp"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "host/numbers/double_double.hpp"
+#include "host/planning/cell_moments.hpp"
+#include "host/planning/plan_rows.hpp"
+#include "host/routing/slots.hpp"
+#include "host/segmentation/edges.hpp"
+#include "host/segmentation/plug_in.hpp"
+#include "host/segmentation/quantile.hpp"
+#include "host/segmentation/uniform.hpp"
+#include "host/theory/estimation.hpp"
+#include "host/theory/recommendation.hpp"
+#include "host/theory/statistics.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -38,108 +42,9 @@ struct plan_tuning {
   static constexpr double disagreement = 3;     // standard errors
 };
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// Pseudo-random bits of a position.
-std::uint64_t hash_of(std::size_t position) { return XXH3_64bits(&position, sizeof position); }
-
-/// Columns of one part of the rows, in order of x.
-struct part {
-  std::vector<double> x;
-  std::vector<double> y;
-  std::vector<double> weights;  // empty: not weighted
-
-  std::int64_t size() const { return static_cast<std::int64_t>(x.size()); }
-  zcmoe_array column(const std::vector<double>& values) const {
-    return {values.empty() ? nullptr : values.data(), ZCMOE_F64, 1};
-  }
-  void add(const sample& row, bool weighted) {
-    x.push_back(row.x);
-    y.push_back(row.y);
-    if (weighted) weights.push_back(row.weight);
-  }
-};
-
-/// The rows a plan works on. Targets and weights are scaled by powers of two so that squares and
-/// sums stay finite.
-struct plan_rows {
-  bool weighted = false;
-  int target_exponent = 0;
-  int weight_exponent = 0;
-  double lo = 0.0;
-  double hi = 0.0;
-  double effective = 0.0;
-  std::int64_t distinct = 0;  // values of x
-  part all;
-  part learned;
-  part held_out;
-  double scale_back(double squared) const { return std::ldexp(squared, 2 * target_exponent); }
-  /// Nothing to be told by x, or nothing to tell.
-  bool constant() const {
-    return all.x.front() == all.x.back() ||
-           std::all_of(all.y.begin(), all.y.end(), [&](double v) { return v == all.y.front(); });
-  }
-};
-
-plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
-                    std::int64_t n, const zcmoe_plan_options& options) {
-  const bool limited = options.lo < options.hi;
-  samples read = read_samples(x, y, weights, n, limited ? options.lo : -infinity,
-                              limited ? options.hi : infinity);
-  std::vector<sample>& rows = read.rows;
-  plan_rows r;
-  r.weighted = weights.data != nullptr;
-  r.target_exponent = read.target_exponent;
-  r.weight_exponent = read.weight_exponent;
-  // Sorted targets of equal inputs are no sample: neighbours would be too much alike.
-  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-    while (end < rows.size() && rows[end].x == rows[begin].x) ++end;
-    ++r.distinct;
-    for (std::size_t left = end - begin; left > 1; --left) {
-      std::swap(rows[begin + left - 1], rows[begin + hash_of(begin + left) % left]);
-    }
-  }
-  r.lo = limited ? options.lo : rows.front().x;
-  r.hi = limited ? options.hi : rows.back().x;
-
-  const double share = options.holdout * 0x1p64;
-  double sum = 0.0;
-  double squares = 0.0;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const sample& row = rows[i];
-    sum += row.weight;
-    squares += row.weight * row.weight;
-    r.all.add(row, r.weighted);
-    // Another seed than that of the shuffle.
-    const bool kept_out = static_cast<double>(hash_of(~i)) < share;
-    (kept_out ? r.held_out : r.learned).add(row, r.weighted);
-  }
-  r.effective = r.weighted ? sum * sum / squares : static_cast<double>(rows.size());
-  if (r.learned.x.empty() || r.held_out.x.empty()) {
-    r.learned = r.all;
-    r.held_out = {};
-  }
-  return r;
-}
-
 // ------------------------------------------------------------------- cells
-
-/// Moments of the rows in each of some cells, in order.
-struct cell_moments {
-  std::vector<std::int64_t> counts;
-  std::vector<double> weights;   // sum w
-  std::vector<double> squares;   // sum w^2
-  std::vector<double> means;     // 0 where there is no row
-  std::vector<double> scatters;  // sum w (y - mean)^2
-
-  std::size_t size() const { return counts.size(); }
-  /// Of the rows of cell i; NaN below two rows.
-  double variance(std::size_t i) const {
-    const double freedom = weights[i] - squares[i] / weights[i];
-    return counts[i] > 1 && freedom > 0 ? scatters[i] / freedom : not_a_number;
-  }
-};
 
 /// What a fitted state says of its cells.
 cell_moments moments_of(const fit& state, const part& rows) {
@@ -165,63 +70,6 @@ cell_moments moments_of(const fit& state, const part& rows) {
     if (m.counts[i] > 1) {
       m.scatters[i] = data.variances[i] * std::max(0.0, m.weights[i] - m.squares[i] / m.weights[i]);
     }
-  }
-  return m;
-}
-
-/// Cells joined between cuts (indices of cells; the first is 0, the last their number). Means are
-/// taken from the first, scatters in the centred form (Chan, Golub & LeVeque 1983): no loss at a
-/// large common offset.
-cell_moments joined(const cell_moments& fine, const std::vector<std::size_t>& cuts) {
-  cell_moments m;
-  for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
-    std::int64_t count = 0;
-    double_double weight;
-    double_double squares;
-    for (std::size_t i = cuts[c]; i < cuts[c + 1]; ++i) {
-      count += fine.counts[i];
-      weight = weight + fine.weights[i];
-      squares = squares + fine.squares[i];
-    }
-    double mean = 0.0;
-    double_double scatter;
-    if (count > 0) {
-      std::size_t first = cuts[c];
-      while (fine.counts[first] == 0) ++first;
-      const double origin = fine.means[first];
-      double_double moment;
-      for (std::size_t i = first; i < cuts[c + 1]; ++i) {
-        if (fine.counts[i] > 0) moment = moment + fine.weights[i] * (fine.means[i] - origin);
-      }
-      mean = origin + moment.high / weight.high;
-      for (std::size_t i = first; i < cuts[c + 1]; ++i) {
-        if (fine.counts[i] == 0) continue;
-        const double d = fine.means[i] - mean;
-        scatter = scatter + fine.scatters[i] + fine.weights[i] * d * d;
-      }
-    }
-    m.counts.push_back(count);
-    m.weights.push_back(weight.high);
-    m.squares.push_back(squares.high);
-    m.means.push_back(mean);
-    m.scatters.push_back(scatter.high);
-  }
-  return m;
-}
-
-/// The same cells with the rows of both.
-cell_moments together(const cell_moments& a, const cell_moments& b) {
-  cell_moments m = a;
-  for (std::size_t i = 0; i < m.size(); ++i) {
-    if (b.counts[i] == 0) continue;
-    const double whole = a.weights[i] + b.weights[i];
-    const double d = b.means[i] - a.means[i];
-    m.counts[i] += b.counts[i];
-    m.weights[i] = whole;
-    m.squares[i] += b.squares[i];
-    m.means[i] = a.counts[i] == 0 ? b.means[i] : a.means[i] + d * (b.weights[i] / whole);
-    m.scatters[i] += b.scatters[i];
-    if (a.counts[i] > 0) m.scatters[i] += d * d * (a.weights[i] / whole * b.weights[i]);
   }
   return m;
 }
@@ -634,7 +482,7 @@ class curve {
   /// What a model of these cells answers.
   std::vector<double> constants_of(const cell_moments& cells, const edge_table& edges) const {
     std::vector<slot_summary> summaries(
-        cells.size() + 3, slot_summary{0, 0.0, not_a_number, not_a_number, not_a_number});
+        num_slots_of(cells.size()), slot_summary{0, 0.0, not_a_number, not_a_number, not_a_number});
     for (std::size_t i = 0; i < cells.size(); ++i) {
       if (cells.counts[i] == 0) continue;
       summaries[i] = {cells.counts[i], cells.weights[i], cells.means[i], cells.variance(i), 0.0};

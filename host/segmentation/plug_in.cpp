@@ -9,9 +9,10 @@
 // clang-format on
 //
 // Every sum runs over sorted rows, so the order of the caller's rows cannot show in the edges.
-#include "host/error.hpp"
+#include "host/segmentation/plug_in.hpp"
+
 #include "host/segmentation/samples.hpp"
-#include "host/segmentation/segmentation.hpp"
+#include "host/segmentation/uniform.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,6 @@
 
 #include "host/array.hpp"
 #include "host/error.hpp"
-#include "host/segmentation/segmentation.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +12,14 @@
 #include <vector>
 
 namespace zcmoe::detail {
+
+/// The weight itself; throws ZCMOE_ERR_DATA with the row if it is negative or not finite.
+inline double checked_weight(double weight, std::int64_t row) {
+  if (!(weight >= 0) || !std::isfinite(weight)) {
+    fail(ZCMOE_ERR_DATA, "weights[", row, "]=", weight, "; expected a finite number >= 0");
+  }
+  return weight;
+}
 
 struct sample {
   double x;

@@ -3,7 +3,7 @@
 // for offsets of 1e15 times the spread and for every exponent.
 #include "tests/support.hpp"
 
-#include "host/experts/moments.hpp"
+#include "host/experts/constant.hpp"
 #include "kernels/window_sums.hpp"
 
 #include <boost/multiprecision/mpfr.hpp>

@@ -85,7 +85,7 @@ namespace fs = std::filesystem;
 
 const double nan = std::numeric_limits<double>::quiet_NaN();
 const double infinity = std::numeric_limits<double>::infinity();
-const fs::path golden_folder = fs::path(__FILE__).parent_path() / "data" / "models";
+const fs::path golden_folder = fs::path(ZCMOE_TEST_DATA) / "models";
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);

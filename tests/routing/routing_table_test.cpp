@@ -1,6 +1,7 @@
-// Thresholds and roots (host/routing_table.hpp): rank equals the slot of a naive scan, buckets are
+// Thresholds and roots (host/routing/): rank equals the slot of a naive scan, buckets are
 // monotone, and the choice of a root follows its cost model.
-#include "host/routing/routing_table.hpp"
+#include "host/routing/monotone_root.hpp"
+#include "host/routing/thresholds.hpp"
 #include "tests/routing/hostile_edges.hpp"
 
 #include <gtest/gtest.h>

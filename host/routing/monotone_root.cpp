@@ -1,60 +1,13 @@
-// Thresholds and roots: see routing_table.hpp.
-#include "host/routing/routing_table.hpp"
+// Roots: thresholds in, the cheapest of three kinds of monotone maps out; see monotone_root.hpp.
+#include "host/routing/monotone_root.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <cstddef>
+#include <iterator>
 #include <limits>
-#include <type_traits>
 
 namespace zcmoe::detail {
-namespace {
-
-/// The smallest T that is >= value (strictly: > value); +infinity where there is none.
-template <class T>
-T at_least(double value, bool strictly) {
-  constexpr T infinity = std::numeric_limits<T>::infinity();
-  const T nearest = static_cast<T>(value);
-  const double back = static_cast<double>(nearest);
-  if (back > value || (back == value && !strictly)) return nearest;
-  return std::nextafter(nearest, infinity);
-}
-
-}  // namespace
-
-template <class T>
-threshold_list<T> thresholds_of(const model_view& view) {
-  const std::int64_t m = view.num_segments;
-  const bool left_closed = view.closed_side == ZCMOE_CLOSED_LEFT;
-  const bool outer = view.include_outer_edge != 0;
-  const bool has_outer_slots = view.range_policy != ZCMOE_RANGE_CLAMP;
-  threshold_list<T> list;
-  list.nan_slot = static_cast<std::int32_t>(m);
-  list.thresholds.reserve(static_cast<std::size_t>(m) + 1);
-  list.slot_of_rank.reserve(static_cast<std::size_t>(m) + 2);
-  list.slot_of_rank.push_back(has_outer_slots ? static_cast<std::int32_t>(m + 1) : 0);
-  const auto add = [&](T threshold, std::int64_t slot) {
-    if (!list.thresholds.empty() && list.thresholds.back() == threshold) {
-      list.slot_of_rank.back() = static_cast<std::int32_t>(slot);
-    } else {
-      list.thresholds.push_back(threshold);
-      list.slot_of_rank.push_back(static_cast<std::int32_t>(slot));
-    }
-  };
-  // As is_below and is_above: not below is x >= a_0 or x > a_0, above x >= a_m or x > a_m.
-  list.from = at_least<T>(view.edges[0], !(left_closed || outer));
-  list.before = at_least<T>(view.edges[m], !left_closed || outer);
-  if (has_outer_slots) add(list.from, 0);
-  for (std::int64_t i = 1; i < m; ++i) add(at_least<T>(view.edges[i], !left_closed), i);
-  if (has_outer_slots) add(list.before, m + 2);
-  list.slots_are_ranks = true;
-  for (std::size_t r = 0; r < list.slot_of_rank.size(); ++r) {
-    list.slots_are_ranks =
-        list.slots_are_ranks && list.slot_of_rank[r] == static_cast<std::int32_t>(r);
-  }
-  return list;
-}
-
 namespace {
 
 template <class T>
@@ -303,7 +256,6 @@ root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
 }
 
 #define ZCMOE_INSTANTIATE(T)                                                     \
-  template threshold_list<T> thresholds_of<T>(const model_view&);                \
   template struct root<T>;                                                       \
   template root<T> make_root<T>(root_kind, const std::vector<T>&, std::int64_t); \
   template root<T> choose_root<T>(const std::vector<T>&, const root_costs&, std::int64_t);

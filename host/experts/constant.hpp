@@ -1,0 +1,93 @@
+// The constant that a segment's exact sums give, and its spread; host and device, shared by both
+// engines. Planes of a state (exact_sum.hpp) in, one slot_summary a slot out.
+// Source: constants are least squares (Dar 2025), rounded once.
+#pragma once
+
+#include "host/experts/exact_sum.hpp"
+#include "host/experts/wide_integer.hpp"
+
+#include <cmath>
+#include <cstdint>
+
+namespace zcmoe::detail {
+
+/// What a slot's samples say. count 0: all NaN but weight 0.
+struct slot_summary {
+  std::int64_t count;
+  double weight;
+  double mean;
+  double variance;        // NaN below two samples
+  double standard_error;  // of the mean; NaN below two samples
+};
+
+/// The constant of a slot and its spread from the exact sums: every figure is rounded once (the
+/// standard error, computed from rounded figures, three times). With W = sum w, S = sum wy, Q = sum
+/// wy^2, W2 = sum w^2: mean S / W; variance (W Q - S^2) / (W^2 - W2); standard error sqrt(variance
+/// W2 / W^2). Weights 1: the usual ones.
+template <class T, bool Weighted>
+ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std::int64_t num_slots,
+                                                std::int64_t slot) {
+  using at = sum_planes<T, Weighted>;
+  constexpr int unit = float_format<T>::unit;
+  const std::int64_t* own = planes + slot;
+  slot_summary result;
+  result.count = own[at::count * num_slots];
+  result.weight = static_cast<double>(result.count);
+  result.mean = quiet_nan();
+  result.variance = quiet_nan();
+  result.standard_error = quiet_nan();
+  if (result.count <= 0) return result;
+
+  if constexpr (Weighted) {
+    constexpr int w_digits = digits_of<T>(1);
+    constexpr int wy_digits = digits_of<T>(2);
+    constexpr int wyy_digits = digits_of<T>(3);
+    wide_integer<w_digits> w;
+    wide_integer<wy_digits> wy;
+    read_sum(own, num_slots, at::w, w);
+    read_sum(own, num_slots, at::wy, wy);
+    result.weight = quotient_of(w, wide_of(1), -unit);
+    result.mean = quotient_of(wy, w, -unit);
+    if (result.count < 2) return result;
+    wide_integer<2 * wy_digits> spread;  // W Q - S^2
+    {
+      wide_integer<wyy_digits> wyy;
+      wide_integer<2 * wy_digits> square;
+      read_sum(own, num_slots, at::wyy, wyy);
+      static_assert(2 * wy_digits >= w_digits + wyy_digits, "W Q must fit beside S^2");
+      multiply(w, wyy, spread);
+      multiply(wy, wy, square);
+      subtract(spread, square);
+    }
+    wide_integer<wy_digits> ww;
+    wide_integer<2 * w_digits> freedom;  // W^2, then W^2 - W2
+    read_sum(own, num_slots, at::ww, ww);
+    multiply(w, w, freedom);
+    const double effective_count = quotient_of(freedom, ww, 0);
+    subtract(freedom, ww);
+    result.variance = quotient_of(spread, freedom, -2 * unit);
+    result.standard_error = sqrt(result.variance / effective_count);
+  } else {
+    constexpr int y_digits = digits_of<T>(1);
+    constexpr int yy_digits = digits_of<T>(2);
+    const auto count = wide_of(result.count);
+    wide_integer<y_digits> y;
+    read_sum(own, num_slots, at::y, y);
+    result.mean = quotient_of(y, count, -unit);
+    if (result.count < 2) return result;
+    wide_integer<yy_digits> yy;
+    wide_integer<yy_digits + 2> spread;  // n Q - S^2
+    wide_integer<2 * y_digits> square;
+    read_sum(own, num_slots, at::yy, yy);
+    multiply(count, yy, spread);
+    multiply(y, y, square);
+    subtract(spread, square);
+    wide_integer<4> freedom;
+    multiply(count, wide_of(result.count - 1), freedom);
+    result.variance = quotient_of(spread, freedom, -2 * unit);
+    result.standard_error = sqrt(result.variance / static_cast<double>(result.count));
+  }
+  return result;
+}
+
+}  // namespace zcmoe::detail

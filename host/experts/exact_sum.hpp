@@ -1,0 +1,155 @@
+// Exact sums of one segment; host and device, shared by both engines.
+//
+// A sum of floats is one wide integer. It is kept in digits of 32 bits, each in an int64 of its
+// own: a term adds its pieces to two to six digits, nothing carries, and integer addition does not
+// care for order. 2^30 terms fit before the digits must be made canonical (carry). Sums reach the
+// whole range of the format, with 64 bits of headroom: no window, nothing is lost. Merging two
+// states is the addition of two int64 arrays.
+//
+// Planes of a state: count | sum y, sum y^2        or, weighted,
+//                    count | sum w, sum w^2, sum wy, sum wy^2      each sum_format::digits planes,
+//                    low digit first.
+// Method: long accumulator (Kulisch 1971).
+#pragma once
+
+#include "host/experts/wide_integer.hpp"
+
+#include <cstdint>
+
+namespace zcmoe::detail {
+
+constexpr int headroom_bits = 64;  // 2^63 terms and the sign
+
+/// Digits of a sum of products of `factors` floats.
+template <class T>
+ZCMOE_HOST_DEVICE constexpr int digits_of(int factors) {
+  return (factors * (float_format<T>::mantissa_bits + float_format<T>::max_shift) + headroom_bits +
+          31) /
+         32;
+}
+
+/// Where the sums of a state lie, in planes.
+template <class T, bool Weighted>
+struct sum_planes;
+template <class T>
+struct sum_planes<T, false> {
+  static constexpr int count = 0;
+  static constexpr int y = 1;
+  static constexpr int yy = y + digits_of<T>(1);
+  static constexpr int end = yy + digits_of<T>(2);
+};
+template <class T>
+struct sum_planes<T, true> {
+  static constexpr int count = 0;
+  static constexpr int w = 1;
+  static constexpr int ww = w + digits_of<T>(1);
+  static constexpr int wy = ww + digits_of<T>(2);
+  static constexpr int wyy = wy + digits_of<T>(2);
+  static constexpr int end = wyy + digits_of<T>(3);
+};
+
+/// Terms a digit holds before it must be made canonical: 2^30 * 2^32 < 2^62.
+constexpr std::int64_t max_pending_rows = std::int64_t{1} << 30;
+
+/// Adds a term to the sum whose lowest plane is `first`: calls add(plane, signed piece) once a
+/// digit it touches.
+template <int Words, class Add>
+ZCMOE_HOST_DEVICE inline void deposit(const scaled_natural<Words>& term, int first, Add&& add) {
+  const int offset = term.shift & 31;
+  int plane = first + (term.shift >> 5);
+  std::uint64_t pair = 0;  // word k above word k-1
+  for (int k = 0; k <= Words; ++k, ++plane) {
+    pair = (pair >> 32) | (k < Words ? static_cast<std::uint64_t>(term.word[k]) << 32 : 0);
+    const auto piece = static_cast<std::int64_t>((pair << offset) >> 32);
+    add(plane, term.negative ? -piece : piece);
+  }
+}
+
+/// Adds one sample (y, w finite, w > 0; w ignored unless Weighted) to the planes of its slot.
+template <class T, bool Weighted, class Add>
+ZCMOE_HOST_DEVICE inline void add_sample(T y, T w, Add&& add) {
+  using planes = sum_planes<T, Weighted>;
+  const auto target = decompose(y);
+  add(planes::count, std::int64_t{1});
+  if constexpr (Weighted) {
+    const auto weight = decompose(w);
+    const auto weighted_target = multiply(weight, target);
+    deposit(weight, planes::w, add);
+    deposit(multiply(weight, weight), planes::ww, add);
+    deposit(weighted_target, planes::wy, add);
+    deposit(multiply(weighted_target, target), planes::wyy, add);
+  } else {
+    deposit(target, planes::y, add);
+    deposit(multiply(target, target), planes::yy, add);
+  }
+}
+
+/// Carries one digit: leaves the balanced low part in [-2^31, 2^31) and returns what goes to the
+/// next digit. Digits so carried from the lowest up are canonical: equal sums have equal digits,
+/// small ones of either sign few.
+ZCMOE_HOST_DEVICE inline std::int64_t carry_digit(std::int64_t& digit, std::int64_t carry) {
+  const std::int64_t value = digit + carry;
+  digit = static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::uint64_t>(value)));
+  return (value - digit) / (std::int64_t{1} << 32);
+}
+
+/// Calls body(first plane, digits) for each sum of a state, in plane order.
+template <class T, bool Weighted, class Body>
+ZCMOE_HOST_DEVICE inline void for_each_sum(Body&& body) {
+  using planes = sum_planes<T, Weighted>;
+  if constexpr (Weighted) {
+    body(planes::w, digits_of<T>(1));
+    body(planes::ww, digits_of<T>(2));
+    body(planes::wy, digits_of<T>(2));
+    body(planes::wyy, digits_of<T>(3));
+  } else {
+    body(planes::y, digits_of<T>(1));
+    body(planes::yy, digits_of<T>(2));
+  }
+}
+
+/// Makes every sum of a slot canonical; a sum's top digit takes what is left. Writes only what
+/// changes.
+template <class T, bool Weighted>
+ZCMOE_HOST_DEVICE inline void carry_slot(std::int64_t* planes, std::int64_t num_slots,
+                                         std::int64_t slot) {
+  for_each_sum<T, Weighted>([planes, num_slots, slot](int first, int digits) {
+    std::int64_t carry = 0;
+    for (int k = 0; k < digits; ++k) {
+      std::int64_t& stored = planes[(first + k) * num_slots + slot];
+      std::int64_t digit = stored;
+      if (k + 1 < digits) {
+        carry = carry_digit(digit, carry);
+      } else {
+        digit += carry;
+      }
+      if (digit != stored) stored = digit;
+    }
+  });
+}
+
+/// Reads the sum in planes [first, first + Digits) of a slot, canonical or not.
+template <int Digits>
+ZCMOE_HOST_DEVICE inline void read_sum(const std::int64_t* slot_planes, std::int64_t plane_stride,
+                                       int first, wide_integer<Digits>& sum) {
+  // Two passes over the digits: the first finds the sign, the second carries +-digits into [0,
+  // 2^32).
+  std::int64_t carry = 0;
+  for (int k = 0; k < Digits; ++k) {
+    const std::int64_t value = slot_planes[(first + k) * plane_stride] + carry;
+    carry = value >> 32;  // floor; what remains at the end is the sign of the sum
+  }
+  sum.negative = carry < 0;
+  carry = 0;
+  for (int k = 0; k < Digits; ++k) {
+    const std::int64_t digit = slot_planes[(first + k) * plane_stride];
+    const std::int64_t value = (sum.negative ? -digit : digit) + carry;
+    sum.digit[k] = static_cast<std::uint32_t>(static_cast<std::uint64_t>(value));
+    carry = value >> 32;
+  }
+  sum.low = 0;
+  sum.high = Digits;
+  sum.trim();
+}
+
+}  // namespace zcmoe::detail

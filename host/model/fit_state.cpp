@@ -1,0 +1,85 @@
+// The host form of a fit state: see fit_state.hpp. Planes are read one at a time, so that no more
+// than two of them are in host memory beside what is kept.
+#include "host/model/fit_state.hpp"
+
+#include "host/experts/exact_sum.hpp"
+
+#include <cstddef>
+#include <utility>
+
+namespace zcmoe::detail {
+
+std::vector<sum_extent> sum_extents(const state_layout& layout) {
+  std::vector<sum_extent> extents;
+  with_layout(layout, [&](auto target, auto weighted) {
+    const char* const names[] = {"y", "yy", "w", "ww", "wy", "wyy"};
+    std::size_t i = decltype(weighted)::value ? 2 : 0;
+    for_each_sum<decltype(target), decltype(weighted)::value>([&](int first, int digits) {
+      extents.push_back({names[i++], first, digits});
+    });
+  });
+  return extents;
+}
+
+host_state download(const backend& engine, const state_layout& layout, const std::int64_t* state,
+                    zcmoe_stream stream) {
+  const auto slots = static_cast<std::size_t>(layout.num_slots());
+  host_state result;
+  result.counters.resize(num_row_counters);
+  engine.download(result.counters.data(), state, num_row_counters * sizeof(std::int64_t), stream);
+  result.counters[counter_pending] = 0;
+  const auto read_plane = [&](int plane, std::vector<std::int64_t>& values) {
+    values.resize(slots);
+    engine.download(values.data(),
+                    state + num_row_counters + static_cast<std::size_t>(plane) * slots,
+                    slots * sizeof(std::int64_t), stream);
+  };
+  read_plane(0, result.counts);
+  std::vector<std::int64_t> plane;
+  std::vector<std::int64_t> carries;
+  for (const sum_extent& extent : sum_extents(layout)) {
+    host_state::sum sum{0, {}};
+    carries.assign(slots, 0);
+    std::size_t kept = 0;  // planes up to the last that is not all zero
+    for (int k = 0; k < extent.digits; ++k) {
+      read_plane(extent.first + k, plane);
+      bool zero = true;
+      for (std::size_t slot = 0; slot < slots; ++slot) {
+        if (k + 1 < extent.digits) {
+          carries[slot] = carry_digit(plane[slot], carries[slot]);
+        } else {
+          plane[slot] += carries[slot];
+        }
+        zero = zero && plane[slot] == 0;
+      }
+      if (zero && sum.planes.empty()) {
+        sum.first = k + 1;
+        continue;
+      }
+      sum.planes.insert(sum.planes.end(), plane.begin(), plane.end());
+      if (!zero) kept = sum.planes.size();
+    }
+    sum.planes.resize(kept);
+    if (kept == 0) sum.first = 0;
+    result.sums.push_back(std::move(sum));
+  }
+  return result;
+}
+
+void upload(backend& engine, const state_layout& layout, const host_state& from,
+            std::int64_t* state, zcmoe_stream stream) {
+  const auto slots = static_cast<std::size_t>(layout.num_slots());
+  engine.upload(state, from.counters.data(), num_row_counters * sizeof(std::int64_t), stream);
+  engine.upload(state + num_row_counters, from.counts.data(), slots * sizeof(std::int64_t), stream);
+  const std::vector<sum_extent> extents = sum_extents(layout);
+  for (std::size_t s = 0; s < extents.size(); ++s) {
+    const host_state::sum& sum = from.sums[s];
+    if (sum.planes.empty()) continue;
+    const auto plane =
+        static_cast<std::size_t>(extents[s].first) + static_cast<std::size_t>(sum.first);
+    engine.upload(state + num_row_counters + plane * slots, sum.planes.data(),
+                  sum.planes.size() * sizeof(std::int64_t), stream);
+  }
+}
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,63 @@
+// Rows of a plan: see plan_rows.hpp. What is held out, and how tied rows are shuffled, hangs on a
+// hash of their positions alone.
+#include "host/planning/plan_rows.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <cstddef>
+#include <limits>
+#include <utility>
+
+namespace zcmoe::detail {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Pseudo-random bits of a position.
+std::uint64_t hash_of(std::size_t position) { return XXH3_64bits(&position, sizeof position); }
+
+}  // namespace
+
+plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+                    std::int64_t n, const zcmoe_plan_options& options) {
+  const bool limited = options.lo < options.hi;
+  samples read = read_samples(x, y, weights, n, limited ? options.lo : -infinity,
+                              limited ? options.hi : infinity);
+  std::vector<sample>& rows = read.rows;
+  plan_rows r;
+  r.weighted = weights.data != nullptr;
+  r.target_exponent = read.target_exponent;
+  r.weight_exponent = read.weight_exponent;
+  // Sorted targets of equal inputs are no sample: neighbours would be too much alike.
+  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    while (end < rows.size() && rows[end].x == rows[begin].x) ++end;
+    ++r.distinct;
+    for (std::size_t left = end - begin; left > 1; --left) {
+      std::swap(rows[begin + left - 1], rows[begin + hash_of(begin + left) % left]);
+    }
+  }
+  r.lo = limited ? options.lo : rows.front().x;
+  r.hi = limited ? options.hi : rows.back().x;
+
+  const double share = options.holdout * 0x1p64;
+  double sum = 0.0;
+  double squares = 0.0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const sample& row = rows[i];
+    sum += row.weight;
+    squares += row.weight * row.weight;
+    r.all.add(row, r.weighted);
+    // Another seed than that of the shuffle.
+    const bool kept_out = static_cast<double>(hash_of(~i)) < share;
+    (kept_out ? r.held_out : r.learned).add(row, r.weighted);
+  }
+  r.effective = r.weighted ? sum * sum / squares : static_cast<double>(rows.size());
+  if (r.learned.x.empty() || r.held_out.x.empty()) {
+    r.learned = r.all;
+    r.held_out = {};
+  }
+  return r;
+}
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,56 @@
+// The rows that a plan works on: a caller's arrays in, sorted and scaled columns out, with a part
+// held out. The order of the caller's rows cannot show.
+#pragma once
+#include "host/segmentation/samples.hpp"
+
+#include <zcmoe/plan.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+namespace zcmoe::detail {
+
+/// Columns of one part of the rows, in order of x.
+struct part {
+  std::vector<double> x;
+  std::vector<double> y;
+  std::vector<double> weights;  // empty: not weighted
+
+  std::int64_t size() const { return static_cast<std::int64_t>(x.size()); }
+  zcmoe_array column(const std::vector<double>& values) const {
+    return {values.empty() ? nullptr : values.data(), ZCMOE_F64, 1};
+  }
+  void add(const sample& row, bool weighted) {
+    x.push_back(row.x);
+    y.push_back(row.y);
+    if (weighted) weights.push_back(row.weight);
+  }
+};
+
+/// The rows a plan works on. Targets and weights are scaled by powers of two so that squares and
+/// sums stay finite.
+struct plan_rows {
+  bool weighted = false;
+  int target_exponent = 0;
+  int weight_exponent = 0;
+  double lo = 0.0;
+  double hi = 0.0;
+  double effective = 0.0;
+  std::int64_t distinct = 0;  // values of x
+  part all;
+  part learned;
+  part held_out;
+  double scale_back(double squared) const { return std::ldexp(squared, 2 * target_exponent); }
+  /// Nothing to be told by x, or nothing to tell.
+  bool constant() const {
+    return all.x.front() == all.x.back() ||
+           std::all_of(all.y.begin(), all.y.end(), [&](double v) { return v == all.y.front(); });
+  }
+};
+
+plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+                    std::int64_t n, const zcmoe_plan_options& options);
+
+}  // namespace zcmoe::detail

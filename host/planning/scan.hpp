@@ -1,0 +1,156 @@
+// What compile sees of a function: the range is halved into panels until 7 values of f tell the
+// others; for the largest error every extremum between the values is looked for too. Function in,
+// panels with their integrals or a profile of values out. RMS integrals are centred moments of
+// panels, merged: no difference of large sums. Their unit is the power of two at the tolerance, so
+// that no square overflows. Sources: Chan, Golub & LeVeque 1983; Gauss-Kronrod rules, Davis &
+// Rabinowitz 1984.
+#pragma once
+
+#include "host/planning/compile.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace zcmoe::detail {
+
+/// Gauss-Kronrod (7, 15) points on [-1, 1], ascending: the odd ones are the Gauss points.
+struct kronrod_rule {
+  static constexpr std::size_t size = 15;
+  static constexpr std::size_t gauss_size = 7;
+  std::array<double, size> node{};
+  std::array<double, size> weight{};
+  std::array<double, gauss_size> gauss_node{};
+  std::array<double, gauss_size> gauss_weight{};
+  // Takes the values at the Gauss points to the values of their polynomial at all points.
+  std::array<std::array<double, gauss_size>, size> interpolation{};
+
+  kronrod_rule();
+};
+
+const kronrod_rule& rule();
+
+/// Integrals over an interval: of p; mean of f under p; of p (f - mean)^2, in squared units.
+struct moments {
+  double mass = 0.0;
+  double mean = 0.0;
+  double spread = 0.0;
+};
+
+/// f and p as the sweeps see them.
+class source {
+ public:
+  source(const compile_job& job)
+      : job_(job),
+        unit_exponent_(std::ilogb(job.tolerance)),
+        width_(job.hi - job.lo),
+        first_inside_(std::nextafter(job.lo, job.hi)),
+        last_inside_(std::nextafter(job.hi, job.lo)) {}
+
+  double f(double x) const {
+    ++evaluations_;
+    return answer(job_.function, x, "function", true);
+  }
+  double p(double x) const {
+    return job_.density ? answer(job_.density, x, "density", false) : 1.0;
+  }
+  /// A difference of values of f in units of the tolerance's power of two.
+  double in_units(double difference) const { return std::ldexp(difference, -unit_exponent_); }
+  double from_units(double value) const { return std::ldexp(value, unit_exponent_); }
+  double tolerance_in_units() const { return in_units(job_.tolerance); }
+  std::int64_t evaluations() const { return evaluations_; }
+
+  /// A point of [left, right], s in [-1, 1]; never an end of the range, where f or p may be
+  /// infinite, unless there is nothing else.
+  double point(double left, double right, double s) const {
+    const double x = left * (0.5 - 0.5 * s) + right * (0.5 + 0.5 * s);
+    const double inside = std::min(std::max(x, first_inside_), last_inside_);
+    return std::min(std::max(inside, left), right);
+  }
+
+  template <std::size_t N>
+  moments integrate(double left, double right, const std::array<double, N>& weight,
+                    const std::array<double, N>& value,
+                    const std::array<double, N>& density) const {
+    const double half = 0.5 * right / width_ - 0.5 * left / width_;
+    const double base = value[N / 2];
+    moments m;
+    double first = 0.0;
+    for (std::size_t j = 0; j < N; ++j) {
+      m.mass += weight[j] * density[j];
+      first += weight[j] * density[j] * in_units(value[j] - base);
+    }
+    const double shift = m.mass > 0 ? first / m.mass : 0.0;
+    for (std::size_t j = 0; j < N; ++j) {
+      const double d = in_units(value[j] - base) - shift;
+      m.spread += weight[j] * density[j] * d * d;
+    }
+    m.mean = base + std::ldexp(shift, unit_exponent_);
+    m.mass *= half;
+    m.spread *= half;
+    return m;
+  }
+
+  /// Seven fresh values: for parts of a panel, which is resolved.
+  moments part(double left, double right) const {
+    std::array<double, kronrod_rule::gauss_size> value{};
+    std::array<double, kronrod_rule::gauss_size> density{};
+    for (std::size_t j = 0; j < value.size(); ++j) {
+      const double x = point(left, right, rule().gauss_node[j]);
+      value[j] = f(x);
+      density[j] = p(x);
+    }
+    return integrate(left, right, rule().gauss_weight, value, density);
+  }
+
+  moments joined(const moments& a, const moments& b) const {
+    if (!(b.mass > 0)) return a;
+    if (!(a.mass > 0)) return b;
+    const double mass = a.mass + b.mass;
+    const double change = in_units(b.mean - a.mean);
+    const double share = b.mass / mass;
+    return {mass, a.mean + (b.mean - a.mean) * share,
+            a.spread + b.spread + change * change * a.mass * share};
+  }
+
+ private:
+  const compile_job& job_;
+  int unit_exponent_;
+  double width_;
+  double first_inside_;
+  double last_inside_;
+  mutable std::int64_t evaluations_ = 0;
+};
+
+struct panel {
+  double left;
+  double right;
+  moments content;
+};
+
+struct knot {
+  double x;
+  double value;
+};
+
+/// f is monotone between neighbours, as far as the scan saw.
+using profile = std::vector<knot>;
+
+struct scan {
+  std::vector<panel> panels;  // RMS
+  double mass = 0.0;
+  profile knots;  // MAX
+};
+
+/// Turning points between the values of a sorted profile are looked for and put in.
+void insert_extrema(const source& from, profile& knots);
+
+/// Halves panels level by level until each is resolved, negligible, or as small as doubles get.
+/// added: ends of panels beside those of the equal parts.
+scan scanned(const source& from, const compile_job& job, std::int64_t parts,
+             const std::vector<double>& added);
+
+}  // namespace zcmoe::detail

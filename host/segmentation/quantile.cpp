@@ -1,0 +1,126 @@
+// Edges of equal mass. Exactness: an edge compares sums of weights kept in double-double and added
+// in sorted order, so neither row order nor rounding moves it.
+#include "host/segmentation/quantile.hpp"
+
+#include "host/array.hpp"
+#include "host/error.hpp"
+#include "host/numbers/double_double.hpp"
+#include "host/segmentation/samples.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+namespace zcmoe::detail {
+namespace {
+
+/// One finite input with its weight; ordered by both, so that sums of weights do not depend on the
+/// order of rows.
+struct weighted_input {
+  double x;
+  double weight;
+  bool operator<(const weighted_input& other) const {
+    return x != other.x ? x < other.x : weight < other.weight;
+  }
+};
+
+double input_of(double x) { return x; }
+double input_of(const weighted_input& r) { return r.x; }
+double weight_of(double) { return 1.0; }
+double weight_of(const weighted_input& r) { return r.weight; }
+
+template <class Row>
+edge_table equal_mass(std::vector<Row>& rows, std::int64_t num_segments) {
+  std::sort(rows.begin(), rows.end());
+  const double first = input_of(rows.front());
+  const double last = input_of(rows.back());
+  if (first == last) return single_value_edges(first);
+
+  double_double total;
+  for (const Row& r : rows) total = total + weight_of(r);
+
+  edge_table edges{first};
+  // Group [begin, end) holds the rows of one value; `left` and `through` are the weights below it
+  // and up to it.
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  double_double left;
+  double_double through;
+  const auto next_group = [&] {
+    begin = end;
+    left = through;
+    const double value = input_of(rows[begin]);
+    for (; end < rows.size() && input_of(rows[end]) == value; ++end)
+      through = through + weight_of(rows[end]);
+  };
+  next_group();
+  const auto m = static_cast<double>(num_segments);
+  for (std::int64_t i = 1; i < num_segments; ++i) {
+    const double_double target = total * static_cast<double>(i);
+    while (end < rows.size() && !(target < through * m)) next_group();
+    // left <= target/m < through: cut below the group or above it, whichever leaves the mass nearer
+    // to i/m.
+    const bool below = !((left + through) * m < target * 2.0);
+    double edge = last;
+    if (below) {
+      edge = input_of(rows[begin]);
+    } else if (end < rows.size()) {
+      edge = input_of(rows[end]);
+    } else {
+      break;  // above the last value there is nothing to cut off, for this i and all that follow
+    }
+    if (edge > edges.back()) edges.push_back(edge);
+  }
+  if (edges.back() < last) {
+    edges.push_back(last);
+  } else if (last < std::numeric_limits<double>::max()) {
+    // The last value carries a segment of its own: [last, next double above).
+    edges.push_back(std::nextafter(last, std::numeric_limits<double>::infinity()));
+  }
+  return edges;
+}
+
+}  // namespace
+
+edge_table quantile_edges(const zcmoe_array& x, const zcmoe_array& weights, std::int64_t n,
+                          std::int64_t num_segments) {
+  const auto require_input = [&](std::size_t left) {
+    if (left == 0)
+      fail(ZCMOE_ERR_DATA, "x has no finite input of positive weight among n=", n, " rows");
+  };
+  if (weights.data == nullptr) {
+    std::vector<double> rows;
+    rows.reserve(static_cast<std::size_t>(n));
+    with_typed(x, [&](const auto& input) {
+      for (std::int64_t i = 0; i < n; ++i) {
+        const double v = input[i];
+        if (std::isfinite(v)) rows.push_back(v + 0.0);  // one zero only
+      }
+    });
+    require_input(rows.size());
+    return equal_mass(rows, num_segments);
+  }
+  std::vector<weighted_input> rows;
+  rows.reserve(static_cast<std::size_t>(n));
+  double largest = 0.0;
+  with_typed(x, [&](const auto& input) {
+    const any_array weight = any(weights);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double w = checked_weight(weight[i], i);
+      const double v = input[i];
+      if (!std::isfinite(v) || w == 0) continue;
+      rows.push_back({v + 0.0, w});
+      largest = std::max(largest, w);
+    }
+  });
+  require_input(rows.size());
+  // Only ratios count; keeps sums of huge weights finite, and tiny ones out of the subnormals.
+  const int exponent = std::ilogb(largest);
+  if (std::abs(exponent) > 500) {
+    for (weighted_input& r : rows) r.weight = std::ldexp(r.weight, -exponent);
+  }
+  return equal_mass(rows, num_segments);
+}
+
+}  // namespace zcmoe::detail

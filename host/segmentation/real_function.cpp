@@ -1,0 +1,21 @@
+// The check of what a user's function answers.
+#include "host/segmentation/real_function.hpp"
+
+#include "host/error.hpp"
+
+#include <cmath>
+
+namespace zcmoe::detail {
+
+double answer(const real_function& f, double x, const char* name, bool may_be_negative) {
+  const double v = f(x);
+  if (!std::isfinite(v)) {
+    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a finite number");
+  }
+  if (v < 0 && !may_be_negative) {
+    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a number >= 0");
+  }
+  return v;
+}
+
+}  // namespace zcmoe::detail

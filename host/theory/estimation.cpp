@@ -1,0 +1,332 @@
+// Estimation errors: expectations over binomial counts, a segment at a time. Arrays in, numbers
+// out. Sources: theory.h.
+#include "host/theory/estimation.hpp"
+
+#include "host/error.hpp"
+#include "host/numbers/double_double.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace zcmoe::detail {
+namespace {
+
+struct estimation_tuning {
+  static constexpr double series_from = 200;  // n P from which the factorial series is exact
+  static constexpr double lattice_from =
+      200;                             // standard deviation of N from which sums are thinned
+  static constexpr double reach = 50;  // probabilities e^-50 of the largest are left out
+};
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// log(1 - P), and what it is multiplied by n for: (1 - P)^n. Sums of probabilities may pass 1 by
+/// rounding.
+double log_empty(std::int64_t n, double probability) {
+  return probability >= 1.0 ? -infinity : static_cast<double>(n) * std::log1p(-probability);
+}
+
+/// k! relative to Stirling's formula, as a logarithm; k > 1000.
+double stirling_error(double k) {
+  const double r = 1.0 / k;
+  return r * (1.0 / 12 - r * r * (1.0 / 360 - r * r / 1260));
+}
+
+/// (1 + t) log(1 + t) - t without cancellation; |t| < 0.1.
+double deviance(double t) {
+  double sum = 0.0;
+  double power = t;
+  for (int j = 2; j <= 18; ++j) {
+    power *= j == 2 ? t : -t;
+    sum += power / (j * (j - 1.0));
+  }
+  return sum;
+}
+
+/// E f(N), N ~ Binomial(n, P), f smooth above small N. Weights are relative to the mode and divided
+/// by their sum, so that no factorial is needed. Wide distributions are summed over a lattice of an
+/// eighth of their standard deviation: the trapezium rule of a bell curve, exact to rounding; their
+/// weights are the saddle-point form of the binomial (Loader 2000).
+template <class Function>
+double binomial_mean(std::int64_t n, double probability, const Function& f) {
+  const auto size = static_cast<double>(n);
+  if (probability <= 0) return f(0.0);
+  if (probability >= 1) return f(size);
+  const double rest = 1.0 - probability;
+  const double mean = size * probability;
+  const double deviation = std::sqrt(mean * rest);
+  const double mode = std::min(size, std::floor((size + 1.0) * probability));
+  double_double sum;
+  double_double weights;
+  if (deviation < estimation_tuning::lattice_from) {
+    constexpr double least = 1e-30;
+    const auto add = [&](double k, double weight) {
+      sum = sum + weight * f(k);
+      weights = weights + weight;
+    };
+    double weight = 1.0;
+    // The first few always: for n P below 1e-30 the answer hangs on them.
+    for (double k = mode; k <= size && (weight > least || k < mode + 3); ++k) {
+      add(k, weight);
+      weight *= (size - k) / (k + 1.0) * (probability / rest);
+    }
+    weight = 1.0;
+    for (double k = mode; k > 0;) {
+      weight *= k / (size - k + 1.0) * (rest / probability);
+      --k;
+      if (!(weight > least)) break;
+      add(k, weight);
+    }
+  } else {
+    const double step = std::floor(deviation / 8.0);
+    for (int i = -100; i <= 100; ++i) {
+      const double k = mode + i * step;
+      if (k < 1 || k > size - 1) continue;
+      const double up = (k - mean) / mean;
+      const double down = -(k - mean) / (size * rest);
+      const double exponent = -mean * deviance(up) - size * rest * deviance(down) -
+                              stirling_error(k) - stirling_error(size - k);
+      const double weight = std::exp(exponent) / std::sqrt((1.0 + up) * (1.0 + down));
+      sum = sum + weight * f(k);
+      weights = weights + weight;
+    }
+  }
+  return sum.high / weights.high;
+}
+
+}  // namespace
+
+double mean_reciprocal(std::int64_t n, double probability) {
+  const auto size = static_cast<double>(n);
+  if (n == 0 || probability <= 0) return 0.0;
+  if (probability >= 1) return 1.0 / size;
+  if (size * probability < estimation_tuning::series_from) {
+    return binomial_mean(n, probability, [](double k) { return k > 0 ? 1.0 / k : 0.0; });
+  }
+  double sum = 0.0;
+  double term = 1.0 / ((size + 1.0) * probability);
+  for (double k = 1.0; term > 1e-18 * sum; ++k) {
+    sum += term;
+    term *= k / ((size + k + 1.0) * probability);
+  }
+  return sum;
+}
+
+namespace {
+
+/// Mean and variance of y over a set of segments, and its probability.
+struct group {
+  double probability = 0.0;
+  double mean = 0.0;
+  double variance = 0.0;
+
+  void merge(const group& other) {
+    const double whole = probability + other.probability;
+    if (!(other.probability > 0)) return;
+    const double d = other.mean - mean;
+    const double share = other.probability / whole;
+    variance += share * (other.variance - variance) + share * (1.0 - share) * d * d;
+    mean += share * d;
+    probability = whole;
+  }
+};
+
+struct estimation {
+  std::int64_t n;
+  const double* edges;
+  const double* probabilities;
+  const double* means;
+  const double* variances;
+  std::size_t m;
+  zcmoe_model_options options;
+
+  group segment(std::size_t i) const { return {probabilities[i], means[i], variances[i]}; }
+
+  /// E[(answer - c)^2; the answer is the mean of the samples in `source`, and the segments of
+  /// probability `empty` hold none]: N of the source is Binomial(n, P / (1 - empty)) then.
+  double answer_of(const group& source, double empty, double c) const {
+    const double room = 1.0 - empty;
+    if (!(source.probability > 0) || !(room > 0)) return 0.0;
+    const double d = source.mean - c;
+    const double odds = source.probability / (room - source.probability);
+    if (odds >= 0 && static_cast<double>(n) * odds < 0.5) {
+      // Few terms are needed, none of them relative to another's rounding.
+      double some = 0.0;
+      double reciprocal = 0.0;
+      double term = static_cast<double>(n) * odds;
+      for (double k = 1.0; term > 1e-18 * some; ++k) {
+        some += term;
+        reciprocal += term / k;
+        term *= (static_cast<double>(n) - k) / (k + 1.0) * odds;
+      }
+      return std::exp(log_empty(n, empty + source.probability)) *
+             (source.variance * reciprocal + some * d * d);
+    }
+    const double share = std::min(1.0, source.probability / room);
+    const double some = -std::expm1(log_empty(n, share));
+    return std::exp(log_empty(n, empty)) *
+           (source.variance * mean_reciprocal(n, share) + some * d * d);
+  }
+
+  /// E[(mean of the nearest segment with samples - c_i)^2; N_i = 0].
+  double nearest(std::size_t i) const {
+    const double first = log_empty(n, probabilities[i]);
+    const double centre = edges[i] / 2 + edges[i + 1] / 2;
+    std::size_t left = i;  // the next on the left is left - 1
+    std::size_t right = i + 1;
+    double empty = probabilities[i];
+    double_double sum;
+    while (left > 0 || right < m) {
+      // The comparison that the fit makes: halves, and the left one if equal.
+      bool go_left = left > 0;
+      if (left > 0 && right < m) {
+        go_left = centre / 2 - edges[left] / 2 <= edges[right] / 2 - centre / 2;
+      }
+      const std::size_t j = go_left ? --left : right++;
+      if (log_empty(n, empty) < first - estimation_tuning::reach) break;
+      sum = sum + answer_of(segment(j), empty, means[i]);
+      empty += probabilities[j];
+    }
+    return sum.high;
+  }
+
+  /// E[(mean of the block - c_i)^2; N_i = 0] over blocks of 2, 4, 8 ... segments. groups[level][k]
+  /// is segment block k of 2^level.
+  double parent(std::size_t i, const std::vector<std::vector<group>>& groups) const {
+    double empty = probabilities[i];
+    double sum = 0.0;
+    for (std::size_t level = 0; level + 1 < groups.size(); ++level) {
+      const std::size_t block = i >> level;
+      const std::size_t sibling = block ^ 1;
+      if (sibling >= groups[level].size()) continue;
+      // The block's own half is empty, so its mean is the sibling's.
+      sum += answer_of(groups[level][sibling], empty, means[i]);
+      empty = groups[level + 1][block >> 1].probability;
+    }
+    return sum;
+  }
+
+  std::vector<std::vector<group>> blocks() const {
+    std::vector<std::vector<group>> groups(1);
+    for (std::size_t i = 0; i < m; ++i) groups[0].push_back(segment(i));
+    while (groups.back().size() > 1) {
+      const std::vector<group>& fine = groups.back();
+      std::vector<group> coarse((fine.size() + 1) / 2);
+      for (std::size_t k = 0; k < fine.size(); ++k) coarse[k / 2].merge(fine[k]);
+      groups.push_back(std::move(coarse));
+    }
+    return groups;
+  }
+};
+
+}  // namespace
+
+zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges,
+                                             const double* probabilities, const double* means,
+                                             const double* variances, std::int64_t num_segments,
+                                             const zcmoe_model_options& options,
+                                             double* segment_errors) {
+  const auto m = static_cast<std::size_t>(num_segments);
+  const estimation e{n, edges, probabilities, means, variances, m, options};
+  const auto size = static_cast<double>(n);
+  const double kappa = options.shrinkage;
+  const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
+  group all;
+  for (std::size_t i = 0; i < m; ++i) all.merge(e.segment(i));
+  std::vector<std::vector<group>> groups;
+  if (!(kappa > 0) && options.empty_policy == ZCMOE_EMPTY_PARENT) groups = e.blocks();
+
+  double_double variance;
+  double_double fallback;
+  double_double empty_share;
+  double_double leading;
+  for (std::size_t i = 0; i < m; ++i) {
+    const double p = probabilities[i];
+    const double c = means[i];
+    const double v = variances[i];
+    const double empty = std::exp(log_empty(n, p));
+    // Of the rows outside segment i, measured from the mean of all.
+    const double others = 1.0 - p;
+    const double d = c - all.mean;
+    const double others_mean = others > 0 ? -p * d / others : 0.0;
+    const double others_variance =
+        others > 0
+            ? std::max(0.0, (all.variance - p * (v + d * d)) / others - others_mean * others_mean)
+            : 0.0;
+    const double to_value = options.empty_value - c;
+    const double to_others = others_mean - d;
+    double learned = 0.0;  // E[(constant - c)^2; N > 0]
+    double missing = 0.0;  // E[(constant - c)^2; N = 0]
+    if (kappa > 0) {
+      const auto squared = [&](double k) {
+        const double bottom = (k + kappa) * (k + kappa);
+        if (fixed) return (k * v + kappa * kappa * to_value * to_value) / bottom;
+        // g holds the segment's own k samples too: their share of the answer is k (1 + kappa / n).
+        const double own = 1.0 + kappa / size;
+        const double rest = kappa * ((size - k) / size);
+        const double spread = (size - k) / size * others_variance / size;
+        return (k * v * own * own + kappa * kappa * spread + rest * rest * to_others * to_others) /
+               bottom;
+      };
+      missing = empty * squared(0.0);
+      learned = binomial_mean(n, p, [&](double k) { return k > 0 ? squared(k) : 0.0; });
+    } else {
+      learned = v * mean_reciprocal(n, p);
+      switch (options.empty_policy) {
+        case ZCMOE_EMPTY_VALUE: missing = empty * to_value * to_value; break;
+        case ZCMOE_EMPTY_GLOBAL_MEAN:
+          missing = empty * (to_others * to_others + others_variance / size);
+          break;
+        case ZCMOE_EMPTY_PARENT: missing = e.parent(i, groups); break;
+        default: missing = e.nearest(i); break;
+      }
+    }
+    if (segment_errors != nullptr) segment_errors[i] = learned + missing;
+    variance = variance + p * learned;
+    fallback = fallback + p * missing;
+    empty_share = empty_share + p * empty;
+    if (p > 0) leading = leading + v / size;
+  }
+  return {variance.high + fallback.high, variance.high, fallback.high, empty_share.high,
+          leading.high};
+}
+
+double answer_without(const zcmoe_theory_table& table, std::size_t i, double total_mean,
+                      std::int64_t n, const zcmoe_model_options& options) {
+  const auto m = static_cast<std::size_t>(table.num_segments);
+  if (options.empty_policy == ZCMOE_EMPTY_VALUE) return options.empty_value;
+  if (options.empty_policy == ZCMOE_EMPTY_GLOBAL_MEAN) {
+    return total_mean + (total_mean - table.means[i]) / static_cast<double>(n - 1);
+  }
+  if (options.empty_policy == ZCMOE_EMPTY_PARENT) {
+    for (std::size_t size = 2;; size *= 2) {
+      const std::size_t first = i / size * size;
+      group block;
+      for (std::size_t k = first; k < std::min(first + size, m); ++k) {
+        if (k != i && table.counts[k] > 0) {
+          block.merge({static_cast<double>(table.counts[k]), table.means[k], 0.0});
+        }
+      }
+      if (block.probability > 0 || size >= m) return block.mean;
+    }
+  }
+  ZCMOE_EXPECTS(options.empty_policy != ZCMOE_EMPTY_NAN,
+                "options->empty_policy=ZCMOE_EMPTY_NAN has no leave-one-out error: segment ", i,
+                " has one row");
+  ZCMOE_EXPECTS(table.edges != nullptr, "table->edges is null, but segment ", i,
+                " has one row and the policy is ZCMOE_EMPTY_NEAREST");
+  const double centre = table.edges[i] / 2 + table.edges[i + 1] / 2;
+  std::size_t left = i;
+  while (left > 0 && table.counts[left - 1] == 0) --left;
+  std::size_t right = i + 1;
+  while (right < m && table.counts[right] == 0) ++right;
+  const bool go_left = left > 0 && (right == m || centre / 2 - table.edges[left] / 2 <=
+                                                      table.edges[right] / 2 - centre / 2);
+  return table.means[go_left ? left - 1 : right];
+}
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,285 @@
+// Known p and b: high-rate coefficients, the next order, noise-adaptive density. The integrals are
+// adaptive (numbers/quadrature.hpp); those of (p b'^2)^(1/3) have algebraic zeros and kinks.
+// Sources: theory.h.
+#include "host/theory/high_rate.hpp"
+
+#include "host/error.hpp"
+#include "host/numbers/quadrature.hpp"
+#include "host/segmentation/compander.hpp"
+#include "host/segmentation/uniform.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+namespace zcmoe::detail {
+namespace {
+
+struct high_rate_tuning {
+  static constexpr int first_panels = 64;  // of the whole range
+};
+
+template <std::size_t K, class Function>
+std::array<double, K> integrals(const theory_problem& problem, const Function& f,
+                                const char* what) {
+  return integrator<K>::over(
+      f, first_ends(problem, problem.lo, problem.hi, high_rate_tuning::first_panels), what);
+}
+
+template <class Function>
+double integral(const theory_problem& problem, const Function& f, const char* what) {
+  return integrals<1>(
+      problem, [&](double x) { return std::array<double, 1>{f(x)}; }, what)[0];
+}
+
+/// (p |b'|^r)^(1/(r+1)) by factors: no overflow on the way.
+double energy_root(double p, double slope, double power) {
+  if (power == 2.0) {
+    const double b = std::cbrt(slope);
+    return std::cbrt(p) * b * b;
+  }
+  return std::pow(p, 1.0 / (power + 1.0)) * std::pow(std::abs(slope), power / (power + 1.0));
+}
+
+double mass_of(const theory_problem& problem) {
+  const double mass = integral(
+      problem, [&](double x) { return density_at(problem, x); }, "the density");
+  if (!(mass > 0)) fail(ZCMOE_ERR_NUMERIC, "density answered 0 everywhere in [lo, hi]");
+  return mass;
+}
+
+double lambda_mass(const theory_problem& problem) {
+  const double mass = integral(
+      problem, [&](double x) { return lambda_at(problem, x); }, "the point density");
+  if (!(mass > 0)) fail(ZCMOE_ERR_NUMERIC, "point_density answered 0 everywhere in [lo, hi]");
+  return mass;
+}
+
+double root_mass(const theory_problem& problem, double power) {
+  return integral(
+      problem,
+      [&](double x) { return energy_root(density_at(problem, x), slope_at(problem, x), power); },
+      "(p |b'|^r)^(1/(r+1))");
+}
+
+}  // namespace
+
+double coefficient_of(const theory_problem& problem, zcmoe_theory_segmentation segmentation,
+                      double power) {
+  const double mass = mass_of(problem);
+  if (segmentation == ZCMOE_THEORY_OPTIMAL) {
+    return std::pow(root_mass(problem, power), power + 1.0) / mass;
+  }
+  const bool uniform = segmentation == ZCMOE_THEORY_UNIFORM;
+  const double scale = uniform ? problem.hi - problem.lo : lambda_mass(problem);
+  const double sum = integral(
+      problem,
+      [&](double x) {
+        const double p = density_at(problem, x);
+        const double b = std::abs(slope_at(problem, x));
+        if (p == 0 || b == 0) return 0.0;
+        const double lambda = uniform ? 1.0 : lambda_at(problem, x);
+        if (lambda == 0) {
+          fail(ZCMOE_ERR_NUMERIC, "point_density answered 0 at x=", x, ", where density=", p,
+               " and slope=", b, ": the error is infinite");
+        }
+        const double share = b * (scale / lambda);
+        return p * (power == 2.0 ? share * share : std::pow(share, power));
+      },
+      "p |b'|^r / lambda^r");
+  return sum / mass;
+}
+
+double high_rate_error(double coefficient, double power, double num_segments) {
+  return coefficient / ((power + 1.0) * std::pow(2.0 * num_segments, power));
+}
+
+double next_order_of(const theory_problem& problem, zcmoe_theory_segmentation segmentation) {
+  const double mass = mass_of(problem);
+  double scale = problem.hi - problem.lo;
+  if (segmentation == ZCMOE_THEORY_OPTIMAL) scale = root_mass(problem, 2.0);
+  if (segmentation == ZCMOE_THEORY_POINT_DENSITY) scale = lambda_mass(problem);
+  if (!(scale > 0)) fail(ZCMOE_ERR_NUMERIC, "the point density is 0 everywhere");
+
+  // p, b' and b'' as functions of s = G(x), the coordinate in which the cells are uniform.
+  struct transformed {
+    double lambda;  // ds/dx
+    double p;
+    double p1;
+    double b1;
+    double b2;
+  };
+  const auto at = [&](double x) {
+    const double p = density_at(problem, x) / mass;
+    const double p1 = answer(problem.density_slope, x, "density_slope", true) / mass;
+    const double b1 = slope_at(problem, x);
+    const double b2 = answer(problem.curvature, x, "curvature", true);
+    double lambda = 1.0;
+    double relative = 0.0;  // lambda' / lambda
+    if (segmentation == ZCMOE_THEORY_OPTIMAL) {
+      lambda = energy_root(p * mass, b1, 2.0);
+      if (lambda > 0) relative = (p1 / p + 2.0 * (b2 / b1)) / 3.0;
+    } else if (segmentation == ZCMOE_THEORY_POINT_DENSITY) {
+      lambda = lambda_at(problem, x);
+      const double slope = answer(problem.point_density_slope, x, "point_density_slope", true);
+      if (lambda > 0) relative = slope / lambda;
+    }
+    if (!(lambda > 0)) {
+      fail(ZCMOE_ERR_NUMERIC, "the point density is 0 at x=", x,
+           ": the term of order m^-4 does not exist");
+    }
+    lambda /= scale;
+    return transformed{lambda, p / lambda, (p1 - p * relative) / (lambda * lambda), b1 / lambda,
+                       (b2 - b1 * relative) / (lambda * lambda)};
+  };
+  const auto end = [&](double x) {
+    const transformed t = at(x);
+    const double v = t.p1 * t.b1 * t.b1 - t.p * t.b1 * t.b2;
+    if (!std::isfinite(v)) {
+      fail(ZCMOE_ERR_NUMERIC, "the term of order m^-4 is not finite at the end x=", x);
+    }
+    return v;
+  };
+  const double ends = end(problem.hi) - end(problem.lo);
+  const double inside = integral(
+      problem,
+      [&](double x) {
+        const transformed t = at(x);
+        const double steep = t.p1 * t.b1;
+        const double tilt = steep == 0 ? 0.0 : steep * (steep / t.p);
+        return t.lambda * (t.p * t.b2 * t.b2 / 360.0 + t.p1 * t.b1 * t.b2 / 90.0 + tilt / 144.0);
+      },
+      "the term of order m^-4");
+  return ends / 360.0 - inside;
+}
+
+double zero_gap(double density_order, double regression_order) {
+  const double j = density_order;
+  const double k = regression_order;
+  // Cells in units in which the compander of [0, m] is x = u^q, with p = x^j and b = x^k.
+  const double q = 3.0 / (j + 2.0 * k + 1.0);
+  const double coefficient = k * k * q * q * q;
+  theory_problem problem{};
+  problem.lo = 0.0;
+  const auto relative_gap = [&](std::int64_t i) {
+    const double left = std::pow(static_cast<double>(i - 1), q);
+    const double right = std::pow(static_cast<double>(i), q);
+    double variance = 0.0;
+    if (i == 1) {
+      // Moments of powers in closed form: 0^(j + k) may be singular for the quadrature.
+      variance = 1.0 / (j + 2 * k + 1) - (j + 1) / ((j + k + 1) * (j + k + 1));
+    } else {
+      problem.hi = right;
+      problem.lo = left;
+      const double centre = 0.5 * (left + right);
+      const double base = std::pow(centre, k);
+      const auto v = integrals<3>(
+          problem,
+          [&](double x) {
+            const double p = std::pow(x / centre, j);
+            const double d = std::pow(x, k) - base;
+            return std::array<double, 3>{p, p * d, p * d * d};
+          },
+          "a power");
+      variance = (v[2] - v[1] * v[1] / v[0]) * std::pow(centre, j);
+    }
+    return 12.0 * variance / coefficient - 1.0;
+  };
+  // The terms fall like i^-2: partial sums at doubled lengths, extrapolated (Richardson) in 1/N.
+  constexpr int levels = 6;
+  std::array<double, levels> sum{};
+  double partial = 0.0;
+  std::int64_t i = 1;
+  for (int level = 0; level < levels; ++level) {
+    for (; i <= (std::int64_t{4} << level); ++i) partial += relative_gap(i);
+    sum[static_cast<std::size_t>(level)] = partial;
+  }
+  for (int order = 1; order < levels; ++order) {
+    const double factor = std::ldexp(1.0, order);
+    for (int level = levels - 1; level >= order; --level) {
+      const auto l = static_cast<std::size_t>(level);
+      sum[l] = (factor * sum[l] - sum[l - 1]) / (factor - 1.0);
+    }
+  }
+  return sum[levels - 1];
+}
+
+double robustness_ratio(const theory_problem& problem) {
+  return coefficient_of(problem, ZCMOE_THEORY_POINT_DENSITY, 2.0) /
+         coefficient_of(problem, ZCMOE_THEORY_OPTIMAL, 2.0);
+}
+
+double robustness_second_order(const theory_problem& problem) {
+  const double best = root_mass(problem, 2.0);
+  const double mass = lambda_mass(problem);
+  bool infinite = false;
+  // lambda* e^2 = (lambda - lambda*)^2 / lambda*
+  const double sum = integral(
+      problem,
+      [&](double x) {
+        const double optimal =
+            energy_root(density_at(problem, x), slope_at(problem, x), 2.0) / best;
+        const double lambda = lambda_at(problem, x) / mass;
+        if (optimal == 0) {
+          infinite = infinite || lambda > 0;
+          return 0.0;
+        }
+        const double change = lambda - optimal;
+        return change * (change / optimal);
+      },
+      "(lambda - lambda*)^2 / lambda*");
+  return infinite ? std::numeric_limits<double>::infinity() : 1.0 + 3.0 * sum;
+}
+
+edge_table theory_edges(const theory_problem& problem, zcmoe_theory_segmentation segmentation,
+                        std::int64_t num_segments) {
+  if (segmentation == ZCMOE_THEORY_UNIFORM) {
+    return distinct_uniform_edges(problem.lo, problem.hi, num_segments);
+  }
+  if (segmentation == ZCMOE_THEORY_OPTIMAL) {
+    return optimal_edges(problem.density, problem.slope, problem.lo, problem.hi, num_segments,
+                         zcmoe_density_options ZCMOE_DENSITY_OPTIONS_INIT);
+  }
+  return density_edges(problem.point_density, problem.lo, problem.hi, num_segments, 0.0);
+}
+
+// -------------------------------------------------------------- noise that varies
+
+namespace {
+
+/// (p b'^2 / sigma^2)^(1/3), p of any scale.
+double adaptive_root(const theory_problem& problem, double x) {
+  const double energy = energy_root(density_at(problem, x), slope_at(problem, x), 2.0);
+  if (energy == 0) return 0.0;
+  const double noise = noise_at(problem, x);
+  if (!(noise > 0)) {
+    fail(ZCMOE_ERR_NUMERIC, "the noise variance is 0 at x=", x,
+         ", where p b'^2 is not: no finite number of segments is best");
+  }
+  return energy / std::cbrt(noise);
+}
+
+}  // namespace
+
+void noise_adaptive(const theory_problem& problem, double n, double* num_segments, double* excess) {
+  const double mass = mass_of(problem);
+  const auto sums = integrals<2>(
+      problem,
+      [&](double x) {
+        const double root = adaptive_root(problem, x);
+        return std::array<double, 2>{root, root == 0 ? 0.0 : root * noise_at(problem, x)};
+      },
+      "(p b'^2 / sigma^2)^(1/3)");
+  const double scale = std::cbrt(n / (6.0 * mass));
+  *num_segments = scale * sums[0];
+  *excess = 1.5 / n * scale * sums[1];
+}
+
+edge_table noise_adaptive_edges(const theory_problem& problem, std::int64_t num_segments) {
+  return density_edges([&](double x) { return adaptive_root(problem, x); }, problem.lo, problem.hi,
+                       num_segments, 0.0);
+}
+
+}  // namespace zcmoe::detail

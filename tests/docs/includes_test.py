@@ -1,0 +1,70 @@
+"""Who may include whom: scripts/check-includes finds nothing in the tree, and finds what is wrong in small trees.
+
+usage: includes_test.py SOURCE_DIR
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(sys.argv.pop(1))
+FILES = [  # one header a room, and the ground
+    "include/zcmoe/zcmoe.h", "host/error.hpp", "host/array.hpp", "host/numbers/a.hpp", "host/experts/a.hpp",
+    "host/routing/a.hpp", "host/engine/a.hpp", "host/cpu/a.hpp", "host/segmentation/a.hpp", "host/theory/a.hpp",
+    "host/model/a.hpp", "host/planning/a.hpp", "host/api/a.hpp", "host/cli/a.hpp", "kernels/a.cuh", "bench/a.hpp",
+    "examples/a.hpp", "tests/a.hpp"]
+
+
+def check(root):
+    return subprocess.run([sys.executable, SOURCE / "scripts/check-includes", root], stdout=subprocess.PIPE, text=True)
+
+
+class IncludesTest(unittest.TestCase):
+    def found(self, extra):
+        """What is found in a tree of FILES and one more file with one more include."""
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name in FILES:
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text("#pragma once\n")
+            for name, text in extra.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            done = check(root)
+            self.assertEqual(done.returncode, 1 if "may not" in done.stdout or "no room" in done.stdout else 0)
+            return done.stdout
+
+    def test_the_tree(self):
+        done = check(SOURCE)
+        self.assertEqual((done.returncode, done.stdout), (0, "every include follows the rooms\n"))
+
+    def test_allowed(self):
+        for file, target in [
+            ("host/experts/b.hpp", "host/error.hpp"), ("host/routing/b.cpp", "zcmoe/zcmoe.h"),
+            ("host/engine/b.hpp", "host/routing/a.hpp"), ("kernels/b.cu", "a.cuh"), ("kernels/b.cu", "host/experts/a.hpp"),
+            ("host/theory/b.cpp", "host/numbers/a.hpp"), ("host/model/b.cpp", "host/numbers/a.hpp"),
+            ("host/api/b.cpp", "host/planning/a.hpp"), ("tests/cli/b.cpp", "host/cli/a.hpp"), ("host/cpu/b.cpp", "tbb/tbb.h")]:
+            self.assertIn("every include", self.found({file: f'#include "{target}"\n'}), (file, target))
+
+    def test_refused(self):
+        for file, target in [
+            ("host/experts/b.hpp", "host/routing/a.hpp"), ("host/routing/b.hpp", "host/numbers/a.hpp"),
+            ("host/numbers/b.hpp", "host/experts/a.hpp"), ("host/engine/b.hpp", "host/model/a.hpp"),
+            ("host/cpu/b.cpp", "kernels/a.cuh"), ("kernels/b.cu", "host/cpu/a.hpp"), ("kernels/b.cu", "host/model/a.hpp"),
+            ("host/segmentation/b.cpp", "host/engine/a.hpp"), ("host/theory/b.cpp", "host/model/a.hpp"),
+            ("host/model/b.cpp", "host/theory/a.hpp"), ("host/planning/b.cpp", "host/cpu/a.hpp"),
+            ("host/planning/b.cpp", "host/api/a.hpp"), ("host/cli/b.cpp", "host/numbers/a.hpp"),
+            ("bench/peers/b.cpp", "host/engine/a.hpp"), ("examples/b.cpp", "host/array.hpp"),
+            ("include/zcmoe/b.hpp", "host/error.hpp"), ("host/array.hpp", "host/numbers/a.hpp")]:
+            said = self.found({file: f'// A line.\n#  include "{target}"\n'})
+            self.assertRegex(said, rf'^{file}:2: #include "{target}": \S+ may not include \S+\n$')
+
+    def test_no_room(self):
+        for file in ["host/detail/b.hpp", "host/b.cpp", "host/cpu/detail/b.hpp", "kernels/impl/b.cu", "src/b.cpp"]:
+            self.assertEqual(self.found({file: ""}), f"{file}: belongs to no room that scripts/check-includes lists\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
