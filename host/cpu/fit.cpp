@@ -10,18 +10,26 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <type_traits>
 #include <vector>
 
 namespace zcmoe::detail {
 namespace {
 
+/// body(first, last) for ranges that make up all slots.
+template <class Body>
+void for_each_slot_range(std::int64_t num_slots, workers& crew, const Body& body) {
+  constexpr std::int64_t slots_per_part = 1024;
+  crew.run((num_slots + slots_per_part - 1) / slots_per_part, [&](std::int64_t part) {
+    body(part * slots_per_part, std::min(num_slots, (part + 1) * slots_per_part));
+  });
+}
+
 template <class Body>
 void for_each_slot(const state_layout& layout, workers& crew, const Body& body) {
-  constexpr std::int64_t slots_per_part = 256;
-  const std::int64_t num_slots = layout.num_slots();
-  crew.run((num_slots + slots_per_part - 1) / slots_per_part, [&](std::int64_t part) {
-    const std::int64_t last = std::min(num_slots, (part + 1) * slots_per_part);
-    for (std::int64_t slot = part * slots_per_part; slot < last; ++slot) body(slot);
+  for_each_slot_range(layout.num_slots(), crew, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t slot = first; slot < last; ++slot) body(slot);
   });
 }
 
@@ -50,26 +58,25 @@ void add_state(const state_layout& layout, std::int64_t* to, const std::int64_t*
 /// What one range of rows leaves behind besides its sums.
 struct fit_counts {
   std::int64_t counter[num_row_counters] = {};
+  bool state_used = false;
 };
 
-/// One row by the book: what becomes of it, its counters, its place in the sums.
-template <class T, bool Weighted>
+/// Adds any row: judges it, counts it, and adds what it brings to its slot.
+template <class State, bool Weighted>
 void add_row(const fit_job& job, double x, double y, double w, std::int64_t slot,
-             std::int64_t* planes, fit_counts& counts) {
+             const state_digits& digits, fit_counts& counts) {
   const row_verdict verdict = judge_row(job.rules, x, y, w, slot);
   for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
     ++counts.counter[__builtin_ctz(bits)];
   if (verdict.slot < 0) return;
-  const std::int64_t num_slots = job.layout.num_slots();
-  std::int64_t* const own = planes + verdict.slot;
-  add_sample<T, Weighted>(
-      static_cast<T>(y), static_cast<T>(w),
-      [own, num_slots](int plane, std::int64_t piece) { own[plane * num_slots] += piece; });
+  add_sample<State, Weighted>(
+      static_cast<State>(y), static_cast<State>(w),
+      [&](int plane, std::int64_t piece) { digits.add(plane, verdict.slot, piece); });
 }
 
-template <class T, bool Weighted, class X>
+template <class State, bool Weighted, class X>
 void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
-              std::int64_t last, std::int64_t* planes, fit_counts& counts) {
+              std::int64_t last, const state_digits& digits, fit_counts& counts) {
   const route_table<X>& table = table_of<X>(job.routes);
   const any_array x = any(job.x);
   const any_array y = any(job.y);
@@ -80,8 +87,8 @@ void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t fir
     rows.load(x, i, count);
     rows.route(kernels, table, count);
     for (int k = 0; k < count; ++k) {
-      add_row<T, Weighted>(job, static_cast<double>(rows.inputs[k]), y[i + k],
-                           Weighted ? w[i + k] : 1.0, rows.slots[k], planes, counts);
+      add_row<State, Weighted>(job, static_cast<double>(rows.inputs[k]), y[i + k],
+                               Weighted ? w[i + k] : 1.0, rows.slots[k], digits, counts);
     }
   }
 }
@@ -122,18 +129,18 @@ struct input_run {
 /// Rows without weights, most of which are ordinary: in range, no NaN, their targets in a window.
 /// These are added without a look at what becomes of each; those of one segment, as sorted inputs
 /// bring them, without being routed.
-template <class T, class X>
+template <class T, class State, class X>
 class ordinary_rows {
  public:
-  ordinary_rows(const cpu_target& target, const fit_job& job, std::int64_t* planes,
-                fit_counts& counts, slot_sums<T>& sums)
+  ordinary_rows(const cpu_target& target, const fit_job& job, const state_digits& digits,
+                fit_counts& counts, slot_sums<T, State>& sums)
       : routes_(*target.routes),
         loops_(*target.sums),
         job_(job),
         table_(table_of<X>(job.routes)),
         x_(any(job.x)),
         y_(any(job.y)),
-        planes_(planes),
+        digits_(digits),
         counts_(counts),
         sums_(sums) {}
 
@@ -160,7 +167,6 @@ class ordinary_rows {
         window_until = i + rows_per_window;
       }
     }
-    sums_.flush(0);
   }
 
  private:
@@ -168,10 +174,10 @@ class ordinary_rows {
   static_assert(batch <= max_run_rows, "a batch may be one run");
 
   void choose_window(std::int64_t first, std::int64_t last) {
-    T seen[slot_sums<T>::most_looked_at];
+    T seen[slot_sums<T, State>::most_looked_at];
     const std::int64_t rows = last - first;
     const auto looked_at = static_cast<int>(std::min<std::int64_t>(
-        rows, std::clamp<std::int64_t>(rows / 16, 16, slot_sums<T>::most_looked_at)));
+        rows, std::clamp<std::int64_t>(rows / 16, 16, slot_sums<T, State>::most_looked_at)));
     for (int k = 0; k < looked_at; ++k) seen[k] = static_cast<T>(y_[first + rows / looked_at * k]);
     sums_.set_window(seen, looked_at);
   }
@@ -232,9 +238,9 @@ class ordinary_rows {
     count_used(count - static_cast<std::int64_t>(num_exceptions));
     for (std::size_t e = 0; e < num_exceptions; ++e) {
       const std::uint32_t k = exceptions[e];
-      add_row<T, false>(job_, static_cast<double>(rows_.inputs[k]),
-                        static_cast<double>(targets_[k]), 1.0,
-                        e < num_outside ? outside[e] : rows_.slots[k], planes_, counts_);
+      add_row<State, false>(job_, static_cast<double>(rows_.inputs[k]),
+                            static_cast<double>(targets_[k]), 1.0,
+                            e < num_outside ? outside[e] : rows_.slots[k], digits_, counts_);
     }
     return static_cast<int>(misfits);
   }
@@ -265,45 +271,73 @@ class ordinary_rows {
   const route_table<X>& table_;
   const any_array x_;
   const any_array y_;
-  std::int64_t* planes_;
+  const state_digits digits_;
   fit_counts& counts_;
-  slot_sums<T>& sums_;
+  slot_sums<T, State>& sums_;
   routed_rows<X> rows_;
   const T* targets_ = nullptr;
   input_run<X> run_;
   bool looks_sorted_ = true;
 };
 
-template <class T, bool Weighted, class X>
+/// How the rows of a call are shared out, and what memory that takes.
+struct fit_shares {
+  std::int64_t threads;
+  bool windows;  // sums in machine words; not worth it for few rows
+  bool
+      private_states;  // threads but the first have a state of their own for what words do not hold
+};
+
+/// window_bytes: of one thread's words; 0 where there are none for such rows.
+fit_shares shares_of(const fit_job& job, int num_parts, std::size_t window_bytes) {
+  const std::int64_t num_slots = job.layout.num_slots();
+  const auto state_bytes = static_cast<std::int64_t>(job.layout.bytes());
+  fit_shares shares{};
+  // A further thread costs a pass over the words of all slots at least.
+  const std::int64_t least_rows = std::max(rows_per_part, 4 * num_slots);
+  shares.threads = std::clamp<std::int64_t>(job.n / least_rows, 1, num_parts);
+  shares.windows = window_bytes > 0 && job.n / shares.threads >= num_slots;
+  // A further state costs a pass over it, and pays where many rows are not for words. Else threads
+  // add to the one state atomically: slots are many then, and they seldom meet.
+  const auto fits = [&](std::int64_t threads, std::int64_t bytes) {
+    return threads * bytes <= static_cast<std::int64_t>(private_bytes);
+  };
+  const std::int64_t own_bytes = shares.windows ? static_cast<std::int64_t>(window_bytes) : 0;
+  shares.private_states = shares.threads > 1 && job.n / shares.threads >= state_bytes / 64 &&
+                          fits(shares.threads, own_bytes + state_bytes);
+  while (shares.threads > 1 && !fits(shares.threads, own_bytes)) --shares.threads;
+  return shares;
+}
+
+/// T: of targets in memory, as float or double; State: of the state's sums; X: of routing.
+template <class T, class State, bool Weighted, class X>
 void accumulate_typed(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                       const std::shared_ptr<backend>& engine) {
-  // Every thread sums into a state of its own, thread 0 into the fit's; all memory is there
-  // before the first row, so nothing can fail half-way.
-  const std::size_t state_bytes = job.layout.bytes();
-  // A further state costs its bytes and a pass over them: worth it only where its rows outweigh
-  // that.
-  const std::int64_t least_rows =
-      std::max(rows_per_part, static_cast<std::int64_t>(state_bytes / sizeof(std::int64_t) / 8));
-  std::int64_t threads = std::min<std::int64_t>(num_parts, job.n / least_rows);
-  threads = std::min(threads, static_cast<std::int64_t>(1 + private_bytes / state_bytes));
-  threads = std::max<std::int64_t>(threads, 1);
-  std::vector<engine_buffer> own;
-  std::vector<fit_counts> counts(static_cast<std::size_t>(threads));
-  own.reserve(static_cast<std::size_t>(threads));
-  for (std::int64_t t = 1; t < threads; ++t) own.emplace_back(engine, state_bytes, nullptr);
-  // Sums in windows, where enough rows share the pass over all slots that ends them.
   const std::int64_t num_slots = job.layout.num_slots();
-  const bool windows = !Weighted && job.n / threads >= num_slots;
-  std::vector<engine_buffer> window_memory;
-  if (windows) {
-    window_memory.reserve(static_cast<std::size_t>(threads));
-    for (std::int64_t t = 0; t < threads; ++t)
-      window_memory.emplace_back(engine, slot_sums<T>::bytes(num_slots), nullptr);
+  const std::size_t window_bytes = Weighted ? 0 : slot_sums<T, State>::bytes(num_slots);
+  const auto [threads, windows, private_states] = shares_of(job, num_parts, window_bytes);
+  // All memory is there before the first row, so nothing can fail half-way.
+  const auto num_threads = static_cast<std::size_t>(threads);
+  std::vector<engine_buffer> memory;
+  memory.reserve(2 * num_threads);
+  std::vector<fit_counts> counts(num_threads);
+  std::vector<state_digits> digits;
+  digits.reserve(num_threads);
+  for (std::size_t t = 0; t < num_threads; ++t) {
+    std::int64_t* state = job.state;
+    if (private_states && t > 0) {
+      memory.emplace_back(engine, job.layout.bytes(), nullptr);
+      state = static_cast<std::int64_t*>(memory.back().data());
+    }
+    digits.push_back({state + num_row_counters, num_slots, threads > 1 && !private_states,
+                      &counts[t].state_used});
   }
-  const auto state_of = [&](std::int64_t t) {
-    return t == 0 ? job.state
-                  : static_cast<std::int64_t*>(own[static_cast<std::size_t>(t - 1)].data());
-  };
+  std::vector<slot_sums<T, State>> sums;
+  sums.reserve(num_threads);
+  for (std::size_t t = 0; windows && t < num_threads; ++t) {
+    memory.emplace_back(engine, window_bytes, nullptr);
+    sums.emplace_back(memory.back().data(), digits[t]);
+  }
 
   constexpr std::int64_t rows_per_round = max_pending_rows / 2;
   for (std::int64_t begin = 0; begin < job.n; begin += rows_per_round) {
@@ -311,29 +345,34 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
     if (job.state[counter_pending] + rows > max_pending_rows) {
       carry_state(job.layout, job.state, crew);
     }
-    const auto work = [&](std::int64_t t) {
+    crew.run(threads, [&](std::int64_t t) {
       const default_arithmetic scope;
       const std::int64_t first = begin + rows / threads * t + std::min(t, rows % threads);
       const std::int64_t last = begin + rows / threads * (t + 1) + std::min(t + 1, rows % threads);
-      std::int64_t* const planes = state_of(t) + num_row_counters;
-      fit_counts& own_counts = counts[static_cast<std::size_t>(t)];
+      const auto own = static_cast<std::size_t>(t);
       if constexpr (!Weighted) {
         if (windows) {
-          slot_sums<T> sums(window_memory[static_cast<std::size_t>(t)].data(), num_slots, planes);
-          ordinary_rows<T, X>(target, job, planes, own_counts, sums).add(first, last);
+          ordinary_rows<T, State, X>(target, job, digits[own], counts[own], sums[own])
+              .add(first, last);
           return;
         }
       }
-      add_rows<T, Weighted, X>(*target.routes, job, first, last, planes, own_counts);
-    };
-    crew.run(threads, work);
+      add_rows<State, Weighted, X>(*target.routes, job, first, last, digits[own], counts[own]);
+    });
+    // A slot's words of all threads go to the state by one of them.
+    for_each_slot_range(num_slots, crew, [&](std::int64_t first, std::int64_t last) {
+      bool used = false;
+      const state_digits whole{job.state + num_row_counters, num_slots, false, &used};
+      for (slot_sums<T, State>& own : sums) own.flush_slots(first, last, 0, whole);
+    });
     job.state[counter_pending] += rows;
-    if (begin + rows <
-        job.n) {  // more than one round: keep the private digits far from overflow as well
-      for (std::int64_t t = 1; t < threads; ++t) carry_state(job.layout, state_of(t), crew);
+    for (std::size_t t = 1; private_states && t < num_threads; ++t) {
+      if (!counts[t].state_used) continue;
+      std::int64_t* const state = digits[t].planes - num_row_counters;
+      add_state(job.layout, job.state, state, crew);
+      if (begin + rows < job.n) std::memset(state, 0, job.layout.bytes());
     }
   }
-  for (std::int64_t t = 1; t < threads; ++t) add_state(job.layout, job.state, state_of(t), crew);
   for (const fit_counts& part : counts) {
     for (int c = 0; c < num_row_counters; ++c) job.state[c] += part.counter[c];
   }
@@ -372,12 +411,19 @@ void accumulate_on_cpu(const fit_job& job, const cpu_target& target, workers& cr
     }
   }
   with_layout(job.layout, [&](auto number, auto weighted) {
-    using target_type = decltype(number);
+    using state_type = decltype(number);
     constexpr bool is_weighted = decltype(weighted)::value;
-    const auto accumulate = routes_as_float(job.x.dtype)
-                                ? accumulate_typed<target_type, is_weighted, float>
-                                : accumulate_typed<target_type, is_weighted, double>;
-    accumulate(job, target, crew, num_parts, engine);
+    const auto accumulate_as = [&](auto in_memory) {
+      using type = decltype(in_memory);
+      const auto accumulate = routes_as_float(job.x.dtype)
+                                  ? accumulate_typed<type, state_type, is_weighted, float>
+                                  : accumulate_typed<type, state_type, is_weighted, double>;
+      accumulate(job, target, crew, num_parts, engine);
+    };
+    if constexpr (std::is_same_v<state_type, double>) {
+      if (job.y.dtype == ZCMOE_F64) return accumulate_as(double{});
+    }
+    accumulate_as(float{});
   });
 }
 

@@ -115,19 +115,20 @@ struct alignas(32) window_sums<float> {
     count += other.count;
   }
   std::int64_t num_rows() const { return static_cast<std::int64_t>(count); }
-  scaled_natural<4> sum_y(const target_window<float>& window) const {
+  /// In units of 2^-unit, as those of its square are of 2^-(2 unit).
+  scaled_natural<4> sum_y(const target_window<float>& window, int unit) const {
     const auto sum = static_cast<std::int64_t>(y - count * bits_of(window.y_anchor));
     const std::uint64_t size = static_cast<std::uint64_t>(sum < 0 ? -sum : sum);
     return {{static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(size >> 32), 0, 0},
-            float_format<float>::unit - window.shift,
+            unit - window.shift,
             sum < 0};
   }
-  scaled_natural<6> sum_yy(const target_window<float>& window) const {
+  scaled_natural<6> sum_yy(const target_window<float>& window, int unit) const {
     const auto rest = static_cast<std::int64_t>(low - count * bits_of(window.low_anchor));
     const uint128 yy =
         (static_cast<uint128>(high - count * bits_of(window.high_anchor)) << window.bits) +
         static_cast<uint128>(static_cast<int128>(rest));
-    scaled_natural<6> sum{{}, 2 * (float_format<float>::unit - window.shift), false};
+    scaled_natural<6> sum{{}, 2 * (unit - window.shift), false};
     for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(yy >> (32 * k));
     return sum;
   }
@@ -175,16 +176,16 @@ struct alignas(64) window_sums<double> {
     count += other.count;
   }
   std::int64_t num_rows() const { return static_cast<std::int64_t>(count); }
-  scaled_natural<4> sum_y(const window_type& window) const {
+  scaled_natural<4> sum_y(const window_type& window, int unit) const {
     const auto high = static_cast<std::int64_t>(y_high - count * bits_of(window.high_anchor));
     const auto low = static_cast<std::int64_t>(y_low - count * bits_of(window.low_anchor));
     const int128 y = static_cast<int128>(high) * (std::int64_t{1} << window_type::digit_bits) + low;
     const auto size = static_cast<uint128>(y < 0 ? -y : y);
-    scaled_natural<4> sum{{}, float_format<double>::unit - window.shift, y < 0};
+    scaled_natural<4> sum{{}, unit - window.shift, y < 0};
     for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(size >> (32 * k));
     return sum;
   }
-  scaled_natural<6> sum_yy(const window_type& window) const {
+  scaled_natural<6> sum_yy(const window_type& window, int unit) const {
     constexpr int bits = window_type::digit_bits;
     uint128 low = 0;  // the lower 128 bits
     std::int64_t carry = 0;
@@ -197,17 +198,36 @@ struct alignas(64) window_sums<double> {
       if (k > 0) carry >>= bits;
     }
     const auto high = static_cast<std::uint64_t>(carry) >> (128 - 3 * bits);
-    scaled_natural<6> sum{{}, 2 * (float_format<double>::unit - window.shift), false};
+    scaled_natural<6> sum{{}, 2 * (unit - window.shift), false};
     for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(low >> (32 * k));
     for (int k = 0; k < 2; ++k) sum.word[4 + k] = static_cast<std::uint32_t>(high >> (32 * k));
     return sum;
   }
 };
 
+/// The digits of a state's sums, by plane and slot.
+struct state_digits {
+  std::int64_t* planes;
+  std::int64_t num_slots;
+  bool shared;  // other threads add to the same ones
+  bool* used;   // set by the first addition
+
+  void add(int plane, std::int64_t slot, std::int64_t piece) const {
+    std::int64_t& digit = planes[plane * num_slots + slot];
+    *used = true;
+    if (shared) {
+      __atomic_fetch_add(&digit, piece, __ATOMIC_RELAXED);
+    } else {
+      digit += piece;
+    }
+  }
+};
+
 /// The words of every slot, several copies of each, side by side, where slots are few: rows in turn
 /// use different ones, so that a slot that most rows fall into does not wait for itself. One slot
-/// more than the state has takes what must not count.
-template <class T>
+/// more than the state has takes what must not count. Targets are of type T, the state's sums those
+/// of type State.
+template <class T, class State>
 class slot_sums {
  public:
   static int copies_shift_for(std::int64_t num_slots) {
@@ -229,13 +249,13 @@ class slot_sums {
     return bits;
   }
 
-  /// `memory` has bytes(num_slots) zero bytes; `planes` are a state's.
-  slot_sums(void* memory, std::int64_t num_slots, std::int64_t* planes)
+  /// `memory` has bytes(num_slots) zero bytes. What words cannot hold any longer goes to `digits`.
+  slot_sums(void* memory, const state_digits& digits)
       : sums_(static_cast<window_sums<T>*>(memory)),
-        num_slots_(num_slots),
-        copies_shift_(copies_shift_for(num_slots)),
-        bits_(window_bits_for(num_slots)),
-        planes_(planes) {}
+        num_slots_(digits.num_slots),
+        copies_shift_(copies_shift_for(num_slots_)),
+        bits_(window_bits_for(num_slots_)),
+        digits_(digits) {}
 
   const target_window<T>& window() const { return window_; }
   std::uint32_t ignored_slot() const { return static_cast<std::uint32_t>(num_slots_); }
@@ -247,7 +267,8 @@ class slot_sums {
   void reserve(std::int64_t rows) {
     const std::int64_t half = window_sums<T>::max_rows(bits_) / 2;
     if (rows_ + rows > half) {
-      flush(half - 1);  // every slot keeps less than half of what it can hold, these rows the rest
+      flush(half - 1,
+            digits_);  // every slot keeps less than half of what it can hold, these rows the rest
       rows_ = 0;
     }
     rows_ += rows;
@@ -259,7 +280,7 @@ class slot_sums {
     for (int k = 0; k < count; ++k) {
       if (targets[k] != 0 && std::isfinite(targets[k])) std::frexp(targets[k], &exponent[known++]);
     }
-    flush(0);
+    flush(0, digits_);
     window_ = target_window<T>::around(0, bits_);
     if (known == 0) return;
     // The span of binades, as wide as a window holds with all bits of its targets, with the most.
@@ -275,12 +296,20 @@ class slot_sums {
   }
   static constexpr int most_looked_at = 256;
 
-  /// Adds the sums of slots with more than `most` rows to the state and clears them. A slot adds at
+  /// Adds the sums of slots with more than `most` rows to digits and clears them. A slot adds at
   /// most as many pieces as it has rows.
-  void flush(std::int64_t most) {
-    using at_plane = sum_planes<T, false>;
+  void flush(std::int64_t most, const state_digits& digits) {
+    flush_slots(0, num_slots_, most, digits);
+    std::fill_n(sums_ + (num_slots_ << copies_shift_), std::size_t{1} << copies_shift_,
+                window_sums<T>{});
+  }
+  /// The same for the slots from first to before last.
+  void flush_slots(std::int64_t first, std::int64_t last, std::int64_t most,
+                   const state_digits& digits) {
+    using at_plane = sum_planes<State, false>;
+    constexpr int unit = float_format<State>::unit;
     const std::int64_t copies = std::int64_t{1} << copies_shift_;
-    for (std::int64_t slot = 0; slot < num_slots_; ++slot) {
+    for (std::int64_t slot = first; slot < last; ++slot) {
       window_sums<T>* const own = sums_ + slot * copies;
       std::int64_t count = 0;
       for (std::int64_t c = 0; c < copies; ++c) count += own[c].num_rows();
@@ -288,15 +317,13 @@ class slot_sums {
       window_sums<T> sum{};
       for (std::int64_t c = 0; c < copies; ++c) sum.add(own[c]);
       std::fill_n(own, copies, window_sums<T>{});
-      std::int64_t* const digits = planes_ + slot;
       const auto add = [&](int plane, std::int64_t piece) {
-        if (piece != 0) digits[plane * num_slots_] += piece;
+        if (piece != 0) digits.add(plane, slot, piece);
       };
       add(at_plane::count, count);
-      deposit(sum.sum_y(window_), at_plane::y, add);
-      deposit(sum.sum_yy(window_), at_plane::yy, add);
+      deposit(sum.sum_y(window_, unit), at_plane::y, add);
+      deposit(sum.sum_yy(window_, unit), at_plane::yy, add);
     }
-    std::fill_n(sums_ + num_slots_ * copies, copies, window_sums<T>{});
   }
 
  private:
@@ -308,7 +335,7 @@ class slot_sums {
   int copies_shift_;
   int bits_;
   target_window<T> window_;
-  std::int64_t* planes_;
+  state_digits digits_;
   std::int64_t rows_ = 0;
 };
 
