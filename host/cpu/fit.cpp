@@ -6,11 +6,12 @@
 
 #include "host/array.hpp"
 #include "host/cpu/rows.hpp"
-#include "host/cpu/window_sums.hpp"
+#include "host/cpu/slot_sums.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <vector>
 
@@ -126,41 +127,66 @@ struct input_run {
   }
 };
 
-/// Rows without weights, most of which are ordinary: in range, no NaN, their targets in a window.
-/// These are added without a look at what becomes of each; those of one segment, as sorted inputs
-/// bring them, without being routed.
-template <class T, class State, class X>
+/// The loop that adds such rows to their slots; null: there is none.
+template <class Rows>
+auto loop_of(const sum_kernels& loops) {
+  constexpr bool narrow = sizeof(typename Rows::number) == 4;
+  if constexpr (Rows::weighted) {
+    if constexpr (narrow)
+      return loops.add_weighted_f32;
+    else
+      return loops.add_weighted_f64;
+  } else {
+    if constexpr (narrow)
+      return loops.add_f32;
+    else
+      return loops.add_f64;
+  }
+}
+
+/// `count` values from row `first` on as T: where they lie, if they are such, else copied.
+template <class T>
+const T* values_from(const any_array& array, std::int64_t first, int count, T (&copied)[batch]) {
+  if (array.dtype == (sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64) && array.stride == 1) {
+    return static_cast<const T*>(array.data) + first;
+  }
+  for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(array[first + k]);
+  return copied;
+}
+
+/// Rows most of which are ordinary: in range, no NaN, no weight of 0, targets and weights in a
+/// window. These are added without a look at what becomes of each; those of one segment, as sorted
+/// inputs bring them, without being routed if they have no weights.
+template <class Rows, class State, class X>
 class ordinary_rows {
+  using T = typename Rows::number;
+
  public:
   ordinary_rows(const cpu_target& target, const fit_job& job, const state_digits& digits,
-                fit_counts& counts, slot_sums<T, State>& sums)
+                fit_counts& counts, slot_sums<Rows, State>& sums)
       : routes_(*target.routes),
         loops_(*target.sums),
         job_(job),
         table_(table_of<X>(job.routes)),
         x_(any(job.x)),
         y_(any(job.y)),
+        w_(any(job.weights)),
         digits_(digits),
         counts_(counts),
         sums_(sums) {}
 
   void add(std::int64_t first, std::int64_t last) {
-    constexpr zcmoe_dtype own_type = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
-    const bool targets_in_place = y_.dtype == own_type && y_.stride == 1;
     // A new window costs a pass over all slots: so many rows first.
     const std::int64_t rows_per_window =
         std::max<std::int64_t>(1 << 16, 4 * job_.layout.num_slots());
     std::int64_t window_until = first;
     choose_window(first, last);
-    T copied[batch];
+    T copied_targets[batch];
+    T copied_weights[batch];
     for (std::int64_t i = first; i < last; i += batch) {
       const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-      targets_ = copied;
-      if (targets_in_place) {
-        targets_ = static_cast<const T*>(y_.data) + i;
-      } else {
-        for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(y_[i + k]);
-      }
+      targets_ = values_from(y_, i, count, copied_targets);
+      if constexpr (Rows::weighted) weights_ = values_from(w_, i, count, copied_weights);
       rows_.load(x_, i, count);
       if (add_batch(count) > batch / 16 && i >= window_until) {
         choose_window(i, last);  // perhaps another one holds more of them
@@ -174,34 +200,47 @@ class ordinary_rows {
   static_assert(batch <= max_run_rows, "a batch may be one run");
 
   void choose_window(std::int64_t first, std::int64_t last) {
-    T seen[slot_sums<T, State>::most_looked_at];
+    T targets[most_looked_at];
+    T weights[most_looked_at];
     const std::int64_t rows = last - first;
-    const auto looked_at = static_cast<int>(std::min<std::int64_t>(
-        rows, std::clamp<std::int64_t>(rows / 16, 16, slot_sums<T, State>::most_looked_at)));
-    for (int k = 0; k < looked_at; ++k) seen[k] = static_cast<T>(y_[first + rows / looked_at * k]);
-    sums_.set_window(seen, looked_at);
+    const auto looked_at = static_cast<int>(
+        std::min<std::int64_t>(rows, std::clamp<std::int64_t>(rows / 16, 16, most_looked_at)));
+    for (int k = 0; k < looked_at; ++k) {
+      const std::int64_t row = first + rows / looked_at * k;
+      targets[k] = static_cast<T>(y_[row]);
+      if constexpr (Rows::weighted) weights[k] = static_cast<T>(w_[row]);
+    }
+    sums_.set_window(targets, weights, looked_at);
   }
 
-  /// Answers how many rows had targets that the window did not hold.
+  /// Returns how many rows had numbers that the window did not hold.
   int add_batch(int left) {
     int misfits = 0;
-    for (int count = 0; left > 0; rows_.inputs += count, targets_ += count, left -= count) {
+    for (int count = 0; left > 0; pass(count), left -= count) {
       count = left;
-      if (looks_sorted_ && left >= least_run) {
-        const int length = run_.leading(routes_, table_, rows_.inputs, left);
-        if (length >= least_run && add_run(length)) {
-          count = length;
-          continue;
-        }
-        // A few rows before a run are routed without it.
-        if (length < least_run && left - length >= least_run &&
-            run_.leading(routes_, table_, rows_.inputs + length, left - length) >= least_run) {
-          count = length;
+      if constexpr (!Rows::weighted) {
+        if (looks_sorted_ && left >= least_run) {
+          const int length = run_.leading(routes_, table_, rows_.inputs, left);
+          if (length >= least_run && add_run(length)) {
+            count = length;
+            continue;
+          }
+          // A few rows before a run are routed without it.
+          if (length < least_run && left - length >= least_run &&
+              run_.leading(routes_, table_, rows_.inputs + length, left - length) >= least_run) {
+            count = length;
+          }
         }
       }
       misfits += add_routed(count);
     }
     return misfits;
+  }
+
+  void pass(int count) {
+    rows_.inputs += count;
+    targets_ += count;
+    if constexpr (Rows::weighted) weights_ += count;
   }
 
   /// The next rows, of one segment; false if the window may not hold all their targets.
@@ -218,16 +257,17 @@ class ordinary_rows {
     return added;
   }
 
-  /// The next rows; answers how many had targets that the window did not hold.
+  /// Adds the next rows; returns how many had numbers that the window did not hold.
   int add_routed(int count) {
     rows_.route(routes_, table_, count);
     looks_sorted_ = rows_.slots[std::max(0, count - 8)] == rows_.slots[count - 1];
     std::uint32_t exceptions[batch];
-    std::uint32_t outside[batch];  // slots of exceptions by their inputs
+    std::uint32_t outside[batch];  // slots of the first exceptions, those by input or weight
     std::size_t num_outside = 0;
-    if (leading_within(routes_, rows_.inputs, count, table_.from, table_.before) < count) {
+    if (leading_within(routes_, rows_.inputs, count, table_.from, table_.before) < count ||
+        has_zero_weight(count)) {
       for (int k = 0; k < count; ++k) {
-        if (table_.from <= rows_.inputs[k] && !(table_.before <= rows_.inputs[k])) continue;
+        if (is_ordinary(k)) continue;
         outside[num_outside] = rows_.slots[k];
         exceptions[num_outside++] = static_cast<std::uint32_t>(k);
         rows_.slots[k] = sums_.ignored_slot();
@@ -238,26 +278,46 @@ class ordinary_rows {
     count_used(count - static_cast<std::int64_t>(num_exceptions));
     for (std::size_t e = 0; e < num_exceptions; ++e) {
       const std::uint32_t k = exceptions[e];
-      add_row<State, false>(job_, static_cast<double>(rows_.inputs[k]),
-                            static_cast<double>(targets_[k]), 1.0,
-                            e < num_outside ? outside[e] : rows_.slots[k], digits_, counts_);
+      add_row<State, Rows::weighted>(
+          job_, static_cast<double>(rows_.inputs[k]), static_cast<double>(targets_[k]),
+          weight_of(k), e < num_outside ? outside[e] : rows_.slots[k], digits_, counts_);
     }
     return static_cast<int>(misfits);
   }
 
-  /// Adds routed rows to their slots; numbers of those whose targets the window does not hold, and
-  /// whose slot is not to be ignored, go to misfits.
+  double weight_of([[maybe_unused]] std::uint32_t k) const {
+    if constexpr (Rows::weighted) return static_cast<double>(weights_[k]);
+    return 1.0;
+  }
+  bool has_zero_weight([[maybe_unused]] int count) const {
+    int zeros = 0;
+    if constexpr (Rows::weighted) {
+      for (int k = 0; k < count; ++k) zeros += weights_[k] == 0 ? 1 : 0;
+    }
+    return zeros > 0;
+  }
+  bool is_ordinary(int k) const {
+    const X input = rows_.inputs[k];
+    return table_.from <= input && !(table_.before <= input) &&
+           weight_of(static_cast<std::uint32_t>(k)) > 0;
+  }
+
+  /// Adds routed rows to their slots; numbers of those whose targets or weights the window does not
+  /// hold, and whose slot is not to be ignored, go to misfits.
   std::size_t add_in_window(int count, std::uint32_t* misfits) {
     sums_.reserve(count);
-    const window_rows<T> rows{
-        targets_,       rows_.slots,          static_cast<std::size_t>(count),
-        sums_.window(), sums_.ignored_slot(), num_segments_of(sums_.ignored_slot()),
-        sums_.data(),   sums_.copies_shift()};
-    if constexpr (sizeof(T) == 4) {
-      return loops_.add_f32(rows, misfits);
-    } else {
-      return loops_.add_f64(rows, misfits);
-    }
+    const T* weights = nullptr;
+    if constexpr (Rows::weighted) weights = weights_;
+    const window_rows<Rows> rows{targets_,
+                                 weights,
+                                 rows_.slots,
+                                 static_cast<std::size_t>(count),
+                                 sums_.window(),
+                                 sums_.ignored_slot(),
+                                 num_segments_of(sums_.ignored_slot()),
+                                 sums_.data(),
+                                 sums_.copies_shift()};
+    return loop_of<Rows>(loops_)(rows, misfits);
   }
 
   void count_used(std::int64_t rows) {
@@ -271,11 +331,13 @@ class ordinary_rows {
   const route_table<X>& table_;
   const any_array x_;
   const any_array y_;
+  const any_array w_;
   const state_digits digits_;
   fit_counts& counts_;
-  slot_sums<T, State>& sums_;
+  slot_sums<Rows, State>& sums_;
   routed_rows<X> rows_;
   const T* targets_ = nullptr;
+  const T* weights_ = nullptr;
   input_run<X> run_;
   bool looks_sorted_ = true;
 };
@@ -309,12 +371,14 @@ fit_shares shares_of(const fit_job& job, int num_parts, std::size_t window_bytes
   return shares;
 }
 
-/// T: of targets in memory, as float or double; State: of the state's sums; X: of routing.
-template <class T, class State, bool Weighted, class X>
+/// Rows: plain_rows or weighted_rows of floats or doubles, as targets and weights are in memory;
+/// State: of the state's sums; X: of routing.
+template <class Rows, class State, class X>
 void accumulate_typed(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                       const std::shared_ptr<backend>& engine) {
   const std::int64_t num_slots = job.layout.num_slots();
-  const std::size_t window_bytes = Weighted ? 0 : slot_sums<T, State>::bytes(num_slots);
+  const std::size_t window_bytes =
+      loop_of<Rows>(*target.sums) == nullptr ? 0 : slot_sums<Rows, State>::bytes(num_slots);
   const auto [threads, windows, private_states] = shares_of(job, num_parts, window_bytes);
   // All memory is there before the first row, so nothing can fail half-way.
   const auto num_threads = static_cast<std::size_t>(threads);
@@ -332,7 +396,7 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
     digits.push_back({state + num_row_counters, num_slots, threads > 1 && !private_states,
                       &counts[t].state_used});
   }
-  std::vector<slot_sums<T, State>> sums;
+  std::vector<slot_sums<Rows, State>> sums;
   sums.reserve(num_threads);
   for (std::size_t t = 0; windows && t < num_threads; ++t) {
     memory.emplace_back(engine, window_bytes, nullptr);
@@ -350,20 +414,19 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
       const std::int64_t first = begin + rows / threads * t + std::min(t, rows % threads);
       const std::int64_t last = begin + rows / threads * (t + 1) + std::min(t + 1, rows % threads);
       const auto own = static_cast<std::size_t>(t);
-      if constexpr (!Weighted) {
-        if (windows) {
-          ordinary_rows<T, State, X>(target, job, digits[own], counts[own], sums[own])
-              .add(first, last);
-          return;
-        }
+      if (windows) {
+        ordinary_rows<Rows, State, X>(target, job, digits[own], counts[own], sums[own])
+            .add(first, last);
+      } else {
+        add_rows<State, Rows::weighted, X>(*target.routes, job, first, last, digits[own],
+                                           counts[own]);
       }
-      add_rows<State, Weighted, X>(*target.routes, job, first, last, digits[own], counts[own]);
     });
     // A slot's words of all threads go to the state by one of them.
     for_each_slot_range(num_slots, crew, [&](std::int64_t first, std::int64_t last) {
       bool used = false;
       const state_digits whole{job.state + num_row_counters, num_slots, false, &used};
-      for (slot_sums<T, State>& own : sums) own.flush_slots(first, last, 0, whole);
+      for (slot_sums<Rows, State>& own : sums) own.flush_slots(first, last, 0, whole);
     });
     job.state[counter_pending] += rows;
     for (std::size_t t = 1; private_states && t < num_threads; ++t) {
@@ -395,33 +458,60 @@ std::int64_t first_refused(const fit_job& job, const any_array& x, const any_arr
   return found;
 }
 
+/// Whether all weights are finite and none is negative; false where that takes a closer look.
+template <class T>
+bool all_weights_good(const fit_job& job, workers& crew) {
+  if (job.weights.dtype != (sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64) || job.weights.stride != 1) {
+    return false;
+  }
+  const T* const weights = static_cast<const T*>(job.weights.data);
+  std::atomic<bool> good{true};
+  crew.run((job.n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
+    const std::int64_t last = std::min(job.n, (part + 1) * rows_per_part);
+    int bad = 0;
+    for (std::int64_t i = part * rows_per_part; i < last; ++i) {
+      bad |= weights[i] >= 0 && weights[i] <= std::numeric_limits<T>::max() ? 0 : 1;
+    }
+    if (bad != 0) good = false;
+  });
+  return good;
+}
+
+/// Throws DATA for the first row that an error policy refuses, or whose weight is no weight.
+void check_rows(const fit_job& job, workers& crew) {
+  const bool policies = job.rules.refuse_nan_inputs || job.rules.refuse_nonfinite_targets;
+  if (!policies && (!job.layout.weighted || all_weights_good<float>(job, crew) ||
+                    all_weights_good<double>(job, crew))) {
+    return;
+  }
+  const any_array x = any(job.x);
+  const any_array y = any(job.y);
+  const any_array w = any(job.weights);
+  const std::int64_t row = first_refused(job, x, y, w, crew);
+  if (row == job.n) return;
+  fail(ZCMOE_ERR_DATA, "row ", row, " is refused: x[", row, "]=", x[row], ", y[", row, "]=", y[row],
+       job.layout.weighted ? text(", weights[", row, "]=", w[row]) : std::string());
+}
+
 }  // namespace
 
 void accumulate_on_cpu(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                        const std::shared_ptr<backend>& engine) {
-  const any_array x = any(job.x);
-  const any_array y = any(job.y);
-  const any_array w = any(job.weights);
-  if (job.layout.weighted || job.rules.refuse_nan_inputs || job.rules.refuse_nonfinite_targets) {
-    const std::int64_t refused = first_refused(job, x, y, w, crew);
-    if (refused != job.n) {
-      fail(ZCMOE_ERR_DATA, "row ", refused, " is refused: x[", refused, "]=", x[refused], ", y[",
-           refused, "]=", y[refused],
-           job.layout.weighted ? text(", weights[", refused, "]=", w[refused]) : std::string());
-    }
-  }
+  check_rows(job, crew);
   with_layout(job.layout, [&](auto number, auto weighted) {
     using state_type = decltype(number);
-    constexpr bool is_weighted = decltype(weighted)::value;
     const auto accumulate_as = [&](auto in_memory) {
       using type = decltype(in_memory);
+      using rows =
+          std::conditional_t<decltype(weighted)::value, weighted_rows<type>, plain_rows<type>>;
       const auto accumulate = routes_as_float(job.x.dtype)
-                                  ? accumulate_typed<type, state_type, is_weighted, float>
-                                  : accumulate_typed<type, state_type, is_weighted, double>;
+                                  ? accumulate_typed<rows, state_type, float>
+                                  : accumulate_typed<rows, state_type, double>;
       accumulate(job, target, crew, num_parts, engine);
     };
     if constexpr (std::is_same_v<state_type, double>) {
-      if (job.y.dtype == ZCMOE_F64) return accumulate_as(double{});
+      const bool wide_weights = job.layout.weighted && job.weights.dtype == ZCMOE_F64;
+      if (job.y.dtype == ZCMOE_F64 || wide_weights) return accumulate_as(double{});
     }
     accumulate_as(float{});
   });

@@ -2,6 +2,7 @@
 // set by Google Highway.
 #include "host/cpu/sum_kernels.hpp"
 
+#include "host/cpu/weighted_sums.hpp"
 #include "host/cpu/window_sums.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -26,8 +27,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 /// Adds one row, or notes it as a misfit.
 template <class T>
-inline void add_target(const window_rows<T>& rows, std::size_t k, std::uint32_t* misfits,
-                       std::size_t& found) {
+inline void add_target(const window_rows<plain_rows<T>>& rows, std::size_t k,
+                       std::uint32_t* misfits, std::size_t& found) {
   const auto target = static_cast<double>(rows.targets[k]);
   if (rows.window.holds(target)) {
     const std::size_t copy = k & ((std::size_t{1} << rows.copies_shift) - 1);
@@ -37,7 +38,7 @@ inline void add_target(const window_rows<T>& rows, std::size_t k, std::uint32_t*
   }
 }
 template <class T>
-std::size_t add_one_by_one(const window_rows<T>& rows, std::uint32_t* misfits) {
+std::size_t add_one_by_one(const window_rows<plain_rows<T>>& rows, std::uint32_t* misfits) {
   std::size_t found = 0;
   for (std::size_t k = 0; k < rows.n; ++k) add_target(rows, k, misfits, found);
   return found;
@@ -168,7 +169,8 @@ HWY_INLINE std::uint64_t wrapped_sum(DI di, hn::Vec<DI> words) {
 /// For at most Most segments: their words stay in registers, lane by lane, until the last row. The
 /// last segment has what is missing of the sum over all.
 template <int Most>
-HWY_NOINLINE std::size_t add_to_registers(const window_rows<float>& rows, std::uint32_t* misfits) {
+HWY_NOINLINE std::size_t add_to_registers(const window_rows<plain_rows<float>>& rows,
+                                          std::uint32_t* misfits) {
   const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
   constexpr int words = 3;  // but counts
@@ -226,19 +228,67 @@ HWY_NOINLINE std::size_t add_to_registers(const window_rows<float>& rows, std::u
 }
 
 /// Words of as many rows as there are lanes, transposed to rows of words, four words at a time, and
-/// each added to its slot in memory.
+/// each added to its slot in memory. first_copy: where copy 0 of slot 0 for the first of these rows
+/// begins.
+template <int CopiesShift, int Words, class DI>
+HWY_INLINE void add_words(DI di, const hn::Vec<DI> (&word)[Words], const std::uint32_t* slots,
+                          char* first_copy) {
+  constexpr std::size_t lanes = hn::MaxLanes(DI{});
+  constexpr std::size_t copies = std::size_t{1} << CopiesShift;
+  constexpr std::size_t slot_bytes = Words * sizeof(std::uint64_t);
+  const hn::Repartition<std::int32_t, DI> d32;
+  const auto odd_blocks = hn::Ne(hn::And(hn::Iota(d32, 0), hn::Set(d32, 4)), hn::Zero(d32));
+  for (int first = 0; first < Words; first += 4) {
+    const auto add = [&](std::size_t k, auto own_words, int at) HWY_ATTR {
+      const hn::DFromV<decltype(own_words)> dw;
+      std::int64_t* const own =
+          reinterpret_cast<std::int64_t*>(first_copy + std::size_t{slots[k]} * copies * slot_bytes +
+                                          k % copies * slot_bytes) +
+          first + at;
+      hn::Store(hn::Add(hn::Load(dw, own), own_words), dw, own);
+    };
+    // Blocks of two words, of even and of odd rows.
+    const auto head_even = hn::InterleaveLower(di, word[first], word[first + 1]);
+    const auto head_odd = hn::InterleaveUpper(di, word[first], word[first + 1]);
+    const auto tail_even = hn::InterleaveLower(di, word[first + 2], word[first + 3]);
+    const auto tail_odd = hn::InterleaveUpper(di, word[first + 2], word[first + 3]);
+    if constexpr (lanes == 2) {
+      add(0, head_even, 0);
+      add(0, tail_even, 2);
+      add(1, head_odd, 0);
+      add(1, tail_odd, 2);
+    } else {
+      // Head and tail of a row side by side: rows 0 (and 4), 1 (and 5) ... In lanes of 32 bits, as
+      // exchanging blocks is, so that compilers make one instruction of both steps.
+      const auto joined = [&](auto even, auto odd) HWY_ATTR {
+        return hn::BitCast(
+            di, hn::IfThenElse(odd_blocks, hn::BitCast(d32, odd), hn::BitCast(d32, even)));
+      };
+      const auto add_all = [&](std::size_t k, auto own_words) HWY_ATTR {
+        if constexpr (lanes == 8) {
+          const hn::Half<DI> half;
+          add(k, hn::LowerHalf(half, own_words), 0);
+          add(k + 4, hn::UpperHalf(half, own_words), 0);
+        } else {
+          add(k, own_words, 0);
+        }
+      };
+      add_all(0, joined(head_even, hn::SwapAdjacentBlocks(tail_even)));
+      add_all(1, joined(head_odd, hn::SwapAdjacentBlocks(tail_odd)));
+      add_all(2, joined(hn::SwapAdjacentBlocks(head_even), tail_even));
+      add_all(3, joined(hn::SwapAdjacentBlocks(head_odd), tail_odd));
+    }
+  }
+}
+
 template <int CopiesShift, class T>
-HWY_NOINLINE std::size_t add_to_slots(const window_rows<T>& rows, std::uint32_t* misfits) {
-  using slot = window_sums<T>;
+HWY_NOINLINE std::size_t add_to_slots(const window_rows<plain_rows<T>>& rows,
+                                      std::uint32_t* misfits) {
   const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
   constexpr std::size_t copies = std::size_t{1} << CopiesShift;
-  constexpr int slot_shift = (sizeof(T) == 4 ? 5 : 6) + CopiesShift;
-  static_assert(sizeof(slot) * copies == std::size_t{1} << slot_shift, "a slot and its copies");
   const hn::RebindToSigned<decltype(d)> di;
   const target_splitter<decltype(d), T> splitter(rows.window);
-  const hn::Repartition<std::int32_t, decltype(d)> d32;
-  const auto odd_blocks = hn::Ne(hn::And(hn::Iota(d32, 0), hn::Set(d32, 4)), hn::Zero(d32));
   // What the stores below cannot change.
   const T* const targets = rows.targets;
   const std::uint32_t* const slots = rows.slots;
@@ -252,55 +302,15 @@ HWY_NOINLINE std::size_t add_to_slots(const window_rows<T>& rows, std::uint32_t*
       for (std::size_t k = i; k < i + lanes; ++k) add_target(rows, k, misfits, found);
       continue;
     }
-    char* const turn = lanes < copies ? base + i % copies * sizeof(slot) : base;
-    for (int first = 0; first < static_cast<int>(sizeof(slot) / 8); first += 4) {
-      const auto add = [&](std::size_t k, auto own_words, int word) HWY_ATTR {
-        const hn::DFromV<decltype(own_words)> dw;
-        std::int64_t* const own =
-            reinterpret_cast<std::int64_t*>(turn + (std::size_t{slots[i + k]} << slot_shift) +
-                                            k % copies * sizeof(slot)) +
-            first + word;
-        hn::Store(hn::Add(hn::Load(dw, own), own_words), dw, own);
-      };
-      // Blocks of two words, of even and of odd rows.
-      const auto head_even = hn::InterleaveLower(di, parts.word[first], parts.word[first + 1]);
-      const auto head_odd = hn::InterleaveUpper(di, parts.word[first], parts.word[first + 1]);
-      const auto tail_even = hn::InterleaveLower(di, parts.word[first + 2], parts.word[first + 3]);
-      const auto tail_odd = hn::InterleaveUpper(di, parts.word[first + 2], parts.word[first + 3]);
-      if constexpr (lanes == 2) {
-        add(0, head_even, 0);
-        add(0, tail_even, 2);
-        add(1, head_odd, 0);
-        add(1, tail_odd, 2);
-      } else {
-        // Head and tail of a row side by side: rows 0 (and 4), 1 (and 5) ... In lanes of 32 bits,
-        // as exchanging blocks is, so that compilers make one instruction of both steps.
-        const auto joined = [&](auto even, auto odd) HWY_ATTR {
-          return hn::BitCast(
-              di, hn::IfThenElse(odd_blocks, hn::BitCast(d32, odd), hn::BitCast(d32, even)));
-        };
-        const auto add_all = [&](std::size_t k, auto own_words) HWY_ATTR {
-          if constexpr (lanes == 8) {
-            const hn::Half<decltype(di)> half;
-            add(k, hn::LowerHalf(half, own_words), 0);
-            add(k + 4, hn::UpperHalf(half, own_words), 0);
-          } else {
-            add(k, own_words, 0);
-          }
-        };
-        add_all(0, joined(head_even, hn::SwapAdjacentBlocks(tail_even)));
-        add_all(1, joined(head_odd, hn::SwapAdjacentBlocks(tail_odd)));
-        add_all(2, joined(hn::SwapAdjacentBlocks(head_even), tail_even));
-        add_all(3, joined(hn::SwapAdjacentBlocks(head_odd), tail_odd));
-      }
-    }
+    char* const turn = lanes < copies ? base + i % copies * sizeof(window_sums<T>) : base;
+    add_words<CopiesShift>(di, parts.word, slots + i, turn);
   }
   for (; i < n; ++i) add_target(rows, i, misfits, found);
   return found;
 }
 
 template <class T>
-std::size_t add_targets(const window_rows<T>& rows, std::uint32_t* misfits) {
+std::size_t add_targets(const window_rows<plain_rows<T>>& rows, std::uint32_t* misfits) {
   switch (rows.copies_shift) {
     case 0: return add_to_slots<0>(rows, misfits);
     case 1: return add_to_slots<1>(rows, misfits);
@@ -309,7 +319,7 @@ std::size_t add_targets(const window_rows<T>& rows, std::uint32_t* misfits) {
   }
 }
 
-std::size_t add_f32(const window_rows<float>& rows, std::uint32_t* misfits) {
+std::size_t add_f32(const window_rows<plain_rows<float>>& rows, std::uint32_t* misfits) {
   // Measured, with routing: 0.55 ns a row for 2 segments, 0.68 for 4, against 0.72; but 0.94 for 8.
   if constexpr (hn::MaxLanes(hn::ScalableTag<double>()) == 8) {
     if (rows.num_segments <= 2) return add_to_registers<2>(rows, misfits);
@@ -318,13 +328,184 @@ std::size_t add_f32(const window_rows<float>& rows, std::uint32_t* misfits) {
   return add_targets(rows, misfits);
 }
 
-std::size_t add_f64(const window_rows<double>& rows, std::uint32_t* misfits) {
+std::size_t add_f64(const window_rows<plain_rows<double>>& rows, std::uint32_t* misfits) {
 #if HWY_NATIVE_FMA
   return add_targets(rows, misfits);
 #else  // without it, vectors have no exact product
   return add_one_by_one(rows, misfits);
 #endif
 }
+
+#if HWY_NATIVE_FMA
+
+/// What weighted_sums adds of each of some rows, word by word, and which of them the window holds.
+template <class D, class T>
+class weighted_splitter {
+ public:
+  using DI = hn::RebindToSigned<D>;
+  using V = hn::Vec<D>;
+  struct parts {
+    hn::Vec<DI> word[weighted_sums<T>::num_words];
+    hn::Mask<D> fits;
+  };
+
+  HWY_INLINE explicit weighted_splitter(const weighted_window<T>& window)
+      : window_(window), one_(hn::Set(DI(), std::int64_t{1} << window.count_shift())) {}
+
+  HWY_INLINE parts at(const T* targets, const T* weights) const {
+    using plan = weighted_plan<T>;
+    const V y = load(targets);
+    const V w = load(weights);
+    parts made;
+    made.fits = hn::And(
+        hn::And(multiples(y, window_.target_anchor),
+                hn::Lt(hn::Abs(y), hn::Set(D(), window_.target_limit))),
+        hn::And(multiples(w, window_.weight_anchor),
+                hn::And(hn::Lt(w, hn::Set(D(), window_.weight_limit)), hn::Ge(w, hn::Zero(D())))));
+    hn::Vec<DI>* word = made.word;
+    // The top digit of w without its anchor, which would fill the place of the count.
+    const auto top_anchor = hn::Set(D(), window_.weight_anchor[weighted_window<T>::digits - 1]);
+    const auto top = hn::Add(w, top_anchor);
+    *word++ = hn::Add(hn::Sub(bits(top), bits(top_anchor)), one_);
+    if constexpr (weighted_window<T>::digits == 2) {
+      const auto rest = hn::Sub(w, hn::Sub(top, top_anchor));
+      *word++ = bits(hn::Add(rest, hn::Set(D(), window_.weight_anchor[0])));
+      const V ww = hn::Mul(w, w);
+      const V wy = hn::Mul(w, y);
+      const V wy_rest = hn::MulSub(w, y, wy);
+      word = take_digits(plan::square, {ww, hn::MulSub(w, w, ww)}, window_.ww_anchor, word);
+      word = take_digits(plan::square, {wy, wy_rest}, window_.wy_anchor, word);
+      const V p = hn::Mul(wy, y);
+      const V q = hn::Mul(wy_rest, y);
+      take_digits(plan::cube, {p, hn::MulSub(wy, y, p), q, hn::MulSub(wy_rest, y, q)},
+                  window_.wyy_anchor, word);
+    } else {
+      const V wy = hn::Mul(w, y);
+      word = take_digits(plan::square, {hn::Mul(w, w)}, window_.ww_anchor, word);
+      word = take_digits(plan::square, {wy}, window_.wy_anchor, word);
+      const V p = hn::Mul(wy, y);
+      take_digits(plan::cube, {p, hn::MulSub(wy, y, p)}, window_.wyy_anchor, word);
+    }
+    return made;
+  }
+
+ private:
+  HWY_INLINE static V load(const T* from) {
+    if constexpr (sizeof(T) == 4) {
+      const hn::Rebind<float, D> narrow;
+      return hn::PromoteTo(D(), hn::LoadU(narrow, from));
+    } else {
+      return hn::LoadU(D(), from);
+    }
+  }
+  HWY_INLINE static hn::Vec<DI> bits(V anchored) { return hn::BitCast(DI(), anchored); }
+
+  /// Which numbers have no bit below the unit.
+  template <int Digits>
+  HWY_INLINE static hn::Mask<D> multiples(V number, const double (&anchors)[Digits]) {
+    for (int digit = Digits - 1; digit > 0; --digit) {
+      const auto anchor = hn::Set(D(), anchors[digit]);
+      number = hn::Sub(number, hn::Sub(hn::Add(number, anchor), anchor));
+    }
+    const auto anchor = hn::Set(D(), anchors[0]);
+    return hn::Eq(hn::Sub(hn::Add(number, anchor), anchor), number);
+  }
+
+  /// The digits of a sum of parts, the highest first; returns where the next word goes.
+  template <int Digits, int Parts>
+  HWY_INLINE static hn::Vec<DI>* take_digits(const digit_plan<Digits, Parts>& plan,
+                                             V (&&part)[Parts], const double (&anchors)[Digits],
+                                             hn::Vec<DI>* word) {
+    for (int digit = Digits - 1; digit > 0; --digit) {
+      const auto anchor = hn::Set(D(), anchors[digit]);
+      auto sum = hn::Zero(DI());
+      for (int k = 0; k < Parts; ++k) {
+        if (plan.first[k] < digit) continue;
+        const auto anchored = hn::Add(part[k], anchor);
+        sum = hn::Add(sum, bits(anchored));
+        part[k] = hn::Sub(part[k], hn::Sub(anchored, anchor));
+      }
+      *word++ = sum;
+    }
+    auto rest = part[0];
+    for (int k = 1; k < Parts; ++k) rest = hn::Add(rest, part[k]);
+    *word++ = bits(hn::Add(rest, hn::Set(D(), anchors[0])));
+    return word;
+  }
+
+  const weighted_window<T>& window_;
+  hn::Vec<DI> one_;
+};
+
+/// Rows that do not fit, and lanes without a row, take part as rows of weight 0 in the ignored
+/// slot.
+template <int CopiesShift, class T>
+HWY_NOINLINE std::size_t add_weighted_to_slots(const window_rows<weighted_rows<T>>& rows,
+                                               std::uint32_t* misfits) {
+  const hn::ScalableTag<double> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  constexpr std::size_t copies = std::size_t{1} << CopiesShift;
+  const hn::RebindToSigned<decltype(d)> di;
+  const weighted_window<T> window = rows.window;  // a copy, which the stores below cannot change
+  const weighted_splitter<decltype(d), T> splitter(window);
+  const T* const targets = rows.targets;
+  const T* const weights = rows.weights;
+  const std::uint32_t* const slots = rows.slots;
+  const std::size_t n = rows.n;
+  const std::uint32_t ignored_slot = rows.ignored_slot;
+  char* const base = reinterpret_cast<char*>(rows.sums);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < n; i += lanes) {
+    char* const turn = lanes < copies ? base + i % copies * sizeof(weighted_sums<T>) : base;
+    if (HWY_LIKELY(i + lanes <= n)) {
+      hwy::Prefetch(targets + i + fetched_ahead / (sizeof(T) / 4));
+      hwy::Prefetch(weights + i + fetched_ahead / (sizeof(T) / 4));
+      const auto parts = splitter.at(targets + i, weights + i);
+      if (HWY_LIKELY(hn::AllTrue(d, parts.fits))) {
+        add_words<CopiesShift>(di, parts.word, slots + i, turn);
+        continue;
+      }
+    }
+    const std::size_t count = std::min(lanes, n - i);
+    T own_targets[lanes] = {};
+    T own_weights[lanes] = {};
+    std::uint32_t own_slots[lanes];
+    std::copy_n(targets + i, count, own_targets);
+    std::copy_n(weights + i, count, own_weights);
+    std::fill_n(own_slots, lanes, ignored_slot);
+    std::copy_n(slots + i, count, own_slots);
+    std::uint8_t fits[8] = {};  // a bit a lane
+    hn::StoreMaskBits(d, splitter.at(own_targets, own_weights).fits, fits);
+    for (std::size_t k = 0; k < count; ++k) {
+      if ((fits[0] >> k & 1) != 0) continue;
+      if (own_slots[k] != ignored_slot) misfits[found++] = static_cast<std::uint32_t>(i + k);
+      own_targets[k] = 0;
+      own_weights[k] = 0;
+      own_slots[k] = ignored_slot;
+    }
+    add_words<CopiesShift>(di, splitter.at(own_targets, own_weights).word, own_slots, turn);
+  }
+  return found;
+}
+
+template <class T>
+std::size_t add_weighted(const window_rows<weighted_rows<T>>& rows, std::uint32_t* misfits) {
+  if (!(rows.window.weight_limit > 0)) {  // no window: 0 would not fit either
+    std::size_t found = 0;
+    for (std::size_t k = 0; k < rows.n; ++k) {
+      if (rows.slots[k] != rows.ignored_slot) misfits[found++] = static_cast<std::uint32_t>(k);
+    }
+    return found;
+  }
+  switch (rows.copies_shift) {
+    case 0: return add_weighted_to_slots<0>(rows, misfits);
+    case 1: return add_weighted_to_slots<1>(rows, misfits);
+    case 2: return add_weighted_to_slots<2>(rows, misfits);
+    default: return add_weighted_to_slots<3>(rows, misfits);
+  }
+}
+
+#endif
 
 /// A running sum of squares takes the place of each square's own high part: adding to it rounds to
 /// its unit, and what that leaves over is exact. Whether the window holds all targets is told by
@@ -440,10 +621,10 @@ bool add_run_f64(const double* y, std::size_t n, const target_window<double>& wi
 
 #else  // no vectors
 
-std::size_t add_f32(const window_rows<float>& rows, std::uint32_t* misfits) {
+std::size_t add_f32(const window_rows<plain_rows<float>>& rows, std::uint32_t* misfits) {
   return add_one_by_one(rows, misfits);
 }
-std::size_t add_f64(const window_rows<double>& rows, std::uint32_t* misfits) {
+std::size_t add_f64(const window_rows<plain_rows<double>>& rows, std::uint32_t* misfits) {
   return add_one_by_one(rows, misfits);
 }
 
@@ -464,8 +645,14 @@ bool add_run_f64(const double* y, std::size_t n, const target_window<double>& wi
 template <>
 const sum_kernels& sum_kernels_of<HWY_TARGET>() {
   namespace own = HWY_NAMESPACE;
-  static constexpr sum_kernels set = {own::add_f32, own::add_f64, own::add_run_f32,
-                                      own::add_run_f64};
+#if HWY_TARGET != HWY_SCALAR && HWY_NATIVE_FMA
+  static constexpr sum_kernels set = {
+      own::add_f32,     own::add_f64,    own::add_weighted<float>, own::add_weighted<double>,
+      own::add_run_f32, own::add_run_f64};
+#else
+  static constexpr sum_kernels set = {own::add_f32, own::add_f64,     nullptr,
+                                      nullptr,      own::add_run_f32, own::add_run_f64};
+#endif
   return set;
 }
 

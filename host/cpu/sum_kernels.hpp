@@ -10,17 +10,23 @@ template <class T>
 struct target_window;
 template <class T>
 struct window_sums;
-
-/// Rows to add, of slots that the caller has found; see window_sums.hpp.
 template <class T>
+struct plain_rows;
+template <class T>
+struct weighted_rows;
+
+/// Rows to add, of slots that the caller has found; Rows: plain_rows (window_sums.hpp) or
+/// weighted_rows (weighted_sums.hpp).
+template <class Rows>
 struct window_rows {
-  const T* targets;
+  const typename Rows::number* targets;
+  const typename Rows::number* weights;  // null for plain_rows; 0 only where the slot is ignored
   const std::uint32_t* slots;
   std::size_t n;
-  const target_window<T>& window;
+  const typename Rows::window& window;
   std::uint32_t ignored_slot;
   std::uint32_t num_segments;
-  window_sums<T>* sums;
+  typename Rows::sums* sums;
   int copies_shift;  // row k is added to copy k % 2^copies_shift
 };
 constexpr std::size_t max_run_rows = 512;
@@ -28,8 +34,13 @@ constexpr std::size_t max_run_rows = 512;
 struct sum_kernels {
   /// Adds rows to their slots, but those that the window does not hold, whose numbers it writes to
   /// misfits[n] if their slot is not ignored_slot. Returns how many.
-  std::size_t (*add_f32)(const window_rows<float>& rows, std::uint32_t* misfits);
-  std::size_t (*add_f64)(const window_rows<double>& rows, std::uint32_t* misfits);
+  std::size_t (*add_f32)(const window_rows<plain_rows<float>>& rows, std::uint32_t* misfits);
+  std::size_t (*add_f64)(const window_rows<plain_rows<double>>& rows, std::uint32_t* misfits);
+  /// The same of rows with weights; null where there are no vectors that multiply and add at once.
+  std::size_t (*add_weighted_f32)(const window_rows<weighted_rows<float>>& rows,
+                                  std::uint32_t* misfits);
+  std::size_t (*add_weighted_f64)(const window_rows<weighted_rows<double>>& rows,
+                                  std::uint32_t* misfits);
   /// Adds n <= max_run_rows targets to sums, or none of them and returns false if the window may
   /// not hold one.
   bool (*add_run_f32)(const float* y, std::size_t n, const target_window<float>& window,

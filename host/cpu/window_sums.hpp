@@ -1,6 +1,6 @@
-// Exact sums at the speed of integers: while targets fit a window of exponents, their sums by slot
-// are a few machine words; `flush` adds them to the digits of a fit state. A target that the window
-// cannot hold exactly goes to the state itself, so windows decide speed, never a result.
+// Exact sums at the speed of integers: while targets lie in a window of the number line, their sums
+// by slot are a few machine words (slot_sums.hpp keeps those of all slots). A target that the
+// window cannot hold exactly goes to the state itself, so windows decide speed, never a result.
 #pragma once
 
 #include "host/experts/exact_sum.hpp"
@@ -114,7 +114,9 @@ struct alignas(32) window_sums<float> {
     low += other.low;
     count += other.count;
   }
-  std::int64_t num_rows() const { return static_cast<std::int64_t>(count); }
+  std::int64_t num_rows(const target_window<float>&) const {
+    return static_cast<std::int64_t>(count);
+  }
   /// In units of 2^-unit, as those of its square are of 2^-(2 unit).
   scaled_natural<4> sum_y(const target_window<float>& window, int unit) const {
     const auto sum = static_cast<std::int64_t>(y - count * bits_of(window.y_anchor));
@@ -175,7 +177,7 @@ struct alignas(64) window_sums<double> {
     for (int k = 0; k < 4; ++k) square[k] += other.square[k];
     count += other.count;
   }
-  std::int64_t num_rows() const { return static_cast<std::int64_t>(count); }
+  std::int64_t num_rows(const window_type&) const { return static_cast<std::int64_t>(count); }
   scaled_natural<4> sum_y(const window_type& window, int unit) const {
     const auto high = static_cast<std::int64_t>(y_high - count * bits_of(window.high_anchor));
     const auto low = static_cast<std::int64_t>(y_low - count * bits_of(window.low_anchor));
@@ -205,138 +207,59 @@ struct alignas(64) window_sums<double> {
   }
 };
 
-/// The digits of a state's sums, by plane and slot.
-struct state_digits {
-  std::int64_t* planes;
-  std::int64_t num_slots;
-  bool shared;  // other threads add to the same ones
-  bool* used;   // set by the first addition
+constexpr int most_looked_at = 256;  // values from which a window is chosen
 
-  void add(int plane, std::int64_t slot, std::int64_t piece) const {
-    std::int64_t& digit = planes[plane * num_slots + slot];
-    *used = true;
-    if (shared) {
-      __atomic_fetch_add(&digit, piece, __ATOMIC_RELAXED);
-    } else {
-      digit += piece;
-    }
+/// The exponent (as frexp has it) at the upper end of those `span` + 1 binades that hold most of
+/// the values, of at most most_looked_at; 0 where none is a finite number but 0.
+template <class T>
+int best_exponent(const T* values, int count, int span) {
+  std::array<int, most_looked_at> exponent;
+  int known = 0;
+  for (int k = 0; k < count; ++k) {
+    if (values[k] != 0 && std::isfinite(values[k])) std::frexp(values[k], &exponent[known++]);
   }
-};
+  std::sort(exponent.begin(), exponent.begin() + known);
+  int best = 0;
+  int most = 0;
+  for (int first = 0, end = 0; end < known; ++end) {
+    while (exponent[end] - exponent[first] > span) ++first;
+    if (end - first + 1 < most) continue;
+    most = end - first + 1;
+    best = exponent[end];
+  }
+  return best;
+}
 
-/// The words of every slot, several copies of each, side by side, where slots are few: rows in turn
-/// use different ones, so that a slot that most rows fall into does not wait for itself. One slot
-/// more than the state has takes what must not count. Targets are of type T, the state's sums those
-/// of type State.
-template <class T, class State>
-class slot_sums {
- public:
-  static int copies_shift_for(std::int64_t num_slots) {
-    const auto one = static_cast<std::size_t>(num_slots + 1) * sizeof(window_sums<T>);
-    int shift = 0;
-    while (shift < most_copies_shift && (one << (shift + 1)) <= first_cache) ++shift;
-    return shift;
-  }
-  static std::size_t bytes(std::int64_t num_slots) {
-    return (static_cast<std::size_t>(num_slots + 1) << copies_shift_for(num_slots)) *
-           sizeof(window_sums<T>);
-  }
+/// Rows without weights: what a window, and the words of a slot, are for them.
+template <class T>
+struct plain_rows {
+  using number = T;
+  using window = target_window<T>;
+  using sums = window_sums<T>;
+  static constexpr bool weighted = false;
+
+  /// Rows that a slot's words hold, given the bits of a target.
+  static constexpr std::int64_t max_rows(int bits) { return sums::max_rows(bits); }
   /// Targets of many bits fill their words soon; every time, all slots are looked through. So that
   /// this is at most one slot for 256 rows.
-  static int window_bits_for(std::int64_t num_slots) {
-    const std::int64_t rows = 256 * (num_slots << copies_shift_for(num_slots));
-    int bits = target_window<T>::most_bits;
-    while (bits > target_window<T>::least_bits && window_sums<T>::max_rows(bits) / 2 < rows) --bits;
+  static int bits_for(std::int64_t num_slots) {
+    int bits = window::most_bits;
+    while (bits > window::least_bits && max_rows(bits) / 2 < 256 * num_slots) --bits;
     return bits;
   }
-
-  /// `memory` has bytes(num_slots) zero bytes. What words cannot hold any longer goes to `digits`.
-  slot_sums(void* memory, const state_digits& digits)
-      : sums_(static_cast<window_sums<T>*>(memory)),
-        num_slots_(digits.num_slots),
-        copies_shift_(copies_shift_for(num_slots_)),
-        bits_(window_bits_for(num_slots_)),
-        digits_(digits) {}
-
-  const target_window<T>& window() const { return window_; }
-  std::uint32_t ignored_slot() const { return static_cast<std::uint32_t>(num_slots_); }
-  int copies_shift() const { return copies_shift_; }
-  /// Copy 0 of slot 0.
-  window_sums<T>* data() { return sums_; }
-  window_sums<T>& at(std::uint32_t slot) { return sums_[std::size_t{slot} << copies_shift_]; }
-  /// Makes room for `rows` more in every slot.
-  void reserve(std::int64_t rows) {
-    const std::int64_t half = window_sums<T>::max_rows(bits_) / 2;
-    if (rows_ + rows > half) {
-      flush(half - 1,
-            digits_);  // every slot keeps less than half of what it can hold, these rows the rest
-      rows_ = 0;
-    }
-    rows_ += rows;
+  static window window_for(const T* targets, const T*, int count, int bits) {
+    const int span = bits - 1 - float_format<T>::mantissa_bits;
+    return window::around(best_exponent(targets, count, span), bits);
   }
-  /// Another window: one that holds most of the targets given, or is thought to, which may be any.
-  void set_window(const T* targets, int count) {
-    std::array<int, most_looked_at> exponent;
-    int known = 0;
-    for (int k = 0; k < count; ++k) {
-      if (targets[k] != 0 && std::isfinite(targets[k])) std::frexp(targets[k], &exponent[known++]);
-    }
-    flush(0, digits_);
-    window_ = target_window<T>::around(0, bits_);
-    if (known == 0) return;
-    // The span of binades, as wide as a window holds with all bits of its targets, with the most.
-    const int span = bits_ - 1 - float_format<T>::mantissa_bits;
-    std::sort(exponent.begin(), exponent.begin() + known);
-    int most = 0;
-    for (int first = 0, end = 0; end < known; ++end) {
-      while (exponent[end] - exponent[first] > span) ++first;
-      if (end - first + 1 < most) continue;
-      most = end - first + 1;
-      window_ = target_window<T>::around(exponent[end], bits_);
-    }
-  }
-  static constexpr int most_looked_at = 256;
-
-  /// Adds the sums of slots with more than `most` rows to digits and clears them. A slot adds at
-  /// most as many pieces as it has rows.
-  void flush(std::int64_t most, const state_digits& digits) {
-    flush_slots(0, num_slots_, most, digits);
-    std::fill_n(sums_ + (num_slots_ << copies_shift_), std::size_t{1} << copies_shift_,
-                window_sums<T>{});
-  }
-  /// The same for the slots from first to before last.
-  void flush_slots(std::int64_t first, std::int64_t last, std::int64_t most,
-                   const state_digits& digits) {
-    using at_plane = sum_planes<State, false>;
+  /// Adds the words of a slot to the digits of a state, by add(plane, piece).
+  template <class State, class Add>
+  static void deposit_sums(const sums& of, const window& from, const Add& add) {
+    using planes = sum_planes<State, false>;
     constexpr int unit = float_format<State>::unit;
-    const std::int64_t copies = std::int64_t{1} << copies_shift_;
-    for (std::int64_t slot = first; slot < last; ++slot) {
-      window_sums<T>* const own = sums_ + slot * copies;
-      std::int64_t count = 0;
-      for (std::int64_t c = 0; c < copies; ++c) count += own[c].num_rows();
-      if (count <= most) continue;
-      window_sums<T> sum{};
-      for (std::int64_t c = 0; c < copies; ++c) sum.add(own[c]);
-      std::fill_n(own, copies, window_sums<T>{});
-      const auto add = [&](int plane, std::int64_t piece) {
-        if (piece != 0) digits.add(plane, slot, piece);
-      };
-      add(at_plane::count, count);
-      deposit(sum.sum_y(window_, unit), at_plane::y, add);
-      deposit(sum.sum_yy(window_, unit), at_plane::yy, add);
-    }
+    add(planes::count, of.num_rows(from));
+    deposit(of.sum_y(from, unit), planes::y, add);
+    deposit(of.sum_yy(from, unit), planes::yy, add);
   }
-
- private:
-  static constexpr int most_copies_shift = 3;
-  static constexpr std::size_t first_cache = 34 << 10;  // what copies may fill of 48 KB; 32 will do
-
-  window_sums<T>* sums_;
-  std::int64_t num_slots_;
-  int copies_shift_;
-  int bits_;
-  target_window<T> window_;
-  state_digits digits_;
-  std::int64_t rows_ = 0;
 };
 
 }  // namespace zcmoe::detail

@@ -242,15 +242,43 @@ TEST(cpu_targets_test, answers_past_the_caches_are_the_same) {
   }
 }
 
+struct fit_kind {
+  zcmoe_dtype state;
+  bool weighted;
+};
+
+/// Rows of type T in every state that holds them, with weights and without.
 template <class T>
-void expect_same_fits() {
+std::vector<fit_kind> kinds_of_fits() {
+  std::vector<fit_kind> kinds;
+  for (const bool weighted : {false, true}) {
+    if (sizeof(T) == 4) kinds.push_back({ZCMOE_F32, weighted});
+    kinds.push_back({ZCMOE_F64, weighted});
+  }
+  return kinds;
+}
+
+zcmoe_fit_options options_of(const fit_kind& kind) {
+  zcmoe_fit_options options = fit_options();
+  options.target_dtype = kind.state;
+  options.weighted = kind.weighted ? 1 : 0;
+  return options;
+}
+
+template <class T>
+void expect_same_fits(const fit_kind& kind) {
   std::mt19937_64 random(11);
   for (const std::int64_t m : {1, 2, 3, 4, 7, 8, 9, 100, 300, 2000}) {
     const auto edges = uniform_edges(0, 1, m);
     const std::size_t n = 20000;
     std::vector<float> x(n);
     std::vector<T> y(n);
+    std::vector<T> w(n);
     for (std::size_t i = 0; i < n; ++i) {
+      w[i] = static_cast<T>(random() >> 11) * T(0x1p-53);
+      if (i % 5 == 0) w[i] *= T(0x1p-6);
+      if (i % 883 == 0) w[i] *= T(0x1p30);
+      if (i % 13 == 0) w[i] = 0;
       x[i] = static_cast<float>(random() >> 40) * 0x1p-24f * (m == 7 ? 1.2f : 1.0f);
       y[i] = std::sin(T{9} * static_cast<T>(x[i])) + static_cast<T>(random() >> 40) * T(0x1p-30);
       if (i % 997 == 0) y[i] *= T(0x1p-30);                    // below the window
@@ -265,14 +293,13 @@ void expect_same_fits() {
       const forced_target forced(name);
       const context cpu = cpu_context();
       for (const std::size_t chunk : {n, std::size_t{37}}) {  // 37: too few rows for a window
-        zcmoe_fit_options how = fit_options();
-        how.target_dtype = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
         zcmoe_model_options policies = model_options();
         policies.range_policy = m == 7 ? ZCMOE_RANGE_SEGMENTS : ZCMOE_RANGE_CLAMP;
-        fit fit(cpu, edges, policies, how);
+        fit fit(cpu, edges, policies, options_of(kind));
         for (std::size_t i = 0; i < n; i += chunk) {
           const std::size_t rows = std::min(chunk, n - i);
-          fit.add_sync(array(x.data() + i), array(y.data() + i), no_array(),
+          fit.add_sync(array(x.data() + i), array(y.data() + i),
+                       kind.weighted ? array(w.data() + i) : no_array(),
                        static_cast<std::int64_t>(rows));
         }
         states[name + (chunk == n ? "" : " in chunks")] = fit.serialize();
@@ -283,25 +310,33 @@ void expect_same_fits() {
   }
 }
 
-TEST(cpu_targets_test, all_fit_alike_float32) { expect_same_fits<float>(); }
-TEST(cpu_targets_test, all_fit_alike_float64) { expect_same_fits<double>(); }
+TEST(cpu_targets_test, all_fit_alike_float32) {
+  for (const fit_kind& kind : kinds_of_fits<float>()) expect_same_fits<float>(kind);
+}
+TEST(cpu_targets_test, all_fit_alike_float64) {
+  for (const fit_kind& kind : kinds_of_fits<double>()) expect_same_fits<double>(kind);
+}
 
-/// Targets as small and as large as there are, and of any number of bits, against rows added one at
-/// a time, which no window takes part in.
+/// Targets (and weights) as small and as large as there are, and of any number of bits, against
+/// rows added one at a time, which no window takes part in.
 template <class T>
-void expect_fits_of_any_size() {
+void expect_fits_of_any_size(const fit_kind& kind) {
   std::mt19937_64 random(17);
   const auto edges = uniform_edges(0, 1, 5);
   const std::size_t n = 400;
-  zcmoe_fit_options how = fit_options();
-  how.target_dtype = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+  const zcmoe_fit_options how = options_of(kind);
   const int least = std::numeric_limits<T>::min_exponent - std::numeric_limits<T>::digits;
   for (int exponent = least; exponent < std::numeric_limits<T>::max_exponent;
        exponent += sizeof(T) == 4 ? 9 : 37) {
     for (const int spread : {0, 5, 18, 40}) {  // binades below the largest
       std::vector<T> x(n);
       std::vector<T> y(n);
+      std::vector<T> w(n);
       for (std::size_t i = 0; i < n; ++i) {
+        // Weights go the other way: from the largest to the least.
+        w[i] = std::ldexp(static_cast<T>(static_cast<double>(random()) * 0x1p-65 + 0.5),
+                          least + std::numeric_limits<T>::max_exponent - exponent -
+                              (spread > 0 ? static_cast<int>(random() % spread) : 0));
         x[i] = static_cast<T>(static_cast<double>(i) / n);  // runs of 80
         const auto fraction = static_cast<T>(static_cast<double>(random()) * 0x1p-65 + 0.5);
         const int lower = spread > 0 ? static_cast<int>(random() % spread) : 0;
@@ -313,20 +348,25 @@ void expect_fits_of_any_size() {
       std::shuffle(order.begin(), order.end(), random);
       std::vector<T> other_x(n);
       std::vector<T> other_y(n);
+      std::vector<T> other_w(n);
       for (std::size_t i = 0; i < n; ++i) {
         other_x[i] = x[order[i]];
         other_y[i] = y[order[i]];
+        other_w[i] = w[order[i]];
       }
+      const auto weights = [&](const std::vector<T>& of, std::size_t from) {
+        return kind.weighted ? array(of.data() + from) : no_array();
+      };
       for (const std::string& name : expected_targets()) {
         const forced_target forced(name);
         const context cpu = cpu_context();
         fit expected(cpu, edges, model_options(), how);
         for (std::size_t i = 0; i < n; ++i)
-          expected.add_sync(array(x.data() + i), array(y.data() + i), no_array(), 1);
+          expected.add_sync(array(x.data() + i), array(y.data() + i), weights(w, i), 1);
         fit in_order(cpu, edges, model_options(), how);
-        in_order.add_sync(x, y);
+        in_order.add_sync(array(x.data()), array(y.data()), weights(w, 0), n);
         fit mixed(cpu, edges, model_options(), how);
-        mixed.add_sync(other_x, other_y);
+        mixed.add_sync(array(other_x.data()), array(other_y.data()), weights(other_w, 0), n);
         EXPECT_TRUE(in_order.serialize() == expected.serialize())
             << name << ", 2^" << exponent << ", " << spread;
         EXPECT_TRUE(mixed.serialize() == expected.serialize())
@@ -336,14 +376,18 @@ void expect_fits_of_any_size() {
   }
 }
 
-TEST(cpu_targets_test, targets_of_any_size_float32) { expect_fits_of_any_size<float>(); }
-TEST(cpu_targets_test, targets_of_any_size_float64) { expect_fits_of_any_size<double>(); }
+TEST(cpu_targets_test, targets_of_any_size_float32) {
+  for (const fit_kind& kind : kinds_of_fits<float>()) expect_fits_of_any_size<float>(kind);
+}
+TEST(cpu_targets_test, targets_of_any_size_float64) {
+  for (const fit_kind& kind : kinds_of_fits<double>()) expect_fits_of_any_size<double>(kind);
+}
 
 /// More rows of two segments than the words of a window can hold, in turn and one after the other,
 /// against what merged pieces hold. Every target has all its bits, and but for those by which the
 /// window is chosen, it just holds them.
 template <class T>
-void expect_long_fits_to_be_exact() {
+void expect_long_fits_to_be_exact(const fit_kind& kind) {
   constexpr std::size_t piece = 2 * 1367;  // rows; all that are looked at are among every 1367th
   constexpr int doublings = 9;
   const std::size_t n = piece << doublings;
@@ -351,7 +395,9 @@ void expect_long_fits_to_be_exact() {
   std::vector<T> sorted(n);
   std::vector<T> y_in_turn(n);
   std::vector<T> y_sorted(n);
+  std::vector<T> w(n);
   for (std::size_t i = 0; i < n; ++i) {
+    w[i] = std::nextafter(i % 1367 == 0 ? T{1} : T{4}, T{0});
     const T size = std::nextafter(i % 1367 == 0 ? T{2} : T{4}, T{0});
     in_turn[i] = static_cast<T>(i % 2 == 0 ? 0.25 : 0.75);
     y_in_turn[i] = i % 2 == 0 ? size : -size;
@@ -363,18 +409,21 @@ void expect_long_fits_to_be_exact() {
     for (const std::string& name : expected_targets()) {
       const forced_target forced(name);
       const context cpu = cpu_context();
-      zcmoe_fit_options how = fit_options();
-      how.target_dtype = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+      const zcmoe_fit_options how = options_of(kind);
+      const auto weights = [&](std::size_t from) {
+        return kind.weighted ? array(w.data() + from) : no_array();
+      };
       fit expected(cpu, edges, model_options(), how);
       for (std::size_t i = 0; i < piece; ++i) {  // too few rows at a time for a window
-        expected.add_sync(array(in_turn.data() + i), array(y_in_turn.data() + i), no_array(), 1);
+        expected.add_sync(array(in_turn.data() + i), array(y_in_turn.data() + i), weights(i), 1);
       }
       for (int k = 0; k < doublings; ++k) {
         expected.merge(fit::deserialize(cpu, expected.serialize()));
       }
       const auto state_of = [&](const std::vector<T>& x, const std::vector<T>& y) {
         fit at_once(cpu, edges, model_options(), how);
-        at_once.add_sync(x, y);
+        at_once.add_sync(array(x.data()), array(y.data()), weights(0),
+                         static_cast<std::int64_t>(n));
         return at_once.serialize();
       };
       EXPECT_TRUE(state_of(in_turn, y_in_turn) == expected.serialize()) << name << ", m = " << m;
@@ -383,8 +432,12 @@ void expect_long_fits_to_be_exact() {
   }
 }
 
-TEST(cpu_targets_test, long_fits_are_exact_float32) { expect_long_fits_to_be_exact<float>(); }
-TEST(cpu_targets_test, long_fits_are_exact_float64) { expect_long_fits_to_be_exact<double>(); }
+TEST(cpu_targets_test, long_fits_are_exact_float32) {
+  for (const fit_kind& kind : kinds_of_fits<float>()) expect_long_fits_to_be_exact<float>(kind);
+}
+TEST(cpu_targets_test, long_fits_are_exact_float64) {
+  for (const fit_kind& kind : kinds_of_fits<double>()) expect_long_fits_to_be_exact<double>(kind);
+}
 
 /// More rows of one segment than the words of a window of float64 can hold, all the same number.
 TEST(cpu_targets_test, a_run_of_2_to_the_28_rows_is_exact) {
