@@ -1,7 +1,7 @@
 // The smallest table of a known function, in rounds of three steps until the tolerance is kept:
 //
 //   scan    (scan.hpp) what f is, as far as panels or a profile of its values tell
-//   sweep   (sweep.hpp) the smallest table of what was seen
+//   sweep   (sweep.hpp, smallest_rms.hpp) the smallest table of what was seen
 //   verify  the answers of the finished table against f; what was missed is scanned again, finer
 //
 // A uniform table that meets the tolerance is found beside it, for comparison.
@@ -9,6 +9,7 @@
 
 #include "host/error.hpp"
 #include "host/planning/scan.hpp"
+#include "host/planning/smallest_rms.hpp"
 #include "host/planning/sweep.hpp"
 #include "host/segmentation/uniform.hpp"
 #include "host/theory/cells.hpp"

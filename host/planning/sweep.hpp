@@ -1,8 +1,6 @@
 // Tables from a scan, by a sweep from the left that takes each segment as far right as a bound on
-// its own error allows. MAX: bound = tolerance, a provably smallest table. RMS: one bound for all
-// segments, the largest for which the whole error meets the tolerance (a search over sweeps); a
-// table of few segments is the best partition along the cuts of a fine one. Source: equal segment
-// errors are the optimum at high rate, Panter & Dite 1951.
+// its own error allows. MAX: bound = tolerance, a provably smallest table. RMS: any bound;
+// smallest_rms.hpp looks for the best one.
 #pragma once
 
 #include "host/numbers/double_double.hpp"
@@ -121,10 +119,6 @@ class rms_sweep {
   const std::vector<panel>& panels_;
   const compile_job& job_;
 };
-
-/// The smallest RMS table whose squared error, an integral over the range, is at most `limit`.
-table smallest_rms(const source& from, const rms_sweep& sweep, const compile_job& job,
-                   double limit);
 
 /// The tolerance is out of reach of max_segments (NUMERIC).
 [[noreturn]] void fail_too_many(const compile_job& job);

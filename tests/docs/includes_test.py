@@ -4,6 +4,8 @@ usage: includes_test.py SOURCE_DIR
 """
 
 import pathlib
+import re
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -39,6 +41,12 @@ class IncludesTest(unittest.TestCase):
     def test_the_tree(self):
         done = check(SOURCE)
         self.assertEqual((done.returncode, done.stdout), (0, "every include follows the rooms\n"))
+
+    def test_documented(self):
+        text = (SOURCE / "docs/architecture.md").read_text().split("## Who may include whom")[1]
+        rows = re.findall(r"^\| `(\S+)` \|(.*)\|$", text, re.M)
+        documented = {room: re.findall(r"`(\S+)`", uses) for room, uses in rows}
+        self.assertEqual(documented, runpy.run_path(str(SOURCE / "scripts/check-includes"))["USES"])
 
     def test_allowed(self):
         for file, target in [

@@ -1,6 +1,7 @@
 // Thresholds and roots (host/routing/): rank equals the slot of a naive scan, buckets are
 // monotone, and the choice of a root follows its cost model.
 #include "host/routing/monotone_root.hpp"
+#include "host/routing/slots.hpp"
 #include "host/routing/thresholds.hpp"
 #include "tests/routing/hostile_edges.hpp"
 
@@ -17,6 +18,19 @@ namespace {
 
 using namespace zcmoe::detail;
 using namespace zcmoe::test;
+
+TEST(routing_table_test, slots_beside_the_segments_are_those_that_a_view_answers) {
+  for (const std::int64_t m : {1, 2, 7}) {
+    std::vector<double> edges;
+    for (std::int64_t i = 0; i <= m; ++i) edges.push_back(static_cast<double>(i));
+    const zcmoe::model_view view = view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_SEGMENTS);
+    EXPECT_EQ(view.slot_of(std::numeric_limits<double>::quiet_NaN()), nan_slot_of(m));
+    EXPECT_EQ(view.slot_of(-0.5), below_slot_of(m));
+    EXPECT_EQ(view.slot_of(static_cast<double>(m) + 0.5), above_slot_of(m));
+    EXPECT_EQ(above_slot_of(m) + 1, num_slots_of(m));
+    EXPECT_EQ(num_segments_of(num_slots_of(m)), m);
+  }
+}
 
 template <class T>
 void expect_exact(const std::vector<double>& edges, const std::string& kind,
