@@ -126,7 +126,7 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   zcmoe_free_fn free_;
   void* user_;
   int num_parts_;  // states that rows are summed into: as many as threads were asked for
-  const cpu_target& target_;
+  const cpu_target target_;
   mutable workers crew_;  // no more than there are cores
 };
 

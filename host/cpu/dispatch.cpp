@@ -21,8 +21,8 @@ namespace zcmoe::detail {
 namespace {
 
 template <std::int64_t Target>
-cpu_target target_of(const char* name, bool with_planes = false) {
-  return {name, with_planes, &route_kernels_of<Target>(), &sum_kernels_of<Target>()};
+cpu_target target_of(const char* name, plane_use planes = plane_use::never) {
+  return {name, planes, &route_kernels_of<Target>(), &sum_kernels_of<Target>()};
 }
 
 std::vector<cpu_target> find_targets() {
@@ -34,7 +34,7 @@ std::vector<cpu_target> find_targets() {
       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2") &&
       __builtin_cpu_supports("fma")) {
-    if (have_byte_planes()) found.push_back(target_of<HWY_AVX3>("avx512vbmi", true));
+    if (have_byte_planes()) found.push_back(target_of<HWY_AVX3>("avx512vbmi", plane_use::always));
     found.push_back(target_of<HWY_AVX3>("avx512"));
   }
 #endif
@@ -68,9 +68,13 @@ const std::vector<cpu_target>& available_targets() {
   return targets;
 }
 
-const cpu_target& chosen_target() {
+cpu_target chosen_target() {
   const char* const wanted = std::getenv("ZCMOE_CPU_TARGET");
-  if (wanted == nullptr || *wanted == '\0') return available_targets().front();
+  if (wanted == nullptr || *wanted == '\0') {
+    cpu_target best = available_targets().front();
+    if (best.planes == plane_use::always) best.planes = plane_use::where_faster;
+    return best;
+  }
   std::string names;
   for (const cpu_target& target : available_targets()) {
     if (std::strcmp(target.name, wanted) == 0) return target;
