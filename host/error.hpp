@@ -9,6 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace zcmoe::detail {
 
@@ -41,7 +42,12 @@ template <class... Args>
   throw status_error(status, text(args...));
 }
 
-/// Keeps the text of zcmoe_last_error() for this thread; never throws, shortens what does not fit.
+/// The text as a terminal or a log may show it: what would act on it instead of being shown, and
+/// what is not UTF-8, becomes \xHH, \uHHHH or \UHHHHHHHH.
+std::string printable(std::string_view text);
+
+/// Keeps the text of zcmoe_last_error() for this thread, printable; never throws, shortens what
+/// does not fit.
 void set_last_error(const char* function, const char* message) noexcept;
 const char* last_error() noexcept;
 

@@ -8,17 +8,19 @@
 #include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
+#include "output_place.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 
 #include <zcmoe/compile.hpp>
 
 #include <cmath>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace zcmoe::cli {
 namespace {
@@ -46,35 +48,31 @@ struct report {
   double seconds;
 
   void print() const {
-    const auto line = [](const char* name, const std::string& value) {
-      std::fprintf(stderr, "%-16s %s\n", name, value.c_str());
-    };
-    line("function", text(arguments.function, ", x from ", readable(range.first), " to ",
-                          readable(range.second)));
-    if (!arguments.density.empty()) line("input density", arguments.density);
-    line("error", text(word_of(error_words, arguments.error), " ", readable(result.error),
-                       ", verified; at most ", readable(arguments.tolerance), " asked for"));
+    say("function",
+        text(arguments.function, ", x from ", readable_range(range.first, range.second)));
+    if (!arguments.density.empty()) say("input density", arguments.density);
+    say("error", text(word_of(error_words, arguments.error), " ", readable(result.error),
+                      ", verified; at most ", readable(arguments.tolerance), " asked for"));
     const bool proved = result.least_segments == result.num_segments;
-    line(
-        "segments",
+    say("segments",
         text(grouped(result.num_segments), ", ", grouped(table_bytes(result.num_segments)),
              " bytes of edges and constants", proved ? "; no table of fewer meets the error" : ""));
     if (result.uniform_segments == 0) {
-      line("equal widths",
-           text("more than ", grouped(arguments.options.max_segments), " segments for this error"));
+      say("equal widths",
+          text("more than ", grouped(arguments.options.max_segments), " segments for this error"));
     } else {
       const double ratio =
           static_cast<double>(result.uniform_segments) / static_cast<double>(result.num_segments);
-      line("equal widths",
-           text(grouped(result.uniform_segments), " segments, ",
-                grouped(table_bytes(result.uniform_segments)), " bytes (",
-                grouped(8 * result.uniform_segments),
-                " without edges), for the same error: ", readable(ratio), " times as many"));
+      say("equal widths",
+          text(grouped(result.uniform_segments), " segments, ",
+               grouped(table_bytes(result.uniform_segments)), " bytes (",
+               grouped(8 * result.uniform_segments),
+               " without edges), for the same error: ", readable(ratio), " times as many"));
     }
-    line("evaluations", grouped(result.num_evaluations));
-    std::fprintf(stderr, "%-16s %10.4f s\n", "total", seconds);
+    say("evaluations", grouped(result.num_evaluations));
+    say("total", text(fixed(seconds, 10, 4), " s"));
     if (!arguments.output.empty())
-      line("model", arguments.output == "-" ? "standard output" : arguments.output);
+      say("model", arguments.output == "-" ? "standard output" : arguments.output);
   }
 
   std::string as_json() const {
@@ -118,7 +116,10 @@ void compile_function(const compile_arguments& arguments) {
   const expression function("expression", arguments.function);
   std::optional<expression> density;
   if (!arguments.density.empty()) density.emplace("--density", arguments.density);
-  if (!arguments.output.empty()) check_output(arguments.output);
+  std::vector<named_output> outputs;
+  if (!arguments.output.empty()) outputs.push_back({"--output", arguments.output});
+  if (arguments.talk.json) outputs.push_back({"--json", "-"});
+  check_outputs(outputs);
 
   const context cpu(ZCMOE_ENGINE_CPU);
   zcmoe_compile_options options = arguments.options;

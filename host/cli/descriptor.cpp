@@ -7,6 +7,11 @@
 
 namespace zcmoe::cli {
 
+int owned_descriptor::close() noexcept {
+  const int descriptor = std::exchange(descriptor_, -1);
+  return descriptor < 0 ? 0 : ::close(descriptor);
+}
+
 void write_all(int descriptor, const char* data, std::size_t size, const std::string& name) {
   while (size > 0) {
     const ssize_t written = ::write(descriptor, data, size);

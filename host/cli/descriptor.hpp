@@ -1,11 +1,33 @@
-// Whole reads and writes on a file descriptor: interrupted calls are tried again, and a call that
-// moves nothing is a failure instead of a loop without end. `name` begins the error text.
+// File descriptors: who closes them, and whole reads and writes, where interrupted calls are tried
+// again and a call that moves nothing is a failure instead of a loop without end. `name` begins the
+// error text.
+// the error text.
 #pragma once
 
 #include <cstddef>
 #include <string>
+#include <utility>
 
 namespace zcmoe::cli {
+
+/// Closes a file descriptor at its end.
+class owned_descriptor {
+ public:
+  explicit owned_descriptor(int descriptor = -1) noexcept : descriptor_(descriptor) {}
+  ~owned_descriptor() { close(); }
+  owned_descriptor(owned_descriptor&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  owned_descriptor& operator=(owned_descriptor&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
+  int get() const noexcept { return descriptor_; }
+  /// The answer of the system's close, 0 if nothing was open.
+  int close() noexcept;
+
+ private:
+  int descriptor_;
+};
 
 void write_all(int descriptor, const char* data, std::size_t size, const std::string& name);
 

@@ -223,7 +223,7 @@ edge_table edges_from_file(const std::string& path) {
   try {
     check(zcmoe_segment_check(table.edges.data(), table.segments()));
   } catch (const error& e) {
-    fail(input.name(), ": ", e.what());
+    fail(input.name(), ": ", words_of(e));
   }
   return table;
 }

@@ -2,6 +2,8 @@
 // Both carry the one line that is printed after "zcmoe: ".
 #pragma once
 
+#include <zcmoe/zcmoe.hpp>
+
 #include <cerrno>
 #include <cstring>
 #include <locale>
@@ -47,6 +49,17 @@ template <class... Args>
 [[noreturn]] void fail_errno(const Args&... args) {
   const int reason = errno;
   throw failure(text(args..., ": ", std::strerror(reason)));
+}
+
+/// What went wrong, of an error of the library: its text without the C function's name.
+inline std::string words_of(const zcmoe::error& error) {
+  std::string words = error.what();
+  const std::size_t end = words.find(": ");
+  const bool named =
+      words.compare(0, 6, "zcmoe_") == 0 && end != std::string::npos && words.find(' ') == end + 1;
+  if (named) words.erase(0, end + 2);
+  const bool says_so = words.find("memory") != std::string::npos;
+  return error.status() == ZCMOE_ERR_OUT_OF_MEMORY && !says_so ? "out of memory: " + words : words;
 }
 
 }  // namespace zcmoe::cli

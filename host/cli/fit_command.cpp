@@ -9,16 +9,17 @@
 #include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
+#include "output_place.hpp"
 #include "plan_report.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
 #include "row_triage.hpp"
+#include "say.hpp"
 
 #include <zcmoe/zcmoe.hpp>
 
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -64,10 +65,11 @@ class gathered_rows {
       storage_[k].resize(chosen.size());
       columns_[k].data = storage_[k].data();
       auto* const to = reinterpret_cast<unsigned char*>(storage_[k].data());
-      if (from.dtype == ZCMOE_F32) {
-        copy(static_cast<const float*>(from.data), chosen, to);
-      } else {
-        copy(static_cast<const double*>(from.data), chosen, to);
+      switch (element_size(from.dtype)) {
+        case 1: copy(static_cast<const std::uint8_t*>(from.data), chosen, to); break;
+        case 2: copy(static_cast<const std::uint16_t*>(from.data), chosen, to); break;
+        case 4: copy(static_cast<const std::uint32_t*>(from.data), chosen, to); break;
+        default: copy(static_cast<const std::uint64_t*>(from.data), chosen, to);
       }
     }
   }
@@ -130,7 +132,7 @@ class fit_run {
   void run() {
     {
       stopwatch::scope timed(summary_.total);
-      check_output(arguments_.output);
+      check_places();
       if (split_.active() || needs_data()) rows_->make_rewindable();
       feature_name_ = name_or(arguments_.model.feature_name, column_x);
       target_name_ = name_or(arguments_.model.target_name, column_y);
@@ -152,6 +154,15 @@ class fit_run {
     return arguments_.segmentation.automatic ||
            arguments_.segmentation.kind != segmentation_uniform ||
            !arguments_.segmentation.range.has_value();
+  }
+
+  void check_places() const {
+    std::vector<named_output> outputs{{"--output", arguments_.output}};
+    if (arguments_.talk.json) outputs.push_back({"--json", "-"});
+    std::vector<std::string> inputs = rows_->files();
+    if (!arguments_.segmentation.edges_file.empty())
+      inputs.push_back(arguments_.segmentation.edges_file);
+    check_outputs(outputs, inputs);
   }
 
   void place_cuts() {
@@ -217,9 +228,8 @@ class fit_run {
     const char* const fault = fault_of_name(name);
     if (fault == nullptr) return name;
     if (!arguments_.talk.quiet) {
-      std::fprintf(stderr, "the header of %s %s is %s: the model keeps no name for it\n",
-                   arguments_.roles[column].option.c_str(), arguments_.roles[column].value.c_str(),
-                   fault);
+      say(text("the header of ", arguments_.roles[column].option, " ",
+               arguments_.roles[column].value, " is ", fault, ": the model keeps no name for it"));
     }
     return {};
   }
@@ -357,55 +367,51 @@ class fit_run {
   void print_summary() const {
     const zcmoe_model_info info = model_->info();
     const edge_table& edges = summary_.edges;
-    const auto line = [](const char* name, const std::string& value) {
-      std::fprintf(stderr, "%-16s %s\n", name, value.c_str());
-    };
-    line("engine", context_.info().name);
-    line("rows read", grouped(summary_.tally.rows_read));
-    line("rows skipped", summary_.tally.skipped_in_words());
+    say("engine", context_.info().name);
+    say("rows read", grouped(summary_.tally.rows_read));
+    say("rows skipped", summary_.tally.skipped_in_words());
     if (!rows_->first_unparsable().empty())
-      line("not a number", text("first: ", rows_->first_unparsable()));
-    line("rows fitted", grouped(info.num_rows));
+      say("not a number", text("first: ", rows_->first_unparsable()));
+    say("rows fitted", grouped(info.num_rows));
     const zcmoe_report& report = summary_.report;
     if (report.below_range > 0 || report.above_range > 0) {
-      line("out of range", text(grouped(report.below_range), " below, ",
-                                grouped(report.above_range), " above: ", range_policy_in_words()));
+      say("out of range", text(grouped(report.below_range), " below, ", grouped(report.above_range),
+                               " above: ", range_policy_in_words()));
     }
     if (report.nan_inputs > 0)
-      line("missing input", text(grouped(report.nan_inputs), " in a segment of their own"));
+      say("missing input", text(grouped(report.nan_inputs), " in a segment of their own"));
     const std::int64_t asked = segments_asked(arguments_.segmentation, edges);
     const bool fewer = needs_data() && info.num_segments < asked;
     if (edges.plan.has_value()) {
       const zcmoe_plan_candidate& chosen = edges.plan->candidates[arguments_.segmentation.kind];
-      line("segments chosen", recommendation_in_words(chosen));
-      for (const std::string& warning : warnings_in_words(chosen)) line("", warning);
+      say("segments chosen", recommendation_in_words(chosen));
+      for (const std::string& warning : warnings_in_words(chosen)) say("", warning);
     }
-    line(
-        "segments",
+    say("segments",
         text(grouped(info.num_segments),
              fewer ? text(" of ", grouped(asked), edges.plan.has_value() ? " chosen" : " asked for")
                    : "",
              " (", segmentation_in_words(), "), ", grouped(info.num_empty), " empty, inputs ",
-             readable(edges.edges.front()), " to ", readable(edges.edges.back())));
+             readable_range(edges.edges.front(), edges.edges.back())));
     if (edges.rows_sampled < edges.rows && edges.rows_sampled > 0) {
-      line("", text("cuts chosen from a sample of ", grouped(edges.rows_sampled), " of ",
-                    grouped(edges.rows), " rows"));
+      say("", text("cuts chosen from a sample of ", grouped(edges.rows_sampled), " of ",
+                   grouped(edges.rows), " rows"));
     }
-    line("noise estimate",
-         text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
+    say("noise estimate",
+        text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
     if (split_.active()) {
-      line("held-out RMSE", text("on ", grouped(summary_.error.rows()), " rows"));
-      line("  this model", readable(summary_.error.model()));
-      line("  straight line", readable(summary_.error.line()));
-      line("  best constant", readable(summary_.error.constant()));
+      say("held-out RMSE", text("on ", grouped(summary_.error.rows()), " rows"));
+      say("  this model", readable(summary_.error.model()));
+      say("  straight line", readable(summary_.error.line()));
+      say("  best constant", readable(summary_.error.constant()));
       if (summary_.unanswered > 0)
-        line("  not answered", text(grouped(summary_.unanswered), " rows"));
+        say("  not answered", text(grouped(summary_.unanswered), " rows"));
     }
     const auto step = [](const char* name, double seconds, std::int64_t rows) {
-      std::fprintf(stderr, "%-16s %10.4f s", name, seconds);
+      std::string value = fixed(seconds, 10, 4) + " s";
       if (rows > 0 && seconds > 0)
-        std::fprintf(stderr, " %10.3f M rows/s", rate(rows, seconds) / 1e6);
-      std::fputc('\n', stderr);
+        value += " " + fixed(rate(rows, seconds) / 1e6, 10, 3) + " M rows/s";
+      say(name, value);
     };
     // A mapped file is read by the steps that touch it; a rate here would mean nothing.
     const bool mapped = rows_->rows() >= 0;
@@ -415,7 +421,7 @@ class fit_run {
     if (split_.active())
       step("predict", summary_.predicting.seconds(), summary_.error.rows() + summary_.unanswered);
     step("total", summary_.total.seconds(), summary_.tally.rows_read);
-    line("model", arguments_.output == "-" ? "standard output" : arguments_.output);
+    say("model", arguments_.output == "-" ? "standard output" : arguments_.output);
   }
 
   std::string range_policy_in_words() const {
@@ -576,7 +582,13 @@ command_body add_fit_command(CLI::App& app) {
       "weights\n"
       "  gunzip -c data.csv.gz | zcmoe fit - --x x --y y -o model.safetensors  from standard "
       "input\n"
-      "Rows with a missing field (empty, NA, NaN, null) are skipped and counted.");
+      "Rows with a missing field (empty, NA, NaN, null) are skipped and counted.\n"
+      "NPY files hold floats of 2, 4 or 8 bytes, integers of 1 to 8 or booleans, little-endian, of "
+      "shape (n,) or (n, 1); 64-bit\n"
+      "integers that no float64 is are rounded to the nearest, and counted on standard error.\n"
+      "No command writes over what it reads. A file appears under its name when it is whole; "
+      "/dev/stdout, pipes and devices are\n"
+      "written where they are.");
   return [arguments] {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json and --output - both want standard output");

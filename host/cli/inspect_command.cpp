@@ -3,8 +3,11 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "json_text.hpp"
+#include "model_input.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
+#include "output_place.hpp"
+#include "say.hpp"
 
 #include <zcmoe/plan.hpp>
 
@@ -196,13 +199,9 @@ std::string padded(const std::string& value, std::size_t width) {
   return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
 }
 
-void write_diagnosis(output_file& output, const inspected& seen) {
-  const auto line = [&](const char* name, const std::string& value) {
-    output.write(name + std::string(18 - std::min<std::size_t>(17, std::string(name).size()), ' ') +
-                 value + "\n");
-  };
+void add_diagnosis(text_page& page, const inspected& seen) {
   if (!seen.errors.has_value()) {
-    line("expected error", "unknown: no segment has two rows");
+    page.add("expected error", "unknown: no segment has two rows");
     return;
   }
   const zcmoe_model_diagnosis& d = seen.errors->totals;
@@ -210,94 +209,106 @@ void write_diagnosis(output_file& output, const inspected& seen) {
     return text(readable(value),
                 d.risk > 0 ? text(" (", readable(100 * value / d.risk), " %)") : "");
   };
-  line("expected error", text(readable(d.risk), " +- ", readable(d.risk_error), " squared, RMSE ",
-                              readable(std::sqrt(d.risk)), " on new rows like those fitted"));
-  line("  noise", part(d.noise));
-  line("  segments' width", text(part(d.approximation), ", +- ", readable(d.approximation_error),
-                                 ": falls with more segments"));
-  line("  few rows", text(part(d.estimation), ": falls with more rows"));
-  line("leave-one-out", std::isnan(d.leave_one_out) ? "not known" : readable(d.leave_one_out));
+  page.add("expected error",
+           text(readable(d.risk), " +- ", readable(d.risk_error), " squared, RMSE ",
+                readable(std::sqrt(d.risk)), " on new rows like those fitted"));
+  page.add("  noise", part(d.noise));
+  page.add("  segments' width",
+           text(part(d.approximation), ", +- ", readable(d.approximation_error),
+                ": falls with more segments"));
+  page.add("  few rows", text(part(d.estimation), ": falls with more rows"));
+  page.add("leave-one-out", std::isnan(d.leave_one_out) ? "not known" : readable(d.leave_one_out));
   if (!std::isnan(d.equal_error)) {
-    line("equal errors",
-         text(readable(d.equal_error),
-              " of the width's part would be left if cuts made it equal everywhere"));
+    page.add("equal errors",
+             text(readable(d.equal_error),
+                  " of the width's part would be left if cuts made it equal everywhere"));
   }
   if (!std::isnan(d.best_segments)) {
-    line("balance", text("about ", readable(d.best_segments),
-                         " segments cut in these proportions would do best with these rows"));
+    page.add("balance",
+             text(d.best_segments < 1.5 ? "one segment"
+                                        : text("about ", readable(std::round(d.best_segments)),
+                                               " segments cut in these proportions"),
+                  " would do best with these rows"));
   }
   if (d.num_starved > 0) {
-    line("starved", text(grouped(d.num_starved), " segments have fewer than 5 rows, ",
-                         grouped(d.num_singletons), " of them one"));
+    page.add("starved", text(grouped(d.num_starved), " segments have fewer than 5 rows, ",
+                             grouped(d.num_singletons), " of them one"));
   }
-  output.write("\n worst segments     from          to       count       width    few rows\n");
+  page.add("");
+  page.add(" worst segments     from          to       count       width    few rows");
   for (const std::size_t i : seen.worst()) {
-    output.write(padded(std::to_string(i), 8) + padded(readable(seen.info.edges[i]), 15) +
-                 padded(readable(seen.info.edges[i + 1]), 12) +
-                 padded(std::to_string(seen.info.counts[i]), 12) +
-                 padded(readable(seen.errors->approximation[i]), 12) +
-                 padded(readable(seen.errors->estimation[i]), 12) + "\n");
+    const double lower = seen.info.edges[i];
+    const double upper = seen.info.edges[i + 1];
+    page.add(padded(std::to_string(i), 8) + padded(readable_within(lower, lower, upper), 15) +
+             padded(readable_within(upper, lower, upper), 12) +
+             padded(std::to_string(seen.info.counts[i]), 12) +
+             padded(readable(seen.errors->approximation[i]), 12) +
+             padded(readable(seen.errors->estimation[i]), 12));
   }
 }
 
-void write_text(output_file& output, const inspected& seen) {
+std::string as_text(const inspected& seen) {
+  text_page page;
   const zcmoe_model_info& info = seen.info;
   const zcmoe_model_options& options = info.options;
-  const auto line = [&](const char* name, const std::string& value) {
-    output.write(name + std::string(18 - std::min<std::size_t>(17, std::string(name).size()), ' ') +
-                 value + "\n");
-  };
   const auto with_value = [](const std::string& word, double value) {
     return word == "value" ? text(word, " ", readable(value)) : word;
   };
-  line("file", seen.path);
-  line("segments", text(grouped(info.num_segments), ", ", grouped(info.num_empty), " empty"));
-  line("range", text(readable(info.edges[0]), " to ", readable(info.edges[info.num_segments])));
-  if (options.feature_name != nullptr) line("input", options.feature_name);
-  if (options.target_name != nullptr) line("target", options.target_name);
-  line("rows", grouped(info.num_rows));
-  line("routing tables", text(grouped(info.routing_bytes), " bytes"));
-  line("target type", text(target_dtype_of(info), info.weighted != 0 ? ", weighted" : ""));
-  line("mean of targets", readable(info.mean));
-  line("noise estimate",
-       text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
-  line("closed side",
-       text(word_of(closed_side_words, options.closed_side),
-            options.include_outer_edge != 0 ? ", outer edge included" : ", outer edge open"));
-  line("missing input",
-       with_value(word_of(nan_policy_words, options.nan_policy), options.nan_value));
-  line("out of range",
-       with_value(word_of(range_policy_words, options.range_policy), options.range_value));
-  line("empty segments",
-       with_value(word_of(empty_policy_words, options.empty_policy), options.empty_value));
-  if (options.shrinkage > 0) line("shrinkage", readable(options.shrinkage));
+  page.add("file", seen.path);
+  page.add("segments", text(grouped(info.num_segments), ", ", grouped(info.num_empty), " empty"));
+  page.add("range", readable_range(info.edges[0], info.edges[info.num_segments]));
+  if (options.feature_name != nullptr) page.add("input", options.feature_name);
+  if (options.target_name != nullptr) page.add("target", options.target_name);
+  page.add("rows", grouped(info.num_rows));
+  page.add("routing tables", text(grouped(info.routing_bytes), " bytes"));
+  page.add("target type", text(target_dtype_of(info), info.weighted != 0 ? ", weighted" : ""));
+  page.add("mean of targets", readable(info.mean));
+  page.add("noise estimate",
+           text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
+  page.add("closed side",
+           text(word_of(closed_side_words, options.closed_side),
+                options.include_outer_edge != 0 ? ", outer edge included" : ", outer edge open"));
+  page.add("missing input",
+           with_value(word_of(nan_policy_words, options.nan_policy), options.nan_value));
+  page.add("out of range",
+           with_value(word_of(range_policy_words, options.range_policy), options.range_value));
+  page.add("empty segments",
+           with_value(word_of(empty_policy_words, options.empty_policy), options.empty_value));
+  if (options.shrinkage > 0) page.add("shrinkage", readable(options.shrinkage));
 
-  write_diagnosis(output, seen);
+  add_diagnosis(page, seen);
 
-  output.write(text("\n segment        from          to       count    constant  std. error     ",
-                    readable(100 * seen.confidence), " % interval of the mean\n"));
+  page.add("");
+  page.add(text(" segment        from          to       count    constant  std. error     ",
+                readable(100 * seen.confidence), " % interval of the mean"));
   const bool all = info.num_segments <= max_lines_shown;
   for (std::int64_t slot = 0; slot < info.num_slots; ++slot) {
     if (!slot_in_use(info, slot)) continue;
     if (!all && slot == max_lines_shown / 2) {
-      output.write(text("     ... ", grouped(info.num_segments - max_lines_shown),
-                        " more; --csv shows all\n"));
+      page.add(text("     ... ", grouped(info.num_segments - max_lines_shown),
+                    " more; --csv shows all"));
       slot = info.num_segments - max_lines_shown / 2;
     }
     std::string row = padded(std::to_string(slot), 8);
     if (slot < info.num_segments) {
-      row += padded(readable(info.edges[slot]), 12) + padded(readable(info.edges[slot + 1]), 12);
+      const double from = info.edges[slot];
+      const double to = info.edges[slot + 1];
+      row +=
+          padded(readable_within(from, from, to), 12) + padded(readable_within(to, from, to), 12);
     } else {
       const char* const names[] = {"missing", "below", "above"};
       row += padded(names[slot - info.num_segments], 24);
     }
+    const double lower = seen.means.lower[static_cast<std::size_t>(slot)];
+    const double upper = seen.means.upper[static_cast<std::size_t>(slot)];
     row += padded(std::to_string(info.counts[slot]), 12) +
-           padded(readable(info.constants[slot]), 12) +
+           padded(readable_within(info.constants[slot], lower, upper), 12) +
            padded(readable(info.standard_errors[slot]), 12) +
-           padded(readable(seen.means.lower[static_cast<std::size_t>(slot)]), 12) +
-           padded(readable(seen.means.upper[static_cast<std::size_t>(slot)]), 12) + "\n";
-    output.write(row);
+           padded(readable_within(lower, lower, upper), 12) +
+           padded(readable_within(upper, lower, upper), 12);
+    page.add(row);
   }
+  return page.text();
 }
 
 }  // namespace
@@ -319,12 +330,11 @@ command_body add_inspect_command(CLI::App& app) {
       "  zcmoe inspect model.safetensors --csv > segments.csv\n"
       "  zcmoe inspect model.safetensors --json | jq .noise_variance");
   return [arguments] {
-    if (arguments->model == "-")
-      fail_usage("model -: a model is read from a file, not from standard input");
     if (!(arguments->confidence > 0 && arguments->confidence < 1))
       fail_usage("--confidence ", readable(arguments->confidence), ": not between 0 and 1");
     const context cpu(ZCMOE_ENGINE_CPU);
-    const model model = model::load(cpu, arguments->model);
+    const model model = load_model(cpu, arguments->model);
+    check_outputs({{"standard output", "-"}}, {arguments->model});
     const inspected seen(*arguments, model);
     output_file output("-");
     if (arguments->json) {
@@ -332,7 +342,7 @@ command_body add_inspect_command(CLI::App& app) {
     } else if (arguments->csv) {
       write_csv(output, seen);
     } else {
-      write_text(output, seen);
+      output.write(as_text(seen));
     }
     output.commit();
   };

@@ -9,9 +9,10 @@
 namespace zcmoe::cli {
 
 /// Paths and fields of a table need not be UTF-8; what is not comes out as U+FFFD instead of
-/// failing a command whose work is done.
+/// failing a command whose work is done. All but ASCII is written as \\uHHHH, so that a terminal
+/// that shows the text acts on none of it.
 inline std::string json_text(const nlohmann::ordered_json& json) {
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 inline void add_tally(nlohmann::ordered_json& json, const row_tally& tally,

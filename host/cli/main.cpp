@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "output_file.hpp"
+#include "say.hpp"
 #include "signals.hpp"
 
 #include <zcmoe/zcmoe.hpp>
@@ -13,7 +14,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <new>
 #include <string>
 #include <utility>
@@ -25,13 +25,8 @@ constexpr int exit_success = 0;
 constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
 
-/// One line, whatever the text: callers match on it. Names in it may hold what moves a cursor.
 int report(int status, const std::string& message) {
-  std::string line = "zcmoe: " + message;
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
-  }
-  std::fprintf(stderr, "%s\n", line.c_str());
+  zcmoe::cli::say("zcmoe: " + message);
   return status;
 }
 
@@ -119,8 +114,7 @@ int main(int argc, char** argv) {
   } catch (const zcmoe::cli::usage_error& e) {
     return report(exit_usage, e.what());
   } catch (const zcmoe::error& e) {
-    return report(exit_failure,
-                  zcmoe::cli::text(e.what(), " (", zcmoe_status_string(e.status()), ")"));
+    return report(exit_failure, zcmoe::cli::words_of(e));
   } catch (const std::bad_alloc&) {
     return report(exit_failure, "out of memory");
   } catch (const std::exception& e) {

@@ -4,6 +4,7 @@
 #include "failure.hpp"
 #include "input_file.hpp"
 #include "output_file.hpp"
+#include "output_place.hpp"
 #include "signals.hpp"
 
 #include <fcntl.h>
@@ -41,7 +42,7 @@ input_file unlinked_copy(const model& model) {
 }  // namespace
 
 void save_model(const model& model, const std::string& path) {
-  if (is_file_path(path)) {
+  if (output_place(path).is_file()) {
     const signals_held held;
     model.save(path);
     return;

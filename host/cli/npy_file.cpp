@@ -5,6 +5,7 @@
 #include "failure.hpp"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,29 @@ namespace {
 constexpr std::string_view magic = "\x93NUMPY";
 constexpr std::size_t max_header = std::size_t{1}
                                    << 16;  // of the three keys; NumPy's own headers have 118 bytes
+
+/// What stands behind the byte order in descr.
+struct known_type {
+  std::string_view kind;
+  zcmoe_dtype dtype;
+};
+constexpr known_type known_types[] = {{"f4", ZCMOE_F32}, {"f8", ZCMOE_F64}, {"f2", ZCMOE_F16},
+                                      {"i1", ZCMOE_I8},  {"u1", ZCMOE_U8},  {"b1", ZCMOE_U8},
+                                      {"i2", ZCMOE_I16}, {"u2", ZCMOE_U16}, {"i4", ZCMOE_I32},
+                                      {"u4", ZCMOE_U32}, {"i8", ZCMOE_I64}, {"u8", dtype_u64}};
+
+struct foreign_type {
+  std::string_view letter;
+  const char* what;
+  const char* advice;
+};
+constexpr foreign_type foreign_types[] = {
+    {"O", "Python objects, which are never loaded", "convert with x.astype('<f8')"},
+    {"U", "text", "convert with x.astype('<f8')"},
+    {"S", "text", "convert with x.astype('<f8')"},
+    {"c", "complex numbers", "save x.real or x.imag"},
+    {"M", "dates", "convert with x.astype('<i8')"},
+    {"m", "durations", "convert with x.astype('<i8')"}};
 
 /// Reads {'descr': '<f8', 'fortran_order': False, 'shape': (3,), } and nothing else.
 class header_parser {
@@ -106,16 +130,21 @@ class header_parser {
     if (accept('['))
       refuse("structured arrays (records) are not supported; save one column as its own array");
     const std::string_view found = quoted();
-    if (found == "<f4") return ZCMOE_F32;
-    if (found == "<f8") return ZCMOE_F64;
-    if (found == ">f4" || found == ">f8") {
-      refuse("type '", found, "' is big-endian; convert with x.astype('<", found.substr(1), "')");
+    const char order = found.empty() ? '\0' : found[0];
+    const std::string_view kind = found.substr(std::min<std::size_t>(1, found.size()));
+    for (const known_type& type : known_types) {
+      if (kind != type.kind) continue;
+      if (order == '<' || ((order == '|' || order == '>') && element_size(type.dtype) == 1))
+        return type.dtype;
+      if (order == '>')
+        refuse("type '", found, "' is big-endian; convert with x.astype('<", kind, "')");
     }
-    if (found.find('O') != std::string_view::npos) {
-      refuse("type '", found,
-             "' holds Python objects, which are never loaded; convert with x.astype('<f8')");
+    for (const foreign_type& type : foreign_types) {
+      if (kind.substr(0, 1) == type.letter)
+        refuse("type '", found, "' holds ", type.what, "; ", type.advice);
     }
-    refuse("type '", found, "' is neither '<f4' nor '<f8'; convert with x.astype('<f8')");
+    refuse("type '", found,
+           "' is neither a float of 2, 4 or 8 bytes nor an integer; convert with x.astype('<f8')");
   }
 
   bool boolean() {
@@ -161,8 +190,11 @@ class header_parser {
     if (shape_.size() == 1 || column) return shape_[0];
     std::string shown;
     for (const std::int64_t length : shape_) shown += text(shown.empty() ? "" : ", ", length);
+    const auto longer = std::count_if(shape_.begin(), shape_.end(),
+                                      [](std::int64_t length) { return length != 1; });
     refuse("shape (", shown, ")", fortran_ ? " in Fortran order" : "",
-           " is not one column: (n,) or (n, 1); save x[:, k] as its own array");
+           " is not one column: (n,) or (n, 1); save ",
+           longer <= 1 ? "x.ravel()" : "x[:, k] as its own array");
   }
 
   std::string_view text_;
@@ -223,6 +255,9 @@ std::string make_npy_header(zcmoe_dtype dtype, std::int64_t rows) {
 
 npy_file::npy_file(input_file input) : input_(std::move(input)) {
   input_.spool();
+  struct stat status {};
+  if (::fstat(input_.descriptor(), &status) != 0) fail_errno(name());
+  changed_ = status.st_mtim;
   const std::int64_t size = input_.size();
   if (size == 0) fail(name(), ": the file is empty");
   mapped_ = static_cast<std::size_t>(size);
@@ -252,7 +287,17 @@ npy_file::npy_file(npy_file&& other) noexcept
     : input_(std::move(other.input_)),
       header_(other.header_),
       mapping_(std::exchange(other.mapping_, nullptr)),
-      mapped_(other.mapped_) {}
+      mapped_(other.mapped_),
+      changed_(other.changed_) {}
+
+void npy_file::check_unchanged() const {
+  struct stat status {};
+  if (::fstat(input_.descriptor(), &status) != 0) fail_errno(name());
+  if (status.st_size < static_cast<off_t>(mapped_))
+    fail(name(), ": the file became shorter while it was read");
+  if (status.st_mtim.tv_sec != changed_.tv_sec || status.st_mtim.tv_nsec != changed_.tv_nsec)
+    fail(name(), ": the file was changed while it was read");
+}
 
 void npy_file::drop(std::int64_t begin, std::int64_t end) const noexcept {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));

@@ -1,11 +1,14 @@
-// One column of numbers in an NPY file (format versions 1 to 3, little-endian f4 or f8, shape (n,)
-// or (n, 1)): the header is checked as hostile, the data is mapped into memory and read where it
-// lies.
+// One column of numbers in an NPY file (format versions 1 to 3, little-endian floats of 2 to 8
+// bytes, integers of 1 to 8, booleans, shape (n,) or (n, 1)): the header is checked as hostile, the
+// data is mapped into memory and read where it lies.
 #pragma once
 
+#include "dtype.hpp"
 #include "input_file.hpp"
 
 #include <zcmoe/zcmoe.h>
+
+#include <time.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -15,17 +18,15 @@
 namespace zcmoe::cli {
 
 struct npy_header {
-  zcmoe_dtype dtype = 0;
+  zcmoe_dtype dtype = 0;  // dtype_u64 for uint64; booleans are ZCMOE_U8
   std::int64_t rows = 0;
   std::int64_t data_offset = 0;
 };
 
-constexpr std::int64_t element_size(zcmoe_dtype dtype) { return dtype == ZCMOE_F32 ? 4 : 8; }
-
 /// Reads the header at the start of bytes, which must hold it whole; name begins the error text.
 npy_header parse_npy_header(std::string_view bytes, const std::string& name);
 
-/// The 128 bytes that begin an NPY file of `rows` numbers; the same size for every number of rows.
+/// The 128 bytes that begin an NPY file of `rows` floats; the same size for every number of rows.
 constexpr std::size_t npy_header_size = 128;
 std::string make_npy_header(zcmoe_dtype dtype, std::int64_t rows);
 
@@ -48,6 +49,10 @@ class npy_file {
   }
   bool aligned() const noexcept { return header_.data_offset % element_size(header_.dtype) == 0; }
 
+  /// Fails if the file was changed since it was opened: behind the end of a file cut short, the
+  /// last page reads as zeros, and the others raise SIGBUS. To be asked after rows were used.
+  void check_unchanged() const;
+
   /// Takes the pages of rows begin to end, but for the last, out of the process's resident memory;
   /// they can be read again. For readers that go from front to back.
   void drop(std::int64_t begin, std::int64_t end) const noexcept;
@@ -57,6 +62,7 @@ class npy_file {
   npy_header header_;
   char* mapping_ = nullptr;
   std::size_t mapped_ = 0;
+  struct timespec changed_ {};
 };
 
 }  // namespace zcmoe::cli

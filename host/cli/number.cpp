@@ -1,6 +1,7 @@
 // Text to number and back, by std::from_chars and std::to_chars.
 #include "number.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -91,6 +92,42 @@ void append_17_digits(std::string& out, double value) {
 std::string readable(double value) {
   std::array<char, 64> digits;
   std::snprintf(digits.data(), digits.size(), "%.6g", value);
+  return digits.data();
+}
+
+std::string readable_within(double value, double lo, double hi) {
+  constexpr int fewest = 6;
+  constexpr int most = 17;
+  const auto shown = [](double number, int precision) {
+    std::array<char, 64> digits;
+    std::snprintf(digits.data(), digits.size(), "%.*g", precision, number);
+    return std::string(digits.data());
+  };
+  int precision = fewest;
+  for (const double end : {lo, hi}) {
+    if (!std::isfinite(end)) return readable(value);
+    // No exponent where people write none.
+    if (std::abs(end) >= 1e6 && std::abs(end) < 1e15)
+      precision = std::max(precision, static_cast<int>(std::log10(std::abs(end))) + 1);
+  }
+  const double tolerance = std::abs(hi - lo) / 1000;
+  for (const double number : {lo, hi, value}) {
+    while (
+        precision < most && tolerance > 0 &&
+        !(std::abs(std::strtod(shown(number, precision).c_str(), nullptr) - number) <= tolerance)) {
+      ++precision;
+    }
+  }
+  return shown(value, precision);
+}
+
+std::string readable_range(double lo, double hi, const char* between) {
+  return readable_within(lo, lo, hi) + between + readable_within(hi, lo, hi);
+}
+
+std::string fixed(double value, int width, int decimals) {
+  std::array<char, 400> digits;
+  std::snprintf(digits.data(), digits.size(), "%*.*f", width, decimals, value);
   return digits.data();
 }
 

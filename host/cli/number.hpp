@@ -24,6 +24,15 @@ void append_17_digits(std::string& out, double value);
 /// For people: six significant digits.
 std::string readable(double value);
 
+/// For people: a number of the range lo to hi with so many digits (six at least) that the ends can
+/// be told apart to a thousandth of their distance, and whole ones below 10^15 in full.
+std::string readable_within(double value, double lo, double hi);
+/// "lo to hi", or with another word between.
+std::string readable_range(double lo, double hi, const char* between = " to ");
+
+/// For people: a column of numbers with a fixed number of decimals.
+std::string fixed(double value, int width, int decimals);
+
 /// For people: 1234567 as 1,234,567.
 std::string grouped(long long value);
 

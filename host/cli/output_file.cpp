@@ -2,122 +2,102 @@
 // temporary file.
 #include "output_file.hpp"
 
-#include "descriptor.hpp"
 #include "failure.hpp"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
+#include <climits>
+#include <cstdint>
 #include <cstring>
-#include <filesystem>
-#include <utility>
+#include <ios>
 
 namespace zcmoe::cli {
 namespace {
 
 constexpr std::size_t buffer_size = std::size_t{1} << 18;
 
+constexpr int random_names = 100;  // as many are tried; each has 64 random bits
+
 // What a signal handler may have to remove: a fixed buffer, since a handler must not touch a
 // std::string in motion.
-std::array<char, 4096> unfinished_path;
-std::atomic<bool> unfinished{false};
+std::array<char, NAME_MAX + 1> unfinished_name;
+std::atomic<int> unfinished_folder{-1};
 
-void remember_unfinished(const std::string& path) {
-  if (path.size() >= unfinished_path.size()) return;
-  std::memcpy(unfinished_path.data(), path.c_str(), path.size() + 1);
-  unfinished = true;
+void remember_unfinished(const output_place& place, const std::string& name) {
+  std::memcpy(unfinished_name.data(), name.c_str(), name.size() + 1);
+  unfinished_folder = place.folder.get();
 }
 
-/// The file that symbolic links end at, there or not: a rename would replace the link itself. Only
-/// the last part of a path matters; the system follows the others.
-std::filesystem::path end_of_links(const std::string& path) {
-  std::filesystem::path target(path);
-  std::error_code error;
-  for (int links = 0; std::filesystem::is_symlink(target, error); ++links) {
-    if (links == 40) {  // as the system itself does
-      errno = ELOOP;
-      fail_errno(path);
-    }
-    const std::filesystem::path next = std::filesystem::read_symlink(target, error);
-    if (error) fail(path, ": ", error.message());
-    target = target.parent_path() / next;
-  }
-  return target;
+/// A name that nobody can have put in its way.
+std::string random_name() {
+  std::uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = 0;  // O_EXCL still guards
+  return text(".zcmoe-", std::hex, number, ".tmp");
 }
 
-std::filesystem::path folder_of(const std::filesystem::path& file) {
-  return file.has_parent_path() ? file.parent_path() : ".";
-}
-
-/// The permissions a new file gets, or those of the file that is replaced.
-mode_t permissions_for(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0) return status.st_mode & 0777;
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  return 0666 & ~mask;
-}
+std::string path_of(const owned_descriptor& file) { return text("/proc/self/fd/", file.get()); }
 
 }  // namespace
 
-bool is_file_path(const std::string& path) {
-  if (path == "-") return false;
+output_file::output_file(const std::string& path)
+    : name_(path == "-" ? "standard output" : path), place_(path) {
+  if (place_.is_file()) {
+    make_temporary();
+    return;
+  }
+  file_ =
+      owned_descriptor(place_.stream >= 0 ? ::fcntl(place_.stream, F_DUPFD_CLOEXEC, 3)
+                                          : ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
   struct stat status {};
-  return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
-}
-
-void check_output(const std::string& path) {
-  if (path == "-") return;
-  if (is_file_path(path)) {
-    const std::filesystem::path target = end_of_links(path);
-    struct stat status {};
-    // Any reason but its absence, such as a name too long, is one that the rename would meet too.
-    if (::stat(target.c_str(), &status) != 0 && errno != ENOENT) fail_errno(path);
-    if (::faccessat(AT_FDCWD, folder_of(target).c_str(), W_OK | X_OK, AT_EACCESS) != 0)
-      fail_errno(path);
-    return;
-  }
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    errno = EISDIR;
-    fail_errno(path);
-  }
-  if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) fail_errno(path);
-}
-
-output_file::output_file(const std::string& path) : name_(path == "-" ? "standard output" : path) {
-  if (path == "-") {
-    descriptor_ = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-    if (descriptor_ < 0) fail_errno(name_);
-    return;
-  }
-  if (!is_file_path(path)) {
-    descriptor_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    if (descriptor_ < 0) fail_errno(name_);
-    return;
-  }
-  const std::filesystem::path target = end_of_links(path);
-  target_ = target.string();
-  // Not the target's name and more: it may be as long as a name can be.
-  temporary_ = (folder_of(target) / ".zcmoe-XXXXXX.tmp").string();
-  descriptor_ = ::mkostemps(temporary_.data(), 4, O_CLOEXEC);
-  if (descriptor_ < 0) {
-    temporary_.clear();
-    fail_errno(name_);
-  }
-  remember_unfinished(temporary_);
+  if (file_.get() < 0 || ::fstat(file_.get(), &status) != 0) fail_errno(name_);
+  if (place_.stream < 0 && S_ISREG(status.st_mode))
+    fail(name_, ": it changed while it was looked at");
 }
 
 output_file::~output_file() {
-  if (descriptor_ >= 0) ::close(descriptor_);
   if (temporary_.empty()) return;
-  unfinished = false;
-  ::unlink(temporary_.c_str());
+  unfinished_folder = -1;
+  ::unlinkat(place_.folder.get(), temporary_.c_str(), 0);
+}
+
+/// A file without a name, so that nothing is left of it whatever ends the process; where the file
+/// system has none, one under a name that cannot be foreseen.
+void output_file::make_temporary() {
+  const int folder = place_.folder.get();
+  file_ = owned_descriptor(::openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666));
+  const bool nameless = file_.get() >= 0 && ::access(path_of(file_).c_str(), F_OK) == 0;
+  for (int attempt = 0; !nameless && temporary_.empty(); ++attempt) {
+    const std::string name = random_name();
+    file_ = owned_descriptor(
+        ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+    if (file_.get() < 0 && (errno != EEXIST || attempt == random_names)) fail_errno(name_);
+    if (file_.get() < 0) continue;
+    remember_unfinished(place_, name);
+    temporary_ = name;
+  }
+  // Not being allowed to keep the permissions of the file that is replaced is no reason to fail.
+  if (place_.exists && ::fchmod(file_.get(), place_.status.st_mode & 0777) != 0) errno = 0;
+}
+
+/// linkat does not replace: the file without a name gets one to be renamed from.
+void output_file::give_name() {
+  for (int attempt = 0; temporary_.empty(); ++attempt) {
+    const std::string name = random_name();
+    remember_unfinished(place_, name);
+    if (::linkat(AT_FDCWD, path_of(file_).c_str(), place_.folder.get(), name.c_str(),
+                 AT_SYMLINK_FOLLOW) == 0) {
+      temporary_ = name;
+      continue;
+    }
+    unfinished_folder = -1;
+    if (errno != EEXIST || attempt == random_names) fail_errno(name_);
+  }
 }
 
 void output_file::write(const void* data, std::size_t size) {
@@ -131,23 +111,23 @@ void output_file::write(const void* data, std::size_t size) {
 
 void output_file::rewrite_start(std::string_view data) {
   flush();
-  if (::lseek(descriptor_, 0, SEEK_SET) < 0) fail_errno(name_);
+  if (::lseek(file_.get(), 0, SEEK_SET) < 0) fail_errno(name_);
   write_through(data.data(), data.size());
-  if (::lseek(descriptor_, 0, SEEK_END) < 0) fail_errno(name_);
+  if (::lseek(file_.get(), 0, SEEK_END) < 0) fail_errno(name_);
 }
 
 void output_file::commit() {
   flush();
-  if (temporary_.empty()) {
+  if (!place_.is_file()) {
     // Some file systems report a full disk only here.
-    if (::close(std::exchange(descriptor_, -1)) != 0) fail_errno(name_);
+    if (file_.close() != 0) fail_errno(name_);
     return;
   }
-  if (::fchmod(descriptor_, permissions_for(target_)) != 0 || ::fsync(descriptor_) != 0)
-    fail_errno(name_);
-  if (::close(std::exchange(descriptor_, -1)) != 0) fail_errno(name_);
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_errno(name_);
-  unfinished = false;
+  if (::fsync(file_.get()) != 0) fail_errno(name_);
+  give_name();
+  const int folder = place_.folder.get();
+  if (::renameat(folder, temporary_.c_str(), folder, place_.name.c_str()) != 0) fail_errno(name_);
+  unfinished_folder = -1;
   temporary_.clear();
 }
 
@@ -157,7 +137,7 @@ void output_file::flush() {
 }
 
 void output_file::write_through(const char* data, std::size_t size) {
-  write_all(descriptor_, data, size, name_);
+  write_all(file_.get(), data, size, name_);
 }
 
 void write_to_stdout(std::string_view data) {
@@ -167,7 +147,8 @@ void write_to_stdout(std::string_view data) {
 }
 
 void remove_unfinished_output() noexcept {
-  if (unfinished.exchange(false)) ::unlink(unfinished_path.data());
+  const int folder = unfinished_folder.exchange(-1);
+  if (folder >= 0) ::unlinkat(folder, unfinished_name.data(), 0);
 }
 
 }  // namespace zcmoe::cli

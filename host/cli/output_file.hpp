@@ -2,6 +2,9 @@
 // pipe, a device).
 #pragma once
 
+#include "descriptor.hpp"
+#include "output_place.hpp"
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -10,8 +13,10 @@ namespace zcmoe::cli {
 
 class output_file {
  public:
-  /// "-" is standard output. A regular file is written beside its place, under a temporary name; a
-  /// path that is something else (/dev/null, a named pipe) is written directly.
+  /// "-" is standard output. A regular file is written beside its place, without a name where the
+  /// file system can, and has the permissions of the one it replaces or those that the umask leaves
+  /// a new one; what else a path leads to (/dev/null, a named pipe, /dev/stdout) is written where
+  /// it is.
   explicit output_file(const std::string& path);
   /// Removes what was written, unless commit() was called.
   ~output_file();
@@ -20,7 +25,7 @@ class output_file {
 
   const std::string& name() const noexcept { return name_; }
   /// Whether the start can be written again by rewrite_start().
-  bool is_file() const noexcept { return !temporary_.empty(); }
+  bool is_file() const noexcept { return place_.is_file(); }
 
   /// Buffered. Fails with the system's reason (disk full, closed pipe).
   void write(const void* data, std::size_t size);
@@ -31,26 +36,20 @@ class output_file {
   void commit();
 
  private:
+  void make_temporary();
+  void give_name();
   void flush();
   void write_through(const char* data, std::size_t size);
 
-  std::string name_;    // for error texts
-  std::string target_;  // final name of a regular file
-  std::string temporary_;
-  int descriptor_ = -1;
+  std::string name_;  // for error texts
+  output_place place_;
+  owned_descriptor file_;
+  std::string temporary_;  // in the folder of the place; empty while the file has no name
   std::string buffer_;
 };
 
 /// Writes the whole text to standard output; fails if it cannot be written.
 void write_to_stdout(std::string_view data);
-
-/// Fails if an output_file of this path could not be made: for commands that work long before they
-/// write. Makes nothing.
-void check_output(const std::string& path);
-
-/// True if a file of this name can be made or replaced by a rename: it is regular or does not
-/// exist.
-bool is_file_path(const std::string& path);
 
 /// Removes the temporary file of the output being written, if any. For signal handlers: only
 /// async-signal-safe calls.

@@ -6,8 +6,10 @@
 #include "json_text.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
+#include "output_place.hpp"
 #include "plan_report.hpp"
 #include "row_source.hpp"
+#include "say.hpp"
 
 #include <zcmoe/plan.hpp>
 
@@ -41,58 +43,58 @@ std::string padded(const std::string& value, std::size_t width) {
   return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
 }
 
-void write_text(output_file& output, const edge_table& table, const std::string& first_unparsable) {
+std::string as_text(const edge_table& table, const std::string& first_unparsable) {
+  text_page page;
   const zcmoe_plan_result& plan = *table.plan;
-  const auto line = [&](const char* name, const std::string& value) {
-    output.write(name + std::string(18 - std::min<std::size_t>(17, std::string(name).size()), ' ') +
-                 value + "\n");
-  };
-  line("rows read", grouped(table.tally.rows_read));
-  line("rows skipped", table.tally.skipped_in_words());
-  if (!first_unparsable.empty()) line("not a number", text("first: ", first_unparsable));
-  line("rows used",
-       table.rows_sampled < table.rows
-           ? text("a sample of ", grouped(table.rows_sampled), " of ", grouped(table.rows))
-           : grouped(table.rows));
-  if (plan.fit_rows != table.rows) line("planned for", text(grouped(plan.fit_rows), " rows"));
+  page.add("rows read", grouped(table.tally.rows_read));
+  page.add("rows skipped", table.tally.skipped_in_words());
+  if (!first_unparsable.empty()) page.add("not a number", text("first: ", first_unparsable));
+  page.add("rows used",
+           table.rows_sampled < table.rows
+               ? text("a sample of ", grouped(table.rows_sampled), " of ", grouped(table.rows))
+               : grouped(table.rows));
+  if (plan.fit_rows != table.rows) page.add("planned for", text(grouped(plan.fit_rows), " rows"));
   if (plan.distinct_inputs < table.rows_sampled)
-    line("distinct inputs", grouped(plan.distinct_inputs));
-  line("range", text(readable(plan.lo), " to ", readable(plan.hi)));
-  line("noise", text(readable(std::sqrt(plan.noise)), " (standard deviation); ",
-                     readable(std::sqrt(plan.rice)), " from neighbouring rows"));
+    page.add("distinct inputs", grouped(plan.distinct_inputs));
+  page.add("range", readable_range(plan.lo, plan.hi));
+  page.add("noise", text(readable(std::sqrt(plan.noise)), " (standard deviation); ",
+                         readable(std::sqrt(plan.rice)), " from neighbouring rows"));
   const zcmoe_plan_candidate& best = plan.candidates[plan.best];
-  line("recommended", text("--segmentation ", kind_of(best), " --segments ", best.num_segments));
+  page.add("recommended",
+           text("--segmentation ", kind_of(best), " --segments ", best.num_segments));
 
-  output.write(
-      "\n segmentation   segments     best between   excess risk    95 % interval          "
-      "leave-one-out  held-out\n");
+  page.add("");
+  page.add(
+      " segmentation   segments     best between   excess risk    95 % interval          "
+      "leave-one-out  held-out");
   for (const zcmoe_plan_candidate& c : plan.candidates) {
-    output.write(
+    page.add(
         " " + kind_of(c) + padded(grouped(c.num_segments), 23 - kind_of(c).size()) +
         padded(text(grouped(std::llround(c.lower)), " - ", grouped(std::llround(c.upper))), 17) +
         padded(readable(c.excess), 14) +
-        padded(text(readable(c.excess_lower), " - ", readable(c.excess_upper)), 27) +
+        padded(readable_range(c.excess_lower, c.excess_upper, " - "), 27) +
         padded(grouped(c.leave_one_out_segments), 11) +
-        padded(c.holdout_segments > 0 ? grouped(c.holdout_segments) : "none", 10) + "\n");
+        padded(c.holdout_segments > 0 ? grouped(c.holdout_segments) : "none", 10));
   }
-  output.write("\n");
+  page.add("");
   for (const zcmoe_plan_candidate& c : plan.candidates) {
     const std::string kind = kind_of(c);
     if (c.method == ZCMOE_THEORY_LEAVE_ONE_OUT) {
-      line(kind.c_str(), "by the least leave-one-out error");
+      page.add(kind.c_str(), "by the least leave-one-out error");
     }
     if (c.tested_segments > 0 && c.test.verdict != ZCMOE_THEORY_UNINFORMATIVE) {
-      line(kind.c_str(),
-           text("ratio test at ", grouped(c.tested_segments), " segments: ", readable(c.test.ratio),
-                " +- ", readable(c.test.standard_error), " (4 where the error falls as 1/m^2)"));
+      page.add(kind.c_str(), text("ratio test at ", grouped(c.tested_segments), " segments: ",
+                                  readable(c.test.ratio), " +- ", readable(c.test.standard_error),
+                                  " (4 where the error falls as 1/m^2)"));
     }
     if (std::isfinite(c.holdout_risk)) {
-      line(kind.c_str(), text("held-out error at ", grouped(c.checked_segments), " segments: ",
-                              readable(c.holdout_risk), " +- ", readable(c.holdout_error), ", ",
-                              readable(c.holdout_expected), " expected"));
+      page.add(kind.c_str(), text("held-out error at ", grouped(c.checked_segments), " segments: ",
+                                  readable(c.holdout_risk), " +- ", readable(c.holdout_error), ", ",
+                                  readable(c.holdout_expected), " expected"));
     }
-    for (const std::string& warning : warnings_in_words(c)) line(kind.c_str(), warning);
+    for (const std::string& warning : warnings_in_words(c)) page.add(kind.c_str(), warning);
   }
+  return page.text();
 }
 
 void write_csv(output_file& output, const zcmoe_plan_result& plan) {
@@ -142,9 +144,9 @@ std::string plan_as_json(const plan_arguments& arguments, const context& engine,
 }
 
 void plan(const plan_arguments& arguments) {
-  check_output(arguments.output);
   const context engine(arguments.engine.options());
   const auto rows = open_rows(arguments.table, arguments.roles);
+  check_outputs({{"--output", arguments.output}}, rows->files());
   stopwatch reading;
   stopwatch planning;
   const edge_table table =
@@ -157,7 +159,7 @@ void plan(const plan_arguments& arguments) {
   } else if (arguments.csv) {
     write_csv(output, *table.plan);
   } else {
-    write_text(output, table, rows->first_unparsable());
+    output.write(as_text(table, rows->first_unparsable()));
   }
   output.commit();
 }

@@ -2,7 +2,7 @@
 
 Run by `zcmoe plot`, which reads and samples the table:
 
-    plot.py MODEL OUTPUT COLUMNS ROWS ROWS_IN_ALL X_NAME Y_NAME < numbers
+    plot.py MODEL svg|png|pdf COLUMNS ROWS ROWS_IN_ALL X_NAME Y_NAME < numbers > picture
 
 Standard input is float64: COLUMNS (0, 2 or 3: x, y, weights) runs of ROWS numbers, one column after the other; then the
 tables of the risk curve, each its number of edges and these. On failure the last
@@ -11,7 +11,6 @@ file is read here, without the safetensors package.
 """
 import json
 import math
-import os
 import sys
 
 try:
@@ -92,6 +91,17 @@ def number(value):
     if value == int(value) and abs(value) < 1e7:
         return f"{int(value):,}"
     return f"{value:.3g}"
+
+
+def ends(low, high):
+    """Both ends of a range, with digits enough to tell them apart to a thousandth of their distance."""
+    if low == int(low) and high == int(high) and max(abs(low), abs(high)) < 1e15:
+        return f"{int(low):,} to {int(high):,}"
+    for digits in range(3, 18):
+        shown = [f"{value:.{digits}g}" for value in (low, high)]
+        if all(abs(float(text) - value) <= (high - low) / 1000 for text, value in zip(shown, (low, high))):
+            break
+    return " to ".join(shown)
 
 
 def limits(values, constants=()):
@@ -189,7 +199,7 @@ def draw_segments(axes, model, samples, log_x, names):
         rows = f", over {samples.rows_in_all:,} rows" if samples.rows == samples.rows_in_all else \
             f", over a sample of {samples.rows:,} of {samples.rows_in_all:,} rows"
     count = f"{model.segments:,} segments" if model.segments > 1 else "1 segment"
-    titled(axes, f"{count} from {number(model.lo)} to {number(model.hi)}{rows}", names[0], names[1])
+    titled(axes, f"{count} from {ends(model.lo, model.hi)}{rows}", names[0], names[1])
     axes.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1.005, 0.995), ncols=3, frameon=False, borderpad=0)
 
 
@@ -353,7 +363,7 @@ def shortened(name, size=48):
 
 
 def main():
-    path, output, columns, rows, rows_in_all, x_name, y_name = sys.argv[1:]
+    path, kind, columns, rows, rows_in_all, x_name, y_name = sys.argv[1:]
     model = Model(path)
     samples, tables = None, []
     if int(columns) > 0:
@@ -367,17 +377,12 @@ def main():
     names = (shortened(x_name or model.metadata.get("feature_name") or "x"),
              shortened(y_name or model.metadata.get("target_name") or "y"))
     figure, best = draw(model, samples, tables, names)
-    kind = os.path.splitext(output)[1][1:].lower()
-    temporary = f"{output}.tmp-{os.getpid()}"
-    try:
-        figure.savefig(temporary, format=kind, metadata={"Date": None} if kind == "svg" else None)
-        os.replace(temporary, output)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    figure.savefig(sys.stdout.buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    sys.stdout.flush()
     if best is not None:
-        print(f"least leave-one-out error {number(best[1])} with {best[0]:,} segment{'s' * (best[0] > 1)} (optimal cuts)")
+        plural = "" if best[0] == 1 else "s"
+        print(f"least leave-one-out error {number(best[1])} with {best[0]:,} segment{plural} (optimal cuts)",
+              file=sys.stderr)
 
 
 if __name__ == "__main__":

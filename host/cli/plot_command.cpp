@@ -5,11 +5,14 @@
 #include "descriptor.hpp"
 #include "failure.hpp"
 #include "input_file.hpp"
+#include "model_input.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
+#include "output_place.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
 #include "row_triage.hpp"
+#include "say.hpp"
 #include "table_sample.hpp"
 
 #include <zcmoe/zcmoe.hpp>
@@ -22,7 +25,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -45,22 +47,6 @@ struct plot_arguments {
   std::int64_t sample_rows = std::int64_t{1} << 20;
   std::string output = "plot.svg";
   bool quiet = false;
-};
-
-class owned_descriptor {
- public:
-  explicit owned_descriptor(int descriptor) : descriptor_(descriptor) {}
-  ~owned_descriptor() { close(); }
-  owned_descriptor(const owned_descriptor&) = delete;
-  owned_descriptor& operator=(const owned_descriptor&) = delete;
-  int get() const noexcept { return descriptor_; }
-  void close() noexcept {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = -1;
-  }
-
- private:
-  int descriptor_;
 };
 
 /// plot.py, beside the program as it is installed or as it is built.
@@ -90,7 +76,7 @@ std::string python() {
 /// What plot.py reads: a file with the sampled columns, one after the other, and then tables of
 /// other numbers of segments.
 struct sampled_table {
-  std::unique_ptr<owned_descriptor> file;
+  owned_descriptor file;
   std::size_t columns = 0;
   std::int64_t rows = 0;
   std::int64_t rows_in_all = 0;
@@ -127,10 +113,10 @@ void write_tables(const owned_descriptor& file, const table_sample& sample, bool
   }
 }
 
-sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& info) {
-  const auto rows = open_rows(arguments.table, arguments.roles);
+sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& info,
+                      row_source& rows) {
   sampled_table result;
-  const bool weighted = rows->has(column_weights);
+  const bool weighted = rows.has(column_weights);
   result.columns = weighted ? 3 : 2;
   table_sample sample(arguments.sample_rows, result.columns);
   row_triage triage{triage_rules{}};
@@ -138,7 +124,7 @@ sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& i
   row_block block;
   double row[3];
   progress bar("sample", !arguments.quiet);
-  while (rows->next(block)) {
+  while (rows.next(block)) {
     const std::vector<row_fate>& fates = triage.classify(block);
     tally.rows_read = block.first_row + block.rows;
     for (std::int64_t i = 0; i < block.rows; ++i) {
@@ -148,19 +134,23 @@ sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& i
       for (std::size_t k = 0; k < result.columns; ++k) row[k] = element(block.columns[k], i);
       sample.offer(row);
     }
-    bar.update(rows->done(), block.first_row + block.rows);
+    bar.update(rows.done(), block.first_row + block.rows);
   }
   if (sample.rows() == 0) {
-    fail("no usable row to draw: ", tally.read_in_words(rows->first_unparsable()));
+    fail("no usable row to draw: ", tally.read_in_words(rows.first_unparsable()));
   }
   result.rows_in_all = sample.rows_offered();
-  result.x_name = rows->column_name(column_x);
-  result.y_name = rows->column_name(column_y);
-  result.file = std::make_unique<owned_descriptor>(open_unlinked_file());
+  result.x_name = rows.column_name(column_x);
+  result.y_name = rows.column_name(column_y);
+  if (arguments.table.csv.header) {
+    compare_names(info, arguments.roles[column_x], result.x_name);
+    compare_names(info, arguments.roles[column_y], result.y_name);
+  }
+  result.file = owned_descriptor(open_unlinked_file());
   result.rows = sample.rows();
-  for (std::size_t k = 0; k < result.columns; ++k) write_numbers(*result.file, sample.column(k));
-  write_tables(*result.file, sample, weighted, info);
-  if (::lseek(result.file->get(), 0, SEEK_SET) < 0) fail_errno("temporary file");
+  for (std::size_t k = 0; k < result.columns; ++k) write_numbers(result.file, sample.column(k));
+  write_tables(result.file, sample, weighted, info);
+  if (::lseek(result.file.get(), 0, SEEK_SET) < 0) fail_errno("temporary file");
   return result;
 }
 
@@ -169,9 +159,9 @@ struct finished {
   std::string said;
 };
 
-/// Runs a program with standard input from a descriptor, or empty; what it says on standard output
-/// and error is returned. Fails if it cannot be started.
-finished run(const std::vector<std::string>& words, int input) {
+/// Runs a program with standard input from a descriptor, or empty, and standard output to one; what
+/// it says on standard error is returned. Fails if it cannot be started.
+finished run(const std::vector<std::string>& words, int input, int output) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe");
   const owned_descriptor from(ends[0]);
@@ -183,7 +173,7 @@ finished run(const std::vector<std::string>& words, int input) {
   } else {
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   }
-  posix_spawn_file_actions_adddup2(&actions, to.get(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, to.get(), STDERR_FILENO);
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
@@ -213,39 +203,49 @@ std::string last_line(std::string said) {
   return said.substr(said.rfind('\n') + 1);
 }
 
+void copy_to(const std::string& path, const owned_descriptor& picture) {
+  output_file output(path);
+  std::vector<char> buffer(std::size_t{1} << 18);
+  if (::lseek(picture.get(), 0, SEEK_SET) < 0) fail_errno("temporary file");
+  while (const std::size_t got =
+             read_some(picture.get(), buffer.data(), buffer.size(), "temporary file"))
+    output.write(buffer.data(), got);
+  output.commit();
+}
+
 void plot(plot_arguments arguments) {
   const std::string kind = std::filesystem::path(arguments.output).extension().string();
   if (kind != ".svg" && kind != ".png" && kind != ".pdf")
     fail_usage("--output ", arguments.output, ": the name does not end in .svg, .png or .pdf");
-  if (!is_file_path(arguments.output)) fail(arguments.output, ": is no regular file");
-  check_output(arguments.output);
   const context cpu(ZCMOE_ENGINE_CPU);
-  const model model = model::load(cpu, arguments.model);  // what plot.py reads is then sound
+  const model model = load_model(cpu, arguments.model);  // what plot.py reads is then sound
   const zcmoe_model_info info = model.info();
-  sampled_table samples;
+  std::vector<std::string> inputs{arguments.model};
+  std::unique_ptr<row_source> rows;
   if (!arguments.table.inputs.empty()) {
     // The columns the model was learned from, unless others are named.
-    const char* const names[] = {info.options.feature_name, info.options.target_name};
-    for (std::size_t k = 0; k < 2; ++k) {
-      if (arguments.table.inputs.size() == 1 && arguments.roles[k].value.empty() &&
-          names[k] != nullptr) {
-        arguments.roles[k].value = names[k];
-      }
-    }
-    samples = sampled(arguments, info);
+    arguments.roles[column_x].stored = stored_name(info.options.feature_name);
+    arguments.roles[column_y].stored = stored_name(info.options.target_name);
+    rows = open_rows(arguments.table, arguments.roles);
+    inputs.insert(inputs.end(), rows->files().begin(), rows->files().end());
   }
-  const finished done = run({python(), script_path(), arguments.model, arguments.output,
+  check_outputs({{"--output", arguments.output}}, inputs);
+  sampled_table samples;
+  if (rows != nullptr) samples = sampled(arguments, info, *rows);
+  const owned_descriptor picture(open_unlinked_file());
+  const finished done = run({python(), script_path(), arguments.model, kind.substr(1),
                              std::to_string(samples.columns), std::to_string(samples.rows),
                              std::to_string(samples.rows_in_all), samples.x_name, samples.y_name},
-                            samples.file == nullptr ? -1 : samples.file->get());
+                            samples.file.get(), picture.get());
   if (done.status == exit_missing_package) fail_without_python(last_line(done.said));
   if (done.status != 0) {
     fail("plot: ", python(),
          done.status < 0 ? " was ended by a signal: " : " failed: ", last_line(done.said));
   }
+  copy_to(arguments.output, picture);
   if (arguments.quiet) return;
-  if (!done.said.empty()) std::fprintf(stderr, "%s\n", last_line(done.said).c_str());
-  std::fprintf(stderr, "plot             %s\n", arguments.output.c_str());
+  if (!done.said.empty()) say(last_line(done.said));
+  say("plot", arguments.output);
 }
 
 }  // namespace
@@ -283,8 +283,6 @@ command_body add_plot_command(CLI::App& app) {
       "  zcmoe plot model.safetensors --data x.npy y.npy --output plot.png\n"
       "  zcmoe plot model.safetensors");
   return [arguments] {
-    if (arguments->model == "-")
-      fail_usage("model -: a model is read from a file, not from standard input");
     if (arguments->table.inputs.empty()) {
       for (const column_role& role : arguments->roles) {
         if (!role.value.empty()) fail_usage(role.option, ": there is no --data");

@@ -3,15 +3,17 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "json_text.hpp"
+#include "model_input.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
+#include "output_place.hpp"
 #include "prediction_writer.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
+#include "say.hpp"
 
 #include <zcmoe/plan.hpp>
 
-#include <cstdio>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -70,7 +72,15 @@ void look_up(const intervals& means, answer_block& answers) {
   }
 }
 
-void predict(const predict_arguments& arguments) {
+void check_places(const predict_arguments& arguments, const row_source& rows) {
+  std::vector<std::string> inputs = rows.files();
+  inputs.push_back(arguments.model);
+  std::vector<named_output> outputs{{"--output", arguments.output}};
+  if (arguments.talk.json) outputs.push_back({"--json", "-"});
+  check_outputs(outputs, inputs);
+}
+
+void predict(predict_arguments arguments) {
   stopwatch total;
   stopwatch reading;
   stopwatch predicting;
@@ -80,17 +90,19 @@ void predict(const predict_arguments& arguments) {
   zcmoe_report report{};
   report.first_bad_row = -1;
   std::unique_ptr<row_source> rows;
+  std::string x_name;
   const context engine(arguments.engine.options());
   {
     stopwatch::scope all(total);
-    if (arguments.model == "-")
-      fail_usage("model -: a model is read from a file, not from standard input");
-    const model model = model::load(engine, arguments.model);
+    const model model = load_model(engine, arguments.model);
     intervals means;
     if (arguments.confidence.has_value()) means = intervals_of(model, *arguments.confidence);
+    column_role& x = arguments.roles[0];
+    x.stored = stored_name(model.info().options.feature_name);
     rows = open_rows(arguments.table, arguments.roles);
-    rows->column_name(0);  // a wrong column is told before the output is touched
-    check_output(arguments.output);
+    x_name = arguments.table.csv.header ? rows->column_name(0) : "";
+    check_places(arguments, *rows);
+    compare_names(model.info(), x, x_name);
     const auto writer = make_writer(arguments, *rows);
     progress bar("predict", !arguments.talk.quiet);
     answer_block answers;
@@ -149,6 +161,11 @@ void predict(const predict_arguments& arguments) {
     json["model"] = arguments.model;
     json["inputs"] = arguments.table.inputs;
     json["format"] = rows->format();
+    const auto name_or_null = [](const std::string& name) {
+      return name.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(name);
+    };
+    json["input_name"] = name_or_null(x_name);
+    json["model_input_name"] = name_or_null(arguments.roles[0].stored);
     json["output"] = arguments.output;
     json["rows"] = num_rows;
     json["missing_inputs"] = report.nan_inputs;
@@ -163,18 +180,17 @@ void predict(const predict_arguments& arguments) {
     json["rows_per_second"] = rows_per_second;
     write_to_stdout(json_text(json));
   } else if (!arguments.talk.quiet) {
-    std::fprintf(stderr, "%s rows answered in %s s (%s M rows/s), %s", grouped(num_rows).c_str(),
-                 readable(total.seconds()).c_str(), readable(rows_per_second / 1e6).c_str(),
-                 engine.info().name);
-    if (report.nan_inputs > 0)
-      std::fprintf(stderr, "; %s missing inputs", grouped(report.nan_inputs).c_str());
+    std::string said =
+        text(grouped(num_rows), " rows answered in ", readable(total.seconds()), " s (",
+             readable(rows_per_second / 1e6), " M rows/s), ", engine.info().name);
+    if (report.nan_inputs > 0) said += text("; ", grouped(report.nan_inputs), " missing inputs");
     if (unparsable > 0) {
-      std::fprintf(stderr, ", %s of them not a number (first: %s)", grouped(unparsable).c_str(),
-                   rows->first_unparsable().c_str());
+      said += text(", ", grouped(unparsable),
+                   " of them not a number (first: ", rows->first_unparsable(), ")");
     }
     const std::int64_t outside = report.below_range + report.above_range;
-    if (outside > 0) std::fprintf(stderr, "; %s inputs out of range", grouped(outside).c_str());
-    std::fputc('\n', stderr);
+    if (outside > 0) said += text("; ", grouped(outside), " inputs out of range");
+    say(said);
   }
 }
 
@@ -186,7 +202,8 @@ command_body add_predict_command(CLI::App& app) {
       ->type_name("MODEL")
       ->required();
   add_table_options(app, arguments->table, true);
-  app.add_option("--x", arguments->roles[0].value, "CSV: input column, header text or number")
+  app.add_option("--x", arguments->roles[0].value,
+                 "CSV: input column, header text or number (that which the model was learned from)")
       ->type_name("COLUMN");
   add_output_option(app, arguments->output, "file to write; - is standard output")
       ->capture_default_str();
@@ -217,7 +234,7 @@ command_body add_predict_command(CLI::App& app) {
                    "summary as JSON on standard output (the predictions then need --output)");
   app.footer(
       "Examples:\n"
-      "  zcmoe predict model.safetensors data.csv --x distance             CSV on standard output\n"
+      "  zcmoe predict model.safetensors data.csv                          CSV on standard output\n"
       "  zcmoe predict model.safetensors x.npy --output y.npy              NPY in, NPY out\n"
       "  zcmoe predict model.safetensors data.csv --x 2 --segments-column --standard-error -o "
       "answers.csv\n"

@@ -3,8 +3,12 @@
 
 #include "failure.hpp"
 #include "npy_file.hpp"
+#include "number.hpp"
+#include "say.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -19,8 +23,12 @@ constexpr std::int64_t npy_block_rows = std::int64_t{1} << 20;
 
 class csv_rows final : public row_source {
  public:
-  csv_rows(input_file input, const csv_options& options, const std::vector<column_role>& roles)
-      : input_(std::move(input)), options_(options), slot_of_role_(roles.size(), -1) {
+  csv_rows(input_file input, const std::string& path, const csv_options& options,
+           const std::vector<column_role>& roles)
+      : row_source({path}),
+        input_(std::move(input)),
+        options_(options),
+        slot_of_role_(roles.size(), -1) {
     for (std::size_t role = 0; role < roles.size(); ++role) {
       if (roles[role].value.empty()) continue;
       slot_of_role_[role] = static_cast<int>(requests_.size());
@@ -108,8 +116,8 @@ class csv_rows final : public row_source {
 
 class npy_rows final : public row_source {
  public:
-  explicit npy_rows(std::vector<std::optional<npy_file>> files)
-      : files_(std::move(files)), copies_(files_.size()) {
+  npy_rows(std::vector<std::optional<npy_file>> files, std::vector<std::string> paths)
+      : row_source(std::move(paths)), files_(std::move(files)), copies_(files_.size()) {
     const npy_file& first = *files_.front();
     for (const auto& file : files_) {
       if (file.has_value() && file->rows() != first.rows()) {
@@ -122,7 +130,9 @@ class npy_rows final : public row_source {
 
   bool next(row_block& block) override {
     for (const auto& file : files_) {
-      if (file.has_value() && given_ < next_row_) file->drop(given_, next_row_);
+      if (!file.has_value()) continue;
+      file->check_unchanged();  // the caller is done with the rows given
+      if (given_ < next_row_) file->drop(given_, next_row_);
     }
     given_ = next_row_;
     block = row_block{};
@@ -132,6 +142,7 @@ class npy_rows final : public row_source {
       if (files_[role].has_value()) block.columns[role] = column(role, block.rows);
     }
     next_row_ += block.rows;
+    if (block.rows == 0) say_what_was_rounded();
     return block.rows > 0;
   }
 
@@ -140,7 +151,9 @@ class npy_rows final : public row_source {
   bool has(std::size_t role) const override {
     return role < files_.size() && files_[role].has_value();
   }
-  zcmoe_dtype dtype(std::size_t role) const override { return files_[role]->dtype(); }
+  zcmoe_dtype dtype(std::size_t role) const override {
+    return widens(role) ? zcmoe_dtype{ZCMOE_F64} : files_[role]->dtype();
+  }
   std::string column_name(std::size_t) override { return {}; }
   const char* format() const override { return "npy"; }
   std::string first_unparsable() const override { return {}; }
@@ -155,22 +168,65 @@ class npy_rows final : public row_source {
   }
 
  private:
+  /// The library takes inputs of most types as they are, targets and weights as floats. 64-bit
+  /// integers are widened for it too, as long as it takes none.
+  bool widens(std::size_t role) const {
+    const zcmoe_dtype type = files_[role]->dtype();
+    if (type == ZCMOE_F32 || type == ZCMOE_F64) return false;
+    return role > 0 || type == ZCMOE_I64 || type == dtype_u64;
+  }
+
   zcmoe_array column(std::size_t role, std::int64_t rows) {
     const npy_file& file = *files_[role];
-    const char* data = file.row(next_row_);
-    if (!file.aligned()) {
+    zcmoe_array mapped{file.row(next_row_), file.dtype(), 1};
+    if (!file.aligned() && rows > 0) {
       // A header of odd length: the library reads only whole, aligned elements.
-      std::vector<double>& copy = copies_[role];
+      unaligned_.resize(static_cast<std::size_t>(rows));
+      std::vector<double>& copy = widens(role) ? unaligned_ : copies_[role];
       copy.resize(static_cast<std::size_t>(rows));
-      if (rows > 0)
-        std::memcpy(copy.data(), data, static_cast<std::size_t>(rows * element_size(file.dtype())));
-      return {copy.data(), file.dtype(), 1};
+      std::memcpy(copy.data(), mapped.data,
+                  static_cast<std::size_t>(rows * element_size(mapped.dtype)));
+      mapped.data = copy.data();
     }
-    return {data, file.dtype(), 1};
+    return widens(role) ? widened(mapped, rows, role) : mapped;
+  }
+
+  zcmoe_array widened(const zcmoe_array& column, std::int64_t rows, std::size_t role) {
+    std::vector<double>& wide = copies_[role];
+    wide.resize(static_cast<std::size_t>(rows));
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const double value = wide[static_cast<std::size_t>(i)] = element(column, i);
+      if (std::abs(value) >= 0x1p53 && !is_exact(column, i, value)) ++rounded_[role];
+    }
+    return {wide.data(), ZCMOE_F64, 1};
+  }
+
+  /// Whether the double is the 64-bit integer that it stands for.
+  static bool is_exact(const zcmoe_array& column, std::int64_t i, double value) {
+    if (column.dtype == dtype_u64) {
+      return value < 0x1p64 &&
+             static_cast<std::uint64_t>(value) == static_cast<const std::uint64_t*>(column.data)[i];
+    }
+    return column.dtype != ZCMOE_I64 ||
+           (value < 0x1p63 &&
+            static_cast<std::int64_t>(value) == static_cast<const std::int64_t*>(column.data)[i]);
+  }
+
+  /// At the end of the first pass.
+  void say_what_was_rounded() {
+    for (std::size_t role = 0; role < files_.size(); ++role) {
+      if (rounded_[role] == 0 || said_) continue;
+      say(text(files_[role]->name(), ": integers beyond 2^53, rounded to the nearest float64: ",
+               grouped(rounded_[role])));
+    }
+    said_ = true;
   }
 
   std::vector<std::optional<npy_file>> files_;
   std::vector<std::vector<double>> copies_;
+  std::vector<double> unaligned_;
+  std::array<std::int64_t, max_columns> rounded_{};
+  bool said_ = false;
   std::int64_t num_rows_ = 0;
   std::int64_t given_ = 0;  // first row of the block the caller holds
   std::int64_t next_row_ = 0;
@@ -186,6 +242,7 @@ std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table
     fail_usage(table.inputs.size(), " NPY files given; the command takes at most ", roles.size());
   }
   std::vector<std::optional<npy_file>> files(roles.size());
+  std::vector<std::string> paths = table.inputs;
   files[0].emplace(std::move(first));
   for (std::size_t role = 0; role < roles.size(); ++role) {
     const bool positional = role < table.inputs.size();
@@ -202,11 +259,12 @@ std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table
       continue;
     }
     if (role == 0) continue;
+    if (!positional) paths.push_back(roles[role].value);
     input_file input(positional ? table.inputs[role] : roles[role].value);
     if (!input.is_npy()) fail(input.name(), ": not an NPY file, but ", table.inputs[0], " is one");
     files[role].emplace(std::move(input));
   }
-  return std::make_unique<npy_rows>(std::move(files));
+  return std::make_unique<npy_rows>(std::move(files), std::move(paths));
 }
 
 }  // namespace
@@ -226,13 +284,18 @@ std::unique_ptr<row_source> open_rows(const table_choice& table,
     fail_usage(table.inputs.size(), " inputs given, but ", first.name(),
                " is a CSV file, which comes alone");
   }
-  for (const column_role& role : roles) {
+  std::vector<column_role> columns = roles;
+  for (column_role& role : columns) {
+    if (role.value.empty() && table.csv.header && !role.stored.empty()) {
+      role.value = role.stored;
+      role.option += " (not given: the name that the model keeps)";
+    }
     if (role.required && role.value.empty()) {
       fail_usage(role.option, " is missing: name the column of ", first.name(),
                  " (its header text or its number)");
     }
   }
-  return std::make_unique<csv_rows>(std::move(first), table.csv, roles);
+  return std::make_unique<csv_rows>(std::move(first), table.inputs[0], table.csv, columns);
 }
 
 }  // namespace zcmoe::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "csv_reader.hpp"
+#include "dtype.hpp"
 
 #include <zcmoe/zcmoe.h>
 
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace zcmoe::cli {
@@ -19,6 +21,7 @@ struct column_role {
   std::string option;  // "--x": a name or number in a CSV file, or an NPY file
   std::string value;   // as given by the user; empty: not given
   bool required = false;
+  std::string stored{};  // the name that a model keeps: the column of a CSV file if value is empty
 };
 
 struct table_choice {
@@ -49,8 +52,12 @@ class row_source {
   virtual void make_rewindable() = 0;
   virtual void rewind() = 0;
 
+  /// The paths of what is read, as given.
+  const std::vector<std::string>& files() const noexcept { return paths_; }
+
   virtual bool has(std::size_t role) const = 0;
-  /// ZCMOE_F32 or ZCMOE_F64.
+  /// That of the blocks' columns. ZCMOE_F32 or ZCMOE_F64, but that of an NPY file for the first
+  /// role.
   virtual zcmoe_dtype dtype(std::size_t role) const = 0;
   /// Header text of a CSV column; empty for an NPY file.
   virtual std::string column_name(std::size_t role) = 0;
@@ -64,17 +71,17 @@ class row_source {
   virtual std::int64_t rows() const = 0;
   /// Bytes of the input read in this pass.
   virtual std::int64_t bytes() const = 0;
+
+ protected:
+  explicit row_source(std::vector<std::string> paths) : paths_(std::move(paths)) {}
+
+ private:
+  std::vector<std::string> paths_;
 };
 
 /// Opens the table; fails if files do not fit each other. Missing or contradictory arguments are
 /// usage errors.
 std::unique_ptr<row_source> open_rows(const table_choice& table,
                                       const std::vector<column_role>& roles);
-
-/// Element i of a column.
-inline double element(const zcmoe_array& column, std::int64_t i) {
-  return column.dtype == ZCMOE_F32 ? static_cast<double>(static_cast<const float*>(column.data)[i])
-                                   : static_cast<const double*>(column.data)[i];
-}
 
 }  // namespace zcmoe::cli

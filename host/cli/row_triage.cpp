@@ -50,8 +50,13 @@ const std::vector<row_fate>& row_triage::classify(const row_block& block) {
   const zcmoe_array& x = block.columns[column_x];
   if (x.dtype == ZCMOE_F32) {
     classify_inputs(block, static_cast<const float*>(x.data));
-  } else {
+  } else if (x.dtype == ZCMOE_F64) {
     classify_inputs(block, static_cast<const double*>(x.data));
+  } else {
+    widened_.resize(fates_.size());
+    for (std::int64_t i = 0; i < block.rows; ++i)
+      widened_[static_cast<std::size_t>(i)] = element(x, i);
+    classify_inputs(block, widened_.data());
   }
   return fates_;
 }

@@ -76,6 +76,7 @@ class row_triage {
 
   triage_rules rules_;
   std::vector<row_fate> fates_;
+  std::vector<double> widened_;  // inputs that are no floats
 };
 
 }  // namespace zcmoe::cli

@@ -7,12 +7,13 @@
 #include "json_text.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
+#include "output_place.hpp"
 #include "row_source.hpp"
 #include "row_triage.hpp"
+#include "say.hpp"
 
 #include <zcmoe/zcmoe.hpp>
 
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -82,6 +83,7 @@ edge_table edges_from_density_table(const segment_arguments& arguments) {
   table_choice choice = arguments.table;
   choice.csv.strict = true;
   const auto rows = open_rows(choice, roles);
+  check_outputs({{"--output", arguments.output}}, rows->files());
   std::vector<std::vector<double>> columns(roles.size());
   row_block block;
   while (rows->next(block)) {
@@ -126,6 +128,7 @@ cut edges_from_data(const segment_arguments& arguments) {
                                        {"--y", arguments.y, needs_target},
                                        {"--weights", arguments.weights, false}};
   const auto rows = open_rows(arguments.table, roles);
+  check_outputs({{"--output", arguments.output}}, rows->files());
   stopwatch reading;
   stopwatch segmenting;
   const context engine(ZCMOE_ENGINE_CPU);
@@ -136,26 +139,25 @@ cut edges_from_data(const segment_arguments& arguments) {
 
 void say_what_was_left_out(const segment_arguments& arguments, const cut& made) {
   const edge_table& table = made.table;
-  const auto line = [](const std::string& words) { std::fprintf(stderr, "%s\n", words.c_str()); };
-  if (table.tally.rows_skipped() > 0) line("rows skipped " + table.tally.skipped_in_words());
-  if (!made.first_unparsable.empty()) line("not a number, first: " + made.first_unparsable);
+  if (table.tally.rows_skipped() > 0) say("rows skipped " + table.tally.skipped_in_words());
+  if (!made.first_unparsable.empty()) say("not a number, first: " + made.first_unparsable);
   if (table.rows_outside > 0) {
-    line(text("rows left out ", grouped(table.rows_outside), ": ",
-              outside_words(arguments.segmentation)));
+    say(text("rows left out ", grouped(table.rows_outside), ": ",
+             outside_words(arguments.segmentation)));
   }
   const std::int64_t asked = segments_asked(arguments.segmentation, table);
   if (table.segments() < asked) {
-    line(text(grouped(table.segments()), " segments instead of ", grouped(asked),
-              ": equal or adjacent edges were joined"));
+    say(text(grouped(table.segments()), " segments instead of ", grouped(asked),
+             ": equal or adjacent edges were joined"));
   }
 }
 
 void segment(const segment_arguments& arguments) {
-  check_output(arguments.output);
   cut made;
   if (arguments.from_table()) {
     made.table = edges_from_density_table(arguments);
   } else if (arguments.table.inputs.empty()) {
+    check_outputs({{"--output", arguments.output}});
     made.table = edges_from_range(arguments.segmentation);
   } else {
     made = edges_from_data(arguments);

@@ -2,15 +2,17 @@
 #include "host/model/file.hpp"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <cstdio>
-#include <filesystem>
+#include <cstdint>
+#include <ios>
 #include <system_error>
+#include <utility>
 
 namespace zcmoe::detail {
 namespace {
@@ -34,29 +36,30 @@ const char* kind_of(mode_t mode) {
   return "a device";
 }
 
-/// The file that symbolic links end at, there or not, so that saving replaces the file and keeps
-/// the link. Only the last part of a path matters; the system follows the others.
-std::filesystem::path end_of_links(const std::string& path) {
-  std::filesystem::path target(path);
-  std::error_code error;
-  for (int links = 0; std::filesystem::is_symlink(target, error); ++links) {
-    if (links == 40) {  // as the system itself does
-      errno = ELOOP;
-      fail_io("write", path);
-    }
-    const std::filesystem::path next = std::filesystem::read_symlink(target, error);
-    if (error) {
-      errno = error.value();
-      fail_io("follow the link", target.string());
-    }
-    target = target.parent_path() / next;
-  }
-  return target;
+constexpr int random_names = 100;  // as many are tried; each has 64 random bits
+
+/// The open descriptor as a path that linkat and readlink take.
+std::string path_of(int descriptor) { return text("/proc/self/fd/", descriptor); }
+
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-std::string folder_of(const std::string& path) {
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  return folder.empty() ? "." : folder.string();
+/// Whether the file is one that a standard stream of the process is open on: then a link to it may
+/// be /dev/stdout, which names the stream and not a place in a folder.
+bool is_standard_stream(const struct stat& file) {
+  for (int stream = 0; stream <= 2; ++stream) {
+    struct stat status {};
+    if (::fstat(stream, &status) == 0 && same_file(status, file)) return true;
+  }
+  return false;
+}
+
+/// A name that nobody can have put in its way.
+std::string random_name() {
+  std::uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = 0;  // O_EXCL still guards
+  return text(".zcmoe-", std::hex, number, ".tmp");
 }
 
 /// A byte inside a UTF-8 character, where no text may be cut.
@@ -64,44 +67,46 @@ bool continues_character(char byte) { return (static_cast<unsigned char>(byte) &
 
 }  // namespace
 
+descriptor::~descriptor() {
+  if (value_ >= 0) ::close(value_);  // what was written has been flushed: close has nothing to tell
+}
+
+descriptor& descriptor::operator=(descriptor&& other) noexcept {
+  std::swap(value_, other.value_);
+  return *this;
+}
+
 std::string shown_path(const std::string& path) {
   constexpr std::size_t longest = 256;
   constexpr std::size_t head = 80;  // the end, with the file's name, tells more
-  if (path.size() <= longest) return text("'", path, "'");
+  const std::string shown = printable(path);
+  if (shown.size() <= longest) return text("'", shown, "'");
   std::size_t first = head;
-  std::size_t last = path.size() - (longest - head - 3);
-  // A path need not be UTF-8: no character has more than three bytes after its first.
-  for (int k = 0; k < 3 && continues_character(path[first]); ++k) --first;
-  for (int k = 0; k < 3 && continues_character(path[last]); ++k) ++last;
-  return text("'", path.substr(0, first), "...", path.substr(last), "'");
+  std::size_t last = shown.size() - (longest - head - 3);
+  while (continues_character(shown[first])) --first;
+  while (continues_character(shown[last])) ++last;
+  return text("'", shown.substr(0, first), "...", shown.substr(last), "'");
 }
 
-regular_file::regular_file(std::string path) : path_(std::move(path)), descriptor_(-1), size_(0) {
-  // O_NONBLOCK: opening a pipe without a writer would wait; it means nothing to a regular file.
-  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (descriptor_ < 0) fail_io("open", path_);
+regular_file::regular_file(std::string path)
+    // O_NONBLOCK: opening a pipe without a writer would wait; it means nothing to a regular file.
+    : path_(std::move(path)),
+      file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
+  if (!file_) fail_io("open", path_);
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0) {
-    const int code = errno;
-    ::close(descriptor_);
-    errno = code;
-    fail_io("examine", path_);
-  }
+  if (::fstat(file_.get(), &status) != 0) fail_io("examine", path_);
   if (!S_ISREG(status.st_mode)) {
-    ::close(descriptor_);
     fail(ZCMOE_ERR_IO, "cannot read ", shown_path(path_), ": it is ", kind_of(status.st_mode),
          ", not a regular file");
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
-regular_file::~regular_file() { ::close(descriptor_); }
-
 void regular_file::read(std::uint64_t offset, void* to, std::size_t bytes) const {
   auto* next = static_cast<unsigned char*>(to);
   while (bytes > 0) {
     const ssize_t got =
-        ::pread(descriptor_, next, std::min(bytes, max_transfer), static_cast<off_t>(offset));
+        ::pread(file_.get(), next, std::min(bytes, max_transfer), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_io("read", path_);
     if (got == 0)
@@ -112,65 +117,129 @@ void regular_file::read(std::uint64_t offset, void* to, std::size_t bytes) const
   }
 }
 
-atomic_file::atomic_file(const std::string& path) {
-  struct stat status {};
-  const bool exists = ::stat(path.c_str(), &status) == 0;
-  // Any reason but its absence, such as a name too long, is one that the rename would meet too.
-  if (!exists && errno != ENOENT) fail_io("write", path);
-  // rename would put a file in the place of a device or pipe.
-  if (exists && !S_ISREG(status.st_mode)) {
-    fail(ZCMOE_ERR_IO, "cannot write ", shown_path(path), ": it is ", kind_of(status.st_mode),
-         ", not a regular file");
-  }
-  target_ = end_of_links(path).string();
-  const std::filesystem::path folder = folder_of(target_);
-  static std::atomic<unsigned> serial{0};
-  for (int attempt = 0; descriptor_ < 0; ++attempt) {
-    // Not the target's name and more: it may be as long as a name can be.
-    temporary_ = (folder / text(".zcmoe-", ::getpid(), "-", serial++, ".tmp")).string();
-    // Not mkstemp: a new file gets the permissions that the user's umask gives any new file.
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ < 0 && (errno != EEXIST || attempt == 100))
-      fail_io("create a temporary file beside", target_);
-  }
+atomic_file::atomic_file(const std::string& path) : path_(path) {
+  find_place();
+  make_temporary();
   // A replaced file keeps its permissions where the system lets us; not being allowed to is no
   // reason to fail.
-  if (exists && ::fchmod(descriptor_, status.st_mode & 07777) != 0) errno = 0;
+  if (replaces_ && ::fchmod(file_.get(), mode_ & 07777) != 0) errno = 0;
 }
 
 atomic_file::~atomic_file() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlinkat(folder_.get(), temporary_.c_str(), 0);
+}
+
+/// Links are followed by the kernel alone, so that its rules hold (fs.protected_symlinks), and the
+/// place is then taken from the descriptor that it answered: no path is looked at twice.
+void atomic_file::find_place() {
+  const descriptor found(::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!found && errno != ENOENT) fail_io("write", path_);
+  struct stat status {};
+  if (found && ::fstat(found.get(), &status) != 0) fail_io("examine", path_);
+  if (found && S_ISLNK(status.st_mode)) {
+    follow_link();
+    return;
+  }
+  if (found) take_over(status);
+  enter_folder(path_);
+}
+
+void atomic_file::follow_link() {
+  descriptor end(::open(path_.c_str(), O_PATH | O_CLOEXEC));
+  // Only the kernel can say where a link leads that ends at nothing: it makes the file, which is
+  // taken away again as soon as its place is known.
+  const bool missing = !end && errno == ENOENT;
+  if (missing) {
+    end = descriptor(
+        ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666));
+  }
+  struct stat status {};
+  if (!end || ::fstat(end.get(), &status) != 0) fail_io("follow the link", path_);
+  if (!missing) take_over(status);
+  if (is_standard_stream(status)) {
+    fail(ZCMOE_ERR_IO, "cannot write ", shown_path(path_),
+         ": it is a standard stream of this process, not a place in a folder");
+  }
+  std::string place(PATH_MAX, '\0');
+  const ssize_t size = ::readlink(path_of(end.get()).c_str(), &place[0], place.size());
+  if (size < 0) fail_io("follow the link", path_);
+  place.resize(static_cast<std::size_t>(size));
+  enter_folder(place);
+  struct stat there {};
+  if (::fstatat(folder_.get(), name_.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0)
+    fail_io("follow the link", path_);
+  if (!same_file(there, status))
+    fail(ZCMOE_ERR_IO, "cannot write ", shown_path(path_), ": it changed while it was looked at");
+  if (missing && there.st_size == 0) ::unlinkat(folder_.get(), name_.c_str(), 0);
+}
+
+/// The file that will be replaced: rename would put a file in the place of a device or pipe too.
+void atomic_file::take_over(const struct stat& status) {
+  if (!S_ISREG(status.st_mode)) {
+    fail(ZCMOE_ERR_IO, "cannot write ", shown_path(path_), ": it is ", kind_of(status.st_mode),
+         ", not a regular file");
+  }
+  replaces_ = true;
+  mode_ = status.st_mode;
+}
+
+void atomic_file::enter_folder(const std::string& path) {
+  const std::size_t name = path.rfind('/') + 1;  // npos + 1 is 0
+  name_ = path.substr(name);
+  const std::string folder = name == 0 ? "." : path.substr(0, name);
+  folder_ = descriptor(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (folder_ && name_.empty()) errno = path.empty() ? ENOENT : EISDIR;
+  if (!folder_ || name_.empty()) fail_io("create a file beside", path_);
+}
+
+/// A file without a name, so that nothing is left of it whatever ends the process; where the file
+/// system has none, one under a name that cannot be foreseen.
+void atomic_file::make_temporary() {
+  file_ = descriptor(::openat(folder_.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666));
+  if (file_ && ::access(path_of(file_.get()).c_str(), F_OK) == 0) return;
+  for (int attempt = 0; temporary_.empty(); ++attempt) {
+    const std::string name = random_name();
+    // Not mkstemp: a new file gets the permissions that the user's umask gives any new file.
+    file_ = descriptor(::openat(folder_.get(), name.c_str(),
+                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+    if (file_) temporary_ = name;
+    if (!file_ && (errno != EEXIST || attempt == random_names))
+      fail_io("create a temporary file beside", path_);
+  }
 }
 
 void atomic_file::write(const void* bytes, std::size_t size) {
   const auto* next = static_cast<const unsigned char*>(bytes);
   while (size > 0) {
-    const ssize_t put = ::write(descriptor_, next, std::min(size, max_transfer));
+    const ssize_t put = ::write(file_.get(), next, std::min(size, max_transfer));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) fail_io("write", target_);
+    if (put < 0) fail_io("write", path_);
     if (put == 0)
-      fail(ZCMOE_ERR_IO, "cannot write ", shown_path(target_), ": the system took nothing");
+      fail(ZCMOE_ERR_IO, "cannot write ", shown_path(path_), ": the system took nothing");
     next += put;
     size -= static_cast<std::size_t>(put);
   }
 }
 
 void atomic_file::commit() {
-  if (::fsync(descriptor_) != 0) fail_io("flush", target_);
-  const int closed = ::close(descriptor_);
-  descriptor_ = -1;  // whatever close answered: the number may already be another file's
-  if (closed != 0 && errno != EINTR) fail_io("close", target_);
-  if (std::rename(temporary_.c_str(), target_.c_str()) != 0)
-    fail_io("rename the temporary file to", target_);
+  if (::fsync(file_.get()) != 0) fail_io("flush", path_);
+  // linkat does not replace: the file gets a name to be renamed from.
+  for (int attempt = 0; temporary_.empty(); ++attempt) {
+    const std::string name = random_name();
+    if (::linkat(AT_FDCWD, path_of(file_.get()).c_str(), folder_.get(), name.c_str(),
+                 AT_SYMLINK_FOLLOW) == 0) {
+      temporary_ = name;
+    } else if (errno != EEXIST || attempt == random_names) {
+      fail_io("name the temporary file beside", path_);
+    }
+  }
+  if (::renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0)
+    fail_io("rename the temporary file to", path_);
   temporary_.clear();
   // From here on path is complete. Without this flush a power cut may bring the old file back,
   // whole: not a failure of this call, which could no longer leave the old file in place anyway.
-  const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder >= 0) {
-    if (::fsync(folder) != 0) errno = 0;
-    ::close(folder);
-  }
+  const descriptor folder(::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder && ::fsync(folder.get()) != 0) errno = 0;
 }
 
 }  // namespace zcmoe::detail

@@ -4,9 +4,12 @@
 
 #include "host/error.hpp"
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace zcmoe::detail {
 
@@ -14,13 +17,24 @@ namespace zcmoe::detail {
 /// reason comes last.
 std::string shown_path(const std::string& path);
 
+/// Closes a file descriptor at its end.
+class descriptor {
+ public:
+  explicit descriptor(int value = -1) noexcept : value_(value) {}
+  ~descriptor();
+  descriptor(descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  descriptor& operator=(descriptor&& other) noexcept;
+  int get() const noexcept { return value_; }
+  explicit operator bool() const noexcept { return value_ >= 0; }
+
+ private:
+  int value_;
+};
+
 class regular_file {
  public:
   /// Refuses whatever is not a regular file: a pipe could block for ever, a device has no end.
   explicit regular_file(std::string path);
-  ~regular_file();
-  regular_file(const regular_file&) = delete;
-  regular_file& operator=(const regular_file&) = delete;
 
   std::uint64_t size() const { return size_; }
   /// Fills `to`; a file that has become shorter is an error.
@@ -28,12 +42,13 @@ class regular_file {
 
  private:
   std::string path_;
-  int descriptor_;
-  std::uint64_t size_;
+  descriptor file_;
+  std::uint64_t size_ = 0;
 };
 
-/// Writes to a temporary file beside path. commit() puts it in the place of path; without it the
-/// temporary file goes and path stays as it was.
+/// Writes to a temporary file in the folder of path, which has no name until it is whole. commit()
+/// puts it in the place of path; without it path stays as it was. A link stays one: the file that
+/// it leads to is replaced, if the system lets this user follow it.
 class atomic_file {
  public:
   explicit atomic_file(const std::string& path);
@@ -46,9 +61,19 @@ class atomic_file {
   void commit();
 
  private:
-  std::string target_;
-  std::string temporary_;
-  int descriptor_ = -1;
+  void find_place();
+  void follow_link();
+  void take_over(const struct stat& status);
+  void enter_folder(const std::string& path);
+  void make_temporary();
+
+  std::string path_;   // for error texts
+  descriptor folder_;  // of the file to make: what happens to its path does not matter any more
+  std::string name_;   // in folder_
+  bool replaces_ = false;
+  mode_t mode_ = 0;  // of the file that is replaced
+  descriptor file_;
+  std::string temporary_;  // in folder_; empty while the file has no name
 };
 
 }  // namespace zcmoe::detail

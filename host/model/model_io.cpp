@@ -170,8 +170,13 @@ class opened_container {
       : container_(std::move(source)), metadata_(container_.metadata()) {
     const std::string* const found = metadata_.find("format");
     if (found == nullptr || *found != format) {
-      fail(ZCMOE_ERR_FORMAT, "metadata format=", found == nullptr ? "(none)" : escaped(*found),
-           ", expected ", format);
+      const std::string name = found == nullptr ? "" : *found;
+      const char* const what = name == model_format ? "a model, not a fit state"
+                               : name == fit_format ? "a fit state, not a model"
+                                                    : "a safetensors file of another program";
+      fail(ZCMOE_ERR_FORMAT, "it is ", what,
+           ": metadata format=", found == nullptr ? "(none)" : escaped(name), ", expected ",
+           format);
     }
     later_minor_ = read_minor(metadata_.get("format_version")) > format_minor;
     container_.verify_checksums();

@@ -364,9 +364,9 @@ ZCMOE_API zcmoe_status zcmoe_model_create(zcmoe_context* context, const double* 
 ZCMOE_API zcmoe_status zcmoe_model_destroy(zcmoe_model* model);
 
 /* The model file is a safetensors container (docs/model-file.md). save: temporary file beside path,
- * flush, fsync, rename; the same model gives the same bytes. load treats the file as hostile. Host
- * functions. Errors: IO; load also FORMAT, VERSION, CHECKSUM. A failed save leaves an existing file
- * as it was. */
+ * fsync, rename, links followed by the kernel alone; the same model gives the same bytes. load
+ * treats the file as hostile. Host functions. Errors: IO; load also FORMAT, VERSION, CHECKSUM. A
+ * failed save leaves an existing file as it was. */
 ZCMOE_API zcmoe_status zcmoe_model_save(const zcmoe_model* model, const char* path);
 ZCMOE_API zcmoe_status zcmoe_model_load(zcmoe_context* context, const char* path,
                                         zcmoe_model** model);

@@ -6,20 +6,26 @@
 #include "host/cli/npy_file.hpp"
 #include "host/cli/number.hpp"
 #include "host/cli/output_file.hpp"
+#include "host/cli/output_place.hpp"
 #include "host/cli/row_source.hpp"
 #include "host/cli/row_triage.hpp"
+#include "host/cli/shown.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/table_sample.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <csignal>
+#include <cstdarg>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -31,6 +37,45 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+namespace {
+bool no_nameless_files = false;      // as on NFS
+const char* foreign_link = nullptr;  // refused as fs.protected_symlinks does
+
+template <class Function>
+Function next(const char* name) {
+  return reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
+}
+}  // namespace
+
+// The executable's definitions come before the C library's.
+extern "C" __attribute__((visibility("default"))) int open(const char* path, int flags, ...) {
+  static const auto real = next<int (*)(const char*, int, ...)>("open");
+  va_list arguments;
+  va_start(arguments, flags);
+  const int mode = (flags & O_CREAT) != 0 ? va_arg(arguments, int) : 0;
+  va_end(arguments);
+  const bool follows = (flags & O_NOFOLLOW) == 0;
+  if (follows && foreign_link != nullptr && std::strcmp(path, foreign_link) == 0) {
+    errno = EACCES;
+    return -1;
+  }
+  return real(path, flags, mode);
+}
+extern "C" __attribute__((visibility("default"))) int openat(int folder, const char* path,
+                                                             int flags, ...) {
+  static const auto real = next<int (*)(int, const char*, int, ...)>("openat");
+  va_list arguments;
+  va_start(arguments, flags);
+  const bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+  const int mode = makes ? va_arg(arguments, int) : 0;
+  va_end(arguments);
+  if (no_nameless_files && (flags & O_TMPFILE) == O_TMPFILE) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  return real(folder, path, flags, mode);
+}
 
 namespace zcmoe::cli {
 namespace {
@@ -377,6 +422,68 @@ TEST(npy_test, reads_what_numpy_writes) {
             npy_header_size);
 }
 
+template <class T>
+std::vector<double> read_as(const char* descr, const std::vector<T>& values) {
+  return read_npy(npy("{'descr': '" + std::string(descr) + "', 'fortran_order': False, 'shape': (" +
+                          std::to_string(values.size()) + ",), }\n",
+                      bytes_of(values)));
+}
+
+TEST(npy_test, reads_every_type_exactly) {
+  EXPECT_THAT(read_as<std::int8_t>("|i1", {-128, 127}), ElementsAre(-128, 127));
+  EXPECT_THAT(read_as<std::uint8_t>("|u1", {0, 255}), ElementsAre(0, 255));
+  EXPECT_THAT(read_as<std::uint8_t>("|b1", {0, 1}), ElementsAre(0, 1));
+  EXPECT_THAT(read_as<std::int16_t>("<i2", {-32768, 32767}), ElementsAre(-32768, 32767));
+  EXPECT_THAT(read_as<std::uint16_t>("<u2", {0, 65535}), ElementsAre(0, 65535));
+  EXPECT_THAT(read_as<std::int32_t>("<i4", {-2147483647 - 1, 2147483647}),
+              ElementsAre(-2147483648.0, 2147483647));
+  EXPECT_THAT(read_as<std::uint32_t>("<u4", {0, 4294967295u}), ElementsAre(0, 4294967295.0));
+  EXPECT_THAT(read_as<std::int64_t>("<i8", {-(std::int64_t{1} << 53), 5}), ElementsAre(-0x1p53, 5));
+  EXPECT_THAT(read_as<std::uint64_t>("<u8", {0, std::uint64_t{1} << 63}), ElementsAre(0, 0x1p63));
+  // 1, -2, the greatest, the least above 0, the least normal, infinity.
+  EXPECT_THAT(read_as<std::uint16_t>("<f2", {0x3C00, 0xC000, 0x7BFF, 1, 0x0400, 0xFC00}),
+              ElementsAre(1, -2, 65504, 0x1p-24, 0x1p-14, -infinity));
+  EXPECT_TRUE(std::isnan(read_as<std::uint16_t>("<f2", {0x7E00})[0]));
+}
+
+TEST(npy_test, counts_integers_that_no_double_is) {
+  const std::int64_t two_53 = std::int64_t{1} << 53;
+  testing::internal::CaptureStderr();
+  read_as<std::int64_t>("<i8", {two_53, two_53 + 1, -two_53 - 1, two_53 + 2,
+                                std::numeric_limits<std::int64_t>::max()});
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("x.npy: integers beyond 2^53, rounded to the nearest float64: 3\n"));
+  testing::internal::CaptureStderr();
+  read_as<std::uint64_t>("<u8",
+                         {std::uint64_t{1} << 63, std::numeric_limits<std::uint64_t>::max()});
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr(": integers beyond 2^53, rounded to the nearest float64: 1\n"));
+  testing::internal::CaptureStderr();
+  read_as<std::int64_t>("<i8", {two_53, -two_53});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(npy_test, a_file_changed_while_it_is_read_is_a_failure) {
+  const folder files;
+  for (const bool shorter : {true, false}) {
+    table_choice choice;
+    // The cut lies in the last page: what is gone reads as zeros there.
+    const std::string content = make_npy_header(ZCMOE_F64, 100) + std::string(800, 'x');
+    choice.inputs = {files.write("x.npy", content)};
+    const auto rows = open_rows(choice, {{"--x", "", true}});
+    row_block block;
+    ASSERT_TRUE(rows->next(block));
+    if (shorter) {
+      std::filesystem::resize_file(choice.inputs[0], content.size() - 80);
+    } else {
+      std::filesystem::last_write_time(choice.inputs[0], {});
+    }
+    EXPECT_THAT(message_of([&] { rows->next(block); }),
+                HasSubstr(shorter ? "x.npy: the file became shorter while it was read"
+                                  : "x.npy: the file was changed while it was read"));
+  }
+}
+
 TEST(npy_test, reads_data_at_odd_offsets) {
   const std::vector<double> values{1, 2, 3};
   for (std::size_t blanks = 0; blanks < 8; ++blanks) {
@@ -395,8 +502,18 @@ TEST(npy_test, refuses_hostile_headers) {
   const std::pair<std::string, const char*> cases[] = {
       {npy(header("'>f8'", "False", "(3,)"), data), "big-endian"},
       {npy(header("'|O'", "False", "(3,)"), data), "Python objects"},
-      {npy(header("'<i8'", "False", "(3,)"), data), "neither '<f4' nor '<f8'"},
-      {npy(header("'<f2'", "False", "(3,)"), data), "neither '<f4' nor '<f8'"},
+      {npy(header("'>i2'", "False", "(3,)"), data), "big-endian; convert with x.astype('<i2')"},
+      {npy(header("'>u8'", "False", "(3,)"), data), "big-endian; convert with x.astype('<u8')"},
+      {npy(header("'<c16'", "False", "(3,)"), data), "complex numbers; save x.real"},
+      {npy(header("'<M8[s]'", "False", "(3,)"), data), "dates; convert with x.astype('<i8')"},
+      {npy(header("'<U3'", "False", "(2,)"), data), "holds text"},
+      {npy(header("'<f16'", "False", "(2,)"), data), "convert with x.astype('<f8')"},
+      {npy(header("'<V2'", "False", "(2,)"), data), "neither a float of 2, 4 or 8 bytes"},
+      {npy(header("'f8'", "False", "(3,)"), data), "neither a float of 2, 4 or 8 bytes"},
+      {npy(header("''", "False", "(3,)"), data), "neither a float of 2, 4 or 8 bytes"},
+      {npy(header("'<f8'", "False", "(1, 3)"), data), "(n, 1); save x.ravel()"},
+      {npy(header("'<f8'", "False", "(1, 3, 1)"), data), "(n, 1); save x.ravel()"},
+      {npy(header("'<f8'", "False", "(3, 2)"), data), "save x[:, k] as its own array"},
       {npy(header("[('a', '<f8')]", "False", "(3,)"), data), "structured"},
       {npy(header("'<f8'", "True", "(1, 3)"), data),
        "shape (1, 3) in Fortran order is not one column"},
@@ -527,7 +644,7 @@ TEST(output_test, follows_links_to_what_is_not_there_yet) {
   std::filesystem::create_symlink("there", files.path("second"));
   std::filesystem::create_symlink("none/there", files.path("astray"));
   std::filesystem::create_symlink("loop", files.path("loop"));
-  check_output(files.path("first"));
+  check_outputs({{"--output", files.path("first")}});
   output_file output(files.path("first"));
   output.write("new");
   output.commit();
@@ -536,39 +653,170 @@ TEST(output_test, follows_links_to_what_is_not_there_yet) {
   EXPECT_EQ(content_of(files.path("there")), "new");
   EXPECT_FALSE(std::filesystem::is_symlink(files.path("there")));
   EXPECT_THAT(message_of([&] { output_file(files.path("astray")); }), HasSubstr("No such file"));
-  EXPECT_THAT(message_of([&] { check_output(files.path("astray")); }), HasSubstr("No such file"));
+  EXPECT_THAT(message_of([&] {
+                check_outputs({{"--output", files.path("astray")}});
+              }),
+              HasSubstr("No such file"));
   EXPECT_THAT(message_of([&] { output_file(files.path("loop")); }), HasSubstr("symbolic links"));
+}
+
+TEST(output_test, has_no_name_until_it_is_whole) {
+  const folder files;
+  output_file output(files.path("out"));
+  output.write(std::string(1 << 20, '.'));
+  EXPECT_EQ(files.num_files(), 0u) << "on a file system with files without a name";
+  output.commit();
+  EXPECT_EQ(files.num_files(), 1u);
+  output_file moved(files.path("out"));
+  moved.write("new");
+  std::filesystem::rename(files.path("out"), files.path("elsewhere"));
+  moved.commit();
+  EXPECT_EQ(content_of(files.path("out")), "new");
+  EXPECT_EQ(content_of(files.path("elsewhere")).size(), 1u << 20);
+}
+
+TEST(output_test, has_a_secret_name_where_files_need_one) {
+  const folder files;
+  files.write("out", "old");
+  no_nameless_files = true;
+  {
+    output_file output(files.path("out"));
+    EXPECT_EQ(files.num_files(), 2u);
+    EXPECT_EQ(content_of(files.path("out")), "old");
+  }
+  EXPECT_EQ(files.num_files(), 1u);
+  {
+    output_file output(files.path("out"));
+    remove_unfinished_output();  // as a signal does
+    EXPECT_EQ(files.num_files(), 1u);
+  }
+  output_file output(files.path("out"));
+  no_nameless_files = false;
+  output.write("new");
+  output.commit();
+  EXPECT_EQ(content_of(files.path("out")), "new");
+  EXPECT_EQ(files.num_files(), 1u);
+}
+
+TEST(output_test, goes_where_the_folder_went) {
+  const folder files;
+  std::filesystem::create_directory(files.path("in"));
+  std::filesystem::create_directory(files.path("other"));
+  std::filesystem::create_symlink("in/out", files.path("link"));
+  output_file output(files.path("link"));
+  output.write("new");
+  std::filesystem::rename(files.path("in"), files.path("moved"));
+  std::filesystem::rename(files.path("other"), files.path("in"));
+  std::filesystem::remove(files.path("link"));
+  std::filesystem::create_symlink("in/victim", files.path("link"));
+  output.commit();
+  EXPECT_EQ(content_of(files.path("moved/out")), "new");
+  EXPECT_TRUE(std::filesystem::is_empty(files.path("in")));
+}
+
+TEST(output_test, an_open_descriptor_is_written_where_it_stands) {
+  const folder files;
+  const std::string path = files.write("all", "first ");
+  const owned_descriptor stream(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  for (const std::string name : {"/dev/fd/", "/proc/self/fd/"}) {
+    const std::string given = name + std::to_string(stream.get());
+    EXPECT_FALSE(output_place(given).is_file());
+    output_file output(given);
+    output.write("more ");
+    output.commit();
+  }
+  std::filesystem::create_symlink("/dev/fd/" + std::to_string(stream.get()), files.path("link"));
+  {
+    output_file output(files.path("link"));
+    output.write("end");
+    output.commit();
+  }
+  EXPECT_EQ(content_of(path), "first more more end");
+  EXPECT_EQ(files.num_files(), 2u);
+}
+
+TEST(output_test, is_never_an_input_or_another_output) {
+  const folder files;
+  const std::string input = files.write("in.csv", "x");
+  std::filesystem::create_symlink("in.csv", files.path("link"));
+  std::filesystem::create_hard_link(input, files.path("hard"));
+  std::filesystem::create_symlink(".", files.path("here"));
+  const auto said = [&](const std::string& output, const std::string& read) {
+    return message_of([&] { check_outputs({{"--output", output}}, {"none", read}); });
+  };
+  EXPECT_EQ(said(input, input), "--output " + input + " is the input");
+  for (const char* other : {"link", "hard", "here/in.csv", "here/link"}) {
+    const std::string path = files.path(other);
+    EXPECT_EQ(said(path, input), "--output " + path + " is the input " + input);
+    EXPECT_EQ(said(input, path), "--output " + input + " is the input " + path);
+  }
+  EXPECT_EQ(said(files.path("new"), input), "(no failure)");
+  EXPECT_EQ(said("/dev/null", "/dev/null"), "(no failure)") << "nothing is lost there";
+  const auto both = [&](const std::string& a, const std::string& b) {
+    return message_of([&] { check_outputs({{"--output", a}, {"--json", b}}); });
+  };
+  EXPECT_THAT(both("-", "-"), HasSubstr("are the same file"));
+  EXPECT_THAT(both(input, files.path("link")), HasSubstr("are the same file"));
+  EXPECT_EQ(both("/dev/null", files.path("new")), "(no failure)");
+}
+
+TEST(output_test, follows_only_links_that_the_system_follows) {
+  const folder files;
+  files.write("victim", "precious");
+  std::filesystem::create_symlink("victim", files.path("link"));
+  const std::string link = files.path("link");
+  foreign_link = link.c_str();
+  EXPECT_THAT(message_of([&] {
+                check_outputs({{"--output", link}});
+              }),
+              HasSubstr("link: Permission denied"));
+  EXPECT_THAT(message_of([&] { output_file output(link); }), HasSubstr("link: Permission denied"));
+  foreign_link = nullptr;
+  EXPECT_EQ(content_of(files.path("victim")), "precious");
 }
 
 TEST(output_test, takes_the_longest_names) {
   const folder files;
   for (const std::size_t size : {240u, 255u}) {
     const std::string path = files.path(std::string(size, 'n'));
-    check_output(path);
+    check_outputs({{"--output", path}});
     output_file output(path);
     output.write("new");
     output.commit();
     EXPECT_EQ(content_of(path), "new");
   }
   EXPECT_EQ(files.num_files(), 2u);
-  EXPECT_THAT(message_of([&] { check_output(files.path(std::string(256, 'n'))); }),
+  EXPECT_THAT(message_of([&] {
+                check_outputs({{"--output", files.path(std::string(256, 'n'))}});
+              }),
               HasSubstr("name too long"));
 }
 
 TEST(output_test, can_be_checked_beforehand) {
   const folder files;
-  check_output("-");
-  check_output("/dev/null");
-  check_output(files.path("new"));
-  check_output(files.write("old", "old"));
-  EXPECT_THAT(message_of([&] { check_output(files.path("none/new")); }), HasSubstr("No such file"));
-  EXPECT_THAT(message_of([&] { check_output(files.path("old/new")); }),
+  check_outputs({{"--output", "-"}});
+  check_outputs({{"--output", "/dev/null"}});
+  check_outputs({{"--output", files.path("new")}});
+  check_outputs({{"--output", files.write("old", "old")}});
+  EXPECT_THAT(message_of([&] {
+                check_outputs({{"--output", files.path("none/new")}});
+              }),
+              HasSubstr("No such file"));
+  EXPECT_THAT(message_of([&] {
+                check_outputs({{"--output", files.path("old/new")}});
+              }),
               HasSubstr("Not a directory"));
-  EXPECT_THAT(message_of([&] { check_output(files.path("")); }), HasSubstr("Is a directory"));
+  EXPECT_THAT(message_of([&] {
+                check_outputs({{"--output", files.path("")}});
+              }),
+              HasSubstr("Is a directory"));
   EXPECT_EQ(files.num_files(), 1u);
   if (::geteuid() == 0) return;  // may write anywhere
   ASSERT_EQ(::chmod(files.path("").c_str(), 0500), 0);
-  EXPECT_THAT(message_of([&] { check_output(files.path("new")); }), HasSubstr("Permission denied"));
+  EXPECT_THAT(message_of([&] {
+                check_outputs({{"--output", files.path("new")}});
+              }),
+              HasSubstr("Permission denied"));
   ASSERT_EQ(::chmod(files.path("").c_str(), 0700), 0);
 }
 
@@ -619,6 +867,47 @@ TEST(failure_test, texts_do_not_depend_on_the_locale) {
   EXPECT_EQ(words, "1234567 0.5");
 }
 
+TEST(shown_test, nothing_acts_on_a_terminal) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80 \\",
+       "plain \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80 \\"},
+      {"\x1b[2J\a\r\n\t\x7f", "\\x1b[2J\\x07\\x0d\\x0a\\x09\\x7f"},
+      {"\xC2\x9B", "\\u009b"},
+      {"\xC2\x80\xC2\x9F\xC2\xA0", "\\u0080\\u009f\xC2\xA0"},
+      {"\xE2\x80\xAE\xE2\x80\xAA", "\\u202e\\u202a"},
+      {"\xE2\x81\xA6\xE2\x81\xA9", "\\u2066\\u2069"},
+      {"\xE2\x80\x8E\xE2\x80\x8F\xD8\x9C", "\\u200e\\u200f\\u061c"},
+      {"\xE2\x80\xA8\xE2\x80\xA9", "\\u2028\\u2029"},
+      {"\xE2\x80\x8D", "\xE2\x80\x8D"},  // joins letters in some scripts
+      {"\xF3\xA0\x80\x81", "\\U000e0001"},
+      {"\x9b\xff", "\\x9b\\xff"},
+      {"\xC0\x9B", "\\xc0\\x9b"},  // longer than needed
+      {"\xE0\x82\x9B", "\\xe0\\x82\\x9b"},
+      {"\xF0\x80\x82\x9B", "\\xf0\\x80\\x82\\x9b"},
+      {"\xED\xA0\x80", "\\xed\\xa0\\x80"},  // a surrogate
+      {"\xF4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
+      {"\xE2\x82", "\\xe2\\x82"},  // cut short
+      {"\xE2\x1b\x80", "\\xe2\\x1b\\x80"},
+  };
+  for (const auto& [text, expected] : cases) EXPECT_EQ(shown(text), expected);
+  EXPECT_EQ(shown(std::string_view("a\0b", 3)), "a\\x00b");
+}
+
+TEST(number_test, the_ends_of_a_range_differ) {
+  EXPECT_EQ(readable_range(0, 10), "0 to 10");
+  EXPECT_EQ(readable_range(1732579200, 1732579860), "1732579200 to 1732579860");
+  EXPECT_EQ(readable_range(1357020000, 1388440000.25), "1357020000 to 1388440000");
+  EXPECT_EQ(readable_range(1e8, 1e8 + 1e-3), "100000000 to 100000000.001");
+  EXPECT_EQ(readable_range(0.5, std::nextafter(0.5, 1)), "0.5 to 0.5000000000000001");
+  EXPECT_EQ(readable_range(1, std::nextafter(1, 0), " - "), "1 - 0.9999999999999999");
+  EXPECT_EQ(readable_range(1e300, 2e300), "1e+300 to 2e+300");
+  EXPECT_EQ(readable_range(1.0 / 3, 2.0 / 3), "0.333333 to 0.666667");
+  EXPECT_EQ(readable_range(nan_value, 1), "nan to 1");
+  EXPECT_EQ(readable_range(-infinity, infinity), "-inf to inf");
+  EXPECT_EQ(readable_range(5, 5), "5 to 5");
+  EXPECT_EQ(readable_within(1000000.125, 1000000, 1000000.25), "1000000.125");
+}
+
 TEST(triage_test, the_range_is_that_of_the_model) {
   const double edges[] = {0, 1, 2};
   const double x[] = {-infinity, -1, -0.0, 0, 1, 2, std::nextafter(2, 3), infinity};
@@ -644,7 +933,7 @@ TEST(triage_test, the_range_is_that_of_the_model) {
 }
 
 TEST(output_test, a_full_disk_is_a_failure) {
-  EXPECT_FALSE(is_file_path("/dev/full"));
+  EXPECT_FALSE(output_place("/dev/full").is_file());
   EXPECT_THAT(message_of([] {
                 output_file output("/dev/full");
                 output.write("x");

@@ -112,6 +112,41 @@ class picture_test(plot_case):
                 squares.append((y[i] - answer) ** 2)
             self.assertAlmostEqual(plot.leave_one_out(slot, y, w, built), np.average(squares, weights=w), 12)
 
+    def test_the_ends_of_the_range_can_be_told_apart(self):
+        for x, words in (([1357020000 + 60 * i for i in range(12)], "1,357,020,000 to 1,357,020,660"),
+                         ([100000000 + i / 1000 for i in range(4)], "100000000 to 100000000.003"),
+                         ([i / 7 for i in range(7)], "0 to 0.857")):
+            (self.folder / "t.csv").write_text("t,y\n" + "".join(f"{v!r},{k % 3}\n" for k, v in enumerate(x)))
+            model = self.path("t.safetensors")
+            self.run_cli("fit", self.path("t.csv"), "--x", "t", "--y", "y", "--segments", 1, "-q", "-o", model)
+            shown, _ = self.svg(model)
+            self.assertIn(f"1 segment from {words}", shown)
+
+    def test_columns_by_the_names_that_the_model_keeps(self):
+        data = self.table()
+        model = self.fit(data, "--segments", 4)
+        _, said = self.svg(model, "--data", data)
+        self.assertNotIn("learned from", said)
+        _, said = self.svg(model, "--data", data, "--x", "w", "--y", "in")
+        self.assertIn("warning: --x is 'w', but the model was learned from 'in'\n", said)
+        self.assertIn("warning: --y is 'in', but the model was learned from 'out'\n", said)
+
+    def test_a_planted_link_is_not_followed(self):
+        model = self.fit(self.table(), "--segments", 4)
+        (self.folder / "victim").write_text("precious")
+        for k in range(1, 2000):
+            os.symlink("victim", self.path(f"out.svg.tmp-{os.getpid() + k}"))
+        self.run_cli("plot", model, "-o", self.path("out.svg"), "-q")
+        self.assertEqual((self.folder / "victim").read_text(), "precious")
+        self.assertTrue((self.folder / "out.svg").read_text().startswith("<?xml"))
+
+    def test_what_python_says_does_not_act_on_a_terminal(self):
+        model = self.fit(self.table(), "--segments", 4)
+        (self.folder / "snake").write_text("#!/bin/sh\nprintf 'one\\nbad \\033[2J\\342\\200\\256' >&2\nexit 1\n")
+        (self.folder / "snake").chmod(0o755)
+        said = self.run_cli("plot", model, "-o", self.path("p.svg"), status=1, env={"ZCMOE_PYTHON": self.path("snake")})
+        self.assertIn("snake failed: bad \\x1b[2J\\u202e", said.stderr)
+
     def test_models_without_data_or_rows(self):
         data = self.table()
         words, _ = self.svg(self.fit(data, "--segments", 8, "--segmentation", "quantile"))
@@ -187,8 +222,8 @@ class refusal_test(plot_case):
                 (["-"], 2, "model -"),
                 ([], 2, "model"),
                 ([model, "--x", "in", "-o", self.path("p.svg")], 2, "--x: there is no --data"),
-                ([data, "-o", self.path("p.svg")], 1, "ZCMOE_ERR_FORMAT"),
-                ([self.path("none"), "-o", self.path("p.svg")], 1, "ZCMOE_ERR_IO"),
+                ([data, "-o", self.path("p.svg")], 1, "is not a model file (it looks like text)"),
+                ([self.path("none"), "-o", self.path("p.svg")], 1, "No such file"),
                 ([model, "--data", self.path("none"), "-o", self.path("p.svg")], 1, "No such file"),
                 ([model, "--data", data, "--x", "no", "-o", self.path("p.svg")], 1, "no such column"),
                 ([model, "-o", self.path("none/p.svg")], 1, "No such file")):
