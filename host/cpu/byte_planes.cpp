@@ -1,5 +1,5 @@
-// Byte planes: routing and answers of 64 inputs at a time from tables in AVX-512 registers. In
-// intrinsics, because Highway has no look-up of bytes in two registers (VBMI).
+// Byte planes: ranks and answers of 64 inputs at a time from tables that stay in AVX-512 registers.
+// The code is in intrinsics because Highway has no look-up of bytes in two registers (VBMI).
 #include "host/cpu/byte_planes.hpp"
 
 #if defined(__x86_64__)
@@ -10,9 +10,10 @@
 namespace zcmoe::detail {
 namespace {
 
-constexpr int fetched_ahead = 1024;  // inputs: hardware prefetchers stop at every page
+constexpr int fetched_ahead = 1024;  // inputs; the hardware's prefetchers stop at every page
 
-/// A table of Size bytes in registers, looked up by 64 indices; `upper`: bit 7 of each.
+/// A table of Size bytes in registers, looked up by 64 indices at once. `upper` is the mask of bit
+/// 7 of each index, which chooses between the halves of 128 bytes.
 template <int Size>
 struct byte_table {
   __m512i part[Size / 64];
@@ -32,7 +33,8 @@ struct byte_table {
   }
 };
 
-/// 64 words of 4 bytes from 4 planes of 64, in the order in which two packings put them.
+/// Joins 4 planes of 64 bytes to 64 words of 4 bytes, in the order in which packing 4-byte lanes to
+/// bytes twice had put the inputs; so the words come out in the order of the inputs.
 struct words {
   __m512i part[4];
   ZCMOE_VBMI words(__m512i byte0, __m512i byte1, __m512i byte2, __m512i byte3) {
@@ -47,7 +49,7 @@ struct words {
   }
 };
 
-/// The tables of one call; Ranks 64, 128 or 256, four buckets a rank.
+/// The tables of one call, for 64, 128 or 256 ranks with four buckets each.
 template <int Ranks>
 struct plane_tables {
   static constexpr int num_buckets = 4 * Ranks;
@@ -74,10 +76,11 @@ struct plane_tables {
   ZCMOE_VBMI __m512i bucket_ranks(const __m512 (&x)[4]) const {
     __m512i bucket[4];
     for (std::size_t k = 0; k < 4; ++k) {
-      const __m512 within = _mm512_min_ps(x[k], hi);  // NaN: hi
+      const __m512 within = _mm512_min_ps(x[k], hi);  // a NaN becomes hi
       bucket[k] = _mm512_cvtps_epi32(_mm512_fmadd_ps(within, scale, offset));
     }
-    // Packing limits what is below 0: to bytes at once, to words as the least of them.
+    // Packing saturates: a negative bucket becomes 0 when bytes are made of words, since bytes are
+    // unsigned; from 4-byte lanes to words it stays negative.
     const __m512i words0 = _mm512_packs_epi32(bucket[0], bucket[1]);
     const __m512i words1 = _mm512_packs_epi32(bucket[2], bucket[3]);
     if constexpr (num_buckets == 256) {
@@ -114,7 +117,8 @@ struct plane_tables {
     const __mmask64 upper = _mm512_movepi8_mask(rank);
     const words own(threshold[0].at(rank, upper), threshold[1].at(rank, upper),
                     threshold[2].at(rank, upper), threshold[3].at(rank, upper));
-    // The sign of x - threshold says which is larger: no subtraction of unequal floats gives 0.
+    // The sign of x - threshold says which is larger, since the difference of unequal floats is
+    // never 0 (subnormal numbers are kept).
     __m512i sign[4];
     for (std::size_t k = 0; k < 4; ++k)
       sign[k] = _mm512_castps_si512(_mm512_sub_ps(x[k], _mm512_castsi512_ps(own.part[k])));
@@ -176,7 +180,7 @@ ZCMOE_VBMI void write_ranks(const route_table<float>& table, const float* x, std
     __m512 inputs[4];
     load(x + i, inputs);
     const __m512i rank = tables.ranks(inputs);
-    // Bytes are in the order of two packings; widening by unpacking undoes it.
+    // Two packings have put the bytes out of order; widening them by unpacking undoes that.
     const words wide(rank, _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512());
     for (std::size_t k = 0; k < 4; ++k) _mm512_storeu_si512(ranks + i + 16 * k, wide.part[k]);
     if (__builtin_expect(any_nan(inputs), 0)) {

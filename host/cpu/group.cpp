@@ -1,7 +1,8 @@
-// Grouping on the CPU: a stable counting sort of rows by slot. Rows are cut into parts, one a
-// thread. First pass: x -> slot of each row, and how many rows each part has in each slot. Then
-// where each part's rows of each slot begin: slot by slot, parts in order. Second pass: each part
-// takes its rows in order to their places, so the result does not depend on the number of parts.
+// Grouping on the CPU is a stable counting sort of rows by slot. Rows are cut into parts, one per
+// thread. The first pass finds the slot of each row and counts each part's rows in each slot. From
+// the counts follows where each part's rows of each slot begin: slot by slot, the parts in order.
+// The second pass takes each part's rows, in order, to their places; so the number of parts does
+// not show in the result.
 #include "host/cpu/group.hpp"
 
 #include "host/cpu/rows.hpp"
@@ -40,10 +41,10 @@ void move_rows(const group_column& column, std::int64_t first, std::int64_t last
   }
 }
 
-/// Takes rows [first, last) to their places; next[slot] is the place of the slot's next row.
+/// Takes rows [first, last) to their places; next[slot] is where the slot's next row goes.
 void place_rows(const group_job& job, std::int64_t first, std::int64_t last,
                 const std::int32_t* slot_of_row, std::int64_t* next) {
-  constexpr std::int64_t block = 1024;  // places kept at hand while column by column is moved
+  constexpr std::int64_t block = 1024;  // rows whose places are kept while each column is moved
   std::int64_t place[block];
   for (std::int64_t begin = first; begin < last; begin += block) {
     const std::int64_t end = std::min(begin + block, last);
@@ -76,7 +77,7 @@ void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
                   const route_kernels& kernels, workers& crew, int num_parts) {
   const std::int64_t num_slots = job.num_slots();
   const std::size_t count_bytes = static_cast<std::size_t>(num_slots) * sizeof(std::int64_t);
-  // A further part costs its counts and a pass over them: only where its rows outweigh that.
+  // A further part costs its counts and a pass over them, which only many rows outweigh.
   std::int64_t parts =
       std::min<std::int64_t>(num_parts, job.n / std::max(rows_per_part, num_slots));
   parts = std::min(parts, static_cast<std::int64_t>(1 + private_bytes / count_bytes));

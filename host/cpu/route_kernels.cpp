@@ -1,6 +1,7 @@
 // The CPU engine's loops from inputs to answers and slots, compiled once per instruction set by
-// Google Highway: first the buckets of a block of inputs, then the cells of those buckets, fetched
-// whole and transposed. No hardware gather: it takes a cycle and more a lane.
+// Google Highway. A block of inputs passes twice: first their buckets are computed, then the cells
+// of those buckets are loaded, each by a load of its own, and transposed into vectors. The gather
+// instruction is not used: it takes more than a cycle per lane.
 #include "host/cpu/route_kernels.hpp"
 
 #include "host/cpu/byte_planes.hpp"
@@ -28,13 +29,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_TARGET != HWY_SCALAR
 
 constexpr std::size_t block = 256;  // inputs whose buckets are known before the first cell is read
-// What is read in order is fetched so far ahead: hardware stops at every page, and between reads of
-// cells does not see that there is a stream.
+// Inputs are prefetched so many ahead. The hardware's own prefetcher stops at every page, and does
+// not recognise the stream of inputs between the scattered reads of cells.
 constexpr std::size_t fetched_ahead = 1024;
 
 // -------------------------------------------------------------------- roots
 
-/// Lane by lane table[index], 0 <= index < Size.
+/// table[index] in each lane, for 0 <= index < Size.
 template <int Size, class D, class I>
 HWY_INLINE hn::Vec<D> entries(D d, const hn::TFromD<D>* table, I index) {
   constexpr int lanes = static_cast<int>(hn::MaxLanes(D{}));
@@ -57,19 +58,20 @@ HWY_INLINE hn::Vec<D> entries(D d, const hn::TFromD<D>* table, I index) {
   }
 }
 
-/// x limited to [lo, hi]; NaN: lo.
+/// x limited to [lo, hi]; a NaN becomes lo.
 template <class D, class V>
 HWY_INLINE V limited(D d, const root<hn::TFromD<D>>& map, V x) {
 #if HWY_ARCH_X86
   return hn::Min(hn::Max(x, hn::Set(d, map.lo)),
-                 hn::Set(d, map.hi));  // the operands' order matters
+                 hn::Set(d, map.hi));  // of NaN and a number, x86 takes the second operand
 #else
   const auto lo = hn::Set(d, map.lo);
   return hn::Min(hn::IfThenElse(hn::Gt(x, lo), x, lo), hn::Set(d, map.hi));
 #endif
 }
 
-/// nearest(), in the low bits of integers as wide as T.
+/// The integer nearest to each place, in the low bits of integers as wide as T; root<T>::magic is
+/// the anchor that rounds to it.
 template <class D, class V>
 HWY_INLINE hn::Vec<hn::RebindToSigned<D>> nearest_bits(D d, V place) {
   using T = hn::TFromD<D>;
@@ -79,7 +81,7 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> nearest_bits(D d, V place) {
   return hn::And(shifted, hn::Set(di, mantissa));
 }
 
-/// root<T>::bucket_of, bit for bit.
+/// The buckets that root<T>::bucket_of gives, by the same roundings.
 template <root_kind Kind, class D, class V>
 HWY_INLINE hn::Vec<hn::RebindToSigned<D>> buckets_of(D d, const root<hn::TFromD<D>>& map, V input) {
   using T = hn::TFromD<D>;
@@ -109,7 +111,7 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> buckets_of(D d, const root<hn::TFromD<
   }
 }
 
-/// Byte offsets of the cells of `count` inputs, a multiple of the lanes.
+/// Writes the byte offsets of the cells of `count` inputs; count is a multiple of the lanes.
 template <root_kind Kind, class T>
 HWY_INLINE void find_cells(const root<T>& map, const T* x, std::size_t count,
                            std::uint32_t* offsets) {
@@ -134,7 +136,7 @@ HWY_INLINE void find_cells(const root<T>& map, const T* x, std::size_t count,
 
 // -------------------------------------------------------------------- cells
 
-/// Vectors of what stands at some addresses: blocks of 128 bits, block b from the address of(b).
+/// Loads vectors whose blocks of 128 bits lie apart in memory: block b at the address of(b).
 template <class D>
 class block_loader {
  public:
@@ -179,8 +181,9 @@ struct rank_fields {
   hn::Vec<D> rank;  // bits
 };
 
-/// As many cells as D has lanes, at offsets from the first, each with the one before it (which is
-/// that of the bucket before: offsets count from there), transposed.
+/// Loads as many cells as D has lanes, each together with the cell before it, and transposes them:
+/// a vector of thresholds, one of values, one of the values before. An offset leads to the cell
+/// before, since bucket b has the cell b + 1.
 template <class D>
 HWY_INLINE value_fields<D> value_fields_of(const block_loader<D>& load, const char* cells,
                                            const std::uint32_t* offsets) {
@@ -215,7 +218,7 @@ HWY_INLINE value_fields<D> value_fields_of(const block_loader<D>& load, const ch
   }
 }
 
-/// The same for cells of ranks, without those before.
+/// Does the same for cells of ranks, which need no cell before.
 template <class D>
 HWY_INLINE rank_fields<D> rank_fields_of(const block_loader<D>& load, const char* cells,
                                          const std::uint32_t* offsets) {
@@ -240,14 +243,15 @@ HWY_INLINE rank_fields<D> rank_fields_of(const block_loader<D>& load, const char
   }
 }
 
-/// Whether some input is NaN, or its cell has two or more thresholds: then neither is the threshold
-/// reached nor is it not.
+/// Whether some input is NaN or falls into a bucket of two or more thresholds, whose cell has NaN
+/// for its threshold. Both show as a comparison that is false either way: neither threshold <= x
+/// nor x < threshold.
 template <class D, class V, class M>
 HWY_INLINE bool any_special(D d, V threshold, V x, M reached) {
   return !hn::AllTrue(d, hn::Or(reached, hn::Gt(threshold, x)));
 }
 
-/// What is done with the cells of a vector of inputs: answers.
+/// Turns the cells of a vector of inputs into answers and writes these.
 template <class T, bool Streams>
 struct write_answers {
   using tag = hn::ScalableTag<T>;
@@ -281,7 +285,7 @@ struct write_answers {
   }
 };
 
-/// Ranks.
+/// Turns them into ranks and writes these.
 template <class T>
 struct write_ranks {
   using tag = hn::ScalableTag<T>;
@@ -319,7 +323,7 @@ struct write_ranks {
 template <root_kind Kind, bool Far, class T, class Use>
 HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t n,
                             const Use& given) {
-  const Use use = given;  // a copy that no store can change
+  const Use use = given;  // a local copy, so that no store of an answer can seem to change it
   constexpr std::size_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   const root<T>& map = table.map;
   alignas(64) std::uint32_t offsets[Far ? 2 : 1][block];
@@ -330,7 +334,7 @@ HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t
       for (std::size_t k = 0; k < count; ++k) hwy::Prefetch(use.cells + found[k]);
     }
   };
-  // Far cells are asked for a block ahead of their use.
+  // Cells beyond the nearer caches are prefetched a block before they are used.
   if constexpr (Far) find(0, offsets[0]);
   for (std::size_t i = 0, turn = 0; i < n; i += block) {
     const std::size_t next = Far ? turn ^ 1 : 0;
@@ -352,7 +356,7 @@ HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t
                   : over_blocks<Kind, false>(table, x, n, use);
 }
 
-/// n > 0, a multiple of the lanes.
+/// Passes all inputs, by the kind of root; n > 0 is a multiple of the lanes.
 template <class T, class Use>
 HWY_NOINLINE void route(const route_table<T>& table, const T* x, std::size_t n, const Use& use) {
   switch (table.map.kind) {
@@ -362,7 +366,7 @@ HWY_NOINLINE void route(const route_table<T>& table, const T* x, std::size_t n, 
   }
 }
 
-/// Inputs that the byte planes take, from the first on.
+/// How many inputs, from the first on, are left to the byte planes.
 template <class T>
 std::size_t for_planes(const route_table<T>& table, std::size_t n) {
   return table.planes != nullptr ? n / 64 * 64 : 0;

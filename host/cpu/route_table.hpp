@@ -1,7 +1,14 @@
-// Routing tables of the CPU engine. A root maps an input to a cell
-// of 8 bytes (float64: 16), which holds the threshold that falls into it and what holds from there
-// on; what holds before it stands in the cell before. One load and one comparison an input,
-// whatever the number of segments.
+// Routing tables of the CPU engine. The root, the first stage, maps an input to a bucket, and each
+// bucket has a cell of 8 bytes (float64 inputs: 16). The cell holds the one threshold that lies in
+// the bucket, and the answer of inputs from that threshold on; the answer of inputs below it stands
+// in the cell before. So an input takes one load and one comparison, however many segments there
+// are.
+//
+//   Segments A = [0, 0.5), B = [0.5, 2.5), C = [2.5, 3] and buckets [0, 1), [1, 2), [2, 3]:
+//     cell      before    0          1          2
+//     holds     A         0.5, B     none, B    2.5, C
+//   x = 0.2 lies in bucket 0, below 0.5: the answer is that of the cell before, A.
+//   x = 2.2 lies in bucket 2, below 2.5: the answer is that of cell 1, B.
 #pragma once
 
 #include "host/engine/backend.hpp"
@@ -18,23 +25,25 @@
 
 namespace zcmoe::detail {
 
-/// The threshold of a bucket. None: -infinity, which every input reaches. Two or more: NaN, which
-/// none reaches; then only rank_of() knows.
+/// A cell of answers. `threshold` is the one threshold in the bucket. A bucket without a threshold
+/// has -infinity there, so that every input reaches it and gets `value`. A bucket with two or more
+/// has NaN there, which no input reaches and none is below; the loops see that and ask rank_of().
 ///
-/// Values, of models: answer = threshold <= x ? value : value of the cell before, which exists for
-/// bucket 0 as well.
+/// The answer of an input x is `value` if threshold <= x, else the value of the cell before. Bucket
+/// 0 has a cell before it too.
 template <class T>
 struct alignas(2 * sizeof(T)) value_cell {
   T threshold;
-  T value;  // at the right end of the bucket
+  T value;  // the answer of inputs at the right end of the bucket
 };
-/// Ranks: rank(x) = rank + (threshold <= x). One cell more than buckets, with the number of
-/// thresholds.
+/// A cell of ranks: an input's rank, the number of thresholds that it reaches, is `rank` plus one
+/// if threshold <= x. One cell follows the last bucket, with the number of all thresholds as its
+/// rank.
 template <class T>
 struct alignas(2 * sizeof(T)) rank_cell {
   using integer = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   T threshold;
-  integer rank;  // of inputs below the threshold
+  integer rank;  // how many thresholds an input below this one reaches
 };
 
 /// An array on cache lines of its own.
@@ -57,10 +66,12 @@ class line_array {
   std::unique_ptr<T, release> data_;
 };
 
-/// Byte planes for at most 256 ranks and 1,024 buckets: what 64 inputs at a time look up in
-/// registers. Bucket of x: nearest(min(x, hi) scale + offset), rounded once before, not below 0.
-/// bucket[b] is the rank at the right end of bucket b; an input below that rank's threshold has the
-/// rank before. Little-endian bytes of thresholds and answers, by rank.
+/// Tables of bytes for at most 256 ranks and 1,024 buckets, small enough to stay in registers,
+/// where 64 inputs at a time are looked up in them. An input x lies in bucket nearest(min(x, hi) *
+/// scale + offset), where the product and sum are rounded once and a negative bucket is bucket 0.
+/// bucket[b] is the rank of inputs at the right end of bucket b; an input below that rank's
+/// threshold has the rank before. A threshold or an answer of rank r is four bytes, the lowest
+/// first, one in each plane: threshold[0][r] ... threshold[3][r].
 struct byte_planes {
   alignas(64) std::uint8_t bucket[1024];
   alignas(64) std::uint8_t threshold[4][256];
@@ -68,30 +79,30 @@ struct byte_planes {
   float hi;
   float scale;
   float offset;
-  int num_ranks;  // at most 64, 128 or 256, with four times as many buckets
+  int num_ranks;  // room for so many: 64, 128 or 256; there are four times as many buckets
 };
 
 template <class T>
 struct route_table {
   root<T> map;
-  line_array<value_cell<T>> value_cells;  // of bucket b at b + 1; empty for a fit
+  line_array<value_cell<T>> value_cells;  // bucket b has the one at b + 1; empty for a fit
   line_array<rank_cell<T>> rank_cells;
   std::vector<T> thresholds;
-  std::vector<std::int32_t> slots;  // by rank; the last is that of NaN
-  std::vector<T> values;            // by rank, the same; empty for a fit
+  std::vector<std::int32_t> slots;  // of each rank; the last one is the slot of NaN
+  std::vector<T> values;            // the answer of each rank, NaN last; empty for a fit
   bool slots_are_ranks;
-  T from;                               // x is in range if from <= x
-  T before;                             // and not before <= x
+  T from;  // an input is in range if from <= x < before
+  T before;
   bool far_cells;                       // so many that they are fetched ahead
   std::unique_ptr<byte_planes> planes;  // null: cells only
 
   std::uint32_t nan_rank() const { return static_cast<std::uint32_t>(thresholds.size()) + 1; }
-  /// Exact; what vectors do for 16 inputs and more, done for one.
+  /// The rank of one input, exactly: what the loops do for a vector of inputs at once.
   std::uint32_t rank_of(T x) const;
   std::size_t bytes() const;
 };
 
-/// What a kernel costs decides the root.
+/// What the loops of an instruction set cost, which decides the kind of root.
 struct route_costs {
   root_costs f32;
   root_costs f64;

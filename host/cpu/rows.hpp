@@ -1,5 +1,5 @@
-// Rows on their way through the CPU engine: a batch of inputs of any type, and their slots. What
-// predict, fit and group begin with.
+// Rows on their way through the CPU engine: predict, fit and group each begin by reading a batch of
+// inputs of any type and finding their slots.
 #pragma once
 
 #include "host/array.hpp"
@@ -15,8 +15,8 @@
 
 namespace zcmoe::detail {
 
-/// The arithmetic that routing tables are built with, whatever the calling thread has set: round to
-/// nearest, subnormal numbers kept, no traps.
+/// While it lives, this thread computes as routing tables are built: it rounds to nearest, keeps
+/// subnormal numbers and traps nothing, whatever the caller has set.
 class default_arithmetic {
  public:
 #if defined(__x86_64__)
@@ -37,13 +37,14 @@ class default_arithmetic {
   default_arithmetic& operator=(const default_arithmetic&) = delete;
 };
 
-constexpr int batch = 512;  // rows routed at a time where more than their answers is wanted
+constexpr int batch = 512;  // rows that are routed at a time where not only answers are wanted
 /// Rows that a thread takes at a time; below this it costs more than it brings.
 constexpr std::int64_t rows_per_part = 1 << 16;
 constexpr std::size_t private_bytes = std::size_t{1}
                                       << 30;  // bound on the further tables of one call
 
-/// float for inputs that float holds exactly, else double.
+/// Whether inputs of this type are compared as float, which holds each of them exactly; else they
+/// are compared as double.
 constexpr bool routes_as_float(zcmoe_dtype dtype) {
   return dtype != ZCMOE_F64 && size_of(dtype) <= (dtype == ZCMOE_F32 ? 4 : 2);
 }
@@ -58,10 +59,10 @@ const route_table<T>& table_of(const router* routes) {
   }
 }
 
-/// Inputs of `count` <= batch rows from row `first` on as T, and their slots.
+/// The inputs of at most `batch` rows as T, and their slots.
 template <class T>
 struct routed_rows {
-  const T* inputs = nullptr;  // in the caller's memory, if they are there as they are needed
+  const T* inputs = nullptr;  // `copied`, or the caller's array where that is of type T already
   T copied[batch];
   std::uint32_t slots[batch];
 

@@ -25,7 +25,7 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Adds one row, or notes it as a misfit.
+/// Adds one row to its slot, or notes its number as that of a misfit.
 template <class T>
 inline void add_target(const window_rows<plain_rows<T>>& rows, std::size_t k,
                        std::uint32_t* misfits, std::size_t& found) {
@@ -56,11 +56,12 @@ bool add_run_one_by_one(const T* y, std::size_t n, const target_window<T>& windo
 
 #if HWY_TARGET != HWY_SCALAR
 
-// Rows are fetched so far ahead: hardware stops at every page, and between additions to slots does
-// not see that there is a stream.
+// Targets are prefetched so many ahead. The hardware's own prefetcher stops at every page, and does
+// not recognise the stream of targets between the scattered additions to slots.
 constexpr std::size_t fetched_ahead = 1024;
 
-/// What window_sums adds of each of some targets, word by word, and which of them the window holds.
+/// Splits a vector of targets into the words that window_sums adds for each of them, and says which
+/// of them the window holds.
 template <class D, class T>
 class target_splitter;
 
@@ -84,8 +85,8 @@ class target_splitter<D, float> {
     hwy::Prefetch(targets + fetched_ahead);
     const auto value = hn::PromoteTo(D(), hn::LoadU(narrow, targets));
     const auto y = hn::Add(value, y_anchor_);
-    // A product of two floats is no rounded double: multiplied and added at once or not is the
-    // same.
+    // The square of a float is exact in double, so it does not matter whether an instruction set
+    // multiplies and adds at once.
     const auto high = hn::MulAdd(value, value, high_anchor_);
     const auto rest = hn::MulSub(value, value, hn::Sub(high, high_anchor_));
     return {{hn::BitCast(DI(), y), hn::BitCast(DI(), high),
@@ -129,7 +130,7 @@ class target_splitter<D, double> {
     const auto low = hn::Add(rest, low_anchor_);
     const auto fits =
         hn::And(hn::Eq(hn::Sub(low, low_anchor_), rest), hn::Lt(hn::Abs(value), limit_));
-    // The square as a rounded product and what that leaves over, below 2^-53 of it.
+    // The square is the rounded product plus the rest that rounding left, below 2^-53 of it.
     const auto scaled = hn::Mul(value, scale_);
     auto product = hn::Mul(scaled, scaled);
     auto over = hn::MulSub(scaled, scaled, product);
@@ -166,14 +167,15 @@ HWY_INLINE std::uint64_t wrapped_sum(DI di, hn::Vec<DI> words) {
   return sum;
 }
 
-/// For at most Most segments: their words stay in registers, lane by lane, until the last row. The
-/// last segment has what is missing of the sum over all.
+/// For tables of at most Most segments, whose words stay in registers until the last row: each lane
+/// sums the rows that pass through it. The sums over all rows are kept too, and the last segment's
+/// sums are these less the sums of the other segments, which spares it a comparison.
 template <int Most>
 HWY_NOINLINE std::size_t add_to_registers(const window_rows<plain_rows<float>>& rows,
                                           std::uint32_t* misfits) {
   const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
-  constexpr int words = 3;  // but counts
+  constexpr int words = 3;  // rows are counted apart
   const hn::Rebind<std::uint32_t, decltype(d)> narrow_slots;
   const hn::RebindToSigned<decltype(d)> di;
   const hn::RebindToUnsigned<decltype(d)> du;
@@ -227,9 +229,10 @@ HWY_NOINLINE std::size_t add_to_registers(const window_rows<plain_rows<float>>& 
   return found;
 }
 
-/// Words of as many rows as there are lanes, transposed to rows of words, four words at a time, and
-/// each added to its slot in memory. first_copy: where copy 0 of slot 0 for the first of these rows
-/// begins.
+/// Adds the words of as many rows as a vector has lanes to the rows' slots in memory. word[w] holds
+/// word w of all rows; four words at a time are transposed, so that a row's four words are one
+/// vector, which is added to its slot. first_copy is where copy 0 of slot 0 begins, for the first
+/// of these rows.
 template <int CopiesShift, int Words, class DI>
 HWY_INLINE void add_words(DI di, const hn::Vec<DI> (&word)[Words], const std::uint32_t* slots,
                           char* first_copy) {
@@ -247,7 +250,7 @@ HWY_INLINE void add_words(DI di, const hn::Vec<DI> (&word)[Words], const std::ui
           first + at;
       hn::Store(hn::Add(hn::Load(dw, own), own_words), dw, own);
     };
-    // Blocks of two words, of even and of odd rows.
+    // Blocks of two words of one row: of the even rows, then of the odd ones.
     const auto head_even = hn::InterleaveLower(di, word[first], word[first + 1]);
     const auto head_odd = hn::InterleaveUpper(di, word[first], word[first + 1]);
     const auto tail_even = hn::InterleaveLower(di, word[first + 2], word[first + 3]);
@@ -258,8 +261,9 @@ HWY_INLINE void add_words(DI di, const hn::Vec<DI> (&word)[Words], const std::ui
       add(1, head_odd, 0);
       add(1, tail_odd, 2);
     } else {
-      // Head and tail of a row side by side: rows 0 (and 4), 1 (and 5) ... In lanes of 32 bits, as
-      // exchanging blocks is, so that compilers make one instruction of both steps.
+      // Puts the first two and the last two words of a row side by side: of row 0 (and 4), then of
+      // row 1 (and 5) and so on. It does so in lanes of 32 bits, as SwapAdjacentBlocks does, so
+      // that compilers make one instruction of the two steps.
       const auto joined = [&](auto even, auto odd) HWY_ATTR {
         return hn::BitCast(
             di, hn::IfThenElse(odd_blocks, hn::BitCast(d32, odd), hn::BitCast(d32, even)));
@@ -289,7 +293,7 @@ HWY_NOINLINE std::size_t add_to_slots(const window_rows<plain_rows<T>>& rows,
   constexpr std::size_t copies = std::size_t{1} << CopiesShift;
   const hn::RebindToSigned<decltype(d)> di;
   const target_splitter<decltype(d), T> splitter(rows.window);
-  // What the stores below cannot change.
+  // Local copies, so that the stores below cannot seem to change them.
   const T* const targets = rows.targets;
   const std::uint32_t* const slots = rows.slots;
   const std::size_t n = rows.n;
@@ -320,7 +324,8 @@ std::size_t add_targets(const window_rows<plain_rows<T>>& rows, std::uint32_t* m
 }
 
 std::size_t add_f32(const window_rows<plain_rows<float>>& rows, std::uint32_t* misfits) {
-  // Measured, with routing: 0.55 ns a row for 2 segments, 0.68 for 4, against 0.72; but 0.94 for 8.
+  // Measured with routing, ns per row: 0.55 for 2 segments and 0.68 for 4, where slots in memory
+  // take 0.72; for 8 segments registers would take 0.94.
   if constexpr (hn::MaxLanes(hn::ScalableTag<double>()) == 8) {
     if (rows.num_segments <= 2) return add_to_registers<2>(rows, misfits);
     if (rows.num_segments <= 4) return add_to_registers<4>(rows, misfits);
@@ -331,14 +336,15 @@ std::size_t add_f32(const window_rows<plain_rows<float>>& rows, std::uint32_t* m
 std::size_t add_f64(const window_rows<plain_rows<double>>& rows, std::uint32_t* misfits) {
 #if HWY_NATIVE_FMA
   return add_targets(rows, misfits);
-#else  // without it, vectors have no exact product
+#else  // without multiplying and adding at once, vectors have no exact product
   return add_one_by_one(rows, misfits);
 #endif
 }
 
 #if HWY_NATIVE_FMA
 
-/// What weighted_sums adds of each of some rows, word by word, and which of them the window holds.
+/// Splits a vector of weighted rows into the words that weighted_sums adds for each of them, and
+/// says which of them the window holds.
 template <class D, class T>
 class weighted_splitter {
  public:
@@ -437,8 +443,8 @@ class weighted_splitter {
   hn::Vec<DI> one_;
 };
 
-/// Rows that do not fit, and lanes without a row, take part as rows of weight 0 in the ignored
-/// slot.
+/// Adds rows to their slots. Rows that the window does not hold, and lanes beyond the last row,
+/// take part as rows of weight 0 in the ignored slot.
 template <int CopiesShift, class T>
 HWY_NOINLINE std::size_t add_weighted_to_slots(const window_rows<weighted_rows<T>>& rows,
                                                std::uint32_t* misfits) {
@@ -446,7 +452,7 @@ HWY_NOINLINE std::size_t add_weighted_to_slots(const window_rows<weighted_rows<T
   constexpr std::size_t lanes = hn::MaxLanes(d);
   constexpr std::size_t copies = std::size_t{1} << CopiesShift;
   const hn::RebindToSigned<decltype(d)> di;
-  const weighted_window<T> window = rows.window;  // a copy, which the stores below cannot change
+  const weighted_window<T> window = rows.window;  // local, so that no store can seem to change it
   const weighted_splitter<decltype(d), T> splitter(window);
   const T* const targets = rows.targets;
   const T* const weights = rows.weights;
@@ -474,7 +480,7 @@ HWY_NOINLINE std::size_t add_weighted_to_slots(const window_rows<weighted_rows<T
     std::copy_n(weights + i, count, own_weights);
     std::fill_n(own_slots, lanes, ignored_slot);
     std::copy_n(slots + i, count, own_slots);
-    std::uint8_t fits[8] = {};  // a bit a lane
+    std::uint8_t fits[8] = {};  // bit k of the first byte: whether lane k fits
     hn::StoreMaskBits(d, splitter.at(own_targets, own_weights).fits, fits);
     for (std::size_t k = 0; k < count; ++k) {
       if ((fits[0] >> k & 1) != 0) continue;
@@ -490,7 +496,7 @@ HWY_NOINLINE std::size_t add_weighted_to_slots(const window_rows<weighted_rows<T
 
 template <class T>
 std::size_t add_weighted(const window_rows<weighted_rows<T>>& rows, std::uint32_t* misfits) {
-  if (!(rows.window.weight_limit > 0)) {  // no window: 0 would not fit either
+  if (!(rows.window.weight_limit > 0)) {  // there is no window, and rows of weight 0 do not fit it
     std::size_t found = 0;
     for (std::size_t k = 0; k < rows.n; ++k) {
       if (rows.slots[k] != rows.ignored_slot) misfits[found++] = static_cast<std::uint32_t>(k);
@@ -507,9 +513,10 @@ std::size_t add_weighted(const window_rows<weighted_rows<T>>& rows, std::uint32_
 
 #endif
 
-/// A running sum of squares takes the place of each square's own high part: adding to it rounds to
-/// its unit, and what that leaves over is exact. Whether the window holds all targets is told by
-/// the largest and the least of them that is not 0, so some that it holds are refused.
+/// Adds a run of targets of one slot. One running sum that begins with the anchor stands in for the
+/// high parts of all squares: adding a square to it rounds that square to the unit, and the rest is
+/// exact and goes to a second running sum. Whether the window holds all targets is told by the
+/// largest and by the least that is not 0, so that some runs are refused whose targets all fit.
 bool add_run_f32(const float* y, std::size_t n, const target_window<float>& window,
                  window_sums<float>& sums) {
   const hn::ScalableTag<float> d;
@@ -531,7 +538,7 @@ bool add_run_f32(const float* y, std::size_t n, const target_window<float>& wind
   const auto no_sign = hn::Set(bits, 0x7fffffffu);
   const auto one = hn::Set(bits, 1u);
   auto largest = hn::Zero(bits);
-  auto least = no_sign;  // of size - 1, so that 0 does not count
+  auto least = no_sign;  // of sizes less one, so that 0 wraps to the largest and does not count
   const auto take = [&](const float* from) HWY_ATTR {
     for (std::size_t c = 0; c < chains; ++c) {
       if (c % halves == 0) {
@@ -553,7 +560,7 @@ bool add_run_f32(const float* y, std::size_t n, const target_window<float>& wind
     take(y + i);
   }
   if (whole < n) {
-    float rest[chains * lanes] = {};  // zeros change no sum
+    float rest[chains * lanes] = {};  // the zeros behind the targets change no sum
     std::memcpy(rest, y + whole, (n - whole) * sizeof(float));
     take(rest);
   }
@@ -562,7 +569,8 @@ bool add_run_f32(const float* y, std::size_t n, const target_window<float>& wind
     std::memcpy(&value, &pattern, sizeof value);
     return static_cast<double>(value);
   };
-  // A float's last bit is 2^-23 of its first; below the normal ones it is the least float.
+  // A target is a multiple of its last bit, which is 2^-23 of its first bit, or the least float
+  // where it is subnormal.
   const std::uint32_t least_bits = hn::GetLane(hn::MinOfLanes(bits, least)) + 1;
   if (!(as_float(hn::GetLane(hn::MaxOfLanes(bits, largest))) < window.limit) ||
       !(least_bits > 0x7fffffffu || as_float(least_bits) >= 0x1p23 * window.unit ||
@@ -600,7 +608,7 @@ bool add_run_f64(const double* y, std::size_t n, const target_window<double>& wi
   const target_splitter<decltype(d), double> splitter(window);
   hn::Vec<decltype(di)> total[words];
   for (auto& word : total) word = hn::Zero(di);
-  auto all = hn::Eq(hn::Zero(d), hn::Zero(d));  // true
+  auto all = hn::Eq(hn::Zero(d), hn::Zero(d));  // true in each lane
   const std::size_t whole = n / lanes * lanes;
   for (std::size_t i = 0; i < whole; i += lanes) {
     const auto parts = splitter.at(y + i);

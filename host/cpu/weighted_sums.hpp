@@ -92,7 +92,7 @@ struct alignas(64) weighted_sums {
   }
 };
 
-/// Rows with weights: what a window, and the words of a slot, are for them.
+/// What slot_sums must know of rows with weights: their window and the words of a slot.
 template <class T>
 struct weighted_rows {
   using number = T;
@@ -100,12 +100,13 @@ struct weighted_rows {
   using sums = weighted_sums<T>;
   static constexpr bool weighted = true;
 
-  /// Rows that a slot's words hold, given the bits of a weight's top digit.
+  /// How many rows a slot's words have room for, given the bits of a weight's top digit.
   static constexpr std::int64_t max_rows(int top_bits) {
     return std::int64_t{1} << (64 - top_bits) / 2;
   }
-  /// Every time that words may be full, all slots are looked through. Weights of fewer bits make
-  /// that rarer: a slot for 32 rows, unless that would leave weights fewer than four binades.
+  /// The bits of a weight's top digit. Whenever words may be full, all slots are looked through.
+  /// Fewer bits make that rarer: at most one slot for 32 rows, unless weights of one window would
+  /// span fewer than four binades.
   static int bits_for(std::int64_t num_slots) {
     int bits = window::digit_bits;
     while (bits > 28 && max_rows(bits) / 2 < 32 * num_slots) bits -= 2;

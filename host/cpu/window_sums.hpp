@@ -16,10 +16,20 @@ namespace zcmoe::detail {
 
 __extension__ typedef __int128 int128;
 
-/// Targets that are multiples of a unit, fewer than 2^bits of them. Adding the anchor of some unit,
-/// 1.5 2^52 of it, to a double puts it, rounded to that unit, into the low bits as an integer; what
-/// the rounding left over is exact and goes on to the next unit below. So a target and its square
-/// come apart into integers of few bits.
+/// A window holds the targets that are whole multiples of its unit and smaller than 2^bits units.
+///
+/// A double splits into integers by adding an *anchor*. The anchor of a unit u is 1.5 * 2^52 * u.
+/// Doubles between 2^52 u and 2^53 u are spaced u apart, so the sum y + anchor is y rounded to a
+/// multiple of u, and the low 51 bits of its representation are that multiple as an integer. The
+/// rest, y - ((y + anchor) - anchor), is exact, and is split by the anchor of a smaller unit next.
+///
+///   u = 1, anchor = 1.5 * 2^52 = 0x4338000000000000 as bits
+///   y = 5.25:  y + anchor = 0x4338000000000005 as bits: the integer is 5; the rest is 0.25
+///   y = -3:    y + anchor = 0x4337fffffffffffd as bits: minus the anchor's bits, the integer is -3
+///
+/// So a target and its square come apart into integers of few bits, and sums of targets are sums of
+/// integers: adding the representations of n sums y + anchor gives n times the anchor's bits plus
+/// the sum of the integers, modulo 2^64.
 template <class T>
 struct target_window;
 
@@ -30,12 +40,12 @@ struct target_window<float> {
   int bits = most_bits;
   int shift = 0;
   double unit = 0.0;   // 2^-shift
-  double limit = 0.0;  // 2^bits units; 0: no window, nothing fits
+  double limit = 0.0;  // 2^bits units; 0 says that there is no window, and nothing fits
   double y_anchor = 0.0;
   double high_anchor = 0.0;
   double low_anchor = 0.0;
 
-  /// Room for targets below 2^(exponent + 1).
+  /// The window for targets below 2^(exponent + 1).
   static target_window around(int exponent, int bits) {
     target_window window;
     window.bits = bits;
@@ -51,7 +61,8 @@ struct target_window<float> {
   bool holds(double y) const { return std::abs(y) < limit && (y + y_anchor) - y_anchor == y; }
 };
 
-/// y = high 2^36 units + low; its square has four digits of 36 bits.
+/// For targets of 53 bits: a target is high * 2^36 + low units, and its square is split into four
+/// digits of 36 bits each.
 template <>
 struct target_window<double> {
   static constexpr int digit_bits = 36;
@@ -63,7 +74,8 @@ struct target_window<double> {
   double high_anchor = 0.0;
   double low_anchor = 0.0;
 
-  /// None where one of its numbers is no double.
+  /// The window for targets below 2^(exponent + 1); no window where one of the window's numbers
+  /// would be too large or too small for a double.
   static target_window around(int exponent, int bits) {
     target_window window;
     window.shift = bits - 1 - exponent;
@@ -87,17 +99,21 @@ inline std::uint64_t bits_of(double value) {
   return bits;
 }
 
-/// Sums of one slot in a window, of fewer than max_rows rows. Nothing carries from word to word, so
-/// that one vector of words is added for a row: stores, not sums, set the pace.
+/// The sums of one slot, of fewer than max_rows rows whose targets a window holds. No word carries
+/// into another, so that a row is added by one vector addition and one store; the store sets the
+/// pace.
 template <class T>
 struct window_sums;
 
-/// Words modulo 2^64, each with as many anchors as there are rows.
+/// A word is a sum modulo 2^64 of representations y + anchor (see target_window): it holds the sum
+/// of the integers and, for every row, once the bits of the anchor, which are subtracted at the
+/// end.
 template <>
 struct alignas(32) window_sums<float> {
   std::uint64_t y;
-  std::uint64_t high;  // of y^2, units of 2^bits squared units: below 2^bits a row
-  std::uint64_t low;   // at most 2^(bits - 1) a row, of either sign
+  std::uint64_t
+      high;  // the upper part of y^2, in units of 2^bits squared units: below 2^bits per row
+  std::uint64_t low;  // the rest of y^2, of either sign, at most 2^(bits - 1) squared units per row
   std::uint64_t count;
 
   static constexpr std::int64_t max_rows(int bits) { return std::int64_t{1} << (62 - bits); }
@@ -117,7 +133,7 @@ struct alignas(32) window_sums<float> {
   std::int64_t num_rows(const target_window<float>&) const {
     return static_cast<std::int64_t>(count);
   }
-  /// In units of 2^-unit, as those of its square are of 2^-(2 unit).
+  /// The sum as an integer in units of 2^-unit; sum_yy is in units of 2^-(2 unit).
   scaled_natural<4> sum_y(const target_window<float>& window, int unit) const {
     const auto sum = static_cast<std::int64_t>(y - count * bits_of(window.y_anchor));
     const std::uint64_t size = static_cast<std::uint64_t>(sum < 0 ? -sum : sum);
@@ -140,13 +156,15 @@ template <>
 struct alignas(64) window_sums<double> {
   std::uint64_t y_high;
   std::uint64_t y_low;
-  std::uint64_t square[4];  // digits, the highest first; at most 2^37 a row, of either sign
+  std::uint64_t
+      square[4];  // digits of y^2, the highest first, of either sign, at most 2^37 per row
   std::uint64_t count;
   std::uint64_t unused;
 
   using window_type = target_window<double>;
-  /// Of digit k: what a row adds of it, and how many anchors with it. A square is added as a
-  /// rounded product and what that leaves over; both reach the middle digits.
+  /// The anchor of digit k. A square is a rounded product and the rest that rounding left. Only the
+  /// product reaches the highest digit; the middle digits take both, with an anchor each; and the
+  /// lowest takes the sum of what is left of the two.
   static double square_anchor(int k) {
     return std::ldexp(1.5, 52 + (3 - k) * window_type::digit_bits);
   }
@@ -209,8 +227,9 @@ struct alignas(64) window_sums<double> {
 
 constexpr int most_looked_at = 256;  // values from which a window is chosen
 
-/// The exponent (as frexp has it) at the upper end of those `span` + 1 binades that hold most of
-/// the values, of at most most_looked_at; 0 where none is a finite number but 0.
+/// The exponent (in the sense of frexp) at the upper end of those `span` + 1 neighbouring binades
+/// that hold most of the values, of which there are at most most_looked_at. The result is 0 where
+/// no value is finite and other than 0.
 template <class T>
 int best_exponent(const T* values, int count, int span) {
   std::array<int, most_looked_at> exponent;
@@ -230,7 +249,7 @@ int best_exponent(const T* values, int count, int span) {
   return best;
 }
 
-/// Rows without weights: what a window, and the words of a slot, are for them.
+/// What slot_sums must know of rows without weights: their window and the words of a slot.
 template <class T>
 struct plain_rows {
   using number = T;
@@ -238,10 +257,11 @@ struct plain_rows {
   using sums = window_sums<T>;
   static constexpr bool weighted = false;
 
-  /// Rows that a slot's words hold, given the bits of a target.
+  /// How many rows a slot's words have room for, given the bits of a target.
   static constexpr std::int64_t max_rows(int bits) { return sums::max_rows(bits); }
-  /// Targets of many bits fill their words soon; every time, all slots are looked through. So that
-  /// this is at most one slot for 256 rows.
+  /// The bits of a target. Targets of many bits fill their words soon, and whenever words may be
+  /// full, all slots are looked through. The number chosen makes that at most one slot for 256
+  /// rows.
   static int bits_for(std::int64_t num_slots) {
     int bits = window::most_bits;
     while (bits > window::least_bits && max_rows(bits) / 2 < 256 * num_slots) --bits;

@@ -1,5 +1,5 @@
-// What becomes of one row of a fit: its slot, or why it is left out. Host and device, the same for
-// both engines.
+// What becomes of one row of a fit: it goes to a slot, or is left out for a reason that is counted.
+// Both engines call this function, on host and device.
 #pragma once
 
 #include <zcmoe/model_view.hpp>
@@ -27,7 +27,7 @@ enum row_counter : int {
 };
 
 struct row_rules {
-  model_view view;  // only edges and policies are looked at; edges in the engine's memory
+  model_view view;  // of which only edges (in the engine's memory) and policies are read
   bool refuse_nan_inputs;
   bool refuse_nonfinite_targets;
 };
@@ -38,7 +38,7 @@ struct row_verdict {
   bool refused;
 };
 
-/// x, y and w as read (without weights pass w = 1); slot as slots_of answers for x.
+/// Judges a row of x, y and w (1 where there are no weights), whose slot slots_of has found.
 ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, double x, double y, double w,
                                                std::int64_t slot) {
   constexpr double infinity = static_cast<double>(INFINITY);

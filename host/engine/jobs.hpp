@@ -45,8 +45,8 @@ inline int state_layout::num_planes() const {
   });
 }
 
-/// One output of predict: out[i * stride] = table[slot of x_i], of 4 or 8 bytes; table null: the
-/// segment number itself.
+/// One output of predict: out[i * stride] = table[slot of x_i], in elements of 4 or 8 bytes. Where
+/// table is null, the output is the segment number itself.
 struct gather {
   const void* table;
   void* out;
@@ -55,14 +55,14 @@ struct gather {
 };
 constexpr int max_gathers = 5;
 
-/// What an engine prepares once per table of edges to route fast. Immutable.
+/// What an engine prepares once for a table of edges, so as to route fast. It never changes.
 class router {
  public:
   router() = default;
   router(const router&) = delete;
   router& operator=(const router&) = delete;
   virtual ~router() = default;
-  /// Memory of the engine that it takes.
+  /// Bytes of the engine's memory that it takes.
   virtual std::size_t bytes() const = 0;
 };
 
@@ -73,20 +73,21 @@ struct predict_job {
   std::int64_t n;
   gather gathers[max_gathers];
   int num_gathers;
-  zcmoe_report* report;  // null: none
+  zcmoe_report* report;  // null where none is wanted
 };
 
 struct fit_job {
   state_layout layout;
   row_rules rules;
-  const router* routes;     // of the same table, from the same engine
-  std::int64_t* state;      // engine memory, layout.bytes()
-  std::int64_t* first_bad;  // engine memory: smallest refused row, INT64_MAX if none
+  const router* routes;  // of the same table, from the same engine
+  std::int64_t* state;   // engine memory, layout.bytes()
+  std::int64_t*
+      first_bad;  // in the engine's memory: the first refused row, INT64_MAX if there is none
   zcmoe_array x;
   zcmoe_array y;
-  zcmoe_array weights;  // data null unless layout.weighted
+  zcmoe_array weights;  // its data is null unless layout.weighted
   std::int64_t n;
-  void* workspace;  // null: from the engine's allocator
+  void* workspace;  // null where the engine's allocator gives it
   std::size_t workspace_bytes;
 };
 
