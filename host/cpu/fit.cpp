@@ -290,11 +290,12 @@ class ordinary_rows {
     return 1.0;
   }
   bool has_zero_weight([[maybe_unused]] int count) const {
-    int zeros = 0;
     if constexpr (Rows::weighted) {
-      for (int k = 0; k < count; ++k) zeros += weights_[k] == 0 ? 1 : 0;
+      constexpr T least = std::numeric_limits<T>::denorm_min();
+      return leading_within(routes_, weights_, count, least, std::numeric_limits<T>::infinity()) <
+             count;
     }
-    return zeros > 0;
+    return false;
   }
   bool is_ordinary(int k) const {
     const X input = rows_.inputs[k];
@@ -460,28 +461,26 @@ std::int64_t first_refused(const fit_job& job, const any_array& x, const any_arr
 
 /// Whether all weights are finite and none is negative; false where that takes a closer look.
 template <class T>
-bool all_weights_good(const fit_job& job, workers& crew) {
+bool all_weights_good(const fit_job& job, const route_kernels& routes, workers& crew) {
   if (job.weights.dtype != (sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64) || job.weights.stride != 1) {
     return false;
   }
   const T* const weights = static_cast<const T*>(job.weights.data);
   std::atomic<bool> good{true};
   crew.run((job.n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
-    const std::int64_t last = std::min(job.n, (part + 1) * rows_per_part);
-    int bad = 0;
-    for (std::int64_t i = part * rows_per_part; i < last; ++i) {
-      bad |= weights[i] >= 0 && weights[i] <= std::numeric_limits<T>::max() ? 0 : 1;
-    }
-    if (bad != 0) good = false;
+    const std::int64_t first = part * rows_per_part;
+    const auto count = static_cast<int>(std::min(job.n - first, rows_per_part));
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    if (leading_within(routes, weights + first, count, T{0}, infinity) < count) good = false;
   });
   return good;
 }
 
 /// Throws DATA for the first row that an error policy refuses, or whose weight is no weight.
-void check_rows(const fit_job& job, workers& crew) {
+void check_rows(const fit_job& job, const route_kernels& routes, workers& crew) {
   const bool policies = job.rules.refuse_nan_inputs || job.rules.refuse_nonfinite_targets;
-  if (!policies && (!job.layout.weighted || all_weights_good<float>(job, crew) ||
-                    all_weights_good<double>(job, crew))) {
+  if (!policies && (!job.layout.weighted || all_weights_good<float>(job, routes, crew) ||
+                    all_weights_good<double>(job, routes, crew))) {
     return;
   }
   const any_array x = any(job.x);
@@ -497,7 +496,7 @@ void check_rows(const fit_job& job, workers& crew) {
 
 void accumulate_on_cpu(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                        const std::shared_ptr<backend>& engine) {
-  check_rows(job, crew);
+  check_rows(job, *target.routes, crew);
   with_layout(job.layout, [&](auto number, auto weighted) {
     using state_type = decltype(number);
     const auto accumulate_as = [&](auto in_memory) {

@@ -229,58 +229,76 @@ HWY_NOINLINE std::size_t add_to_registers(const window_rows<plain_rows<float>>& 
   return found;
 }
 
-/// Adds the words of as many rows as a vector has lanes to the rows' slots in memory. word[w] holds
-/// word w of all rows; four words at a time are transposed, so that a row's four words are one
-/// vector, which is added to its slot. first_copy is where copy 0 of slot 0 begins, for the first
-/// of these rows.
+/// Transposes four words of as many rows as a vector has lanes: afterwards row[k] holds the four
+/// words of row k, and, in vectors of eight lanes, those of row k + 4 in its upper half. Of four
+/// lanes at least.
+template <class DI, class V = hn::Vec<DI>>
+HWY_INLINE void transpose(DI di, const V* word, V (&row)[4]) {
+  const hn::Repartition<std::int32_t, DI> d32;
+  const auto odd_blocks = hn::Ne(hn::And(hn::Iota(d32, 0), hn::Set(d32, 4)), hn::Zero(d32));
+  // Blocks of two words of one row: of the even rows, then of the odd ones.
+  const auto head_even = hn::InterleaveLower(di, word[0], word[1]);
+  const auto head_odd = hn::InterleaveUpper(di, word[0], word[1]);
+  const auto tail_even = hn::InterleaveLower(di, word[2], word[3]);
+  const auto tail_odd = hn::InterleaveUpper(di, word[2], word[3]);
+  // Puts the first two and the last two words of a row side by side. It does so in lanes of 32
+  // bits, as SwapAdjacentBlocks does, so that compilers make one instruction of the two steps.
+  const auto joined = [&](auto even, auto odd) HWY_ATTR {
+    return hn::BitCast(di,
+                       hn::IfThenElse(odd_blocks, hn::BitCast(d32, odd), hn::BitCast(d32, even)));
+  };
+  row[0] = joined(head_even, hn::SwapAdjacentBlocks(tail_even));
+  row[1] = joined(head_odd, hn::SwapAdjacentBlocks(tail_odd));
+  row[2] = joined(hn::SwapAdjacentBlocks(head_even), tail_even);
+  row[3] = joined(hn::SwapAdjacentBlocks(head_odd), tail_odd);
+}
+
+/// Adds the words of as many rows as a vector has lanes to the rows' slots in memory; word[w] holds
+/// word w of all rows. They are transposed, so that the words of a row are added by as few vectors
+/// as hold them. first_copy is where copy 0 of slot 0 begins, for the first of these rows.
 template <int CopiesShift, int Words, class DI>
 HWY_INLINE void add_words(DI di, const hn::Vec<DI> (&word)[Words], const std::uint32_t* slots,
                           char* first_copy) {
   constexpr std::size_t lanes = hn::MaxLanes(DI{});
   constexpr std::size_t copies = std::size_t{1} << CopiesShift;
   constexpr std::size_t slot_bytes = Words * sizeof(std::uint64_t);
-  const hn::Repartition<std::int32_t, DI> d32;
-  const auto odd_blocks = hn::Ne(hn::And(hn::Iota(d32, 0), hn::Set(d32, 4)), hn::Zero(d32));
-  for (int first = 0; first < Words; first += 4) {
-    const auto add = [&](std::size_t k, auto own_words, int at) HWY_ATTR {
-      const hn::DFromV<decltype(own_words)> dw;
-      std::int64_t* const own =
-          reinterpret_cast<std::int64_t*>(first_copy + std::size_t{slots[k]} * copies * slot_bytes +
-                                          k % copies * slot_bytes) +
-          first + at;
-      hn::Store(hn::Add(hn::Load(dw, own), own_words), dw, own);
-    };
-    // Blocks of two words of one row: of the even rows, then of the odd ones.
-    const auto head_even = hn::InterleaveLower(di, word[first], word[first + 1]);
-    const auto head_odd = hn::InterleaveUpper(di, word[first], word[first + 1]);
-    const auto tail_even = hn::InterleaveLower(di, word[first + 2], word[first + 3]);
-    const auto tail_odd = hn::InterleaveUpper(di, word[first + 2], word[first + 3]);
-    if constexpr (lanes == 2) {
-      add(0, head_even, 0);
-      add(0, tail_even, 2);
-      add(1, head_odd, 0);
-      add(1, tail_odd, 2);
-    } else {
-      // Puts the first two and the last two words of a row side by side: of row 0 (and 4), then of
-      // row 1 (and 5) and so on. It does so in lanes of 32 bits, as SwapAdjacentBlocks does, so
-      // that compilers make one instruction of the two steps.
-      const auto joined = [&](auto even, auto odd) HWY_ATTR {
-        return hn::BitCast(
-            di, hn::IfThenElse(odd_blocks, hn::BitCast(d32, odd), hn::BitCast(d32, even)));
-      };
-      const auto add_all = [&](std::size_t k, auto own_words) HWY_ATTR {
+  const auto add = [&](std::size_t k, auto own_words, int at) HWY_ATTR {
+    const hn::DFromV<decltype(own_words)> dw;
+    std::int64_t* const own =
+        reinterpret_cast<std::int64_t*>(first_copy + std::size_t{slots[k]} * copies * slot_bytes +
+                                        k % copies * slot_bytes) +
+        at;
+    hn::Store(hn::Add(hn::Load(dw, own), own_words), dw, own);
+  };
+  if constexpr (lanes == 2) {
+    for (int first = 0; first < Words; first += 2) {
+      add(0, hn::InterleaveLower(di, word[first], word[first + 1]), first);
+      add(1, hn::InterleaveUpper(di, word[first], word[first + 1]), first);
+    }
+  } else if constexpr (lanes == 8 && Words % 8 == 0) {
+    hn::Vec<DI> low[4];
+    hn::Vec<DI> high[4];
+    for (int first = 0; first < Words; first += 8) {
+      transpose(di, word + first, low);
+      transpose(di, word + first + 4, high);
+      for (std::size_t k = 0; k < 4; ++k) {
+        add(k, hn::ConcatLowerLower(di, high[k], low[k]), first);
+        add(k + 4, hn::ConcatUpperUpper(di, high[k], low[k]), first);
+      }
+    }
+  } else {
+    hn::Vec<DI> row[4];
+    for (int first = 0; first < Words; first += 4) {
+      transpose(di, word + first, row);
+      for (std::size_t k = 0; k < 4; ++k) {
         if constexpr (lanes == 8) {
           const hn::Half<DI> half;
-          add(k, hn::LowerHalf(half, own_words), 0);
-          add(k + 4, hn::UpperHalf(half, own_words), 0);
+          add(k, hn::LowerHalf(half, row[k]), first);
+          add(k + 4, hn::UpperHalf(half, row[k]), first);
         } else {
-          add(k, own_words, 0);
+          add(k, row[k], first);
         }
-      };
-      add_all(0, joined(head_even, hn::SwapAdjacentBlocks(tail_even)));
-      add_all(1, joined(head_odd, hn::SwapAdjacentBlocks(tail_odd)));
-      add_all(2, joined(hn::SwapAdjacentBlocks(head_even), tail_even));
-      add_all(3, joined(hn::SwapAdjacentBlocks(head_odd), tail_odd));
+      }
     }
   }
 }
