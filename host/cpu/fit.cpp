@@ -71,7 +71,7 @@ template <class T, bool Weighted, class X>
 void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
               std::int64_t last, std::int64_t* planes, fit_counts& counts) {
   const route_table<X>& table = table_of<X>(job.routes);
-  const any_array x = any(job.x);
+  const any_array x = job.x;
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
   routed_rows<X> rows;
@@ -131,7 +131,7 @@ class ordinary_rows {
         loops_(*target.sums),
         job_(job),
         table_(table_of<X>(job.routes)),
-        x_(any(job.x)),
+        x_(job.x),
         y_(any(job.y)),
         planes_(planes),
         counts_(counts),
@@ -285,20 +285,24 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
   const std::int64_t least_rows =
       std::max(rows_per_part, static_cast<std::int64_t>(state_bytes / sizeof(std::int64_t) / 8));
   std::int64_t threads = std::min<std::int64_t>(num_parts, job.n / least_rows);
-  threads = std::min(threads, static_cast<std::int64_t>(1 + private_bytes / state_bytes));
+  // Sums in windows, where enough rows share the pass over all slots that ends them. What threads
+  // take beside the fit's own state, windows included, stays within private_bytes.
+  const std::int64_t num_slots = job.layout.num_slots();
+  std::size_t window_bytes = Weighted ? 0 : slot_sums<T>::bytes(num_slots);
+  if (window_bytes > private_bytes) window_bytes = 0;
+  threads = std::min(threads, static_cast<std::int64_t>((private_bytes + state_bytes) /
+                                                        (state_bytes + window_bytes)));
   threads = std::max<std::int64_t>(threads, 1);
+  const bool windows = window_bytes > 0 && job.n / threads >= num_slots;
   std::vector<engine_buffer> own;
   std::vector<fit_counts> counts(static_cast<std::size_t>(threads));
   own.reserve(static_cast<std::size_t>(threads));
   for (std::int64_t t = 1; t < threads; ++t) own.emplace_back(engine, state_bytes, nullptr);
-  // Sums in windows, where enough rows share the pass over all slots that ends them.
-  const std::int64_t num_slots = job.layout.num_slots();
-  const bool windows = !Weighted && job.n / threads >= num_slots;
   std::vector<engine_buffer> window_memory;
   if (windows) {
     window_memory.reserve(static_cast<std::size_t>(threads));
     for (std::int64_t t = 0; t < threads; ++t)
-      window_memory.emplace_back(engine, slot_sums<T>::bytes(num_slots), nullptr);
+      window_memory.emplace_back(engine, window_bytes, nullptr);
   }
   const auto state_of = [&](std::int64_t t) {
     return t == 0 ? job.state
@@ -360,7 +364,7 @@ std::int64_t first_refused(const fit_job& job, const any_array& x, const any_arr
 
 void accumulate_on_cpu(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                        const std::shared_ptr<backend>& engine) {
-  const any_array x = any(job.x);
+  const any_array x = job.x;
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
   if (job.layout.weighted || job.rules.refuse_nan_inputs || job.rules.refuse_nonfinite_targets) {

@@ -77,7 +77,7 @@ struct route_table {
   line_array<value_cell<T>> value_cells;  // of bucket b at b + 1; empty for a fit
   line_array<rank_cell<T>> rank_cells;
   std::vector<T> thresholds;
-  std::vector<std::int32_t> slots;  // by rank; the last is that of NaN
+  std::vector<std::int32_t> slots;  // by rank; the last is that of NaN; empty if they are ranks
   std::vector<T> values;            // by rank, the same; empty for a fit
   bool slots_are_ranks;
   T from;                               // x is in range if from <= x

@@ -2,6 +2,7 @@
 // reads, the tables it routes with and the outputs it writes. model makes jobs, engines do them.
 #pragma once
 
+#include "host/array.hpp"
 #include "host/engine/fit_row.hpp"
 #include "host/experts/exact_sum.hpp"
 #include "host/routing/slots.hpp"
@@ -69,7 +70,7 @@ class router {
 struct predict_job {
   model_view view;       // tables in the engine's memory
   const router* routes;  // of the same table, from the same engine
-  zcmoe_array x;
+  any_array x;
   std::int64_t n;
   gather gathers[max_gathers];
   int num_gathers;
@@ -82,7 +83,7 @@ struct fit_job {
   const router* routes;     // of the same table, from the same engine
   std::int64_t* state;      // engine memory, layout.bytes()
   std::int64_t* first_bad;  // engine memory: smallest refused row, INT64_MAX if none
-  zcmoe_array x;
+  any_array x;
   zcmoe_array y;
   zcmoe_array weights;  // data null unless layout.weighted
   std::int64_t n;
@@ -102,7 +103,7 @@ constexpr int max_group_columns = ZCMOE_GROUP_MAX_COLUMNS;
 struct group_job {
   model_view view;       // edges and policies in the engine's memory
   const router* routes;  // of the same table, from the same engine
-  zcmoe_array x;
+  any_array x;
   std::int64_t n;
   zcmoe_output offsets;  // data null: not wanted
   zcmoe_output rows;

@@ -744,7 +744,7 @@ static void test_model_create(void) {
   info.struct_size = 4;
   FAILS(INVALID, "info->struct_size=", zcmoe_model_get_info(model, &info));
 
-  zcmoe_model_view view;
+  zcmoe_model_view view = ZCMOE_MODEL_VIEW_INIT;
   OK(zcmoe_model_get_view(model, &view));
   CHECK(view.num_segments == 3 && view.edges[2] == 2.0 && view.constants_f32[2] == 30.0f);
   FAILS(INVALID, "model is null", zcmoe_model_get_view(NULL, &view));
@@ -771,7 +771,7 @@ static void test_model_file(void) {
   FAILS(ZCMOE_ERR_IO, "'.': it is a folder", zcmoe_model_save(model, "."));
 
   OK(zcmoe_model_load(context, path, &loaded));
-  zcmoe_model_view view;
+  zcmoe_model_view view = ZCMOE_MODEL_VIEW_INIT;
   OK(zcmoe_model_get_view(loaded, &view));
   CHECK(view.num_segments == 3 && memcmp(view.constants, constants3, sizeof constants3) == 0);
   OK(zcmoe_model_destroy(loaded));
