@@ -817,85 +817,86 @@ static void test_model_file(void) {
 /* ------------------------------------------------------------------ predict */
 
 /* Both predicts have one contract; the name in the text tells which one answered. */
-#define TEST_PREDICT(predict)                                                                      \
-  static void test_##predict(void) {                                                               \
-    zcmoe_context* const context = cpu_context(2, NULL);                                           \
-    zcmoe_model* model = NULL;                                                                     \
-    OK(zcmoe_model_create(context, edges3, constants3, 3, NULL, &model));                          \
-    double x[] = {-5.0, 0.5, 1.0, 3.0, NAN, 0.0, 0.0, 0.0};                                        \
-    double values[8];                                                                              \
-    int32_t segments[8];                                                                           \
-    double errors[8];                                                                              \
-    double variances[8];                                                                           \
-    int64_t counts[8];                                                                             \
-    zcmoe_report report;                                                                           \
-    memset(&report, 0, sizeof report);                                                             \
-    zcmoe_predict_outputs all = ZCMOE_PREDICT_OUTPUTS_INIT;                                        \
-    all.values = f64_output(values);                                                               \
-    all.segments = (zcmoe_output){segments, ZCMOE_I32, 1};                                         \
-    all.standard_errors = f64_output(errors);                                                      \
-    all.variances = f64_output(variances);                                                         \
-    all.counts = (zcmoe_output){counts, ZCMOE_I64, 1};                                             \
-    all.report = &report;                                                                          \
-    OK(predict(model, f64_array(x), 5, &all, NULL));                                               \
-    CHECK(values[0] == 10.0 && values[1] == 10.0 && values[2] == 20.0 && values[3] == 30.0 &&      \
-          isnan(values[4]));                                                                       \
-    CHECK(segments[0] == 0 && segments[2] == 1 && segments[3] == 2 && segments[4] == -1);          \
-    CHECK(counts[0] == 0 && isnan(variances[0]) && isnan(errors[0]));                              \
-    CHECK(report.rows == 5 && report.rows_used == 4 && report.nan_inputs == 1 &&                   \
-          report.below_range == 1);                                                                \
-    OK(predict(model, no_array(), 0, &all, NULL));                                                 \
-                                                                                                   \
-    FAILS(INVALID, "model is null", predict(NULL, f64_array(x), 5, &all, NULL));                   \
-    FAILS(INVALID, "outputs is null", predict(model, f64_array(x), 5, NULL, NULL));                \
-    FAILS(INVALID, "n=-1; expected n >= 0", predict(model, f64_array(x), -1, &all, NULL));              \
-    FAILS(INVALID, "expected at most 144115188075855872", predict(model, f64_array(x), INT64_MAX, &all, NULL));      \
-    FAILS(INVALID, "x.data is null", predict(model, no_array(), 5, &all, NULL));                   \
-    FAILS(INVALID, "is not aligned to its 8-byte type",                                                    \
-          predict(model, f64_array(misaligned(x)), 5, &all, NULL));                                \
-    zcmoe_array bad = f64_array(x);                                                                \
-    bad.dtype = 13;                                                                                \
-    FAILS(INVALID, "x.dtype=13 is not a type of inputs", predict(model, bad, 5, &all, NULL));      \
-    bad.dtype = 0;                                                                                 \
-    FAILS(INVALID, "x.dtype=0", predict(model, bad, 5, &all, NULL));                               \
-    bad = f64_array(x);                                                                            \
-    bad.stride = INT64_MAX / 4;                                                                    \
-    FAILS(INVALID, "x.stride=", predict(model, bad, 5, &all, NULL));                               \
-    struct {                                                                                       \
-      zcmoe_output* output;                                                                        \
-      zcmoe_output value;                                                                          \
-      const char* text;                                                                            \
-    } refused[] = {                                                                                \
-        {&all.values, {values, ZCMOE_I32, 1}, "outputs->values.dtype=9 is not F32 or F64"},        \
-        {&all.values, {values, ZCMOE_F64, 0}, "outputs->values.stride=0 with n=5"},                \
-        {&all.values, {misaligned(values), ZCMOE_F64, 1}, "outputs->values.data="},                \
-        {&all.values, {x + 1, ZCMOE_F64, 1}, "outputs->values overlaps x"},                        \
-        {&all.values,                                                                              \
-         {errors, ZCMOE_F64, 1},                                                                   \
-         "outputs->values overlaps outputs->standard_errors"},                                     \
-        {&all.segments, {segments, ZCMOE_F32, 1}, "outputs->segments.dtype=1 is not I32 or I64"},  \
-        {&all.standard_errors, {errors, ZCMOE_I64, 1}, "outputs->standard_errors.dtype=11"},       \
-        {&all.variances, {variances, 0, 1}, "outputs->variances.dtype=0"},                         \
-        {&all.counts, {counts, ZCMOE_I32, 1}, "outputs->counts.dtype=9 is not I64"},               \
-    };                                                                                             \
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; ++i) {                              \
-      const zcmoe_output kept = *refused[i].output;                                                \
-      *refused[i].output = refused[i].value;                                                       \
-      FAILS(INVALID, refused[i].text, predict(model, f64_array(x), 5, &all, NULL));                \
-      *refused[i].output = kept;                                                                   \
-    }                                                                                              \
-    all.report = misaligned(&report);                                                              \
-    FAILS(INVALID, "is not aligned to 8 bytes", predict(model, f64_array(x), 5, &all, NULL)); \
-    all.report = NULL;                                                                             \
-    all.struct_size = 3;                                                                           \
-    FAILS(INVALID, "outputs->struct_size=3", predict(model, f64_array(x), 5, &all, NULL));         \
-                                                                                                   \
-    zcmoe_predict_outputs in_place = ZCMOE_PREDICT_OUTPUTS_INIT;                                   \
-    in_place.values = f64_output(x);                                                               \
-    OK(predict(model, f64_array(x), 5, &in_place, NULL));                                          \
-    CHECK(x[0] == 10.0 && x[2] == 20.0 && isnan(x[4]));                                            \
-    OK(zcmoe_model_destroy(model));                                                                \
-    OK(zcmoe_context_destroy(context));                                                            \
+#define TEST_PREDICT(predict)                                                                     \
+  static void test_##predict(void) {                                                              \
+    zcmoe_context* const context = cpu_context(2, NULL);                                          \
+    zcmoe_model* model = NULL;                                                                    \
+    OK(zcmoe_model_create(context, edges3, constants3, 3, NULL, &model));                         \
+    double x[] = {-5.0, 0.5, 1.0, 3.0, NAN, 0.0, 0.0, 0.0};                                       \
+    double values[8];                                                                             \
+    int32_t segments[8];                                                                          \
+    double errors[8];                                                                             \
+    double variances[8];                                                                          \
+    int64_t counts[8];                                                                            \
+    zcmoe_report report;                                                                          \
+    memset(&report, 0, sizeof report);                                                            \
+    zcmoe_predict_outputs all = ZCMOE_PREDICT_OUTPUTS_INIT;                                       \
+    all.values = f64_output(values);                                                              \
+    all.segments = (zcmoe_output){segments, ZCMOE_I32, 1};                                        \
+    all.standard_errors = f64_output(errors);                                                     \
+    all.variances = f64_output(variances);                                                        \
+    all.counts = (zcmoe_output){counts, ZCMOE_I64, 1};                                            \
+    all.report = &report;                                                                         \
+    OK(predict(model, f64_array(x), 5, &all, NULL));                                              \
+    CHECK(values[0] == 10.0 && values[1] == 10.0 && values[2] == 20.0 && values[3] == 30.0 &&     \
+          isnan(values[4]));                                                                      \
+    CHECK(segments[0] == 0 && segments[2] == 1 && segments[3] == 2 && segments[4] == -1);         \
+    CHECK(counts[0] == 0 && isnan(variances[0]) && isnan(errors[0]));                             \
+    CHECK(report.rows == 5 && report.rows_used == 4 && report.nan_inputs == 1 &&                  \
+          report.below_range == 1);                                                               \
+    OK(predict(model, no_array(), 0, &all, NULL));                                                \
+                                                                                                  \
+    FAILS(INVALID, "model is null", predict(NULL, f64_array(x), 5, &all, NULL));                  \
+    FAILS(INVALID, "outputs is null", predict(model, f64_array(x), 5, NULL, NULL));               \
+    FAILS(INVALID, "n=-1; expected n >= 0", predict(model, f64_array(x), -1, &all, NULL));        \
+    FAILS(INVALID, "expected at most 144115188075855872",                                         \
+          predict(model, f64_array(x), INT64_MAX, &all, NULL));                                   \
+    FAILS(INVALID, "x.data is null", predict(model, no_array(), 5, &all, NULL));                  \
+    FAILS(INVALID, "is not aligned to its 8-byte type",                                           \
+          predict(model, f64_array(misaligned(x)), 5, &all, NULL));                               \
+    zcmoe_array bad = f64_array(x);                                                               \
+    bad.dtype = 13;                                                                               \
+    FAILS(INVALID, "x.dtype=13 is not a type of inputs", predict(model, bad, 5, &all, NULL));     \
+    bad.dtype = 0;                                                                                \
+    FAILS(INVALID, "x.dtype=0", predict(model, bad, 5, &all, NULL));                              \
+    bad = f64_array(x);                                                                           \
+    bad.stride = INT64_MAX / 4;                                                                   \
+    FAILS(INVALID, "x.stride=", predict(model, bad, 5, &all, NULL));                              \
+    struct {                                                                                      \
+      zcmoe_output* output;                                                                       \
+      zcmoe_output value;                                                                         \
+      const char* text;                                                                           \
+    } refused[] = {                                                                               \
+        {&all.values, {values, ZCMOE_I32, 1}, "outputs->values.dtype=9 is not F32 or F64"},       \
+        {&all.values, {values, ZCMOE_F64, 0}, "outputs->values.stride=0 with n=5"},               \
+        {&all.values, {misaligned(values), ZCMOE_F64, 1}, "outputs->values.data="},               \
+        {&all.values, {x + 1, ZCMOE_F64, 1}, "outputs->values overlaps x"},                       \
+        {&all.values,                                                                             \
+         {errors, ZCMOE_F64, 1},                                                                  \
+         "outputs->values overlaps outputs->standard_errors"},                                    \
+        {&all.segments, {segments, ZCMOE_F32, 1}, "outputs->segments.dtype=1 is not I32 or I64"}, \
+        {&all.standard_errors, {errors, ZCMOE_I64, 1}, "outputs->standard_errors.dtype=11"},      \
+        {&all.variances, {variances, 0, 1}, "outputs->variances.dtype=0"},                        \
+        {&all.counts, {counts, ZCMOE_I32, 1}, "outputs->counts.dtype=9 is not I64"},              \
+    };                                                                                            \
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; ++i) {                             \
+      const zcmoe_output kept = *refused[i].output;                                               \
+      *refused[i].output = refused[i].value;                                                      \
+      FAILS(INVALID, refused[i].text, predict(model, f64_array(x), 5, &all, NULL));               \
+      *refused[i].output = kept;                                                                  \
+    }                                                                                             \
+    all.report = misaligned(&report);                                                             \
+    FAILS(INVALID, "is not aligned to 8 bytes", predict(model, f64_array(x), 5, &all, NULL));     \
+    all.report = NULL;                                                                            \
+    all.struct_size = 3;                                                                          \
+    FAILS(INVALID, "outputs->struct_size=3", predict(model, f64_array(x), 5, &all, NULL));        \
+                                                                                                  \
+    zcmoe_predict_outputs in_place = ZCMOE_PREDICT_OUTPUTS_INIT;                                  \
+    in_place.values = f64_output(x);                                                              \
+    OK(predict(model, f64_array(x), 5, &in_place, NULL));                                         \
+    CHECK(x[0] == 10.0 && x[2] == 20.0 && isnan(x[4]));                                           \
+    OK(zcmoe_model_destroy(model));                                                               \
+    OK(zcmoe_context_destroy(context));                                                           \
   }
 TEST_PREDICT(zcmoe_predict)
 TEST_PREDICT(zcmoe_predict_sync)
@@ -928,7 +929,7 @@ TEST_PREDICT(zcmoe_predict_sync)
                                                                                                  \
     FAILS(INVALID, "model is null", name(NULL, f64_array(x), 6, &all, __VA_ARGS__));             \
     FAILS(INVALID, "outputs is null", name(model, f64_array(x), 6, NULL, __VA_ARGS__));          \
-    FAILS(INVALID, "n=-1; expected n >= 0", name(model, f64_array(x), -1, &all, __VA_ARGS__));        \
+    FAILS(INVALID, "n=-1; expected n >= 0", name(model, f64_array(x), -1, &all, __VA_ARGS__));   \
     FAILS(INVALID, "x.data is null", name(model, no_array(), 6, &all, __VA_ARGS__));             \
     struct {                                                                                     \
       zcmoe_output* output;                                                                      \

@@ -3,6 +3,7 @@
 #include "tests/api/every_call.hpp"
 #include "tests/support.hpp"
 
+#include <zcmoe/compile.hpp>
 #include <zcmoe/plan.hpp>
 
 #include <pthread.h>
@@ -11,7 +12,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <thread>
 
 namespace zcmoe::test {
@@ -111,6 +114,119 @@ TEST(contract_test, every_function_does_with_64_kilobytes_of_stack) {
       }
     }
     std::printf("%d thread(s): at most %zu bytes of stack, %s\n", threads, most, of.c_str());
+  }
+}
+
+double jumps(void*, double x) { return std::fmod(x * 1000.0, 1.0) < 0.5 ? 1.0 : 3.0; }
+double spikes(void*, double x) { return 1.0 / std::sqrt(std::abs(x - 0.3) + 1e-300); }
+
+TEST(contract_test, hard_functions_need_no_deeper_stack) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+  GTEST_SKIP() << "stacks of sanitizers and of unoptimised code are larger";
+#endif
+  const context cpu(ZCMOE_ENGINE_CPU);
+  std::vector<double> edges(65);
+  std::vector<double> constants(64);
+  std::int64_t built = 0;
+  const std::vector<double> whole{0, 0.25, 1};
+  for (const zcmoe_function f : {jumps, spikes}) {
+    zcmoe_theory_problem problem = ZCMOE_THEORY_PROBLEM_INIT;
+    problem.density = problem.regression = problem.slope = problem.curvature =
+        problem.density_slope = f;
+    const std::function<void()> calls[] = {
+        [&] { zcmoe_segment_optimal(f, f, nullptr, 0, 1, 64, nullptr, edges.data(), &built); },
+        [&] {
+          zcmoe_optimal_constants(f, f, nullptr, whole.data(), 2, ZCMOE_CONSTANT_MEAN,
+                                  constants.data());
+        },
+        [&] {
+          double coefficient = 0;
+          zcmoe_theory_coefficient(&problem, ZCMOE_THEORY_OPTIMAL, 2, &coefficient);
+        },
+        [&] {
+          zcmoe_theory_totals totals{};
+          zcmoe_theory_approximation(&problem, whole.data(), 2, ZCMOE_CONSTANT_MEAN, nullptr,
+                                     nullptr, &totals);
+        },
+        [&] {
+          zcmoe_compile_options options = ZCMOE_COMPILE_OPTIONS_INIT;
+          options.max_segments = 64;
+          zcmoe_model* made = nullptr;
+          zcmoe_compile(cpu.get(), f, nullptr, nullptr, 0, 1, 0.1, &options, nullptr, &made,
+                        nullptr);
+          zcmoe_model_destroy(made);
+        }};
+    for (const auto& call : calls) EXPECT_LE(stack_used_by(call), promised_stack);
+  }
+}
+
+// ------------------------------------------------------------------- memory
+
+/// Bytes alive and at the most, of memory that is not resident until it is written.
+struct counting_memory {
+  std::size_t alive = 0;
+  std::size_t most = 0;
+  static void* take(void* user, std::size_t bytes, std::size_t, zcmoe_stream) {
+    auto& self = *static_cast<counting_memory*>(user);
+    void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return nullptr;
+    self.alive += bytes;
+    self.most = std::max(self.most, self.alive);
+    return at;
+  }
+  static void give(void* user, void* at, std::size_t bytes, std::size_t, zcmoe_stream) {
+    static_cast<counting_memory*>(user)->alive -= bytes;
+    munmap(at, bytes);
+  }
+};
+
+TEST(contract_test, add_and_group_take_a_gibibyte_at_the_most) {
+  counting_memory memory;
+  zcmoe_context_options options = context_options();
+  options.engine = ZCMOE_ENGINE_CPU;
+  options.num_threads = 4096;
+  options.alloc = counting_memory::take;
+  options.free = counting_memory::give;
+  options.user = &memory;
+  const context cpu(options);
+  const float x = 0.5f;
+  for (const std::int64_t m : {1000, 65536}) {
+    for (const zcmoe_dtype target : {ZCMOE_F32, ZCMOE_F64}) {
+      zcmoe_fit_options types = fit_options();
+      types.target_dtype = target;
+      zcmoe::fit state(cpu, uniform_edges(0, 1, m), model_options(), types);
+      const std::size_t before = memory.alive;
+      memory.most = before;
+      // One row many times: enough for as many threads as memory allows.
+      const std::int64_t n = m == 1000 ? 40000000 : 20000000;
+      state.add(array(&x, 0), array(&x, 0), no_array(), n, nullptr, 0, nullptr);
+      EXPECT_LE(memory.most - before, std::size_t{1} << 30) << "m=" << m << " type " << target;
+      EXPECT_EQ(memory.alive, before);
+      EXPECT_EQ(state.report().rows_used, n);
+    }
+  }
+}
+
+TEST(contract_test, routing_tables_take_no_more_than_the_header_says) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  constexpr std::int64_t large = std::int64_t{1} << 20;
+  for (const std::int64_t m : {std::int64_t{1}, std::int64_t{2}, std::int64_t{7}, std::int64_t{64},
+                               std::int64_t{300}, std::int64_t{5000}, large, large + 1}) {
+    for (const int range : {ZCMOE_RANGE_CLAMP, ZCMOE_RANGE_SEGMENTS}) {
+      for (const double power : {1.0, 3.0}) {
+        std::vector<double> edges;
+        for (std::int64_t i = 0; i <= m; ++i)
+          edges.push_back(std::pow(static_cast<double>(i) / static_cast<double>(m), power) +
+                          1e-9 * static_cast<double>(i));
+        zcmoe_model_options policies = model_options();
+        policies.range_policy = range;
+        const model table(cpu, edges, std::vector<double>(static_cast<std::size_t>(m), 1.0),
+                          policies);
+        EXPECT_LE(table.info().routing_bytes, (m <= large ? 416 : 128) * m + 8192)
+            << "m=" << m << " range " << range << " power " << power;
+      }
+    }
   }
 }
 
@@ -239,6 +355,14 @@ TEST(contract_test, a_shorter_view_is_filled_as_far_as_it_goes) {
   EXPECT_EQ(view.struct_size, offsetof(zcmoe_model_view, num_segments));
   EXPECT_EQ(view.constants[1], 8);
   EXPECT_EQ(view.num_segments, -1);
+}
+
+TEST(contract_test, models_go_to_memory_and_back_in_cpp_too) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const model first(cpu, uniform_edges(0, 20000, 20000), std::vector<double>(20000, 8.0));
+  const model second = model::deserialize(cpu, first.serialize());
+  EXPECT_EQ(second.serialize(), first.serialize());
+  EXPECT_EQ(second.predict_sync(std::vector<double>{1.5}), std::vector<double>{8});
 }
 
 // -------------------------------------------------------------------- sizes

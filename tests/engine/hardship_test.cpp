@@ -161,6 +161,17 @@ TEST_F(hardship_test, every_allocation_of_every_function) {
   }
 }
 
+TEST_F(hardship_test, predict_allocates_nothing) {
+  every_call all(2);
+  for (const public_call& call : all.calls()) {
+    if (call.name != "zcmoe_predict" && call.name != "zcmoe_predict_sync") continue;
+    EXPECT_EQ(call.run(), ZCMOE_OK);  // threads started
+    const long before = asked;
+    EXPECT_EQ(call.run(), ZCMOE_OK);
+    EXPECT_EQ(asked - before, 0) << call.name;
+  }
+}
+
 TEST_F(hardship_test, every_allocation_of_the_first_call_of_a_context) {
   // What starts threads: here a failure may cost the thread and no more.
   for (const char* const name : {"zcmoe_fit_add", "zcmoe_fit_add_sync", "zcmoe_predict",
