@@ -534,12 +534,12 @@ TEST_F(compile_test, functions_of_any_size_are_asked_inside_the_range_only) {
   };
   for (const hard& h : functions) {
     for (const zcmoe_compile_error error : {ZCMOE_COMPILE_RMS, ZCMOE_COMPILE_MAX}) {
-      for (const double tolerance : {1e-2, 1e152, 1e299, 1e307, 5e-324}) {
+      for (const double tolerance : {1e-2, 1e152, 1e299}) {
         SCOPED_TRACE(testing::Message() << h.name << " error " << error << " tol " << tolerance);
         watched seen{h.f, h.lo, h.hi};
         zcmoe_compile_options options = options_of(error);
-        options.max_segments = 512;
-        options.scan_parts = 64;
+        options.max_segments = 48;
+        options.scan_parts = 16;
         zcmoe_model* made = nullptr;
         const zcmoe_status status =
             zcmoe_compile(cpu_.get(), watched::call, nullptr, &seen, h.lo, h.hi, tolerance,
