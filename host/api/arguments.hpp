@@ -55,7 +55,7 @@ inline void check_num_segments(std::int64_t num_segments) {
 
 /// A number of rows: their bytes and sums of their numbers must not overflow.
 inline void check_num_rows(std::int64_t n, std::int64_t least = 0) {
-  constexpr std::int64_t most = std::int64_t{1} << 57;
+  constexpr std::int64_t most = (std::int64_t{1} << 57) - 1;
   ZCMOE_EXPECTS(n >= least, "n=", n, "; expected n >= ", least);
   ZCMOE_EXPECTS(n <= most, "n=", n, "; expected at most ", most);
 }

@@ -22,6 +22,9 @@ std::size_t checked_struct_size(const Struct* given, const char* name) {
                 sizeof(std::size_t), "; initialise the struct with its ZCMOE_..._INIT");
   ZCMOE_EXPECTS(size <= ZCMOE_MAX_STRUCT_SIZE, name, "->struct_size=", size, " is more than ",
                 ZCMOE_MAX_STRUCT_SIZE, "; initialise the struct with its ZCMOE_..._INIT");
+  // Structs of every version end where a field does: half a pointer is none.
+  ZCMOE_EXPECTS(size >= sizeof(Struct) || size % alignof(Struct) == 0, name, "->struct_size=", size,
+                " ends within a field; initialise the struct with its ZCMOE_..._INIT");
   return size;
 }
 

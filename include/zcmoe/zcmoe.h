@@ -12,8 +12,9 @@
  * - Counts, strides and indices are int64_t; strides count elements, may be 0 or negative.
  * - Option structs begin with struct_size; initialise them with their ZCMOE_..._INIT. A null
  * options pointer means all defaults. Fields a caller's older struct lacks take their defaults; a
- * larger struct is refused unless its extra bytes are zero, and a struct_size above
- * ZCMOE_MAX_STRUCT_SIZE before any other byte is looked at. Structs with a struct_size that the
+ * larger struct is refused unless its extra bytes are zero. A struct_size above
+ * ZCMOE_MAX_STRUCT_SIZE, or of a shorter struct that is not a multiple of 8, is refused before any
+ * other byte is looked at. Structs with a struct_size that the
  * library fills are filled as far as that size says.
  * - Null where a pointer is needed and pointers that are not aligned to their type are
  * INVALID_ARGUMENT, as are all numbers out of the range given; nothing is written then.
@@ -108,7 +109,7 @@ enum {
   ZCMOE_U64 = 12
 };
 
-/* Largest struct_size of any struct. */
+/* The largest struct_size of any struct. */
 #define ZCMOE_MAX_STRUCT_SIZE ((size_t)1 << 16)
 /* Rows that a fit may count; far beyond any data. */
 #define ZCMOE_MAX_ROWS ((int64_t)1 << 61)

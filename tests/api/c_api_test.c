@@ -331,13 +331,16 @@ static void test_context(void) {
   later.later = 1;
   FAILS(INVALID, "is not zero", zcmoe_context_create(&later.known, &context));
 
-  /* A struct of an earlier version: only struct_size and engine. */
+  /* A struct of an earlier version: only struct_size, engine and device. */
   zcmoe_context_options earlier = ZCMOE_CONTEXT_OPTIONS_INIT;
-  earlier.struct_size = offsetof(zcmoe_context_options, device);
+  earlier.struct_size = offsetof(zcmoe_context_options, num_threads);
   earlier.engine = ZCMOE_ENGINE_CPU;
-  earlier.device = -77;
+  earlier.num_threads = -77;
   OK(zcmoe_context_create(&earlier, &context));
   OK(zcmoe_context_destroy(context));
+
+  earlier.struct_size = offsetof(zcmoe_context_options, device); /* in the middle of 8 bytes */
+  FAILS(INVALID, "struct_size=12 ends within a field", zcmoe_context_create(&earlier, &context));
 
   OK(zcmoe_context_create(NULL, &context)); /* AUTO always finds an engine */
   OK(zcmoe_context_destroy(context));
@@ -849,7 +852,7 @@ static void test_model_file(void) {
     FAILS(INVALID, "model is null", predict(NULL, f64_array(x), 5, &all, NULL));                  \
     FAILS(INVALID, "outputs is null", predict(model, f64_array(x), 5, NULL, NULL));               \
     FAILS(INVALID, "n=-1; expected n >= 0", predict(model, f64_array(x), -1, &all, NULL));        \
-    FAILS(INVALID, "expected at most 144115188075855872",                                         \
+    FAILS(INVALID, "expected at most 144115188075855871",                                         \
           predict(model, f64_array(x), INT64_MAX, &all, NULL));                                   \
     FAILS(INVALID, "x.data is null", predict(model, no_array(), 5, &all, NULL));                  \
     FAILS(INVALID, "is not aligned to its 8-byte type",                                           \

@@ -345,6 +345,27 @@ TEST(contract_test, insane_struct_sizes_are_refused_before_more_is_read) {
   munmap(pages, 2 * page);
 }
 
+TEST(contract_test, a_struct_size_within_a_field_is_refused) {
+  // Half a pointer would be looked through.
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const double edges[] = {0, 1};
+  for (std::size_t size = 0; size <= sizeof(zcmoe_model_options) + 8; ++size) {
+    struct {
+      zcmoe_model_options known = model_options();
+      std::int64_t later = 0;
+    } policies;
+    policies.known.struct_size = size;
+    policies.known.feature_name = "a";
+    policies.known.target_name = "b";
+    zcmoe_model* made = nullptr;
+    const bool whole = size >= 8 && (size % 8 == 0 || size > sizeof(zcmoe_model_options));
+    EXPECT_EQ(zcmoe_model_create(cpu.get(), edges, edges, 1, &policies.known, &made),
+              whole ? ZCMOE_OK : ZCMOE_ERR_INVALID_ARGUMENT)
+        << size;
+    zcmoe_model_destroy(made);
+  }
+}
+
 TEST(contract_test, a_shorter_view_is_filled_as_far_as_it_goes) {
   const context cpu(ZCMOE_ENGINE_CPU);
   const model known(cpu, {0, 1, 2}, {7, 8});
