@@ -381,7 +381,7 @@ void launch_accumulate(const fit_job& chunk, const device_limits& device, int mo
     launch(packed_rows{static_cast<const float*>(chunk.x.data),
                        static_cast<const float*>(chunk.y.data)});
   } else {
-    launch(loose_rows{any(chunk.x), any(chunk.y)});
+    launch(loose_rows{chunk.x, any(chunk.y)});
   }
 }
 

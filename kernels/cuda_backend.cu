@@ -19,7 +19,8 @@ namespace zcmoe::detail {
 namespace {
 
 /// The array from its row `first` on.
-zcmoe_array rows_from(zcmoe_array array, std::int64_t first) {
+template <class Array>
+Array rows_from(Array array, std::int64_t first) {
   if (array.data != nullptr) {
     array.data = static_cast<const char*>(array.data) + first * array.stride * size_of(array.dtype);
   }
@@ -396,7 +397,8 @@ void cuda_backend::group_sync(const group_job& job, zcmoe_stream stream) {
 
   group_job there = job;
   if (job.n > 0) send(x_at, job.x.data, job.x.stride, x_size);
-  there.x = {base + x_at, job.x.dtype, 1};
+  there.x.data = base + x_at;
+  there.x.stride = 1;
   if (job.offsets.data != nullptr) there.offsets = {base + offsets_at, job.offsets.dtype, 1};
   if (wants_rows) there.rows = {base + rows_at, job.rows.dtype, 1};
   for (int c = 0; c < num_columns; ++c) {
@@ -505,7 +507,8 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
                                    static_cast<std::size_t>(n * input_size), cudaMemcpyHostToDevice,
                                    stream));
     predict_job chunk = job;
-    chunk.x = {on_device, job.x.dtype, 1};
+    chunk.x.data = on_device;
+    chunk.x.stride = 1;
     chunk.n = n;
     chunk.report = job.report != nullptr ? report : nullptr;
     for (int g = 0; g < job.num_gathers; ++g) {

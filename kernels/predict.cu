@@ -429,7 +429,7 @@ void launch_predict(const predict_job& job, const device_limits& device, zcmoe_s
         job, typed_array<float>{static_cast<const float*>(job.x.data), job.x.stride}, stream);
   } else {
     if (job.x.dtype == ZCMOE_F64 && launch_stream<double>(job, device, stream)) return;
-    launch_gather<double>(job, any(job.x), stream);
+    launch_gather<double>(job, job.x, stream);
   }
 }
 

@@ -1,4 +1,4 @@
-// What the opaque handles of the C interface hold; for the c_api files alone.
+// What the opaque handles of the C interface hold; for host/api alone.
 #pragma once
 
 #include "host/model/fit.hpp"

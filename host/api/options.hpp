@@ -1,7 +1,10 @@
 // Structs that grow: a caller's struct_size decides which fields it has.
 #pragma once
 
+#include "host/api/arguments.hpp"
 #include "host/error.hpp"
+
+#include <zcmoe/zcmoe.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -9,17 +12,30 @@
 
 namespace zcmoe::detail {
 
+/// The caller's struct_size; no other byte is looked at before it is known to be sensible.
+template <class Struct>
+std::size_t checked_struct_size(const Struct* given, const char* name) {
+  check_pointer(given, name);
+  std::size_t size = 0;
+  std::memcpy(&size, given, sizeof size);
+  ZCMOE_EXPECTS(size >= sizeof(std::size_t), name, "->struct_size=", size, " is less than ",
+                sizeof(std::size_t), "; initialise the struct with its ZCMOE_..._INIT");
+  ZCMOE_EXPECTS(size <= ZCMOE_MAX_STRUCT_SIZE, name, "->struct_size=", size, " is more than ",
+                ZCMOE_MAX_STRUCT_SIZE, "; initialise the struct with its ZCMOE_..._INIT");
+  // Structs of every version end where a field does: half a pointer is none.
+  ZCMOE_EXPECTS(size >= sizeof(Struct) || size % alignof(Struct) == 0, name, "->struct_size=", size,
+                " ends within a field; initialise the struct with its ZCMOE_..._INIT");
+  return size;
+}
+
 /// The caller's options over the defaults: missing fields keep the default, extra bytes must be
 /// zero.
 template <class Options>
 Options read_options(const Options* given, const Options& defaults, const char* name) {
   Options options = defaults;
   if (given == nullptr) return options;
-  std::size_t size = 0;
-  std::memcpy(&size, given, sizeof size);
-  ZCMOE_EXPECTS(size >= sizeof(std::size_t), name, "->struct_size=", size, " is less than ",
-                sizeof(std::size_t), "; initialise the struct with its ZCMOE_..._INIT");
-  const std::size_t known = size < sizeof(Options) ? size : sizeof(Options);
+  const std::size_t size = checked_struct_size(given, name);
+  const std::size_t known = std::min(size, sizeof(Options));
   std::memcpy(static_cast<void*>(&options), given, known);
   const auto* bytes = reinterpret_cast<const unsigned char*>(given);
   for (std::size_t i = known; i < size; ++i) {
@@ -32,13 +48,10 @@ Options read_options(const Options* given, const Options& defaults, const char* 
 
 /// Fills the caller's struct as far as both know it: it may be of an older or a newer version.
 template <class Info>
-void write_info(Info* to, Info from, const char* name) {
-  ZCMOE_EXPECTS(to != nullptr, name, " is null");
-  const std::size_t size = to->struct_size;
-  ZCMOE_EXPECTS(size >= sizeof(std::size_t), name, "->struct_size=", size, " is less than ",
-                sizeof(std::size_t), "; initialise the struct");
-  from.struct_size = size;
+void write_info(Info* to, const Info& from, const char* name) {
+  const std::size_t size = checked_struct_size(to, name);
   std::memcpy(static_cast<void*>(to), &from, std::min(size, sizeof(Info)));
+  to->struct_size = size;
 }
 
 }  // namespace zcmoe::detail

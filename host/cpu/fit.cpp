@@ -79,7 +79,7 @@ template <class State, bool Weighted, class X>
 void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
               std::int64_t last, const state_digits& digits, fit_counts& counts) {
   const route_table<X>& table = table_of<X>(job.routes);
-  const any_array x = any(job.x);
+  const any_array x = job.x;
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
   routed_rows<X> rows;
@@ -168,7 +168,7 @@ class ordinary_rows {
         loops_(*target.sums),
         job_(job),
         table_(table_of<X>(job.routes)),
-        x_(any(job.x)),
+        x_(job.x),
         y_(any(job.y)),
         w_(any(job.weights)),
         digits_(digits),
@@ -359,7 +359,8 @@ fit_shares shares_of(const fit_job& job, int num_parts, std::size_t window_bytes
   // A further thread costs a pass over the words of all slots at least.
   const std::int64_t least_rows = std::max(rows_per_part, 4 * num_slots);
   shares.threads = std::clamp<std::int64_t>(job.n / least_rows, 1, num_parts);
-  shares.windows = window_bytes > 0 && job.n / shares.threads >= num_slots;
+  shares.windows =
+      window_bytes > 0 && window_bytes <= private_bytes && job.n / shares.threads >= num_slots;
   // A further state costs a pass over it, and pays where many rows are not for words. Else threads
   // add to the one state atomically: slots are many then, and they seldom meet.
   const auto fits = [&](std::int64_t threads, std::int64_t bytes) {
@@ -483,7 +484,7 @@ void check_rows(const fit_job& job, const route_kernels& routes, workers& crew) 
                     all_weights_good<double>(job, routes, crew))) {
     return;
   }
-  const any_array x = any(job.x);
+  const any_array x = job.x;
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
   const std::int64_t row = first_refused(job, x, y, w, crew);

@@ -18,7 +18,7 @@ void count_rows(const group_job& job, const route_kernels& kernels, std::int64_t
                 std::int64_t last, std::int32_t* slot_of_row, std::int64_t* counts) {
   const default_arithmetic scope;
   const route_table<T>& table = table_of<T>(job.routes);
-  const any_array x = any(job.x);
+  const any_array x = job.x;
   routed_rows<T> rows;
   for (std::int64_t i = first; i < last; i += batch) {
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));

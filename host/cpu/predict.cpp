@@ -36,7 +36,7 @@ template <class T>
 void predict_rows(const route_kernels& kernels, const predict_job& job, std::int64_t first,
                   std::int64_t last, predict_counts& counts) {
   const route_table<T>& table = table_of<T>(job.routes);
-  const any_array x = any(job.x);
+  const any_array x = job.x;
   std::int64_t used = 0, nan_inputs = 0, below = 0, above = 0;
   routed_rows<T> rows;
   for (std::int64_t i = first; i < last; i += batch) {

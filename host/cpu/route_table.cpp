@@ -81,6 +81,7 @@ route_table<T> table_of(const model_view& host, const root_costs& costs) {
     for (std::size_t r = 0; r < table.slots.size(); ++r)
       table.values[r] = static_cast<const T*>(constants)[table.slots[r]];
   }
+  if (table.slots_are_ranks) table.slots = {};  // not looked at: NaN's rank is its slot too
   fill_cells(table);
   table.far_cells = table.rank_cells.bytes() > near_bytes;
   return table;

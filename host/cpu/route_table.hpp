@@ -88,8 +88,9 @@ struct route_table {
   line_array<value_cell<T>> value_cells;  // bucket b has the one at b + 1; empty for a fit
   line_array<rank_cell<T>> rank_cells;
   std::vector<T> thresholds;
-  std::vector<std::int32_t> slots;  // of each rank; the last one is the slot of NaN
-  std::vector<T> values;            // the answer of each rank, NaN last; empty for a fit
+  /// Of each rank; the last one is the slot of NaN. Empty where ranks are the slots.
+  std::vector<std::int32_t> slots;
+  std::vector<T> values;  // the answer of each rank, NaN last; empty for a fit
   bool slots_are_ranks;
   T from;  // an input is in range if from <= x < before
   T before;

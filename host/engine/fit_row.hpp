@@ -26,6 +26,10 @@ enum row_counter : int {
   num_row_counters = 16  // room to grow, and a 128-byte head keeps the planes aligned
 };
 
+/// Rows that a state may count: far beyond any data, and the sums have room for as many terms of
+/// any size. Every other counter, and every count of a segment, is at most the number of rows.
+constexpr std::int64_t max_state_rows = ZCMOE_MAX_ROWS;
+
 struct row_rules {
   model_view view;  // of which only edges (in the engine's memory) and policies are read
   bool refuse_nan_inputs;

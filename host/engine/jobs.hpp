@@ -2,6 +2,7 @@
 // reads, the tables it routes with and the outputs it writes. model makes jobs, engines do them.
 #pragma once
 
+#include "host/array.hpp"
 #include "host/engine/fit_row.hpp"
 #include "host/experts/exact_sum.hpp"
 #include "host/routing/slots.hpp"
@@ -69,7 +70,7 @@ class router {
 struct predict_job {
   model_view view;       // tables in the engine's memory
   const router* routes;  // of the same table, from the same engine
-  zcmoe_array x;
+  any_array x;
   std::int64_t n;
   gather gathers[max_gathers];
   int num_gathers;
@@ -83,7 +84,7 @@ struct fit_job {
   std::int64_t* state;   // engine memory, layout.bytes()
   std::int64_t*
       first_bad;  // in the engine's memory: the first refused row, INT64_MAX if there is none
-  zcmoe_array x;
+  any_array x;
   zcmoe_array y;
   zcmoe_array weights;  // its data is null unless layout.weighted
   std::int64_t n;
@@ -103,7 +104,7 @@ constexpr int max_group_columns = ZCMOE_GROUP_MAX_COLUMNS;
 struct group_job {
   model_view view;       // edges and policies in the engine's memory
   const router* routes;  // of the same table, from the same engine
-  zcmoe_array x;
+  any_array x;
   std::int64_t n;
   zcmoe_output offsets;  // data null: not wanted
   zcmoe_output rows;

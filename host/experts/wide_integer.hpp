@@ -248,6 +248,7 @@ ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator,
 template <int A, int B>
 ZCMOE_HOST_DEVICE inline double quotient_of(const wide_integer<A>& a, const wide_integer<B>& b,
                                             int exponent) {
+  if (b.is_zero()) return quiet_nan();  // no sums of samples give it
   if (a.is_zero()) return 0.0;
   return rounded_quotient(leading(a), leading(b), exponent, a.negative != b.negative);
 }

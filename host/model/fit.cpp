@@ -34,6 +34,14 @@ void check_options(const zcmoe_fit_options& options) {
   ZCMOE_EXPECTS(options.reserved == 0, "fit_options->reserved=", options.reserved, " is not 0");
 }
 
+/// A state counts at most so many rows, so that no counter and no sum overflows.
+void check_rows_fit(std::int64_t rows, std::int64_t more, const char* what) {
+  if (more > max_state_rows - rows) {
+    fail(ZCMOE_ERR_NUMERIC, what, more, " rows, and the fit counts ", rows,
+         " already: together more than ", max_state_rows);
+  }
+}
+
 /// What decides which rows go where and what becomes of them; names and determinism may differ.
 bool same_policies(const fit& a, const fit& b) {
   const auto same = [](double x, double y) { return x == y || (x != x && y != y); };
@@ -64,6 +72,7 @@ fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_polic
   first_bad_ = engine_buffer(engine_, sizeof none, nullptr);
   engine_->upload(engine_edges_.data(), edges_.data(), engine_edges_.bytes(), nullptr);
   engine_->upload(first_bad_.data(), &none, sizeof none, nullptr);
+  pivot_ = pivot_of(edges_.data(), layout_.num_segments, policies_.options.closed_side);
   model_view host = rules().view;
   host.edges = edges_.data();
   routes_ = engine_->make_router(host, nullptr);
@@ -90,14 +99,31 @@ fit_job fit::job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& 
   job.routes = routes_.get();
   job.state = state();
   job.first_bad = static_cast<std::int64_t*>(first_bad_.data());
-  job.x = x;
+  job.x = any(x, pivot_);
   job.y = y;
   job.weights = weights;
   job.n = n;
   return job;
 }
 
-void fit::merge(const fit& source, zcmoe_stream stream) {
+void fit::add(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+              std::int64_t n, void* workspace, std::size_t workspace_bytes, zcmoe_stream stream) {
+  check_rows_fit(rows_added_, n, "the call adds ");
+  fit_job rows = job(x, y, weights, n);
+  rows.workspace = workspace;
+  rows.workspace_bytes = workspace_bytes;
+  engine_->accumulate(rows, stream);
+  rows_added_ += n;
+}
+
+void fit::add_sync(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+                   std::int64_t n, zcmoe_stream stream) {
+  check_rows_fit(rows_added_, n, "the call adds ");
+  engine_->accumulate_sync(job(x, y, weights, n), stream);
+  rows_added_ += n;
+}
+
+void fit::check_mergeable(const fit& source) const {
   if (edges_ != source.edges_) {
     if (edges_.size() != source.edges_.size()) {
       fail(ZCMOE_ERR_INCOMPATIBLE, "source has ", source.layout_.num_segments,
@@ -120,9 +146,22 @@ void fit::merge(const fit& source, zcmoe_stream stream) {
          "source and fit differ in a policy: closed_side, include_outer_edge, nan_, range_ or "
          "empty_policy or their values, shrinkage, nan_inputs or nonfinite_targets");
   }
+}
+
+void fit::merge(const fit& source, zcmoe_stream stream) {
+  check_mergeable(source);
+  // Every counter and every count of a segment is at most the number of rows, in each state and so
+  // in their sum: where rows stay within the limit, nothing overflows, and the sum is a state that
+  // can be read again.
+  std::int64_t own[num_row_counters];
+  std::int64_t other[num_row_counters];
+  read_counters(own, stream);
+  source.read_counters(other, stream);
+  check_rows_fit(own[counter_rows], other[counter_rows], "source has ");
   if (engine_ == source.engine_ ||
       (engine_->engine() == ZCMOE_ENGINE_CPU && source.engine_->engine() == ZCMOE_ENGINE_CPU)) {
     engine_->merge(layout_, state(), source.state(), stream);
+    rows_added_ = own[counter_rows] + other[counter_rows];
     return;
   }
   // Different memories: through the host.
@@ -131,12 +170,22 @@ void fit::merge(const fit& source, zcmoe_stream stream) {
   engine_buffer copy(engine_, layout_.bytes(), stream);
   engine_->upload(copy.data(), host.data(), layout_.bytes(), stream);
   engine_->merge(layout_, state(), static_cast<const std::int64_t*>(copy.data()), stream);
+  rows_added_ = own[counter_rows] + other[counter_rows];
+}
+
+void fit::restore(const host_state& from) {
+  upload(*engine_, layout_, from, state(), nullptr);
+  rows_added_ = from.counters[counter_rows];
+}
+
+void fit::read_counters(std::int64_t (&counters)[num_row_counters], zcmoe_stream stream) const {
+  engine_->download(counters, state(), sizeof counters, stream);
 }
 
 zcmoe_report fit::report(zcmoe_stream stream) const {
   std::int64_t counters[num_row_counters];
   std::int64_t first_bad = none;
-  engine_->download(counters, state(), sizeof counters, stream);
+  read_counters(counters, stream);
   engine_->download(&first_bad, first_bad_.data(), sizeof first_bad, stream);
   zcmoe_report report{};
   report.rows = counters[counter_rows];
@@ -154,7 +203,7 @@ zcmoe_report fit::report(zcmoe_stream stream) const {
 
 std::unique_ptr<model> fit::finish(zcmoe_stream stream) const {
   std::int64_t counters[num_row_counters];
-  engine_->download(counters, state(), sizeof counters, stream);
+  read_counters(counters, stream);
   if (counters[counter_refused] > 0) {
     const std::int64_t first = report(stream).first_bad_row;
     fail(ZCMOE_ERR_DATA, counters[counter_refused], " row",

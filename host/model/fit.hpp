@@ -2,6 +2,7 @@
 #pragma once
 
 #include "host/engine/backend.hpp"
+#include "host/model/fit_state.hpp"
 #include "host/model/model.hpp"
 
 #include <cstdint>
@@ -21,19 +22,31 @@ class fit {
   const zcmoe_fit_options& options() const { return options_; }
 
   backend& engine() const { return *engine_; }
-  /// What the engine is to do to add n rows; arguments checked by the caller, no workspace set.
-  fit_job job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
-              std::int64_t n);
+  /// Adds n rows in the engine's memory; arguments checked by the caller, but for the number of
+  /// rows. Workspace null: from the engine's allocator.
+  void add(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights, std::int64_t n,
+           void* workspace, std::size_t workspace_bytes, zcmoe_stream stream);
+  /// The same for rows in host memory.
+  void add_sync(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+                std::int64_t n, zcmoe_stream stream);
+  /// Adds the sums of source, of equal edges, types and policies; else INCOMPATIBLE.
   void merge(const fit& source, zcmoe_stream stream);
+  /// Replaces the sums by others of the same layout, checked by the caller that parsed them.
+  void restore(const host_state& from);
   zcmoe_report report(zcmoe_stream stream) const;
   std::unique_ptr<model> finish(zcmoe_stream stream) const;
 
   /// The sums so far, layout().bytes() in the engine's memory.
   const std::int64_t* state() const { return static_cast<const std::int64_t*>(state_.data()); }
-  std::int64_t* state() { return static_cast<std::int64_t*>(state_.data()); }
 
  private:
+  std::int64_t* state() { return static_cast<std::int64_t*>(state_.data()); }
   row_rules rules() const;
+  fit_job job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+              std::int64_t n);
+  void check_mergeable(const fit& source) const;
+  /// The counters at the head of the state; waits for stream.
+  void read_counters(std::int64_t (&counters)[num_row_counters], zcmoe_stream stream) const;
 
   std::shared_ptr<backend> engine_;
   std::vector<double> edges_;
@@ -44,6 +57,10 @@ class fit {
   std::unique_ptr<const router> routes_;
   engine_buffer state_;
   engine_buffer first_bad_;
+  double pivot_;  // of 64-bit integers: see double_on_same_side
+  /// Rows that the state counts, as far as calls of this object added them: no need to wait for
+  /// the engine's own counter.
+  std::int64_t rows_added_ = 0;
 };
 
 }  // namespace zcmoe::detail

@@ -66,14 +66,30 @@ std::vector<double> nearest_constants(const model_data& data) {
   return result;
 }
 
-/// Mean over the smallest aligned block of 2^k segments around i that has samples.
-double parent_constant(const model_data& data, std::size_t i) {
+/// For each empty segment the mean over the smallest aligned block of 2^k segments around it that
+/// has samples; NaN if there is none. Segments come in order, so of each size one block is
+/// remembered: O(m log m).
+std::vector<double> parent_constants(const model_data& data) {
   const auto m = static_cast<std::size_t>(data.num_segments());
-  for (std::size_t size = 2;; size *= 2) {
-    const std::size_t first = i / size * size;
-    const double mean = mean_over(data, first, std::min(first + size, m));
-    if (mean == mean || size >= m) return mean;
+  struct block {
+    std::size_t first;
+    double mean;
+  };
+  std::vector<block> last;  // of 2, 4, 8 ... segments
+  std::vector<double> result(m, quiet_nan());
+  for (std::size_t i = 0; i < m; ++i) {
+    if (data.counts[i] != 0) continue;
+    for (std::size_t size = 2, k = 0;; size *= 2, ++k) {
+      const std::size_t first = i / size * size;
+      if (k == last.size()) last.push_back({m, 0.0});
+      if (last[k].first != first) {
+        last[k] = {first, mean_over(data, first, std::min(first + size, m))};
+      }
+      result[i] = last[k].mean;
+      if (result[i] == result[i] || size >= m) break;
+    }
   }
+  return result;
 }
 
 /// Answers of the NaN, underflow and overflow slots. Own segments keep what they learned, or the
@@ -201,9 +217,7 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
   } else if (options.empty_policy == ZCMOE_EMPTY_NEAREST) {
     fallback = nearest_constants(data);
   } else if (options.empty_policy == ZCMOE_EMPTY_PARENT) {
-    for (std::size_t i = 0; i < m; ++i) {
-      if (data.counts[i] == 0) fallback[i] = parent_constant(data, i);
-    }
+    fallback = parent_constants(data);
   } else {
     nan_fallback = quiet_nan();
   }
@@ -304,11 +318,13 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   variances_f32_ = place(narrow(data_.variances).data(), slots);
   engine_->upload(tables_.data(), image.data(), image.size(), stream);
   tables_.outlive_stream();
+  view_.struct_size = sizeof(zcmoe_model_view);
   view_.num_segments = m;
   view_.closed_side = policies_.options.closed_side;
   view_.include_outer_edge = policies_.options.include_outer_edge;
   view_.nan_policy = policies_.options.nan_policy;
   view_.range_policy = policies_.options.range_policy;
+  pivot_ = pivot_of(data_.edges.data(), m, view_.closed_side);
 
   model_view host = view_;
   const std::vector<float> constants_f32 = narrow(data_.constants);
@@ -355,7 +371,7 @@ predict_job model::job(const zcmoe_array& x, std::int64_t n,
   predict_job job{};
   job.view = view_;
   job.routes = routes_.get();
-  job.x = x;
+  job.x = any(x, pivot_);
   job.n = n;
   job.report = outputs.report;
   const auto add = [&](const zcmoe_output& output, const void* wide, const void* narrow) {
@@ -376,7 +392,7 @@ group_job model::job(const zcmoe_array& x, std::int64_t n,
   group_job job{};
   job.view = view_;
   job.routes = routes_.get();
-  job.x = x;
+  job.x = any(x, pivot_);
   job.n = n;
   job.offsets = outputs.offsets;
   job.rows = outputs.rows;

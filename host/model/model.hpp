@@ -72,6 +72,7 @@ class model {
   engine_buffer tables_;
   std::unique_ptr<const router> routes_;
   model_view view_{};  // pointers into tables_
+  double pivot_ = 0;   // of 64-bit integers: see double_on_same_side
   const double* variances_ = nullptr;
   const float* variances_f32_ = nullptr;
   const std::int64_t* counts_ = nullptr;

@@ -285,6 +285,14 @@ auto built_from_file(Build&& build) {
   }
 }
 
+/// A sink that appends to bytes.
+byte_sink appending_to(std::vector<std::uint8_t>& bytes) {
+  return [&bytes](const void* piece, std::size_t size) {
+    const auto* const first = static_cast<const std::uint8_t*>(piece);
+    bytes.insert(bytes.end(), first, first + size);
+  };
+}
+
 // ------------------------------------------------------------------ models
 
 void write_model(const model& model, const byte_sink& sink) {
@@ -394,10 +402,8 @@ std::string first_plane_key(const sum_extent& extent) { return text(extent.name,
 void check_counters(const host_state& state, const model_policies& policies,
                     const zcmoe_fit_options& options) {
   const std::vector<std::int64_t>& counters = state.counters;
-  // Far beyond any data, and two states of this size can still be merged.
-  constexpr std::int64_t max_rows = std::int64_t{1} << 61;
   for (std::size_t i = 0; i < counters.size(); ++i) {
-    const std::int64_t limit = i == counter_rows     ? max_rows
+    const std::int64_t limit = i == counter_rows     ? max_state_rows
                                : i < counter_pending ? counters[counter_rows]
                                                      : 0;
     if (counters[i] < 0 || counters[i] > limit) {
@@ -611,6 +617,17 @@ std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::st
   }
 }
 
+std::vector<std::uint8_t> serialize_model(const model& model) {
+  std::vector<std::uint8_t> bytes;
+  write_model(model, appending_to(bytes));
+  return bytes;
+}
+
+std::unique_ptr<model> deserialize_model(std::shared_ptr<backend> engine, const void* bytes,
+                                         std::size_t size) {
+  return read_model(std::move(engine), memory_source(bytes, size));
+}
+
 std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
   const host_state state = download(fit.engine(), fit.layout(), fit.state(), stream);
   const zcmoe_fit_options& options = fit.options();
@@ -638,10 +655,7 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
     tensors.push_back({extents[s].name, "I64", {kept, slots}, sum.planes.data()});
   }
   std::vector<std::uint8_t> bytes;
-  write_safetensors(metadata, tensors, [&bytes](const void* piece, std::size_t size) {
-    const auto* const first = static_cast<const std::uint8_t*>(piece);
-    bytes.insert(bytes.end(), first, first + size);
-  });
+  write_safetensors(metadata, tensors, appending_to(bytes));
   return bytes;
 }
 
@@ -685,7 +699,7 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
     // Only now is memory taken that is larger than the bytes given.
     auto result =
         std::make_unique<fit>(std::move(engine), std::move(edges), std::move(policies), options);
-    upload(result->engine(), result->layout(), state, result->state(), nullptr);
+    result->restore(state);
     return result;
   });
 }

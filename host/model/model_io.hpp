@@ -19,6 +19,11 @@ void save_model(const model& model, const std::string& path);
 /// IO, FORMAT, VERSION or CHECKSUM; whatever a model would refuse as an argument is FORMAT here.
 std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::string& path);
 
+/// The bytes of a model's file.
+std::vector<std::uint8_t> serialize_model(const model& model);
+std::unique_ptr<model> deserialize_model(std::shared_ptr<backend> engine, const void* bytes,
+                                         std::size_t size);
+
 std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream);
 /// Refuses states that no samples can give: the arithmetic of a fit relies on them.
 std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void* bytes,

@@ -45,7 +45,7 @@ class integrator {
       panels.push_back(measure(f, ends[i], ends[i + 1]));
       for (std::size_t k = 0; k < K; ++k) whole.scale_[k] += panels.back().absolute[k];
     }
-    for (const panel& p : panels) whole.add(f, p, 0);
+    for (const panel& p : panels) whole.add(f, p);
     return whole.result();
   }
 
@@ -124,24 +124,37 @@ class integrator {
     return true;
   }
 
+  /// Panels from left to right; those still to come wait in a list, not on the thread's stack,
+  /// which may be small.
   template <class Function>
-  void add(const Function& f, const panel& p, int depth) {
-    if (good(p)) return keep(p, false);
-    const double middle = 0.5 * p.left + 0.5 * p.right;
-    if (depth == quadrature_tuning::max_depth || halvings_ == quadrature_tuning::max_halvings ||
-        middle <= p.left || middle >= p.right) {
-      return keep(p, true);
+  void add(const Function& f, const panel& whole) {
+    struct waiting {
+      panel p;
+      int depth;
+    };
+    std::vector<waiting> list{{whole, 0}};
+    while (!list.empty()) {
+      const auto [p, depth] = list.back();
+      list.pop_back();
+      const double middle = 0.5 * p.left + 0.5 * p.right;
+      const bool last = depth == quadrature_tuning::max_depth ||
+                        halvings_ == quadrature_tuning::max_halvings || middle <= p.left ||
+                        middle >= p.right;
+      if (good(p) || last) {
+        keep(p, !good(p));
+        continue;
+      }
+      ++halvings_;
+      const panel a = measure(f, p.left, middle);
+      const panel b = measure(f, middle, p.right);
+      if (noisy(p, a, b)) {
+        keep(a, false);
+        keep(b, false);
+        continue;
+      }
+      list.push_back({b, depth + 1});
+      list.push_back({a, depth + 1});
     }
-    ++halvings_;
-    const panel a = measure(f, p.left, middle);
-    const panel b = measure(f, middle, p.right);
-    if (noisy(p, a, b)) {
-      keep(a, false);
-      keep(b, false);
-      return;
-    }
-    add(f, a, depth + 1);
-    add(f, b, depth + 1);
   }
 
   values result() const {

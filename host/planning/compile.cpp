@@ -181,6 +181,16 @@ double verified_rms(const source& from, const compile_job& job, const table& t,
   return from.from_units(std::sqrt(cells.totals.error));
 }
 
+/// The answers of a finished table; NUMERIC if values too large have left it without one.
+table_answers made(const source& from, const table_maker& make, const table& t) {
+  const auto finite = [](double v) { return std::isfinite(v); };
+  if (!std::all_of(t.edges.begin(), t.edges.end(), finite) ||
+      !std::all_of(t.constants.begin(), t.constants.end(), finite)) {
+    from.fail_too_large();
+  }
+  return make(t.edges, t.constants);
+}
+
 [[noreturn]] void fail_unverified(const compile_job& job, const table& t, double error) {
   fail(ZCMOE_ERR_NUMERIC, "a table of ", t.constants.size(), " segments has the verified error ",
        error, ", more than tolerance=", job.tolerance, ", after ", compile_tuning::max_rounds,
@@ -199,7 +209,7 @@ zcmoe_compile_result maximum_table(const source& from, const compile_job& job,
     t = sweep_maximum(from, seen.knots, job,
                       [&](const value_range& r) { return r.error() <= aim; });
     if (!t.complete) fail_too_many(job);
-    const verdict found = verified_maximum(from, job, t, make(t.edges, t.constants));
+    const verdict found = verified_maximum(from, job, t, made(from, make, t));
     if (found.error <= job.tolerance) {
       result.error = found.error;
       // Its cuts separate values of f that no constant can answer: a bound for every table.
@@ -241,7 +251,7 @@ zcmoe_compile_result rms_table(const source& from, const compile_job& job,
     const double unit = from.tolerance_in_units();
     t = smallest_rms(from, sweep, job, aim * aim * unit * unit * seen.mass);
     const double expected = from.from_units(std::sqrt(t.error / seen.mass));
-    const double error = verified_rms(from, job, t, make(t.edges, t.constants));
+    const double error = verified_rms(from, job, t, made(from, make, t));
     if (error <= job.tolerance) {
       result.error = error;
       const double whole = unit * unit * seen.mass;

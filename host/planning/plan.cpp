@@ -176,8 +176,8 @@ class curve {
     cells_ = std::move(made);
   }
 
-  zcmoe_plan_candidate candidate() const {
-    zcmoe_plan_candidate c{};
+  /// c is all zeros before.
+  void fill(zcmoe_plan_candidate& c) const {
     c.segmentation = segmentation_;
     c.num_levels = static_cast<std::int64_t>(levels_.size());
     for (std::size_t i = 0; i < levels_.size(); ++i) {
@@ -239,7 +239,7 @@ class curve {
     check(c);
     if (rows_.constant()) {
       c.warnings |= ZCMOE_PLAN_CONSTANT;
-      return c;
+      return;
     }
     if (r.fit.num_levels < 2) c.warnings |= ZCMOE_PLAN_FEW_ROWS;
     if (r.test.verdict == ZCMOE_THEORY_FAILS) {
@@ -256,7 +256,6 @@ class curve {
     if (c.num_segments == 1 || r.fit.approximation < 1.96 * r.fit.approximation_error) {
       c.warnings |= ZCMOE_PLAN_NO_SIGNAL;
     }
-    return c;
   }
 
  private:
@@ -368,9 +367,8 @@ class curve {
   cell_moments fitted(const std::shared_ptr<backend>& engine, const part& rows) const {
     fit state(engine, edges_, fit_policies(), fit_options());
     if (rows.size() > 0) {
-      engine->accumulate_sync(state.job(rows.column(rows.x), rows.column(rows.y),
-                                        rows.column(rows.weights), rows.size()),
-                              nullptr);
+      state.add_sync(rows.column(rows.x), rows.column(rows.y), rows.column(rows.weights),
+                     rows.size(), nullptr);
     }
     return moments_of(state, rows);
   }
@@ -508,16 +506,19 @@ class curve {
 
 }  // namespace
 
-zcmoe_plan_result plan_of(const std::shared_ptr<backend>& engine, const zcmoe_array& x,
-                          const zcmoe_array& y, const zcmoe_array& weights, std::int64_t n,
-                          const zcmoe_model_options& model, const zcmoe_plan_options& options) {
+std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engine,
+                                           const zcmoe_array& x, const zcmoe_array& y,
+                                           const zcmoe_array& weights, std::int64_t n,
+                                           const zcmoe_model_options& model,
+                                           const zcmoe_plan_options& options) {
   const plan_rows rows = read_rows(x, y, weights, n, options);
   zcmoe_model_options scaled = model;
   scaled.feature_name = scaled.target_name = nullptr;
   scaled.empty_value = std::ldexp(model.empty_value, -rows.target_exponent);
   scaled.shrinkage = std::ldexp(model.shrinkage, -rows.weight_exponent);
   if (scaled.empty_policy == ZCMOE_EMPTY_NAN) scaled.empty_policy = ZCMOE_EMPTY_NEAREST;
-  zcmoe_plan_result result{};
+  auto made = std::make_unique<zcmoe_plan_result>();
+  zcmoe_plan_result& result = *made;
   result.rows = n;
   result.rows_used = rows.all.size();
   result.fit_rows = options.fit_rows > 0 ? options.fit_rows : rows.all.size();
@@ -526,8 +527,8 @@ zcmoe_plan_result plan_of(const std::shared_ptr<backend>& engine, const zcmoe_ar
   result.lo = rows.lo;
   result.hi = rows.hi;
   for (int s = 0; s < ZCMOE_PLAN_SEGMENTATIONS; ++s) {
-    const zcmoe_plan_candidate& c = result.candidates[s] =
-        curve(engine, rows, scaled, options, s).candidate();
+    zcmoe_plan_candidate& c = result.candidates[s];
+    curve(engine, rows, scaled, options, s).fill(c);
     result.warnings |= c.warnings;
     // Noise estimates differ by more than the excess risks do; the noise itself is the same.
     if (c.excess < result.candidates[result.best].excess) result.best = s;
@@ -536,7 +537,7 @@ zcmoe_plan_result plan_of(const std::shared_ptr<backend>& engine, const zcmoe_ar
   result.noise_error = result.candidates[result.best].fit.noise_error;
   result.rice = rows.all.size() < 2 ? not_a_number
                                     : rows.scale_back(rice(rows.all.y.data(), rows.all.size()));
-  return result;
+  return made;
 }
 
 }  // namespace zcmoe::detail

@@ -58,6 +58,11 @@ const kronrod_rule& rule() {
   return r;
 }
 
+void source::fail_too_large() const {
+  fail(ZCMOE_ERR_NUMERIC, "function answered ", largest_.value, " at x=", largest_.x,
+       ": values too far apart to be computed with at tolerance=", job_.tolerance);
+}
+
 void insert_extrema(const source& from, profile& knots) {
   const auto noise = [](double a, double b) {
     return std::abs(a - b) <= 8 * eps * std::max(std::abs(a), std::abs(b));
@@ -72,14 +77,16 @@ void insert_extrema(const source& from, profile& knots) {
     const bool top = here > before && here > after;
     const bool bottom = here < before && here < after;
     if (!(top || bottom) || (noise(here, before) && noise(here, after))) continue;
-    const double sign = top ? -1.0 : 1.0;
+    // Minima are looked for; parabolas through the largest doubles would overflow.
+    const bool huge = std::max({std::abs(before), std::abs(here), std::abs(after)}) > 0x1p1000;
+    const double sign = (top ? -1.0 : 1.0) * (huge ? 0x1p-24 : 1.0);
     // Boost's precision has an absolute part: places count from the bracket's left end.
     const double left = knots[i - 1].x;
     const double width = knots[next].x - left;
     const auto best = boost::math::tools::brent_find_minima(
         [&](double t) { return sign * from.f(left + width * t); }, 0.0, 1.0,
         std::numeric_limits<double>::digits / 2);
-    found.push_back({left + width * best.first, sign * best.second});
+    found.push_back({from.inside(left + width * best.first), best.second / sign});
   }
   knots.insert(knots.end(), found.begin(), found.end());
   std::sort(knots.begin(), knots.end(), [](const knot& a, const knot& b) { return a.x < b.x; });
@@ -136,7 +143,8 @@ scan scanned(const source& from, const compile_job& job, std::int64_t parts,
     const double width = (right - left) / (job.hi - job.lo);
     o.density_missed = density_missed * width;
     o.resolved = o.missed <= scan_tuning::resolution * tolerance &&
-                 density_missed <= scan_tuning::density_resolution * densest;
+                 density_missed <= scan_tuning::density_resolution * densest &&
+                 std::isfinite(o.p.content.spread);
     return o;
   };
 

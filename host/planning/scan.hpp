@@ -40,7 +40,13 @@ struct moments {
   double spread = 0.0;
 };
 
-/// f and p as the sweeps see them.
+/// A point of f.
+struct knot {
+  double x;
+  double value;
+};
+
+/// f and p as the sweeps see them: asked only within [lo, hi].
 class source {
  public:
   source(const compile_job& job)
@@ -52,14 +58,25 @@ class source {
 
   double f(double x) const {
     ++evaluations_;
-    return answer(job_.function, x, "function", true);
+    const double at = inside(x);
+    const double value = answer(job_.function, at, "function", true);
+    if (!(std::abs(value) <= std::abs(largest_.value))) largest_ = {at, value};
+    return value;
   }
   double p(double x) const {
-    return job_.density ? answer(job_.density, x, "density", false) : 1.0;
+    return job_.density ? answer(job_.density, inside(x), "density", false) : 1.0;
   }
+  /// For values whose differences or squares overflow: NUMERIC, with the largest seen.
+  [[noreturn]] void fail_too_large() const;
   /// A difference of values of f in units of the tolerance's power of two.
   double in_units(double difference) const { return std::ldexp(difference, -unit_exponent_); }
   double from_units(double value) const { return std::ldexp(value, unit_exponent_); }
+  /// Where rounding took x out of the range, the end that it passed. NaN comes of values that
+  /// overflow.
+  double inside(double x) const {
+    if (std::isnan(x)) fail_too_large();
+    return std::min(std::max(x, job_.lo), job_.hi);
+  }
   double tolerance_in_units() const { return in_units(job_.tolerance); }
   std::int64_t evaluations() const { return evaluations_; }
 
@@ -123,17 +140,13 @@ class source {
   double first_inside_;
   double last_inside_;
   mutable std::int64_t evaluations_ = 0;
+  mutable knot largest_{0.0, 0.0};
 };
 
 struct panel {
   double left;
   double right;
   moments content;
-};
-
-struct knot {
-  double x;
-  double value;
 };
 
 /// f is monotone between neighbours, as far as the scan saw.

@@ -92,7 +92,9 @@ double rms_sweep::cut_between(const moments& gathered, double left, double right
                               double right_spread, double bound, double start) const {
   // The cube root of the spread is nearly linear in the segment's width.
   const auto excess = [&](double spread) {
-    const double e = std::cbrt(spread / bound) - 1.0;
+    constexpr double most = 1e9;  // of a spread that overflows, so that roots stay numbers
+    const double cube_root = std::cbrt(spread / bound) - 1.0;
+    const double e = cube_root < most ? cube_root : most;
     return std::abs(e) < cut_precision ? 0.0 : e;
   };
   const double at_left = excess(gathered.spread);

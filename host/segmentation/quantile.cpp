@@ -92,7 +92,7 @@ edge_table quantile_edges(const zcmoe_array& x, const zcmoe_array& weights, std:
   if (weights.data == nullptr) {
     std::vector<double> rows;
     rows.reserve(static_cast<std::size_t>(n));
-    with_typed(x, [&](const auto& input) {
+    with_typed(any(x), [&](const auto& input) {
       for (std::int64_t i = 0; i < n; ++i) {
         const double v = input[i];
         if (std::isfinite(v)) rows.push_back(v + 0.0);  // one zero only
@@ -104,7 +104,7 @@ edge_table quantile_edges(const zcmoe_array& x, const zcmoe_array& weights, std:
   std::vector<weighted_input> rows;
   rows.reserve(static_cast<std::size_t>(n));
   double largest = 0.0;
-  with_typed(x, [&](const auto& input) {
+  with_typed(any(x), [&](const auto& input) {
     const any_array weight = any(weights);
     for (std::int64_t i = 0; i < n; ++i) {
       const double w = checked_weight(weight[i], i);

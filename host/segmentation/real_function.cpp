@@ -8,6 +8,10 @@
 namespace zcmoe::detail {
 
 double answer(const real_function& f, double x, const char* name, bool may_be_negative) {
+  if (std::isnan(x)) {
+    fail(ZCMOE_ERR_NUMERIC, name, " would be asked at x=", x,
+         ": its values are too large to be computed with");
+  }
   const double v = f(x);
   if (!std::isfinite(v)) {
     fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a finite number");

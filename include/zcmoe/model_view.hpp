@@ -3,7 +3,7 @@
 // engines call it.
 //
 // clang-format off
-//   zcmoe_model_view tables;
+//   zcmoe_model_view tables = ZCMOE_MODEL_VIEW_INIT;
 //   zcmoe_model_get_view(model, &tables);                // once, on the host
 //   my_kernel<<<...>>>(zcmoe::model_view{tables}, ...);  // in the kernel: y = view.value_at(x)
 // clang-format on

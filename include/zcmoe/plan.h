@@ -66,7 +66,7 @@ typedef struct zcmoe_plan_options {
   double uniform_mixture; /* these four: zcmoe_plug_in_options */
   double floor;
   double min_count;
-  int64_t pilot_bins;
+  int64_t pilot_bins; /* at most ZCMOE_MAX_PILOT_BINS */
 } zcmoe_plan_options;
 #define ZCMOE_PLAN_OPTIONS_INIT \
   { sizeof(zcmoe_plan_options), 0, 24576, 0.2, 0.0, 0.0, 0.1, 0.02, 5.0, 0 }
@@ -142,8 +142,9 @@ typedef struct zcmoe_plan_result {
  * model_options: closed side, and what answers for empty segments (NULL: the defaults; a policy
  * that answers NaN counts as ZCMOE_EMPTY_NEAREST). options NULL: all defaults. weights.data may be
  * NULL; weighted rows: risks are weighted means, and a row counts as (sum w)^2 / sum w^2 does. Rows
- * with a NaN or infinite x or y, weight 0, or x outside the range are left out. result->struct_size
- * must be set (as sizeof(zcmoe_plan_result); the struct may grow).
+ * with a NaN or infinite x or y, weight 0, or x outside the range are left out. 64-bit integers of
+ * x are taken as the largest doubles not above them; y and weights have other types.
+ * result->struct_size must be set (as sizeof(zcmoe_plan_result); the struct may grow).
  *
  * The intervals are of the scatter of A and sigma^2. Not in them: cuts placed by the same targets,
  * and rows beyond the outermost ones, which make the excess risk come out low where segments are

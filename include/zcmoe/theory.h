@@ -57,7 +57,7 @@ typedef struct zcmoe_theory_problem {
  * signature of zcmoe_function, the curve is their user: with one curve pass them as they are, with
  * several from functions of your own. The slope has kinks at the grid's inner points: give them as
  * breaks where integrals of it must be exact. Immutable, any number of threads. INVALID_ARGUMENT
- * names the first bad index. Cost O(log num_grid) a call. */
+ * names the first bad index. A null curve answers NaN. Cost O(log num_grid) a call. */
 typedef struct zcmoe_theory_curve zcmoe_theory_curve;
 ZCMOE_API zcmoe_status zcmoe_theory_curve_create(const double* grid, const double* values,
                                                  int64_t num_grid, zcmoe_theory_curve** curve);

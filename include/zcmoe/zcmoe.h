@@ -12,7 +12,12 @@
  * - Counts, strides and indices are int64_t; strides count elements, may be 0 or negative.
  * - Option structs begin with struct_size; initialise them with their ZCMOE_..._INIT. A null
  * options pointer means all defaults. Fields a caller's older struct lacks take their defaults; a
- * larger struct is refused unless its extra bytes are zero.
+ * larger struct is refused unless its extra bytes are zero. A struct_size above
+ * ZCMOE_MAX_STRUCT_SIZE, or of a shorter struct that is not a multiple of 8, is refused before any
+ * other byte is looked at. Structs with a struct_size that the
+ * library fills are filled as far as that size says.
+ * - Null where a pointer is needed and pointers that are not aligned to their type are
+ * INVALID_ARGUMENT, as are all numbers out of the range given; nothing is written then.
  * - Unless a function says "host function", its array pointers must be readable by the context's
  * engine (CPU: host memory; CUDA: device, managed or pinned memory), the work is ordered on
  * `stream`, and it returns without waiting. Functions whose name ends in _sync take host memory on
@@ -20,6 +25,10 @@
  * - The CPU engine ignores `stream` (pass NULL) and has finished when the call returns.
  * - zcmoe_model is immutable: any number of threads and streams may use one at once. zcmoe_fit and
  * zcmoe_context belong to one thread at a time. Handles may be destroyed in any order.
+ * - Running out of memory or threads is OUT_OF_MEMORY, or costs speed alone: a call that can start
+ * no thread is done by its caller. A call that fails leaves fits as they were, and may be repeated.
+ * - A thread that calls the library needs a stack of 64 KB (callbacks' needs come on top). Threads
+ * that the library starts take no signals.
  * - Results are the same bits for CPU and CUDA, any thread count, chunking, input order and merge
  * order.
  */
@@ -61,7 +70,8 @@ enum {
   ZCMOE_ERR_DATA = 9,
   /* fit states with different edges, types or policies cannot be merged */
   ZCMOE_ERR_INCOMPATIBLE = 10,
-  /* a callback answered NaN, infinity or a negative density; no convergence */
+  /* a callback answered NaN, infinity or a negative density; no convergence; a fit would count more
+     than ZCMOE_MAX_ROWS rows */
   ZCMOE_ERR_NUMERIC = 11,
   ZCMOE_ERR_WORKSPACE = 12, /* the workspace given is smaller than the call needs */
   /* a defect of the library: please report the text of zcmoe_last_error() */
@@ -95,8 +105,14 @@ enum {
   ZCMOE_U16 = 8,
   ZCMOE_I32 = 9,
   ZCMOE_U32 = 10,
-  ZCMOE_I64 = 11 /* outputs (segments, counts) only */
+  ZCMOE_I64 = 11,
+  ZCMOE_U64 = 12
 };
+
+/* The largest struct_size of any struct. */
+#define ZCMOE_MAX_STRUCT_SIZE ((size_t)1 << 16)
+/* Rows that a fit may count; far beyond any data. */
+#define ZCMOE_MAX_ROWS ((int64_t)1 << 61)
 
 /* n elements of an array that the callee reads: element i is data[i * stride]. data must be aligned
  * to its type. */
@@ -182,7 +198,14 @@ typedef struct zcmoe_context_info {
 
 /* Chooses an engine. Host function. Errors: NO_DEVICE if CUDA was asked for and there is none
  * (AUTO: never); INVALID_ARGUMENT; OUT_OF_MEMORY; DEVICE. Takes no device memory up front and
- * leaves the current device as it was. */
+ * leaves the current device as it was. num_threads: at most 4,096; the CPU engine starts them, no
+ * more than there are cores, in the first call that has work for them.
+ *
+ * fork: on the CPU engine a child process may go on using every context, model and fit that no
+ * other thread of the parent was changing at that moment, also while other threads predict (as
+ * Python's multiprocessing does); calls in contexts made before the fork then use one thread, those
+ * in contexts that the child makes as many as they say. What CUDA made in the parent cannot be used
+ * in a child: that is a rule of CUDA's. */
 ZCMOE_API zcmoe_status zcmoe_context_create(const zcmoe_context_options* options,
                                             zcmoe_context** context);
 /* NULL is allowed. Models and fits made in the context stay usable. */
@@ -216,7 +239,8 @@ ZCMOE_API zcmoe_status zcmoe_segment_check(const double* edges, int64_t num_segm
  * may be NULL; sums of weights are compared in twice double's precision. Repeated edges are
  * removed, hence *num_built. All samples equal to v: one segment [v, next double above v]. DATA if
  * no finite input is left, or a weight is negative or not finite. Does not depend on the order of
- * rows. Cost: one sort of n doubles; extra memory 8 (weighted: 16) bytes a row. */
+ * rows. 64-bit integers of x are taken as the largest doubles not above them; weights have other
+ * types. Cost: one sort of n doubles; extra memory 8 (weighted: 16) bytes a row. */
 ZCMOE_API zcmoe_status zcmoe_segment_quantile(zcmoe_array x, zcmoe_array weights, int64_t n,
                                               int64_t num_segments, double* edges,
                                               int64_t* num_built);
@@ -274,8 +298,9 @@ typedef struct zcmoe_plug_in_options {
   double uniform_mixture; /* eta in [0, 1]; default 0.1 */
   double floor;           /* delta >= 0, relative to the mean of p b'^2; default 0.02 */
   double min_count;       /* mass floor: segments with fewer rows are merged; default 5; 0 = none */
-  int64_t pilot_bins;     /* 0 = chosen from n */
+  int64_t pilot_bins;     /* 1 to ZCMOE_MAX_PILOT_BINS; 0 = chosen from n */
 } zcmoe_plug_in_options;
+#define ZCMOE_MAX_PILOT_BINS ((int64_t)1 << 20)
 #define ZCMOE_PLUG_IN_OPTIONS_INIT \
   { sizeof(zcmoe_plug_in_options), 0.1, 0.02, 5.0, 0 }
 
@@ -284,8 +309,9 @@ typedef struct zcmoe_plug_in_options {
  * = (p b'^2 + delta)^(1/3) mixed with the uniform density; the compander of its piecewise linear
  * integral; then segments that hold fewer than min_count rows are merged with a neighbour, hence
  * *num_built. If the slope estimate is zero everywhere, the uniform table, so merged. Rows with a
- * NaN or infinite x or y, or weight 0, are left out. Does not depend on the order of rows. DATA if
- * no row is left. Cost: one sort of n doubles; extra memory 24 bytes a row. */
+ * NaN or infinite x or y, or weight 0, are left out. 64-bit integers of x as at
+ * zcmoe_segment_quantile; y and weights have other types. Does not depend on the order of rows.
+ * DATA if no row is left. Cost: one sort of n doubles; extra memory 24 bytes a row. */
 ZCMOE_API zcmoe_status zcmoe_segment_optimal_from_data(zcmoe_array x, zcmoe_array y,
                                                        zcmoe_array weights, int64_t n,
                                                        int64_t num_segments,
@@ -371,6 +397,14 @@ ZCMOE_API zcmoe_status zcmoe_model_save(const zcmoe_model* model, const char* pa
 ZCMOE_API zcmoe_status zcmoe_model_load(zcmoe_context* context, const char* path,
                                         zcmoe_model** model);
 
+/* The bytes of a model's file, to and from memory. buffer NULL: only *bytes is set. WORKSPACE if
+ * capacity is too small (*bytes is set). deserialize treats the bytes as hostile, as load does:
+ * FORMAT, VERSION, CHECKSUM. Host functions. */
+ZCMOE_API zcmoe_status zcmoe_model_serialize(const zcmoe_model* model, void* buffer,
+                                             size_t capacity, size_t* bytes);
+ZCMOE_API zcmoe_status zcmoe_model_deserialize(zcmoe_context* context, const void* buffer,
+                                               size_t bytes, zcmoe_model** model);
+
 /* What a model holds. Pointers are host memory, valid as long as the model. Per-segment arrays have
  * num_slots = num_segments + 3 entries: the segments, then the NaN, underflow and overflow segments
  * (count 0 where unused). */
@@ -394,8 +428,9 @@ typedef struct zcmoe_model_info {
   const double* standard_errors;
   zcmoe_dtype target_dtype; /* ZCMOE_F32 or ZCMOE_F64; 0 for a model from known constants */
   int64_t weighted;
-  /* Of the engine's memory: tables that route in constant time, at most some 400 bytes a segment
-   * and 4 KB, 50 a segment beyond 2^20; the rest of a model takes 48 bytes a segment. */
+  /* Of the engine's memory: tables that route in constant time, at most 416 bytes a segment and
+   * 8 KB; of models of more than 2^20 segments 128 bytes a segment and 8 KB. The rest of a model
+   * takes 48 bytes a segment. */
   int64_t routing_bytes;
   zcmoe_model_options options; /* names point into the model; last, so that it can grow */
 } zcmoe_model_info;
@@ -404,6 +439,7 @@ ZCMOE_API zcmoe_status zcmoe_model_get_info(const zcmoe_model* model, zcmoe_mode
 /* Tables in the memory of the model's engine, for the caller's own kernels: see model_view.hpp,
  * which adds segment_of(x) and value_at(x). Valid as long as the model. */
 typedef struct zcmoe_model_view {
+  size_t struct_size;
   const double* edges;           /* [num_segments + 1] */
   const double* constants;       /* [num_segments + 3] */
   const float* constants_f32;    /* the same, rounded to float32 */
@@ -415,6 +451,8 @@ typedef struct zcmoe_model_view {
   int32_t nan_policy;
   int32_t range_policy;
 } zcmoe_model_view;
+#define ZCMOE_MODEL_VIEW_INIT \
+  { sizeof(zcmoe_model_view), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0 }
 ZCMOE_API zcmoe_status zcmoe_model_get_view(const zcmoe_model* model, zcmoe_model_view* view);
 
 /* ----------------------------------------------------------------- predict */
@@ -440,9 +478,10 @@ typedef struct zcmoe_predict_outputs {
         ZCMOE_OUTPUT_NONE, ZCMOE_OUTPUT_NONE, NULL                                          \
   }
 
-/* Answers n inputs (any dtype but I64). Comparisons are exact: inputs are widened, edges never
- * rounded. n = 0 does nothing. Allocates nothing, needs no workspace, can be captured in a CUDA
- * graph. Cost: one binary search of log2 m steps an input. */
+/* Answers n inputs of any dtype. Comparisons are exact: inputs are widened, edges never rounded;
+ * I64 and U64 inputs are compared as the integers they are, beyond 2^53 too. n = 0 does nothing.
+ * Allocates nothing, needs no workspace, can be captured in a CUDA graph. Cost: one look-up in the
+ * routing table an input. */
 ZCMOE_API zcmoe_status zcmoe_predict(const zcmoe_model* model, zcmoe_array x, int64_t n,
                                      const zcmoe_predict_outputs* outputs, zcmoe_stream stream);
 /* The same for host memory on either engine; CUDA: staged through device memory in chunks. */
@@ -477,7 +516,7 @@ typedef struct zcmoe_group_outputs {
  * slots by row number, so that the result is the same on both engines. Every row is somewhere:
  * first the segments 0 .. m-1, then slot m (x is NaN, whatever the NaN policy), m + 1 (below the
  * range) and m + 2 (above it); under ZCMOE_RANGE_CLAMP the last two are empty, since the first and
- * last segment answer. x of any dtype but I64. No output may overlap an input or another output. n
+ * last segment answer. x of any dtype. No output may overlap an input or another output. n
  * = 0: all offsets are 0. workspace: engine memory, 256-byte aligned, at least
  * zcmoe_group_workspace() bytes for min(n, 65 536) rows, else WORKSPACE; NULL: taken from the
  * allocator. With a workspace the CUDA engine allocates nothing and the call can be captured in a
@@ -540,15 +579,17 @@ ZCMOE_API zcmoe_status zcmoe_fit_destroy(zcmoe_fit* fit);
  * the call works in chunks of what fits, at least 65 536 rows. Host only: no device call. */
 ZCMOE_API zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size_t* bytes);
 
-/* Adds n samples: each target is counted in the segment of its input. y: F32, or F64 if
- * target_dtype is F64; weights likewise, data NULL if and only if the fit is not weighted. Rows
+/* Adds n samples: each target is counted in the segment of its input. x: any dtype. y: F32, or F64
+ * if target_dtype is F64; weights likewise, data NULL if and only if the fit is not weighted. Rows
  * with NaN input, NaN or infinite target, weight 0 are skipped and counted. workspace: engine
  * memory, 256-byte aligned, at least zcmoe_fit_workspace() bytes for min(n, 65 536) rows, else
  * WORKSPACE; NULL: taken from the allocator. With a workspace the CUDA engine allocates nothing and
  * the call can be captured in a CUDA graph. The CPU engine takes no workspace; where it shares rows
- * out it takes one state per further thread from the allocator, 1 GiB in all at the most. A refused
+ * out it takes a state for each further thread and a few words a slot for every thread from the
+ * allocator, 1 GiB in all at the most. A refused
  * row (error policy, bad weight): the CPU engine answers ZCMOE_ERR_DATA and adds nothing of this
- * call; the CUDA engine leaves the row out and zcmoe_fit_finish answers ZCMOE_ERR_DATA. Cost, CPU:
+ * call; the CUDA engine leaves the row out and zcmoe_fit_finish answers ZCMOE_ERR_DATA. NUMERIC if
+ * the fit would count more than ZCMOE_MAX_ROWS rows; nothing is added then. Cost, CPU:
  * search and about ten integer additions a row. CUDA: one pass over x and y with the sums in shared
  * memory, or one sort of n ids by ceil(log2 m) bits and one pass. Source: the least-squares
  * constant of a segment is its mean. */
@@ -561,8 +602,10 @@ ZCMOE_API zcmoe_status zcmoe_fit_add_sync(zcmoe_fit* fit, zcmoe_array x, zcmoe_a
 
 /* Adds the samples of source to fit; source is unchanged. Exact: any merge tree gives the same
  * bits; an empty source changes nothing. INCOMPATIBLE if edges, types, weights or policies
- * differ (names may). Fits of two contexts, unless both are CPU contexts: a host function; stream
- * is one of fit's device, and work on source must be done. */
+ * differ (names may). NUMERIC if the two count more than ZCMOE_MAX_ROWS rows together; fit is then
+ * as it was. On the CUDA engine the counters are looked at first: the call waits for stream, and
+ * cannot be captured in a graph. Fits of two contexts, unless both are CPU contexts: stream is one
+ * of fit's device, and work on source must be done. */
 ZCMOE_API zcmoe_status zcmoe_fit_merge(zcmoe_fit* fit, const zcmoe_fit* source,
                                        zcmoe_stream stream);
 
@@ -579,7 +622,7 @@ ZCMOE_API zcmoe_status zcmoe_fit_finish(const zcmoe_fit* fit, zcmoe_model** mode
 /* The state as bytes: a safetensors container of the edges and the exact sums in canonical form;
  * the same samples give the same bytes. buffer NULL: only *bytes is set. WORKSPACE if capacity is
  * too small (*bytes is set). Host functions: wait for stream. deserialize treats the bytes as
- * hostile. */
+ * hostile: FORMAT, VERSION, CHECKSUM; it refuses counters and sums that no samples give. */
 ZCMOE_API zcmoe_status zcmoe_fit_serialize(const zcmoe_fit* fit, void* buffer, size_t capacity,
                                            size_t* bytes, zcmoe_stream stream);
 ZCMOE_API zcmoe_status zcmoe_fit_deserialize(zcmoe_context* context, const void* buffer,

@@ -50,13 +50,14 @@ constexpr zcmoe_dtype dtype_of() {
   if constexpr (std::is_same_v<value, std::int32_t>) return ZCMOE_I32;
   if constexpr (std::is_same_v<value, std::uint32_t>) return ZCMOE_U32;
   if constexpr (std::is_same_v<value, std::int64_t>) return ZCMOE_I64;
+  if constexpr (std::is_same_v<value, std::uint64_t>) return ZCMOE_U64;
   return 0;
 }
 
 /// Describes memory the library reads; stride in elements.
 template <class T>
 zcmoe_array array(const T* data, std::int64_t stride = 1) {
-  static_assert(dtype_of<T>() != 0 && dtype_of<T>() != ZCMOE_I64, "not a type zcmoe reads");
+  static_assert(dtype_of<T>() != 0, "not a type zcmoe reads");
   return {data, dtype_of<T>(), stride};
 }
 /// Describes memory the library writes.
@@ -95,6 +96,21 @@ std::vector<double> built_edges(std::int64_t num_segments, Build&& build) {
   check(build(edges.data(), &built));
   edges.resize(static_cast<std::size_t>(built) + 1);
   return edges;
+}
+
+/// All bytes of a call that fills a buffer.
+template <class Serialize>
+std::vector<unsigned char> serialized(Serialize&& serialize) {
+  std::vector<unsigned char> buffer(std::size_t{1} << 16);  // enough for most; else a second pass
+  std::size_t bytes = 0;
+  zcmoe_status status = serialize(buffer.data(), buffer.size(), &bytes);
+  if (status == ZCMOE_ERR_WORKSPACE) {
+    buffer.resize(bytes);
+    status = serialize(buffer.data(), buffer.size(), &bytes);
+  }
+  check(status);
+  buffer.resize(bytes);
+  return buffer;
 }
 
 /// Lets a callable cross the C interface; an exception it throws is kept and thrown again behind
@@ -275,6 +291,17 @@ class model {
     check(zcmoe_model_load(context.get(), path.c_str(), &handle));
     return model(handle);
   }
+  static model deserialize(const context& context, const std::vector<unsigned char>& bytes) {
+    zcmoe_model* handle = nullptr;
+    check(zcmoe_model_deserialize(context.get(), bytes.data(), bytes.size(), &handle));
+    return model(handle);
+  }
+  /// The bytes of the model's file.
+  std::vector<unsigned char> serialize() const {
+    return detail::serialized([this](void* buffer, std::size_t capacity, std::size_t* bytes) {
+      return zcmoe_model_serialize(get(), buffer, capacity, bytes);
+    });
+  }
   void save(const std::string& path) const { check(zcmoe_model_save(get(), path.c_str())); }
 
   zcmoe_model_info info() const {
@@ -285,7 +312,7 @@ class model {
   }
   /// Tables for kernels of your own; wrap it in zcmoe::model_view (model_view.hpp).
   zcmoe_model_view view() const {
-    zcmoe_model_view view{};
+    zcmoe_model_view view = ZCMOE_MODEL_VIEW_INIT;
     check(zcmoe_model_get_view(get(), &view));
     return view;
   }
@@ -403,16 +430,9 @@ class fit {
     return model(handle);
   }
   std::vector<unsigned char> serialize(zcmoe_stream stream = nullptr) const {
-    std::vector<unsigned char> state(std::size_t{1} << 16);  // enough for most; else a second pass
-    std::size_t bytes = 0;
-    zcmoe_status status = zcmoe_fit_serialize(get(), state.data(), state.size(), &bytes, stream);
-    if (status == ZCMOE_ERR_WORKSPACE) {
-      state.resize(bytes);
-      status = zcmoe_fit_serialize(get(), state.data(), state.size(), &bytes, stream);
-    }
-    check(status);
-    state.resize(bytes);
-    return state;
+    return detail::serialized([&](void* buffer, std::size_t capacity, std::size_t* bytes) {
+      return zcmoe_fit_serialize(get(), buffer, capacity, bytes, stream);
+    });
   }
   zcmoe_fit* get() const noexcept { return handle_.get(); }
 

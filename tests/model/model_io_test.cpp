@@ -142,6 +142,12 @@ class model_io_test : public testing::Test {
   fs::path folder_;
 };
 
+/// A model that is loaded from memory.
+class model_in_memory : public scoped_model {};
+zcmoe_status load(const std::string& bytes, model_in_memory& model) {
+  return zcmoe_model_deserialize(cpu_context(), bytes.data(), bytes.size(), &model.handle);
+}
+
 zcmoe_array of(const std::vector<double>& values) { return {values.data(), ZCMOE_F64, 1}; }
 zcmoe_array of(const std::vector<float>& values) { return {values.data(), ZCMOE_F32, 1}; }
 const zcmoe_array no_weights = {nullptr, 0, 1};
@@ -277,6 +283,25 @@ TEST_F(model_io_test, LoadGivesWhatWasSavedAndSavesTheSameBytes) {
     ASSERT_EQ(zcmoe_model_save(loaded.handle, second.c_str()), ZCMOE_OK) << zcmoe_last_error();
     EXPECT_EQ(read_file(first), read_file(second));
     EXPECT_THAT(files(), testing::ElementsAre("first", "second"));
+  }
+}
+
+TEST_F(model_io_test, MemoryHoldsTheBytesOfTheFile) {
+  for (const scoped_model& model :
+       {known_model(), finished(sample_fit()), finished(weighted_fit())}) {
+    const std::string file = path("model");
+    ASSERT_EQ(zcmoe_model_save(model.handle, file.c_str()), ZCMOE_OK) << zcmoe_last_error();
+    std::size_t size = 0;
+    ASSERT_EQ(zcmoe_model_serialize(model.handle, nullptr, 0, &size), ZCMOE_OK);
+    std::string bytes(size, '\0');
+    EXPECT_EQ(zcmoe_model_serialize(model.handle, &bytes[0], size - 1, &size), ZCMOE_ERR_WORKSPACE);
+    EXPECT_EQ(size, bytes.size());
+    EXPECT_EQ(bytes, std::string(size, '\0')) << "written though it did not fit";
+    ASSERT_EQ(zcmoe_model_serialize(model.handle, &bytes[0], size, &size), ZCMOE_OK);
+    EXPECT_EQ(bytes, read_file(file));
+    model_in_memory loaded;
+    ASSERT_EQ(load(bytes, loaded), ZCMOE_OK) << zcmoe_last_error();
+    expect_same(model, loaded);
   }
 }
 
@@ -420,6 +445,9 @@ void expect_every_damage_refused(const std::string& bytes) {
 
 TEST_F(model_io_test, EveryFlippedBitAndEveryLengthOfAModelIsRefused) {
   expect_every_damage_refused<scoped_model>(bytes_of(known_model()));
+}
+TEST_F(model_io_test, EveryFlippedBitAndEveryLengthOfAModelInMemoryIsRefused) {
+  expect_every_damage_refused<model_in_memory>(bytes_of(known_model()));
 }
 TEST_F(model_io_test, EveryFlippedBitAndEveryLengthOfAStateIsRefused) {
   expect_every_damage_refused<scoped_fit>(bytes_of(weighted_fit()));

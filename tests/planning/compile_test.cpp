@@ -493,5 +493,72 @@ TEST_F(compile_test, tiny_ranges) {
   }
 }
 
+/// Counts where a function is asked.
+struct watched {
+  double (*f)(double);
+  double lo;
+  double hi;
+  long outside = 0;
+
+  static double call(void* user, double x) {
+    auto& self = *static_cast<watched*>(user);
+    if (!(x >= self.lo && x <= self.hi)) ++self.outside;
+    return self.f(x);
+  }
+};
+
+TEST_F(compile_test, functions_of_any_size_are_asked_inside_the_range_only) {
+  struct hard {
+    const char* name;
+    double (*f)(double);
+    double lo;
+    double hi;
+  };
+  const hard functions[] = {
+      {"pole at lo", [](double x) { return 1 / x; }, 0, 1},
+      {"root of a pole", [](double x) { return 1 / std::sqrt(x); }, 0, 1},
+      {"jump of 2e308", [](double x) { return x < 0.5 ? -1e308 : 1e308; }, 0, 1},
+      {"jump of the largest", [](double x) { return x < 0.5 ? -1.79e308 : 1.79e308; }, 0, 1},
+      {"jump of 2e300", [](double x) { return x < 0.5 ? -1e300 : 1e300; }, 0, 1},
+      {"jump of 2e160", [](double x) { return x < 0.5 ? -1e160 : 1e160; }, 0, 1},
+      {"line to 1e200", [](double x) { return 1e200 * x; }, 0, 1},
+      {"line to 1.7e308", [](double x) { return 1.7e308 * (2 * x - 1); }, 0, 1},
+      {"steps of 1e300", [](double x) { return std::rint(x * 1e300); }, 0, 1},
+      {"sine of 1e154", [](double x) { return 1e154 * std::sin(9 * x); }, 0, 1},
+      {"sine of 1.7e308", [](double x) { return 1.7e308 * std::sin(9 * x); }, 0, 1},
+      {"comb", [](double x) { return std::fmod(x * 64, 1.0) < 0.5 ? -1.7e308 : 1.7e308; }, 0, 1},
+      {"subnormal", [](double x) { return 5e-324 * std::rint(x * 9); }, 0, 1},
+      {"narrow range", [](double x) { return (x - 1) * 1e308 / 0x1p-50; }, 1, 1 + 0x1p-50},
+      {"range at 1e300", [](double x) { return x; }, 1e300, 1.5e300},
+      {"far range", [](double x) { return std::sin(x); }, -8e307, 8e307},
+  };
+  for (const hard& h : functions) {
+    for (const zcmoe_compile_error error : {ZCMOE_COMPILE_RMS, ZCMOE_COMPILE_MAX}) {
+      for (const double tolerance : {1e-2, 1e152, 1e299}) {
+        SCOPED_TRACE(testing::Message() << h.name << " error " << error << " tol " << tolerance);
+        watched seen{h.f, h.lo, h.hi};
+        zcmoe_compile_options options = options_of(error);
+        options.max_segments = 48;
+        options.scan_parts = 16;
+        zcmoe_model* made = nullptr;
+        const zcmoe_status status =
+            zcmoe_compile(cpu_.get(), watched::call, nullptr, &seen, h.lo, h.hi, tolerance,
+                          &options, nullptr, &made, nullptr);
+        EXPECT_TRUE(status == ZCMOE_OK || status == ZCMOE_ERR_NUMERIC)
+            << status << " " << zcmoe_last_error();
+        EXPECT_EQ(seen.outside, 0);
+        zcmoe_model_destroy(made);
+      }
+    }
+  }
+}
+
+TEST_F(compile_test, jumps_between_the_largest_doubles_are_found) {
+  const auto jump = [](double x) { return x < 0.5 ? -1e308 : 1e308; };
+  for (const zcmoe_compile_error error : {ZCMOE_COMPILE_RMS, ZCMOE_COMPILE_MAX}) {
+    EXPECT_EQ(compiled_as(error, jump, 0, 1, 1e299).num_segments, 2) << error;
+  }
+}
+
 }  // namespace
 }  // namespace zcmoe::test

@@ -397,10 +397,9 @@ TEST(quantile, refuses_bad_arguments) {
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("x.data is null but n=2"));
   EXPECT_EQ(status({x.data(), 77, 1}, 2), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("x.dtype=77"));
-  EXPECT_EQ(status({x.data(), ZCMOE_I64, 1}, 2), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_EQ(status({reinterpret_cast<const char*>(x.data()) + 1, ZCMOE_F64, 1}, 1),
             ZCMOE_ERR_INVALID_ARGUMENT);
-  EXPECT_THAT(zcmoe_last_error(), HasSubstr("x.data is not aligned"));
+  EXPECT_THAT(zcmoe_last_error(), HasSubstr("is not aligned to its 8-byte type"));
   EXPECT_EQ(status({x.data(), ZCMOE_F64, std::int64_t{1} << 61}, 5), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("x.stride="));
   EXPECT_EQ(zcmoe_segment_quantile(array(x), no_weights, 2, 2, nullptr, &num_built),

@@ -1,8 +1,8 @@
 // The C function of compile.h: arguments checked here, work done in compile.cpp, models made and
 // asked through the C interface itself, so that what is verified is what a caller gets.
-#include "host/planning/compile.hpp"
-#include "host/error.hpp"
+#include "host/api/arguments.hpp"
 #include "host/api/options.hpp"
+#include "host/planning/compile.hpp"
 
 #include <zcmoe/compile.h>
 
@@ -32,12 +32,8 @@ zcmoe_compile_options read(const zcmoe_compile_options* given) {
   ZCMOE_EXPECTS(options.error == ZCMOE_COMPILE_RMS || options.error == ZCMOE_COMPILE_MAX,
                 "options->error=", options.error,
                 "; expected ZCMOE_COMPILE_RMS (0) or ZCMOE_COMPILE_MAX (1)");
-  ZCMOE_EXPECTS(options.max_segments >= 1 && options.max_segments <= ZCMOE_MAX_SEGMENTS,
-                "options->max_segments=", options.max_segments, "; expected 1 to ",
-                ZCMOE_MAX_SEGMENTS);
-  constexpr std::int64_t most_parts = std::int64_t{1} << 20;
-  ZCMOE_EXPECTS(options.scan_parts >= 16 && options.scan_parts <= most_parts,
-                "options->scan_parts=", options.scan_parts, "; expected 16 to ", most_parts);
+  check_size(options.max_segments, "options->max_segments", 1, ZCMOE_MAX_SEGMENTS);
+  check_size(options.scan_parts, "options->scan_parts", 16, std::int64_t{1} << 20);
   return options;
 }
 
@@ -51,23 +47,18 @@ zcmoe_status zcmoe_compile(zcmoe_context* context, zcmoe_function function, zcmo
                            const zcmoe_model_options* model_options, zcmoe_model** model,
                            zcmoe_compile_result* result) {
   return guard("zcmoe_compile", [&] {
-    ZCMOE_EXPECTS(context != nullptr, "context is null");
-    ZCMOE_EXPECTS(function != nullptr, "function is null");
-    ZCMOE_EXPECTS(std::isfinite(lo), "lo=", lo, " is not finite");
-    ZCMOE_EXPECTS(std::isfinite(hi), "hi=", hi, " is not finite");
-    ZCMOE_EXPECTS(lo < hi, "lo=", lo, " is not less than hi=", hi);
+    check_handle(context, "context");
+    check_pointer(function, "function");
+    check_range(lo, hi);
     ZCMOE_EXPECTS(std::isfinite(hi - lo), "hi - lo overflows: lo=", lo, ", hi=", hi);
-    ZCMOE_EXPECTS(tolerance > 0 && std::isfinite(tolerance), "tolerance=", tolerance,
-                  "; expected a finite number > 0");
+    check_positive(tolerance, "tolerance");
     const zcmoe_compile_options chosen = read(options);
     ZCMOE_EXPECTS(chosen.error != ZCMOE_COMPILE_MAX || density == nullptr,
                   "density is given, but the maximum error does not depend on it");
     const auto answers =
         read_options(model_options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "model_options");
-    ZCMOE_EXPECTS(model != nullptr, "model is null");
-    ZCMOE_EXPECTS(result == nullptr || result->struct_size >= sizeof(std::size_t),
-                  "result->struct_size is less than ", sizeof(std::size_t),
-                  "; initialise the struct with ZCMOE_COMPILE_RESULT_INIT");
+    check_pointer(model, "model");
+    if (result != nullptr) checked_struct_size(result, "result");
 
     compile_job job{};
     job.function = [function, user](double x) { return function(user, x); };
@@ -79,7 +70,7 @@ zcmoe_status zcmoe_compile(zcmoe_context* context, zcmoe_function function, zcmo
     job.closed_right = answers.closed_side == ZCMOE_CLOSED_RIGHT;
     job.outer_edge = answers.include_outer_edge != 0;
     owned_model made;
-    zcmoe_compile_result found = compile_table(
+    const zcmoe_compile_result found = compile_table(
         job, [&](const std::vector<double>& edges, const std::vector<double>& constants) {
           zcmoe_model* handle = nullptr;
           check(zcmoe_model_create(context, edges.data(), constants.data(),
@@ -94,11 +85,7 @@ zcmoe_status zcmoe_compile(zcmoe_context* context, zcmoe_function function, zcmo
             return values;
           };
         });
-    if (result != nullptr) {
-      found.struct_size = result->struct_size;
-      std::memcpy(static_cast<void*>(result), &found,
-                  std::min(found.struct_size, sizeof(zcmoe_compile_result)));
-    }
+    if (result != nullptr) write_info(result, found, "result");
     *model = made.release();
   });
 }

@@ -1,8 +1,6 @@
 // The C functions that build edges: arguments checked here, work done in
 // host/segmentation/.
-#include "host/array.hpp"
-#include "host/api/array_check.hpp"
-#include "host/error.hpp"
+#include "host/api/arguments.hpp"
 #include "host/api/options.hpp"
 #include "host/segmentation/compander.hpp"
 #include "host/segmentation/optimal_constants.hpp"
@@ -20,33 +18,6 @@
 namespace {
 
 using namespace zcmoe::detail;
-
-void check_num_segments(std::int64_t num_segments) {
-  ZCMOE_EXPECTS(num_segments >= 1 && num_segments <= ZCMOE_MAX_SEGMENTS,
-                "num_segments=", num_segments, "; expected 1 to ", ZCMOE_MAX_SEGMENTS);
-}
-
-void check_range(double lo, double hi) {
-  ZCMOE_EXPECTS(std::isfinite(lo), "lo=", lo, " is not finite");
-  ZCMOE_EXPECTS(std::isfinite(hi), "hi=", hi, " is not finite");
-  ZCMOE_EXPECTS(lo < hi, "lo=", lo, " is not less than hi=", hi);
-}
-
-template <class Pointer>
-void check_pointer(Pointer pointer, const char* name) {
-  ZCMOE_EXPECTS(pointer != nullptr, name, " is null");
-}
-
-void check_count(std::int64_t n) { ZCMOE_EXPECTS(n >= 0, "n=", n, "; expected n >= 0"); }
-
-void check_share(double value, const char* name) {
-  ZCMOE_EXPECTS(value >= 0 && value <= 1, name, "=", value, "; expected 0 to 1");
-}
-
-void check_amount(double value, const char* name) {
-  ZCMOE_EXPECTS(value >= 0 && std::isfinite(value), name, "=", value,
-                "; expected a finite number >= 0");
-}
 
 zcmoe_density_options read(const zcmoe_density_options* given) {
   const auto options =
@@ -109,9 +80,9 @@ zcmoe_status zcmoe_segment_check(const double* edges, int64_t num_segments) {
 zcmoe_status zcmoe_segment_quantile(zcmoe_array x, zcmoe_array weights, int64_t n,
                                     int64_t num_segments, double* edges, int64_t* num_built) {
   return guard("zcmoe_segment_quantile", [&] {
-    check_count(n);
-    check_input(x, "x", n);
-    if (weights.data != nullptr) check_input(weights, "weights", n);
+    check_num_rows(n);
+    check_input("x", x, n);
+    if (weights.data != nullptr) check_values("weights", weights, n);
     check_num_segments(num_segments);
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
@@ -189,18 +160,17 @@ zcmoe_status zcmoe_segment_optimal_from_data(zcmoe_array x, zcmoe_array y, zcmoe
                                              const zcmoe_plug_in_options* options, double* edges,
                                              int64_t* num_built) {
   return guard("zcmoe_segment_optimal_from_data", [&] {
-    check_count(n);
-    check_input(x, "x", n);
-    check_input(y, "y", n);
-    if (weights.data != nullptr) check_input(weights, "weights", n);
+    check_num_rows(n);
+    check_input("x", x, n);
+    check_values("y", y, n);
+    if (weights.data != nullptr) check_values("weights", weights, n);
     check_num_segments(num_segments);
     const auto chosen =
         read_options(options, zcmoe_plug_in_options ZCMOE_PLUG_IN_OPTIONS_INIT, "options");
     check_share(chosen.uniform_mixture, "options->uniform_mixture");
     check_amount(chosen.floor, "options->floor");
     check_amount(chosen.min_count, "options->min_count");
-    ZCMOE_EXPECTS(chosen.pilot_bins >= 0, "options->pilot_bins=", chosen.pilot_bins,
-                  "; expected >= 0");
+    check_size(chosen.pilot_bins, "options->pilot_bins", 0, ZCMOE_MAX_PILOT_BINS);
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
     give(plug_in_edges(x, y, weights, n, num_segments, chosen), edges, num_built);

@@ -1,6 +1,6 @@
 // The C functions of theory.h: arguments checked here, work done in
 // host/theory/.
-#include "host/error.hpp"
+#include "host/api/arguments.hpp"
 #include "host/api/options.hpp"
 #include "host/theory/cells.hpp"
 #include "host/theory/estimation.hpp"
@@ -19,37 +19,6 @@
 namespace {
 
 using namespace zcmoe::detail;
-
-template <class Pointer>
-void check_pointer(Pointer pointer, const char* name) {
-  ZCMOE_EXPECTS(pointer != nullptr, name, " is null");
-}
-
-void check_num_segments(std::int64_t num_segments) {
-  ZCMOE_EXPECTS(num_segments >= 1 && num_segments <= ZCMOE_MAX_SEGMENTS,
-                "num_segments=", num_segments, "; expected 1 to ", ZCMOE_MAX_SEGMENTS);
-}
-
-void check_rows(std::int64_t n) { ZCMOE_EXPECTS(n >= 1, "n=", n, "; expected n >= 1"); }
-
-void check_amount(double value, const char* name) {
-  ZCMOE_EXPECTS(value >= 0 && std::isfinite(value), name, "=", value,
-                "; expected a finite number >= 0");
-}
-
-void check_positive(double value, const char* name) {
-  ZCMOE_EXPECTS(value > 0 && std::isfinite(value), name, "=", value,
-                "; expected a finite number > 0");
-}
-
-void check_finite(double value, const char* name) {
-  ZCMOE_EXPECTS(std::isfinite(value), name, "=", value, " is not finite");
-}
-
-/// Strictly between 0 and 1.
-void check_fraction(double value, const char* name) {
-  ZCMOE_EXPECTS(value > 0 && value < 1, name, "=", value, "; expected more than 0, less than 1");
-}
 
 void check_power(double power) {
   ZCMOE_EXPECTS(power > 0 && power <= 64, "power=", power, "; expected more than 0, at most 64");
@@ -133,9 +102,10 @@ zcmoe_model_options read_answering(const zcmoe_model_options* given) {
 
 void check_table(const zcmoe_theory_table& table, const char* name) {
   check_num_segments(table.num_segments);
-  ZCMOE_EXPECTS(table.counts != nullptr, name, "counts is null");
-  ZCMOE_EXPECTS(table.means != nullptr, name, "means is null");
-  ZCMOE_EXPECTS(table.variances != nullptr, name, "variances is null");
+  check_pointer(table.counts, text(name, "counts").c_str());
+  check_pointer(table.means, text(name, "means").c_str());
+  check_pointer(table.variances, text(name, "variances").c_str());
+  check_alignment(table.edges, text(name, "edges").c_str());
   std::int64_t total = 0;
   for (std::int64_t i = 0; i < table.num_segments; ++i) {
     const std::int64_t count = table.counts[i];
@@ -175,10 +145,12 @@ extern "C" zcmoe_status zcmoe_theory_curve_create(const double* grid, const doub
 }
 
 extern "C" double zcmoe_theory_curve_value(void* curve, double x) {
+  if (curve == nullptr) return std::numeric_limits<double>::quiet_NaN();
   return static_cast<const zcmoe_theory_curve*>(curve)->through.value(x);
 }
 
 extern "C" double zcmoe_theory_curve_slope(void* curve, double x) {
+  if (curve == nullptr) return std::numeric_limits<double>::quiet_NaN();
   return static_cast<const zcmoe_theory_curve*>(curve)->through.slope(x);
 }
 
@@ -277,6 +249,8 @@ zcmoe_status zcmoe_theory_robustness(const zcmoe_theory_problem* problem, double
     const theory_problem p = read(problem);
     check_function(p.slope, "problem->slope");
     check_function(p.point_density, "problem->point_density");
+    check_alignment(ratio, "ratio");
+    check_alignment(second_order, "second_order");
     const double first = ratio != nullptr ? robustness_ratio(p) : 0.0;
     const double second = second_order != nullptr ? robustness_second_order(p) : 0.0;
     if (ratio != nullptr) *ratio = first;
@@ -301,6 +275,15 @@ zcmoe_status zcmoe_theory_approximation(const zcmoe_theory_problem* problem, con
                   " is greater than problem->hi=", p.hi);
     ZCMOE_EXPECTS(rule == ZCMOE_CONSTANT_MEAN || rule == ZCMOE_CONSTANT_MIDPOINT, "rule=", rule,
                   "; expected ZCMOE_CONSTANT_MEAN (0) or ZCMOE_CONSTANT_MIDPOINT (1)");
+    check_alignment(constants, "constants");
+    check_alignment(totals, "totals");
+    check_alignment(cells, "cells");
+    if (cells != nullptr) {
+      check_alignment(cells->probabilities, "cells->probabilities");
+      check_alignment(cells->means, "cells->means");
+      check_alignment(cells->variances, "cells->variances");
+      check_alignment(cells->errors, "cells->errors");
+    }
     if (constants != nullptr) {
       ZCMOE_EXPECTS(rule == ZCMOE_CONSTANT_MEAN,
                     "constants and rule=ZCMOE_CONSTANT_MIDPOINT exclude each other");
@@ -341,16 +324,18 @@ zcmoe_status zcmoe_theory_estimation(int64_t n, const double* edges, const doubl
                                      double* segment_errors,
                                      zcmoe_theory_estimation_result* result) {
   return guard("zcmoe_theory_estimation", [&] {
-    check_rows(n);
+    check_num_rows(n, 1);
     check_num_segments(num_segments);
     const zcmoe_model_options chosen = read_answering(options);
     const bool by_distance = chosen.empty_policy == ZCMOE_EMPTY_NEAREST && !(chosen.shrinkage > 0);
     ZCMOE_EXPECTS(edges != nullptr || !by_distance,
                   "edges is null, but ZCMOE_EMPTY_NEAREST needs distances");
+    check_alignment(edges, "edges");
     if (edges != nullptr) check_edges(edges, num_segments);
     check_pointer(probabilities, "probabilities");
     check_pointer(means, "means");
     check_pointer(variances, "variances");
+    check_alignment(segment_errors, "segment_errors");
     check_pointer(result, "result");
     double sum = 0.0;
     for (std::int64_t i = 0; i < num_segments; ++i) {
@@ -376,7 +361,7 @@ zcmoe_status zcmoe_theory_risk_curve(const zcmoe_theory_problem* problem,
     const theory_problem p = read(problem);
     check_edge_functions(p, segmentation);
     check_function(p.regression, "problem->regression");
-    check_rows(n);
+    check_num_rows(n, 1);
     const zcmoe_model_options chosen = read_answering(options);
     ZCMOE_EXPECTS(num_points >= 0, "num_points=", num_points, "; expected >= 0");
     if (num_points == 0) return;
@@ -406,7 +391,7 @@ zcmoe_status zcmoe_theory_bounded_tail(int64_t n, int64_t num_segments, double m
                                        double max_abs_target, double delta, double* bound,
                                        double* samples_needed) {
   return guard("zcmoe_theory_bounded_tail", [&] {
-    check_rows(n);
+    check_num_rows(n, 1);
     check_num_segments(num_segments);
     const auto m = static_cast<double>(num_segments);
     ZCMOE_EXPECTS(min_probability > 0 && min_probability <= (1.0 + 1e-12) / m,
@@ -414,6 +399,8 @@ zcmoe_status zcmoe_theory_bounded_tail(int64_t n, int64_t num_segments, double m
                   "; expected more than 0, at most 1/m=", 1.0 / m);
     check_amount(max_abs_target, "max_abs_target");
     check_fraction(delta, "delta");
+    check_alignment(bound, "bound");
+    check_alignment(samples_needed, "samples_needed");
     const auto rows = static_cast<double>(n);
     const double needed = 8.0 * std::log(2.0 * m / delta) / min_probability;
     if (samples_needed != nullptr) *samples_needed = needed;
@@ -466,6 +453,8 @@ zcmoe_status zcmoe_theory_optimum(double approximation, double variance, double 
     check_positive(variance, "variance");
     check_positive(n, "n");
     ZCMOE_EXPECTS(dimension >= 1, "dimension=", dimension, "; expected >= 1");
+    check_alignment(num_segments, "num_segments");
+    check_alignment(excess, "excess");
     const double d = dimension;
     const double m = std::pow(2.0 * approximation * n / (d * variance), d / (d + 2.0));
     if (num_segments != nullptr) *num_segments = m;
@@ -488,7 +477,9 @@ zcmoe_status zcmoe_theory_noise_adaptive(const zcmoe_theory_problem* problem, in
   return guard("zcmoe_theory_noise_adaptive", [&] {
     const theory_problem p = read(problem);
     check_function(p.slope, "problem->slope");
-    check_rows(n);
+    check_num_rows(n, 1);
+    check_alignment(num_segments, "num_segments");
+    check_alignment(excess, "excess");
     double m = 0.0;
     double risk = 0.0;
     noise_adaptive(p, static_cast<double>(n), &m, &risk);
@@ -544,7 +535,7 @@ zcmoe_status zcmoe_theory_richardson(int64_t m, double within_m, double within_2
                   ZCMOE_MAX_SEGMENTS);
     check_amount(within_m, "within_m");
     check_amount(within_2m, "within_2m");
-    check_rows(n);
+    check_num_rows(n, 1);
     check_pointer(fit, "fit");
     *fit = richardson(m, within_m, within_2m, n);
   });
@@ -556,7 +547,7 @@ zcmoe_status zcmoe_theory_parametric_fit(const int64_t* num_segments, const doub
     ZCMOE_EXPECTS(num_levels >= 2, "num_levels=", num_levels, "; expected at least 2");
     check_pointer(num_segments, "num_segments");
     check_pointer(within, "within");
-    check_rows(n);
+    check_num_rows(n, 1);
     check_pointer(fit, "fit");
     for (std::int64_t i = 0; i < num_levels; ++i) {
       ZCMOE_EXPECTS(num_segments[i] >= 1 && num_segments[i] <= ZCMOE_MAX_SEGMENTS, "num_segments[",
@@ -577,7 +568,7 @@ zcmoe_status zcmoe_theory_ratio_test(int64_t m, double within_m, double within_2
     check_amount(within_m, "within_m");
     check_amount(within_2m, "within_2m");
     check_amount(within_4m, "within_4m");
-    check_rows(n);
+    check_num_rows(n, 1);
     check_pointer(ratio, "ratio");
     *ratio = ratio_test(m, within_m, within_2m, within_4m, n);
   });

@@ -1,0 +1,211 @@
+// What the arguments of the C interface must be: pointers, numbers and arrays, each checked here
+// and nowhere else. Every check throws INVALID_ARGUMENT with the argument's name, value and limit.
+#pragma once
+
+#include "host/array.hpp"
+#include "host/error.hpp"
+
+#include <zcmoe/zcmoe.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+namespace zcmoe::detail {
+
+// ---------------------------------------------------------------- pointers
+
+/// A pointer that may be null: aligned to what it points to.
+template <class T>
+void check_alignment(T* pointer, const char* name) {
+  if constexpr (!std::is_function_v<T> && !std::is_void_v<T>) {
+    ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(pointer) % alignof(T) == 0, name, "=",
+                  static_cast<const void*>(pointer), " is not aligned to ", alignof(T), " bytes");
+  }
+}
+
+template <class T>
+void check_pointer(T* pointer, const char* name) {
+  ZCMOE_EXPECTS(pointer != nullptr, name, " is null");
+  check_alignment(pointer, name);
+}
+
+/// Handles are looked into by the library alone: null is all that can be told of them.
+template <class Handle>
+void check_handle(const Handle* handle, const char* name) {
+  ZCMOE_EXPECTS(handle != nullptr, name, " is null");
+}
+
+inline void check_path(const char* path) {
+  ZCMOE_EXPECTS(path != nullptr && *path != '\0', "path is null or empty");
+}
+
+inline void check_workspace(const void* workspace) {
+  ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0, "workspace=", workspace,
+                " is not aligned to 256 bytes");
+}
+
+// ----------------------------------------------------------------- numbers
+
+inline void check_num_segments(std::int64_t num_segments) {
+  ZCMOE_EXPECTS(num_segments >= 1 && num_segments <= ZCMOE_MAX_SEGMENTS,
+                "num_segments=", num_segments, "; expected 1 to ", ZCMOE_MAX_SEGMENTS);
+}
+
+/// A number of rows: their bytes and sums of their numbers must not overflow.
+inline void check_num_rows(std::int64_t n, std::int64_t least = 0) {
+  constexpr std::int64_t most = (std::int64_t{1} << 57) - 1;
+  ZCMOE_EXPECTS(n >= least, "n=", n, "; expected n >= ", least);
+  ZCMOE_EXPECTS(n <= most, "n=", n, "; expected at most ", most);
+}
+
+/// A size that decides how long a call takes.
+inline void check_size(std::int64_t value, const char* name, std::int64_t least,
+                       std::int64_t most) {
+  ZCMOE_EXPECTS(value >= least && value <= most, name, "=", value, "; expected ", least, " to ",
+                most);
+}
+
+inline void check_finite(double value, const char* name) {
+  ZCMOE_EXPECTS(std::isfinite(value), name, "=", value, " is not finite");
+}
+
+inline void check_range(double lo, double hi) {
+  check_finite(lo, "lo");
+  check_finite(hi, "hi");
+  ZCMOE_EXPECTS(lo < hi, "lo=", lo, " is not less than hi=", hi);
+}
+
+/// From 0 to 1, both included.
+inline void check_share(double value, const char* name) {
+  ZCMOE_EXPECTS(value >= 0 && value <= 1, name, "=", value, "; expected 0 to 1");
+}
+
+/// Strictly between 0 and 1.
+inline void check_fraction(double value, const char* name) {
+  ZCMOE_EXPECTS(value > 0 && value < 1, name, "=", value, "; expected more than 0, less than 1");
+}
+
+inline void check_amount(double value, const char* name) {
+  ZCMOE_EXPECTS(value >= 0 && std::isfinite(value), name, "=", value,
+                "; expected a finite number >= 0");
+}
+
+inline void check_positive(double value, const char* name) {
+  ZCMOE_EXPECTS(value > 0 && std::isfinite(value), name, "=", value,
+                "; expected a finite number > 0");
+}
+
+// ------------------------------------------------------------------ arrays
+
+/// Bytes that n elements span, as [first, last).
+struct byte_span {
+  std::uintptr_t first;
+  std::uintptr_t last;
+};
+
+/// Refuses what does not fit the address space.
+inline byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
+                         std::int64_t n) {
+  const std::int64_t size = size_of(dtype);
+  constexpr std::int64_t limit = std::numeric_limits<std::int64_t>::max() / 2;
+  ZCMOE_EXPECTS(stride >= -limit / size && stride <= limit / size, name, ".stride=", stride,
+                " spans more than ", limit, " bytes");
+  const std::int64_t distance = stride < 0 ? -stride : stride;
+  ZCMOE_EXPECTS(n <= 1 || distance <= limit / size / (n - 1), name, ".stride=", stride,
+                " with n=", n, " spans more than ", limit, " bytes");
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  const auto reach = static_cast<std::uintptr_t>(n < 1 ? 0 : (n - 1) * distance * size);
+  const auto own = static_cast<std::uintptr_t>(size);
+  return stride < 0 ? byte_span{address - reach, address + own}
+                    : byte_span{address, address + reach + own};
+}
+
+/// n elements of a known type: there, aligned, within the address space.
+inline void check_data(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
+                       std::int64_t n) {
+  const std::int64_t size = size_of(dtype);
+  ZCMOE_EXPECTS(data != nullptr || n == 0, name, ".data is null but n=", n);
+  ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(size) == 0,
+                name, ".data=", data, " is not aligned to its ", size, "-byte type");
+  span_of(name, data, dtype, stride, n);
+}
+
+/// Inputs: any type.
+inline void check_input(const char* name, const zcmoe_array& array, std::int64_t n) {
+  ZCMOE_EXPECTS(size_of(array.dtype) > 0, name, ".dtype=", array.dtype, " is not a type of inputs");
+  check_data(name, array.data, array.dtype, array.stride, n);
+}
+
+/// Targets and weights of a plan: any type that double holds exactly.
+inline void check_values(const char* name, const zcmoe_array& array, std::int64_t n) {
+  ZCMOE_EXPECTS(size_of(array.dtype) > 0 && !is_wide_integer(array.dtype), name,
+                ".dtype=", array.dtype, " (", name_of(array.dtype),
+                ") is not a type of targets and weights");
+  check_data(name, array.data, array.dtype, array.stride, n);
+}
+
+/// Targets and weights of a fit: floats that its target type holds exactly.
+inline void check_target(const char* name, const zcmoe_array& array, std::int64_t n,
+                         zcmoe_dtype target_dtype) {
+  ZCMOE_EXPECTS(array.dtype == ZCMOE_F32 || array.dtype == ZCMOE_F64 || array.dtype == ZCMOE_F16 ||
+                    array.dtype == ZCMOE_BF16,
+                name, ".dtype=", array.dtype, " is not a float type");
+  ZCMOE_EXPECTS(target_dtype == ZCMOE_F64 || array.dtype != ZCMOE_F64, name,
+                ".dtype is F64, but the fit's target_dtype is F32");
+  check_data(name, array.data, array.dtype, array.stride, n);
+}
+
+inline void check_output(const char* name, const zcmoe_output& output, std::int64_t n,
+                         zcmoe_dtype first, zcmoe_dtype second, const char* allowed) {
+  if (output.data == nullptr) return;
+  ZCMOE_EXPECTS(output.dtype == first || output.dtype == second, name, ".dtype=", output.dtype,
+                " is not ", allowed);
+  ZCMOE_EXPECTS(output.stride != 0 || n <= 1, name, ".stride=0 with n=", n,
+                ": every element would be the same");
+  check_data(name, output.data, output.dtype, output.stride, n);
+}
+
+// ----------------------------------------------------- arrays apart in memory
+
+/// One array of a call: its name, bytes and steps.
+struct named_array {
+  const char* name;
+  byte_span span;
+  std::int64_t step;  // bytes from one element to the next; 0 for a single element
+  std::int64_t size;
+};
+
+inline named_array named(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
+                         std::int64_t n) {
+  const std::int64_t size = size_of(dtype);
+  return {name, span_of(name, data, dtype, stride, n), n <= 1 ? 0 : stride * size, size};
+}
+
+/// Whether two strided arrays share a byte. Columns of one table, equal strides and different
+/// offsets, do not.
+inline bool overlap(const named_array& a, const named_array& b) {
+  if (a.span.last <= b.span.first || b.span.last <= a.span.first) return false;
+  if (a.step == 0 || std::abs(a.step) != std::abs(b.step)) return true;
+  const auto step = static_cast<std::uintptr_t>(std::abs(a.step));
+  const std::uintptr_t distance = a.span.first <= b.span.first
+                                      ? (b.span.first - a.span.first) % step
+                                      : (step - (a.span.first - b.span.first) % step) % step;
+  const bool apart = distance >= static_cast<std::uintptr_t>(a.size) &&
+                     distance + static_cast<std::uintptr_t>(b.size) <= step;
+  return !apart;
+}
+
+/// A list in place, of at most Capacity arrays: the checks of a call allocate nothing.
+template <int Capacity>
+struct array_list {
+  named_array entries[Capacity];
+  int size = 0;
+
+  void add(const named_array& array) { entries[size++] = array; }
+  const named_array* begin() const { return entries; }
+  const named_array* end() const { return entries + size; }
+};
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,25 @@
+// Bytes handed out into a caller's buffer, of models and of fits.
+#pragma once
+
+#include "host/error.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace zcmoe::detail {
+
+/// Says how many bytes there are, and copies them if there is a buffer, which must hold them all.
+inline void give_bytes(const std::vector<std::uint8_t>& from, const char* what, void* buffer,
+                       std::size_t capacity, std::size_t* bytes) {
+  *bytes = from.size();
+  if (buffer == nullptr) return;
+  if (capacity < from.size()) {
+    fail(ZCMOE_ERR_WORKSPACE, "capacity=", capacity, " is less than the ", from.size(),
+         " bytes of the ", what);
+  }
+  std::memcpy(buffer, from.data(), from.size());
+}
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,138 @@
+// The C functions of fits: rows added, states merged, models made.
+#include "host/api/arguments.hpp"
+#include "host/api/buffer.hpp"
+#include "host/api/handles.hpp"
+#include "host/api/options.hpp"
+#include "host/model/model_io.hpp"
+
+#include <zcmoe/zcmoe.h>
+
+#include <memory>
+#include <vector>
+
+namespace {
+
+using namespace zcmoe::detail;
+
+void check_add(const zcmoe::detail::fit& fit, const zcmoe_array& x, const zcmoe_array& y,
+               const zcmoe_array& weights, std::int64_t n) {
+  const zcmoe_dtype target_dtype = fit.layout().target_dtype;
+  check_input("x", x, n);
+  check_target("y", y, n, target_dtype);
+  if (fit.layout().weighted) {
+    check_target("weights", weights, n, target_dtype);
+  } else {
+    ZCMOE_EXPECTS(weights.data == nullptr,
+                  "weights.data is given, but the fit was created with weighted = 0");
+  }
+}
+
+}  // namespace
+
+extern "C" zcmoe_status zcmoe_fit_create(zcmoe_context* context, const double* edges,
+                                         int64_t num_segments,
+                                         const zcmoe_model_options* model_options,
+                                         const zcmoe_fit_options* fit_options, zcmoe_fit** fit) {
+  return guard("zcmoe_fit_create", [&] {
+    check_handle(context, "context");
+    check_pointer(fit, "fit");
+    check_pointer(edges, "edges");
+    check_num_segments(num_segments);
+    model_policies policies(
+        read_options(model_options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "model_options"));
+    const auto options =
+        read_options(fit_options, zcmoe_fit_options ZCMOE_FIT_OPTIONS_INIT, "fit_options");
+    auto made = std::make_unique<zcmoe_fit>();
+    made->fit = std::make_unique<zcmoe::detail::fit>(
+        context->engine, std::vector<double>(edges, edges + num_segments + 1), std::move(policies),
+        options);
+    *fit = made.release();
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_destroy(zcmoe_fit* fit) {
+  return guard("zcmoe_fit_destroy", [&] { delete fit; });
+}
+
+extern "C" zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size_t* bytes) {
+  return guard("zcmoe_fit_workspace", [&] {
+    check_handle(fit, "fit");
+    check_pointer(bytes, "bytes");
+    check_num_rows(n);
+    *bytes = fit->fit->engine().fit_workspace(fit->fit->layout(), n);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y,
+                                      zcmoe_array weights, int64_t n, void* workspace,
+                                      size_t workspace_bytes, zcmoe_stream stream) {
+  return guard("zcmoe_fit_add", [&] {
+    check_handle(fit, "fit");
+    check_num_rows(n);
+    check_workspace(workspace);
+    if (n == 0) return;
+    check_add(*fit->fit, x, y, weights, n);
+    fit->fit->add(x, y, weights, n, workspace, workspace_bytes, stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_add_sync(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y,
+                                           zcmoe_array weights, int64_t n, zcmoe_stream stream) {
+  return guard("zcmoe_fit_add_sync", [&] {
+    check_handle(fit, "fit");
+    check_num_rows(n);
+    if (n == 0) return;
+    check_add(*fit->fit, x, y, weights, n);
+    fit->fit->add_sync(x, y, weights, n, stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_merge(zcmoe_fit* fit, const zcmoe_fit* source,
+                                        zcmoe_stream stream) {
+  return guard("zcmoe_fit_merge", [&] {
+    check_handle(fit, "fit");
+    check_handle(source, "source");
+    fit->fit->merge(*source->fit, stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_get_report(const zcmoe_fit* fit, zcmoe_report* report,
+                                             zcmoe_stream stream) {
+  return guard("zcmoe_fit_get_report", [&] {
+    check_handle(fit, "fit");
+    check_pointer(report, "report");
+    *report = fit->fit->report(stream);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_finish(const zcmoe_fit* fit, zcmoe_model** model,
+                                         zcmoe_stream stream) {
+  return guard("zcmoe_fit_finish", [&] {
+    check_handle(fit, "fit");
+    check_pointer(model, "model");
+    auto made = std::make_unique<zcmoe_model>();
+    made->model = fit->fit->finish(stream);
+    *model = made.release();
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_serialize(const zcmoe_fit* fit, void* buffer, size_t capacity,
+                                            size_t* bytes, zcmoe_stream stream) {
+  return guard("zcmoe_fit_serialize", [&] {
+    check_handle(fit, "fit");
+    check_pointer(bytes, "bytes");
+    give_bytes(serialize_fit(*fit->fit, stream), "state", buffer, capacity, bytes);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_fit_deserialize(zcmoe_context* context, const void* buffer,
+                                              size_t bytes, zcmoe_fit** fit) {
+  return guard("zcmoe_fit_deserialize", [&] {
+    check_handle(context, "context");
+    check_pointer(buffer, "buffer");
+    check_pointer(fit, "fit");
+    auto made = std::make_unique<zcmoe_fit>();
+    made->fit = deserialize_fit(context->engine, buffer, bytes);
+    *fit = made.release();
+  });
+}

@@ -1,0 +1,99 @@
+// The C functions of models: made of known constants, saved, loaded, asked what they hold.
+#include "host/api/arguments.hpp"
+#include "host/api/buffer.hpp"
+#include "host/api/handles.hpp"
+#include "host/api/options.hpp"
+#include "host/model/model_io.hpp"
+
+#include <zcmoe/zcmoe.h>
+
+#include <memory>
+
+namespace {
+
+using namespace zcmoe::detail;
+
+/// Hands a model out, and frees it where the handle cannot be made.
+void hand_out(std::unique_ptr<model> made, zcmoe_model** to) {
+  auto handle = std::make_unique<zcmoe_model>();
+  handle->model = std::move(made);
+  *to = handle.release();
+}
+
+}  // namespace
+
+extern "C" zcmoe_status zcmoe_model_create(zcmoe_context* context, const double* edges,
+                                           const double* constants, int64_t num_segments,
+                                           const zcmoe_model_options* options,
+                                           zcmoe_model** model) {
+  return guard("zcmoe_model_create", [&] {
+    check_handle(context, "context");
+    check_pointer(model, "model");
+    check_pointer(edges, "edges");
+    check_pointer(constants, "constants");
+    check_num_segments(num_segments);
+    const model_policies policies(
+        read_options(options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "options"));
+    hand_out(std::make_unique<zcmoe::detail::model>(
+                 context->engine, model_data_of(edges, constants, num_segments, policies), policies,
+                 nullptr),
+             model);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_destroy(zcmoe_model* model) {
+  return guard("zcmoe_model_destroy", [&] { delete model; });
+}
+
+extern "C" zcmoe_status zcmoe_model_save(const zcmoe_model* model, const char* path) {
+  return guard("zcmoe_model_save", [&] {
+    check_handle(model, "model");
+    check_path(path);
+    save_model(*model->model, path);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_load(zcmoe_context* context, const char* path,
+                                         zcmoe_model** model) {
+  return guard("zcmoe_model_load", [&] {
+    check_handle(context, "context");
+    check_path(path);
+    check_pointer(model, "model");
+    hand_out(load_model(context->engine, path), model);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_serialize(const zcmoe_model* model, void* buffer,
+                                              size_t capacity, size_t* bytes) {
+  return guard("zcmoe_model_serialize", [&] {
+    check_handle(model, "model");
+    check_pointer(bytes, "bytes");
+    give_bytes(serialize_model(*model->model), "model", buffer, capacity, bytes);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_deserialize(zcmoe_context* context, const void* buffer,
+                                                size_t bytes, zcmoe_model** model) {
+  return guard("zcmoe_model_deserialize", [&] {
+    check_handle(context, "context");
+    check_pointer(buffer, "buffer");
+    check_pointer(model, "model");
+    hand_out(deserialize_model(context->engine, buffer, bytes), model);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_get_info(const zcmoe_model* model, zcmoe_model_info* info) {
+  return guard("zcmoe_model_get_info", [&] {
+    check_handle(model, "model");
+    zcmoe_model_info found{};
+    model->model->get_info(found);
+    write_info(info, found, "info");
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_get_view(const zcmoe_model* model, zcmoe_model_view* view) {
+  return guard("zcmoe_model_get_view", [&] {
+    check_handle(model, "model");
+    write_info<zcmoe_model_view>(view, model->model->view(), "view");
+  });
+}
