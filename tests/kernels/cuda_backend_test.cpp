@@ -102,7 +102,7 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
     job.routes = routes.get();
     job.state = static_cast<std::int64_t*>(device_state.data());
     job.first_bad = static_cast<std::int64_t*>(first_bad.data());
-    job.x = {device_x.data(), ZCMOE_F64, 1};
+    job.x = any({device_x.data(), ZCMOE_F64, 1});
     job.y = {device_y.data(), ZCMOE_F32, 1};
     job.n = n;
     engine().accumulate(job, nullptr);
