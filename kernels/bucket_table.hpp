@@ -1,6 +1,7 @@
 // The CUDA engine's routing table: x -> position in a fixed point of 23 bits -> bucket -> rank, the
 // number of thresholds <= x. Built on the host (bucket_table.cpp); what decides a rank is here, for
-// host and device, and evaluates the same bits on both. Source of the idea: host/routing/routing_table.hpp.
+// host and device, and evaluates the same bits on both. Source of the idea:
+// host/routing/routing_table.hpp.
 //
 // Position: place = x * scale + offset, one fused multiply-add limited to 0..1 (NaN: 0), then
 // 2^23 + 1 + place * range, rounded to a float whose bits are position_bits + position. Both steps

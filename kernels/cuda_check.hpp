@@ -1,12 +1,13 @@
 // CUDA errors become status_error: out of memory, no device, or device, with the code, the call,
-// file and line.
+// file and line. launch() starts a kernel through the table of runtime calls.
 #pragma once
 
+#include "cuda_calls.hpp"
 #include "host/error.hpp"
 
-#include <cuda_runtime_api.h>
-
 #include <cstring>
+#include <tuple>
+#include <utility>
 
 namespace zcmoe::detail {
 
@@ -45,3 +46,22 @@ inline zcmoe_status status_of(cudaError_t error) {
     if (zcmoe_error != cudaSuccess)                                       \
       ::zcmoe::detail::fail_cuda(zcmoe_error, #call, __FILE__, __LINE__); \
   } while (false)
+
+namespace zcmoe::detail {
+
+/// kernel<<<blocks, threads, shared_bytes, stream>>>(arguments...); throws where that fails.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), int blocks, int threads, std::size_t shared_bytes,
+            cudaStream_t stream, Arguments&&... arguments) {
+  std::tuple<Parameters...> values(static_cast<Parameters>(std::forward<Arguments>(arguments))...);
+  std::apply(
+      [&](auto&... value) {
+        void* pointers[] = {&value...};
+        ZCMOE_CUDA_TRY(cuda().launch_kernel(
+            reinterpret_cast<const void*>(kernel), dim3(static_cast<unsigned>(blocks)),
+            dim3(static_cast<unsigned>(threads)), pointers, shared_bytes, stream));
+      },
+      values);
+}
+
+}  // namespace zcmoe::detail

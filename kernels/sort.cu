@@ -63,6 +63,7 @@ keyed_rows launch_sort(const row_keys& keys, int payload_bytes, const keyed_rows
                        const keyed_rows& spare, std::int64_t num_rows, void* scratch,
                        std::size_t scratch_bytes, zcmoe_stream stream) {
   if (keys.bits == 0 || num_rows == 0) return rows;
+  ZCMOE_CUDA_TRY(cuda().begin_sort(stream));
   const int selector = with_types(keys.size, payload_bytes, [&](auto key, auto payload) {
     return sort_pairs<decltype(key), decltype(payload)>(scratch, scratch_bytes, rows, spare,
                                                         num_rows, keys.bits, stream);

@@ -190,6 +190,7 @@ host_state fit::download(zcmoe_stream stream) const {
   result.counters.resize(num_row_counters);
   engine_->download(result.counters.data(), state, num_row_counters * sizeof(std::int64_t), stream);
   result.counters[counter_pending] = 0;
+  result.counters[counter_chunk_begin] = 0;
   const auto read_plane = [&](int plane, std::vector<std::int64_t>& values) {
     values.resize(slots);
     engine_->download(values.data(),

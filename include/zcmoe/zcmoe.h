@@ -182,7 +182,12 @@ typedef struct zcmoe_context_info {
 
 /* Chooses an engine. Host function. Errors: NO_DEVICE if CUDA was asked for and there is none
  * (AUTO: never); INVALID_ARGUMENT; OUT_OF_MEMORY; DEVICE. Takes no device memory up front and
- * leaves the current device as it was. */
+ * leaves the current device as it was. After fork() a CUDA context belongs to the parent alone: in
+ * the child every call that reaches its device answers DEVICE, destroying is safe and frees no
+ * device memory, and a new context there is of the CPU engine or NO_DEVICE. A kernel that crashes
+ * (by a pointer that is not the device's, say) makes the device unusable for the whole process:
+ * from then on every call answers DEVICE. Any other failure leaves a fit as it was before the call.
+ */
 ZCMOE_API zcmoe_status zcmoe_context_create(const zcmoe_context_options* options,
                                             zcmoe_context** context);
 /* NULL is allowed. Models and fits made in the context stay usable. */
@@ -543,9 +548,10 @@ ZCMOE_API zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size
 /* Adds n samples: each target is counted in the segment of its input. y: F32, or F64 if
  * target_dtype is F64; weights likewise, data NULL if and only if the fit is not weighted. Rows
  * with NaN input, NaN or infinite target, weight 0 are skipped and counted. workspace: engine
- * memory, 256-byte aligned, at least zcmoe_fit_workspace() bytes for min(n, 65 536) rows, else
- * WORKSPACE; NULL: taken from the allocator. With a workspace the CUDA engine allocates nothing and
- * the call can be captured in a CUDA graph. The CPU engine takes no workspace; where it shares rows
+ * memory, 256-byte aligned, at least zcmoe_fit_workspace() bytes for min(n, 65 536) rows (beyond
+ * 2^30 rows: for n), else WORKSPACE; NULL: taken from the allocator. A call that fails has added
+ * nothing. With a workspace the CUDA engine allocates nothing and the call can be captured in a
+ * CUDA graph. The CPU engine takes no workspace; where it shares rows
  * out it takes one state per further thread from the allocator, 1 GiB in all at the most. A refused
  * row (error policy, bad weight): the CPU engine answers ZCMOE_ERR_DATA and adds nothing of this
  * call; the CUDA engine leaves the row out and zcmoe_fit_finish answers ZCMOE_ERR_DATA. Cost, CPU:
