@@ -392,30 +392,74 @@ __device__ void judge_rows(const row_rules& rules, const bucket_table_view<Input
   }
 }
 
-/// Adds a thread's rows to the records; outside becomes 1 if a target was outside the window.
+/// The sums of a block: records of what lies in its window, the table of what does not. Its
+/// functions are called by every thread of the block.
 template <class Input>
-__device__ void add_rows(const lane_order& order, const outside_table& table,
-                         const bucket_table_view<Input>& routes,
-                         const std::uint32_t (&rank)[per_thread], const float (&y)[per_thread],
-                         int base, std::int64_t* planes, std::int64_t num_slots, int& outside) {
-#pragma unroll
-  for (int k = 0; k < per_thread; ++k) {
-    if (rank[k] == left_out) continue;
-    target_bits target = split_target(y[k]);
-    if (!is_inside(target, base)) {
-      outside = 1;
-      if (!table.add(rank[k], target))
-        add_outside(target, planes + routes.slot_of(rank[k]), num_slots);
-      target.mantissa = 0;  // the row still counts
-    }
-    std::uint32_t pair[window_sums::pairs];
-    window_pairs(target, base, pair);
-    order.add(rank[k], pair);
-  }
-}
+struct block_sums {
+  const bucket_table_view<Input>& routes;
+  std::uint32_t* records;
+  int column_bits;
+  outside_table table;
+  std::int64_t* planes;
+  std::int64_t num_slots;
+  int base = window_choice::none;
+  int tiles_left = tiles_a_word();  // before a word might overflow
 
-/// The rows before the next look: the tiles of all blocks in as many rounds, from this tile on.
-/// What lies there is what the window is to hold. Example: sorted rows, whose targets drift.
+  __device__ int tiles_a_word() const {
+    return static_cast<int>((window_sums::most_rows << column_bits) / tile_rows);
+  }
+  /// Adds everything to the state. A barrier comes before and after.
+  __device__ void flush() {
+    flush_records(records, column_bits, routes, base, planes, num_slots);
+    table.flush(routes, planes, num_slots);
+    tiles_left = tiles_a_word();
+  }
+  /// Where many targets were outside: the window that suits the rows [first, last), and a table
+  /// that is empty and as large as it may be.
+  template <class Rows>
+  __device__ void adapt(window_choice& choice, const row_rules& rules, const Rows& rows,
+                        std::int64_t first, std::int64_t last) {
+    const int better = choice.choose(rules, rows, first, last, base);
+    if (better != base) {
+      flush();
+      base = better;
+    } else {
+      table.flush(routes, planes, num_slots);
+    }
+    __syncthreads();
+    table.grow();
+    __syncthreads();
+  }
+  __device__ void make_room_for_tile() {
+    if (tiles_left == 0) {
+      __syncthreads();
+      flush();
+      __syncthreads();
+    }
+    --tiles_left;
+  }
+  /// Adds the thread's rows; outside becomes 1 if a target was outside the window.
+  __device__ void add(const lane_order& order, const std::uint32_t (&rank)[per_thread],
+                      const float (&y)[per_thread], int& outside) const {
+#pragma unroll
+    for (int k = 0; k < per_thread; ++k) {
+      if (rank[k] == left_out) continue;
+      target_bits target = split_target(y[k]);
+      if (!is_inside(target, base)) {
+        outside = 1;
+        if (!table.add(rank[k], target))
+          add_outside(target, planes + routes.slot_of(rank[k]), num_slots);
+        target.mantissa = 0;  // the row still counts
+      }
+      std::uint32_t pair[window_sums::pairs];
+      window_pairs(target, base, pair);
+      order.add(rank[k], pair);
+    }
+  }
+};
+
+/// Of the rows [tile, n), those that all blocks meet before their next look: what the window is to
+/// hold. Example: sorted rows, whose targets drift.
 __device__ std::int64_t end_of_view(std::int64_t tile, std::int64_t stride, std::int64_t n) {
   const std::int64_t end = tile + outside_tuning::tiles_between_looks * stride;
   return end < n ? end : n;
@@ -440,31 +484,28 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
       return plain_image<input>(routes);
     }
   }();
-  outside_table table(records + num_words, outside_bits, routes.num_ranks());
-  for (std::uint32_t at = threadIdx.x; at < num_words + table.num_words(); at += threads)
+  block_sums<input> sums{routes,
+                         records,
+                         column_bits,
+                         outside_table(records + num_words, outside_bits, routes.num_ranks()),
+                         state + num_row_counters,
+                         num_slots};
+  for (std::uint32_t at = threadIdx.x; at < num_words + sums.table.num_words(); at += threads)
     records[at] = 0;
   choice.clear();
   __syncthreads();
 
   const lane_order order(records, column_bits, threadIdx.x % 32);
-  std::int64_t* const planes = state + num_row_counters;
-  const auto flush = [&](int base) {
-    flush_records(records, column_bits, routes, base, planes, num_slots);
-    table.flush(routes, planes, num_slots);
-  };
-  const auto tiles_a_word = static_cast<int>((window_sums::most_rows << column_bits) / tile_rows);
-  int tiles_left = tiles_a_word;
-  int tiles_to_look = outside_tuning::tiles_between_looks;
-  int outside = 0;  // since the last look, of this thread's targets
-  row_counts counts;
-
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * tile_rows;
   std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * tile_rows;
   // All blocks sample the same rows, which come from the second-level cache but for one of them; a
   // block with a single tile knows its rows.
   const std::int64_t tile_end = tile + tile_rows < n ? tile + tile_rows : n;
-  int base = stride < n ? choice.choose(rules, rows, 0, n, window_choice::none)
-                        : choice.choose(rules, rows, tile, tile_end, window_choice::none);
+  sums.base = stride < n ? choice.choose(rules, rows, 0, n, window_choice::none)
+                         : choice.choose(rules, rows, tile, tile_end, window_choice::none);
+  int tiles_to_look = outside_tuning::tiles_between_looks;
+  int outside = 0;  // since the last look, of this thread's targets
+  row_counts counts;
   input next_x[per_thread];
   float next_y[per_thread];
   rows.load(tile, n, next_x, next_y);
@@ -483,32 +524,14 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
       tiles_to_look = outside_tuning::tiles_between_looks;
       const bool many = __syncthreads_count(outside) > outside_tuning::most_threads;
       outside = 0;
-      if (many) {
-        const int better = choice.choose(rules, rows, tile, end_of_view(tile, stride, n), base);
-        if (better != base) {
-          flush(base);
-          base = better;
-          tiles_left = tiles_a_word;
-        } else {
-          table.flush(routes, planes, num_slots);
-        }
-        __syncthreads();
-        table.grow();
-        __syncthreads();
-      }
+      if (many) sums.adapt(choice, rules, rows, tile, end_of_view(tile, stride, n));
     }
     --tiles_to_look;
-    if (tiles_left == 0) {  // one more tile might overflow a word
-      __syncthreads();
-      flush(base);
-      __syncthreads();
-      tiles_left = tiles_a_word;
-    }
-    --tiles_left;
-    add_rows(order, table, routes, rank, y, base, planes, num_slots, outside);
+    sums.make_room_for_tile();
+    sums.add(order, rank, y, outside);
   }
   __syncthreads();
-  flush(base);
+  sums.flush();
   book_rows(counts.total, counts.refused_row, n, state, first_bad);
 }
 

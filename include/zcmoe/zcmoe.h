@@ -551,13 +551,13 @@ ZCMOE_API zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size
  * memory, 256-byte aligned, at least zcmoe_fit_workspace() bytes for min(n, 65 536) rows (beyond
  * 2^30 rows: for n), else WORKSPACE; NULL: taken from the allocator. A call that fails has added
  * nothing. With a workspace the CUDA engine allocates nothing and the call can be captured in a
- * CUDA graph. The CPU engine takes no workspace; where it shares rows
- * out it takes one state per further thread from the allocator, 1 GiB in all at the most. A refused
- * row (error policy, bad weight): the CPU engine answers ZCMOE_ERR_DATA and adds nothing of this
- * call; the CUDA engine leaves the row out and zcmoe_fit_finish answers ZCMOE_ERR_DATA. Cost, CPU:
- * search and about ten integer additions a row. CUDA: one pass over x and y with the sums in shared
- * memory, or one sort of n ids by ceil(log2 m) bits and one pass. Source: the least-squares
- * constant of a segment is its mean. */
+ * CUDA graph. The CPU engine takes no workspace; where it shares rows out it takes one state per
+ * further thread from the allocator, 1 GiB in all at the most. A refused row (error policy, bad
+ * weight): the CPU engine answers ZCMOE_ERR_DATA and adds nothing of this call; the CUDA engine
+ * leaves the row out and zcmoe_fit_finish answers ZCMOE_ERR_DATA. Cost, CPU: search and about ten
+ * integer additions a row. CUDA: one pass over x and y with the sums in shared memory, or one sort
+ * of n ids by ceil(log2 m) bits and one pass. Source: the least-squares constant of a segment is
+ * its mean. */
 ZCMOE_API zcmoe_status zcmoe_fit_add(zcmoe_fit* fit, zcmoe_array x, zcmoe_array y,
                                      zcmoe_array weights, int64_t n, void* workspace,
                                      size_t workspace_bytes, zcmoe_stream stream);

@@ -197,6 +197,10 @@ int fail_each(recorded_runtime& runtime, const Step& step, const Unchanged& unch
     EXPECT_EQ(status, allocates ? ZCMOE_ERR_OUT_OF_MEMORY : ZCMOE_ERR_DEVICE)
         << runtime.struck << ", call " << k << ": " << zcmoe_last_error();
     EXPECT_EQ(runtime.live(), before) << runtime.struck << ", call " << k;
+    if (runtime.struck == "launch_kernel") {
+      EXPECT_THAT(zcmoe_last_error(), testing::HasSubstr(", from a kernel's launch at "));
+      EXPECT_THAT(zcmoe_last_error(), testing::HasSubstr(".cu:"));
+    }
     unchanged(k);
     if (testing::Test::HasFailure() || k > 1000) {
       ADD_FAILURE() << "at " << runtime.struck << ", call " << k;
