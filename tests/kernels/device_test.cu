@@ -327,6 +327,50 @@ TEST_F(device_test, fit_add_is_captured_and_replayed) {
   }
 }
 
+/// Enough rows that a block looks at its window more than once: where segments are many, blocks are
+/// few. The targets fit no window for long, so that it moves, and the table beside it fills.
+TEST_F(device_test, a_fit_without_a_sort_takes_targets_of_any_scale_in_any_order) {
+  const bool quick = std::getenv("ZCMOE_QUICK_TESTS") != nullptr;
+  const std::int64_t n = quick ? 400000 : 600000;
+  for (const std::int64_t num_segments : {4000, 900}) {
+    if (quick && num_segments != 4000) continue;
+    const std::vector<double> edges = uniform_edges(0, 1, num_segments);
+    std::mt19937_64 random(3);
+    std::uniform_real_distribution<float> unit(0, 1);
+    std::vector<float> sorted_x, x, drifting, wide, alternating, largest;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float place = (static_cast<float>(i) + unit(random)) / static_cast<float>(n);
+      const float sign = random() % 2 == 0 ? 1.0f : -1.0f;
+      sorted_x.push_back(place);
+      x.push_back(unit(random));
+      drifting.push_back(sign * std::exp2(250 * place - 130) * (1 + unit(random)));
+      wide.push_back(sign * std::exp2(270 * unit(random) - 145));
+      alternating.push_back(sign * (i % 2 == 0 ? 1 + unit(random) : 1e-30f));
+      largest.push_back(i % 3 == 0 ? sign : -3.4e38f);
+    }
+    zcmoe_fit_options how = fit_options();
+    how.target_dtype = ZCMOE_F32;
+    const context host(ZCMOE_ENGINE_CPU);
+    for (const auto* inputs : {&sorted_x, &x}) {
+      for (const auto* targets : {&drifting, &wide, &alternating, &largest}) {
+        fit device_fit(cuda(), edges, model_options(), how);
+        fit host_fit(host, edges, model_options(), how);
+        const auto device_x = on_device(*inputs);
+        const auto device_y = on_device(*targets);
+        device_fit.add(array(device_x.data()), array(device_y.data()), no_array(), n, nullptr, 0,
+                       nullptr);
+        host_fit.add_sync(*inputs, *targets);
+        EXPECT_EQ(device_fit.serialize(), host_fit.serialize())
+            << num_segments << " segments, " << (inputs == &x ? "random" : "sorted") << ", "
+            << (targets == &drifting  ? "drifting"
+                : targets == &wide    ? "wide"
+                : targets == &largest ? "largest"
+                                      : "alternating");
+      }
+    }
+  }
+}
+
 TEST_F(device_test, a_fit_without_a_sort_is_captured_and_replayed) {
   const samples data(70000);
   const std::vector<double> edges = uniform_edges(0, 1, 200);
