@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "output_file.hpp"
+#include "shown.hpp"
 #include "signals.hpp"
 
 #include <zcmoe/zcmoe.hpp>
@@ -27,11 +28,7 @@ constexpr int exit_usage = 2;
 
 /// One line, whatever the text: callers match on it. Names in it may hold what moves a cursor.
 int report(int status, const std::string& message) {
-  std::string line = "zcmoe: " + message;
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
-  }
-  std::fprintf(stderr, "%s\n", line.c_str());
+  std::fprintf(stderr, "zcmoe: %s\n", zcmoe::cli::shown(message).c_str());
   return status;
 }
 

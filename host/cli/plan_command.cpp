@@ -150,6 +150,7 @@ void plan(const plan_arguments& arguments) {
   const edge_table table =
       plan_from_rows(arguments.segmentation, *rows, {engine, model_options(), arguments.options},
                      !arguments.talk.quiet, reading, planning);
+  print_warnings(*rows);
   output_file output(arguments.output);
   if (arguments.talk.json) {
     output.write(

@@ -151,8 +151,9 @@ sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& i
     bar.update(rows->done(), block.first_row + block.rows);
   }
   if (sample.rows() == 0) {
-    fail("no usable row to draw: ", tally.read_in_words(rows->first_unparsable()));
+    fail("no usable row to draw: ", tally.read_in_words(*rows));
   }
+  print_warnings(*rows);
   result.rows_in_all = sample.rows_offered();
   result.x_name = rows->column_name(column_x);
   result.y_name = rows->column_name(column_y);

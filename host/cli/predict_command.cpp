@@ -134,10 +134,16 @@ void predict(const predict_arguments& arguments) {
       num_rows = block.first_row + block.rows;
       bar.update(rows->done(), num_rows);
     }
+    if (unparsable > 0 && report.nan_inputs == num_rows) {
+      const std::string hint = rows->number_hint();
+      fail(arguments.table.inputs[0], ": no input is a number (first: ", rows->first_unparsable(),
+           ")", hint.empty() ? "" : "; ", hint);
+    }
     stopwatch::scope timed(writing);
     writer->commit();
   }
 
+  print_warnings(*rows);
   const double rows_per_second =
       total.seconds() > 0 ? static_cast<double>(num_rows) / total.seconds() : 0.0;
   if (arguments.talk.json) {

@@ -118,7 +118,7 @@ class general_test(cli_case):
         for arguments, says in [
             ([], "subcommand"),
             (["bogus"], "bogus"),
-            (["bo\x1b[2J\rgus\x7f"], "bo [2J gus "),
+            (["bo\x1b[2J\rgus\x7f"], r"bo\x1b[2J\x0dgus\x7f"),
             (["fit"], "input"),
             (["fit", data, "--x", "x", "--y", "y"], "--output"),
             (["fit", data, "--x", "x", "-o", "m"], "--y is missing"),
@@ -437,8 +437,8 @@ class fit_test(cli_case):
         self.assertEqual(summary["first_unparsable"], "line 5, column 'y': 'abc'")
         common = ["fit", data, "--x", "x", "--y", "y", "-o", self.path("n")]
         self.fails(*common, "--strict", says="line 5, column 'y': 'abc' is not a number")
-        self.fails(*common, "--nan-inputs", "error", says="row 3: the input is missing")
-        self.fails(*common, "--nonfinite-targets", "error", says="row 2: the target is missing")
+        self.fails(*common, "--nan-inputs", "error", says="data.csv, line 4, column 'x': the input is missing")
+        self.fails(*common, "--nonfinite-targets", "error", says="data.csv, line 3, column 'y': the target is missing")
         self.assertFalse((self.folder / "n").exists())
 
     def test_rows_out_of_range_are_told(self):
@@ -488,11 +488,11 @@ class fit_test(cli_case):
 
     def test_bad_weights(self):
         for weight in ("-1", "inf"):
-            data = self.write("data.csv", f"x,y,w\n1,1,1\n2,2,{weight}\n")
+            data = self.write("data.csv", f"x,y,w\n1,1,1\n\n2,2,{weight}\n")
             self.fails("fit", data, "--x", "x", "--y", "y", "--weights", "w", "-o", self.path("m"),
-                       says="row 2: the weight is")
+                       says=f"data.csv, line 4, column 'w': the weight is {weight}; weights are finite")
         x = self.write("x.npy", npy([1, 2]))
-        self.fails("fit", x, x, self.write("w.npy", npy([1, math.nan])), "-o", self.path("m"), says="row 2: the weight")
+        self.fails("fit", x, x, self.write("w.npy", npy([1, math.nan])), "-o", self.path("m"), says="w.npy, row 2: the weight")
 
     def test_tables_with_nothing_in_them(self):
         common = ["--x", "x", "--y", "y", "-o", self.path("m")]
@@ -644,7 +644,7 @@ class segment_test(cli_case):
         for i, edge in enumerate(edges):
             self.assertAlmostEqual(edge, i / 4, delta=1e-9)
         holed = self.write("holed.csv", "x,p,dbeta\n0,1,1\n0.5,,1\n1,1,1\n")
-        self.fails("segment", holed, "--x", "x", "--density", "p", "--slope", "dbeta", says="row 2 has no value")
+        self.fails("segment", holed, "--x", "x", "--density", "p", "--slope", "dbeta", says="line 3, column 'p': no value (--density)")
         self.fails("segment", holed, "--x", "p", "--density", "x", "--slope", "dbeta")
 
     def test_data(self):
@@ -668,9 +668,10 @@ class segment_test(cli_case):
         for words in ("rows skipped 2: not a number 1, missing input 1\n",
                       "not a number, first: line 3, column 'x': 'abc'\n", "rows left out 1: outside --range\n"):
             self.assertIn(words, done.stderr.decode())
-        self.assertEqual(self.run_cli(*common, "--quiet").stderr, b"")
+        warning = b"warning: 1 of 6 fields of column 'x' is not a number (first: line 3: 'abc')\n"
+        self.assertEqual(self.run_cli(*common, "--quiet").stderr, warning)
         done = self.run_cli(*common, "--json")
-        self.assertEqual(done.stderr, b"")
+        self.assertEqual(done.stderr, warning)
         seen = json.loads(done.stdout)
         self.assertEqual((seen["rows_read"], seen["rows_skipped"], seen["rows_outside"], seen["rows"]), (6, 2, 1, 3))
         self.assertEqual((seen["skipped"]["unparsable"], seen["skipped"]["missing_input"]), (1, 1))
