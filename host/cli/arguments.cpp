@@ -117,6 +117,14 @@ CLI::Option* add_character(CLI::App& command, const std::string& name, char& tar
 
 }  // namespace
 
+const char csv_help[] =
+    "CSV: numbers beyond the range of a double are infinite (1e400) or 0 (1e-400). Malformed "
+    "quotes "
+    "and rows with more\n"
+    "fields than the header are errors; shorter rows miss values. - can read what another program "
+    "unpacks:\n"
+    "gunzip -c data.csv.gz | zcmoe ... -";
+
 void add_csv_options(CLI::App& command, table_choice& table) {
   csv_options& csv = table.csv;
   add_character(command, "--delimiter", csv.delimiter, "",

@@ -47,6 +47,18 @@ std::size_t column_number(const std::string& column) {
   return std::stoul(column);
 }
 
+/// The beginning of a text, cut between characters of UTF-8.
+std::string shown_start(std::string_view field) {
+  constexpr std::size_t longest = 40;
+  if (field.size() <= longest) return shown(field);
+  std::size_t size = longest;
+  for (int k = 0; k < 3; ++k) {
+    if ((static_cast<unsigned char>(field[size]) & 0xC0) != 0x80) break;
+    --size;
+  }
+  return shown(field.substr(0, size)) + "...";
+}
+
 std::string in_quotes(std::string_view field) { return text("'", shown_start(field), "'"); }
 
 std::string delimiter_in_words(char c) { return c == '\t' ? "tab" : text("'", c, "'"); }
@@ -423,6 +435,10 @@ std::string csv_reader::later_header(const std::string& column) const {
     }
   }
   return {};
+}
+
+std::string csv_reader::column_in_words(std::size_t k) const {
+  return text("column ", in_quotes(names_[k]));
 }
 
 /// "data.csv, line 17, column 'x'"

@@ -79,6 +79,8 @@ class csv_reader final : private csv_events {
 
   /// Name of requested column k: from the header, or "column 3".
   const std::string& column_name(std::size_t k) const { return names_[k]; }
+  /// For error texts: "column 'w'".
+  std::string column_in_words(std::size_t k) const;
 
   /// The first unparsable field so far, e.g. "line 17, column 'distance': '12:30'"; empty if none.
   const std::string& first_unparsable() const noexcept { return first_unparsable_; }

@@ -39,11 +39,11 @@ void take_line(edge_table& table, const std::string& name, std::string_view line
   if (start == std::string_view::npos || line[start] == '#') return;
   double edge;
   if (parse_number(line, edge) != field_kind::number) {
-    fail(name, ", line ", number, ": '", shown_start(line),
+    fail(name, ", line ", number, ": '", shown(line.substr(0, 40)),
          "' is not a number; an edge file has one edge a line, with a decimal point");
   }
   if (std::isinf(edge)) {
-    fail(name, ", line ", number, ": '", shown_start(line),
+    fail(name, ", line ", number, ": '", shown(line.substr(0, 40)),
          "' is not finite; leave it out: --range-policy segments gives the inputs below and above "
          "the edges segments of their own");
   }

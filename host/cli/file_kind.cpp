@@ -115,11 +115,14 @@ void refuse_binary(std::string_view start, const std::string& name) {
 void refuse_null_byte(std::string_view line, const std::string& name, long long line_number) {
   const std::size_t place = line.find('\0');
   if (place == std::string_view::npos) return;
-  // Latin letters in UTF-16 have a null byte each.
-  bool alternate = line.size() >= 2;
-  for (std::size_t i = place % 2; i < line.size() && alternate; i += 2) alternate = line[i] == '\0';
-  if (alternate && place < 2)
-    refuse({{}, "UTF-16 text", remedy::save_as_utf8, place == 1 ? "UTF-16LE" : "UTF-16BE"}, name);
+  // Latin letters, digits and delimiters in UTF-16 have a null byte each, always on the same side.
+  std::size_t on_side[2] = {0, 0};
+  for (std::size_t i = 0; i < line.size(); ++i) on_side[i % 2] += line[i] == '\0' ? 1 : 0;
+  const bool one_side = on_side[0] == 0 || on_side[1] == 0;
+  if (one_side && 3 * (on_side[0] + on_side[1]) >= line.size()) {
+    refuse({{}, "UTF-16 text", remedy::save_as_utf8, on_side[0] == 0 ? "UTF-16LE" : "UTF-16BE"},
+           name);
+  }
   fail(name, ", line ", line_number, ": a null byte: this is no text, so no CSV file");
 }
 

@@ -578,7 +578,8 @@ command_body add_fit_command(CLI::App& app) {
       "weights\n"
       "  gunzip -c data.csv.gz | zcmoe fit - --x x --y y -o model.safetensors  from standard "
       "input\n"
-      "Rows with a missing field (empty, NA, NaN, null) are skipped and counted.");
+      "Rows with a missing field (empty, NA, NaN, null) are skipped and counted.\n" +
+      std::string(csv_help));
   return [arguments] {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json and --output - both want standard output");

@@ -204,7 +204,8 @@ command_body add_plan_command(CLI::App& app) {
       "`zcmoe fit --segments auto` plans and fits in one go.\n"
       "Excess risk: expected squared error on new rows beyond the noise. Tables of more than "
       "--sample-rows rows are planned\n"
-      "from an evenly spread sample.");
+      "from an evenly spread sample.\n" +
+      std::string(csv_help));
   return [arguments] {
     arguments->segmentation.check();
     plan(*arguments);

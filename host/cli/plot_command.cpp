@@ -282,7 +282,8 @@ command_body add_plot_command(CLI::App& app) {
       "Examples:\n"
       "  zcmoe plot model.safetensors --data data.csv --output plot.svg\n"
       "  zcmoe plot model.safetensors --data x.npy y.npy --output plot.png\n"
-      "  zcmoe plot model.safetensors");
+      "  zcmoe plot model.safetensors\n" +
+      std::string(csv_help));
   return [arguments] {
     if (arguments->model == "-")
       fail_usage("model -: a model is read from a file, not from standard input");

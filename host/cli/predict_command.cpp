@@ -230,7 +230,10 @@ command_body add_predict_command(CLI::App& app) {
       "  produce | zcmoe predict model.safetensors - --x 1 --no-header     from standard input\n"
       "Every row of the input gets its row of output: a missing or unreadable input counts as NaN, "
       "which the model\n"
-      "answers as it was told when it was fitted (--nan-policy).");
+      "answers as it was told when it was fitted (--nan-policy). If no input at all is a number, "
+      "the "
+      "command fails.\n" +
+      std::string(csv_help));
   return [arguments] {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json needs --output FILE: predictions and summary both want standard output");

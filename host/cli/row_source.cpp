@@ -81,8 +81,7 @@ class csv_rows final : public row_source {
   }
   const char* format() const override { return "csv"; }
   std::string place(const std::string& row, std::size_t role) const override {
-    return text(input_.name(), ", ", row, ", column '",
-                shown_start(reader_->column_name(slot(role))), "'");
+    return text(input_.name(), ", ", row, ", ", reader_->column_in_words(slot(role)));
   }
   std::string first_unparsable() const override {
     return reader_.has_value() ? reader_->first_unparsable() : std::string();

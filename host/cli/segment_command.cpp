@@ -224,7 +224,8 @@ command_body add_segment_command(CLI::App& app) {
       "8\n"
       "  zcmoe segment table.csv --x x --point-density lambda --segments 8\n"
       "The optimal cuts follow (p slope^2)^(1/3): many where inputs are frequent and the target "
-      "changes fast.");
+      "changes fast.\n" +
+      std::string(csv_help));
   return [arguments] {
     check_arguments(*arguments);
     segment(*arguments);

@@ -6,11 +6,9 @@
 
 namespace zcmoe::cli {
 
-/// The text with everything escaped that is not seen or moves what is seen: control characters (C0,
-/// C1 and DEL) and bytes that are no UTF-8 as \xHH, marks of direction and zero width as \u{HHHH}.
+/// The text as it is shown: controls (C0, DEL, C1), separators of lines, marks of writing direction
+/// and other characters without a shape, and bytes that are not UTF-8, become \xHH, \uHHHH or
+/// \UHHHHHHHH. A line break is shown too: the text is one line.
 std::string shown(std::string_view text);
-
-/// The same for at most `bytes` bytes of the text, cut between characters, then "...".
-std::string shown_start(std::string_view text, std::size_t bytes = 40);
 
 }  // namespace zcmoe::cli

@@ -1,5 +1,4 @@
 // The readers, writers and the sampling of the command line, below its arguments.
-#include "host/cli/arguments.hpp"
 #include "host/cli/csv_reader.hpp"
 #include "host/cli/csv_tokenizer.hpp"
 #include "host/cli/descriptor.hpp"
@@ -11,7 +10,6 @@
 #include "host/cli/output_file.hpp"
 #include "host/cli/row_source.hpp"
 #include "host/cli/row_triage.hpp"
-#include "host/cli/shown.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/table_sample.hpp"
 
@@ -191,20 +189,6 @@ TEST(number_test, reads_other_formats) {
   double value;
   EXPECT_EQ(parse_number("NA", value, german), field_kind::missing);
   EXPECT_EQ(parse_number("  ", value, german), field_kind::missing);
-}
-
-TEST(shown_test, nothing_unseen_is_left) {
-  EXPECT_EQ(shown("plain, \u00E4 \u6F22 \U0001F600"), "plain, \u00E4 \u6F22 \U0001F600");
-  EXPECT_EQ(shown(std::string("\x1b[2J\r\n\0\x7f", 8)), "\\x1b[2J\\x0d\\x0a\\x00\\x7f");
-  EXPECT_EQ(shown("\xC2\x9B"
-                  "2J"),
-            "\\xc2\\x9b2J")
-      << "a control character of C1";
-  EXPECT_EQ(shown("a\u202Eb\uFEFFc\u200Bd"), "a\\u{202e}b\\u{feff}c\\u{200b}d");
-  EXPECT_EQ(shown("\xFF\xC3(\xE2\x82"), "\\xff\\xc3(\\xe2\\x82");
-  EXPECT_EQ(shown("\xC0\xAF\xED\xA0\x80"), "\\xc0\\xaf\\xed\\xa0\\x80") << "no UTF-8";
-  EXPECT_EQ(shown_start("abcdef", 6), "abcdef");
-  EXPECT_EQ(shown_start("abcd\u00E4\u00E4", 5), "abcd...");
 }
 
 TEST(number_test, writes_digits_that_read_back) {
@@ -798,6 +782,45 @@ TEST(edge_file_test, is_read_as_tables_are) {
     EXPECT_THAT(says(infinite), AllOf(HasSubstr("is not finite; leave it out"),
                                       HasSubstr("--range-policy segments")));
   EXPECT_THAT(says(std::string("0\0\n\0", 4)), HasSubstr("UTF-16LE"));
+}
+
+TEST(row_source_test, a_table_that_is_kept_is_read_once) {
+  const folder files;
+  for (const std::int64_t kept_rows : {0, 2, 3, 100}) {
+    table_choice choice;
+    choice.inputs = {files.write("data.csv", "w,x,y\n7,1,\n7,a,5\n\n7,3,6\n")};
+    const auto rows =
+        open_rows(choice, {{"--x", "x", true}, {"--y", "", false}, {"--weights", "y", false}});
+    rows->make_rewindable(kept_rows);
+    const auto pass = [&] {
+      std::string seen;
+      row_block block;
+      while (rows->next(block)) {
+        for (std::int64_t i = 0; i < block.rows; ++i) {
+          seen += text(block.first_row + i, ":", element(block.columns[0], i), ",",
+                       element(block.columns[2], i), " ", int{block.missing[i]}, " ",
+                       int{block.unparsable[i]}, " ", block.place(i, 2), "\n");
+        }
+      }
+      return seen;
+    };
+    const std::string first = pass();
+    EXPECT_THAT(first, AllOf(HasSubstr("0:1,nan 4 0 "), HasSubstr("1:nan,5 0 1 "),
+                             HasSubstr("2:3,6 0 0 "), HasSubstr("data.csv, line 5, column 'y'")));
+    // What is written over the file shows whether it is read again.
+    files.write("data.csv", "w,x,y\n7,8,9\n");
+    for (int again = 0; again < 2; ++again) {
+      rows->rewind();
+      const std::string second = pass();
+      if (kept_rows >= 3) {
+        EXPECT_EQ(second, first);
+      } else {
+        EXPECT_THAT(second, HasSubstr("0:8,9 "));
+      }
+    }
+    EXPECT_EQ(rows->times_read(), kept_rows >= 3 ? 1 : 3);
+    EXPECT_EQ(rows->first_unparsable().empty(), kept_rows < 3);
+  }
 }
 
 TEST(csv_test, blocks_do_not_change_the_rows) {
