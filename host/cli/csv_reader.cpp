@@ -458,8 +458,7 @@ void csv_reader::fault(quote_fault fault, std::int64_t line, std::size_t column,
   };
   if (fault == quote_fault::quote_in_text) {
     const char ends[] = {'\r', '\n', options_.delimiter};
-    fail(where, ": a quote inside a field that is not quoted: ", until({ends, sizeof ends}),
-         " (--strict)");
+    fail(where, ": a quote inside a field that is not quoted: ", until({ends, sizeof ends}));
   }
   const std::string end = line == tokenizer_.line() ? "" : text(" on line ", tokenizer_.line());
   fail(where, ": text behind the closing quote", end, " of the field that begins ", until("\r\n"),
