@@ -251,6 +251,10 @@ void csv_reader::row(const csv_row_end& row) {
     if (options_.header) return;
   } else {
     check_fields(row);
+    if (num_fields_ > 1 && row.delimiters_a_line == static_cast<std::int64_t>(num_fields_) - 1 &&
+        ++swallowing_rows_ == 1) {
+      first_swallowing_row_ = text("lines ", row.line, " to ", tokenizer_.line() - 1);
+    }
   }
   push_row(row.line);
 }
@@ -511,6 +515,12 @@ std::vector<std::string> csv_reader::warnings() const {
     all.push_back(text(grouped(short_rows_), short_rows_ == 1 ? " row has" : " rows have",
                        " fewer fields than the ", options_.header ? "header" : "first row",
                        " (first: ", first_short_row_, "): what is not there is missing"));
+  }
+  if (swallowing_rows_ > 0) {
+    all.push_back(text(grouped(swallowing_rows_), swallowing_rows_ == 1 ? " row has" : " rows have",
+                       " a quoted field that holds line breaks, and each of its lines looks like a "
+                       "row (first: ",
+                       first_swallowing_row_, "); is a quote left open?"));
   }
   bool many = false;
   for (std::size_t k = 0; k < requests_.size(); ++k) {

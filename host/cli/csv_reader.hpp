@@ -144,6 +144,8 @@ class csv_reader final : private csv_events {
   std::string first_unparsable_;
   std::array<column_census, max_columns> census_;
   std::int64_t rows_ = 0;
+  std::int64_t swallowing_rows_ = 0;
+  std::string first_swallowing_row_;
   std::int64_t short_rows_ = 0;
   std::string first_short_row_;
 };

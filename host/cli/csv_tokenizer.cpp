@@ -117,7 +117,7 @@ void csv_tokenizer::walk(const byte_marks& marks, position base) {
     std::uint64_t next = stops;
     if (state_ == state::comment) {
       next = marks.line_ends & ahead;
-    } else if (state_ != state::quoted) {
+    } else {
       std::uint64_t delimiters = marks.delimiters & ahead;
       if (state_ <= state::plain && !wanted()) {
         const std::uint64_t before = stops != 0 ? (stops & (~stops + 1)) - 1 : ~std::uint64_t{0};
@@ -180,6 +180,10 @@ void csv_tokenizer::take_quote(position p) {
 }
 
 void csv_tokenizer::take_delimiter(position p) {
+  if (state_ == state::quoted) {
+    ++quoted_delimiters_;
+    return;
+  }
   settle(p);
   end_field(p);
   ++field_number_;
@@ -191,11 +195,23 @@ void csv_tokenizer::take_line_end(position p) {
   if (data_[p] == '\r') after_cr_ = p + 1;
   if (!second_of_two) ++line_;
   if (state_ == state::quoted) {
+    if (second_of_two) return;
+    end_line_in_row();
     spans_lines_ = true;
     return;
   }
   if (!second_of_two && state_ != state::comment) end_row(p);
   begin_row(p + 1);
+}
+
+/// Notes how many delimiters the line has that ends, or -1 if others of the row have not as many.
+void csv_tokenizer::end_line_in_row() {
+  const auto delimiters =
+      static_cast<std::int64_t>(field_number_ - line_first_field_) + quoted_delimiters_;
+  const bool first = !spans_lines_;
+  delimiters_a_line_ = first || delimiters_a_line_ == delimiters ? delimiters : -1;
+  line_first_field_ = field_number_;
+  quoted_delimiters_ = 0;
 }
 
 /// Draws what follows from the bytes up to p, in which nothing is marked.
@@ -236,7 +252,9 @@ void csv_tokenizer::end_row(position p) {
   const bool blank_line = field_number_ == 0 && state_ == state::fresh;
   if (!blank_line) end_field(p);
   carried_.clear();
-  events_.row({blank_line ? 0 : field_number_ + 1, row_line_, last_empty, spans_lines_});
+  if (spans_lines_) end_line_in_row();
+  events_.row({blank_line ? 0 : field_number_ + 1, row_line_, last_empty, spans_lines_,
+               spans_lines_ ? delimiters_a_line_ : -1});
 }
 
 void csv_tokenizer::begin_field(position p) {
@@ -251,6 +269,8 @@ void csv_tokenizer::begin_row(position p) {
   next_ = 0;
   row_line_ = line_;
   spans_lines_ = false;
+  line_first_field_ = 0;
+  quoted_delimiters_ = 0;
   row_begins_ = p == size_;
   if (!row_begins_ && comment_ != '\0' && data_[p] == comment_) state_ = state::comment;
 }

@@ -27,6 +27,9 @@ struct csv_row_end {
   std::int64_t line;   // on which the row began; the first line of the text is 1
   bool last_empty;     // nothing but blanks in the last field
   bool spans_lines;    // a quoted field holds a line break
+  /// Delimiters on each of the lines, in quotes or not, if that is the same number; else -1. Rows
+  /// that a stray quote made one field of have as many as other rows.
+  std::int64_t delimiters_a_line;
 };
 
 /// What is done with what was found. An exception ends the parsing for good.
@@ -109,6 +112,7 @@ class csv_tokenizer {
   void begin_field(position p);
   void begin_row(position p);
   void carry(position end);
+  void end_line_in_row();
   [[noreturn]] void fail_quote(quote_fault fault, std::int64_t line);
 
   csv_events& events_;
@@ -122,18 +126,21 @@ class csv_tokenizer {
   const char* data_ = nullptr;  // the piece being parsed
   position size_ = 0;           // of the piece
   state state_ = state::fresh;
-  bool row_begins_ = true;        // no byte of the row was seen yet
-  bool doubled_ = false;          // the quoted field holds a doubled quote
-  bool spans_lines_ = false;      // the row has a quoted field with a line break
-  std::size_t field_number_ = 0;  // in the row
-  std::size_t next_ = 0;          // of columns_: the one awaited
-  position begin_ = 0;            // of the field's content
-  position close_ = 0;            // of the last quote inside a quoted field
-  position after_cr_ = -1;        // where a LF would belong to a CR
-  std::string carried_;           // the beginning of a wanted field, from earlier pieces
-  std::int64_t line_ = 1;         // of the byte being looked at
-  std::int64_t row_line_ = 1;     // on which the row began
-  std::int64_t quote_line_ = 1;   // on which the quoted field began
+  bool row_begins_ = true;               // no byte of the row was seen yet
+  bool doubled_ = false;                 // the quoted field holds a doubled quote
+  bool spans_lines_ = false;             // the row has a quoted field with a line break
+  std::size_t field_number_ = 0;         // in the row
+  std::size_t next_ = 0;                 // of columns_: the one awaited
+  position begin_ = 0;                   // of the field's content
+  position close_ = 0;                   // of the last quote inside a quoted field
+  position after_cr_ = -1;               // where a LF would belong to a CR
+  std::string carried_;                  // the beginning of a wanted field, from earlier pieces
+  std::size_t line_first_field_ = 0;     // the field in which the line begins
+  std::int64_t quoted_delimiters_ = 0;   // in quotes, on the line
+  std::int64_t delimiters_a_line_ = -1;  // of the lines of the row so far
+  std::int64_t line_ = 1;                // of the byte being looked at
+  std::int64_t row_line_ = 1;            // on which the row began
+  std::int64_t quote_line_ = 1;          // on which the quoted field began
   std::string unquoted_;
 };
 

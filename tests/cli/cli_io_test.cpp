@@ -253,8 +253,9 @@ class written_events final : public csv_events {
     said += text("[", k, ":", content, "]");
   }
   void row(const csv_row_end& row) override {
-    said += text("row ", row.fields, " line ", row.line,
-                 row.fields > 0 && row.last_empty ? " e" : "", row.spans_lines ? " s" : "", "\n");
+    said +=
+        text("row ", row.fields, " line ", row.line, row.fields > 0 && row.last_empty ? " e" : "",
+             row.spans_lines ? text(" s", row.delimiters_a_line) : "", "\n");
   }
   void fault(quote_fault fault, std::int64_t line, std::size_t column, std::string_view) override {
     said += text("fault ", static_cast<int>(fault), " line ", line, " column ", column);
@@ -298,6 +299,20 @@ std::string tokenized(const std::string& content, const dialect& how,
   return events.said;
 }
 
+/// How many commas every line has; -1 if they differ.
+std::int64_t same_delimiters(const std::string& lines) {
+  std::set<std::int64_t> counts;
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i <= lines.size(); ++i) {
+    const char c = i < lines.size() ? lines[i] : '\n';
+    if (c == ',') ++count;
+    if (c != '\n' && c != '\r') continue;
+    if (c == '\r' && i + 1 < lines.size() && lines[i + 1] == '\n') ++i;
+    counts.insert(std::exchange(count, 0));
+  }
+  return counts.size() == 1 ? *counts.begin() : -1;
+}
+
 /// The same by the letter of RFC 4180, a byte at a time.
 std::string read_by_bytes(const std::string& content, const dialect& how) {
   std::string said;
@@ -311,6 +326,7 @@ std::string read_by_bytes(const std::string& content, const dialect& how) {
   };
   while (i < content.size()) {
     const std::int64_t row_line = line;
+    const std::size_t row_begin = i;
     if (how.comment != '\0' && content[i] == how.comment) {
       while (!line_end(i)) ++i;
       i += line_end_size(i);
@@ -368,8 +384,10 @@ std::string read_by_bytes(const std::string& content, const dialect& how) {
       ++i;
     }
     const bool no_row = column == 0 && !quotes && empty;
-    said += fields + text("row ", no_row ? 0 : column + 1, " line ", row_line,
-                          !no_row && empty ? " e" : "", spans ? " s" : "", "\n");
+    said += fields +
+            text("row ", no_row ? 0 : column + 1, " line ", row_line, !no_row && empty ? " e" : "",
+                 spans ? text(" s", same_delimiters(content.substr(row_begin, i - row_begin))) : "",
+                 "\n");
     i += line_end_size(i);
     ++line;
   }
@@ -701,6 +719,11 @@ TEST(csv_test, says_what_was_lost) {
       "',' reads 3 of them, column 'pop' from 1008 to 3024.5\n");
   csv_options semicolon;
   semicolon.delimiter = ';';
+  EXPECT_EQ(
+      warnings_of("size,item\n1,a\n2,\"2\n3,b\n4,6\"\n5,c\n", {}, {{"--x", "size"}}),
+      "1 row has a quoted field that holds line breaks, and each of its lines looks like a row "
+      "(first: lines 3 to 5); is a quote left open?\n");
+  EXPECT_EQ(warnings_of("size,item,n\n1,\"a,\nb\",3\n", {}, {{"--x", "size"}}), "");
   EXPECT_THAT(warnings_of("a;b\n4,991;1\n5,162;2\n", semicolon, {{"--x", "a"}}),
               HasSubstr("--decimal ',' reads 2 of them, column 'a' from 4.991 to 5.162"));
   EXPECT_THAT(warnings_of("a;b\n1.234,5;1\n,5;2\n", semicolon, {{"--x", "a"}}),
