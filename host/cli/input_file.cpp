@@ -3,6 +3,7 @@
 
 #include "descriptor.hpp"
 #include "failure.hpp"
+#include "file_kind.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,18 +11,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <utility>
 #include <vector>
 
 namespace zcmoe::cli {
-namespace {
-
-constexpr char npy_magic[] = "\x93NUMPY";
-constexpr std::size_t npy_magic_size = 6;
-
-}  // namespace
-
 int open_unlinked_file() {
   const char* folder = std::getenv("TMPDIR");
   std::string path = text(folder != nullptr && *folder != '\0' ? folder : "/tmp", "/zcmoe-XXXXXX");
@@ -60,23 +53,22 @@ input_file::input_file(input_file&& other) noexcept
       peeked_(std::move(other.peeked_)),
       looked_(other.looked_) {}
 
-bool input_file::is_npy() {
-  peek();
-  return peeked_.compare(0, std::string::npos, npy_magic, npy_magic_size) == 0;
-}
+bool input_file::is_npy() { return peek().compare(0, npy_start.size(), npy_start) == 0; }
 
-void input_file::peek() {
-  if (looked_) return;
+void input_file::refuse_binary() { zcmoe::cli::refuse_binary(peek(), name_); }
+
+/// The first bytes.
+const std::string& input_file::peek() {
+  if (looked_) return peeked_;
   looked_ = true;
-  char bytes[npy_magic_size];
-  std::size_t have = 0;
-  // Not a byte more than the question needs: a pipe may be slow.
-  while (have < sizeof bytes && std::memcmp(bytes, npy_magic, have) == 0) {
-    const std::size_t got = read_some(descriptor_, bytes + have, sizeof bytes - have, name_);
+  char bytes[4096];
+  // A slow pipe is waited for only as long as it may turn out to be no text.
+  while (could_be_binary(peeked_)) {
+    const std::size_t got = read_some(descriptor_, bytes, sizeof bytes, name_);
     if (got == 0) break;
-    have += got;
+    peeked_.append(bytes, got);
   }
-  peeked_.assign(bytes, have);
+  return peeked_;
 }
 
 void input_file::spool() {
@@ -110,6 +102,8 @@ std::size_t input_file::read(char* data, std::size_t capacity) {
     got = std::min(capacity, peeked_.size());
     peeked_.copy(data, got);
     peeked_.erase(0, got);
+    // A file has more at once; a pipe may not.
+    if (can_rewind()) got += read_some(descriptor_, data + got, capacity - got, name_);
   } else {
     got = read_some(descriptor_, data, capacity, name_);
   }

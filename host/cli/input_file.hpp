@@ -29,6 +29,8 @@ class input_file {
 
   /// Whether the content begins as an NPY file does. Before the first read only.
   bool is_npy();
+  /// Fails if the content is known to be something else than text. Before the first read only.
+  void refuse_binary();
 
   /// Makes can_rewind() true: copies a pipe to a temporary file in TMPDIR (or /tmp) that has no
   /// name.
@@ -39,7 +41,7 @@ class input_file {
   std::size_t read(char* data, std::size_t capacity);
 
  private:
-  void peek();
+  const std::string& peek();
 
   std::string name_;
   int descriptor_ = -1;
