@@ -63,8 +63,9 @@ class csv_rows final : public row_source {
   void make_rewindable(std::int64_t kept_rows) override {
     kept_rows_ = kept_rows;
     rewindable_ = true;
-    // What cannot be kept must be readable again, and only the end of the input tells.
-    input_.spool();
+    // Only the end of the input tells whether all rows can be kept; until then it must be possible
+    // to read them again.
+    input_.make_rewindable();
   }
 
   void rewind() override {

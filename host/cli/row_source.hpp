@@ -55,7 +55,7 @@ class row_source {
   /// The next rows, valid until the next call; false at the end.
   virtual bool next(row_block& block) = 0;
   /// Makes rewind() possible; before the first row is read. Rows of text are kept in memory if they
-  /// are not more than kept_rows; else standard input is copied to a temporary file.
+  /// are not more than kept_rows. Meanwhile a pipe is copied to a temporary file, for more rows.
   virtual void make_rewindable(std::int64_t kept_rows) = 0;
   virtual void rewind() = 0;
   /// How often the input was read from the start.

@@ -1280,6 +1280,31 @@ TEST(output_test, an_open_descriptor_is_written_where_it_stands) {
   EXPECT_EQ(files.num_files(), 2u);
 }
 
+TEST(input_test, a_pipe_is_copied_while_it_is_read) {
+  const std::string content = "BZ,1\n2,3\n";  // the start is looked at: BZh would be bzip2
+  for (const std::size_t first : {std::size_t{0}, std::size_t{1}, std::size_t{4}, content.size()}) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    ASSERT_EQ(::write(ends[1], content.data(), content.size()),
+              static_cast<ssize_t>(content.size()));
+    ::close(ends[1]);
+    input_file input("/dev/fd/" + std::to_string(ends[0]));
+    ::close(ends[0]);
+    input.refuse_binary();
+    input.make_rewindable();
+    EXPECT_EQ(input.size(), -1);
+    std::string read(64, '\0');
+    EXPECT_LE(input.read(read.data(), first), first);
+    for (int pass = 0; pass < 2; ++pass) {
+      input.rewind();
+      EXPECT_EQ(input.size(), static_cast<std::int64_t>(content.size()));
+      std::size_t size = 0;
+      while (const std::size_t got = input.read(read.data() + size, 64 - size)) size += got;
+      EXPECT_EQ(read.substr(0, size), content) << first;
+    }
+  }
+}
+
 TEST(output_test, is_never_an_input_or_another_output) {
   const folder files;
   const std::string input = files.write("in.csv", "x");
