@@ -216,6 +216,12 @@ class general_test(cli_case):
         done = subprocess.run(["sh", "-c", '"$0" inspect "$1" >&-', ZCMOE, model], stderr=subprocess.PIPE, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"zcmoe: standard output", done.stderr)
+        for path in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+            for arguments in (["predict", model, data], ["fit", data, "--x", "x", "--y", "y"],
+                              ["segment", "--segmentation", "uniform", "--range", "0:1"]):
+                done = subprocess.run(["sh", "-c", '"$@" >&- 2>"$0"', self.path("said"), ZCMOE, *arguments, "-o", path])
+                self.assertEqual(done.returncode, 1, (path, arguments))
+                self.assertIn(f"zcmoe: {path}".encode(), self.read("said"))
         big = self.write("big.npy", npy([0.5] * 200000))
         pipe = subprocess.Popen([ZCMOE, "predict", model, big], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         pipe.stdout.read(10)
