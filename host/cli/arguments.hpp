@@ -38,6 +38,8 @@ CLI::Option* add_output_option(CLI::App& command, std::string& path, const std::
 /// Positional inputs and the options of the CSV reader.
 void add_table_options(CLI::App& command, table_choice& table, bool required);
 void add_csv_options(CLI::App& command, table_choice& table);
+/// What is read as a number, and what is refused; for the footers of --help.
+extern const char csv_help[];
 /// --x, --y and --weights: roles column_x, column_y, column_weights.
 void add_column_options(CLI::App& command, std::vector<column_role>& roles);
 

@@ -1,7 +1,6 @@
 // File descriptors: who closes them, and whole reads and writes, where interrupted calls are tried
 // again and a call that moves nothing is a failure instead of a loop without end. `name` begins the
 // error text.
-// the error text.
 #pragma once
 
 #include <cstddef>

@@ -2,6 +2,7 @@
 // many where that is asked for.
 #include "edge_table.hpp"
 
+#include "file_kind.hpp"
 #include "input_file.hpp"
 #include "number.hpp"
 #include "row_triage.hpp"
@@ -29,12 +30,21 @@ std::vector<double> edges_around(double v) {
 
 void take_line(edge_table& table, const std::string& name, std::string_view line,
                std::int64_t number) {
-  const std::size_t start = line.find_first_not_of(" \t\r");
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (number == 1 && line.substr(0, byte_order_mark.size()) == byte_order_mark)
+    line.remove_prefix(byte_order_mark.size());
+  if (number == 1) refuse_null_byte(line, name, number);
+  const std::size_t start = line.find_first_not_of(" \t");
   if (start == std::string_view::npos || line[start] == '#') return;
   double edge;
   if (parse_number(line, edge) != field_kind::number) {
     fail(name, ", line ", number, ": '", line.substr(0, 40),
-         "' is not a number; an edge file has one edge a line");
+         "' is not a number; an edge file has one edge a line, with a decimal point");
+  }
+  if (std::isinf(edge)) {
+    fail(name, ", line ", number, ": '", line.substr(0, 40),
+         "' is not finite; leave it out: --range-policy segments gives the inputs below and above "
+         "the edges segments of their own");
   }
   table.edges.push_back(edge);
 }
@@ -188,7 +198,7 @@ void read(range_and_sample& state, const segmentation_choice& segmentation, cons
     }
   }
   if (state.rows() == 0) {
-    std::string reasons = state.tally().read_in_words(rows.first_unparsable());
+    std::string reasons = state.tally().read_in_words(rows);
     if (state.rows_outside() > 0)
       reasons += text(", ", grouped(state.rows_outside()), " ", outside_words(segmentation));
     fail("no usable row to choose the cuts from: ", reasons);
@@ -203,9 +213,14 @@ edge_table edges_from_file(const std::string& path) {
   std::vector<char> buffer(std::size_t{1} << 16);
   std::string line;
   std::int64_t number = 1;
+  char before = '\0';
+  input.refuse_binary();
   while (const std::size_t got = input.read(buffer.data(), buffer.size())) {
     for (std::size_t i = 0; i < got; ++i) {
-      if (buffer[i] == '\n') {
+      const bool second_of_crlf = before == '\r' && buffer[i] == '\n';
+      before = buffer[i];
+      if (second_of_crlf) continue;
+      if (before == '\n' || before == '\r') {
         take_line(table, input.name(), line, number++);
         line.clear();
       } else if (line.size() < max_edge_line) {

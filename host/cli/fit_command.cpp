@@ -1,5 +1,7 @@
 // zcmoe fit: pass 1 over the rows places the cuts (if data is needed for that), pass 2 fits, pass 3
 // judges the fit by the rows held out. Every pass streams, so memory does not grow with the table.
+// A table of no more rows than are looked at for the cuts is read once and kept for the other
+// passes.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "edge_table.hpp"
@@ -133,7 +135,8 @@ class fit_run {
     {
       stopwatch::scope timed(summary_.total);
       check_places();
-      if (split_.active() || needs_data()) rows_->make_rewindable();
+      if (split_.active() || needs_data())
+        rows_->make_rewindable(arguments_.segmentation.sample_rows);
       feature_name_ = name_or(arguments_.model.feature_name, column_x);
       target_name_ = name_or(arguments_.model.target_name, column_y);
       place_cuts();
@@ -141,6 +144,7 @@ class fit_run {
       if (split_.active()) judge();
       save_model(*model_, arguments_.output);
     }
+    print_warnings(*rows_);
     if (arguments_.talk.json) {
       write_to_stdout(json_text(summary_as_json()));
     } else if (!arguments_.talk.quiet) {
@@ -199,8 +203,7 @@ class fit_run {
     stopwatch::scope timed(summary_.fitting);
     model_.emplace(fit_->finish());
     if (model_->info().num_rows == 0) {
-      fail("no usable row to learn from: ",
-           summary_.tally.read_in_words(rows_->first_unparsable()));
+      fail("no usable row to learn from: ", summary_.tally.read_in_words(*rows_));
     }
     summary_.report = fit_->report();
   }
@@ -415,7 +418,8 @@ class fit_run {
     };
     // A mapped file is read by the steps that touch it; a rate here would mean nothing.
     const bool mapped = rows_->rows() >= 0;
-    step("read", summary_.reading.seconds(), mapped ? 0 : summary_.tally.rows_read * passes());
+    step("read", summary_.reading.seconds(),
+         mapped ? 0 : summary_.tally.rows_read * rows_->times_read());
     step("segment", summary_.segmenting.seconds(), edges.rows > 0 ? summary_.tally.rows_read : 0);
     step("fit", summary_.fitting.seconds(), info.num_rows);
     if (split_.active())
@@ -431,8 +435,6 @@ class fit_run {
       default: return "skipped";
     }
   }
-
-  std::int64_t passes() const { return 1 + (needs_data() ? 1 : 0) + (split_.active() ? 1 : 0); }
 
   nlohmann::ordered_json summary_as_json() const {
     const zcmoe_model_info info = model_->info();
@@ -488,7 +490,7 @@ class fit_run {
                        {"predict", summary_.predicting.seconds()},
                        {"total", summary_.total.seconds()}};
     json["rows_per_second"] = {
-        {"read", rate(summary_.tally.rows_read * passes(), summary_.reading.seconds())},
+        {"read", rate(summary_.tally.rows_read * rows_->times_read(), summary_.reading.seconds())},
         {"segment",
          rate(edges.rows > 0 ? summary_.tally.rows_read : 0, summary_.segmenting.seconds())},
         {"fit", rate(info.num_rows, summary_.fitting.seconds())},
@@ -588,7 +590,8 @@ command_body add_fit_command(CLI::App& app) {
       "integers that no float64 is are rounded to the nearest, and counted on standard error.\n"
       "No command writes over what it reads. A file appears under its name when it is whole; "
       "/dev/stdout, pipes and devices are\n"
-      "written where they are.");
+      "written where they are.\n" +
+      std::string(csv_help));
   return [arguments] {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json and --output - both want standard output");

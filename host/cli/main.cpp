@@ -34,8 +34,10 @@ void prepare_process() {
   // A closed standard stream would give its number to the first file opened, and be written into.
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) >= 0) continue;
-    // Opened the wrong way round, so that using it still fails.
-    const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    // Both stand-ins make a use fail: one cannot be read, and nobody can write to the other, even
+    // if it is opened anew by a path such as /dev/stdout.
+    const int opened = descriptor == STDIN_FILENO ? ::open("/dev/null", O_WRONLY)
+                                                  : ::open("/", O_RDONLY | O_DIRECTORY);
     static_cast<void>(opened);
   }
   zcmoe::cli::install_signal_handlers();

@@ -2,6 +2,7 @@
 #include "model_input.hpp"
 
 #include "failure.hpp"
+#include "file_kind.hpp"
 #include "input_file.hpp"
 #include "say.hpp"
 
@@ -11,31 +12,6 @@
 
 namespace zcmoe::cli {
 namespace {
-
-struct known_start {
-  std::string_view bytes;
-  const char* kind;
-};
-constexpr known_start known_starts[] = {
-    {"\x93NUMPY", "an NPY file"},
-    {"PK\x03\x04", "a ZIP archive, as NPZ files are"},
-    {"\x1F\x8B", "compressed by gzip"},
-    {"\x28\xB5\x2F\xFD", "compressed by zstd"},
-    {"\xFD\x37zXZ", "compressed by xz"},
-    {"BZh", "compressed by bzip2"},
-    {"PAR1", "a Parquet file"},
-    {"ARROW1", "an Arrow file"},
-    {"\x89HDF", "an HDF5 file"},
-    {"\x89PNG", "a picture"},
-    {"%PDF", "a PDF file"},
-    {"SQLite format 3", "an SQLite database"},
-    {"\x7F"
-     "ELF",
-     "a program"},
-    {"\xFF\xFE", "UTF-16 text"},
-    {"\xFE\xFF", "UTF-16 text"},
-    {"\xEF\xBB\xBF", "text"},
-};
 
 /// Whether no byte is a control character but those that text has.
 bool is_text(std::string_view start) {
@@ -52,10 +28,8 @@ std::string look_of(const std::string& path) {
   while (const std::size_t got = file.read(bytes.data() + size, bytes.size() - size)) size += got;
   const std::string_view start(bytes.data(), size);
   if (start.empty()) return "it is empty";
-  for (const known_start& known : known_starts) {
-    if (start.substr(0, known.bytes.size()) == known.bytes)
-      return text("it looks like ", known.kind);
-  }
+  const std::string kind = kind_in_words(start);
+  if (!kind.empty()) return "it looks like " + kind;
   const bool container = start.size() > 8 && start[8] == '{';
   return !container && is_text(start) ? "it looks like text" : "";
 }

@@ -3,6 +3,7 @@
 #include "npy_file.hpp"
 
 #include "failure.hpp"
+#include "file_kind.hpp"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -16,7 +17,6 @@
 namespace zcmoe::cli {
 namespace {
 
-constexpr std::string_view magic = "\x93NUMPY";
 constexpr std::size_t max_header = std::size_t{1}
                                    << 16;  // of the three keys; NumPy's own headers have 118 bytes
 
@@ -217,7 +217,7 @@ std::size_t little_endian(std::string_view bytes) {
 }  // namespace
 
 npy_header parse_npy_header(std::string_view bytes, const std::string& name) {
-  if (bytes.substr(0, magic.size()) != magic)
+  if (bytes.substr(0, npy_start.size()) != npy_start)
     fail(name, ": not an NPY file: it does not begin with \\x93NUMPY");
   if (bytes.size() < 10) fail(name, ": NPY header: the file ends after ", bytes.size(), " bytes");
   const int major = static_cast<unsigned char>(bytes[6]);
@@ -242,7 +242,7 @@ npy_header parse_npy_header(std::string_view bytes, const std::string& name) {
 }
 
 std::string make_npy_header(zcmoe_dtype dtype, std::int64_t rows) {
-  std::string header(magic);
+  std::string header(npy_start);
   header += '\x01';
   header += '\0';
   header += static_cast<char>(npy_header_size - 10);

@@ -137,8 +137,9 @@ sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& i
     bar.update(rows.done(), block.first_row + block.rows);
   }
   if (sample.rows() == 0) {
-    fail("no usable row to draw: ", tally.read_in_words(rows.first_unparsable()));
+    fail("no usable row to draw: ", tally.read_in_words(rows));
   }
+  print_warnings(rows);
   result.rows_in_all = sample.rows_offered();
   result.x_name = rows.column_name(column_x);
   result.y_name = rows.column_name(column_y);
@@ -281,7 +282,8 @@ command_body add_plot_command(CLI::App& app) {
       "Examples:\n"
       "  zcmoe plot model.safetensors --data data.csv --output plot.svg\n"
       "  zcmoe plot model.safetensors --data x.npy y.npy --output plot.png\n"
-      "  zcmoe plot model.safetensors");
+      "  zcmoe plot model.safetensors\n" +
+      std::string(csv_help));
   return [arguments] {
     if (arguments->table.inputs.empty()) {
       for (const column_role& role : arguments->roles) {

@@ -146,10 +146,16 @@ void predict(predict_arguments arguments) {
       num_rows = block.first_row + block.rows;
       bar.update(rows->done(), num_rows);
     }
+    if (unparsable > 0 && report.nan_inputs == num_rows) {
+      const std::string hint = rows->number_hint();
+      fail(arguments.table.inputs[0], ": no input is a number (first: ", rows->first_unparsable(),
+           ")", hint.empty() ? "" : "; ", hint);
+    }
     stopwatch::scope timed(writing);
     writer->commit();
   }
 
+  print_warnings(*rows);
   const double rows_per_second =
       total.seconds() > 0 ? static_cast<double>(num_rows) / total.seconds() : 0.0;
   if (arguments.talk.json) {
@@ -241,7 +247,10 @@ command_body add_predict_command(CLI::App& app) {
       "  produce | zcmoe predict model.safetensors - --x 1 --no-header     from standard input\n"
       "Every row of the input gets its row of output: a missing or unreadable input counts as NaN, "
       "which the model\n"
-      "answers as it was told when it was fitted (--nan-policy).");
+      "answers as it was told when it was fitted (--nan-policy). If no input at all is a number, "
+      "the "
+      "command fails.\n" +
+      std::string(csv_help));
   return [arguments] {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json needs --output FILE: predictions and summary both want standard output");
