@@ -204,8 +204,8 @@ typedef struct zcmoe_context_info {
  * fork: on the CPU engine a child process may go on using every context, model and fit that no
  * other thread of the parent was changing at that moment, also while other threads predict (as
  * Python's multiprocessing does); calls in contexts made before the fork then use one thread, those
- * in contexts that the child makes as many as they say. A CUDA context belongs to the parent alone: in
- * the child every call that reaches its device answers DEVICE, destroying is safe and frees no
+ * in contexts that the child makes as many as they say. A CUDA context belongs to the parent alone:
+ * in the child every call that reaches its device answers DEVICE, destroying is safe and frees no
  * device memory, and a new context there is of the CPU engine or NO_DEVICE.
  *
  * A kernel that crashes (by a pointer that is not the device's, say) makes the device unusable for
