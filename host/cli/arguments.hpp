@@ -77,6 +77,8 @@ struct segmentation_choice {
 
   /// Reads the number of segments and the range; usage errors for what they cannot be.
   void check();
+  /// Whether the cuts depend on the rows. After check().
+  bool needs_data() const;
   zcmoe_plug_in_options plug_in() const;
   zcmoe_density_options density() const;
 };
