@@ -1,6 +1,6 @@
 // zcmoe fit: pass 1 over the rows places the cuts (if data is needed for that), pass 2 fits, pass 3
 // judges the fit by the rows held out. Every pass streams, so memory does not grow with the table.
-// A table of no more rows than are looked at for the cuts is read once and kept for the other
+// A table whose rows all fit into the sample for the cuts is read once and kept for the other
 // passes.
 #include "arguments.hpp"
 #include "commands.hpp"
@@ -187,7 +187,7 @@ class fit_run {
     fit_.emplace(context_, summary_.edges.edges, model, options_);
   }
 
-  /// The name to keep in the model; a header that cannot be one is no reason not to fit.
+  /// The name to keep in the model. A header that cannot be a name is said, and no name is kept.
   std::string name_or(const std::string& given, column_number column) const {
     if (!given.empty()) return given;
     std::string name = rows_->column_name(column);
@@ -245,7 +245,7 @@ class fit_run {
       columns = &gathered_.column(0);
     }
     if (rows == 0) return;
-    // A table of doubles fitted as float32 because the user says so.
+    // --target-dtype f32 asks for sums of float32 even if the columns are doubles.
     const zcmoe_array y = narrowed(columns[column_y], rows, narrow_y_);
     const zcmoe_array weights = options_.weighted != 0
                                     ? narrowed(columns[column_weights], rows, narrow_weights_)
@@ -275,7 +275,7 @@ class fit_run {
     if (!x.empty()) summary_.line.add(x, y, weights);
   }
 
-  /// Whether a line can answer the row too.
+  /// Whether both the model and the straight line can predict the row.
   static bool comparable(const row_block& block, const std::vector<row_fate>& fates,
                          std::int64_t i) {
     return fates[static_cast<std::size_t>(i)] == row_used &&
@@ -338,7 +338,7 @@ class fit_run {
   std::vector<float> narrow_weights_;
 };
 
-/// What of a row is learned, and how.
+/// Adds the options that say which rows are learned, and how.
 void add_fit_options(CLI::App& app, fit_arguments& arguments) {
   const std::string group = "Fit";
   app.add_option("--holdout", arguments.holdout,

@@ -25,7 +25,7 @@ std::string range_policy_in_words(std::int32_t policy) {
   }
 }
 
-/// Per second.
+/// Rows per second.
 double rate(std::int64_t rows, double seconds) {
   return seconds > 0 ? static_cast<double>(rows) / seconds : 0.0;
 }
@@ -97,7 +97,8 @@ void fit_report::say_errors() const {
 }
 
 void fit_report::say_times() const {
-  // A mapped file is read by the steps that touch it; a rate here would mean nothing.
+  // A mapped file is read from the disk by the steps that touch it, so reading has no rate of its
+  // own.
   const bool mapped = rows.rows() >= 0;
   const std::int64_t read = summary.tally.rows_read;
   say_step("read", summary.reading.seconds(), mapped ? 0 : read * rows.times_read());
@@ -121,7 +122,7 @@ nlohmann::ordered_json fit_report::as_json() const {
   add_tally(json, summary.tally, rows.first_unparsable());
   json["rows_fitted"] = model.num_rows;
   json["rows_held_out"] = summary.tally.rows_held_out;
-  // These three count rows that are not held out.
+  // The next three counts are of rows that are not held out.
   json["range_policy"] = word_of(range_policy_words, arguments.model.options.range_policy);
   json["below_range"] = summary.report.below_range;
   json["above_range"] = summary.report.above_range;

@@ -1,4 +1,4 @@
-// zcmoe predict: rows in, answers out, one block at a time and in the order of the rows.
+// zcmoe predict: reads rows and writes their predictions, one block at a time, in the same order.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "failure.hpp"
@@ -61,7 +61,7 @@ std::unique_ptr<prediction_writer> make_writer(const predict_arguments& argument
                          : make_csv_writer(arguments.output, options);
 }
 
-/// The interval of the segment that answered each row; NaN where none did.
+/// Looks up the interval of the segment that each row fell into; NaN where a row fell into none.
 void look_up(const intervals& means, answer_block& answers) {
   answers.lower.resize(answers.segments.size());
   answers.upper.resize(answers.segments.size());
