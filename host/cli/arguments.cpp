@@ -231,6 +231,11 @@ void segmentation_choice::check() {
   if (!range_text.empty()) range = range_of(range_text);
 }
 
+bool segmentation_choice::needs_data() const {
+  if (!edges_file.empty()) return false;
+  return automatic || kind != segmentation_uniform || !range.has_value();
+}
+
 zcmoe_plug_in_options segmentation_choice::plug_in() const {
   zcmoe_plug_in_options options = ZCMOE_PLUG_IN_OPTIONS_INIT;
   options.uniform_mixture = uniform_mixture.value_or(options.uniform_mixture);

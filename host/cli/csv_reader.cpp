@@ -1,5 +1,5 @@
-// Finds the requested columns in the header and turns their fields into numbers; what is said about
-// the rest.
+// Finds the requested columns in the header, turns their fields into numbers, and words what is
+// said about rows and fields that could be wrong.
 #include "csv_reader.hpp"
 
 #include "failure.hpp"
@@ -13,14 +13,14 @@ namespace zcmoe::cli {
 namespace {
 
 constexpr std::size_t buffer_size = std::size_t{1} << 18;
-// Bounds of what is kept of a header, or of a file that is no table.
+// These bounds hold for what is kept of a header, in case the file is no table.
 constexpr std::size_t most_fields = std::size_t{1} << 20;
 constexpr std::size_t most_header_bytes = std::size_t{1} << 24;
 constexpr std::size_t most_leading_blanks = std::size_t{1} << 20;
-constexpr double unparsable_part = 0.02;  // of the rows, from which on it is worth a warning
+constexpr double unparsable_part = 0.02;  // a larger part of the rows is worth a warning
 constexpr char byte_order_mark[] = "\xEF\xBB\xBF";
 
-/// Formats that fields which are no numbers are tried in, the likelier first.
+/// A field that is no number is tried in these formats. The likelier ones come first.
 const std::array<number_format, column_census::num_guesses> guesses = {{{'.', ","},
                                                                         {',', ""},
                                                                         {',', "."},
@@ -165,7 +165,7 @@ void csv_reader::start(std::size_t& size, const char*& data) {
   data = buffer_.data();
 }
 
-/// Leaves the lines out that --skip-lines says.
+/// Leaves out as many lines as --skip-lines says, and returns where the rest begins.
 const char* csv_reader::skip(const char* data, const char* end) {
   while ((lines_to_skip_ > 0 || after_cr_) && data < end) {
     if (after_cr_) {
@@ -269,7 +269,7 @@ void csv_reader::first_row(const csv_row_end& row) {
 
 void csv_reader::check_fields(const csv_row_end& row) {
   if (row.fields == num_fields_) return;
-  // A delimiter behind the last field of a row, or of the header, is none between fields.
+  // A delimiter may stand behind the last field of every row: it adds an empty field, no column.
   const bool trailing = row.fields == num_fields_ + 1 && row.last_empty;
   const bool trailing_in_header =
       row.fields + 1 == num_fields_ && !header_.empty() && header_.back().empty();
@@ -491,7 +491,8 @@ std::string csv_reader::number_hint() const {
     for (std::size_t i = 0; i < sums.size(); ++i) sums[i].fields += census.guesses[i].fields;
   }
   for (std::size_t i = 1; i < sums.size(); ++i) {
-    // '1,234' alone tells nothing: where commas do not separate fields they are decimal.
+    // '1,234' can be 1234 or 1.234. It is taken for 1.234 where the delimiter is no comma, since
+    // such files come from countries with decimal commas.
     const bool tie = i == 1 && options_.delimiter != ',' && sums[1].fields == sums[0].fields;
     if (sums[i].fields > sums[best].fields || tie) best = i;
   }

@@ -28,7 +28,7 @@ struct csv_options {
   /// that are not quoted.
   bool strict = false;
   number_format numbers{};
-  char comment = '\0';          // lines that begin with it are no rows; 0: there are none
+  char comment = '\0';          // a line that begins with it is no row; 0: no line is a comment
   std::int64_t skip_lines = 0;  // before the header
 };
 
@@ -43,17 +43,17 @@ constexpr int max_columns = 4;
 struct csv_block {
   std::array<std::vector<double>, max_columns>
       columns;                            // in the order of the requests; NaN where missing
-  std::vector<unsigned char> missing;     // a row: bit k, column k has no value
-  std::vector<unsigned char> unparsable;  // a row: bit k, column k is not a number
-  std::vector<std::int64_t> lines;        // a row: the line of the file on which it begins
+  std::vector<unsigned char> missing;     // of each row: bit k is set if column k has no value
+  std::vector<unsigned char> unparsable;  // of each row: bit k is set if column k is not a number
+  std::vector<std::int64_t> lines;        // of each row: the line of the file on which it begins
 
   std::int64_t rows() const noexcept { return static_cast<std::int64_t>(missing.size()); }
   void clear();
 };
 
-/// What one requested column holds.
+/// The fields of one requested column that are not numbers.
 struct column_census {
-  struct guess {  // fields that are numbers in another format
+  struct guess {  // the fields that would be numbers in another format
     std::int64_t fields = 0;
     double least = std::numeric_limits<double>::infinity();
     double greatest = -std::numeric_limits<double>::infinity();

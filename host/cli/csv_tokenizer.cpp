@@ -1,4 +1,4 @@
-// Marks of 64 bytes, and the walk over them.
+// Marks the bytes that mean something in 64 bytes at a time, and walks over the marks.
 #include "csv_tokenizer.hpp"
 
 #include <algorithm>
@@ -17,14 +17,17 @@ constexpr int block = 64;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-/// Bits of the 8 bytes of a word that equal c.
+/// Bit i is set if byte i of the word equals c.
 std::uint64_t marks_of_word(std::uint64_t word, char c) {
   constexpr std::uint64_t low7 = 0x7F7F7F7F7F7F7F7F;
   const std::uint64_t differs =
       word ^ (0x0101010101010101 * static_cast<std::uint64_t>(static_cast<unsigned char>(c)));
-  // The top bit of every byte of `differs` that is 0; no carry leaves a byte.
+  // A byte of `equal` is 0x80 where that of `differs` is 0, else 0: adding 0x7F to the low seven
+  // bits sets the top bit unless they are all 0, and carries into no other byte (0x7F + 0x7F =
+  // 0xFE).
   const std::uint64_t equal = ~(((differs & low7) + low7) | differs | low7);
-  return (equal >> 7) * 0x0102040810204080 >> 56;  // one bit a byte
+  // The product moves bit 8 i to bit 56 + i: bytes 0x80 at 0 and 3 become 0b00001001.
+  return (equal >> 7) * 0x0102040810204080 >> 56;
 }
 
 int lowest(std::uint64_t marks) { return __builtin_ctzll(marks); }
@@ -97,7 +100,7 @@ void csv_tokenizer::parse(const char* data, std::size_t size) {
     settle(size_);
     if (wanted()) carry(state_ >= state::closing ? close_ : size_);
   }
-  // To the next piece, positions of this one are negative.
+  // Seen from the next piece, this one lies at negative positions.
   begin_ -= size_;
   close_ -= size_;
   after_cr_ -= size_;
@@ -140,7 +143,8 @@ void csv_tokenizer::walk(const byte_marks& marks, position base) {
   }
 }
 
-/// Goes on to the wanted field, or to the last of these delimiters; the rest of them are returned.
+/// Skips delimiters up to the one before the wanted field, or all of them if it lies farther on.
+/// Returns those that were not skipped.
 std::uint64_t csv_tokenizer::skip_unwanted(std::uint64_t delimiters, position base) {
   const std::size_t target = next_ < columns_.size() ? columns_[next_] : all_columns;
   std::uint64_t last = 0;
@@ -167,7 +171,7 @@ void csv_tokenizer::take_quote(position p) {
     return;
   }
   if (state_ == state::closing && p == close_ + 1) {
-    // A quote of an earlier piece was left out when the field was carried.
+    // The quote that ended an earlier piece was not carried with the field; it belongs to the text.
     if (close_ < 0 && wanted()) carried_ += '"';
     state_ = state::quoted;
     doubled_ = true;
@@ -204,7 +208,8 @@ void csv_tokenizer::take_line_end(position p) {
   begin_row(p + 1);
 }
 
-/// Notes how many delimiters the line has that ends, or -1 if others of the row have not as many.
+/// Notes how many delimiters the line that ends here has, or -1 if another line of the row has a
+/// different number.
 void csv_tokenizer::end_line_in_row() {
   const auto delimiters =
       static_cast<std::int64_t>(field_number_ - line_first_field_) + quoted_delimiters_;
@@ -214,7 +219,8 @@ void csv_tokenizer::end_line_in_row() {
   quoted_delimiters_ = 0;
 }
 
-/// Draws what follows from the bytes up to p, in which nothing is marked.
+/// Brings the state up to date with the bytes before p, none of which is marked: text behind blanks
+/// makes a field plain, text behind a closing quote is a fault.
 void csv_tokenizer::settle(position p) {
   if (state_ == state::fresh && !blank(begin_, p)) state_ = state::plain;
   if (state_ == state::closing && p > close_ + 1) state_ = state::closed;
@@ -275,7 +281,7 @@ void csv_tokenizer::begin_row(position p) {
   if (!row_begins_ && comment_ != '\0' && data_[p] == comment_) state_ = state::comment;
 }
 
-/// Keeps what the piece has of a wanted field, up to end.
+/// Keeps the bytes of a wanted field that lie in this piece, which ends before the field does.
 void csv_tokenizer::carry(position end) {
   carried_ += between(begin_, end);
   if (carried_.size() > max_field) events_.field_too_long(row_line_, field_number_);
@@ -297,7 +303,7 @@ void csv_tokenizer::fail_quote(quote_fault fault, std::int64_t line) {
   constexpr position shown = 64;
   const position start = state_ == state::plain ? begin_ : begin_ - 1;
   events_.fault(fault, line, field_number_, between(start, std::min(start + shown, size_)));
-  std::terminate();  // an implementation that does not throw
+  std::terminate();  // reached only if fault() returns, which it must not
 }
 
 }  // namespace zcmoe::cli

@@ -32,7 +32,7 @@ struct csv_row_end {
   std::int64_t delimiters_a_line;
 };
 
-/// What is done with what was found. An exception ends the parsing for good.
+/// Receives fields and rows as they are found. An exception ends the parsing for good.
 class csv_events {
  public:
   virtual ~csv_events() = default;
@@ -57,9 +57,9 @@ struct byte_marks {
   std::uint64_t line_ends;  // CR and LF
 };
 
-/// With vector instructions where they are there on every processor of the kind (x86-64: SSE2).
+/// Uses vector instructions that every processor of the architecture has (x86-64: SSE2).
 byte_marks marks_of(const char* bytes, char delimiter) noexcept;
-/// The same with 64-bit words on any processor.
+/// Gives the same marks by arithmetic on 64-bit words, on any processor.
 byte_marks portable_marks_of(const char* bytes, char delimiter) noexcept;
 
 class csv_tokenizer {
@@ -75,13 +75,14 @@ class csv_tokenizer {
   /// From the next row on: these columns only, in ascending order; rows of more than max_fields
   /// fields are refused.
   void want(std::vector<std::size_t> columns, std::size_t max_fields);
-  /// Before the first piece: lines that were left out before it.
+  /// Makes line numbers count lines that were left out before the first piece. To be called before
+  /// it.
   void skip_lines(std::int64_t lines) { line_ = row_line_ = lines + 1; }
 
   void parse(const char* data, std::size_t size);
   void finish();
 
-  /// Of the byte being looked at, and of the row it belongs to.
+  /// The line of the byte being looked at, and the line on which its row began.
   std::int64_t line() const noexcept { return line_; }
   std::int64_t row_line() const noexcept { return row_line_; }
 
@@ -90,7 +91,8 @@ class csv_tokenizer {
     fresh,    // blanks at most since the field began
     plain,    // in a field without quotes
     quoted,   // between quotes
-    closing,  // behind a quote inside quotes: closed, unless another one follows at once
+    closing,  // behind a quote inside quotes: a second one at once is text, else the field is
+              // closed
     closed,   // blanks at most since the closing quote
     comment
   };
@@ -130,10 +132,10 @@ class csv_tokenizer {
   bool doubled_ = false;                 // the quoted field holds a doubled quote
   bool spans_lines_ = false;             // the row has a quoted field with a line break
   std::size_t field_number_ = 0;         // in the row
-  std::size_t next_ = 0;                 // of columns_: the one awaited
+  std::size_t next_ = 0;                 // index in columns_ of the next wanted field
   position begin_ = 0;                   // of the field's content
   position close_ = 0;                   // of the last quote inside a quoted field
-  position after_cr_ = -1;               // where a LF would belong to a CR
+  position after_cr_ = -1;               // the position at which a LF would be part of a CRLF
   std::string carried_;                  // the beginning of a wanted field, from earlier pieces
   std::size_t line_first_field_ = 0;     // the field in which the line begins
   std::int64_t quoted_delimiters_ = 0;   // in quotes, on the line

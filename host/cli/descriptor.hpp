@@ -21,7 +21,7 @@ class owned_descriptor {
     return *this;
   }
   int get() const noexcept { return descriptor_; }
-  /// The answer of the system's close, 0 if nothing was open.
+  /// Returns what the system's close returns; 0 if nothing was open.
   int close() noexcept;
 
  private:
@@ -30,7 +30,7 @@ class owned_descriptor {
 
 void write_all(int descriptor, const char* data, std::size_t size, const std::string& name);
 
-/// Up to capacity bytes; 0 at the end.
+/// Reads up to capacity bytes and returns how many; 0 means the end.
 std::size_t read_some(int descriptor, char* data, std::size_t capacity, const std::string& name);
 
 }  // namespace zcmoe::cli

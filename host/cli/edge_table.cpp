@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t max_edge_line = 4096;
 
-/// The shortest table that holds v.
+/// A table of one segment for the only input, v: between v and a neighbouring double.
 std::vector<double> edges_around(double v) {
   const double above = std::nextafter(v, std::numeric_limits<double>::infinity());
   if (std::isfinite(above)) return {v, above};
@@ -90,7 +90,7 @@ class range_and_sample {
     }
   }
 
-  /// What was seen; no edges.
+  /// The counts of what was seen, in a table without edges.
   edge_table seen() const {
     edge_table table;
     table.rows = rows_;
@@ -134,7 +134,8 @@ class range_and_sample {
     }
     const std::int64_t built = cut_sample(segments, table.edges);
     table.edges.resize(static_cast<std::size_t>(built) + 1);
-    // The sample may have missed the outermost rows; a range asked for is kept as asked.
+    // The edges reach to the outermost rows, which the sample may have missed, or to the range that
+    // was asked for.
     table.edges.front() = std::min(table.edges.front(), lo);
     table.edges.back() = std::max(table.edges.back(), hi);
     return table;
@@ -177,7 +178,7 @@ class range_and_sample {
   double max_ = -std::numeric_limits<double>::infinity();
 };
 
-/// One pass over the rows.
+/// Reads the table once, into state.
 void read(range_and_sample& state, const segmentation_choice& segmentation, const char* step,
           row_source& rows, bool needs_target, const row_split& split, bool show_progress,
           stopwatch& reading, stopwatch& working) {

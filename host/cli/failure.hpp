@@ -15,7 +15,8 @@
 
 namespace zcmoe::cli {
 
-// what() ends at the first null byte, and texts quote fields that may hold one: shown() spells it.
+// The texts quote fields, which may hold null bytes. shown() spells them \x00, since what() would
+// end at the first.
 class failure : public std::runtime_error {
  public:
   explicit failure(const std::string& line) : std::runtime_error(shown(line)) {}

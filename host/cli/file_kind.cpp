@@ -57,7 +57,7 @@ bool begins_with(std::string_view text, std::string_view start) {
   return text.substr(0, start.size()) == start;
 }
 
-/// A zip archive by the name of its first file.
+/// What a zip archive is, by the name of the first file in it, which begins at byte 30.
 known_kind kind_of_zip(known_kind zip, std::string_view start) {
   const std::string_view entry = start.size() > 30 ? start.substr(30) : std::string_view();
   const std::size_t npy = entry.find(".npy");
@@ -109,7 +109,7 @@ std::string kind_in_words(std::string_view start) {
 
 bool could_be_binary(std::string_view start) {
   if (begins_with(start, zip_start)) return start.size() < 64;
-  // A model file: 8 bytes of length, then JSON.
+  // A model file begins with 8 bytes of length, whose upper ones are null, and JSON.
   if (start.size() >= 3 && start.size() < 10 && start.find('\0') != std::string_view::npos)
     return true;
   for (const known_kind& kind : known_kinds) {
@@ -127,7 +127,8 @@ void refuse_binary(std::string_view start, const std::string& name) {
 void refuse_null_byte(std::string_view line, const std::string& name, long long line_number) {
   const std::size_t place = line.find('\0');
   if (place == std::string_view::npos) return;
-  // Latin letters, digits and delimiters in UTF-16 have a null byte each, always on the same side.
+  // In UTF-16 each Latin letter, digit or delimiter has one null byte: the second of its two bytes
+  // in UTF-16LE ("x," is 78 00 2C 00), the first in UTF-16BE.
   std::size_t on_side[2] = {0, 0};
   for (std::size_t i = 0; i < line.size(); ++i) on_side[i % 2] += line[i] == '\0' ? 1 : 0;
   const bool one_side = on_side[0] == 0 || on_side[1] == 0;

@@ -1,4 +1,4 @@
-// The library says what is wrong with a model file; here, what a file is that never was one.
+// The library says what is wrong with a model file. This file says what another kind of file is.
 #include "model_input.hpp"
 
 #include "failure.hpp"
@@ -13,14 +13,14 @@
 namespace zcmoe::cli {
 namespace {
 
-/// Whether no byte is a control character but those that text has.
+/// Whether the only control characters are tabs and line breaks.
 bool is_text(std::string_view start) {
   return std::all_of(start.begin(), start.end(), [](char c) {
     return static_cast<unsigned char>(c) >= 0x20 || c == '\t' || c == '\n' || c == '\r';
   });
 }
 
-/// What the file looks like by its first bytes; empty if it may be a container such as models are.
+/// What the file looks like by its first bytes; empty if it may be a safetensors container.
 std::string look_of(const std::string& path) {
   input_file file(path);
   std::array<char, 4096> bytes;
@@ -50,7 +50,8 @@ model load_model(const context& engine, const std::string& path) {
 
 void compare_names(const zcmoe_model_info& learned, const column_role& role,
                    const std::string& read) {
-  const bool from_data = learned.target_dtype != 0;  // else x is the variable of an expression
+  const bool from_data =
+      learned.target_dtype != 0;  // a compiled model has none, and its x is a variable
   if (!from_data || role.stored.empty() || read.empty() || read == role.stored) return;
   say(text("warning: ", role.option, " is '", read, "', but the model was learned from '",
            role.stored, "'"));

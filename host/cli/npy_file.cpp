@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t max_header = std::size_t{1}
                                    << 16;  // of the three keys; NumPy's own headers have 118 bytes
 
-/// What stands behind the byte order in descr.
+/// A type as descr spells it behind the byte order: "f4" in "<f4".
 struct known_type {
   std::string_view kind;
   zcmoe_dtype dtype;
@@ -203,7 +203,7 @@ class header_parser {
   bool seen_descr_ = false;
   bool seen_order_ = false;
   bool seen_shape_ = false;
-  bool fortran_ = false;  // makes no difference to one column
+  bool fortran_ = false;  // kept for error texts: both orders are the same for one column
   std::vector<std::int64_t> shape_;
 };
 
@@ -303,7 +303,7 @@ void npy_file::drop(std::int64_t begin, std::int64_t end) const noexcept {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const auto first = static_cast<std::size_t>(row(begin) - mapping_);
   const auto last = static_cast<std::size_t>(row(end) - mapping_);
-  const std::size_t from = first / page * page;  // the rows before are done with too
+  const std::size_t from = first / page * page;  // the rows before on this page are done with too
   const std::size_t to = last / page * page;
   if (from < to) ::madvise(mapping_ + from, to - from, MADV_DONTNEED);
 }

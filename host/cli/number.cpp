@@ -46,8 +46,8 @@ bool is_digits(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// Appends the groups of digits of a whole number; false if they are of other sizes than groups
-/// have.
+/// Appends the digits of a whole number without its separators; false if a group has another size
+/// than the separators of 1,234,567 or 12,34,567 leave.
 bool append_groups(std::string_view whole, std::string_view separator, std::string& out) {
   bool first = true;
   for (;;) {
@@ -63,7 +63,8 @@ bool append_groups(std::string_view whole, std::string_view separator, std::stri
   }
 }
 
-/// The field with a decimal point and without separators; false if they stand where none belong.
+/// Rewrites the field with a decimal point and without separators; false if a separator stands
+/// where none belongs.
 bool normalise(std::string_view field, const number_format& format, std::string& out) {
   const char fraction_or_exponent[] = {format.decimal, 'e', 'E'};
   const std::size_t sign = field.front() == '-' || field.front() == '+' ? 1 : 0;
@@ -155,7 +156,7 @@ std::string readable_within(double value, double lo, double hi) {
   int precision = fewest;
   for (const double end : {lo, hi}) {
     if (!std::isfinite(end)) return readable(value);
-    // No exponent where people write none.
+    // Numbers of 7 to 15 digits are written in full: 1732579200, not 1.73258e+09.
     if (std::abs(end) >= 1e6 && std::abs(end) < 1e15)
       precision = std::max(precision, static_cast<int>(std::log10(std::abs(end))) + 1);
   }

@@ -18,14 +18,14 @@ struct output_place {
 
   /// True if a file is made in a folder or replaced there.
   bool is_file() const noexcept { return folder.get() >= 0; }
-  /// The regular file that is there already, by the system's numbers.
+  /// Whether the regular file at the path is the other one: same device and inode.
   bool is_same_file(const struct stat& other) const noexcept;
 
   owned_descriptor folder;  // of a file that is made or replaced
   std::string name;         // in folder
   int stream = -1;          // the open descriptor to write to, if path names one: /dev/stdout
   bool exists = false;
-  struct stat status {};  // of what exists
+  struct stat status {};  // of what is at the path, if exists
 
  private:
   void find_in_folder(const std::string& path);

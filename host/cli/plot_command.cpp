@@ -37,8 +37,9 @@
 namespace zcmoe::cli {
 namespace {
 
-constexpr int exit_missing_package = 3;    // of plot.py
-constexpr std::int64_t most_tried = 8192;  // segments of the risk curve
+constexpr int exit_missing_package =
+    3;  // with which plot.py ends if numpy or matplotlib is missing
+constexpr std::int64_t most_tried = 8192;  // segments at most in the curve of risks
 
 struct plot_arguments {
   std::string model;
@@ -219,7 +220,8 @@ void plot(plot_arguments arguments) {
   if (kind != ".svg" && kind != ".png" && kind != ".pdf")
     fail_usage("--output ", arguments.output, ": the name does not end in .svg, .png or .pdf");
   const context cpu(ZCMOE_ENGINE_CPU);
-  const model model = load_model(cpu, arguments.model);  // what plot.py reads is then sound
+  const model model =
+      load_model(cpu, arguments.model);  // checks the file, which plot.py then trusts
   const zcmoe_model_info info = model.info();
   std::vector<std::string> inputs{arguments.model};
   std::unique_ptr<row_source> rows;

@@ -17,8 +17,7 @@
 namespace zcmoe::cli {
 namespace {
 
-// Large enough to hide the cost of a call, small enough to stay far below the memory of any
-// machine.
+// Blocks are large enough to hide the cost of a call, and small beside the memory of any machine.
 constexpr std::int64_t csv_block_rows = std::int64_t{1} << 17;
 constexpr std::int64_t npy_block_rows = std::int64_t{1} << 20;
 
@@ -74,7 +73,7 @@ class csv_rows final : public row_source {
     replay_ = whole_kept_;
     if (replay_) return;
     kept_.clear();
-    rewindable_ = false;  // too many rows
+    rewindable_ = false;  // the table has more rows than are kept
     input_.rewind();
     reader_.reset();
   }
@@ -140,7 +139,8 @@ class csv_rows final : public row_source {
 
   std::size_t slot(std::size_t role) const { return static_cast<std::size_t>(slot_of_role_[role]); }
 
-  /// Flags are kept by request; callers know roles. They differ only if a role was left out.
+  /// The reader sets bit k for request k, callers ask for bit k of role k. The numbers differ only
+  /// if a role before was left out.
   void renumber(std::vector<unsigned char>& flags) const {
     bool same = true;
     for (std::size_t role = 0; role < slot_of_role_.size(); ++role) {
@@ -169,7 +169,7 @@ class csv_rows final : public row_source {
   std::int64_t kept_rows_ = 0;  // at most
   std::deque<csv_block> kept_;
   bool whole_kept_ = false;  // kept_ holds all rows of the table
-  bool replay_ = false;      // rows come from kept_
+  bool replay_ = false;      // this pass takes its rows from kept_
   std::size_t next_kept_ = 0;
 };
 
@@ -234,8 +234,8 @@ class npy_rows final : public row_source {
   }
 
  private:
-  /// The library takes inputs of most types as they are, targets and weights as floats. 64-bit
-  /// integers are widened for it too, as long as it takes none.
+  /// The library takes inputs of all types but 64-bit integers, and targets and weights as floats
+  /// only. The rest is widened to doubles.
   bool widens(std::size_t role) const {
     const zcmoe_dtype type = files_[role]->dtype();
     if (type == ZCMOE_F32 || type == ZCMOE_F64) return false;
@@ -246,7 +246,7 @@ class npy_rows final : public row_source {
     const npy_file& file = *files_[role];
     zcmoe_array mapped{file.row(next_row_), file.dtype(), 1};
     if (!file.aligned() && rows > 0) {
-      // A header of odd length: the library reads only whole, aligned elements.
+      // Behind a header of odd length no element is aligned, as the library needs it: copy them.
       unaligned_.resize(static_cast<std::size_t>(rows));
       std::vector<double>& copy = widens(role) ? unaligned_ : copies_[role];
       copy.resize(static_cast<std::size_t>(rows));
@@ -278,7 +278,7 @@ class npy_rows final : public row_source {
             static_cast<std::int64_t>(value) == static_cast<const std::int64_t*>(column.data)[i]);
   }
 
-  /// At the end of the first pass.
+  /// Called at the end of every pass; says it once.
   void say_what_was_rounded() {
     for (std::size_t role = 0; role < files_.size(); ++role) {
       if (rounded_[role] == 0 || said_) continue;
@@ -334,7 +334,7 @@ std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table
   return std::make_unique<npy_rows>(std::move(files), std::move(paths));
 }
 
-/// Usage errors for characters that contradict each other.
+/// Fails with a usage error if one character is given two meanings.
 void check_csv_options(const csv_options& csv) {
   const std::string delimiter(1, csv.delimiter);
   const std::string decimal(1, csv.numbers.decimal);

@@ -38,10 +38,10 @@ struct row_block {
   std::int64_t first_row = 0;  // 0-based number of the first row in the table
   std::int64_t rows = 0;
   const unsigned char* missing =
-      nullptr;  // CSV: a row, bit k: column k has no value (and reads NaN)
+      nullptr;  // CSV, of each row: bit k is set if column k has no value (and is NaN)
   const unsigned char* unparsable =
-      nullptr;                          // CSV: a row, bit k: column k is no number (and reads NaN)
-  const std::int64_t* lines = nullptr;  // CSV: a row, the line of the file
+      nullptr;  // CSV, of each row: bit k is set if column k is no number (and is NaN)
+  const std::int64_t* lines = nullptr;  // CSV, of each row: the line of the file
   const row_source* source = nullptr;
 
   /// Where the value of a row stands, for error texts: "data.csv, line 8, column 'w'".
@@ -65,14 +65,15 @@ class row_source {
   const std::vector<std::string>& files() const noexcept { return paths_; }
 
   virtual bool has(std::size_t role) const = 0;
-  /// That of the blocks' columns. ZCMOE_F32 or ZCMOE_F64, but that of an NPY file for the first
-  /// role.
+  /// The type of this column in blocks: ZCMOE_F32 or ZCMOE_F64. Only the first role can have
+  /// another, the type of its NPY file.
   virtual zcmoe_dtype dtype(std::size_t role) const = 0;
   /// Header text of a CSV column; empty for an NPY file.
   virtual std::string column_name(std::size_t role) = 0;
   /// "csv" or "npy".
   virtual const char* format() const = 0;
-  /// The file of a column, and for CSV its name: "data.csv", "column 'w'".
+  /// The place of a value for error texts, of `row` in words: "data.csv, line 8, column 'w'" (CSV)
+  /// or "w.npy, row 8".
   virtual std::string place(const std::string& row, std::size_t role) const = 0;
   /// The first unparsable field met; empty if none.
   virtual std::string first_unparsable() const = 0;

@@ -1,4 +1,4 @@
-// Order of the reasons: the first that applies counts.
+// A row can be skipped for several reasons: the first in the order below is the one counted.
 #include "row_triage.hpp"
 
 #include "failure.hpp"

@@ -1,5 +1,5 @@
-// zcmoe segment: where the cuts go, from a range, from data, or from a table of density and slope.
-// One edge a line.
+// zcmoe segment: prints where the cuts go, one edge per line. They come from a range, from data, or
+// from a table of density and slope.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "edge_table.hpp"
@@ -70,7 +70,8 @@ void check_arguments(segment_arguments& arguments) {
   }
 }
 
-/// Grid and densities; every row must be complete, since a hole would be cut through silently.
+/// Reads a grid and its densities. Every row must be complete: a row left out would leave a gap in
+/// the grid, across which the density would be interpolated without a word.
 edge_table edges_from_density_table(const segment_arguments& arguments) {
   const bool point = !arguments.point_density.empty();
   std::vector<column_role> roles{{"--x", arguments.x, true}};
