@@ -381,7 +381,10 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
   const std::int64_t num_slots = job.layout.num_slots();
   const std::size_t window_bytes =
       loop_of<Rows>(*target.sums) == nullptr ? 0 : slot_sums<Rows, State>::bytes(num_slots);
-  const auto [threads, windows, private_states] = shares_of(job, num_parts, window_bytes);
+  const fit_shares shares = shares_of(job, num_parts, window_bytes);
+  const std::int64_t threads = shares.threads;
+  const bool windows = shares.windows;
+  const bool private_states = shares.private_states;
   // All memory is there before the first row, so nothing can fail half-way.
   const auto num_threads = static_cast<std::size_t>(threads);
   std::vector<engine_buffer> memory;
