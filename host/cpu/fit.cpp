@@ -181,12 +181,10 @@ class ordinary_rows {
         std::max<std::int64_t>(1 << 16, 4 * job_.layout.num_slots());
     std::int64_t window_until = first;
     choose_window(first, last);
-    T copied_targets[batch];
-    T copied_weights[batch];
     for (std::int64_t i = first; i < last; i += batch) {
       const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-      targets_ = values_from(y_, i, count, copied_targets);
-      if constexpr (Rows::weighted) weights_ = values_from(w_, i, count, copied_weights);
+      targets_ = values_from(y_, i, count, copied_targets_);
+      if constexpr (Rows::weighted) weights_ = values_from(w_, i, count, copied_weights_);
       rows_.load(x_, i, count);
       if (add_batch(count) > batch / 16 && i >= window_until) {
         choose_window(i, last);  // perhaps another one holds more of them
@@ -337,6 +335,8 @@ class ordinary_rows {
   fit_counts& counts_;
   slot_sums<Rows, State>& sums_;
   routed_rows<X> rows_;
+  T copied_targets_[batch];  // where they do not lie in memory as they are needed
+  T copied_weights_[batch];
   const T* targets_ = nullptr;
   const T* weights_ = nullptr;
   input_run<X> run_;
