@@ -46,7 +46,7 @@ cell_table cells_of(const theory_problem& problem, const double* edges, std::int
     const double base = answer(problem.regression, 0.5 * left + 0.5 * right, "regression", true);
     const auto ends = first_ends(problem, left, right, cells_tuning::panels_of_a_range);
     const auto about = [&](double centre) {
-      return integrator<4>::over(
+      return integrals_over<4>(
           [&](double x) {
             const double p = density_at(problem, x);
             const double d = answer(problem.regression, x, "regression", true) - centre;

@@ -24,7 +24,7 @@ struct high_rate_tuning {
 template <std::size_t K, class Function>
 std::array<double, K> integrals(const theory_problem& problem, const Function& f,
                                 const char* what) {
-  return integrator<K>::over(
+  return integrals_over<K>(
       f, first_ends(problem, problem.lo, problem.hi, high_rate_tuning::first_panels), what);
 }
 
