@@ -3,7 +3,7 @@
 #include "host/cpu/sum_kernels.hpp"
 
 #include "host/cpu/weighted_sums.hpp"
-#include "host/cpu/window_sums.hpp"
+#include "host/cpu/anchored_sums.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "host/cpu/sum_kernels.cpp"
@@ -46,7 +46,7 @@ std::size_t add_one_by_one(const window_rows<plain_rows<T>>& rows, std::uint32_t
 
 template <class T>
 bool add_run_one_by_one(const T* y, std::size_t n, const target_window<T>& window,
-                        window_sums<T>& sums) {
+                        anchored_sums<T>& sums) {
   for (std::size_t k = 0; k < n; ++k) {
     if (!window.holds(static_cast<double>(y[k]))) return false;
   }
@@ -60,7 +60,8 @@ bool add_run_one_by_one(const T* y, std::size_t n, const target_window<T>& windo
 // not see that there is a stream.
 constexpr std::size_t fetched_ahead = 1024;
 
-/// What window_sums adds of each of some targets, word by word, and which of them the window holds.
+/// What anchored_sums adds of each of some targets, word by word, and which of them the window
+/// holds.
 template <class D, class T>
 class target_splitter;
 
@@ -118,7 +119,7 @@ class target_splitter<D, double> {
         low_anchor_(hn::Set(D(), window.low_anchor)),
         one_(hn::Set(DI(), 1)) {
     for (int k = 0; k < 4; ++k)
-      square_anchor_[k] = hn::Set(D(), window_sums<double>::square_anchor(k));
+      square_anchor_[k] = hn::Set(D(), anchored_sums<double>::square_anchor(k));
   }
   HWY_INLINE parts at(const double* targets) const {
     hwy::Prefetch(targets + fetched_ahead / 2);
@@ -218,7 +219,7 @@ HWY_NOINLINE std::size_t add_to_registers(const window_rows<plain_rows<float>>& 
     const auto sum = [&](int word) HWY_ATTR {
       return wrapped_sum(di, s < Most - 1 ? sums[s][word] : all[word]);
     };
-    window_sums<float>& own = rows.sums[s << rows.copies_shift];
+    anchored_sums<float>& own = rows.sums[s << rows.copies_shift];
     own.y += sum(0);
     own.high += sum(1);
     own.low += sum(2);
@@ -302,7 +303,7 @@ HWY_NOINLINE std::size_t add_to_slots(const window_rows<plain_rows<T>>& rows,
       for (std::size_t k = i; k < i + lanes; ++k) add_target(rows, k, misfits, found);
       continue;
     }
-    char* const turn = lanes < copies ? base + i % copies * sizeof(window_sums<T>) : base;
+    char* const turn = lanes < copies ? base + i % copies * sizeof(anchored_sums<T>) : base;
     add_words<CopiesShift>(di, parts.word, slots + i, turn);
   }
   for (; i < n; ++i) add_target(rows, i, misfits, found);
@@ -511,7 +512,7 @@ std::size_t add_weighted(const window_rows<weighted_rows<T>>& rows, std::uint32_
 /// its unit, and what that leaves over is exact. Whether the window holds all targets is told by
 /// the largest and the least of them that is not 0, so some that it holds are refused.
 bool add_run_f32(const float* y, std::size_t n, const target_window<float>& window,
-                 window_sums<float>& sums) {
+                 anchored_sums<float>& sums) {
   const hn::ScalableTag<float> d;
   const hn::RebindToUnsigned<decltype(d)> bits;
   const hn::ScalableTag<double> wide;
@@ -583,15 +584,15 @@ bool add_run_f32(const float* y, std::size_t n, const target_window<float>& wind
   };
   const double square = window.unit * window.unit;
   const double high_unit = window.limit * window.unit;
-  sums.y += units_of(sum, window.unit) + n * bits_of(window.y_anchor);
-  sums.high += units_of(sum_high, high_unit) + n * bits_of(window.high_anchor);
-  sums.low += units_of(sum_low, square) + n * bits_of(window.low_anchor);
+  sums.y += units_of(sum, window.unit) + n * word_of(window.y_anchor);
+  sums.high += units_of(sum_high, high_unit) + n * word_of(window.high_anchor);
+  sums.low += units_of(sum_low, square) + n * word_of(window.low_anchor);
   sums.count += n;
   return true;
 }
 
 bool add_run_f64(const double* y, std::size_t n, const target_window<double>& window,
-                 window_sums<double>& sums) {
+                 anchored_sums<double>& sums) {
 #if HWY_NATIVE_FMA
   const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
@@ -629,11 +630,11 @@ std::size_t add_f64(const window_rows<plain_rows<double>>& rows, std::uint32_t* 
 }
 
 bool add_run_f32(const float* y, std::size_t n, const target_window<float>& window,
-                 window_sums<float>& sums) {
+                 anchored_sums<float>& sums) {
   return add_run_one_by_one(y, n, window, sums);
 }
 bool add_run_f64(const double* y, std::size_t n, const target_window<double>& window,
-                 window_sums<double>& sums) {
+                 anchored_sums<double>& sums) {
   return add_run_one_by_one(y, n, window, sums);
 }
 

@@ -206,32 +206,7 @@ class nested_levels {
     c.fit.noise_error = rows_.scale_back(r.fit.noise_error);
     c.leave_one_out_segments = levels_[static_cast<std::size_t>(r.best_level)].num_segments;
 
-    double limit = std::min(static_cast<double>(options_.max_segments), rows * growth);
-    if (segmentation_ == ZCMOE_PLAN_UNIFORM && rows_.lo < rows_.hi) {
-      const auto wanted =
-          static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
-      const std::int64_t possible = distinct_widths(wanted);
-      if (possible < wanted) limit = static_cast<double>(possible);
-    }
-    c.num_segments =
-        static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
-    c.lower = std::min(r.lower, limit);
-    c.upper = std::min(r.upper, limit);
-    c.approximation = rows_.scale_back(r.approximation);
-    c.estimation = rows_.scale_back(r.estimation);
-    c.excess_lower = rows_.scale_back(r.excess_lower);
-    c.excess_upper = rows_.scale_back(r.excess_upper);
-    if (static_cast<double>(r.num_segments) > limit) {
-      const double ratio = static_cast<double>(r.num_segments) / limit;
-      c.approximation *= ratio * ratio;
-      c.estimation /= ratio;
-      const double change = (c.approximation + c.estimation) / rows_.scale_back(r.excess);
-      c.excess_lower *= change;
-      c.excess_upper *= change;
-    }
-    c.excess = c.approximation + c.estimation;
-    c.risk = c.fit.noise + c.excess;
-
+    const double limit = recommend_within_limits(c, r, rows * growth);
     c.num_nonempty = level_near(c.num_segments).num_nonempty;
 
     check(c);
@@ -258,6 +233,38 @@ class nested_levels {
   }
 
  private:
+  /// The recommended number of segments and its errors, cut at what the options, the rows and the
+  /// doubles in the range allow. Returns that limit.
+  double recommend_within_limits(zcmoe_plan_candidate& c, const zcmoe_theory_recommendation& r,
+                                 double fit_rows) const {
+    double limit = std::min(static_cast<double>(options_.max_segments), fit_rows);
+    if (segmentation_ == ZCMOE_PLAN_UNIFORM && rows_.lo < rows_.hi) {
+      const auto wanted =
+          static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
+      const std::int64_t possible = distinct_widths(wanted);
+      if (possible < wanted) limit = static_cast<double>(possible);
+    }
+    c.num_segments =
+        static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
+    c.lower = std::min(r.lower, limit);
+    c.upper = std::min(r.upper, limit);
+    c.approximation = rows_.scale_back(r.approximation);
+    c.estimation = rows_.scale_back(r.estimation);
+    c.excess_lower = rows_.scale_back(r.excess_lower);
+    c.excess_upper = rows_.scale_back(r.excess_upper);
+    if (static_cast<double>(r.num_segments) > limit) {
+      const double ratio = static_cast<double>(r.num_segments) / limit;
+      c.approximation *= ratio * ratio;
+      c.estimation /= ratio;
+      const double change = (c.approximation + c.estimation) / rows_.scale_back(r.excess);
+      c.excess_lower *= change;
+      c.excess_upper *= change;
+    }
+    c.excess = c.approximation + c.estimation;
+    c.risk = c.fit.noise + c.excess;
+    return limit;
+  }
+
   /// m, or about as many equal widths as the range has doubles for.
   std::int64_t distinct_widths(std::int64_t m) const {
     const auto fits = [&] {

@@ -33,10 +33,10 @@ class compiled_function {
 
   double f(double x) const {
     ++evaluations_;
-    return answer(job_.function, x, "function", true);
+    return checked_value(job_.function, x, "function", true);
   }
   double p(double x) const {
-    return job_.density ? answer(job_.density, x, "density", false) : 1.0;
+    return job_.density ? checked_value(job_.density, x, "density", false) : 1.0;
   }
   /// A difference of values of f in units of the tolerance's power of two.
   double in_units(double difference) const { return std::ldexp(difference, -unit_exponent_); }

@@ -513,7 +513,7 @@ edge_table slope_edges(const real_function& density, const real_function& slope,
 real_function checked(const real_function& f, const axis& x, const char* name,
                       bool may_be_negative) {
   return [&f, unit = x.unit, name, may_be_negative](double u) {
-    return answer(f, u * unit, name, may_be_negative);
+    return checked_value(f, u * unit, name, may_be_negative);
   };
 }
 

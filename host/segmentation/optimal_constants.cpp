@@ -20,8 +20,10 @@ class segment_of_functions {
                        double right)
       : density_(density), regression_(regression), left_(left), right_(right) {}
 
-  double density(double s) const { return answer(density_, x_at(s), "density", false); }
-  double regression(double s) const { return answer(regression_, x_at(s), "regression", true); }
+  double density(double s) const { return checked_value(density_, x_at(s), "density", false); }
+  double regression(double s) const {
+    return checked_value(regression_, x_at(s), "regression", true);
+  }
 
   /// Of the regression under the density; the regression at the middle where the density is 0.
   double mean() const {

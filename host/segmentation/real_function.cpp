@@ -7,7 +7,7 @@
 
 namespace zcmoe::detail {
 
-double answer(const real_function& f, double x, const char* name, bool may_be_negative) {
+double checked_value(const real_function& f, double x, const char* name, bool may_be_negative) {
   const double v = f(x);
   if (!std::isfinite(v)) {
     fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a finite number");
