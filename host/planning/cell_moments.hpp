@@ -30,7 +30,7 @@ struct cell_moments {
     means[i] = m.mean;
     scatters[i] = m.scatter;
   }
-  /// Of the rows of cell i; NaN below two rows.
+  /// The variance of the rows of cell i; NaN where there are fewer than two.
   double variance(std::size_t i) const {
     const double freedom = weights[i] - squares[i] / weights[i];
     return counts[i] > 1 && freedom > 0 ? scatters[i] / freedom

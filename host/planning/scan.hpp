@@ -75,7 +75,8 @@ class compiled_function {
     return m;
   }
 
-  /// Seven fresh values: for parts of a panel, which is resolved.
+  /// The moments of a part of a panel, from seven fresh values: the panel is resolved, so they are
+  /// enough.
   centred_moments part(double left, double right) const {
     const kronrod_rule& rule = kronrod_rule::instance();
     std::array<double, kronrod_rule::gauss_size> value{};

@@ -48,7 +48,8 @@ std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const co
       next = good_bound * std::pow(limit / good.error, 1 / slope);
       if (k % 2 == 0) next *= 1 + 0.5 / static_cast<double>(good.constants.size());
     } else {
-      // Error m^-2, bound m^-3; a little further, so as to come out below the limit.
+      // The error falls like m^-2 and the bound like m^-3, so the bound goes like error^1.5. Two
+      // percent less, so as to come out below the limit.
       next = bad_bound * std::pow(limit / bad.error, 1.5) * 0.98;
     }
     const double lowest = std::max(good_bound, overflow);
@@ -57,7 +58,8 @@ std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const co
     if (!(next > lowest && next < bad_bound)) break;
     compiled_table t = sweep.with_bound(next, most);
     if (t.error > limit) {
-      // A smaller bound takes more segments still, a larger one has more error still.
+      // Neither a smaller bound helps, which takes more segments, nor a larger one, whose error is
+      // larger.
       if (!t.complete) fail_too_many(job);
       bad = std::move(t);
       bad_bound = next;

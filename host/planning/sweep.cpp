@@ -12,7 +12,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Of a segment's bound: where a cut is made.
+/// A cut is good where the cube root of its segment's error is within this share of the bound's.
 constexpr double cut_precision = 1e-9;
 
 }  // namespace

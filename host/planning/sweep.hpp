@@ -15,7 +15,7 @@
 
 namespace zcmoe::detail {
 
-/// Of the whole error: when bounds are equal.
+/// Bounds and errors that differ by less than this share are equal.
 constexpr double bound_precision = 1e-12;
 
 /// Smallest and largest value.
@@ -28,7 +28,8 @@ struct value_range {
     high = std::max(high, v);
   }
   double middle() const { return 0.5 * low + 0.5 * high; }
-  /// What the best constant misses by, with the rounding of that constant.
+  /// The largest distance of a value from the middle, which is the best constant: half the range,
+  /// and what rounding the middle adds.
   double error() const { return std::max(high - middle(), middle() - low); }
 };
 
@@ -40,8 +41,9 @@ struct compiled_table {
   bool complete = false;
 };
 
-/// Each segment as far right as fits(range of its values) holds, to the last double. An end that
-/// belongs to the segment on its left is the last point that fits, else the first that does not.
+/// The table whose segments reach as far right as fits(range of their values) holds, to the last
+/// double. Where segments are closed on the right an edge is the last point that fits, since it
+/// belongs to the segment on its left; else it is the first that does not.
 template <class Fits>
 compiled_table sweep_maximum(const compiled_function& from, const profile& knots,
                              const compile_job& job, const Fits& fits) {

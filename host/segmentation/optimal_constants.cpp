@@ -25,7 +25,8 @@ class segment_of_functions {
     return checked_value(regression_, x_at(s), "regression", true);
   }
 
-  /// Of the regression under the density; the regression at the middle where the density is 0.
+  /// The mean of the regression under the density; where the density is 0, the regression at the
+  /// middle.
   double mean() const {
     // Powers of two that keep p and b - base near 1, from the points of a first panel.
     const double base = regression(0.0);

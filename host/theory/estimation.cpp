@@ -70,7 +70,7 @@ double binomial_mean(std::int64_t n, double probability, const Function& f) {
       weights = weights + weight;
     };
     double weight = 1.0;
-    // The first few always: for n P below 1e-30 the answer hangs on them.
+    // The first three are always added: where n P is below 1e-30 the sum is made of them alone.
     for (double k = mode; k <= size && (weight > least || k < mode + 3); ++k) {
       add(k, weight);
       weight *= (size - k) / (k + 1.0) * (probability / rest);
