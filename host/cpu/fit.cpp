@@ -1,7 +1,7 @@
 // Fitting on the CPU: batches of rows -> slots -> sums. Most rows are ordinary, and their targets
-// are added to a few machine words of their slot (window_sums.hpp); every other row goes one by one
-// through the functions that the GPU shares (judge_row, add_sample). Sums are integers, so neither
-// the number of threads nor their order shows in a result.
+// are added to a few machine words of their slot (anchored_sums.hpp); every other row goes one by
+// one through the functions that the GPU shares (judge_row, add_sample). Sums are integers, so
+// neither the number of threads nor their order shows in a result.
 #include "host/cpu/fit.hpp"
 
 #include "host/array.hpp"
@@ -94,13 +94,13 @@ void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t fir
   }
 }
 
-int leading_within(const route_kernels& kernels, const float* x, int count, float from,
-                   float before) {
+int num_leading_within(const route_kernels& kernels, const float* x, int count, float from,
+                       float before) {
   return static_cast<int>(
       kernels.leading_within_f32(x, static_cast<std::size_t>(count), from, before));
 }
-int leading_within(const route_kernels& kernels, const double* x, int count, double from,
-                   double before) {
+int num_leading_within(const route_kernels& kernels, const double* x, int count, double from,
+                       double before) {
   return static_cast<int>(
       kernels.leading_within_f64(x, static_cast<std::size_t>(count), from, before));
 }
@@ -123,7 +123,7 @@ struct input_run {
       before = rank < table.thresholds.size() ? std::min(table.thresholds[rank], table.before)
                                               : table.before;
     }
-    return leading_within(kernels, inputs, count, from, before);
+    return num_leading_within(kernels, inputs, count, from, before);
   }
 };
 
@@ -264,7 +264,7 @@ class ordinary_rows {
     std::uint32_t exceptions[batch];
     std::uint32_t outside[batch];  // slots of the first exceptions, those by input or weight
     std::size_t num_outside = 0;
-    if (leading_within(routes_, rows_.inputs, count, table_.from, table_.before) < count ||
+    if (num_leading_within(routes_, rows_.inputs, count, table_.from, table_.before) < count ||
         has_zero_weight(count)) {
       for (int k = 0; k < count; ++k) {
         if (is_ordinary(k)) continue;
@@ -292,8 +292,8 @@ class ordinary_rows {
   bool has_zero_weight([[maybe_unused]] int count) const {
     if constexpr (Rows::weighted) {
       constexpr T least = std::numeric_limits<T>::denorm_min();
-      return leading_within(routes_, weights_, count, least, std::numeric_limits<T>::infinity()) <
-             count;
+      return num_leading_within(routes_, weights_, count, least,
+                                std::numeric_limits<T>::infinity()) < count;
     }
     return false;
   }
@@ -472,13 +472,13 @@ bool all_weights_good(const fit_job& job, const route_kernels& routes, workers& 
     const std::int64_t first = part * rows_per_part;
     const auto count = static_cast<int>(std::min(job.n - first, rows_per_part));
     constexpr T infinity = std::numeric_limits<T>::infinity();
-    if (leading_within(routes, weights + first, count, T{0}, infinity) < count) good = false;
+    if (num_leading_within(routes, weights + first, count, T{0}, infinity) < count) good = false;
   });
   return good;
 }
 
 /// Throws DATA for the first row that an error policy refuses, or whose weight is no weight.
-void check_rows(const fit_job& job, const route_kernels& routes, workers& crew) {
+void check_refused_rows(const fit_job& job, const route_kernels& routes, workers& crew) {
   const bool policies = job.rules.refuse_nan_inputs || job.rules.refuse_nonfinite_targets;
   if (!policies && (!job.layout.weighted || all_weights_good<float>(job, routes, crew) ||
                     all_weights_good<double>(job, routes, crew))) {
@@ -497,7 +497,7 @@ void check_rows(const fit_job& job, const route_kernels& routes, workers& crew) 
 
 void accumulate_on_cpu(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                        const std::shared_ptr<backend>& engine) {
-  check_rows(job, *target.routes, crew);
+  check_refused_rows(job, *target.routes, crew);
   with_layout(job.layout, [&](auto number, auto weighted) {
     using state_type = decltype(number);
     const auto accumulate_as = [&](auto in_memory) {

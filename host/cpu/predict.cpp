@@ -22,8 +22,8 @@ struct predict_counts {
 };
 
 template <class Element>
-void store(const gather& output, const model_view& view, std::int64_t first, int count,
-           const std::uint32_t* slots) {
+void store_outputs(const gather& output, const model_view& view, std::int64_t first, int count,
+                   const std::uint32_t* slots) {
   auto* const out = static_cast<Element*>(output.out) + first * output.stride;
   const auto* const table = static_cast<const Element*>(output.table);
   for (int k = 0; k < count; ++k) {
@@ -53,8 +53,8 @@ void predict_rows(const route_kernels& kernels, const predict_job& job, std::int
     }
     for (int g = 0; g < job.num_gathers; ++g) {
       job.gathers[g].element_size == 8
-          ? store<std::int64_t>(job.gathers[g], job.view, i, count, rows.slots)
-          : store<std::int32_t>(job.gathers[g], job.view, i, count, rows.slots);
+          ? store_outputs<std::int64_t>(job.gathers[g], job.view, i, count, rows.slots)
+          : store_outputs<std::int32_t>(job.gathers[g], job.view, i, count, rows.slots);
     }
   }
   counts.used += used;
