@@ -9,9 +9,11 @@
 // one of 32 or one each, an addition is a single wavefront. With two columns it is at most two,
 // with one at most four.
 //
-// The window is where most of a block's first targets lie, and is looked at again at times. A
-// target outside goes to the state at once, by atomic additions of its digits. Sums are integers:
-// window, columns, blocks and their order cannot show in a result.
+// The window is where most of a sample of the chunk's targets lie, and is chosen anew when a block
+// has met many targets outside it. A target outside adds its digits to a small table in shared
+// memory that holds the whole number line for a few slots, or, where its place in the table is
+// taken by another slot, to the state. Sums are integers: window, columns, table, blocks and their
+// order cannot show in a result.
 #include "cuda_check.hpp"
 #include "cuda_router.hpp"
 #include "launchers.hpp"
@@ -82,6 +84,16 @@ __device__ bool is_finite(float y) { return (__float_as_uint(y) & 0x7f800000u) !
 
 // ------------------------------------------------------------- the window
 
+/// The row that thread t samples of the rows [first, last): the rows are cut into as many stretches
+/// of equal length as there are samples, and a stretch is entered at a place that looks random, so
+/// that rows which repeat themselves are not always met at the same phase. Two blocks that sample
+/// the same rows read the same addresses.
+__device__ std::int64_t sampled_row(unsigned t, std::int64_t first, std::int64_t last) {
+  const std::uint32_t phase = t * 0x9e3779b1u >> 16;
+  const auto place = static_cast<std::int64_t>(t << 16 | phase);  // of 2^24
+  return first + (place * (last - first) >> 24);
+}
+
 /// Shifts of a sample of targets, and the base that most of them lie above.
 struct window_choice {
   static constexpr int sample = 256;  // one row of each of as many threads
@@ -102,9 +114,9 @@ struct window_choice {
     return sum;
   }
   /// The better base; the one in use unless another holds an eighth of the sample more. Every
-  /// thread calls it; the bins are clear again afterwards.
+  /// thread calls it, with bins that are clear; they are clear again afterwards.
   __device__ int choose(bool counts, int shift, int base) {
-    if (counts && threadIdx.x < sample) atomicAdd(&bin[shift], 1u);
+    if (counts) atomicAdd(&bin[shift], 1u);
     __syncthreads();
     if (threadIdx.x <= window_sums::most_base) {
       atomicMax(&best, inside(static_cast<int>(threadIdx.x)) << 8 | (255 - threadIdx.x));
@@ -118,7 +130,25 @@ struct window_choice {
     __syncthreads();
     return better ? candidate : base;
   }
+  /// The same for a sample of the rows [first, last). Rows that judge_row leaves out do not count.
+  template <class Rows>
+  __device__ int choose(const row_rules& rules, const Rows& rows, std::int64_t first,
+                        std::int64_t last, int base) {
+    bool counts = false;
+    int shift = 0;
+    if (threadIdx.x < sample) {
+      const std::int64_t row = sampled_row(threadIdx.x, first, last);
+      const auto x = static_cast<double>(rows.x[row]);
+      const auto y = static_cast<float>(rows.y[row]);
+      const target_bits target = split_target(y);
+      shift = target.shift;
+      counts =
+          target.mantissa != 0 && judge_row(rules, x, static_cast<double>(y), 1.0, 0).slot >= 0;
+    }
+    return choose(counts, shift, base);
+  }
 };
+static_assert(window_choice::sample == 256, "sampled_row counts on it");
 static_assert(window_sums::most_base <= 255, "a base fits the low byte of `best`");
 static_assert(window_choice::sample <= threads && window_sums::most_base < threads,
               "one thread each");
@@ -204,6 +234,8 @@ __device__ void flush_records(std::uint32_t* records, int column_bits,
   }
 }
 
+// ------------------------------------------- targets outside the window
+
 /// A number of at most 64 bits, times 2^shift, goes to the state in digits of 32 bits.
 __device__ void add_number(std::uint64_t number, int shift, bool negative, int first,
                            std::int64_t* own, std::int64_t num_slots) {
@@ -219,7 +251,7 @@ __device__ void add_number(std::uint64_t number, int shift, bool negative, int f
   }
 }
 
-/// A target outside the window.
+/// A target outside the window, straight to the state.
 __device__ void add_outside(const target_bits& target, std::int64_t* own, std::int64_t num_slots) {
   using at = sum_planes<float, false>;
   const std::uint64_t square = static_cast<std::uint64_t>(target.mantissa) * target.mantissa;
@@ -227,13 +259,217 @@ __device__ void add_outside(const target_bits& target, std::int64_t* own, std::i
   add_number(square, 2 * target.shift, false, at::yy, own, num_slots);
 }
 
+/// Sums of targets outside the window for a few slots at a time, in shared memory. An entry covers
+/// the whole number line in digits of 16 bits, one 32-bit word each: 18 words for y, 36 for y^2,
+/// and the rank it belongs to. A rank has one place, rank modulo the number of entries, and the
+/// first that comes keeps it until the table is emptied. A table begins with few entries, which is
+/// enough for the few targets outside of most data, or with none where the ranks are many, and
+/// grows when a block meets many.
+///
+/// Example: y = -3 * 2^20 in units of the state. Its shift is 20 and its lowest digit number 1: the
+/// digits of 3 * 2^(20 - 16) = 48 are 48, 0, 0, so 48 is taken from word 1. y^2 = 9 * 2^40 has the
+/// lowest digit number 2: 9 * 2^(40 - 32) = 2304 is added to word 18 + 2.
+class outside_table {
+ public:
+  static constexpr int y_digits = 18;
+  static constexpr int yy_digits = 36;
+  static constexpr int owner = y_digits + yy_digits;  // rank + 1; 0: no one's
+  static constexpr int words = outside_tuning::words;
+  static_assert(owner + 1 == words, "the launcher reserves as many");
+  static_assert((window_sums::most_base + window_sums::extra_bits) / 16 + 3 <= y_digits &&
+                    (window_sums::most_base + window_sums::extra_bits) / 8 + 4 <= yy_digits,
+                "the largest target's digits are inside");
+
+  /// Room for 1 << most_bits entries, of which the first num_words() are zero.
+  __device__ outside_table(std::uint32_t* entries, int most_bits, std::uint32_t num_ranks)
+      : entries_(entries),
+        size_(num_ranks <= outside_tuning::most_ranks_at_start ? 1u << outside_tuning::least_bits
+                                                               : 0),
+        most_bits_(most_bits) {}
+  __device__ std::uint32_t num_words() const { return words * size_; }
+
+  /// False if the rank's place belongs to another.
+  __device__ bool add(std::uint32_t rank, const target_bits& target) const {
+    if (size_ == 0) return false;
+    std::uint32_t* const entry = entries_ + (rank & (size_ - 1)) * words;
+    const std::uint32_t holder = atomicCAS(entry + owner, 0u, rank + 1);
+    if (holder != 0 && holder != rank + 1) return false;
+    const std::uint64_t magnitude = target.mantissa;
+    add_digits<3>(entry + (target.shift >> 4), magnitude << (target.shift & 15), target.negative);
+    add_digits<4>(entry + y_digits + (target.shift >> 3),
+                  magnitude * magnitude << (2 * target.shift & 15), false);
+    return true;
+  }
+
+  /// After flush() and a barrier.
+  __device__ void grow() {
+    const std::uint32_t end = static_cast<std::uint32_t>(words) << most_bits_;
+    for (std::uint32_t at = num_words() + threadIdx.x; at < end; at += threads) entries_[at] = 0;
+    size_ = 1u << most_bits_;
+  }
+
+  /// Adds the table to the state and leaves it empty. Every thread of the block calls it between
+  /// two barriers of its own.
+  template <class T>
+  __device__ void flush(const bucket_table_view<T>& routes, std::int64_t* planes,
+                        std::int64_t num_slots) const {
+    using at = sum_planes<float, false>;
+    constexpr std::uint32_t pairs = (y_digits + yy_digits) / 2;  // two digits make one of a plane
+    for (std::uint32_t i = threadIdx.x; i < pairs * size_; i += threads) {
+      std::uint32_t* const entry = entries_ + i / pairs * words;
+      if (entry[owner] == 0) continue;
+      const int pair = static_cast<int>(i % pairs);
+      const std::int64_t value =
+          as_signed(entry[2 * pair]) + as_signed(entry[2 * pair + 1]) * 65536;
+      entry[2 * pair] = 0;
+      entry[2 * pair + 1] = 0;
+      if (value == 0) continue;
+      const int plane = pair < y_digits / 2 ? at::y + pair : at::yy + pair - y_digits / 2;
+      add_to(planes + plane * num_slots + routes.slot_of(entry[owner] - 1), value);
+    }
+    __syncthreads();
+    for (std::uint32_t e = threadIdx.x; e < size_; e += threads) {
+      entries_[e * words + owner] = 0;
+    }
+  }
+
+ private:
+  template <int Digits>
+  __device__ static void add_digits(std::uint32_t* first, std::uint64_t number, bool negative) {
+#pragma unroll
+    for (int k = 0; k < Digits; ++k) {
+      const auto digit = static_cast<std::uint32_t>(number >> 16 * k) & 0xffffu;
+      if (digit != 0) atomicAdd(first + k, negative ? 0 - digit : digit);
+    }
+  }
+  __device__ static std::int64_t as_signed(std::uint32_t word) {
+    return static_cast<std::int32_t>(word);
+  }
+
+  std::uint32_t* entries_;
+  std::uint32_t size_;  // entries in use: a power of two, or 0
+  int most_bits_;
+};
+
 // ----------------------------------------------------------------- kernel
+
+constexpr std::uint32_t left_out = 0xffffffffu;  // the rank of a row that is
+
+/// What a thread counts of its rows.
+struct row_counts {
+  std::uint32_t total = 0;  // of counter `lane`, over the warp's rows
+  std::int64_t refused_row = no_row;
+};
+
+/// Marks the rows that judge_row leaves out and counts all. Every lane of the warp calls it.
+template <class Rows, class Input>
+__device__ void judge_rows(const row_rules& rules, const bucket_table_view<Input>& routes,
+                           const Rows& rows, std::int64_t tile, std::int64_t n,
+                           const Input (&x)[per_thread], const float (&y)[per_thread],
+                           std::uint32_t (&rank)[per_thread], row_counts& counts) {
+  const unsigned lane = threadIdx.x % 32;
+  bool all_usual = tile + tile_rows <= n;  // judge_row has nothing to say of them
+#pragma unroll
+  for (int k = 0; k < per_thread; ++k) {
+    all_usual =
+        all_usual && x[k] >= routes.range_begin && !(x[k] >= routes.range_end) && is_finite(y[k]);
+  }
+  if (__all_sync(all_lanes, all_usual)) {
+    counts.total += lane == counter_rows_used ? 32 * per_thread : 0;
+    return;
+  }
+#pragma unroll
+  for (int k = 0; k < per_thread; ++k) {
+    row_verdict verdict{-1, 0, false};
+    if (rows.row(tile, k) < n) {
+      verdict = judge_row(rules, static_cast<double>(x[k]), static_cast<double>(y[k]), 1.0,
+                          routes.slot_of(rank[k]));
+    }
+    if (verdict.slot < 0) rank[k] = left_out;
+    counts.total += tally(verdict.counters, lane);
+    if (verdict.refused && counts.refused_row == no_row)
+      counts.refused_row = rows.row(tile, k);  // rows of a thread ascend
+  }
+}
+
+/// The sums of a block: records of what lies in its window, the table of what does not. Its
+/// functions are called by every thread of the block.
+template <class Input>
+struct block_sums {
+  const bucket_table_view<Input>& routes;
+  std::uint32_t* records;
+  int column_bits;
+  outside_table table;
+  std::int64_t* planes;
+  std::int64_t num_slots;
+  int base = window_choice::none;
+  int tiles_left = tiles_a_word();  // before a word might overflow
+
+  __device__ int tiles_a_word() const {
+    return static_cast<int>((window_sums::most_rows << column_bits) / tile_rows);
+  }
+  /// Adds everything to the state. A barrier comes before and after.
+  __device__ void flush() {
+    flush_records(records, column_bits, routes, base, planes, num_slots);
+    table.flush(routes, planes, num_slots);
+    tiles_left = tiles_a_word();
+  }
+  /// Where many targets were outside: the window that suits the rows [first, last), and a table
+  /// that is empty and as large as it may be.
+  template <class Rows>
+  __device__ void adapt(window_choice& choice, const row_rules& rules, const Rows& rows,
+                        std::int64_t first, std::int64_t last) {
+    const int better = choice.choose(rules, rows, first, last, base);
+    if (better != base) {
+      flush();
+      base = better;
+    } else {
+      table.flush(routes, planes, num_slots);
+    }
+    __syncthreads();
+    table.grow();
+    __syncthreads();
+  }
+  __device__ void make_room_for_tile() {
+    if (tiles_left == 0) {
+      __syncthreads();
+      flush();
+      __syncthreads();
+    }
+    --tiles_left;
+  }
+  /// Adds the thread's rows; outside becomes 1 if a target was outside the window.
+  __device__ void add(const lane_order& order, const std::uint32_t (&rank)[per_thread],
+                      const float (&y)[per_thread], int& outside) const {
+#pragma unroll
+    for (int k = 0; k < per_thread; ++k) {
+      if (rank[k] == left_out) continue;
+      target_bits target = split_target(y[k]);
+      if (!is_inside(target, base)) {
+        outside = 1;
+        if (!table.add(rank[k], target))
+          add_outside(target, planes + routes.slot_of(rank[k]), num_slots);
+        target.mantissa = 0;  // the row still counts
+      }
+      std::uint32_t pair[window_sums::pairs];
+      window_pairs(target, base, pair);
+      order.add(rank[k], pair);
+    }
+  }
+};
+
+/// Of the rows [tile, n), those that all blocks meet before their next look: what the window is to
+/// hold. Example: sorted rows, whose targets drift.
+__device__ std::int64_t end_of_view(std::int64_t tile, std::int64_t stride, std::int64_t n) {
+  const std::int64_t end = tile + outside_tuning::tiles_between_looks * stride;
+  return end < n ? end : n;
+}
 
 template <class Rows, bool staged>
 __global__ __launch_bounds__(threads) void accumulate_kernel(
     const __grid_constant__ row_rules rules,
     const __grid_constant__ bucket_table_view<typename Rows::input> routes, Rows rows,
-    std::int64_t n, int column_bits, std::int64_t* state, std::int64_t num_slots,
+    std::int64_t n, int column_bits, int outside_bits, std::int64_t* state, std::int64_t num_slots,
     std::int64_t* first_bad) {
   using input = typename Rows::input;
   extern __shared__ __align__(128) std::uint32_t records[];
@@ -242,28 +478,34 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
   using image_type = std::conditional_t<staged, shared_image<input>, plain_image<input>>;
   const image_type image = [&] {
     if constexpr (staged) {
-      return shared_image<input>(routes, records + num_words);
+      return shared_image<input>(routes,
+                                 records + num_words + (outside_table::words << outside_bits));
     } else {
       return plain_image<input>(routes);
     }
   }();
-  for (std::uint32_t at = threadIdx.x; at < num_words; at += threads) records[at] = 0;
+  block_sums<input> sums{routes,
+                         records,
+                         column_bits,
+                         outside_table(records + num_words, outside_bits, routes.num_ranks()),
+                         state + num_row_counters,
+                         num_slots};
+  for (std::uint32_t at = threadIdx.x; at < num_words + sums.table.num_words(); at += threads)
+    records[at] = 0;
   choice.clear();
   __syncthreads();
 
-  const unsigned lane = threadIdx.x % 32;
-  const lane_order order(records, column_bits, lane);
-  std::int64_t* const planes = state + num_row_counters;
-  std::uint32_t total = 0;
-  std::int64_t refused_row = no_row;
-  int base = window_choice::none;
-  int tiles_to_choice = 0;
-  int tiles_between = 4;
-  const auto tiles_a_word = static_cast<int>((window_sums::most_rows << column_bits) / tile_rows);
-  int tiles_left = tiles_a_word;
-
+  const lane_order order(records, column_bits, threadIdx.x % 32);
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * tile_rows;
   std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * tile_rows;
+  // All blocks sample the same rows, which come from the second-level cache but for one of them; a
+  // block with a single tile knows its rows.
+  const std::int64_t tile_end = tile + tile_rows < n ? tile + tile_rows : n;
+  sums.base = stride < n ? choice.choose(rules, rows, 0, n, window_choice::none)
+                         : choice.choose(rules, rows, tile, tile_end, window_choice::none);
+  int tiles_to_look = outside_tuning::tiles_between_looks;
+  int outside = 0;  // since the last look, of this thread's targets
+  row_counts counts;
   input next_x[per_thread];
   float next_y[per_thread];
   rows.load(tile, n, next_x, next_y);
@@ -274,71 +516,23 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
     for (int k = 0; k < per_thread; ++k) x[k] = next_x[k], y[k] = next_y[k];
     if (tile + stride < n) rows.load(tile + stride, n, next_x, next_y);
 
-    // Ranks, `left_out` where the row is.
-    constexpr std::uint32_t left_out = 0xffffffffu;
     std::uint32_t rank[per_thread];
     ranks_of(routes, image, x, rank);
-    bool all_usual = tile + tile_rows <= n;  // judge_row has nothing to say of them
-#pragma unroll
-    for (int k = 0; k < per_thread; ++k) {
-      all_usual =
-          all_usual && x[k] >= routes.range_begin && !(x[k] >= routes.range_end) && is_finite(y[k]);
-    }
-    if (__all_sync(all_lanes, all_usual)) {
-      total += lane == counter_rows_used ? 32 * per_thread : 0;
-    } else {
-#pragma unroll
-      for (int k = 0; k < per_thread; ++k) {
-        row_verdict verdict{-1, 0, false};
-        if (rows.row(tile, k) < n) {
-          verdict = judge_row(rules, static_cast<double>(x[k]), static_cast<double>(y[k]), 1.0,
-                              routes.slot_of(rank[k]));
-        }
-        if (verdict.slot < 0) rank[k] = left_out;
-        total += tally(verdict.counters, lane);
-        if (verdict.refused && refused_row == no_row)
-          refused_row = rows.row(tile, k);  // rows of a thread ascend
-      }
-    }
+    judge_rows(rules, routes, rows, tile, n, x, y, rank, counts);
 
-    if (tiles_to_choice == 0) {
-      const target_bits first = split_target(y[0]);
-      const int better =
-          choice.choose(rank[0] != left_out && first.mantissa != 0, first.shift, base);
-      if (better != base && base != window_choice::none) {
-        flush_records(records, column_bits, routes, base, planes, num_slots);
-        tiles_left = tiles_a_word;
-        __syncthreads();
-      }
-      base = better;
-      tiles_to_choice = base == window_choice::none ? 1 : tiles_between;
-      tiles_between = tiles_between < 64 ? tiles_between * 4 : tiles_between;
+    if (tiles_to_look == 0) {
+      tiles_to_look = outside_tuning::tiles_between_looks;
+      const bool many = __syncthreads_count(outside) > outside_tuning::most_threads;
+      outside = 0;
+      if (many) sums.adapt(choice, rules, rows, tile, end_of_view(tile, stride, n));
     }
-    --tiles_to_choice;
-    if (tiles_left == 0) {  // one more tile might overflow a word
-      __syncthreads();
-      flush_records(records, column_bits, routes, base, planes, num_slots);
-      __syncthreads();
-      tiles_left = tiles_a_word;
-    }
-    --tiles_left;
-
-#pragma unroll
-    for (int k = 0; k < per_thread; ++k) {
-      if (rank[k] == left_out) continue;
-      target_bits target = split_target(y[k]);
-      if (!is_inside(target, base)) {
-        add_outside(target, planes + routes.slot_of(rank[k]), num_slots);
-        target.mantissa = 0;  // the row still counts
-      }
-      std::uint32_t pair[window_sums::pairs];
-      window_pairs(target, base, pair);
-      order.add(rank[k], pair);
-    }
+    --tiles_to_look;
+    sums.make_room_for_tile();
+    sums.add(order, rank, y, outside);
   }
   __syncthreads();
-  flush_records(records, column_bits, routes, base, planes, num_slots);
-  book_rows(total, refused_row, state, first_bad);
+  sums.flush();
+  book_rows(counts.total, counts.refused_row, n, state, first_bad);
 }
 
 bool is_packed(const zcmoe_array& array) {
@@ -350,7 +544,7 @@ bool is_packed(const zcmoe_array& array) {
 
 void prepare_accumulate(const device_limits& device) {
   const auto allow = [&device](const void* kernel) {
-    ZCMOE_CUDA_TRY(cudaFuncSetAttribute(
+    ZCMOE_CUDA_TRY(cuda().func_set_attribute(
         kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
         static_cast<int>(device.shared_per_block - accumulate_tuning::own_bytes)));
   };
@@ -363,25 +557,24 @@ void prepare_accumulate(const device_limits& device) {
 void launch_accumulate(const fit_job& chunk, const device_limits& device, int most_column_bits,
                        zcmoe_stream stream) {
   if (chunk.n == 0) return;
-  const auto launch = [&](auto rows) {
+  const auto launch_for = [&](auto rows) {
     using rows_type = decltype(rows);
     const auto& routes = routes_of(chunk.routes).table<typename rows_type::input>();
     const accumulate_shape shape = accumulate_shape_for(routes.num_ranks(), routes.image_bytes(),
                                                         chunk.n, device, most_column_bits);
     const auto run = [&](auto kernel) {
-      kernel<<<shape.blocks, threads, shape.shared_bytes, stream>>>(
-          chunk.rules, routes, rows, chunk.n, shape.column_bits, chunk.state,
-          chunk.layout.num_slots(), chunk.first_bad);
-      ZCMOE_CUDA_TRY(cudaGetLastError());
+      launch(kernel, shape.blocks, threads, shape.shared_bytes, stream, chunk.rules, routes, rows,
+             chunk.n, shape.column_bits, shape.outside_bits, chunk.state, chunk.layout.num_slots(),
+             chunk.first_bad);
     };
     shape.staged ? run(&accumulate_kernel<rows_type, true>)
                  : run(&accumulate_kernel<rows_type, false>);
   };
   if (is_packed(chunk.x) && is_packed(chunk.y)) {
-    launch(packed_rows{static_cast<const float*>(chunk.x.data),
-                       static_cast<const float*>(chunk.y.data)});
+    launch_for(packed_rows{static_cast<const float*>(chunk.x.data),
+                           static_cast<const float*>(chunk.y.data)});
   } else {
-    launch(loose_rows{chunk.x, any(chunk.y)});
+    launch_for(loose_rows{chunk.x, any(chunk.y)});
   }
 }
 

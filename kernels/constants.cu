@@ -19,10 +19,9 @@ __global__ __launch_bounds__(summarize_tuning::threads) void summarize_kernel(
 void launch_summarize(const state_layout& layout, const std::int64_t* state,
                       slot_summary* summaries, zcmoe_stream stream) {
   with_layout(layout, [&](auto target, auto weighted) {
-    summarize_kernel<decltype(target), decltype(weighted)::value>
-        <<<summarize_blocks(layout.num_slots()), summarize_tuning::threads, 0, stream>>>(
-            state + num_row_counters, layout.num_slots(), summaries);
-    ZCMOE_CUDA_TRY(cudaGetLastError());
+    launch(&summarize_kernel<decltype(target), decltype(weighted)::value>,
+           summarize_blocks(layout.num_slots()), summarize_tuning::threads, 0, stream,
+           state + num_row_counters, layout.num_slots(), summaries);
   });
 }
 

@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 
 namespace zcmoe::detail {
@@ -106,10 +108,10 @@ struct forced_fit {
 class cuda_backend final : public backend {
  public:
   /// The device is current.
-  explicit cuda_backend(const zcmoe_context_options& options)
-      : device_(options.device), allocator_(options) {
+  cuda_backend(const owned_device& device, const zcmoe_context_options& options)
+      : device_(device), allocator_(device, options) {
     cudaDeviceProp properties;
-    ZCMOE_CUDA_TRY(cudaGetDeviceProperties(&properties, device_));
+    ZCMOE_CUDA_TRY(cuda().get_device_properties(&properties, device_.number));
     std::memcpy(name_, properties.name, sizeof name_ - 1);
     limits_ = {properties.multiProcessorCount, properties.maxThreadsPerMultiProcessor,
                properties.sharedMemPerMultiprocessor, properties.sharedMemPerBlockOptin};
@@ -121,7 +123,7 @@ class cuda_backend final : public backend {
   zcmoe_engine engine() const override { return ZCMOE_ENGINE_CUDA; }
   void describe(zcmoe_context_info& info) const override {
     info.engine = ZCMOE_ENGINE_CUDA;
-    info.device = device_;
+    info.device = device_.number;
     info.num_threads = 0;
     std::memcpy(info.name, name_, sizeof info.name);
   }
@@ -129,7 +131,7 @@ class cuda_backend final : public backend {
   void* allocate_zeroed(std::size_t bytes, zcmoe_stream stream) override {
     const device_guard guard(device_);
     device_buffer buffer(allocator_, bytes, stream);
-    ZCMOE_CUDA_TRY(cudaMemsetAsync(buffer.data(), 0, bytes, stream));
+    ZCMOE_CUDA_TRY(cuda().memset_async(buffer.data(), 0, bytes, stream));
     return buffer.release();
   }
   void deallocate(void* pointer, std::size_t bytes, zcmoe_stream stream) noexcept override {
@@ -161,12 +163,13 @@ class cuda_backend final : public backend {
   void group(const group_job& job, zcmoe_stream stream) override;
   void group_sync(const group_job& job, zcmoe_stream stream) override;
 
+  /// Enough for min_chunk_rows rows is enough for any number, in several chunks: from there on
+  /// there is room for the spare state, which is small beside the chunks of many rows.
   std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const override {
     if (n <= 0) return 0;
-    const row_keys keys =
-        keys_for(layout.num_slots());  // policies may use fewer, and then less of it
-    if (!sorts(layout)) return 0;
-    return regions(layout, keys, std::min(n, max_chunk_rows)).total;
+    const std::size_t one_chunk = chunk_workspace(layout, std::min(n, most_chunk_rows(layout)));
+    if (n < (sorts(layout) ? min_chunk_rows : max_direct_rows + 1)) return one_chunk;
+    return std::max(one_chunk, chunk_workspace(layout, min_chunk_rows) + spare_state_bytes(layout));
   }
   void accumulate(const fit_job& job, zcmoe_stream stream) override;
   void accumulate_sync(const fit_job& job, zcmoe_stream stream) override;
@@ -174,7 +177,7 @@ class cuda_backend final : public backend {
   void merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
              zcmoe_stream stream) override {
     const device_guard guard(device_);
-    launch_merge(layout, to, from, stream);
+    launch_merge(layout, {to, nullptr}, {const_cast<std::int64_t*>(from), nullptr}, stream);
   }
   void summarize(const state_layout& layout, const std::int64_t* state, slot_summary* summaries,
                  zcmoe_stream stream) override {
@@ -183,8 +186,8 @@ class cuda_backend final : public backend {
     const device_buffer buffer(allocator_, bytes, stream);
     launch_summarize(layout, state, static_cast<slot_summary*>(buffer.data()), stream);
     ZCMOE_CUDA_TRY(
-        cudaMemcpyAsync(summaries, buffer.data(), bytes, cudaMemcpyDeviceToHost, stream));
-    ZCMOE_CUDA_TRY(cudaStreamSynchronize(stream));
+        cuda().memcpy_async(summaries, buffer.data(), bytes, cudaMemcpyDeviceToHost, stream));
+    ZCMOE_CUDA_TRY(cuda().stream_synchronize(stream));
   }
 
  private:
@@ -192,14 +195,14 @@ class cuda_backend final : public backend {
             zcmoe_stream stream) const {
     const device_guard guard(device_);
     if (bytes == 0) return;
-    ZCMOE_CUDA_TRY(cudaMemcpyAsync(to, from, bytes, kind, stream));
-    ZCMOE_CUDA_TRY(cudaStreamSynchronize(stream));
+    ZCMOE_CUDA_TRY(cuda().memcpy_async(to, from, bytes, kind, stream));
+    ZCMOE_CUDA_TRY(cuda().stream_synchronize(stream));
   }
-  chunk_regions regions(const state_layout& layout, const row_keys& keys,
-                        std::int64_t num_rows) const {
+  fit_regions regions(const state_layout& layout, const row_keys& keys,
+                      std::int64_t num_rows) const {
     const int payload_bytes = payload_size(layout);
-    return regions_for(num_rows, keys, payload_bytes,
-                       sort_scratch_.bytes(keys.size, payload_bytes, num_rows));
+    return fit_regions_for(num_rows, keys, payload_bytes,
+                           sort_scratch_.bytes(keys.size, payload_bytes, num_rows));
   }
   group_regions regions(const row_keys& keys, std::int64_t num_rows) const {
     return group_regions_for(num_rows, keys,
@@ -208,9 +211,17 @@ class cuda_backend final : public backend {
   bool sorts(const state_layout& layout) const {
     return forced_.sort || !is_sort_free(layout, limits_);
   }
-  void accumulate_sorted(const fit_job& chunk, const row_keys& keys, zcmoe_stream stream) const;
+  std::int64_t most_chunk_rows(const state_layout& layout) const {
+    return sorts(layout) ? max_chunk_rows : max_direct_rows;
+  }
+  /// Of one chunk, without room for a spare state. Policies may use fewer keys, and then less.
+  std::size_t chunk_workspace(const state_layout& layout, std::int64_t num_rows) const {
+    if (!sorts(layout)) return 0;
+    return regions(layout, keys_for(layout.num_slots()), num_rows).total;
+  }
+  void add_chunk(const fit_job& chunk, zcmoe_stream stream) const;
 
-  int device_;
+  owned_device device_;
   forced_fit forced_;
   device_allocator allocator_;
   sort_scratch_table sort_scratch_;
@@ -218,16 +229,17 @@ class cuda_backend final : public backend {
   char name_[sizeof(zcmoe_context_info::name)] = {};
 };
 
+[[noreturn]] void fail_workspace(std::size_t given, std::size_t least) {
+  fail(ZCMOE_ERR_WORKSPACE, "workspace_bytes=", given, " is less than the ", least,
+       " bytes that min(n, ", min_chunk_rows, ") rows need");
+}
+
 /// The most rows a chunk may have in a workspace of so many bytes; `bytes_for` says what n rows
 /// need and grows with them.
 template <class BytesFor>
 std::int64_t rows_that_fit(std::int64_t n, std::size_t workspace_bytes, const BytesFor& bytes_for) {
   std::int64_t rows = std::min(n, min_chunk_rows);
-  const std::size_t least = bytes_for(rows);
-  if (workspace_bytes < least) {
-    fail(ZCMOE_ERR_WORKSPACE, "workspace_bytes=", workspace_bytes, " is less than the ", least,
-         " bytes that min(n, ", min_chunk_rows, ") rows need");
-  }
+  if (workspace_bytes < bytes_for(rows)) fail_workspace(workspace_bytes, bytes_for(rows));
   for (std::int64_t too_many = std::min(n, max_chunk_rows) + 1; too_many - rows > 1;) {
     const std::int64_t middle = rows + (too_many - rows) / 2;
     (bytes_for(middle) <= workspace_bytes ? rows : too_many) = middle;
@@ -237,27 +249,77 @@ std::int64_t rows_that_fit(std::int64_t n, std::size_t workspace_bytes, const By
 
 // --------------------------------------------------------------------- fit
 
-/// Keys and payloads of one chunk, sorted, then summed; in reading order.
-void cuda_backend::accumulate_sorted(const fit_job& chunk, const row_keys& keys,
-                                     zcmoe_stream stream) const {
-  const chunk_regions at = regions(chunk.layout, keys, chunk.n);
-  char* const base = static_cast<char*>(chunk.workspace);
-  const keyed_rows rows{base + at.keys[0], base + at.payload[0]};
-  const keyed_rows spare{base + at.keys[1], base + at.payload[1]};
-  auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.segment_ends);
-  const int payload_bytes = payload_size(chunk.layout);
-
-  launch_route(chunk, keys, rows, stream);
-  const keyed_rows sorted = launch_sort(keys, payload_bytes, rows, spare, chunk.n,
-                                        base + at.sort_scratch, at.total - at.sort_scratch, stream);
-  launch_segment_ends(keys, sorted.keys, chunk.n, ends, stream);
-  launch_reduce(chunk, keys, sorted, ends, stream);
+/// The chunk of n rows from row `first` on.
+fit_job chunk_of(const fit_job& job, std::int64_t first, std::int64_t n) {
+  fit_job chunk = job;
+  chunk.x = rows_from(job.x, first);
+  chunk.y = rows_from(job.y, first);
+  chunk.weights = rows_from(job.weights, first);
+  chunk.n = n;
+  return chunk;
 }
 
+/// A state without rows in memory of a call: the chunks of one add meet in it, and the fit's own
+/// state learns of them by a single launch when nothing else can fail.
+class spare_state {
+ public:
+  spare_state(const state_layout& layout, void* memory, zcmoe_stream stream)
+      : layout_(layout), at_(static_cast<char*>(memory)) {
+    ZCMOE_CUDA_TRY(cuda().memset_async(at_, 0, layout.bytes(), stream));
+    ZCMOE_CUDA_TRY(
+        cuda().memset_async(place().first_bad, no_row_byte, sizeof(std::int64_t), stream));
+  }
+  /// The same rows, to be added here.
+  fit_job redirected(fit_job chunk) const {
+    chunk.state = place().state;
+    chunk.first_bad = place().first_bad;
+    return chunk;
+  }
+  void merge_into(const fit_job& job, zcmoe_stream stream) const {
+    launch_merge(layout_, {job.state, job.first_bad}, place(), stream);
+  }
+
+ private:
+  state_place place() const {
+    return {reinterpret_cast<std::int64_t*>(at_),
+            reinterpret_cast<std::int64_t*>(at_ + spare_state_bytes(layout_) - 256)};
+  }
+  state_layout layout_;
+  char* at_;
+};
+
+/// With a sort: keys and payloads of the chunk, sorted, then summed; in reading order.
+void cuda_backend::add_chunk(const fit_job& chunk, zcmoe_stream stream) const {
+  if (!sorts(chunk.layout)) {
+    launch_begin_chunk(chunk.layout, chunk.state, chunk.n, nullptr, stream);
+    launch_accumulate(chunk, limits_, forced_.most_column_bits, stream);
+    return;
+  }
+  const model_view& view = chunk.rules.view;
+  const row_keys keys = keys_for(view.num_segments, view.nan_policy, view.range_policy);
+  const fit_regions at = regions(chunk.layout, keys, chunk.n);
+  char* const base = static_cast<char*>(chunk.workspace);
+  const keyed_rows rows{base + at.sort.keys[0], base + at.sort.payload[0]};
+  const keyed_rows spare{base + at.sort.keys[1], base + at.sort.payload[1]};
+  auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.sort.segment_ends);
+  auto& counts = *reinterpret_cast<chunk_counts*>(base + at.counts);
+
+  launch_begin_chunk(chunk.layout, chunk.state, chunk.n, &counts, stream);
+  launch_route(chunk, keys, rows, counts, stream);
+  const keyed_rows sorted =
+      launch_sort(keys, payload_size(chunk.layout), rows, spare, chunk.n,
+                  base + at.sort.sort_scratch, at.counts - at.sort.sort_scratch, stream);
+  launch_segment_ends(keys, sorted.keys, chunk.n, ends, stream);
+  launch_reduce(chunk, keys, sorted, ends, counts, stream);
+}
+
+/// All of the rows or, where something fails, none.
 void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
   if (job.n == 0) return;
   const device_guard guard(device_);
-  const std::size_t wanted = fit_workspace(job.layout, job.n);
+  const bool is_one_chunk = job.n <= most_chunk_rows(job.layout);
+  const std::size_t wanted =
+      is_one_chunk ? chunk_workspace(job.layout, job.n) : fit_workspace(job.layout, job.n);
   if (job.workspace == nullptr && wanted != 0) {
     fit_job with_workspace = job;
     with_workspace.workspace_bytes = wanted;
@@ -266,25 +328,26 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
     accumulate(with_workspace, stream);
     return;
   }
-  const std::int64_t chunk_rows = rows_that_fit(
-      job.n, job.workspace_bytes, [&](std::int64_t n) { return fit_workspace(job.layout, n); });
-  const model_view& view = job.rules.view;
-  const row_keys keys = keys_for(view.num_segments, view.nan_policy, view.range_policy);
-  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
-    fit_job chunk = job;
-    chunk.x = rows_from(job.x, first);
-    chunk.y = rows_from(job.y, first);
-    chunk.weights = rows_from(job.weights, first);
-    chunk.n = std::min(chunk_rows, job.n - first);
-    // Launches that change the state: carry, what adds the rows and their counters, count_rows.
-    launch_carry(chunk.layout, chunk.state, chunk.n, stream);
-    if (sorts(chunk.layout)) {
-      accumulate_sorted(chunk, keys, stream);
-    } else {
-      launch_accumulate(chunk, limits_, forced_.most_column_bits, stream);
-    }
-    launch_count_rows(chunk.state, chunk.n, stream);
+  if (is_one_chunk && job.workspace_bytes >= wanted) {
+    add_chunk(job, stream);
+    return;
   }
+  const std::int64_t least_rows = std::min(job.n, min_chunk_rows);
+  const std::size_t spare_bytes = job.n > least_rows ? spare_state_bytes(job.layout) : 0;
+  const std::size_t least = spare_bytes + chunk_workspace(job.layout, least_rows);
+  if (job.workspace_bytes < least) fail_workspace(job.workspace_bytes, least);
+  const std::int64_t chunk_rows =
+      rows_that_fit(job.n, job.workspace_bytes - spare_bytes,
+                    [&](std::int64_t n) { return chunk_workspace(job.layout, n); });
+  const spare_state spare(job.layout, job.workspace, stream);
+  fit_job rest = job;
+  rest.workspace = static_cast<char*>(job.workspace) + spare_bytes;
+  rest.workspace_bytes = job.workspace_bytes - spare_bytes;
+  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
+    const std::int64_t n = std::min(chunk_rows, job.n - first);
+    add_chunk(spare.redirected(chunk_of(rest, first, n)), stream);
+  }
+  spare.merge_into(job, stream);
 }
 
 // ------------------------------------------------------------------- group
@@ -326,7 +389,7 @@ void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
     launch_segment_ends(keys, sorted.keys, n, ends, stream);
     return sorted;
   };
-  ZCMOE_CUDA_TRY(cudaMemsetAsync(
+  ZCMOE_CUDA_TRY(cuda().memset_async(
       begin, 0, static_cast<std::size_t>(keys.count + 1) * sizeof(std::int64_t), stream));
   keyed_rows sorted{};
   for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
@@ -429,16 +492,20 @@ void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
     at[a + 1] =
         at[a] + (sources[a].data != nullptr ? bytes_of(rows, size_of(sources[a].dtype)) : 0);
   }
-  // Everything is allocated before the first row is added, so that running out of memory leaves the
-  // fit as it was. The device needs its input once: copies and kernels of one stream follow each
-  // other. The host packs the next chunk while the last is copied, hence two pinned buffers.
-  const std::size_t workspace_bytes = fit_workspace(job.layout, rows);
-  const device_buffer workspace(allocator_, workspace_bytes, stream);
+  // The device needs its input once: copies and kernels of one stream follow each other. The host
+  // packs the next chunk while the last is copied, hence two pinned buffers. More than one chunk
+  // meet in a spare state, so that a call that fails has added nothing.
+  const bool is_one_chunk = job.n <= rows;
+  const std::size_t spare_bytes = is_one_chunk ? 0 : spare_state_bytes(job.layout);
+  const std::size_t workspace_bytes = chunk_workspace(job.layout, rows);
+  const device_buffer workspace(allocator_, spare_bytes + workspace_bytes, stream);
   const device_buffer input(allocator_, at[3], stream);
   const pinned_buffer staging[2] = {pinned_buffer(at[3]), pinned_buffer(at[3])};
   device_event copied[2];
   stream_drain drain(stream);
 
+  std::optional<spare_state> spare;
+  if (!is_one_chunk) spare.emplace(job.layout, workspace.data(), stream);
   int turn = 0;
   for (std::int64_t first = 0; first < job.n; first += rows, turn ^= 1) {
     const std::int64_t n = std::min(rows, job.n - first);
@@ -451,17 +518,18 @@ void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
       copy_elements(staging[turn].data() + at[a], 1, rows_from(sources[a], first).data,
                     sources[a].stride, n, size);
       char* const to = static_cast<char*>(input.data()) + at[a];
-      ZCMOE_CUDA_TRY(cudaMemcpyAsync(to, staging[turn].data() + at[a],
-                                     static_cast<std::size_t>(n * size), cudaMemcpyHostToDevice,
-                                     stream));
+      ZCMOE_CUDA_TRY(cuda().memcpy_async(to, staging[turn].data() + at[a],
+                                         static_cast<std::size_t>(n * size), cudaMemcpyHostToDevice,
+                                         stream));
       *targets[a] = {to, sources[a].dtype, 1};
     }
     copied[turn].record(stream);
     chunk.n = n;
-    chunk.workspace = workspace.data();
+    chunk.workspace = static_cast<char*>(workspace.data()) + spare_bytes;
     chunk.workspace_bytes = workspace_bytes;
-    accumulate(chunk, stream);
+    add_chunk(spare ? spare->redirected(chunk) : chunk, stream);
   }
+  if (spare) spare->merge_into(job, stream);
   drain.finish();
 }
 
@@ -483,7 +551,7 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
 
   char* const on_device = static_cast<char*>(device.data());
   auto* const report = reinterpret_cast<zcmoe_report*>(on_device + report_at);
-  if (job.report != nullptr) ZCMOE_CUDA_TRY(cudaMemsetAsync(report, 0, sizeof *report, stream));
+  if (job.report != nullptr) ZCMOE_CUDA_TRY(cuda().memset_async(report, 0, sizeof *report, stream));
 
   const auto unpack = [&](std::int64_t first, int turn) {
     done[turn].wait();
@@ -503,9 +571,9 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
     const std::int64_t n = std::min(rows, job.n - first);
     copy_elements(staging[turn].data(), 1, rows_from(job.x, first).data, job.x.stride, n,
                   input_size);
-    ZCMOE_CUDA_TRY(cudaMemcpyAsync(on_device, staging[turn].data(),
-                                   static_cast<std::size_t>(n * input_size), cudaMemcpyHostToDevice,
-                                   stream));
+    ZCMOE_CUDA_TRY(cuda().memcpy_async(on_device, staging[turn].data(),
+                                       static_cast<std::size_t>(n * input_size),
+                                       cudaMemcpyHostToDevice, stream));
     predict_job chunk = job;
     chunk.x.data = on_device;
     chunk.x.stride = 1;
@@ -516,9 +584,10 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
       chunk.gathers[g].stride = 1;
     }
     launch_predict(chunk, limits_, stream);
-    if (job.num_gathers > 0) {
-      ZCMOE_CUDA_TRY(cudaMemcpyAsync(staging[turn].data() + at[0], on_device + at[0],
-                                     report_at - at[0], cudaMemcpyDeviceToHost, stream));
+    for (int g = 0; g < job.num_gathers; ++g) {
+      const auto written = static_cast<std::size_t>(n * job.gathers[g].element_size);
+      ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[turn].data() + at[g], on_device + at[g], written,
+                                         cudaMemcpyDeviceToHost, stream));
     }
     done[turn].record(stream);
     if (first > 0) unpack(first - rows, turn ^ 1);
@@ -529,8 +598,8 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
     drain.finish();
     return;
   }
-  ZCMOE_CUDA_TRY(
-      cudaMemcpyAsync(staging[0].data(), report, sizeof *report, cudaMemcpyDeviceToHost, stream));
+  ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[0].data(), report, sizeof *report,
+                                     cudaMemcpyDeviceToHost, stream));
   drain.finish();
   zcmoe_report counts;
   std::memcpy(&counts, staging[0].data(), sizeof counts);
@@ -544,14 +613,21 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
 }  // namespace
 
 std::shared_ptr<backend> make_cuda_backend(const zcmoe_context_options& options) {
+  static std::atomic<pid_t> cuda_process{0};  // the first that found a device
+  const pid_t process = cuda_process.load();
+  if (process != 0 && process != getpid()) {
+    fail(ZCMOE_ERR_NO_DEVICE,
+         "the process has forked from one that has used CUDA, which the child cannot use");
+  }
   int num_devices = 0;
-  const cudaError_t error = cudaGetDeviceCount(&num_devices);
-  if (error != cudaSuccess) fail_cuda(error, "cudaGetDeviceCount", __FILE__, __LINE__);
+  ZCMOE_CUDA_TRY(cuda().get_device_count(&num_devices));
   if (num_devices == 0) fail(ZCMOE_ERR_NO_DEVICE, "there is no CUDA device");
+  cuda_process = getpid();
   ZCMOE_EXPECTS(options.device >= 0 && options.device < num_devices,
                 "options->device=", options.device, " is not in [0, ", num_devices, ")");
-  const device_guard guard(options.device);
-  return std::make_shared<cuda_backend>(options);
+  const owned_device device{options.device};
+  const device_guard guard(device);
+  return std::make_shared<cuda_backend>(device, options);
 }
 
 std::string cuda_build_info() {

@@ -1,12 +1,14 @@
 // CUDA errors become status_error: out of memory, no device, or device, with the code, the call,
-// file and line.
+// file and line. launch() starts a kernel through the table of runtime calls.
 #pragma once
 
+#include "cuda_calls.hpp"
 #include "host/error.hpp"
 
-#include <cuda_runtime_api.h>
-
 #include <cstring>
+#include <string_view>
+#include <tuple>
+#include <utility>
 
 namespace zcmoe::detail {
 
@@ -32,8 +34,13 @@ inline zcmoe_status status_of(cudaError_t error) {
                                    int line) {
   (void)cudaGetLastError();
   const char* slash = std::strrchr(file, '/');
+  // "cuda().memcpy_async(to, ...)" is told as "memcpy_async".
+  std::string_view name(call);
+  constexpr std::string_view table = "cuda().";
+  if (name.substr(0, table.size()) == table) name.remove_prefix(table.size());
+  name = name.substr(0, name.find('('));
   fail(status_of(error), cudaGetErrorName(error), " (", static_cast<int>(error),
-       "): ", cudaGetErrorString(error), ", from ", call, " at ",
+       "): ", cudaGetErrorString(error), ", from ", name, " at ",
        slash != nullptr ? slash + 1 : file, ":", line);
 }
 
@@ -45,3 +52,32 @@ inline zcmoe_status status_of(cudaError_t error) {
     if (zcmoe_error != cudaSuccess)                                       \
       ::zcmoe::detail::fail_cuda(zcmoe_error, #call, __FILE__, __LINE__); \
   } while (false)
+
+namespace zcmoe::detail {
+
+/// A stream, and the place in the source where it is given to launch().
+struct launch_place {
+  cudaStream_t stream;
+  const char* file;
+  int line;
+  launch_place(cudaStream_t given, const char* in = __builtin_FILE(), int at = __builtin_LINE())
+      : stream(given), file(in), line(at) {}
+};
+
+/// kernel<<<blocks, threads, shared_bytes, stream>>>(arguments...); throws where that fails.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), int blocks, int threads, std::size_t shared_bytes,
+            const launch_place& on, Arguments&&... arguments) {
+  std::tuple<Parameters...> values(static_cast<Parameters>(std::forward<Arguments>(arguments))...);
+  std::apply(
+      [&](auto&... value) {
+        void* pointers[] = {&value...};
+        const cudaError_t error = cuda().launch_kernel(
+            reinterpret_cast<const void*>(kernel), dim3(static_cast<unsigned>(blocks)),
+            dim3(static_cast<unsigned>(threads)), pointers, shared_bytes, on.stream);
+        if (error != cudaSuccess) fail_cuda(error, "a kernel's launch", on.file, on.line);
+      },
+      values);
+}
+
+}  // namespace zcmoe::detail

@@ -5,6 +5,8 @@
 
 #include "cuda_check.hpp"
 
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -13,17 +15,32 @@ namespace zcmoe::detail {
 
 constexpr std::size_t device_alignment = 256;
 
-/// Makes a device current and restores the caller's.
+/// A device, as the process that asked for it may use it. A process that forks does not hand CUDA
+/// to its child, where a call would never return.
+struct owned_device {
+  int number;
+  pid_t process = getpid();
+
+  bool is_usable() const { return getpid() == process; }
+};
+
+/// Makes a device current and restores the caller's. Every call that reaches the device has one.
 class device_guard {
  public:
-  explicit device_guard(int device) {
-    ZCMOE_CUDA_TRY(cudaGetDevice(&previous_));
+  explicit device_guard(const owned_device& owned) {
+    if (!owned.is_usable()) {
+      fail(ZCMOE_ERR_DEVICE,
+           "the process has forked since the context was created; only the process that created it "
+           "can use its device");
+    }
+    const int device = owned.number;
+    ZCMOE_CUDA_TRY(cuda().get_device(&previous_));
     if (previous_ == device) return;
-    ZCMOE_CUDA_TRY(cudaSetDevice(device));
+    ZCMOE_CUDA_TRY(cuda().set_device(device));
     changed_ = true;
   }
   ~device_guard() {
-    if (changed_) (void)cudaSetDevice(previous_);
+    if (changed_) (void)cuda().set_device(previous_);
   }
   device_guard(const device_guard&) = delete;
   device_guard& operator=(const device_guard&) = delete;
@@ -34,13 +51,22 @@ class device_guard {
 };
 
 /// Stream-ordered memory of one device. The device is current when its functions are called.
+///
+/// The pool's memory is ordered on the stream it is asked for on. What lives longer than a call (a
+/// state, edges, routing tables) is filled by upload, which waits for that stream: from then on the
+/// allocation has happened before anything the host gives to any stream, and needs no event.
 class device_allocator {
  public:
-  explicit device_allocator(const zcmoe_context_options& options)
-      : device_(options.device), alloc_(options.alloc), free_(options.free), user_(options.user) {
+  device_allocator(const owned_device& owned, const zcmoe_context_options& options)
+      : owned_(owned),
+        device_(owned.number),
+        alloc_(options.alloc),
+        free_(options.free),
+        user_(options.user) {
     if (alloc_ != nullptr) return;
     int supported = 0;
-    ZCMOE_CUDA_TRY(cudaDeviceGetAttribute(&supported, cudaDevAttrMemoryPoolsSupported, device_));
+    ZCMOE_CUDA_TRY(
+        cuda().device_get_attribute(&supported, cudaDevAttrMemoryPoolsSupported, device_));
     if (supported == 0) {
       fail(ZCMOE_ERR_NO_DEVICE, "options->device=", device_,
            " has no stream-ordered memory pools; give alloc and free functions");
@@ -49,28 +75,25 @@ class device_allocator {
     properties.allocType = cudaMemAllocationTypePinned;
     properties.location.type = cudaMemLocationTypeDevice;
     properties.location.id = device_;
-    ZCMOE_CUDA_TRY(cudaMemPoolCreate(&pool_, &properties));
+    ZCMOE_CUDA_TRY(cuda().pool_create(&pool_, &properties));
     auto threshold = static_cast<std::uint64_t>(options.pool_release_threshold);
     const cudaError_t error =
-        cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &threshold);
+        cuda().pool_set_attribute(pool_, cudaMemPoolAttrReleaseThreshold, &threshold);
     if (error != cudaSuccess) {
-      (void)cudaMemPoolDestroy(pool_);
+      (void)cuda().pool_destroy(pool_);
       fail_cuda(error, "cudaMemPoolSetAttribute", __FILE__, __LINE__);
     }
   }
   ~device_allocator() {
-    if (pool_ != nullptr) (void)cudaMemPoolDestroy(pool_);
+    if (pool_ != nullptr && owned_.is_usable()) (void)cuda().pool_destroy(pool_);
   }
   device_allocator(const device_allocator&) = delete;
   device_allocator& operator=(const device_allocator&) = delete;
 
-  int device() const { return device_; }
-
   void* allocate(std::size_t bytes, zcmoe_stream stream) const {
     void* pointer = nullptr;
     if (alloc_ == nullptr) {
-      const cudaError_t error =
-          cudaMallocFromPoolAsync(&pointer, at_least_one(bytes), pool_, stream);
+      const cudaError_t error = cuda().malloc_async(&pointer, at_least_one(bytes), pool_, stream);
       if (error == cudaErrorMemoryAllocation) {
         (void)cudaGetLastError();
         fail(ZCMOE_ERR_OUT_OF_MEMORY, "device ", device_, " has no ", bytes, " bytes left");
@@ -95,13 +118,14 @@ class device_allocator {
     if (alloc_ != nullptr) {
       free_(user_, pointer, at_least_one(bytes), device_alignment, stream);
     } else {
-      (void)cudaFreeAsync(pointer, stream);
+      (void)cuda().free_async(pointer, stream);
     }
   }
 
  private:
   static std::size_t at_least_one(std::size_t bytes) { return bytes == 0 ? 1 : bytes; }
 
+  owned_device owned_;
   int device_;
   zcmoe_alloc_fn alloc_;
   zcmoe_free_fn free_;
@@ -138,14 +162,14 @@ class device_buffer {
 class pinned_buffer {
  public:
   explicit pinned_buffer(std::size_t bytes) {
-    const cudaError_t error = cudaMallocHost(&data_, bytes == 0 ? 1 : bytes);
+    const cudaError_t error = cuda().malloc_host(&data_, bytes == 0 ? 1 : bytes);
     if (error == cudaErrorMemoryAllocation) {
       (void)cudaGetLastError();
       fail(ZCMOE_ERR_OUT_OF_MEMORY, "no ", bytes, " bytes of page-locked host memory left");
     }
     ZCMOE_CUDA_TRY(error);
   }
-  ~pinned_buffer() { (void)cudaFreeHost(data_); }
+  ~pinned_buffer() { (void)cuda().free_host(data_); }
   pinned_buffer(const pinned_buffer&) = delete;
   pinned_buffer& operator=(const pinned_buffer&) = delete;
 
@@ -157,13 +181,13 @@ class pinned_buffer {
 
 class device_event {
  public:
-  device_event() { ZCMOE_CUDA_TRY(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
-  ~device_event() { (void)cudaEventDestroy(event_); }
+  device_event() { ZCMOE_CUDA_TRY(cuda().event_create(&event_, cudaEventDisableTiming)); }
+  ~device_event() { (void)cuda().event_destroy(event_); }
   device_event(const device_event&) = delete;
   device_event& operator=(const device_event&) = delete;
 
-  void record(zcmoe_stream stream) { ZCMOE_CUDA_TRY(cudaEventRecord(event_, stream)); }
-  void wait() const { ZCMOE_CUDA_TRY(cudaEventSynchronize(event_)); }
+  void record(zcmoe_stream stream) { ZCMOE_CUDA_TRY(cuda().event_record(event_, stream)); }
+  void wait() const { ZCMOE_CUDA_TRY(cuda().event_synchronize(event_)); }
 
  private:
   cudaEvent_t event_ = nullptr;
@@ -175,14 +199,14 @@ class stream_drain {
  public:
   explicit stream_drain(zcmoe_stream stream) : stream_(stream) {}
   ~stream_drain() {
-    if (!done_ && cudaStreamSynchronize(stream_) != cudaSuccess) (void)cudaGetLastError();
+    if (!done_ && cuda().stream_synchronize(stream_) != cudaSuccess) (void)cudaGetLastError();
   }
   stream_drain(const stream_drain&) = delete;
   stream_drain& operator=(const stream_drain&) = delete;
 
   void finish() {
     done_ = true;
-    ZCMOE_CUDA_TRY(cudaStreamSynchronize(stream_));
+    ZCMOE_CUDA_TRY(cuda().stream_synchronize(stream_));
   }
 
  private:

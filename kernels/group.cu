@@ -105,26 +105,23 @@ void launch_slot_keys(const group_job& chunk, const row_keys& keys, const keyed_
                       zcmoe_stream stream) {
   if (chunk.n == 0) return;
   with_typed(chunk.x, [&](auto input) {
-    slot_keys_kernel<<<route_blocks(chunk.n), route_tuning::threads, 0, stream>>>(
-        routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input, chunk.n, rows.keys,
-        keys.size, static_cast<std::uint32_t*>(rows.payload));
-    ZCMOE_CUDA_TRY(cudaGetLastError());
+    launch(&slot_keys_kernel<decltype(input)>, route_blocks(chunk.n), route_tuning::threads, 0,
+           stream, routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input, chunk.n,
+           rows.keys, keys.size, static_cast<std::uint32_t*>(rows.payload));
   });
 }
 
 void launch_add_offsets(const std::uint32_t* ends, std::int64_t num_slots, std::int64_t* begin,
                         zcmoe_stream stream) {
-  book_ends_kernel<<<slot_blocks(num_slots), slot_tuning::threads, 0, stream>>>(
-      booking::offsets, ends, num_slots, begin);
-  ZCMOE_CUDA_TRY(cudaGetLastError());
+  launch(&book_ends_kernel, slot_blocks(num_slots), slot_tuning::threads, 0, stream,
+         booking::offsets, ends, num_slots, begin);
 }
 
 void launch_write_offsets(const group_job& job, const std::int64_t* begin, zcmoe_stream stream) {
   if (job.offsets.data == nullptr) return;
   const std::int64_t num_offsets = job.num_slots() + 1;
-  write_offsets_kernel<<<slot_blocks(num_offsets), slot_tuning::threads, 0, stream>>>(
-      begin, num_offsets, static_cast<std::int64_t*>(job.offsets.data), job.offsets.stride);
-  ZCMOE_CUDA_TRY(cudaGetLastError());
+  launch(&write_offsets_kernel, slot_blocks(num_offsets), slot_tuning::threads, 0, stream, begin,
+         num_offsets, static_cast<std::int64_t*>(job.offsets.data), job.offsets.stride);
 }
 
 void launch_place_rows(const group_job& job, const row_keys& keys, const keyed_rows& sorted,
@@ -134,15 +131,13 @@ void launch_place_rows(const group_job& job, const row_keys& keys, const keyed_r
     column_list columns{};
     columns.count = job.num_columns;
     for (int c = 0; c < job.num_columns; ++c) columns.item[c] = job.columns[c];
-    place_rows_kernel<<<route_blocks(n), route_tuning::threads, 0, stream>>>(
-        sorted.keys, keys.size, static_cast<const std::uint32_t*>(sorted.payload), ends, begin,
-        n == job.n, first, n, job.rows, columns);
-    ZCMOE_CUDA_TRY(cudaGetLastError());
+    launch(&place_rows_kernel, route_blocks(n), route_tuning::threads, 0, stream, sorted.keys,
+           keys.size, static_cast<const std::uint32_t*>(sorted.payload), ends, begin, n == job.n,
+           first, n, job.rows, columns);
   }
   if (n == job.n) return;
-  book_ends_kernel<<<slot_blocks(keys.count), slot_tuning::threads, 0, stream>>>(
-      booking::places, ends, keys.count, begin);
-  ZCMOE_CUDA_TRY(cudaGetLastError());
+  launch(&book_ends_kernel, slot_blocks(keys.count), slot_tuning::threads, 0, stream,
+         booking::places, ends, keys.count, begin);
 }
 
 }  // namespace zcmoe::detail

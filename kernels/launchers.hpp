@@ -180,6 +180,31 @@ struct accumulate_tuning {
   static constexpr std::size_t own_bytes = 2048;  // shared memory of a block besides its records
 };
 
+/// Sums of targets outside the window, kept by a block beside its records: see accumulate.cu. A
+/// table may grow into the room that the records leave, as far as its block's rows pay for it.
+struct outside_tuning {
+  static constexpr int words = 55;  // of 4 bytes, an entry
+  static constexpr int least_bits = 4;
+  static constexpr int most_bits = 9;
+  static constexpr int most_ranks_at_start = 1024;
+  static constexpr std::int64_t rows_a_word = 8;  // of the block, for each word to be cleared
+  // Every so many tiles a block looks whether more than so many of its threads have met a target
+  // outside. Few do where one of 500 targets is outside: 16 rows a thread, 32 threads.
+  static constexpr int tiles_between_looks = 4;
+  static constexpr int most_threads = 64;
+
+  static constexpr std::size_t bytes(int bits) { return std::size_t{4} * words << bits; }
+};
+// A digit of the table has 16 bits and a sign, and its word 32: below 2^15 rows between two
+// emptyings. The table is emptied at a look that finds many outside, and with the records; before
+// that, of 16 looks the last may have missed all rows of its tiles and the others few.
+static_assert((accumulate_tuning::threads + 16 * outside_tuning::most_threads) *
+                      accumulate_tuning::per_thread * outside_tuning::tiles_between_looks <=
+                  1 << 15,
+              "a word of the table takes the rows");
+static_assert(outside_tuning::bytes(outside_tuning::least_bits) % 16 == 0,
+              "the routing table's image behind it is aligned");
+
 /// A model of both paths in clocks of one processor, counted and not measured, for a card that
 /// reads 14.5 bytes of memory, adds to 32 banks and issues four instructions a clock, and starts a
 /// launch in `launch` clocks (an H100: 3.35 TB/s over 132 processors at 1.755 GHz). The counts for
@@ -229,7 +254,11 @@ struct fit_costs {
 constexpr bool is_sort_free(const state_layout& layout, const device_limits& device) {
   if (layout.weighted || layout.target_dtype != ZCMOE_F32) return false;
   const window_records one_column{layout.num_slots(), 0};
-  if (one_column.bytes() + accumulate_tuning::own_bytes > device.shared_per_block) return false;
+  if (one_column.bytes() + accumulate_tuning::own_bytes +
+          outside_tuning::bytes(outside_tuning::least_bits) >
+      device.shared_per_block) {
+    return false;
+  }
   constexpr std::int64_t many_rows = std::int64_t{1} << 24;
   return fit_costs::sort_free(many_rows, one_column, device.num_sms) <=
          fit_costs::sorted(many_rows, keys_for(one_column.count), device.num_sms);
@@ -249,28 +278,44 @@ constexpr int accumulate_blocks(std::int64_t n, std::int64_t num_records, int nu
 struct accumulate_shape {
   int blocks;
   int column_bits;
-  bool staged;  // the routing table is in shared memory, behind the records
+  int outside_bits;  // of the number of entries of the outside table
+  bool staged;       // the routing table is in shared memory, behind the records
   std::size_t shared_bytes;
 };
 
 /// As many columns as fit beside the routing table's image, which comes first: read through the
 /// caches, 32 lanes may ask for 32 sectors. It stays outside only where not even one column fits
-/// beside it.
+/// beside it. The outside table takes what is left.
 constexpr accumulate_shape accumulate_shape_for(std::int64_t num_records, std::size_t image_bytes,
                                                 std::int64_t n, const device_limits& device,
                                                 int most_column_bits) {
   const int blocks = accumulate_blocks(n, num_records, device.num_sms);
   const std::size_t room = device.shared_per_block - accumulate_tuning::own_bytes;
-  for (int bits = most_column_bits; bits >= 0; --bits) {
-    const std::size_t bytes = window_records{num_records, bits}.bytes() + image_bytes;
-    if (bytes <= room) return {blocks, bits, true, bytes};
+  const std::size_t least = outside_tuning::bytes(outside_tuning::least_bits);
+  int column_bits = most_column_bits;
+  while (column_bits > 0 &&
+         window_records{num_records, column_bits}.bytes() + least + image_bytes > room) {
+    --column_bits;
   }
-  return {blocks, 0, false, window_records{num_records, 0}.bytes()};
+  const std::size_t records = window_records{num_records, column_bits}.bytes();
+  const bool staged = records + least + image_bytes <= room;
+  const std::size_t taken = records + (staged ? image_bytes : 0);
+  int outside_bits = outside_tuning::least_bits;
+  while (
+      outside_bits < outside_tuning::most_bits && std::int64_t{1} << outside_bits < num_records &&
+      taken + outside_tuning::bytes(outside_bits + 1) <= room &&
+      (std::int64_t{outside_tuning::words} << (outside_bits + 1)) * outside_tuning::rows_a_word <=
+          n / blocks) {
+    ++outside_bits;
+  }
+  return {blocks, column_bits, outside_bits, staged, taken + outside_tuning::bytes(outside_bits)};
 }
 
 // -------------------------------------------------------------- workspace
 
 constexpr std::int64_t max_chunk_rows = std::int64_t{1} << 26;  // so row numbers fit 32 bits
+/// Without a sort a chunk has as many rows as the digits take between two carries.
+constexpr std::int64_t max_direct_rows = max_pending_rows;
 constexpr std::int64_t min_chunk_rows = std::int64_t{1} << 16;
 
 /// Byte offsets of the arrays of one chunk in the workspace.
@@ -300,6 +345,32 @@ constexpr chunk_regions regions_for(std::int64_t num_rows, const row_keys& keys,
     regions.total += (sizes[k] + alignment - 1) / alignment * alignment;
   }
   return regions;
+}
+
+/// What route counts of a chunk; the state learns it with the sums.
+struct chunk_counts {
+  std::int64_t counter[num_row_counters];
+  std::int64_t first_bad;
+};
+
+/// A chunk of a fit that sorts: the regions of a sort, then chunk_counts.
+struct fit_regions {
+  chunk_regions sort;
+  std::size_t counts;
+  std::size_t total;
+};
+
+constexpr fit_regions fit_regions_for(std::int64_t num_rows, const row_keys& keys,
+                                      int payload_bytes, std::size_t sort_bytes) {
+  const chunk_regions sort = regions_for(num_rows, keys, payload_bytes, sort_bytes);
+  static_assert(sizeof(chunk_counts) <= 256, "the regions are aligned to as much");
+  return {sort, sort.total, sort.total + 256};
+}
+
+/// A state beside the fit's own, to which the chunks of an add go if they are more than one: it is
+/// merged when all are in it. Behind it its first_bad.
+inline std::size_t spare_state_bytes(const state_layout& layout) {
+  return (layout.bytes() + 255) / 256 * 256 + 256;
 }
 
 /// A chunk of a grouping: the regions of a sort, then begin[num_slots + 1].
@@ -332,15 +403,24 @@ struct keyed_rows {
   void* payload;
 };
 
-/// route.cu: judges the rows of a chunk, writes key and payload of each and adds to the state's row
-/// counters, but for rows and pending (launch_count_rows). Rows left out get key 0 and an absent
-/// payload.
-void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
-                  zcmoe_stream stream);
+// A chunk of a fit is added by several launches of which the last alone changes what the state
+// says: a launch that fails before leaves the fit as it was. That last one is launch_accumulate or
+// launch_reduce.
 
-/// accumulate.cu: adds the rows of a chunk to the sums of their slots and to the row counters as
-/// launch_route does, without keys, sort or workspace; for layouts that are sort-free. A power of
-/// two of columns, no more than 1 << most_column_bits.
+/// reduce.cu: before the other launches of a chunk. Carries all digits if num_rows more terms might
+/// not fit, which is read on the device, so that the replay of a captured graph decides anew; notes
+/// the number of the chunk's first row; clears `counts` unless it is null.
+void launch_begin_chunk(const state_layout& layout, std::int64_t* state, std::int64_t num_rows,
+                        chunk_counts* counts, zcmoe_stream stream);
+
+/// route.cu: judges the rows of a chunk, writes key and payload of each and counts them. Rows left
+/// out get key 0 and an absent payload.
+void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
+                  chunk_counts& counts, zcmoe_stream stream);
+
+/// accumulate.cu: adds the rows of a chunk to the sums of their slots and to the row counters,
+/// without keys, sort or workspace; for layouts that are sort-free. A power of two of columns, no
+/// more than 1 << most_column_bits.
 void launch_accumulate(const fit_job& chunk, const device_limits& device, int most_column_bits,
                        zcmoe_stream stream);
 /// Lets the kernels of launch_accumulate take the current device's shared memory; once, before the
@@ -357,17 +437,22 @@ keyed_rows launch_sort(const row_keys& keys, int payload_bytes, const keyed_rows
 /// reduce.cu: ends[slot] = number of sorted rows with a key <= slot.
 void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int64_t num_rows,
                          std::uint32_t* ends, zcmoe_stream stream);
-/// Adds the sorted rows of a chunk to the sums of their slots.
+/// Adds the sorted rows of a chunk to the sums of their slots, and what launch_route counted.
 void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted,
-                   const std::uint32_t* ends, zcmoe_stream stream);
-/// Carries all digits if num_rows more terms might not fit. Whether they do is read on the device,
-/// so that the replay of a captured graph decides anew.
-void launch_carry(const state_layout& layout, std::int64_t* state, std::int64_t num_rows,
-                  zcmoe_stream stream);
-/// Books a chunk: rows and pending. The last launch of a chunk, since the others read both.
-void launch_count_rows(std::int64_t* state, std::int64_t num_rows, zcmoe_stream stream);
-/// to += from; leaves `to` canonical.
-void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
+                   const std::uint32_t* ends, const chunk_counts& counts, zcmoe_stream stream);
+
+/// A state, and where the number of its first refused row is; null: none is kept.
+struct state_place {
+  std::int64_t* state;
+  std::int64_t* first_bad;
+};
+/// A first_bad of this size or more stands for none. A spare state has one whose bytes are all
+/// no_row_byte.
+constexpr std::int64_t no_row_yet = std::int64_t{1} << 62;
+constexpr int no_row_byte = 0x7f;
+
+/// to += from, in one launch; leaves `to` canonical. The rows of `from` come after those of `to`.
+void launch_merge(const state_layout& layout, const state_place& to, const state_place& from,
                   zcmoe_stream stream);
 
 /// group.cu: key and row number within the chunk of each of the chunk's rows.

@@ -391,8 +391,7 @@ bool launch_stream(const predict_job& job, const device_limits& device, zcmoe_st
   const std::int64_t inputs_a_round = std::int64_t{shape.threads} * round_of<T>::count;
   work.body_end = work.body_begin + (job.n - work.body_begin) / inputs_a_round * inputs_a_round;
   const auto kernel = by_words ? stream_kernel<T, true> : stream_kernel<T, false>;
-  kernel<<<shape.blocks, shape.threads, shared, stream>>>(work);
-  ZCMOE_CUDA_TRY(cudaGetLastError());
+  launch(kernel, shape.blocks, shape.threads, shared, stream, work);
   return true;
 }
 
@@ -402,9 +401,8 @@ void launch_gather(const predict_job& job, const Input& x, zcmoe_stream stream) 
   gathers.count = job.num_gathers;
   for (int g = 0; g < job.num_gathers; ++g) gathers.item[g] = job.gathers[g];
   const bucket_table_view<T>& routes = routes_of(job.routes).table<T>();
-  gather_kernel<T><<<gather_blocks(job.n), gather_tuning::threads, 0, stream>>>(
-      routes, numbers_of(job.view), x, job.n, gathers, counts_for(job, routes));
-  ZCMOE_CUDA_TRY(cudaGetLastError());
+  launch(&gather_kernel<T, Input>, gather_blocks(job.n), gather_tuning::threads, 0, stream, routes,
+         numbers_of(job.view), x, job.n, gathers, counts_for(job, routes));
 }
 
 }  // namespace
@@ -412,12 +410,12 @@ void launch_gather(const predict_job& job, const Input& x, zcmoe_stream stream) 
 void prepare_predict(const device_limits& device) {
   const auto bytes = static_cast<int>(device.shared_per_block - stream_tuning::own_shared);
   for (const auto kernel : {stream_kernel<float, true>, stream_kernel<float, false>}) {
-    ZCMOE_CUDA_TRY(
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+    ZCMOE_CUDA_TRY(cuda().func_set_attribute(reinterpret_cast<const void*>(kernel),
+                                             cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
   }
   for (const auto kernel : {stream_kernel<double, true>, stream_kernel<double, false>}) {
-    ZCMOE_CUDA_TRY(
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+    ZCMOE_CUDA_TRY(cuda().func_set_attribute(reinterpret_cast<const void*>(kernel),
+                                             cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
   }
 }
 

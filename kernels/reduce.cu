@@ -187,11 +187,20 @@ __device__ bool load_row(const sorted_rows& rows, const any_array& y, const any_
   }
 }
 
+/// Adds what route counted of the chunk to the state, by one block.
+__device__ void book_chunk(const chunk_counts& counts, std::int64_t* state,
+                           std::int64_t* first_bad) {
+  const auto c = static_cast<int>(threadIdx.x);
+  if (c < counter_chunk_begin) state[c] += counts.counter[c];
+  if (c == counter_chunk_begin && counts.first_bad < *first_bad) *first_bad = counts.first_bad;
+}
+
 template <class T, bool Weighted>
-__global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(sorted_rows rows,
-                                                                        any_array y, any_array w,
-                                                                        std::int64_t* planes,
-                                                                        std::int64_t num_slots) {
+__global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(
+    sorted_rows rows, any_array y, any_array w, const chunk_counts* counts, std::int64_t* state,
+    std::int64_t* first_bad, std::int64_t num_slots) {
+  std::int64_t* const planes = state + num_row_counters;
+  if (blockIdx.x == 0) book_chunk(*counts, state, first_bad);
   const std::int64_t first =
       (static_cast<std::int64_t>(blockIdx.x) * reduce_tuning::threads + threadIdx.x) *
       reduce_tuning::per_thread;
@@ -315,29 +324,34 @@ __global__ __launch_bounds__(slot_tuning::threads) void carry_kernel(std::int64_
   }
 }
 
-__global__ __launch_bounds__(32) void count_rows_kernel(std::int64_t* counters,
-                                                        std::int64_t num_rows) {
+/// After carry_kernel, whose threads all read `pending`. `counts` null: the chunk's rows are
+/// counted in the state at once.
+__global__ __launch_bounds__(32) void begin_chunk_kernel(std::int64_t* counters,
+                                                         std::int64_t num_rows,
+                                                         chunk_counts* counts) {
+  if (counts != nullptr && threadIdx.x < num_row_counters) counts->counter[threadIdx.x] = 0;
+  __syncwarp();
   if (threadIdx.x != 0) return;
-  counters[counter_pending] =
-      must_carry(counters, num_rows) ? num_rows : counters[counter_pending] + num_rows;
-  counters[counter_rows] += num_rows;
+  if (must_carry(counters, num_rows)) counters[counter_pending] = 0;
+  counters[counter_chunk_begin] = counters[counter_rows];
+  if (counts == nullptr) return;
+  counts->counter[counter_chunk_begin] = counters[counter_rows];
+  counts->first_bad = no_row;
 }
 
 /// Both states are carried before their digits are added: two digits of 2^30 terms each might not
-/// fit one.
-__global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(std::int64_t* to,
-                                                                     const std::int64_t* from,
-                                                                     std::int64_t num_slots,
-                                                                     sum_list sums) {
+/// fit one. `first_bad` null: refused rows of `from` keep no number in `to`.
+__global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(
+    std::int64_t* to, const std::int64_t* from, std::int64_t* first_bad,
+    const std::int64_t* from_bad, std::int64_t num_slots, sum_list sums) {
   const std::int64_t slot =
       static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
-  if (slot < num_row_counters) {
-    if (slot == counter_pending) {
-      to[slot] = 0;
-    } else {
-      to[slot] += from[slot];
-    }
+  if (slot == counter_rows && first_bad != nullptr && *from_bad < no_row_yet) {
+    const std::int64_t row = to[counter_rows] + *from_bad;
+    if (row < *first_bad) *first_bad = row;
   }
+  if (slot < counter_pending) to[slot] += from[slot];
+  if (slot == counter_pending) to[slot] = 0;
   if (slot >= num_slots) return;
   std::int64_t* const to_planes = to + num_row_counters + slot;
   const std::int64_t* const from_planes = from + num_row_counters + slot;
@@ -366,42 +380,33 @@ __global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(std::int64_
 
 void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int64_t num_rows,
                          std::uint32_t* ends, zcmoe_stream stream) {
-  segment_ends_kernel<<<slot_blocks(keys.count), slot_tuning::threads, 0, stream>>>(
-      sorted_keys, keys.size, static_cast<std::uint32_t>(num_rows), keys.count, ends);
-  ZCMOE_CUDA_TRY(cudaGetLastError());
+  launch(&segment_ends_kernel, slot_blocks(keys.count), slot_tuning::threads, 0, stream,
+         sorted_keys, keys.size, static_cast<std::uint32_t>(num_rows), keys.count, ends);
 }
 
 void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted,
-                   const std::uint32_t* ends, zcmoe_stream stream) {
+                   const std::uint32_t* ends, const chunk_counts& counts, zcmoe_stream stream) {
   if (chunk.n == 0) return;
   const sorted_rows rows{sorted.keys, keys.size, sorted.payload, ends,
                          static_cast<std::uint32_t>(chunk.n)};
   with_layout(chunk.layout, [&](auto target, auto weighted) {
-    reduce_kernel<decltype(target), decltype(weighted)::value>
-        <<<reduce_blocks(chunk.n), reduce_tuning::threads, 0, stream>>>(
-            rows, any(chunk.y), any(chunk.weights), chunk.state + num_row_counters,
-            chunk.layout.num_slots());
-    ZCMOE_CUDA_TRY(cudaGetLastError());
+    launch(&reduce_kernel<decltype(target), decltype(weighted)::value>, reduce_blocks(chunk.n),
+           reduce_tuning::threads, 0, stream, rows, any(chunk.y), any(chunk.weights), &counts,
+           chunk.state, chunk.first_bad, chunk.layout.num_slots());
   });
 }
 
-void launch_carry(const state_layout& layout, std::int64_t* state, std::int64_t num_rows,
-                  zcmoe_stream stream) {
-  carry_kernel<<<slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream>>>(
-      state, layout.num_slots(), sums_of(layout), num_rows);
-  ZCMOE_CUDA_TRY(cudaGetLastError());
+void launch_begin_chunk(const state_layout& layout, std::int64_t* state, std::int64_t num_rows,
+                        chunk_counts* counts, zcmoe_stream stream) {
+  launch(&carry_kernel, slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream, state,
+         layout.num_slots(), sums_of(layout), num_rows);
+  launch(&begin_chunk_kernel, 1, 32, 0, stream, state, num_rows, counts);
 }
 
-void launch_count_rows(std::int64_t* state, std::int64_t num_rows, zcmoe_stream stream) {
-  count_rows_kernel<<<1, 32, 0, stream>>>(state, num_rows);
-  ZCMOE_CUDA_TRY(cudaGetLastError());
-}
-
-void launch_merge(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
+void launch_merge(const state_layout& layout, const state_place& to, const state_place& from,
                   zcmoe_stream stream) {
-  merge_kernel<<<slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream>>>(
-      to, from, layout.num_slots(), sums_of(layout));
-  ZCMOE_CUDA_TRY(cudaGetLastError());
+  launch(&merge_kernel, slot_blocks(layout.num_slots()), slot_tuning::threads, 0, stream, to.state,
+         from.state, to.first_bad, from.first_bad, layout.num_slots(), sums_of(layout));
 }
 
 }  // namespace zcmoe::detail

@@ -53,32 +53,31 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
     }
     total += tally(row_counters, lane);
   }
-  book_rows(total, refused_row, counters, first_bad);
+  book_rows(total, refused_row, n, counters, first_bad);
 }
 
 template <class Payload>
 void launch_route_as(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
-                     zcmoe_stream stream) {
+                     chunk_counts& counts, zcmoe_stream stream) {
   with_typed(chunk.x, [&](auto input) {
-    route_kernel<<<route_blocks(chunk.n), route_tuning::threads, 0, stream>>>(
-        chunk.rules, routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input,
-        any(chunk.y), any(chunk.weights), chunk.n, rows.keys, keys.size,
-        static_cast<Payload*>(rows.payload), chunk.state, chunk.first_bad);
-    ZCMOE_CUDA_TRY(cudaGetLastError());
+    launch(&route_kernel<decltype(input), Payload>, route_blocks(chunk.n), route_tuning::threads, 0,
+           stream, chunk.rules, routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input,
+           any(chunk.y), any(chunk.weights), chunk.n, rows.keys, keys.size,
+           static_cast<Payload*>(rows.payload), counts.counter, &counts.first_bad);
   });
 }
 
 }  // namespace
 
 void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
-                  zcmoe_stream stream) {
+                  chunk_counts& counts, zcmoe_stream stream) {
   if (chunk.n == 0) return;
   if (chunk.layout.weighted) {
-    launch_route_as<std::uint32_t>(chunk, keys, rows, stream);
+    launch_route_as<std::uint32_t>(chunk, keys, rows, counts, stream);
   } else if (chunk.layout.target_dtype == ZCMOE_F32) {
-    launch_route_as<float>(chunk, keys, rows, stream);
+    launch_route_as<float>(chunk, keys, rows, counts, stream);
   } else {
-    launch_route_as<double>(chunk, keys, rows, stream);
+    launch_route_as<double>(chunk, keys, rows, counts, stream);
   }
 }
 

@@ -1,6 +1,6 @@
 // Row counters of a fit on the device: verdicts (judge_row) -> totals held by lanes -> the state's
 // head, and the atomic addition that all sums use. Counted with votes, so that rows without a
-// finding cost one vote a warp. Totals are 32 bits wide: a launch has at most 2^26 rows.
+// finding cost one vote a warp. Totals are 32 bits wide: a launch has at most 2^30 rows.
 #pragma once
 
 #include "host/engine/fit_row.hpp"
@@ -29,9 +29,10 @@ __device__ inline std::uint32_t tally(std::uint32_t counters, unsigned lane) {
   return gain;
 }
 
-/// Adds a block's totals to the state's counters, and its first refused row, counted from this
-/// launch's first, to first_bad. Every thread of the block takes part.
-__device__ inline void book_rows(std::uint32_t total, std::int64_t refused_row,
+/// Adds a block's totals to the counters, where one block also books the launch's n rows, and its
+/// first refused row, counted from counters[chunk_begin] on, to first_bad. Every thread of the
+/// block takes part.
+__device__ inline void book_rows(std::uint32_t total, std::int64_t refused_row, std::int64_t n,
                                  std::int64_t* counters, std::int64_t* first_bad) {
   __shared__ std::uint32_t block_totals[num_row_counters];
   if (threadIdx.x < num_row_counters) block_totals[threadIdx.x] = 0;
@@ -41,10 +42,13 @@ __device__ inline void book_rows(std::uint32_t total, std::int64_t refused_row,
   if (threadIdx.x < num_row_counters && block_totals[threadIdx.x] != 0) {
     add_to(counters + threadIdx.x, block_totals[threadIdx.x]);
   }
+  if (blockIdx.x == 0 && threadIdx.x == 0) {
+    counters[counter_rows] += n;
+    counters[counter_pending] += n;
+  }
   if (refused_row != no_row) {
-    // counters[rows] still counts the rows before this launch.
     atomicMin(reinterpret_cast<long long*>(first_bad),
-              static_cast<long long>(counters[counter_rows] + refused_row));
+              static_cast<long long>(counters[counter_chunk_begin] + refused_row));
   }
 }
 

@@ -4,15 +4,23 @@
 //
 // CUB's own choice for keys below four bytes on cards before the H100 is a sort of five to seven
 // bits a pass, each reading the keys twice: 8 bits in two passes. Here every card takes what CUB
-// does on an H100: the digits counted once, then one pass a byte.
+// does on an H100: the digits counted once, then one pass a byte. That choice is made by names that
+// CUB does not promise to keep, so other versions than the one they were read in sort by CUB's
+// public function and its own choice: the same order, in more passes on some cards.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 
 #include <cub/device/device_radix_sort.cuh>
+#include <cuda/version>
+
+#ifndef ZCMOE_TUNED_SORT
+#define ZCMOE_TUNED_SORT (CCCL_MAJOR_VERSION == 3 && CCCL_MINOR_VERSION == 0)
+#endif
 
 namespace zcmoe::detail {
 namespace {
 
+#if ZCMOE_TUNED_SORT
 template <class Key, class Payload>
 struct byte_a_pass {
   using tunings = cub::detail::radix::policy_hub<Key, Payload, int>;
@@ -22,6 +30,25 @@ struct byte_a_pass {
                      tunings::template OnesweepSmallKeyTunedPolicy<tuning> {};
 };
 
+template <class Key, class Payload>
+cudaError_t sort_double_buffers(void* scratch, std::size_t& scratch_bytes,
+                                cub::DoubleBuffer<Key>& keys, cub::DoubleBuffer<Payload>& payload,
+                                int num_rows, int bits, zcmoe_stream stream) {
+  using sort =
+      cub::DispatchRadixSort<cub::SortOrder::Ascending, Key, Payload, int,
+                             cub::detail::identity_decomposer_t, byte_a_pass<Key, Payload>>;
+  return sort::Dispatch(scratch, scratch_bytes, keys, payload, num_rows, 0, bits, true, stream);
+}
+#else
+template <class Key, class Payload>
+cudaError_t sort_double_buffers(void* scratch, std::size_t& scratch_bytes,
+                                cub::DoubleBuffer<Key>& keys, cub::DoubleBuffer<Payload>& payload,
+                                int num_rows, int bits, zcmoe_stream stream) {
+  return cub::DeviceRadixSort::SortPairs(scratch, scratch_bytes, keys, payload, num_rows, 0, bits,
+                                         stream);
+}
+#endif
+
 /// Size query (scratch null) and run share this one path. Answers the buffer with the result: 0
 /// or 1.
 template <class Key, class Payload>
@@ -30,11 +57,8 @@ int sort_pairs(void* scratch, std::size_t& scratch_bytes, const keyed_rows& rows
   cub::DoubleBuffer<Key> keys(static_cast<Key*>(rows.keys), static_cast<Key*>(spare.keys));
   cub::DoubleBuffer<Payload> payload(static_cast<Payload*>(rows.payload),
                                      static_cast<Payload*>(spare.payload));
-  using sort =
-      cub::DispatchRadixSort<cub::SortOrder::Ascending, Key, Payload, int,
-                             cub::detail::identity_decomposer_t, byte_a_pass<Key, Payload>>;
-  ZCMOE_CUDA_TRY(sort::Dispatch(scratch, scratch_bytes, keys, payload, static_cast<int>(num_rows),
-                                0, bits, true, stream));
+  ZCMOE_CUDA_TRY(sort_double_buffers(scratch, scratch_bytes, keys, payload,
+                                     static_cast<int>(num_rows), bits, stream));
   return keys.selector;
 }
 
@@ -63,6 +87,7 @@ keyed_rows launch_sort(const row_keys& keys, int payload_bytes, const keyed_rows
                        const keyed_rows& spare, std::int64_t num_rows, void* scratch,
                        std::size_t scratch_bytes, zcmoe_stream stream) {
   if (keys.bits == 0 || num_rows == 0) return rows;
+  ZCMOE_CUDA_TRY(cuda().begin_sort(stream));
   const int selector = with_types(keys.size, payload_bytes, [&](auto key, auto payload) {
     return sort_pairs<decltype(key), decltype(payload)>(scratch, scratch_bytes, rows, spare,
                                                         num_rows, keys.bits, stream);

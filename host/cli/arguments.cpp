@@ -87,28 +87,78 @@ void add_column_options(CLI::App& command, std::vector<column_role>& roles) {
       ->type_name("COLUMN");
 }
 
+namespace {
+
+/// Whether the text is one character of UTF-8.
+bool is_one_character(const std::string& given) {
+  if (given.empty() || given.size() > 4) return false;
+  return std::all_of(given.begin() + 1, given.end(), [](char c) { return (c & 0xC0) == 0x80; });
+}
+
+/// An option whose value is one byte, none of `refused`.
+CLI::Option* add_character(CLI::App& command, const std::string& name, char& target,
+                           std::string_view refused, const std::string& help) {
+  return command
+      .add_option_function<std::string>(
+          name,
+          [&target, name, refused](const std::string& given) {
+            const std::string value = given == "\\t" || given == "tab" ? "\t" : given;
+            if (value.size() != 1 || value == "\"" || value == "\n" || value == "\r") {
+              throw CLI::ValidationError(name, "'" + given + "' is not one character (or tab)");
+            }
+            if (refused.find(value[0]) != std::string_view::npos) {
+              throw CLI::ValidationError(name, "'" + given + "' is part of numbers");
+            }
+            target = value[0];
+          },
+          help)
+      ->type_name("CHAR");
+}
+
+}  // namespace
+
+const char csv_help[] =
+    "CSV: numbers beyond the range of a double are infinite (1e400) or 0 (1e-400). Malformed "
+    "quotes "
+    "and rows with more\n"
+    "fields than the header are errors; shorter rows miss values. - can read what another program "
+    "unpacks:\n"
+    "gunzip -c data.csv.gz | zcmoe ... -";
+
 void add_csv_options(CLI::App& command, table_choice& table) {
+  csv_options& csv = table.csv;
+  add_character(command, "--delimiter", csv.delimiter, "",
+                "CSV: what separates fields; tab for tabulators")
+      ->default_str(",");
+  add_character(command, "--decimal", csv.numbers.decimal, "0123456789+-eE \t",
+                "CSV: the decimal mark of numbers")
+      ->default_str(".");
   command
       .add_option_function<std::string>(
-          "--delimiter",
-          [&table](const std::string& given) {
-            const std::string delimiter = given == "\\t" || given == "tab" ? "\t" : given;
-            if (delimiter.size() != 1 || delimiter == "\"" || delimiter == "\n" ||
-                delimiter == "\r") {
-              throw CLI::ValidationError("--delimiter",
-                                         "'" + given + "' is not one character (or tab)");
+          "--thousands",
+          [&csv](const std::string& given) {
+            if (!is_one_character(given) ||
+                std::string_view("0123456789+-eE\"\n\r").find(given[0]) != std::string_view::npos) {
+              throw CLI::ValidationError(
+                  "--thousands", "'" + given + "' is not one character that can separate digits");
             }
-            table.csv.delimiter = delimiter[0];
+            csv.numbers.thousands = given;
           },
-          "CSV: what separates fields; tab for tabulators")
-      ->type_name("CHAR")
-      ->default_str(",");
+          "CSV: what separates groups of digits in numbers, e.g. , in 1,234,567 (nothing)")
+      ->type_name("CHAR");
+  add_character(command, "--comment", csv.comment, "0123456789+-.",
+                "CSV: lines that begin with it are no rows (none)");
+  command
+      .add_option("--skip-lines", csv.skip_lines, "CSV: leave out so many lines before the header")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53))
+      ->default_str("0");
   command.add_flag_callback(
-      "--no-header", [&table] { table.csv.header = false; },
+      "--no-header", [&csv] { csv.header = false; },
       "CSV: the first line is data; columns are given by number");
-  command.add_flag(
-      "--strict", table.csv.strict,
-      "CSV: fail on a field that is not a number and on rows with too few or too many fields");
+  command.add_flag("--strict", csv.strict,
+                   "CSV: fail on a field that is not a number, on rows with too few fields, and on "
+                   "quotes in fields that are not quoted");
 }
 
 CLI::Option* add_output_option(CLI::App& command, std::string& path, const std::string& help) {
@@ -179,6 +229,11 @@ void segmentation_choice::check() {
     }
   }
   if (!range_text.empty()) range = range_of(range_text);
+}
+
+bool segmentation_choice::needs_data() const {
+  if (!edges_file.empty()) return false;
+  return automatic || kind != segmentation_uniform || !range.has_value();
 }
 
 zcmoe_plug_in_options segmentation_choice::plug_in() const {

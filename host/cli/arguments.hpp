@@ -22,10 +22,10 @@ using choices = std::vector<std::pair<std::string, std::int32_t>>;
 CLI::Option* add_choice(CLI::App& command, const std::string& name, std::int32_t& target,
                         choices words, const std::string& help);
 
-/// The word of a value; for summaries.
+/// The word that stands for a value. Summaries use it.
 std::string word_of(const choices& words, std::int32_t value);
 
-/// Where the talk goes and how much of it.
+/// Whether the summary is JSON on standard output, and whether there is one at all.
 struct talk_choice {
   bool json = false;
   bool quiet = false;
@@ -38,6 +38,8 @@ CLI::Option* add_output_option(CLI::App& command, std::string& path, const std::
 /// Positional inputs and the options of the CSV reader.
 void add_table_options(CLI::App& command, table_choice& table, bool required);
 void add_csv_options(CLI::App& command, table_choice& table);
+/// What is read as a number, and what is refused; for the footers of --help.
+extern const char csv_help[];
 /// --x, --y and --weights: roles column_x, column_y, column_weights.
 void add_column_options(CLI::App& command, std::vector<column_role>& roles);
 
@@ -49,7 +51,7 @@ struct engine_choice {
 };
 void add_engine_options(CLI::App& command, engine_choice& engine);
 
-/// --range LO:HI; a usage error if that is not what it is.
+/// The two ends of --range LO:HI. A text of another form is a usage error.
 std::pair<double, double> range_of(const std::string& range_text);
 
 enum segmentation_kind : std::int32_t {
@@ -63,7 +65,7 @@ struct segmentation_choice {
   std::int32_t kind = segmentation_optimal;
   std::string segments_text = "64";
   std::int64_t segments = 64;  // set by check()
-  bool automatic = false;      // set by check(): as many as a plan recommends
+  bool automatic = false;      // set by check(): a plan chooses how many
   std::string range_text;
   std::optional<std::pair<double, double>> range;  // set by check()
   std::string edges_file;
@@ -73,14 +75,16 @@ struct segmentation_choice {
   std::optional<std::int64_t> pilot_bins;
   std::int64_t sample_rows = std::int64_t{1} << 21;
 
-  /// Reads the number of segments and the range; usage errors for what they cannot be.
+  /// Reads the number of segments and the range. A text that is neither is a usage error.
   void check();
+  /// Whether the cuts depend on the rows. To be asked after check().
+  bool needs_data() const;
   zcmoe_plug_in_options plug_in() const;
   zcmoe_density_options density() const;
 };
-/// How many segments and of which kind; and all of add_placement_options.
+/// Adds the number and kind of segments, and all that add_placement_options adds.
 void add_segmentation_options(CLI::App& command, segmentation_choice& segmentation);
-/// What the placing of cuts depends on, whatever their number and kind.
+/// Adds the options that cuts of every number and kind depend on.
 void add_placement_options(CLI::App& command, segmentation_choice& segmentation);
 
 extern const choices closed_side_words;

@@ -1,5 +1,5 @@
-// zcmoe compile: the smallest table of a function given as an expression, and what an even one
-// would take.
+// zcmoe compile: makes the smallest table of a function that is given as an expression, and says
+// how large a table of segments of equal width would be.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "expression.hpp"
@@ -38,7 +38,7 @@ struct compile_arguments {
   talk_choice talk;
 };
 
-/// Of the edges and constants alone.
+/// The size of a table of so many segments counts its edges and constants alone, 8 bytes each.
 std::int64_t table_bytes(std::int64_t segments) { return 8 * (2 * segments + 1); }
 
 struct report {
@@ -88,7 +88,7 @@ struct report {
     json["segments"] = result.num_segments;
     json["least_segments"] = result.least_segments;
     json["bytes"] = table_bytes(result.num_segments);
-    // segments 0: not even max_segments of equal width, whose error is given.
+    // 0 segments mean that even max_segments of equal width miss the tolerance; `error` is theirs.
     json["uniform"] = {{"segments", result.uniform_segments},
                        {"error", result.uniform_error},
                        {"bytes", table_bytes(result.uniform_segments)},

@@ -1,41 +1,41 @@
-// libcsv is fed line by line, so that every row knows the line it began on; only requested fields
-// are looked at.
+// Finds the requested columns in the header, turns their fields into numbers, and words what is
+// said about rows and fields that could be wrong.
 #include "csv_reader.hpp"
 
 #include "failure.hpp"
-#include "number.hpp"
-
-#include <csv.h>
+#include "file_kind.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
-#include <string_view>
+#include <cmath>
 #include <utility>
 
 namespace zcmoe::cli {
 namespace {
 
 constexpr std::size_t buffer_size = std::size_t{1} << 18;
-// A quote that is never closed would make one field of the rest of the file.
-constexpr std::size_t max_field = std::size_t{1} << 20;
+// These bounds hold for what is kept of a header, in case the file is no table.
+constexpr std::size_t most_fields = std::size_t{1} << 20;
+constexpr std::size_t most_header_bytes = std::size_t{1} << 24;
+constexpr std::size_t most_leading_blanks = std::size_t{1} << 20;
+constexpr double unparsable_part = 0.02;  // a larger part of the rows is worth a warning
+constexpr char byte_order_mark[] = "\xEF\xBB\xBF";
 
-bool is_blank_line(const char* data, std::size_t size) {
-  return std::all_of(data, data + size,
-                     [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
-}
+/// A field that is no number is tried in these formats. The likelier ones come first.
+const std::array<number_format, column_census::num_guesses> guesses = {{{'.', ","},
+                                                                        {',', ""},
+                                                                        {',', "."},
+                                                                        {'.', " "},
+                                                                        {'.', "'"},
+                                                                        {',', " "},
+                                                                        {'.', "\xC2\xA0"},
+                                                                        {',', "\xC2\xA0"}}};
 
-std::string shortened(std::string_view field) {
-  std::string shown;
-  std::size_t size = std::min<std::size_t>(field.size(), 40);
-  // Not in the middle of a UTF-8 character.
-  for (int k = 0; k < 3 && size < field.size(); ++k) {
-    if ((static_cast<unsigned char>(field[size]) & 0xC0) != 0x80) break;
-    --size;
-  }
-  for (const char c : field.substr(0, size)) shown += static_cast<unsigned char>(c) < 32 ? ' ' : c;
-  if (size < field.size()) shown += "...";
-  return shown;
+bool is_line_end(char c) { return c == '\n' || c == '\r'; }
+
+std::string_view trimmed(std::string_view field) {
+  const std::size_t first = field.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return field.substr(first, field.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 /// A column number, or 0 if the text is none.
@@ -46,12 +46,38 @@ std::size_t column_number(const std::string& column) {
   return std::stoul(column);
 }
 
+/// The beginning of a text, cut between characters of UTF-8.
+std::string start_of(std::string_view field) {
+  constexpr std::size_t longest = 40;
+  if (field.size() <= longest) return std::string(field);
+  std::size_t size = longest;
+  for (int k = 0; k < 3; ++k) {
+    if ((static_cast<unsigned char>(field[size]) & 0xC0) != 0x80) break;
+    --size;
+  }
+  return std::string(field.substr(0, size)) + "...";
+}
+
+std::string in_quotes(std::string_view field) { return text("'", start_of(field), "'"); }
+
+std::string delimiter_in_words(char c) { return c == '\t' ? "tab" : text("'", c, "'"); }
+
+/// The options of a format.
+std::string options_of(const number_format& format) {
+  std::string words;
+  if (format.decimal != '.') words += text("--decimal '", format.decimal, "'");
+  if (!format.thousands.empty())
+    words += text(words.empty() ? "" : " ", "--thousands '", format.thousands, "'");
+  return words;
+}
+
 }  // namespace
 
 void csv_block::clear() {
   for (auto& column : columns) column.clear();
   missing.clear();
   unparsable.clear();
+  lines.clear();
 }
 
 csv_reader::csv_reader(input_file& input, const csv_options& options,
@@ -60,31 +86,36 @@ csv_reader::csv_reader(input_file& input, const csv_options& options,
       options_(options),
       requests_(std::move(requests)),
       names_(requests_.size()),
-      parser_(std::make_unique<csv_parser>()),
-      buffer_(buffer_size) {
+      tokenizer_(*this, options_.delimiter, options_.comment, options_.strict, most_fields),
+      buffer_(buffer_size),
+      lines_to_skip_(options_.skip_lines) {
   if (requests_.size() > max_columns)
     fail(requests_.size(), " columns asked for; the limit is ", max_columns);
-  // Blank lines are reported too: in a table of one column they are rows.
-  if (csv_init(parser_.get(), CSV_REPALL_NL) != 0) fail(input_.name(), ": out of memory");
-  csv_set_delim(parser_.get(), static_cast<unsigned char>(options_.delimiter));
+  tokenizer_.skip_lines(options_.skip_lines);
+  if (!options_.header) {
+    for (const column_request& request : requests_) {
+      const std::size_t number = column_number(request.column);
+      if (number >= 1) columns_.push_back(number - 1);
+    }
+    std::sort(columns_.begin(), columns_.end());
+    columns_.erase(std::unique(columns_.begin(), columns_.end()), columns_.end());
+    tokenizer_.want(columns_, most_fields);
+  }
   out_ = &pending_;
-  try {
-    while (!resolved_ && feed()) {
-    }
-    if (!resolved_ && options_.header) {
-      fail(input_.name(),
-           ": the file is empty: it has no header line (--no-header: the first line is data)");
-    }
-  } catch (...) {
-    csv_free(parser_.get());
-    throw;
+  while (!resolved_ && feed()) {
+  }
+  if (!resolved_ && lines_to_skip_ > 0) {
+    fail(input_.name(), ": --skip-lines ", options_.skip_lines, ": the file has only ",
+         options_.skip_lines - lines_to_skip_, " lines");
+  }
+  if (!resolved_ && options_.header) {
+    fail(input_.name(),
+         ": the file is empty: it has no header line (--no-header: the first line is data)");
   }
   for (std::size_t k = 0; k < names_.size(); ++k) {
     if (names_[k].empty()) names_[k] = text("column ", requests_[k].column);
   }
 }
-
-csv_reader::~csv_reader() { csv_free(parser_.get()); }
 
 void csv_reader::read(csv_block& block, std::int64_t rows) {
   block.clear();
@@ -97,155 +128,181 @@ void csv_reader::read(csv_block& block, std::int64_t rows) {
 /// Parses one buffer of input; false at the end.
 bool csv_reader::feed() {
   if (finished_) return false;
-  const bool at_start = input_.position() == 0;
   std::size_t size = input_.read(buffer_.data(), buffer_.size());
   const char* data = buffer_.data();
-  if (at_start) {
-    // A pipe may hand over the first bytes one by one.
-    while (size > 0 && size < 3) {
-      const std::size_t more = input_.read(buffer_.data() + size, buffer_.size() - size);
-      if (more == 0) break;
-      size += more;
-    }
-    const std::string_view start(data, size);
-    if (start.substr(0, 3) == "\xEF\xBB\xBF") {
-      data += 3;
-      size -= 3;
-    } else if (start.substr(0, 2) == "\xFF\xFE" || start.substr(0, 2) == "\xFE\xFF") {
-      fail(input_.name(), ": the file is UTF-16; save it as UTF-8");
-    }
-    if (size == 0 && !start.empty()) return feed();
-  }
+  if (!started_) start(size, data);
   if (size == 0) {
-    finish();
+    finished_ = true;
+    tokenizer_.finish();
     return false;
   }
   const char* const end = data + size;
-  while (data < end) {
-    const void* const newline = std::memchr(data, '\n', static_cast<std::size_t>(end - data));
-    const char* const stop = newline != nullptr ? static_cast<const char*>(newline) + 1 : end;
-    feed_line(data, static_cast<std::size_t>(stop - data));
-    if (newline != nullptr) ++line_;
-    data = stop;
+  data = skip(data, end);
+  piece_ = {data, static_cast<std::size_t>(end - data)};
+  if (!resolved_) {
+    const std::string_view line = piece_.substr(0, std::min(piece_.find('\n'), piece_.size()));
+    refuse_null_byte(line, input_.name(), tokenizer_.line());
   }
+  tokenizer_.parse(piece_.data(), piece_.size());
   return true;
 }
 
-void csv_reader::feed_line(const char* data, std::size_t size) {
-  if (!row_open_ && !is_blank_line(data, size)) {
-    row_open_ = true;
-    row_line_ = line_;
+/// Leaves the byte order mark out; a pipe may hand over the first bytes one by one.
+void csv_reader::start(std::size_t& size, const char*& data) {
+  started_ = true;
+  const std::string_view mark = byte_order_mark;
+  const auto have = [&] { return std::string_view(buffer_.data(), size); };
+  while (size > 0 && size < mark.size() && have() == mark.substr(0, size)) {
+    const std::size_t more = input_.read(buffer_.data() + size, buffer_.size() - size);
+    if (more == 0) break;
+    size += more;
   }
-  if (csv_parse(parser_.get(), data, size, take_field, take_row, this) != size) {
-    if (error_ == nullptr)
-      fail(input_.name(), ", line ", row_line_, ": ", csv_strerror(csv_error(parser_.get())));
-  }
-  if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
-  if (csv_get_buffer_size(parser_.get()) > max_field) {
-    fail(input_.name(), ", line ", row_line_, ": a field is longer than ", max_field,
-         " bytes; is a quote left open, or is this not a CSV file?");
-  }
+  if (have().substr(0, mark.size()) != mark) return;
+  data += mark.size();
+  size -= mark.size();
+  if (size > 0) return;
+  size = input_.read(buffer_.data(), buffer_.size());
+  data = buffer_.data();
 }
 
-void csv_reader::finish() {
-  finished_ = true;
-  // Only now: while parsing, strict would also refuse a lone quote inside an unquoted field.
-  csv_set_opts(parser_.get(), CSV_STRICT | CSV_STRICT_FINI);
-  const int status = csv_fini(parser_.get(), take_field, take_row, this);
-  if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
-  if (status != 0)
-    fail(input_.name(), ", line ", row_line_,
-         ": a quoted field is not closed at the end of the file");
-}
-
-void csv_reader::take_field(void* data, std::size_t size, void* self) {
-  auto& reader = *static_cast<csv_reader*>(self);
-  if (reader.error_ != nullptr) return;
-  try {
-    reader.field(data != nullptr ? static_cast<const char*>(data) : "", size);
-  } catch (...) {
-    reader.error_ = std::current_exception();
+/// Leaves out as many lines as --skip-lines says, and returns where the rest begins.
+const char* csv_reader::skip(const char* data, const char* end) {
+  while ((lines_to_skip_ > 0 || after_cr_) && data < end) {
+    if (after_cr_) {
+      after_cr_ = false;
+      if (*data == '\n') ++data;
+      continue;
+    }
+    data = std::find_if(data, end, is_line_end);
+    if (data == end) break;
+    after_cr_ = *data++ == '\r';
+    --lines_to_skip_;
   }
+  return data;
 }
 
-void csv_reader::take_row(int terminator, void* self) {
-  auto& reader = *static_cast<csv_reader*>(self);
-  if (reader.error_ != nullptr) return;
-  try {
-    reader.line_end(terminator);
-  } catch (...) {
-    reader.error_ = std::current_exception();
-  }
-}
-
-void csv_reader::field(const char* data, std::size_t size) {
-  const std::size_t number = field_number_++;
-  if (!resolved_) {
-    first_row_.emplace_back(data, size);
+void csv_reader::field(std::size_t k, std::string_view content) {
+  if (!resolved_ && options_.header) {
+    header_.emplace_back(trimmed(content));
+    header_bytes_ += content.size();
+    if (header_bytes_ > most_header_bytes) {
+      fail(input_.name(), ", line ", tokenizer_.row_line(), ": the header is longer than ",
+           most_header_bytes, " bytes; is this a CSV file?");
+    }
     return;
   }
-  const unsigned slots = number < slots_.size() ? slots_[number] : 0u;
-  if (slots == 0) return;
   double value;
-  const field_kind kind = parse_number({data, size}, value);
-  for (std::size_t k = 0; k < requests_.size(); ++k) {
-    const auto bit = static_cast<unsigned char>(1u << k);
-    if ((slots & bit) == 0) continue;
-    values_[k] = value;
+  const field_kind kind = parse_number(content, value, options_.numbers);
+  const std::size_t column = columns_[k];
+  for (std::size_t request = 0; request < requests_.size(); ++request) {
+    const auto bit = static_cast<unsigned char>(1u << request);
+    const bool asked =
+        resolved_ ? (slots_[k] & bit) != 0 : column_number(requests_[request].column) == column + 1;
+    if (!asked) continue;
+    values_[request] = value;
     seen_ |= bit;
     if (kind == field_kind::missing) missing_ |= bit;
     if (kind != field_kind::unparsable) continue;
     unparsable_ |= bit;
-    if (options_.strict || first_unparsable_.empty()) {
-      const std::string where = text("line ", row_line_, ", column '", shortened(names_[k]), "': '",
-                                     shortened({data, size}), "'");
-      if (options_.strict) fail(input_.name(), ", ", where, " is not a number");
-      first_unparsable_ = where;
+    note_unparsable(request, trimmed(content));
+  }
+}
+
+void csv_reader::note_unparsable(std::size_t k, std::string_view content) {
+  column_census& census = census_[k];
+  const std::string& name = names_[k].empty() ? text("column ", requests_[k].column) : names_[k];
+  if (options_.strict) {
+    fail(input_.name(), ", line ", tokenizer_.row_line(), ", column ", in_quotes(name), ": ",
+         in_quotes(content), " is not a number");
+  }
+  if (first_unparsable_.empty()) {
+    first_unparsable_ = text("line ", tokenizer_.row_line(), ", column ", in_quotes(name), ": ",
+                             in_quotes(content));
+  }
+  if (++census.unparsable == 1)
+    census.first = text("line ", tokenizer_.row_line(), ": ", in_quotes(content));
+  constexpr std::size_t longest_number = 40;
+  if (content.size() > longest_number) return;
+  for (std::size_t i = 0; i < guesses.size(); ++i) {
+    double value;
+    if (parse_number(content, value, guesses[i]) != field_kind::number) continue;
+    column_census::guess& guess = census.guesses[i];
+    ++guess.fields;
+    guess.least = std::min(guess.least, value);
+    guess.greatest = std::max(guess.greatest, value);
+  }
+}
+
+void csv_reader::row(const csv_row_end& row) {
+  if (row.fields == 0) {
+    if (resolved_) {
+      if (num_fields_ == 1) push_blank_row(row.line);
+    } else if (!options_.header) {
+      leading_blanks_.push_back(row.line);
+      if (leading_blanks_.size() > most_leading_blanks)
+        fail(input_.name(), ": more than ", most_leading_blanks,
+             " empty lines before the first row");
     }
-  }
-}
-
-/// A row ends, or a line without one: then no field was seen.
-void csv_reader::line_end(int terminator) {
-  const bool blank = field_number_ == 0;
-  const bool second_of_crlf = blank && terminator == '\n' && last_terminator_ == '\r';
-  last_terminator_ = second_of_crlf ? 0 : terminator;
-  if (!blank) {
-    row();
-  } else if (second_of_crlf) {
     return;
-  } else if (resolved_) {
-    if (num_fields_ == 1) blank_row();
-  } else if (!options_.header) {
-    ++leading_blanks_;
   }
-}
-
-void csv_reader::blank_row() {
-  field_number_ = 1;
-  row();
-}
-
-void csv_reader::row() {
-  row_open_ = false;
-  const std::size_t num_fields = std::exchange(field_number_, 0);
   if (!resolved_) {
-    resolve_columns();
-    // Without a header the row just read is data: go through its fields once more.
-    if (!options_.header) {
-      for (; num_fields_ == 1 && leading_blanks_ > 0; --leading_blanks_) blank_row();
-      field_number_ = 0;
-      for (const std::string& value : std::exchange(first_row_, {}))
-        field(value.data(), value.size());
-      row();
+    first_row(row);
+    if (options_.header) return;
+  } else {
+    check_fields(row);
+    if (num_fields_ > 1 && row.delimiters_a_line == static_cast<std::int64_t>(num_fields_) - 1 &&
+        ++swallowing_rows_ == 1) {
+      first_swallowing_row_ = text("lines ", row.line, " to ", tokenizer_.line() - 1);
     }
-    first_row_.clear();
-    return;
   }
-  if (options_.strict && num_fields != num_fields_) {
-    fail(input_.name(), ", line ", row_line_, ": the row has ", num_fields,
-         " fields, the first row has ", num_fields_);
+  push_row(row.line);
+}
+
+void csv_reader::first_row(const csv_row_end& row) {
+  num_fields_ = row.fields;
+  if (num_fields_ > most_fields) row_too_wide(row.line);
+  resolve_columns();
+  if (num_fields_ == 1) {
+    for (const std::int64_t line : leading_blanks_) push_blank_row(line);
   }
+}
+
+void csv_reader::check_fields(const csv_row_end& row) {
+  if (row.fields == num_fields_) return;
+  // A delimiter may stand behind the last field of every row: it adds an empty field, no column.
+  const bool trailing = row.fields == num_fields_ + 1 && row.last_empty;
+  const bool trailing_in_header =
+      row.fields + 1 == num_fields_ && !header_.empty() && header_.back().empty();
+  if (!options_.strict && (trailing || trailing_in_header)) return;
+  const char* const first = options_.header ? "the header" : "the first row";
+  if (options_.strict || row.fields > num_fields_) {
+    fail(input_.name(), ", line ", row.line, ": the row has ", row.fields, " fields, ", first,
+         " has ", num_fields_, wide_row_hint(row.fields));
+  }
+  if (row.spans_lines) {
+    fail(input_.name(), ", line ", row.line, ": the row has ", row.fields, " fields, ", first,
+         " has ", num_fields_, ", and a quoted field in it goes on to line ", tokenizer_.line() - 1,
+         "; is a quote left open?");
+  }
+  if (++short_rows_ == 1)
+    first_short_row_ = text("line ", row.line, " has ", row.fields, " of ", num_fields_);
+}
+
+/// Why a row may have more fields than the header.
+std::string csv_reader::wide_row_hint(std::size_t fields) const {
+  if (fields <= num_fields_) return {};
+  const std::string other = other_delimiter();
+  if (!other.empty()) return "; " + other;
+  if (options_.delimiter == ',' && fields == 2 * num_fields_)
+    return "; decimal commas? They need another delimiter between fields, then --decimal ','";
+  if (options_.header && fields == num_fields_ + 1)
+    return "; row names without a header? R writes one with col.names = NA, or leaves them out "
+           "with "
+           "row.names = FALSE";
+  return "; is there a delimiter inside a field that is not quoted?";
+}
+
+void csv_reader::push_row(std::int64_t line) {
   for (std::size_t k = 0; k < requests_.size(); ++k) {
     const auto bit = static_cast<unsigned char>(1u << k);
     if ((seen_ & bit) == 0) {  // the row ended before this column
@@ -256,51 +313,228 @@ void csv_reader::row() {
   }
   out_->missing.push_back(std::exchange(missing_, static_cast<unsigned char>(0)));
   out_->unparsable.push_back(std::exchange(unparsable_, static_cast<unsigned char>(0)));
+  out_->lines.push_back(line);
   seen_ = 0;
+  ++rows_;
+}
+
+void csv_reader::push_blank_row(std::int64_t line) {
+  for (std::size_t k = 0; k < requests_.size(); ++k)
+    out_->columns[k].push_back(std::numeric_limits<double>::quiet_NaN());
+  out_->missing.push_back(static_cast<unsigned char>((1u << requests_.size()) - 1));
+  out_->unparsable.push_back(0);
+  out_->lines.push_back(line);
+  ++rows_;
 }
 
 void csv_reader::resolve_columns() {
-  num_fields_ = first_row_.size();
+  std::vector<std::size_t> found;
+  for (const column_request& request : requests_) found.push_back(find_column(request));
+  columns_ = found;
+  std::sort(columns_.begin(), columns_.end());
+  columns_.erase(std::unique(columns_.begin(), columns_.end()), columns_.end());
+  slots_.assign(columns_.size(), 0);
+  bool numbers = false;
   for (std::size_t k = 0; k < requests_.size(); ++k) {
-    const std::size_t column = find_column(requests_[k]);
-    if (slots_.size() <= column) slots_.resize(column + 1);
-    slots_[column] |= static_cast<unsigned char>(1u << k);
-    if (options_.header) names_[k] = first_row_[column];
-    if (names_[k].empty()) names_[k] = text("column ", column + 1);
+    const auto slot = std::lower_bound(columns_.begin(), columns_.end(), found[k]);
+    slots_[static_cast<std::size_t>(slot - columns_.begin())] |=
+        static_cast<unsigned char>(1u << k);
+    if (!options_.header) continue;
+    names_[k] = header_[found[k]];
+    double value;
+    numbers = numbers || (names_[k] != requests_[k].column &&
+                          parse_number(names_[k], value, options_.numbers) == field_kind::number);
+    if (names_[k].empty()) names_[k] = text("column ", found[k] + 1);
   }
+  if (numbers) {
+    header_warning_ = text(input_.name(), ", line ", tokenizer_.row_line(),
+                           " is taken for the header, but looks like data: ");
+    for (std::size_t i = 0; i < std::min<std::size_t>(header_.size(), 5); ++i)
+      header_warning_ += text(i > 0 ? ", " : "", start_of(header_[i]));
+    header_warning_ += text(header_.size() > 5 ? ", ..." : "", "; --no-header if it is");
+  }
+  tokenizer_.want(columns_, num_fields_ + 1);
   resolved_ = true;
 }
 
 /// Field number of a requested column: its name, else its 1-based number.
 std::size_t csv_reader::find_column(const column_request& request) const {
-  if (options_.header) {
-    const auto first = std::find(first_row_.begin(), first_row_.end(), request.column);
-    if (first != first_row_.end()) {
-      const auto second = std::find(first + 1, first_row_.end(), request.column);
-      if (second != first_row_.end()) {
-        fail(request.option, " '", request.column, "': columns ", first - first_row_.begin() + 1,
-             " and ", second - first_row_.begin() + 1, " of ", input_.name(),
-             " both have this name; give the number");
-      }
-      return static_cast<std::size_t>(first - first_row_.begin());
+  const auto first = std::find(header_.begin(), header_.end(), request.column);
+  if (first != header_.end()) {
+    const auto second = std::find(first + 1, header_.end(), request.column);
+    if (second != header_.end()) {
+      fail(request.option, " '", request.column, "': columns ", first - header_.begin() + 1,
+           " and ", second - header_.begin() + 1, " of ", input_.name(),
+           " both have this name; give the number");
     }
+    return static_cast<std::size_t>(first - header_.begin());
   }
   const std::size_t number = column_number(request.column);
   if (number >= 1 && number <= num_fields_) return number - 1;
-  if (number > num_fields_) {
-    fail(request.option, " ", number, ": ", input_.name(), " has ", num_fields_, " columns");
-  }
+  fail_column(request);
+}
+
+void csv_reader::fail_column(const column_request& request) const {
+  const std::size_t number = column_number(request.column);
+  const std::string other = other_delimiter();
+  const std::string hint = other.empty() ? later_header(request.column) : "; " + other;
+  if (number > num_fields_)
+    fail(request.option, " ", number, ": ", input_.name(), " has ", num_fields_, " columns", hint);
   if (!options_.header) {
     fail(request.option, " '", request.column,
-         "': without a header a column is given by its number, 1 to ", num_fields_);
+         "': without a header a column is given by its number, 1 to ", num_fields_, hint);
   }
   std::string columns;
-  for (std::size_t i = 0; i < std::min<std::size_t>(first_row_.size(), 20); ++i) {
-    columns += text(i > 0 ? ", " : "", shortened(first_row_[i]));
-  }
-  if (first_row_.size() > 20) columns += ", ...";
+  for (std::size_t i = 0; i < std::min<std::size_t>(header_.size(), 20); ++i)
+    columns += text(i > 0 ? ", " : "", start_of(header_[i]));
+  if (header_.size() > 20) columns += ", ...";
   fail(request.option, " '", request.column, "': ", input_.name(), " has no such column; it has ",
-       columns);
+       columns, hint);
+}
+
+/// Asks for another delimiter if the first line speaks for it.
+std::string csv_reader::other_delimiter() const {
+  const std::string_view line =
+      options_.header ? std::string_view() : piece_.substr(0, piece_.find_first_of("\r\n"));
+  std::ptrdiff_t most = 0;
+  char found = '\0';
+  for (const char c : {',', ';', '\t', '|'}) {
+    if (c == options_.delimiter) continue;
+    std::ptrdiff_t times = std::count(line.begin(), line.end(), c);
+    for (const std::string& name : header_) times += std::count(name.begin(), name.end(), c);
+    if (times <= most) continue;
+    most = times;
+    found = c;
+  }
+  const auto own = static_cast<std::ptrdiff_t>(num_fields_) - 1;
+  if (most == 0 || most < own) return {};
+  const std::string option = found == '\t' ? "tab" : text("'", found, "'");
+  return text(options_.header ? "the header" : "the first line", " has ", delimiter_in_words(found),
+              own == 0 ? " but no " : " more often than ", delimiter_in_words(options_.delimiter),
+              "; --delimiter ", option, "?");
+}
+
+/// Asks for --skip-lines or --comment if a line below the one taken for the header has the name.
+std::string csv_reader::later_header(const std::string& column) const {
+  if (!header_.empty() && !header_[0].empty() && header_[0][0] == '#')
+    return "; --comment '#' leaves lines out that begin with #";
+  std::int64_t line_number = options_.skip_lines;
+  std::string_view rest = piece_.substr(0, std::size_t{1} << 14);
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find_first_of("\r\n"), rest.size());
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end);
+    rest.remove_prefix(std::min<std::size_t>(rest.substr(0, 2) == "\r\n" ? 2 : 1, rest.size()));
+    ++line_number;
+    while (!line.empty()) {
+      const std::size_t stop = std::min(line.find(options_.delimiter), line.size());
+      std::string_view name = trimmed(line.substr(0, stop));
+      if (name.size() > 1 && name.front() == '"' && name.back() == '"')
+        name = name.substr(1, name.size() - 2);
+      if (name == column) {
+        return text("; line ", line_number, " has it: --skip-lines ", line_number - 1, "?");
+      }
+      line.remove_prefix(std::min(stop + 1, line.size()));
+    }
+  }
+  return {};
+}
+
+std::string csv_reader::column_in_words(std::size_t k) const {
+  return text("column ", in_quotes(names_[k]));
+}
+
+/// "data.csv, line 17, column 'x'"
+std::string csv_reader::place(std::int64_t line, std::size_t column) const {
+  const bool named = resolved_ && column < header_.size() && !header_[column].empty();
+  return text(input_.name(), ", line ", line, ", column ",
+              named ? in_quotes(header_[column]) : std::to_string(column + 1));
+}
+
+void csv_reader::fault(quote_fault fault, std::int64_t line, std::size_t column,
+                       std::string_view start) {
+  const std::string where = place(line, column);
+  if (fault == quote_fault::not_closed)
+    fail(where, ": a quoted field is not closed at the end of the file");
+  const auto until = [&](std::string_view ends) {
+    return in_quotes(start.substr(0, std::min(start.find_first_of(ends), start.size())));
+  };
+  if (fault == quote_fault::quote_in_text) {
+    const char ends[] = {'\r', '\n', options_.delimiter};
+    fail(where, ": a quote inside a field that is not quoted: ", until({ends, sizeof ends}));
+  }
+  const std::string end = line == tokenizer_.line() ? "" : text(" on line ", tokenizer_.line());
+  fail(where, ": text behind the closing quote", end, " of the field that begins ", until("\r\n"),
+       "; a quote that belongs to the text is written twice, and the field between quotes");
+}
+
+void csv_reader::field_too_long(std::int64_t line, std::size_t column) {
+  fail(place(line, column), ": a field is longer than ", csv_tokenizer::max_field,
+       " bytes; is a quote left open, or is this not a CSV file?");
+}
+
+void csv_reader::row_too_wide(std::int64_t line) {
+  if (!resolved_) {
+    fail(input_.name(), ", line ", line, ": more than ", most_fields,
+         " columns; is this a CSV file?");
+  }
+  fail(input_.name(), ", line ", line, ": the row has more than ", num_fields_, " fields, ",
+       options_.header ? "the header" : "the first row", " has ", num_fields_);
+}
+
+std::string csv_reader::number_hint() const {
+  std::size_t best = 0;
+  std::array<column_census::guess, column_census::num_guesses> sums{};
+  std::int64_t unparsable = 0;
+  for (const column_census& census : census_) {
+    unparsable += census.unparsable;
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i].fields += census.guesses[i].fields;
+  }
+  for (std::size_t i = 1; i < sums.size(); ++i) {
+    // '1,234' can be 1234 or 1.234. It is taken for 1.234 where the delimiter is no comma, since
+    // such files come from countries with decimal commas.
+    const bool tie = i == 1 && options_.delimiter != ',' && sums[1].fields == sums[0].fields;
+    if (sums[i].fields > sums[best].fields || tie) best = i;
+  }
+  if (sums[best].fields == 0 || sums[best].fields * 2 < unparsable) return {};
+  std::string words =
+      text(options_of(guesses[best]), " reads ", grouped(sums[best].fields), " of them");
+  for (std::size_t k = 0; k < requests_.size(); ++k) {
+    const column_census::guess& guess = census_[k].guesses[best];
+    if (guess.fields == 0) continue;
+    words += text(", column ", in_quotes(names_[k]), " from ", readable(guess.least), " to ",
+                  readable(guess.greatest));
+  }
+  return words;
+}
+
+std::vector<std::string> csv_reader::warnings() const {
+  std::vector<std::string> all;
+  if (!header_warning_.empty()) all.push_back(header_warning_);
+  if (short_rows_ > 0) {
+    all.push_back(text(grouped(short_rows_), short_rows_ == 1 ? " row has" : " rows have",
+                       " fewer fields than the ", options_.header ? "header" : "first row",
+                       " (first: ", first_short_row_, "): what is not there is missing"));
+  }
+  if (swallowing_rows_ > 0) {
+    all.push_back(text(grouped(swallowing_rows_), swallowing_rows_ == 1 ? " row has" : " rows have",
+                       " a quoted field that holds line breaks, and each of its lines looks like a "
+                       "row (first: ",
+                       first_swallowing_row_, "); is a quote left open?"));
+  }
+  bool many = false;
+  for (std::size_t k = 0; k < requests_.size(); ++k) {
+    const column_census& census = census_[k];
+    if (static_cast<double>(census.unparsable) <= unparsable_part * static_cast<double>(rows_))
+      continue;
+    many = true;
+    all.push_back(text(grouped(census.unparsable), " of ", grouped(rows_), " fields of column ",
+                       in_quotes(names_[k]), census.unparsable == 1 ? " is" : " are",
+                       " not a number (first: ", census.first, ")"));
+  }
+  const std::string hint = number_hint();
+  if (many && !hint.empty()) all.back() += "; " + hint;
+  return all;
 }
 
 }  // namespace zcmoe::cli

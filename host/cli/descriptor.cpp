@@ -1,4 +1,4 @@
-// The loops around write and read.
+// write and read may move fewer bytes than asked for, or be interrupted: hence the loops.
 #include "descriptor.hpp"
 
 #include "failure.hpp"

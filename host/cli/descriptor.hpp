@@ -1,7 +1,6 @@
 // File descriptors: who closes them, and whole reads and writes, where interrupted calls are tried
 // again and a call that moves nothing is a failure instead of a loop without end. `name` begins the
 // error text.
-// the error text.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +21,7 @@ class owned_descriptor {
     return *this;
   }
   int get() const noexcept { return descriptor_; }
-  /// The answer of the system's close, 0 if nothing was open.
+  /// Returns what the system's close returns; 0 if nothing was open.
   int close() noexcept;
 
  private:
@@ -31,7 +30,7 @@ class owned_descriptor {
 
 void write_all(int descriptor, const char* data, std::size_t size, const std::string& name);
 
-/// Up to capacity bytes; 0 at the end.
+/// Reads up to capacity bytes and returns how many; 0 means the end.
 std::size_t read_some(int descriptor, char* data, std::size_t capacity, const std::string& name);
 
 }  // namespace zcmoe::cli

@@ -6,7 +6,8 @@
 namespace zcmoe::cli {
 namespace {
 
-/// The value of an IEEE binary16 number.
+/// The value of an IEEE binary16 number: a sign bit, 5 bits of exponent, 10 of fraction. 0x3C00 has
+/// exponent 15 and fraction 0, so it is 1024 2^(15 - 25) = 1.
 double half_value(std::uint16_t bits) {
   const int exponent = bits >> 10 & 31;
   const int fraction = bits & 1023;

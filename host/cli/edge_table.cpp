@@ -2,6 +2,7 @@
 // many where that is asked for.
 #include "edge_table.hpp"
 
+#include "file_kind.hpp"
 #include "input_file.hpp"
 #include "number.hpp"
 #include "row_triage.hpp"
@@ -20,7 +21,7 @@ namespace {
 
 constexpr std::size_t max_edge_line = 4096;
 
-/// The shortest table that holds v.
+/// A table of one segment for the only input, v: between v and a neighbouring double.
 std::vector<double> edges_around(double v) {
   const double above = std::nextafter(v, std::numeric_limits<double>::infinity());
   if (std::isfinite(above)) return {v, above};
@@ -29,12 +30,21 @@ std::vector<double> edges_around(double v) {
 
 void take_line(edge_table& table, const std::string& name, std::string_view line,
                std::int64_t number) {
-  const std::size_t start = line.find_first_not_of(" \t\r");
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (number == 1 && line.substr(0, byte_order_mark.size()) == byte_order_mark)
+    line.remove_prefix(byte_order_mark.size());
+  if (number == 1) refuse_null_byte(line, name, number);
+  const std::size_t start = line.find_first_not_of(" \t");
   if (start == std::string_view::npos || line[start] == '#') return;
   double edge;
   if (parse_number(line, edge) != field_kind::number) {
     fail(name, ", line ", number, ": '", line.substr(0, 40),
-         "' is not a number; an edge file has one edge a line");
+         "' is not a number; an edge file has one edge a line, with a decimal point");
+  }
+  if (std::isinf(edge)) {
+    fail(name, ", line ", number, ": '", line.substr(0, 40),
+         "' is not finite; leave it out: --range-policy segments gives the inputs below and above "
+         "the edges segments of their own");
   }
   table.edges.push_back(edge);
 }
@@ -80,7 +90,7 @@ class range_and_sample {
     }
   }
 
-  /// What was seen; no edges.
+  /// The counts of what was seen, in a table without edges.
   edge_table seen() const {
     edge_table table;
     table.rows = rows_;
@@ -124,7 +134,8 @@ class range_and_sample {
     }
     const std::int64_t built = cut_sample(segments, table.edges);
     table.edges.resize(static_cast<std::size_t>(built) + 1);
-    // The sample may have missed the outermost rows; a range asked for is kept as asked.
+    // The edges reach to the outermost rows, which the sample may have missed, or to the range that
+    // was asked for.
     table.edges.front() = std::min(table.edges.front(), lo);
     table.edges.back() = std::max(table.edges.back(), hi);
     return table;
@@ -167,7 +178,7 @@ class range_and_sample {
   double max_ = -std::numeric_limits<double>::infinity();
 };
 
-/// One pass over the rows.
+/// Reads the table once, into state.
 void read(range_and_sample& state, const segmentation_choice& segmentation, const char* step,
           row_source& rows, bool needs_target, const row_split& split, bool show_progress,
           stopwatch& reading, stopwatch& working) {
@@ -188,7 +199,7 @@ void read(range_and_sample& state, const segmentation_choice& segmentation, cons
     }
   }
   if (state.rows() == 0) {
-    std::string reasons = state.tally().read_in_words(rows.first_unparsable());
+    std::string reasons = state.tally().read_in_words(rows);
     if (state.rows_outside() > 0)
       reasons += text(", ", grouped(state.rows_outside()), " ", outside_words(segmentation));
     fail("no usable row to choose the cuts from: ", reasons);
@@ -203,9 +214,14 @@ edge_table edges_from_file(const std::string& path) {
   std::vector<char> buffer(std::size_t{1} << 16);
   std::string line;
   std::int64_t number = 1;
+  char before = '\0';
+  input.refuse_binary();
   while (const std::size_t got = input.read(buffer.data(), buffer.size())) {
     for (std::size_t i = 0; i < got; ++i) {
-      if (buffer[i] == '\n') {
+      const bool second_of_crlf = before == '\r' && buffer[i] == '\n';
+      before = buffer[i];
+      if (second_of_crlf) continue;
+      if (before == '\n' || before == '\r') {
         take_line(table, input.name(), line, number++);
         line.clear();
       } else if (line.size() < max_edge_line) {

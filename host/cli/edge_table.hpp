@@ -18,10 +18,10 @@ namespace zcmoe::cli {
 
 struct edge_table {
   std::vector<double> edges;
-  std::int64_t rows = 0;                  // usable rows seen; 0 if no data was needed
-  std::int64_t rows_sampled = 0;          // of these, looked at; 0 if only their range was
-  row_tally tally;                        // of all rows
-  std::int64_t rows_outside = 0;          // of its used rows: input outside --range, or infinite
+  std::int64_t rows = 0;          // usable rows seen; 0 if no data was needed
+  std::int64_t rows_sampled = 0;  // rows of these in the sample; 0 if only their range was needed
+  row_tally tally;                // of all rows
+  std::int64_t rows_outside = 0;  // used rows whose input is infinite or outside --range
   std::optional<zcmoe_plan_result> plan;  // where the number of segments was not given
 
   std::int64_t segments() const noexcept { return static_cast<std::int64_t>(edges.size()) - 1; }
@@ -31,15 +31,15 @@ struct edge_table {
 /// # are left out.
 edge_table edges_from_file(const std::string& path);
 
-/// What is the matter with rows_outside.
+/// Why the rows of rows_outside were left out.
 const char* outside_words(const segmentation_choice& segmentation);
 
-/// The number of segments given, or planned.
+/// The number of segments that was given, or else planned.
 std::int64_t segments_asked(const segmentation_choice& segmentation, const edge_table& table);
 
 edge_table edges_from_range(const segmentation_choice& segmentation);
 
-/// What a plan depends on beside the rows.
+/// What a plan depends on, apart from the rows.
 struct planner {
   const context& engine;
   zcmoe_model_options model = model_options();
@@ -52,7 +52,7 @@ edge_table edges_from_rows(const segmentation_choice& segmentation, row_source& 
                            bool needs_target, const row_split& split, const planner& planner,
                            bool show_progress, stopwatch& reading, stopwatch& segmenting);
 
-/// One pass, and the plan alone: no edges.
+/// Makes one pass over the rows and returns the plan, without edges.
 edge_table plan_from_rows(const segmentation_choice& segmentation, row_source& rows,
                           const planner& planner, bool show_progress, stopwatch& reading,
                           stopwatch& planning);

@@ -24,7 +24,7 @@ struct expression::parsed {
 
 namespace {
 
-/// Of an assignment, which would be taken as the function of its right side.
+/// Where the text has an assignment; npos if nowhere. muParser would read y=x as the function x.
 std::size_t place_of_assignment(const std::string& text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '=') continue;
@@ -67,13 +67,13 @@ expression::expression(const char* what, const std::string& text)
   } catch (const mu::Parser::exception_type& e) {
     std::string fault = e.GetMsg();
     while (!fault.empty() && (fault.back() == '.' || fault.back() == ' ')) fault.pop_back();
-    // Its own words for the place count from 0.
+    // muParser ends its message with a place that counts from 0; ours counts from 1.
     const std::size_t words = fault.rfind(" at position ");
     const std::size_t found = fault.rfind(" found at position ");
     if (words != std::string::npos) fault.resize(found != std::string::npos ? found : words);
     const auto place = static_cast<std::ptrdiff_t>(e.GetPos());
     if (place < 0) fail_usage(what, " '", text, "': ", fault);
-    // muParser reads on behind the end.
+    // For a text that ends too early muParser names a place behind its end.
     refuse(fault, std::min(static_cast<std::size_t>(place), text.size()));
   }
 }

@@ -9,8 +9,8 @@ namespace zcmoe::cli {
 
 class expression {
  public:
-  /// A usage error with the place of the fault if the text is no expression in x. what: the option
-  /// it was given with.
+  /// Fails with a usage error that names the place of the fault if the text is no expression in x.
+  /// what is the option that the text was given with.
   expression(const char* what, const std::string& text);
   ~expression();
   expression(expression&&) noexcept;

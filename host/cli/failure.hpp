@@ -2,6 +2,8 @@
 // Both carry the one line that is printed after "zcmoe: ".
 #pragma once
 
+#include "shown.hpp"
+
 #include <zcmoe/zcmoe.hpp>
 
 #include <cerrno>
@@ -13,14 +15,16 @@
 
 namespace zcmoe::cli {
 
+// The texts quote fields, which may hold null bytes. shown() spells them \x00, since what() would
+// end at the first.
 class failure : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit failure(const std::string& line) : std::runtime_error(shown(line)) {}
 };
 
 class usage_error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit usage_error(const std::string& line) : std::runtime_error(shown(line)) {}
 };
 
 /// Joins its arguments into one text; doubles with 17 significant digits, so that the text names

@@ -1,16 +1,18 @@
 // zcmoe fit: pass 1 over the rows places the cuts (if data is needed for that), pass 2 fits, pass 3
 // judges the fit by the rows held out. Every pass streams, so memory does not grow with the table.
+// A table whose rows all fit into the sample for the cuts is read once and kept for the other
+// passes.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "edge_table.hpp"
 #include "failure.hpp"
+#include "fit_report.hpp"
 #include "holdout.hpp"
 #include "json_text.hpp"
 #include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 #include "output_place.hpp"
-#include "plan_report.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
 #include "row_triage.hpp"
@@ -31,27 +33,12 @@
 namespace zcmoe::cli {
 namespace {
 
-constexpr std::int32_t target_dtype_auto = 0;
 const choices target_dtype_words = {
     {"auto", target_dtype_auto}, {"f32", ZCMOE_F32}, {"f64", ZCMOE_F64}};
 const choices rows_words = {{"skip", ZCMOE_ROWS_SKIP}, {"error", ZCMOE_ROWS_ERROR}};
 const choices determinism_words = {{"fast", ZCMOE_DETERMINISM_FAST},
                                    {"run-to-run", ZCMOE_DETERMINISM_RUN_TO_RUN},
                                    {"reproducible", ZCMOE_DETERMINISM_REPRODUCIBLE}};
-
-struct fit_arguments {
-  table_choice table;
-  std::vector<column_role> roles{{"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
-  engine_choice engine;
-  segmentation_choice segmentation;
-  model_choice model;
-  zcmoe_fit_options fit = ZCMOE_FIT_OPTIONS_INIT;
-  std::int32_t target_dtype = target_dtype_auto;
-  double holdout = 0;
-  std::uint64_t seed = 0;
-  std::string output;
-  talk_choice talk;
-};
 
 /// Chosen rows of a block, copied together; the columns keep their types.
 class gathered_rows {
@@ -91,22 +78,6 @@ class gathered_rows {
   std::array<std::vector<double>, 3> storage_;
 };
 
-/// Everything the summary says.
-struct fit_summary {
-  row_tally tally;
-  zcmoe_report report{};  // the library's count of what the model's policies touched
-  std::int64_t bytes_read = 0;
-  edge_table edges;
-  line_fit line;
-  holdout_error error;
-  std::int64_t unanswered = 0;  // held-out rows that the model answers with NaN
-  stopwatch reading;
-  stopwatch segmenting;
-  stopwatch fitting;
-  stopwatch predicting;
-  stopwatch total;
-};
-
 /// Why a text cannot be the name of a column in a model file; null if it can.
 const char* fault_of_name(const std::string& name) {
   constexpr std::size_t longest = 1024;  // of zcmoe_model_options
@@ -133,7 +104,8 @@ class fit_run {
     {
       stopwatch::scope timed(summary_.total);
       check_places();
-      if (split_.active() || needs_data()) rows_->make_rewindable();
+      if (split_.active() || arguments_.segmentation.needs_data())
+        rows_->make_rewindable(arguments_.segmentation.sample_rows);
       feature_name_ = name_or(arguments_.model.feature_name, column_x);
       target_name_ = name_or(arguments_.model.target_name, column_y);
       place_cuts();
@@ -141,21 +113,16 @@ class fit_run {
       if (split_.active()) judge();
       save_model(*model_, arguments_.output);
     }
+    print_warnings(*rows_);
+    const fit_report report{arguments_, summary_, *rows_, context_.info(), model_->info()};
     if (arguments_.talk.json) {
-      write_to_stdout(json_text(summary_as_json()));
+      write_to_stdout(json_text(report.as_json()));
     } else if (!arguments_.talk.quiet) {
-      print_summary();
+      report.say_all();
     }
   }
 
  private:
-  bool needs_data() const {
-    if (!arguments_.segmentation.edges_file.empty()) return false;
-    return arguments_.segmentation.automatic ||
-           arguments_.segmentation.kind != segmentation_uniform ||
-           !arguments_.segmentation.range.has_value();
-  }
-
   void check_places() const {
     std::vector<named_output> outputs{{"--output", arguments_.output}};
     if (arguments_.talk.json) outputs.push_back({"--json", "-"});
@@ -169,7 +136,7 @@ class fit_run {
     const segmentation_choice& segmentation = arguments_.segmentation;
     if (!segmentation.edges_file.empty()) {
       summary_.edges = edges_from_file(segmentation.edges_file);
-    } else if (!needs_data()) {
+    } else if (!arguments_.segmentation.needs_data()) {
       summary_.edges = edges_from_range(segmentation);
     } else {
       summary_.edges =
@@ -199,8 +166,7 @@ class fit_run {
     stopwatch::scope timed(summary_.fitting);
     model_.emplace(fit_->finish());
     if (model_->info().num_rows == 0) {
-      fail("no usable row to learn from: ",
-           summary_.tally.read_in_words(rows_->first_unparsable()));
+      fail("no usable row to learn from: ", summary_.tally.read_in_words(*rows_));
     }
     summary_.report = fit_->report();
   }
@@ -221,7 +187,7 @@ class fit_run {
     fit_.emplace(context_, summary_.edges.edges, model, options_);
   }
 
-  /// The name to keep in the model; a header that cannot be one is no reason not to fit.
+  /// The name to keep in the model. A header that cannot be a name is said, and no name is kept.
   std::string name_or(const std::string& given, column_number column) const {
     if (!given.empty()) return given;
     std::string name = rows_->column_name(column);
@@ -279,7 +245,7 @@ class fit_run {
       columns = &gathered_.column(0);
     }
     if (rows == 0) return;
-    // A table of doubles fitted as float32 because the user says so.
+    // --target-dtype f32 asks for sums of float32 even if the columns are doubles.
     const zcmoe_array y = narrowed(columns[column_y], rows, narrow_y_);
     const zcmoe_array weights = options_.weighted != 0
                                     ? narrowed(columns[column_weights], rows, narrow_weights_)
@@ -309,7 +275,7 @@ class fit_run {
     if (!x.empty()) summary_.line.add(x, y, weights);
   }
 
-  /// Whether a line can answer the row too.
+  /// Whether both the model and the straight line can predict the row.
   static bool comparable(const row_block& block, const std::vector<row_fate>& fates,
                          std::int64_t i) {
     return fates[static_cast<std::size_t>(i)] == row_used &&
@@ -317,6 +283,7 @@ class fit_run {
   }
 
   void judge() {
+    summary_.judged = true;
     rows_->rewind();
     progress bar("judge", show_progress_);
     row_triage triage(rules());
@@ -354,152 +321,6 @@ class fit_run {
     }
   }
 
-  std::string segmentation_in_words() const {
-    const segmentation_choice& segmentation = arguments_.segmentation;
-    if (!segmentation.edges_file.empty()) return text("edges of ", segmentation.edges_file);
-    return word_of(segmentation_words, segmentation.kind);
-  }
-
-  static double rate(std::int64_t rows, double seconds) {
-    return seconds > 0 ? static_cast<double>(rows) / seconds : 0.0;
-  }
-
-  void print_summary() const {
-    const zcmoe_model_info info = model_->info();
-    const edge_table& edges = summary_.edges;
-    say("engine", context_.info().name);
-    say("rows read", grouped(summary_.tally.rows_read));
-    say("rows skipped", summary_.tally.skipped_in_words());
-    if (!rows_->first_unparsable().empty())
-      say("not a number", text("first: ", rows_->first_unparsable()));
-    say("rows fitted", grouped(info.num_rows));
-    const zcmoe_report& report = summary_.report;
-    if (report.below_range > 0 || report.above_range > 0) {
-      say("out of range", text(grouped(report.below_range), " below, ", grouped(report.above_range),
-                               " above: ", range_policy_in_words()));
-    }
-    if (report.nan_inputs > 0)
-      say("missing input", text(grouped(report.nan_inputs), " in a segment of their own"));
-    const std::int64_t asked = segments_asked(arguments_.segmentation, edges);
-    const bool fewer = needs_data() && info.num_segments < asked;
-    if (edges.plan.has_value()) {
-      const zcmoe_plan_candidate& chosen = edges.plan->candidates[arguments_.segmentation.kind];
-      say("segments chosen", recommendation_in_words(chosen));
-      for (const std::string& warning : warnings_in_words(chosen)) say("", warning);
-    }
-    say("segments",
-        text(grouped(info.num_segments),
-             fewer ? text(" of ", grouped(asked), edges.plan.has_value() ? " chosen" : " asked for")
-                   : "",
-             " (", segmentation_in_words(), "), ", grouped(info.num_empty), " empty, inputs ",
-             readable_range(edges.edges.front(), edges.edges.back())));
-    if (edges.rows_sampled < edges.rows && edges.rows_sampled > 0) {
-      say("", text("cuts chosen from a sample of ", grouped(edges.rows_sampled), " of ",
-                   grouped(edges.rows), " rows"));
-    }
-    say("noise estimate",
-        text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
-    if (split_.active()) {
-      say("held-out RMSE", text("on ", grouped(summary_.error.rows()), " rows"));
-      say("  this model", readable(summary_.error.model()));
-      say("  straight line", readable(summary_.error.line()));
-      say("  best constant", readable(summary_.error.constant()));
-      if (summary_.unanswered > 0)
-        say("  not answered", text(grouped(summary_.unanswered), " rows"));
-    }
-    const auto step = [](const char* name, double seconds, std::int64_t rows) {
-      std::string value = fixed(seconds, 10, 4) + " s";
-      if (rows > 0 && seconds > 0)
-        value += " " + fixed(rate(rows, seconds) / 1e6, 10, 3) + " M rows/s";
-      say(name, value);
-    };
-    // A mapped file is read by the steps that touch it; a rate here would mean nothing.
-    const bool mapped = rows_->rows() >= 0;
-    step("read", summary_.reading.seconds(), mapped ? 0 : summary_.tally.rows_read * passes());
-    step("segment", summary_.segmenting.seconds(), edges.rows > 0 ? summary_.tally.rows_read : 0);
-    step("fit", summary_.fitting.seconds(), info.num_rows);
-    if (split_.active())
-      step("predict", summary_.predicting.seconds(), summary_.error.rows() + summary_.unanswered);
-    step("total", summary_.total.seconds(), summary_.tally.rows_read);
-    say("model", arguments_.output == "-" ? "standard output" : arguments_.output);
-  }
-
-  std::string range_policy_in_words() const {
-    switch (arguments_.model.options.range_policy) {
-      case ZCMOE_RANGE_CLAMP: return "clamped";
-      case ZCMOE_RANGE_SEGMENTS: return "in segments of their own";
-      default: return "skipped";
-    }
-  }
-
-  std::int64_t passes() const { return 1 + (needs_data() ? 1 : 0) + (split_.active() ? 1 : 0); }
-
-  nlohmann::ordered_json summary_as_json() const {
-    const zcmoe_model_info info = model_->info();
-    const zcmoe_context_info engine = context_.info();
-    const edge_table& edges = summary_.edges;
-    nlohmann::ordered_json json;
-    json["version"] = zcmoe_version();
-    json["engine"] = engine.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu";
-    json["engine_name"] = engine.name;
-    json["inputs"] = arguments_.table.inputs;
-    json["format"] = rows_->format();
-    add_tally(json, summary_.tally, rows_->first_unparsable());
-    json["rows_fitted"] = info.num_rows;
-    json["rows_held_out"] = summary_.tally.rows_held_out;
-    // Of the rows that are not held out.
-    json["range_policy"] = word_of(range_policy_words, arguments_.model.options.range_policy);
-    json["below_range"] = summary_.report.below_range;
-    json["above_range"] = summary_.report.above_range;
-    json["nan_inputs"] = summary_.report.nan_inputs;
-    json["target_dtype"] = info.target_dtype == ZCMOE_F32 ? "f32" : "f64";
-    json["weighted"] = info.weighted != 0;
-    json["segmentation"] = arguments_.segmentation.edges_file.empty()
-                               ? word_of(segmentation_words, arguments_.segmentation.kind)
-                               : std::string("edges");
-    json["segments_asked"] = arguments_.segmentation.edges_file.empty()
-                                 ? segments_asked(arguments_.segmentation, edges)
-                                 : edges.segments();
-    if (edges.plan.has_value()) {
-      json["plan"] = as_json(edges.plan->candidates[arguments_.segmentation.kind]);
-    }
-    json["segments"] = info.num_segments;
-    json["empty_segments"] = info.num_empty;
-    json["range"] = {edges.edges.front(), edges.edges.back()};
-    json["rows_sampled"] = edges.rows_sampled;
-    json["mean"] = info.mean;
-    json["noise_standard_deviation"] = std::sqrt(info.noise_variance);
-    if (split_.active()) {
-      nlohmann::ordered_json& holdout = json["holdout"];
-      holdout["fraction"] = arguments_.holdout;
-      holdout["seed"] = arguments_.seed;
-      holdout["rows"] = summary_.error.rows();
-      holdout["rows_not_answered"] = summary_.unanswered;
-      holdout["rmse"] = summary_.error.model();
-      holdout["rmse_line"] = summary_.error.line();
-      holdout["rmse_constant"] = summary_.error.constant();
-      holdout["line_slope"] = summary_.line.slope();
-      holdout["line_intercept"] = summary_.line.intercept();
-      holdout["constant"] = summary_.line.mean_y();
-    }
-    json["seconds"] = {{"read", summary_.reading.seconds()},
-                       {"segment", summary_.segmenting.seconds()},
-                       {"fit", summary_.fitting.seconds()},
-                       {"predict", summary_.predicting.seconds()},
-                       {"total", summary_.total.seconds()}};
-    json["rows_per_second"] = {
-        {"read", rate(summary_.tally.rows_read * passes(), summary_.reading.seconds())},
-        {"segment",
-         rate(edges.rows > 0 ? summary_.tally.rows_read : 0, summary_.segmenting.seconds())},
-        {"fit", rate(info.num_rows, summary_.fitting.seconds())},
-        {"predict",
-         rate(summary_.error.rows() + summary_.unanswered, summary_.predicting.seconds())},
-        {"total", rate(summary_.tally.rows_read, summary_.total.seconds())}};
-    json["bytes_read"] = summary_.bytes_read;
-    json["model"] = arguments_.output;
-    return json;
-  }
-
   const fit_arguments& arguments_;
   context context_;
   std::unique_ptr<row_source> rows_;
@@ -516,6 +337,39 @@ class fit_run {
   std::vector<float> narrow_y_;
   std::vector<float> narrow_weights_;
 };
+
+/// Adds the options that say which rows are learned, and how.
+void add_fit_options(CLI::App& app, fit_arguments& arguments) {
+  const std::string group = "Fit";
+  app.add_option("--holdout", arguments.holdout,
+                 "part of the rows kept out of the fit to judge it by, e.g. 0.2")
+      ->type_name("PART")
+      ->group(group)
+      ->check(CLI::Validator(
+          [](std::string& given) {
+            double value = 0;
+            const bool good =
+                parse_number(given, value) == field_kind::number && value >= 0 && value < 1;
+            return good ? std::string() : "'" + given + "' is not a number from 0 to below 1";
+          },
+          ""));
+  app.add_option("--seed", arguments.seed, "another seed holds out other rows")
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(group);
+  add_choice(
+      app, "--target-dtype", arguments.target_dtype, target_dtype_words,
+      "exactness kept for targets: auto takes f32 if all columns are f4 (an eighth of the memory)")
+      ->group(group);
+  add_choice(app, "--nan-inputs", arguments.fit.nan_inputs, rows_words, "rows with a missing input")
+      ->group(group);
+  add_choice(app, "--nonfinite-targets", arguments.fit.nonfinite_targets, rows_words,
+             "rows whose target is missing or infinite")
+      ->group(group);
+  add_choice(app, "--determinism", arguments.fit.determinism, determinism_words,
+             "least determinism needed; every level gives the strongest")
+      ->group(group);
+}
 
 }  // namespace
 
@@ -534,36 +388,7 @@ command_body add_fit_command(CLI::App& app) {
     edges->excludes(app.get_option(other));
   add_model_options(app, arguments->model);
 
-  const std::string group = "Fit";
-  app.add_option("--holdout", arguments->holdout,
-                 "part of the rows kept out of the fit to judge it by, e.g. 0.2")
-      ->type_name("PART")
-      ->group(group)
-      ->check(CLI::Validator(
-          [](std::string& given) {
-            double value = 0;
-            const bool good =
-                parse_number(given, value) == field_kind::number && value >= 0 && value < 1;
-            return good ? std::string() : "'" + given + "' is not a number from 0 to below 1";
-          },
-          ""));
-  app.add_option("--seed", arguments->seed, "another seed holds out other rows")
-      ->type_name("N")
-      ->capture_default_str()
-      ->group(group);
-  add_choice(
-      app, "--target-dtype", arguments->target_dtype, target_dtype_words,
-      "exactness kept for targets: auto takes f32 if all columns are f4 (an eighth of the memory)")
-      ->group(group);
-  add_choice(app, "--nan-inputs", arguments->fit.nan_inputs, rows_words,
-             "rows with a missing input")
-      ->group(group);
-  add_choice(app, "--nonfinite-targets", arguments->fit.nonfinite_targets, rows_words,
-             "rows whose target is missing or infinite")
-      ->group(group);
-  add_choice(app, "--determinism", arguments->fit.determinism, determinism_words,
-             "least determinism needed; every level gives the strongest")
-      ->group(group);
+  add_fit_options(app, *arguments);
   add_engine_options(app, arguments->engine);
   add_talk_options(app, arguments->talk,
                    "summary as JSON on standard output instead of text on standard error");
@@ -588,7 +413,8 @@ command_body add_fit_command(CLI::App& app) {
       "integers that no float64 is are rounded to the nearest, and counted on standard error.\n"
       "No command writes over what it reads. A file appears under its name when it is whole; "
       "/dev/stdout, pipes and devices are\n"
-      "written where they are.");
+      "written where they are.\n" +
+      std::string(csv_help));
   return [arguments] {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json and --output - both want standard output");

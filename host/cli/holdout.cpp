@@ -1,4 +1,4 @@
-// Split, line and errors of a hold-out.
+// The split by hashes, the line by centred moments, and the roots of the errors.
 #include "holdout.hpp"
 
 #include <cmath>

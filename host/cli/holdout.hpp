@@ -46,7 +46,7 @@ class line_fit {
   double origin_x_ = 0;
   double origin_y_ = 0;
   double weight_ = 0;
-  double mean_x_ = 0;  // from the origin
+  double mean_x_ = 0;  // measured from origin_x_
   double mean_y_ = 0;
   double xx_ = 0;
   double xy_ = 0;
@@ -72,7 +72,7 @@ class holdout_error {
   double root(long double sum) const noexcept;
 
   std::int64_t rows_ = 0;
-  long double weight_ = 0;  // long double: 10^8 terms lose no digit that is shown
+  long double weight_ = 0;  // a sum of 10^8 long doubles keeps all digits that are shown
   long double model_ = 0;
   long double line_ = 0;
   long double constant_ = 0;

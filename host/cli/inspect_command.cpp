@@ -53,8 +53,8 @@ struct inspected {
     }
   }
 
-  /// Excess risk of each segment: what it adds to approximation and estimation error. The variance
-  /// of a single row is not known: such segments count by what is.
+  /// What a segment adds to the approximation error and the estimation error. A segment of one row
+  /// has no variance and so no known estimation error: it counts by its approximation error.
   double excess(std::size_t segment) const {
     const double estimation = errors->estimation[segment];
     return errors->approximation[segment] + (std::isnan(estimation) ? 0.0 : estimation);
@@ -147,7 +147,7 @@ std::string as_json(const inspected& seen) {
   return json_text(json);
 }
 
-/// The slots behind the segments take part only if a policy asks for them.
+/// Whether a slot is used: those behind the segments (NaN, below, above) only if a policy says so.
 bool slot_in_use(const zcmoe_model_info& info, std::int64_t slot) {
   if (slot < info.num_segments) return true;
   return slot == info.num_segments ? info.options.nan_policy == ZCMOE_NAN_SEGMENT
@@ -183,7 +183,7 @@ void write_csv(output_file& output, const inspected& seen) {
       line += ',';
       append_shortest(line, column[slot]);
     }
-    // The segments aside have no place on the line, and no share of its errors.
+    // The slots for NaN and for inputs out of range have no share of the errors along the line.
     for (const auto column : {&diagnosis::approximation, &diagnosis::estimation}) {
       line += ',';
       const bool known = seen.errors.has_value() && slot < info.num_segments;

@@ -8,9 +8,9 @@
 
 namespace zcmoe::cli {
 
-/// Paths and fields of a table need not be UTF-8; what is not comes out as U+FFFD instead of
-/// failing a command whose work is done. All but ASCII is written as \\uHHHH, so that a terminal
-/// that shows the text acts on none of it.
+/// Paths and fields of a table need not be UTF-8. A byte that is not is written as U+FFFD, so that
+/// the command does not fail when its work is done. All but ASCII is written as \uHHHH, so that a
+/// terminal that shows the text acts on none of it.
 inline std::string json_text(const nlohmann::ordered_json& json) {
   return json.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

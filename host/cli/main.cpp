@@ -31,11 +31,14 @@ int report(int status, const std::string& message) {
 }
 
 void prepare_process() {
-  // A closed standard stream would give its number to the first file opened, and be written into.
+  // If a standard stream is closed, the first file opened would take its number, and what is meant
+  // for the stream would be written into the file.
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) >= 0) continue;
-    // Opened the wrong way round, so that using it still fails.
-    const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    // Whoever uses the stream must still fail. The stand-in for input cannot be read; that for
+    // output, a folder, cannot be written, not even if /dev/stdout is opened anew.
+    const int opened = descriptor == STDIN_FILENO ? ::open("/dev/null", O_WRONLY)
+                                                  : ::open("/", O_RDONLY | O_DIRECTORY);
     static_cast<void>(opened);
   }
   zcmoe::cli::install_signal_handlers();
@@ -50,8 +53,9 @@ int run(int argc, char** argv) {
   app.set_version_flag(
       "--version", [] { return std::string(zcmoe_build_info()); },
       "version, compiler and CUDA of this build");
-  app.require_subcommand(0,
-                         1);  // its absence is reported below, behind a word that is no subcommand
+  app.require_subcommand(
+      0,
+      1);  // so that an unknown word is reported first; a missing subcommand is reported below
   app.footer(
       "Examples:\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --output model.safetensors\n"

@@ -9,10 +9,10 @@
 
 namespace zcmoe::cli {
 
-/// Loads a model; what is no model file is named for what it looks like. "-" is a usage error.
+/// Loads a model. The error for a file that is none says what it looks like. "-" is a usage error.
 model load_model(const context& engine, const std::string& path);
 
-/// What a model keeps of a column's name; empty if nothing.
+/// The name that a model keeps of a column; empty if it keeps none.
 inline std::string stored_name(const char* name) { return name == nullptr ? "" : name; }
 
 /// Says so if a column is read that is not the one that the model was learned from.

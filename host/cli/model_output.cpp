@@ -17,8 +17,8 @@
 namespace zcmoe::cli {
 namespace {
 
-/// The model in a file without a name. Held signals end here, before a pipe that may take its
-/// time is written.
+/// Saves the model to a file without a name. Signals are held only meanwhile, so that writing to a
+/// slow pipe afterwards can be interrupted.
 input_file unlinked_copy(const model& model) {
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::temp_directory_path(error);

@@ -3,6 +3,7 @@
 #include "npy_file.hpp"
 
 #include "failure.hpp"
+#include "file_kind.hpp"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -16,11 +17,10 @@
 namespace zcmoe::cli {
 namespace {
 
-constexpr std::string_view magic = "\x93NUMPY";
 constexpr std::size_t max_header = std::size_t{1}
                                    << 16;  // of the three keys; NumPy's own headers have 118 bytes
 
-/// What stands behind the byte order in descr.
+/// A type as descr spells it behind the byte order: "f4" in "<f4".
 struct known_type {
   std::string_view kind;
   zcmoe_dtype dtype;
@@ -203,7 +203,7 @@ class header_parser {
   bool seen_descr_ = false;
   bool seen_order_ = false;
   bool seen_shape_ = false;
-  bool fortran_ = false;  // makes no difference to one column
+  bool fortran_ = false;  // kept for error texts: both orders are the same for one column
   std::vector<std::int64_t> shape_;
 };
 
@@ -217,7 +217,7 @@ std::size_t little_endian(std::string_view bytes) {
 }  // namespace
 
 npy_header parse_npy_header(std::string_view bytes, const std::string& name) {
-  if (bytes.substr(0, magic.size()) != magic)
+  if (bytes.substr(0, npy_start.size()) != npy_start)
     fail(name, ": not an NPY file: it does not begin with \\x93NUMPY");
   if (bytes.size() < 10) fail(name, ": NPY header: the file ends after ", bytes.size(), " bytes");
   const int major = static_cast<unsigned char>(bytes[6]);
@@ -242,7 +242,7 @@ npy_header parse_npy_header(std::string_view bytes, const std::string& name) {
 }
 
 std::string make_npy_header(zcmoe_dtype dtype, std::int64_t rows) {
-  std::string header(magic);
+  std::string header(npy_start);
   header += '\x01';
   header += '\0';
   header += static_cast<char>(npy_header_size - 10);
@@ -303,7 +303,7 @@ void npy_file::drop(std::int64_t begin, std::int64_t end) const noexcept {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const auto first = static_cast<std::size_t>(row(begin) - mapping_);
   const auto last = static_cast<std::size_t>(row(end) - mapping_);
-  const std::size_t from = first / page * page;  // the rows before are done with too
+  const std::size_t from = first / page * page;  // the rows before on this page are done with too
   const std::size_t to = last / page * page;
   if (from < to) ::madvise(mapping_ + from, to - from, MADV_DONTNEED);
 }

@@ -38,11 +38,51 @@ bool is_missing(std::string_view field) {
 
 /// from_chars says only "out of range" for what is too large and what is too small; strtod tells
 /// them apart. The program never calls setlocale, so strtod reads a decimal point as well.
-field_kind parse_extreme(std::string_view field, double& value) {
-  const double read = std::strtod(std::string(field).c_str(), nullptr);
-  if (std::isinf(read)) return field_kind::unparsable;
-  value = read;
-  return field_kind::number;
+double rounded_extreme(std::string_view field) {
+  return std::strtod(std::string(field).c_str(), nullptr);
+}
+
+bool is_digits(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Appends the digits of a whole number without its separators; false if a group has another size
+/// than the separators of 1,234,567 or 12,34,567 leave.
+bool append_groups(std::string_view whole, std::string_view separator, std::string& out) {
+  bool first = true;
+  for (;;) {
+    const std::size_t end = whole.find(separator);
+    const std::string_view group = whole.substr(0, end);
+    const bool last = end == std::string_view::npos;
+    const std::size_t least = last ? 3 : first ? 1 : 2;
+    if (group.size() < least || group.size() > 3 || !is_digits(group)) return false;
+    out += group;
+    if (last) return true;
+    whole.remove_prefix(end + separator.size());
+    first = false;
+  }
+}
+
+/// Rewrites the field with a decimal point and without separators; false if a separator stands
+/// where none belongs.
+bool normalise(std::string_view field, const number_format& format, std::string& out) {
+  const char fraction_or_exponent[] = {format.decimal, 'e', 'E'};
+  const std::size_t sign = field.front() == '-' || field.front() == '+' ? 1 : 0;
+  const std::size_t end = std::min(
+      field.size(), field.find_first_of(fraction_or_exponent, 0, sizeof fraction_or_exponent));
+  const std::string_view whole = field.substr(sign, end - sign);
+  out = field.substr(0, sign);
+  if (!format.thousands.empty() && whole.find(format.thousands) != std::string_view::npos) {
+    if (!append_groups(whole, format.thousands, out)) return false;
+  } else {
+    out += whole;
+  }
+  out += field.substr(end);
+  if (format.decimal == '.') return true;
+  if (out.find('.') != std::string::npos) return false;
+  const std::size_t mark = out.find(format.decimal);
+  if (mark != std::string::npos) out[mark] = '.';
+  return true;
 }
 
 template <class T>
@@ -71,10 +111,20 @@ field_kind parse_number(std::string_view field, double& value) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), read);
   if (error == std::errc::invalid_argument || end != digits.data() + digits.size())
     return field_kind::unparsable;
-  if (error == std::errc::result_out_of_range) return parse_extreme(digits, value);
+  if (error == std::errc::result_out_of_range) read = rounded_extreme(digits);
   if (std::isnan(read)) return field_kind::missing;  // -nan, nan(1)
   value = read;
   return field_kind::number;
+}
+
+field_kind parse_number(std::string_view field, double& value, const number_format& format) {
+  if (format.decimal == '.' && format.thousands.empty()) return parse_number(field, value);
+  value = std::numeric_limits<double>::quiet_NaN();
+  field = trim(field);
+  if (is_missing(field)) return field_kind::missing;
+  std::string digits;
+  if (normalise(field, format, digits)) return parse_number(digits, value);
+  return field_kind::unparsable;
 }
 
 void append_shortest(std::string& out, double value) { append_chars(out, value); }
@@ -106,7 +156,7 @@ std::string readable_within(double value, double lo, double hi) {
   int precision = fewest;
   for (const double end : {lo, hi}) {
     if (!std::isfinite(end)) return readable(value);
-    // No exponent where people write none.
+    // Numbers of 7 to 15 digits are written in full: 1732579200, not 1.73258e+09.
     if (std::abs(end) >= 1e6 && std::abs(end) < 1e15)
       precision = std::max(precision, static_cast<int>(std::log10(std::abs(end))) + 1);
   }

@@ -9,10 +9,19 @@ namespace zcmoe::cli {
 
 enum class field_kind { number, missing, unparsable };
 
+/// How numbers are written in a table.
+struct number_format {
+  char decimal = '.';
+  std::string thousands;  // one character of UTF-8 between groups of digits; empty: none
+};
+
 /// Reads one field. Blanks around it and a leading + are allowed; an empty field, NA, N/A, NaN,
 /// null and None (in any case) are missing; infinities are numbers. A number too large for a double
-/// is unparsable, one too small is 0. value is NaN unless the answer is number.
+/// is rounded to infinity, one too small to 0. value is NaN unless the answer is number.
 field_kind parse_number(std::string_view field, double& value);
+/// The same for another format. Thousands separators stand in the whole part only, three digits
+/// behind the last, two or three between others (1,234,567 or 12,34,567).
+field_kind parse_number(std::string_view field, double& value, const number_format& format);
 
 /// The shortest digits that read back as the same value; nan for every NaN.
 void append_shortest(std::string& out, double value);

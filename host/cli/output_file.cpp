@@ -1,5 +1,5 @@
-// Temporary file, write, fsync, rename. An interrupted run leaves neither a partial result nor a
-// temporary file.
+// An output is written to a temporary file, flushed to the disk (fsync), and renamed. An
+// interrupted run leaves neither a partial result nor a temporary file.
 #include "output_file.hpp"
 
 #include "failure.hpp"
@@ -22,10 +22,10 @@ namespace {
 
 constexpr std::size_t buffer_size = std::size_t{1} << 18;
 
-constexpr int random_names = 100;  // as many are tried; each has 64 random bits
+constexpr int random_names = 100;  // so many are tried; each has 64 random bits
 
-// What a signal handler may have to remove: a fixed buffer, since a handler must not touch a
-// std::string in motion.
+// The name of the file that a signal handler may have to remove. It is a fixed buffer, since a
+// handler can interrupt a std::string that is being changed.
 std::array<char, NAME_MAX + 1> unfinished_name;
 std::atomic<int> unfinished_folder{-1};
 
@@ -34,7 +34,7 @@ void remember_unfinished(const output_place& place, const std::string& name) {
   unfinished_folder = place.folder.get();
 }
 
-/// A name that nobody can have put in its way.
+/// A name that nobody can foresee, so that nobody can have made a file or link of that name.
 std::string random_name() {
   std::uint64_t number = 0;
   if (::getrandom(&number, sizeof number, 0) != sizeof number) number = 0;  // O_EXCL still guards
@@ -66,8 +66,8 @@ output_file::~output_file() {
   ::unlinkat(place_.folder.get(), temporary_.c_str(), 0);
 }
 
-/// A file without a name, so that nothing is left of it whatever ends the process; where the file
-/// system has none, one under a name that cannot be foreseen.
+/// Opens a file without a name, of which nothing is left whatever ends the process. Where the file
+/// system cannot do that, the file has a name that cannot be foreseen.
 void output_file::make_temporary() {
   const int folder = place_.folder.get();
   file_ = owned_descriptor(::openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666));
@@ -85,7 +85,8 @@ void output_file::make_temporary() {
   if (place_.exists && ::fchmod(file_.get(), place_.status.st_mode & 0777) != 0) errno = 0;
 }
 
-/// linkat does not replace: the file without a name gets one to be renamed from.
+/// Gives the file without a name a random one, from which it is renamed: linkat itself cannot
+/// replace a file.
 void output_file::give_name() {
   for (int attempt = 0; temporary_.empty(); ++attempt) {
     const std::string name = random_name();

@@ -67,8 +67,8 @@ output_place::output_place(const std::string& path) {
 void output_place::follow_link(const std::string& path) {
   owned_descriptor end(::open(path.c_str(), O_PATH | O_CLOEXEC));
   exists = end.get() >= 0;
-  // Only the kernel can say where a link leads that ends at nothing: it makes the file, which is
-  // taken away again as soon as its place is known.
+  // Where a link leads that ends at nothing, only the kernel can say: it is asked to make the file,
+  // which is removed again as soon as its place is known.
   if (!exists && errno == ENOENT) {
     end = owned_descriptor(
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666));

@@ -152,6 +152,7 @@ void plan(const plan_arguments& arguments) {
   const edge_table table =
       plan_from_rows(arguments.segmentation, *rows, {engine, model_options(), arguments.options},
                      !arguments.talk.quiet, reading, planning);
+  print_warnings(*rows);
   output_file output(arguments.output);
   if (arguments.talk.json) {
     output.write(
@@ -205,7 +206,8 @@ command_body add_plan_command(CLI::App& app) {
       "`zcmoe fit --segments auto` plans and fits in one go.\n"
       "Excess risk: expected squared error on new rows beyond the noise. Tables of more than "
       "--sample-rows rows are planned\n"
-      "from an evenly spread sample.");
+      "from an evenly spread sample.\n" +
+      std::string(csv_help));
   return [arguments] {
     arguments->segmentation.check();
     plan(*arguments);

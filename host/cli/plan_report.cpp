@@ -1,4 +1,4 @@
-// Words and JSON keys of a plan.
+// The words for what a plan says, and the keys of its JSON.
 #include "plan_report.hpp"
 
 #include "arguments.hpp"

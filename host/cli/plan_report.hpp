@@ -12,7 +12,7 @@ namespace zcmoe::cli {
 /// "60, excess risk 0.0009 expected; 53 to 65 are as good (fitted A/m^2 + sigma^2 m/n)"
 std::string recommendation_in_words(const zcmoe_plan_candidate& candidate);
 
-/// One sentence a ZCMOE_PLAN_ bit.
+/// One sentence for each ZCMOE_PLAN_ bit that is set.
 std::vector<std::string> warnings_in_words(const zcmoe_plan_candidate& candidate);
 
 nlohmann::ordered_json as_json(const zcmoe_plan_candidate& candidate);

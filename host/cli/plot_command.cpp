@@ -37,8 +37,9 @@
 namespace zcmoe::cli {
 namespace {
 
-constexpr int exit_missing_package = 3;    // of plot.py
-constexpr std::int64_t most_tried = 8192;  // segments of the risk curve
+constexpr int exit_missing_package =
+    3;  // with which plot.py ends if numpy or matplotlib is missing
+constexpr std::int64_t most_tried = 8192;  // segments at most in the curve of risks
 
 struct plot_arguments {
   std::string model;
@@ -137,8 +138,9 @@ sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& i
     bar.update(rows.done(), block.first_row + block.rows);
   }
   if (sample.rows() == 0) {
-    fail("no usable row to draw: ", tally.read_in_words(rows.first_unparsable()));
+    fail("no usable row to draw: ", tally.read_in_words(rows));
   }
+  print_warnings(rows);
   result.rows_in_all = sample.rows_offered();
   result.x_name = rows.column_name(column_x);
   result.y_name = rows.column_name(column_y);
@@ -218,7 +220,8 @@ void plot(plot_arguments arguments) {
   if (kind != ".svg" && kind != ".png" && kind != ".pdf")
     fail_usage("--output ", arguments.output, ": the name does not end in .svg, .png or .pdf");
   const context cpu(ZCMOE_ENGINE_CPU);
-  const model model = load_model(cpu, arguments.model);  // what plot.py reads is then sound
+  const model model =
+      load_model(cpu, arguments.model);  // checks the file, which plot.py then trusts
   const zcmoe_model_info info = model.info();
   std::vector<std::string> inputs{arguments.model};
   std::unique_ptr<row_source> rows;
@@ -281,7 +284,8 @@ command_body add_plot_command(CLI::App& app) {
       "Examples:\n"
       "  zcmoe plot model.safetensors --data data.csv --output plot.svg\n"
       "  zcmoe plot model.safetensors --data x.npy y.npy --output plot.png\n"
-      "  zcmoe plot model.safetensors");
+      "  zcmoe plot model.safetensors\n" +
+      std::string(csv_help));
   return [arguments] {
     if (arguments->table.inputs.empty()) {
       for (const column_role& role : arguments->roles) {

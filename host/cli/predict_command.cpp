@@ -1,4 +1,4 @@
-// zcmoe predict: rows in, answers out, one block at a time and in the order of the rows.
+// zcmoe predict: reads rows and writes their predictions, one block at a time, in the same order.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "failure.hpp"
@@ -19,6 +19,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace zcmoe::cli {
@@ -60,7 +61,7 @@ std::unique_ptr<prediction_writer> make_writer(const predict_arguments& argument
                          : make_csv_writer(arguments.output, options);
 }
 
-/// The interval of the segment that answered each row; NaN where none did.
+/// Looks up the interval of the segment that each row fell into; NaN where a row fell into none.
 void look_up(const intervals& means, answer_block& answers) {
   answers.lower.resize(answers.segments.size());
   answers.upper.resize(answers.segments.size());
@@ -72,127 +73,167 @@ void look_up(const intervals& means, answer_block& answers) {
   }
 }
 
-void check_places(const predict_arguments& arguments, const row_source& rows) {
-  std::vector<std::string> inputs = rows.files();
-  inputs.push_back(arguments.model);
-  std::vector<named_output> outputs{{"--output", arguments.output}};
-  if (arguments.talk.json) outputs.push_back({"--json", "-"});
-  check_outputs(outputs, inputs);
-}
+class predict_run {
+ public:
+  explicit predict_run(predict_arguments arguments)
+      : arguments_(std::move(arguments)), engine_(arguments_.engine.options()) {
+    report_.first_bad_row = -1;
+  }
 
-void predict(predict_arguments arguments) {
-  stopwatch total;
-  stopwatch reading;
-  stopwatch predicting;
-  stopwatch writing;
-  std::int64_t num_rows = 0;
-  std::int64_t unparsable = 0;
-  zcmoe_report report{};
-  report.first_bad_row = -1;
-  std::unique_ptr<row_source> rows;
-  std::string x_name;
-  const context engine(arguments.engine.options());
-  {
-    stopwatch::scope all(total);
-    const model model = load_model(engine, arguments.model);
+  void run() {
+    {
+      stopwatch::scope timed(total_);
+      predict();
+    }
+    print_warnings(*rows_);
+    if (arguments_.talk.json) {
+      write_to_stdout(json_text(summary_as_json()));
+    } else if (!arguments_.talk.quiet) {
+      say(summary_in_words());
+    }
+  }
+
+ private:
+  void predict() {
+    const model model = load_model(engine_, arguments_.model);
     intervals means;
-    if (arguments.confidence.has_value()) means = intervals_of(model, *arguments.confidence);
-    column_role& x = arguments.roles[0];
-    x.stored = stored_name(model.info().options.feature_name);
-    rows = open_rows(arguments.table, arguments.roles);
-    x_name = arguments.table.csv.header ? rows->column_name(0) : "";
-    check_places(arguments, *rows);
-    compare_names(model.info(), x, x_name);
-    const auto writer = make_writer(arguments, *rows);
-    progress bar("predict", !arguments.talk.quiet);
+    if (arguments_.confidence.has_value()) means = intervals_of(model, *arguments_.confidence);
+    open_table(model.info());
+    const auto writer = make_writer(arguments_, *rows_);
+    progress bar("predict", !arguments_.talk.quiet);
     answer_block answers;
     row_block block;
-    for (;;) {
+    while (next(block)) {
+      predict_block(model, means, block, answers);
       {
-        stopwatch::scope timed(reading);
-        if (!rows->next(block)) break;
-      }
-      const auto size = static_cast<std::size_t>(block.rows);
-      zcmoe_predict_outputs outputs = predict_outputs();
-      outputs.report = &report;
-      if (arguments.dtype == ZCMOE_F32) {
-        answers.values_f32.resize(size);
-        outputs.values = output(answers.values_f32.data());
-      } else {
-        answers.values_f64.resize(size);
-        outputs.values = output(answers.values_f64.data());
-      }
-      if (arguments.segments || arguments.confidence.has_value()) {
-        answers.segments.resize(size);
-        outputs.segments = output(answers.segments.data());
-      }
-      if (arguments.standard_errors) {
-        answers.standard_errors.resize(size);
-        outputs.standard_errors = output(answers.standard_errors.data());
-      }
-      answers.rows = block.rows;
-      {
-        stopwatch::scope timed(predicting);
-        model.predict_sync(block.columns[0], block.rows, outputs);
-        if (arguments.confidence.has_value()) look_up(means, answers);
-      }
-      {
-        stopwatch::scope timed(writing);
+        stopwatch::scope timed(writing_);
         writer->write(answers);
       }
-      if (block.unparsable != nullptr) {
-        for (std::size_t i = 0; i < size; ++i) unparsable += block.unparsable[i] != 0 ? 1 : 0;
-      }
-      num_rows = block.first_row + block.rows;
-      bar.update(rows->done(), num_rows);
+      num_rows_ = block.first_row + block.rows;
+      bar.update(rows_->done(), num_rows_);
     }
-    stopwatch::scope timed(writing);
+    fail_without_numbers();
+    stopwatch::scope timed(writing_);
     writer->commit();
   }
 
-  const double rows_per_second =
-      total.seconds() > 0 ? static_cast<double>(num_rows) / total.seconds() : 0.0;
-  if (arguments.talk.json) {
-    const zcmoe_context_info info = engine.info();
+  void open_table(const zcmoe_model_info& learned) {
+    column_role& x = arguments_.roles[0];
+    x.stored = stored_name(learned.options.feature_name);
+    rows_ = open_rows(arguments_.table, arguments_.roles);
+    x_name_ = arguments_.table.csv.header ? rows_->column_name(0) : "";
+    std::vector<std::string> inputs = rows_->files();
+    inputs.push_back(arguments_.model);
+    std::vector<named_output> outputs{{"--output", arguments_.output}};
+    if (arguments_.talk.json) outputs.push_back({"--json", "-"});
+    check_outputs(outputs, inputs);
+    compare_names(learned, x, x_name_);
+  }
+
+  bool next(row_block& block) {
+    stopwatch::scope timed(reading_);
+    return rows_->next(block);
+  }
+
+  void predict_block(const model& model, const intervals& means, const row_block& block,
+                     answer_block& answers) {
+    const auto size = static_cast<std::size_t>(block.rows);
+    const bool intervals = arguments_.confidence.has_value();
+    zcmoe_predict_outputs outputs = predict_outputs();
+    outputs.report = &report_;
+    if (arguments_.dtype == ZCMOE_F32) {
+      answers.values_f32.resize(size);
+      outputs.values = output(answers.values_f32.data());
+    } else {
+      answers.values_f64.resize(size);
+      outputs.values = output(answers.values_f64.data());
+    }
+    if (arguments_.segments || intervals) {
+      answers.segments.resize(size);
+      outputs.segments = output(answers.segments.data());
+    }
+    if (arguments_.standard_errors) {
+      answers.standard_errors.resize(size);
+      outputs.standard_errors = output(answers.standard_errors.data());
+    }
+    answers.rows = block.rows;
+    {
+      stopwatch::scope timed(predicting_);
+      model.predict_sync(block.columns[0], block.rows, outputs);
+      if (intervals) look_up(means, answers);
+    }
+    if (block.unparsable != nullptr) {
+      for (std::size_t i = 0; i < size; ++i) unparsable_ += block.unparsable[i] != 0 ? 1 : 0;
+    }
+  }
+
+  /// A table without a single number is the wrong table, or is read in the wrong way.
+  void fail_without_numbers() const {
+    if (unparsable_ == 0 || report_.nan_inputs < num_rows_) return;
+    const std::string hint = rows_->number_hint();
+    fail(arguments_.table.inputs[0], ": no input is a number (first: ", rows_->first_unparsable(),
+         ")", hint.empty() ? "" : "; ", hint);
+  }
+
+  double rows_per_second() const {
+    return total_.seconds() > 0 ? static_cast<double>(num_rows_) / total_.seconds() : 0.0;
+  }
+
+  nlohmann::ordered_json summary_as_json() const {
+    const zcmoe_context_info info = engine_.info();
     nlohmann::ordered_json json;
     json["version"] = zcmoe_version();
     json["engine"] = info.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu";
     json["engine_name"] = info.name;
-    json["model"] = arguments.model;
-    json["inputs"] = arguments.table.inputs;
-    json["format"] = rows->format();
+    json["model"] = arguments_.model;
+    json["inputs"] = arguments_.table.inputs;
+    json["format"] = rows_->format();
     const auto name_or_null = [](const std::string& name) {
       return name.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(name);
     };
-    json["input_name"] = name_or_null(x_name);
-    json["model_input_name"] = name_or_null(arguments.roles[0].stored);
-    json["output"] = arguments.output;
-    json["rows"] = num_rows;
-    json["missing_inputs"] = report.nan_inputs;
-    json["unparsable_inputs"] = unparsable;
-    json["first_unparsable"] = rows->first_unparsable();
-    json["below_range"] = report.below_range;
-    json["above_range"] = report.above_range;
-    json["seconds"] = {{"read", reading.seconds()},
-                       {"predict", predicting.seconds()},
-                       {"write", writing.seconds()},
-                       {"total", total.seconds()}};
-    json["rows_per_second"] = rows_per_second;
-    write_to_stdout(json_text(json));
-  } else if (!arguments.talk.quiet) {
-    std::string said =
-        text(grouped(num_rows), " rows answered in ", readable(total.seconds()), " s (",
-             readable(rows_per_second / 1e6), " M rows/s), ", engine.info().name);
-    if (report.nan_inputs > 0) said += text("; ", grouped(report.nan_inputs), " missing inputs");
-    if (unparsable > 0) {
-      said += text(", ", grouped(unparsable),
-                   " of them not a number (first: ", rows->first_unparsable(), ")");
-    }
-    const std::int64_t outside = report.below_range + report.above_range;
-    if (outside > 0) said += text("; ", grouped(outside), " inputs out of range");
-    say(said);
+    json["input_name"] = name_or_null(x_name_);
+    json["model_input_name"] = name_or_null(arguments_.roles[0].stored);
+    json["output"] = arguments_.output;
+    json["rows"] = num_rows_;
+    json["missing_inputs"] = report_.nan_inputs;
+    json["unparsable_inputs"] = unparsable_;
+    json["first_unparsable"] = rows_->first_unparsable();
+    json["below_range"] = report_.below_range;
+    json["above_range"] = report_.above_range;
+    json["seconds"] = {{"read", reading_.seconds()},
+                       {"predict", predicting_.seconds()},
+                       {"write", writing_.seconds()},
+                       {"total", total_.seconds()}};
+    json["rows_per_second"] = rows_per_second();
+    return json;
   }
-}
+
+  std::string summary_in_words() const {
+    std::string said =
+        text(grouped(num_rows_), " rows answered in ", readable(total_.seconds()), " s (",
+             readable(rows_per_second() / 1e6), " M rows/s), ", engine_.info().name);
+    if (report_.nan_inputs > 0) said += text("; ", grouped(report_.nan_inputs), " missing inputs");
+    if (unparsable_ > 0) {
+      said += text(", ", grouped(unparsable_),
+                   " of them not a number (first: ", rows_->first_unparsable(), ")");
+    }
+    const std::int64_t outside = report_.below_range + report_.above_range;
+    if (outside > 0) said += text("; ", grouped(outside), " inputs out of range");
+    return said;
+  }
+
+  predict_arguments arguments_;
+  context engine_;
+  std::unique_ptr<row_source> rows_;
+  std::string x_name_;
+  zcmoe_report report_{};
+  std::int64_t num_rows_ = 0;
+  std::int64_t unparsable_ = 0;
+  stopwatch total_;
+  stopwatch reading_;
+  stopwatch predicting_;
+  stopwatch writing_;
+};
 
 }  // namespace
 
@@ -241,7 +282,10 @@ command_body add_predict_command(CLI::App& app) {
       "  produce | zcmoe predict model.safetensors - --x 1 --no-header     from standard input\n"
       "Every row of the input gets its row of output: a missing or unreadable input counts as NaN, "
       "which the model\n"
-      "answers as it was told when it was fitted (--nan-policy).");
+      "answers as it was told when it was fitted (--nan-policy). If no input at all is a number, "
+      "the "
+      "command fails.\n" +
+      std::string(csv_help));
   return [arguments] {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json needs --output FILE: predictions and summary both want standard output");
@@ -253,7 +297,7 @@ command_body add_predict_command(CLI::App& app) {
     if (arguments->npy() && column != nullptr) {
       fail_usage(column, " needs CSV output; an NPY file holds the predictions alone");
     }
-    predict(*arguments);
+    predict_run(*arguments).run();
   };
 }
 

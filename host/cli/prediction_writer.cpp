@@ -1,4 +1,4 @@
-// The two output formats.
+// CSV text is written row by row; an NPY array needs the number of rows in front of it.
 #include "prediction_writer.hpp"
 
 #include "descriptor.hpp"
@@ -74,8 +74,8 @@ class npy_writer final : public prediction_writer {
  public:
   npy_writer(const std::string& path, const writer_options& options, std::int64_t rows)
       : output_(path), options_(options), expected_(rows) {
-    // Without a count the header is written last: into the file, or behind a copy of the data if
-    // there is none.
+    // If the number of rows is not known yet, the header is completed at the end. In a file it is
+    // written again; a stream gets it at the end, followed by the data from a temporary file.
     if (expected_ < 0 && !output_.is_file()) {
       spool_ = open_unlinked_file();
     } else {

@@ -10,14 +10,14 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <optional>
 #include <utility>
 
 namespace zcmoe::cli {
 namespace {
 
-// Large enough to hide the cost of a call, small enough to stay far below the memory of any
-// machine.
+// Blocks are large enough to hide the cost of a call, and small beside the memory of any machine.
 constexpr std::int64_t csv_block_rows = std::int64_t{1} << 17;
 constexpr std::int64_t npy_block_rows = std::int64_t{1} << 20;
 
@@ -37,33 +37,48 @@ class csv_rows final : public row_source {
   }
 
   bool next(row_block& block) override {
-    csv_reader& reader = open_reader();
-    const std::int64_t first_row = next_row_;
-    reader.read(rows_, csv_block_rows);
-    next_row_ += rows_.rows();
+    const csv_block* rows;
+    if (replay_ && next_kept_ < kept_.size()) {
+      rows = &kept_[next_kept_++];
+    } else {
+      if (replay_) return false;
+      rows = &read();
+    }
     block = row_block{};
-    block.first_row = first_row;
-    block.rows = rows_.rows();
+    block.first_row = next_row_;
+    block.rows = rows->rows();
+    next_row_ += block.rows;
     for (std::size_t role = 0; role < slot_of_role_.size(); ++role) {
       if (slot_of_role_[role] < 0) continue;
-      block.columns[role] = {rows_.columns[slot(role)].data(), ZCMOE_F64, 1};
+      block.columns[role] = {rows->columns[slot(role)].data(), ZCMOE_F64, 1};
     }
-    // Flags are kept by request; callers know roles. They differ only if a role was left out.
-    renumber(rows_.missing);
-    renumber(rows_.unparsable);
-    block.missing = rows_.missing.data();
-    block.unparsable = rows_.unparsable.data();
-    if (first_unparsable_.empty()) first_unparsable_ = reader.first_unparsable();
+    block.missing = rows->missing.data();
+    block.unparsable = rows->unparsable.data();
+    block.lines = rows->lines.data();
+    block.source = this;
     return block.rows > 0;
   }
 
-  void make_rewindable() override { input_.spool(); }
+  void make_rewindable(std::int64_t kept_rows) override {
+    kept_rows_ = kept_rows;
+    rewindable_ = true;
+    // Only the end of the input tells whether all rows can be kept; until then it must be possible
+    // to read them again.
+    input_.make_rewindable();
+  }
 
   void rewind() override {
+    next_row_ = 0;
+    next_kept_ = 0;
+    replay_ = whole_kept_;
+    if (replay_) return;
+    kept_.clear();
+    rewindable_ = false;  // the table has more rows than are kept
     input_.rewind();
     reader_.reset();
-    next_row_ = 0;
   }
+
+  std::int64_t times_read() const override { return times_read_; }
 
   bool has(std::size_t role) const override { return slot_of_role_[role] >= 0; }
   zcmoe_dtype dtype(std::size_t) const override { return ZCMOE_F64; }
@@ -71,8 +86,22 @@ class csv_rows final : public row_source {
     return has(role) ? open_reader().column_name(slot(role)) : std::string();
   }
   const char* format() const override { return "csv"; }
-  std::string first_unparsable() const override { return first_unparsable_; }
+  std::string place(const std::string& row, std::size_t role) const override {
+    return text(input_.name(), ", ", row, ", ", reader_->column_in_words(slot(role)));
+  }
+  std::string first_unparsable() const override {
+    return reader_.has_value() ? reader_->first_unparsable() : std::string();
+  }
+  std::string number_hint() const override {
+    return reader_.has_value() ? reader_->number_hint() : std::string();
+  }
+  std::vector<std::string> warnings() const override {
+    return reader_.has_value() ? reader_->warnings() : std::vector<std::string>();
+  }
   double done() const override {
+    if (replay_)
+      return static_cast<double>(next_kept_) /
+             static_cast<double>(std::max<std::size_t>(kept_.size(), 1));
     return input_.size() > 0
                ? static_cast<double>(input_.position()) / static_cast<double>(input_.size())
                : -1.0;
@@ -82,12 +111,36 @@ class csv_rows final : public row_source {
 
  private:
   csv_reader& open_reader() {
-    if (!reader_.has_value()) reader_.emplace(input_, options_, requests_);
+    if (!reader_.has_value()) {
+      reader_.emplace(input_, options_, requests_);
+      ++times_read_;
+    }
     return *reader_;
+  }
+
+  /// The next block of the file; none at its end. The blocks of a table that is kept lie in kept_.
+  const csv_block& read() {
+    open_reader().read(rows_, csv_block_rows);
+    renumber(rows_.missing);
+    renumber(rows_.unparsable);
+    if (!rewindable_) return rows_;
+    if (rows_.rows() == 0) {
+      whole_kept_ = true;
+    } else if (next_row_ + rows_.rows() <= kept_rows_) {
+      kept_.push_back(std::move(rows_));
+      rows_ = csv_block();
+      return kept_.back();
+    } else {
+      rewindable_ = false;
+      kept_.clear();
+    }
+    return rows_;
   }
 
   std::size_t slot(std::size_t role) const { return static_cast<std::size_t>(slot_of_role_[role]); }
 
+  /// The reader sets bit k for request k, callers ask for bit k of role k. The numbers differ only
+  /// if a role before was left out.
   void renumber(std::vector<unsigned char>& flags) const {
     bool same = true;
     for (std::size_t role = 0; role < slot_of_role_.size(); ++role) {
@@ -111,7 +164,13 @@ class csv_rows final : public row_source {
   std::optional<csv_reader> reader_;
   csv_block rows_;
   std::int64_t next_row_ = 0;
-  std::string first_unparsable_;
+  std::int64_t times_read_ = 0;
+  bool rewindable_ = false;     // blocks are being kept
+  std::int64_t kept_rows_ = 0;  // at most
+  std::deque<csv_block> kept_;
+  bool whole_kept_ = false;  // kept_ holds all rows of the table
+  bool replay_ = false;      // this pass takes its rows from kept_
+  std::size_t next_kept_ = 0;
 };
 
 class npy_rows final : public row_source {
@@ -138,6 +197,7 @@ class npy_rows final : public row_source {
     block = row_block{};
     block.first_row = next_row_;
     block.rows = std::min(npy_block_rows, num_rows_ - next_row_);
+    block.source = this;
     for (std::size_t role = 0; role < files_.size(); ++role) {
       if (files_[role].has_value()) block.columns[role] = column(role, block.rows);
     }
@@ -146,8 +206,9 @@ class npy_rows final : public row_source {
     return block.rows > 0;
   }
 
-  void make_rewindable() override {}
+  void make_rewindable(std::int64_t) override {}
   void rewind() override { given_ = next_row_ = 0; }
+  std::int64_t times_read() const override { return 1; }
   bool has(std::size_t role) const override {
     return role < files_.size() && files_[role].has_value();
   }
@@ -156,7 +217,12 @@ class npy_rows final : public row_source {
   }
   std::string column_name(std::size_t) override { return {}; }
   const char* format() const override { return "npy"; }
+  std::string place(const std::string& row, std::size_t role) const override {
+    return text(files_[role]->name(), ", ", row);
+  }
   std::string first_unparsable() const override { return {}; }
+  std::string number_hint() const override { return {}; }
+  std::vector<std::string> warnings() const override { return {}; }
   double done() const override {
     return num_rows_ > 0 ? static_cast<double>(next_row_) / static_cast<double>(num_rows_) : 1.0;
   }
@@ -168,8 +234,8 @@ class npy_rows final : public row_source {
   }
 
  private:
-  /// The library takes inputs of most types as they are, targets and weights as floats. 64-bit
-  /// integers are widened for it too, as long as it takes none.
+  /// The library takes inputs of all types but 64-bit integers, and targets and weights as floats
+  /// only. The rest is widened to doubles.
   bool widens(std::size_t role) const {
     const zcmoe_dtype type = files_[role]->dtype();
     if (type == ZCMOE_F32 || type == ZCMOE_F64) return false;
@@ -180,7 +246,7 @@ class npy_rows final : public row_source {
     const npy_file& file = *files_[role];
     zcmoe_array mapped{file.row(next_row_), file.dtype(), 1};
     if (!file.aligned() && rows > 0) {
-      // A header of odd length: the library reads only whole, aligned elements.
+      // Behind a header of odd length no element is aligned, as the library needs it: copy them.
       unaligned_.resize(static_cast<std::size_t>(rows));
       std::vector<double>& copy = widens(role) ? unaligned_ : copies_[role];
       copy.resize(static_cast<std::size_t>(rows));
@@ -212,7 +278,7 @@ class npy_rows final : public row_source {
             static_cast<std::int64_t>(value) == static_cast<const std::int64_t*>(column.data)[i]);
   }
 
-  /// At the end of the first pass.
+  /// Called at the end of every pass; says it once.
   void say_what_was_rounded() {
     for (std::size_t role = 0; role < files_.size(); ++role) {
       if (rounded_[role] == 0 || said_) continue;
@@ -261,16 +327,43 @@ std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table
     if (role == 0) continue;
     if (!positional) paths.push_back(roles[role].value);
     input_file input(positional ? table.inputs[role] : roles[role].value);
+    if (!input.is_npy()) input.refuse_binary();
     if (!input.is_npy()) fail(input.name(), ": not an NPY file, but ", table.inputs[0], " is one");
     files[role].emplace(std::move(input));
   }
   return std::make_unique<npy_rows>(std::move(files), std::move(paths));
 }
 
+/// Fails with a usage error if one character is given two meanings.
+void check_csv_options(const csv_options& csv) {
+  const std::string delimiter(1, csv.delimiter);
+  const std::string decimal(1, csv.numbers.decimal);
+  const std::string comment(1, csv.comment);
+  const auto differ = [](const char* one, const std::string& a, const char* other,
+                         const std::string& b) {
+    if (!a.empty() && a == b) fail_usage(one, " and ", other, " are both '", a, "'");
+  };
+  differ("--decimal", decimal, "--delimiter", delimiter);
+  differ("--decimal", decimal, "--thousands", csv.numbers.thousands);
+  differ("--comment", comment, "--delimiter", delimiter);
+  differ("--comment", comment, "--decimal", decimal);
+}
+
 }  // namespace
+
+std::string row_block::place(std::int64_t i, std::size_t role) const {
+  const std::string row =
+      lines != nullptr ? text("line ", lines[i]) : text("row ", first_row + i + 1);
+  return source != nullptr ? source->place(row, role) : row;
+}
+
+void print_warnings(const row_source& rows) {
+  for (const std::string& warning : rows.warnings()) say("warning: " + warning);
+}
 
 std::unique_ptr<row_source> open_rows(const table_choice& table,
                                       const std::vector<column_role>& roles) {
+  check_csv_options(table.csv);
   if (table.inputs.empty())
     fail_usage("no input: name a CSV file, NPY files, or - for standard input");
   if (std::count(table.inputs.begin(), table.inputs.end(), "-") > 1) {
@@ -278,6 +371,7 @@ std::unique_ptr<row_source> open_rows(const table_choice& table,
   }
   input_file first(table.inputs[0]);
   if (first.is_npy()) return open_npy(std::move(first), table, roles);
+  first.refuse_binary();
   if (ends_in_npy(table.inputs[0]))
     fail(table.inputs[0], ": not an NPY file: it does not begin with \\x93NUMPY");
   if (table.inputs.size() > 1) {

@@ -30,15 +30,22 @@ struct table_choice {
   csv_options csv;
 };
 
+class row_source;
+
 struct row_block {
   std::array<zcmoe_array, max_columns>
       columns{};               // data is null where the table has no such column
   std::int64_t first_row = 0;  // 0-based number of the first row in the table
   std::int64_t rows = 0;
   const unsigned char* missing =
-      nullptr;  // CSV: a row, bit k: column k has no value (and reads NaN)
+      nullptr;  // CSV, of each row: bit k is set if column k has no value (and is NaN)
   const unsigned char* unparsable =
-      nullptr;  // CSV: a row, bit k: column k is no number (and reads NaN)
+      nullptr;  // CSV, of each row: bit k is set if column k is no number (and is NaN)
+  const std::int64_t* lines = nullptr;  // CSV, of each row: the line of the file
+  const row_source* source = nullptr;
+
+  /// Where the value of a row stands, for error texts: "data.csv, line 8, column 'w'".
+  std::string place(std::int64_t i, std::size_t role) const;
 };
 
 class row_source {
@@ -47,24 +54,33 @@ class row_source {
 
   /// The next rows, valid until the next call; false at the end.
   virtual bool next(row_block& block) = 0;
-  /// Makes rewind() possible; before the first row is read. Standard input is copied to a temporary
-  /// file.
-  virtual void make_rewindable() = 0;
+  /// Makes rewind() possible; before the first row is read. Rows of text are kept in memory if they
+  /// are not more than kept_rows. Meanwhile a pipe is copied to a temporary file, for more rows.
+  virtual void make_rewindable(std::int64_t kept_rows) = 0;
   virtual void rewind() = 0;
+  /// How often the input was read from the start.
+  virtual std::int64_t times_read() const = 0;
 
   /// The paths of what is read, as given.
   const std::vector<std::string>& files() const noexcept { return paths_; }
 
   virtual bool has(std::size_t role) const = 0;
-  /// That of the blocks' columns. ZCMOE_F32 or ZCMOE_F64, but that of an NPY file for the first
-  /// role.
+  /// The type of this column in blocks: ZCMOE_F32 or ZCMOE_F64. Only the first role can have
+  /// another, the type of its NPY file.
   virtual zcmoe_dtype dtype(std::size_t role) const = 0;
   /// Header text of a CSV column; empty for an NPY file.
   virtual std::string column_name(std::size_t role) = 0;
   /// "csv" or "npy".
   virtual const char* format() const = 0;
+  /// The place of a value for error texts, of `row` in words: "data.csv, line 8, column 'w'" (CSV)
+  /// or "w.npy, row 8".
+  virtual std::string place(const std::string& row, std::size_t role) const = 0;
   /// The first unparsable field met; empty if none.
   virtual std::string first_unparsable() const = 0;
+  /// How fields that are no numbers could be read; empty if unknown.
+  virtual std::string number_hint() const = 0;
+  /// What was odd about the rows read so far, one sentence each.
+  virtual std::vector<std::string> warnings() const = 0;
   /// Part of this pass that is done, 0 to 1; negative if unknown.
   virtual double done() const = 0;
   /// Rows in all; -1 if not known beforehand.
@@ -83,5 +99,9 @@ class row_source {
 /// usage errors.
 std::unique_ptr<row_source> open_rows(const table_choice& table,
                                       const std::vector<column_role>& roles);
+
+/// Says on standard error what was odd about the rows read so far: rows that would otherwise be
+/// lost without a word.
+void print_warnings(const row_source& rows);
 
 }  // namespace zcmoe::cli

@@ -1,4 +1,4 @@
-// Order of the reasons: the first that applies counts.
+// A row can be skipped for several reasons: the first in the order below is the one counted.
 #include "row_triage.hpp"
 
 #include "failure.hpp"
@@ -22,7 +22,9 @@ std::int64_t row_tally::rows_skipped() const {
   return std::accumulate(fates.begin() + row_used + 1, fates.end(), std::int64_t{0});
 }
 
-std::string row_tally::read_in_words(const std::string& first_unparsable) const {
+std::string row_tally::read_in_words(const row_source& rows) const {
+  const std::string first_unparsable = rows.first_unparsable();
+  const std::string hint = rows.number_hint();
   std::string words = text(grouped(rows_read), " rows read");
   for (std::size_t fate = row_used + 1; fate < num_row_fates; ++fate) {
     if (fates[fate] == 0) continue;
@@ -31,6 +33,7 @@ std::string row_tally::read_in_words(const std::string& first_unparsable) const 
       words += text(" (first: ", first_unparsable, ")");
   }
   if (rows_held_out > 0) words += text(", ", grouped(rows_held_out), " held out");
+  if (!hint.empty()) words += text("; ", hint);
   return words;
 }
 
@@ -87,8 +90,8 @@ row_fate row_triage::fate_of(const row_block& block, std::int64_t i, double x, d
   if (weight == row_missing_weight) return weight;
   if (!std::isfinite(y)) {
     if (rules_.error_on_nonfinite_target) {
-      fail("row ", block.first_row + i + 1, ": the target is ",
-           std::isnan(y) ? "missing" : "infinite", " (--nonfinite-targets error)");
+      fail(block.place(i, column_y), ": the target is ", std::isnan(y) ? "missing" : "infinite",
+           " (--nonfinite-targets error)");
     }
     return std::isnan(y) ? row_missing_target : row_infinite_target;
   }
@@ -96,7 +99,7 @@ row_fate row_triage::fate_of(const row_block& block, std::int64_t i, double x, d
   if (std::isnan(x)) {
     if (rules_.nan_segment) return row_used;
     if (rules_.error_on_nan_input) {
-      fail("row ", block.first_row + i + 1, ": the input is missing (--nan-inputs error)");
+      fail(block.place(i, column_x), ": the input is missing (--nan-inputs error)");
     }
     return row_missing_input;
   }
@@ -110,7 +113,7 @@ row_fate row_triage::weight_fate(const row_block& block, std::int64_t i) const {
     return row_missing_weight;
   const double weight = element(block.columns[column_weights], i);
   if (!(weight >= 0) || std::isinf(weight)) {
-    fail("row ", block.first_row + i + 1, ": the weight is ", weight,
+    fail(block.place(i, column_weights), ": the weight is ", weight,
          "; weights are finite and not negative");
   }
   return weight == 0 ? row_zero_weight : row_used;

@@ -52,8 +52,9 @@ struct row_tally {
   std::array<std::int64_t, num_row_fates> fates{};
 
   std::int64_t rows_skipped() const;
-  /// "7 rows read, 2 not a number (first: line 3, column 'x': 'abc'), 5 held out"
-  std::string read_in_words(const std::string& first_unparsable) const;
+  /// "7 rows read, 2 not a number (first: line 3, column 'x': 'abc'), 5 held out", and how the
+  /// table could be read if that is known.
+  std::string read_in_words(const row_source& rows) const;
   /// "7: not a number 2, missing input 5"
   std::string skipped_in_words() const;
 };

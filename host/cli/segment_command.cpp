@@ -1,5 +1,5 @@
-// zcmoe segment: where the cuts go, from a range, from data, or from a table of density and slope.
-// One edge a line.
+// zcmoe segment: prints where the cuts go, one edge per line. They come from a range, from data, or
+// from a table of density and slope.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "edge_table.hpp"
@@ -70,7 +70,8 @@ void check_arguments(segment_arguments& arguments) {
   }
 }
 
-/// Grid and densities; every row must be complete, since a hole would be cut through silently.
+/// Reads a grid and its densities. Every row must be complete: a row left out would leave a gap in
+/// the grid, across which the density would be interpolated without a word.
 edge_table edges_from_density_table(const segment_arguments& arguments) {
   const bool point = !arguments.point_density.empty();
   std::vector<column_role> roles{{"--x", arguments.x, true}};
@@ -90,13 +91,13 @@ edge_table edges_from_density_table(const segment_arguments& arguments) {
     for (std::size_t k = 0; k < columns.size(); ++k) {
       for (std::int64_t i = 0; i < block.rows; ++i) {
         if (block.missing != nullptr && (block.missing[i] >> k & 1) != 0) {
-          fail(arguments.table.inputs[0], ": row ", block.first_row + i + 1,
-               " has no value in the column of ", roles[k].option);
+          fail(block.place(i, k), ": no value (", roles[k].option, ")");
         }
         columns[k].push_back(element(block.columns[k], i));
       }
     }
   }
+  print_warnings(*rows);
   const segmentation_choice& segmentation = arguments.segmentation;
   const zcmoe_density_options options = segmentation.density();
   const auto grid_size = static_cast<std::int64_t>(columns[0].size());
@@ -134,6 +135,7 @@ cut edges_from_data(const segment_arguments& arguments) {
   const context engine(ZCMOE_ENGINE_CPU);
   edge_table table = edges_from_rows(segmentation, *rows, needs_target, row_split(), {engine},
                                      !arguments.talk.quiet, reading, segmenting);
+  print_warnings(*rows);
   return {std::move(table), rows->first_unparsable()};
 }
 
@@ -225,7 +227,8 @@ command_body add_segment_command(CLI::App& app) {
       "8\n"
       "  zcmoe segment table.csv --x x --point-density lambda --segments 8\n"
       "The optimal cuts follow (p slope^2)^(1/3): many where inputs are frequent and the target "
-      "changes fast.");
+      "changes fast.\n" +
+      std::string(csv_help));
   return [arguments] {
     check_arguments(*arguments);
     segment(*arguments);

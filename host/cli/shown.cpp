@@ -1,4 +1,5 @@
-// Decodes UTF-8 one character at a time.
+// The text is decoded as UTF-8, one character at a time; a byte that is not UTF-8 is one of its
+// own.
 #include "shown.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Handlers: only async-signal-safe calls and lock-free atomics.
+// The handlers make only async-signal-safe calls and use only lock-free atomics.
 #include "signals.hpp"
 
 #include "output_file.hpp"
@@ -18,7 +18,8 @@ static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_alw
 extern "C" void stop_on_signal(int signal) {
   if (held) {
     waiting = signal;
-    // The end of the scope, in another thread, may have looked just before.
+    // If ~signals_held, in another thread, looked before `waiting` was set, the signal is taken
+    // back and acted on here.
     if (held || waiting.exchange(0) == 0) return;
   }
   remove_unfinished_output();
@@ -26,7 +27,7 @@ extern "C" void stop_on_signal(int signal) {
   ::raise(signal);
 }
 
-// A mapped input that another program cuts short while it is read.
+// The system sends SIGBUS if another program cuts a mapped input short while it is read.
 extern "C" void stop_on_bus_error(int) {
   static const char message[] = "zcmoe: an input file became shorter while it was read\n";
   remove_unfinished_output();
@@ -38,8 +39,8 @@ extern "C" void stop_on_bus_error(int) {
 }  // namespace
 
 void install_signal_handlers() {
-  // A closed pipe and a file beyond the limit of its size are then failed writes, which are
-  // reported.
+  // Writing to a closed pipe, or beyond the limit of a file's size, then fails with an error, which
+  // is reported.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {

@@ -3,12 +3,12 @@
 
 namespace zcmoe::cli {
 
-/// Once, at the start of the program.
+/// To be called once, at the start of the program.
 void install_signal_handlers();
 
-/// While one lives, an interrupt waits: for a call of the library that has a temporary file of its
-/// own, which no handler could find. Whatever arrived is delivered at the end. Not to be nested.
-/// Not a signal mask: the engine's threads, made earlier, would still take the signal.
+/// Delays signals as long as the object lives, and delivers them at its end. It is put around calls
+/// of the library that make a temporary file, which no handler could find. Two must not be nested.
+/// A signal mask would not do: the engine's threads, made earlier, would still take the signal.
 class signals_held {
  public:
   signals_held() noexcept;

@@ -19,7 +19,7 @@ std::int64_t turn(int level, std::int64_t group) {
 
 }  // namespace
 
-// An even limit makes every group whole when the sample is halved.
+// The limit is even, so that the sample consists of whole pairs when it is halved.
 table_sample::table_sample(std::int64_t max_rows, std::size_t num_columns)
     : max_rows_(std::max<std::int64_t>((max_rows + 1) / 2 * 2, 2)), columns_(num_columns) {}
 
@@ -31,7 +31,7 @@ void table_sample::take(const double* row) {
   for (int level = level_ - 1; level >= 0; --level) chosen_ = 2 * chosen_ + turn(level, chosen_);
 }
 
-/// Keeps one of each two neighbours.
+/// Keeps one row of each pair of neighbours, the one that turn() chooses.
 void table_sample::halve() {
   rows_ /= 2;
   for (std::int64_t group = 0; group < rows_; ++group) {

@@ -1,7 +1,7 @@
 // A bounded, deterministic sample of a stream of rows, evenly spread over it: of every 2^j
 // consecutive rows one is kept, at a place that a hash chooses; j grows when the buffer is full. A
 // fixed place would see only one phase of data with a period; one place per group keeps the even
-// spread that plain random sampling loses. Chunking does not matter.
+// spread that plain random sampling loses. The sample is the same however the rows come in blocks.
 #pragma once
 
 #include <cstdint>

@@ -181,12 +181,10 @@ class ordinary_rows {
         std::max<std::int64_t>(1 << 16, 4 * job_.layout.num_slots());
     std::int64_t window_until = first;
     choose_window(first, last);
-    T copied_targets[batch];
-    T copied_weights[batch];
     for (std::int64_t i = first; i < last; i += batch) {
       const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-      targets_ = values_from(y_, i, count, copied_targets);
-      if constexpr (Rows::weighted) weights_ = values_from(w_, i, count, copied_weights);
+      targets_ = values_from(y_, i, count, copied_targets_);
+      if constexpr (Rows::weighted) weights_ = values_from(w_, i, count, copied_weights_);
       rows_.load(x_, i, count);
       if (add_batch(count) > batch / 16 && i >= window_until) {
         choose_window(i, last);  // perhaps another one holds more of them
@@ -337,6 +335,8 @@ class ordinary_rows {
   fit_counts& counts_;
   slot_sums<Rows, State>& sums_;
   routed_rows<X> rows_;
+  T copied_targets_[batch];  // where they do not lie in memory as they are needed
+  T copied_weights_[batch];
   const T* targets_ = nullptr;
   const T* weights_ = nullptr;
   input_run<X> run_;
@@ -381,7 +381,10 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
   const std::int64_t num_slots = job.layout.num_slots();
   const std::size_t window_bytes =
       loop_of<Rows>(*target.sums) == nullptr ? 0 : slot_sums<Rows, State>::bytes(num_slots);
-  const auto [threads, windows, private_states] = shares_of(job, num_parts, window_bytes);
+  const fit_shares shares = shares_of(job, num_parts, window_bytes);
+  const std::int64_t threads = shares.threads;
+  const bool windows = shares.windows;
+  const bool private_states = shares.private_states;
   // All memory is there before the first row, so nothing can fail half-way.
   const auto num_threads = static_cast<std::size_t>(threads);
   std::vector<engine_buffer> memory;

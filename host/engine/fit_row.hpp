@@ -9,8 +9,9 @@
 
 namespace zcmoe::detail {
 
-/// Counters at the head of every fit state; int64 each, merged by addition. `pending` is
-/// bookkeeping: rows added since the digits were last canonical; it is 0 in a serialised state.
+/// Counters at the head of every fit state; int64 each, merged by addition. `pending` and
+/// `chunk_begin` are bookkeeping, 0 in a serialised state: rows added since the digits were last
+/// canonical, and the number of the first row of the chunk that the CUDA engine adds.
 enum row_counter : int {
   counter_rows,
   counter_rows_used,
@@ -23,6 +24,7 @@ enum row_counter : int {
   counter_bad_weights,
   counter_refused,
   counter_pending,
+  counter_chunk_begin,
   num_row_counters = 16  // room to grow, and a 128-byte head keeps the planes aligned
 };
 

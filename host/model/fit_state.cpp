@@ -28,6 +28,7 @@ host_state download(const backend& engine, const state_layout& layout, const std
   result.counters.resize(num_row_counters);
   engine.download(result.counters.data(), state, num_row_counters * sizeof(std::int64_t), stream);
   result.counters[counter_pending] = 0;
+  result.counters[counter_chunk_begin] = 0;
   const auto read_plane = [&](int plane, std::vector<std::int64_t>& values) {
     values.resize(slots);
     engine.download(values.data(),

@@ -279,6 +279,7 @@ void noise_adaptive(const theory_problem& problem, double n, double* num_segment
 }
 
 edge_table noise_adaptive_edges(const theory_problem& problem, std::int64_t num_segments) {
+  mass_of(problem);  // refuses a density that is zero everywhere, which looks like a plateau below
   return density_edges([&](double x) { return adaptive_root(problem, x); }, problem.lo, problem.hi,
                        num_segments, 0.0);
 }

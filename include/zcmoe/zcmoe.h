@@ -204,8 +204,13 @@ typedef struct zcmoe_context_info {
  * fork: on the CPU engine a child process may go on using every context, model and fit that no
  * other thread of the parent was changing at that moment, also while other threads predict (as
  * Python's multiprocessing does); calls in contexts made before the fork then use one thread, those
- * in contexts that the child makes as many as they say. What CUDA made in the parent cannot be used
- * in a child: that is a rule of CUDA's. */
+ * in contexts that the child makes as many as they say. A CUDA context belongs to the parent alone:
+ * in the child every call that reaches its device answers DEVICE, destroying is safe and frees no
+ * device memory, and a new context there is of the CPU engine or NO_DEVICE.
+ *
+ * A kernel that crashes (by a pointer that is not the device's, say) makes the device unusable for
+ * the whole process: from then on every call answers DEVICE. Any other failure leaves a fit as it
+ * was before the call. */
 ZCMOE_API zcmoe_status zcmoe_context_create(const zcmoe_context_options* options,
                                             zcmoe_context** context);
 /* NULL is allowed. Models and fits made in the context stay usable. */
@@ -582,8 +587,9 @@ ZCMOE_API zcmoe_status zcmoe_fit_workspace(const zcmoe_fit* fit, int64_t n, size
 /* Adds n samples: each target is counted in the segment of its input. x: any dtype. y: F32, or F64
  * if target_dtype is F64; weights likewise, data NULL if and only if the fit is not weighted. Rows
  * with NaN input, NaN or infinite target, weight 0 are skipped and counted. workspace: engine
- * memory, 256-byte aligned, at least zcmoe_fit_workspace() bytes for min(n, 65 536) rows, else
- * WORKSPACE; NULL: taken from the allocator. With a workspace the CUDA engine allocates nothing and
+ * memory, 256-byte aligned, at least zcmoe_fit_workspace() bytes for min(n, 65 536) rows (beyond
+ * 2^30 rows: for n), else WORKSPACE; NULL: taken from the allocator. A call that fails has added
+ * nothing. With a workspace the CUDA engine allocates nothing and
  * the call can be captured in a CUDA graph. The CPU engine takes no workspace; where it shares rows
  * out it takes a state for each further thread and a few words a slot for every thread from the
  * allocator, 1 GiB in all at the most. A refused

@@ -74,7 +74,7 @@ END
     case $name in ld-linux*) continue ;; esac
     cc -shared -fPIC "$work/planted.c" -o "$work/folder/$name" -Wl,-soname,"$name"
   done
-  [ -e "$work/folder/libcsv.so.3" ] || complain "libcsv.so.3 is no longer asked for"
+  [ -e "$work/folder/libmuparser.so.2" ] || complain "libmuparser.so.2 is no longer asked for"
   unset LD_LIBRARY_PATH
   for file in "$program" "$work/prefix/bin/zcmoe"; do
     (cd "$work/folder" && "$file" --version) > "$work/said" 2>&1 || complain "$file: $(cat "$work/said")"

@@ -1,6 +1,8 @@
 // The readers, writers and the sampling of the command line, below its arguments.
 #include "host/cli/csv_reader.hpp"
+#include "host/cli/csv_tokenizer.hpp"
 #include "host/cli/descriptor.hpp"
+#include "host/cli/edge_table.hpp"
 #include "host/cli/failure.hpp"
 #include "host/cli/holdout.hpp"
 #include "host/cli/npy_file.hpp"
@@ -22,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <csignal>
@@ -33,8 +36,12 @@
 #include <functional>
 #include <limits>
 #include <locale>
+#include <optional>
+#include <random>
 #include <set>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -80,6 +87,7 @@ extern "C" __attribute__((visibility("default"))) int openat(int folder, const c
 namespace zcmoe::cli {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -156,7 +164,8 @@ TEST(number_test, reads_fields) {
       {"-nan", field_kind::missing, nan_value},
       {"NULL", field_kind::missing, nan_value},
       {"None", field_kind::missing, nan_value},
-      {"1e400", field_kind::unparsable, nan_value},
+      {"1e400", field_kind::number, infinity},
+      {"-1e999", field_kind::number, -infinity},
       {"1,5", field_kind::unparsable, nan_value},
       {"0x10", field_kind::unparsable, nan_value},
       {"1 2", field_kind::unparsable, nan_value},
@@ -176,6 +185,55 @@ TEST(number_test, reads_fields) {
       EXPECT_EQ(std::signbit(value), std::signbit(c.value)) << "'" << c.field << "'";
     }
   }
+}
+
+TEST(number_test, reads_other_formats) {
+  const number_format german{',', "."};
+  const number_format english{'.', ","};
+  const number_format french{',', "\u202F"};
+  const struct {
+    const number_format& format;
+    const char* field;
+    double value;  // NaN: no number
+  } cases[] = {
+      {german, "0,5", 0.5},
+      {german, " -1.234.567,25 ", -1234567.25},
+      {german, "+1,5e3", 1500},
+      {german, "1,5E-400", 0},
+      {german, ",5", 0.5},
+      {german, "1.5", nan_value},
+      {german, "1.2345", nan_value},
+      {german, "1.234.5", nan_value},
+      {german, "1,2,3", nan_value},
+      {german, "1,234.567", nan_value},
+      {german, "-inf", -infinity},
+      {english, "1,008", 1008},
+      {english, "12,34,567.5", 1234567.5},
+      {english, "1,0", nan_value},
+      {english, "1,0000", nan_value},
+      {english, "1,0,000", nan_value},
+      {english, "1234,567", nan_value},
+      {english, ",123", nan_value},
+      {english, "1,234,", nan_value},
+      {english, "1.234,567", nan_value},
+      {english, "0.5", 0.5},
+      {english, "1,234e2", 123400},
+      {french, "1\u202F234,5", 1234.5},
+      {french, "1 234,5", nan_value},
+  };
+  for (const auto& c : cases) {
+    double value = 7;
+    const field_kind kind = parse_number(c.field, value, c.format);
+    EXPECT_EQ(kind, std::isnan(c.value) ? field_kind::unparsable : field_kind::number) << c.field;
+    if (std::isnan(c.value)) {
+      EXPECT_TRUE(std::isnan(value)) << c.field;
+    } else {
+      EXPECT_EQ(value, c.value) << c.field;
+    }
+  }
+  double value;
+  EXPECT_EQ(parse_number("NA", value, german), field_kind::missing);
+  EXPECT_EQ(parse_number("  ", value, german), field_kind::missing);
 }
 
 TEST(number_test, writes_digits_that_read_back) {
@@ -232,6 +290,217 @@ std::string csv_message(const std::string& content, const std::vector<std::strin
   return message_of([&] { read_csv(content, columns, options); });
 }
 
+/// What a tokenizer says, as text.
+class written_events final : public csv_events {
+ public:
+  struct ended {};
+  void field(std::size_t k, std::string_view content) override {
+    said += text("[", k, ":", content, "]");
+  }
+  void row(const csv_row_end& row) override {
+    said +=
+        text("row ", row.fields, " line ", row.line, row.fields > 0 && row.last_empty ? " e" : "",
+             row.spans_lines ? text(" s", row.delimiters_a_line) : "", "\n");
+  }
+  void fault(quote_fault fault, std::int64_t line, std::size_t column, std::string_view) override {
+    said += text("fault ", static_cast<int>(fault), " line ", line, " column ", column);
+    throw ended();
+  }
+  void field_too_long(std::int64_t line, std::size_t column) override {
+    said += text("long ", line, " ", column);
+    throw ended();
+  }
+  void row_too_wide(std::int64_t line) override {
+    said += text("wide ", line);
+    throw ended();
+  }
+  std::string said;
+};
+
+struct dialect {
+  char comment = '\0';
+  bool strict = false;
+  std::optional<std::vector<std::size_t>> wanted;
+};
+
+/// Pieces: the length of each in turn, over and over.
+std::string tokenized(const std::string& content, const dialect& how,
+                      const std::vector<std::size_t>& pieces) {
+  written_events events;
+  csv_tokenizer tokenizer(events, ',', how.comment, how.strict, csv_tokenizer::all_columns);
+  if (how.wanted.has_value()) tokenizer.want(*how.wanted, csv_tokenizer::all_columns);
+  try {
+    std::size_t begin = 0;
+    for (std::size_t k = 0; begin < content.size(); ++k) {
+      // A copy of its own, so that a sanitizer sees what is read beyond it.
+      const std::string piece = content.substr(begin, pieces[k % pieces.size()]);
+      const std::vector<char> bytes(piece.begin(), piece.end());
+      tokenizer.parse(bytes.data(), bytes.size());
+      begin += bytes.size();
+    }
+    tokenizer.finish();
+  } catch (const written_events::ended&) {
+  }
+  return events.said;
+}
+
+/// How many commas every line has; -1 if they differ.
+std::int64_t same_delimiters(const std::string& lines) {
+  std::set<std::int64_t> counts;
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i <= lines.size(); ++i) {
+    const char c = i < lines.size() ? lines[i] : '\n';
+    if (c == ',') ++count;
+    if (c != '\n' && c != '\r') continue;
+    if (c == '\r' && i + 1 < lines.size() && lines[i + 1] == '\n') ++i;
+    counts.insert(std::exchange(count, 0));
+  }
+  return counts.size() == 1 ? *counts.begin() : -1;
+}
+
+/// The same by the letter of RFC 4180, a byte at a time.
+std::string read_by_bytes(const std::string& content, const dialect& how) {
+  std::string said;
+  std::size_t i = 0;
+  std::int64_t line = 1;
+  const auto at = [&](std::size_t k) { return k < content.size() ? content[k] : '\n'; };
+  const auto blank = [&](std::size_t k) { return at(k) == ' ' || at(k) == '\t'; };
+  const auto line_end = [&](std::size_t k) { return at(k) == '\n' || at(k) == '\r'; };
+  const auto line_end_size = [&](std::size_t k) -> std::size_t {
+    return at(k) == '\r' && k + 1 < content.size() && content[k + 1] == '\n' ? 2 : 1;
+  };
+  while (i < content.size()) {
+    const std::int64_t row_line = line;
+    const std::size_t row_begin = i;
+    if (how.comment != '\0' && content[i] == how.comment) {
+      while (!line_end(i)) ++i;
+      i += line_end_size(i);
+      ++line;
+      continue;
+    }
+    std::string fields;
+    bool spans = false;
+    bool empty = true;
+    bool quotes = false;
+    std::size_t column = 0;
+    for (;; ++column) {
+      std::string value;
+      std::size_t k = i;
+      while (blank(k)) ++k;
+      quotes = at(k) == '"';
+      if (quotes) {
+        const std::int64_t quote_line = line;
+        for (++k;; ++k) {
+          if (k >= content.size())
+            return said + fields + text("fault 2 line ", quote_line, " column ", column);
+          if (content[k] == '"') {
+            if (at(k + 1) != '"') break;
+            ++k;
+          }
+          if (line_end(k)) {
+            spans = true;
+            if (content[k] != '\r' || line_end_size(k) == 1) ++line;
+          }
+          value += content[k];
+        }
+        for (++k; blank(k);) ++k;
+        if (at(k) != ',' && !line_end(k))
+          return said + fields + text("fault 0 line ", quote_line, " column ", column);
+        empty = value.empty();
+      } else {
+        empty = true;
+        for (k = i; at(k) != ',' && !line_end(k); ++k) {
+          if (at(k) == '"' && how.strict)
+            return said + fields + text("fault 1 line ", line, " column ", column);
+          empty = empty && blank(k);
+          value += content[k];
+        }
+      }
+      const std::vector<std::size_t>* const wanted =
+          how.wanted.has_value() ? &*how.wanted : nullptr;
+      const bool no_row = column == 0 && !quotes && empty && line_end(k);
+      if (!no_row && wanted == nullptr) fields += text("[", column, ":", value, "]");
+      if (!no_row && wanted != nullptr) {
+        const auto place = std::find(wanted->begin(), wanted->end(), column);
+        if (place != wanted->end()) fields += text("[", place - wanted->begin(), ":", value, "]");
+      }
+      i = k;
+      if (line_end(k)) break;
+      ++i;
+    }
+    const bool no_row = column == 0 && !quotes && empty;
+    said += fields +
+            text("row ", no_row ? 0 : column + 1, " line ", row_line, !no_row && empty ? " e" : "",
+                 spans ? text(" s", same_delimiters(content.substr(row_begin, i - row_begin))) : "",
+                 "\n");
+    i += line_end_size(i);
+    ++line;
+  }
+  return said;
+}
+
+TEST(tokenizer_test, marks_are_the_same_on_every_processor) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 2000; ++round) {
+    char bytes[64];
+    for (char& c : bytes)
+      c = round % 2 == 0 ? static_cast<char>(random()) : ",\"\n\r#\x0b\x8a\xac"[random() % 8];
+    for (const char delimiter : {',', ';', '\t', '\xAC'}) {
+      byte_marks expected{};
+      for (int i = 0; i < 64; ++i) {
+        const std::uint64_t bit = std::uint64_t{1} << i;
+        if (bytes[i] == delimiter) expected.delimiters |= bit;
+        if (bytes[i] == '"') expected.quotes |= bit;
+        if (bytes[i] == '\n' || bytes[i] == '\r') expected.line_ends |= bit;
+      }
+      for (const byte_marks& seen :
+           {marks_of(bytes, delimiter), portable_marks_of(bytes, delimiter)}) {
+        EXPECT_EQ(seen.delimiters, expected.delimiters);
+        EXPECT_EQ(seen.quotes, expected.quotes);
+        EXPECT_EQ(seen.line_ends, expected.line_ends);
+      }
+    }
+  }
+}
+
+TEST(tokenizer_test, agrees_with_a_reader_of_single_bytes) {
+  std::mt19937 random(7);
+  const std::string alphabets[] = {"a,\n", "ab,,\"\n ", "\"\"\",\r\n", "a,\"\r\n #\t",
+                                   "aaaaaaaa,\"\n"};
+  for (int round = 0; round < 40000; ++round) {
+    const std::string& alphabet = alphabets[random() % 5];
+    std::string content;
+    for (std::size_t size = random() % (round % 10 == 0 ? 400 : 40); content.size() < size;)
+      content += alphabet[random() % alphabet.size()];
+    dialect how;
+    if (random() % 2 == 0) how.comment = '#';
+    how.strict = random() % 4 == 0;
+    if (random() % 2 == 0) {
+      how.wanted.emplace();
+      for (std::size_t column = 0; column < 5; ++column) {
+        if (random() % 2 == 0) how.wanted->push_back(column);
+      }
+    }
+    const std::vector<std::size_t> pieces{1 + random() % 100, 1 + random() % 3, 1 + random() % 70};
+    ASSERT_EQ(tokenized(content, how, pieces), read_by_bytes(content, how)) << content;
+  }
+}
+
+TEST(tokenizer_test, pieces_do_not_matter) {
+  const std::string content =
+      "\"a \"\"b\"\"\" ,\"\r\n\",plain \"text\",\r\n#no row, \"\r  \"\" ,\"\"\"\"\r\r\nlast";
+  for (const bool unwanted : {false, true}) {
+    dialect how{'#', false, {}};
+    if (unwanted) how.wanted = std::vector<std::size_t>{1};
+    const std::string whole = tokenized(content, how, {content.size()});
+    EXPECT_EQ(whole, read_by_bytes(content, how));
+    for (std::size_t first = 1; first <= content.size(); ++first) {
+      for (std::size_t second = 1; first + second <= content.size(); ++second)
+        ASSERT_EQ(tokenized(content, how, {first, second, content.size()}), whole);
+    }
+  }
+}
+
 TEST(csv_test, finds_columns_by_name_and_number) {
   const table result = read_csv("a,b,c\n1,2,3\n4,5,6\n", {"c", "1", "c"});
   EXPECT_THAT(result.columns[0], ElementsAre(3, 6));
@@ -248,7 +517,8 @@ TEST(csv_test, refuses_columns_that_are_not_there) {
   EXPECT_THAT(csv_message("a,b\n1,2\n", {"3"}), HasSubstr("has 2 columns"));
   EXPECT_THAT(csv_message("a,b\n1,2\n", {"0"}), HasSubstr("no such column"));
   EXPECT_THAT(csv_message("a,b,a\n1,2,3\n", {"a"}), HasSubstr("columns 1 and 3"));
-  EXPECT_THAT(csv_message("1,2\n", {"a"}, {',', false, false}), HasSubstr("by its number, 1 to 2"));
+  EXPECT_THAT(csv_message("1,2\n", {"a"}, csv_options{',', false, false}),
+              HasSubstr("by its number, 1 to 2"));
 }
 
 TEST(csv_test, understands_what_people_write) {
@@ -261,9 +531,12 @@ TEST(csv_test, understands_what_people_write) {
   EXPECT_THAT(read_csv("t,x\n\"two\nlines, \"\"quoted\"\"\",1\n\"\",\"2\"\n", {"x"}).columns[0],
               ElementsAre(1, 2));
   EXPECT_THAT(read_csv("\"a \"\"b\"\"\",x\n1,2\n", {"a \"b\""}).columns[0], ElementsAre(1));
-  EXPECT_THAT(read_csv("x ; y\n 1 ; +2 \n", {"y"}, {';', true, false}).columns[0], ElementsAre(2));
-  EXPECT_THAT(read_csv("x\ty\n1\t2\n", {"y"}, {'\t', true, false}).columns[0], ElementsAre(2));
-  EXPECT_THAT(read_csv("1,2\n3,4\n", {"2"}, {',', false, false}).columns[0], ElementsAre(2, 4));
+  EXPECT_THAT(read_csv("x ; y\n 1 ; +2 \n", {"y"}, csv_options{';', true, false}).columns[0],
+              ElementsAre(2));
+  EXPECT_THAT(read_csv("x\ty\n1\t2\n", {"y"}, csv_options{'\t', true, false}).columns[0],
+              ElementsAre(2));
+  EXPECT_THAT(read_csv("1,2\n3,4\n", {"2"}, csv_options{',', false, false}).columns[0],
+              ElementsAre(2, 4));
   EXPECT_THAT(read_csv("x,y\n\n1,1\n\n  \n2,2\r\n\r\n", {"x"}).columns[0], ElementsAre(1, 2))
       << "blank lines are no rows";
 }
@@ -285,9 +558,9 @@ TEST(csv_test, an_empty_line_of_one_column_is_a_missing_value) {
     EXPECT_EQ(rows(lines("x///1/ \t/2//")), "--1-2-");
     EXPECT_EQ(rows(lines("//x/1//2")), "1-2") << "blank lines before the header are none";
     EXPECT_EQ(rows(lines("\"x\"/\"1\"//\"\"/2/")), "1--2");
-    EXPECT_EQ(rows(lines("//1//2/"), {',', false, false}), "--1-2");
-    EXPECT_EQ(rows(lines("//1,5//2,6/"), {',', false, false}), "12");
-    EXPECT_EQ(rows(lines("x//1/"), {',', true, true}), "-1") << "no fault to --strict";
+    EXPECT_EQ(rows(lines("//1//2/"), csv_options{',', false, false}), "--1-2");
+    EXPECT_EQ(rows(lines("//1,5//2,6/"), csv_options{',', false, false}), "12");
+    EXPECT_EQ(rows(lines("x//1/"), csv_options{',', true, true}), "-1") << "no fault to --strict";
   }
   // Across the reader's buffers.
   std::string content = "x\n";
@@ -295,14 +568,14 @@ TEST(csv_test, an_empty_line_of_one_column_is_a_missing_value) {
   EXPECT_EQ(rows(content), std::string(300000, '-'));
 }
 
-TEST(csv_test, shown_fields_are_cut_between_characters) {
+TEST(csv_test, quoted_fields_are_cut_between_characters) {
   const std::string field = std::string(39, 'a') + "\xC3\xA4" + std::string(10, 'b');
   EXPECT_THAT(read_csv("x\n" + field + "\n", {"x"}).first_unparsable,
               HasSubstr("'" + std::string(39, 'a') + "...'"));
 }
 
 TEST(csv_test, keeps_every_row_and_says_what_is_wrong) {
-  const std::string content = "x,y\n1,2\n,3\nNA,4\n\"line\nbreak\",\n12:30,5\n6\nabc,7,8,9\n8,10\n";
+  const std::string content = "x,y\n1,2\n,3\nNA,4\n\"line\nbreak\",\n12:30,5\n6\nabc,7,\n8,10\n";
   const table result = read_csv(content, {"x", "y"});
   ASSERT_EQ(result.columns[0].size(), 8u);
   EXPECT_THAT(result.columns[0],
@@ -310,7 +583,7 @@ TEST(csv_test, keeps_every_row_and_says_what_is_wrong) {
                           6, testing::IsNan(), 8));
   EXPECT_THAT(result.columns[1],
               ElementsAre(2, 3, 4, testing::IsNan(), 5, testing::IsNan(), 7, 10));
-  EXPECT_EQ(result.first_unparsable, "line 5, column 'x': 'line break'");
+  EXPECT_EQ(result.first_unparsable, "line 5, column 'x': 'line\nbreak'");
 
   const folder files;
   input_file input(files.write("data.csv", content));
@@ -326,9 +599,13 @@ TEST(csv_test, strict_fails_at_the_first_bad_row) {
   EXPECT_THAT(csv_message("x,y\n1,2\n\n,3\nabc,4\n", {"x"}, strict),
               HasSubstr("line 5, column 'x': 'abc' is not a number"));
   EXPECT_THAT(csv_message("x,y\n1,2\n1\n", {"x"}, strict),
-              HasSubstr("line 3: the row has 1 fields, the first row has 2"));
+              HasSubstr("line 3: the row has 1 fields, the header has 2"));
   EXPECT_THAT(csv_message("x,y\n1,2,3\n", {"x"}, strict),
               HasSubstr("line 2: the row has 3 fields"));
+  EXPECT_THAT(csv_message("x,y\n1,2,\n", {"x"}, strict), HasSubstr("line 2: the row has 3 fields"));
+  EXPECT_THAT(
+      csv_message("t,x\n5\" pipe,2\n", {"x"}, strict),
+      HasSubstr("line 2, column 't': a quote inside a field that is not quoted: '5\" pipe'"));
   EXPECT_EQ(csv_message("x,y\n1,2\n,\n", {"x"}, strict), "(no failure)")
       << "a missing field is data";
 }
@@ -336,14 +613,282 @@ TEST(csv_test, strict_fails_at_the_first_bad_row) {
 TEST(csv_test, refuses_what_is_no_table) {
   EXPECT_THAT(csv_message("", {"x"}), HasSubstr("the file is empty"));
   EXPECT_THAT(csv_message("\xEF\xBB\xBF", {"x"}), HasSubstr("the file is empty"));
-  EXPECT_THAT(csv_message(std::string("\xFF\xFEx\0", 4), {"x"}), HasSubstr("UTF-16"));
   EXPECT_THAT(csv_message("x\n1\n\"2\n3\n", {"x"}),
-              HasSubstr("line 3: a quoted field is not closed"));
+              HasSubstr("line 3, column 'x': a quoted field is not closed"));
   EXPECT_THAT(csv_message("x\n\"" + std::string(3 << 20, '1'), {"x"}),
-              HasSubstr("line 2: a field is longer than"));
-  EXPECT_TRUE(read_csv("", {"1"}, {',', false, false}).columns[0].empty());
+              HasSubstr("line 2, column 'x': a field is longer than"));
+  EXPECT_THAT(csv_message("x\n\"" + std::string(3 << 20, '1') + "\"\n", {"x"}),
+              HasSubstr("line 2, column 'x': a field is longer than"));
+  EXPECT_THAT(csv_message(std::string("x\0y,z\n1,2\n", 10), {"z"}),
+              HasSubstr("line 1: a null byte"));
+  EXPECT_THAT(csv_message(std::string("x\0,\0y\0\n\0", 8), {"x"}), HasSubstr("UTF-16LE"));
+  EXPECT_THAT(csv_message(std::string("\0x\0,\0y\0\n", 8), {"x"}), HasSubstr("UTF-16BE"));
+  EXPECT_TRUE(read_csv("", {"1"}, csv_options{',', false, false}).columns[0].empty());
   EXPECT_TRUE(read_csv("x\n", {"x"}).columns[0].empty());
   EXPECT_TRUE(read_csv("x", {"x"}).columns[0].empty());
+}
+
+TEST(csv_test, malformed_quotes_are_errors_in_every_column) {
+  const std::string rows = "item,size\nbolt,1\n\"2\" pipe,2\nbolt,3\n\"a, b\",4\n";
+  for (const char* column : {"item", "size"}) {
+    EXPECT_THAT(csv_message(rows, {column}),
+                HasSubstr("line 3, column 'item': text behind the closing quote of the field that "
+                          "begins '\"2\" pipe,2'"));
+  }
+  EXPECT_THAT(csv_message("item,size\n\"2 pipe,2\nbolt,3\n\"a, b\",4\n", {"size"}),
+              HasSubstr("line 2, column 'item': text behind the closing quote on line 4"));
+  EXPECT_THAT(csv_message("item,size\n\"2 pipe,2\nbolt,3\n", {"size"}),
+              HasSubstr("line 2, column 'item': a quoted field is not closed"));
+  EXPECT_THAT(csv_message("item,size\nbolt,\"2\"x\n", {"item"}), HasSubstr("column 'size': text"));
+  EXPECT_THAT(csv_message("\"item\"s,size\n", {"size"}), HasSubstr("line 1, column 1: text"));
+  EXPECT_THAT(
+      csv_message("id,item,size\n1,\"2 pipe,2\nbolt\"\n3,bolt,4\n", {"id"}),
+      HasSubstr("line 2: the row has 2 fields, the header has 3, and a quoted field in it goes "
+                "on to line 3"));
+  EXPECT_THAT(read_csv("item,size\n5\" pipe,2\n6\"\",3\n", {"size"}).columns[0], ElementsAre(2, 3))
+      << "quotes inside text are text";
+  EXPECT_THAT(read_csv("item,size\n \"a,\"\"\nb\" ,2\n", {"size"}).columns[0], ElementsAre(2));
+}
+
+TEST(csv_test, rows_wider_than_the_header_are_errors) {
+  EXPECT_THAT(
+      csv_message("x,y\n1,2\n\"1\",0,5\n", {"x"}),
+      AllOf(HasSubstr("line 3: the row has 3 fields, the header has 2"), HasSubstr("row names")));
+  EXPECT_THAT(csv_message("x,y\n0,5,1,5\n", {"y"}), HasSubstr("decimal commas?"));
+  EXPECT_THAT(csv_message("x,y\n1,2,,\n", {"x"}), HasSubstr("has 4 fields"));
+  EXPECT_THAT(csv_message("x,y\n1,2,\"z\"\n", {"x"}), HasSubstr("has 3 fields"));
+  EXPECT_THAT(csv_message("x,y\n1,2" + std::string(400000, ',') + "\n", {"x"}),
+              HasSubstr("line 2: the row has"));
+  EXPECT_THAT(csv_message("x\n\"" + std::string(1 << 19, 'a') + "\"", {"1"}),
+              HasSubstr("(no failure)"));
+  EXPECT_THAT(csv_message("x\n1,\"" + std::string((1 << 18) - 6, 'a') + "\"\n", {"x"}),
+              HasSubstr("has 2 fields"))
+      << "the extra field ends with a buffer";
+  EXPECT_THAT(csv_message("1,2\n1,2,3\n", {"1"}, csv_options{',', false, false}),
+              HasSubstr("line 2: the row has 3 fields, the first row has 2"));
+  EXPECT_THAT(csv_message("a;b\n1,5;2,5\n", {"1"}), HasSubstr("--delimiter ';'?"));
+  EXPECT_THAT(read_csv("x,y\n1,2,\n3,4, \n5,6,\"\"\n7,8\n", {"x"}).columns[0],
+              ElementsAre(1, 3, 5, 7))
+      << "a delimiter behind every row";
+  const folder files;
+  const auto warnings_of = [&](const std::string& content) {
+    input_file input(files.write("data.csv", content));
+    csv_reader reader(input, {}, {{"--x", "1"}});
+    csv_block block;
+    do reader.read(block, 100);
+    while (block.rows() > 0);
+    std::string all;
+    for (const std::string& warning : reader.warnings()) all += warning + "\n";
+    return all;
+  };
+  EXPECT_EQ(
+      warnings_of("x,y,z\n1,2,3\n4,5\n6,7\n"),
+      "2 rows have fewer fields than the header (first: line 3 has 2 of 3): what is not there is "
+      "missing\n");
+  EXPECT_EQ(warnings_of("x,y,\n1,2\n4,5\n"), "") << "a delimiter behind the header";
+}
+
+TEST(csv_test, limits_hold_for_what_is_read) {
+  const std::string longest(3 << 20, 'a');
+  EXPECT_THAT(read_csv("t,x\n\"" + longest + "\",1\n" + longest + ",2\n", {"x"}).columns[0],
+              ElementsAre(1, 2));
+  EXPECT_THAT(csv_message(std::string(3 << 20, ',') + "\n1\n", {"x"}),
+              HasSubstr("line 1: more than 1048576 columns"));
+  EXPECT_THAT(
+      csv_message(std::string(3 << 20, ',') + "\n1\n", {"1"}, csv_options{',', false, false}),
+      HasSubstr("line 1: more than 1048576 columns"));
+  std::string header;
+  for (int i = 0; i < 100; ++i) header += std::string(200000, 'h') + ",";
+  EXPECT_THAT(csv_message(header + "\n", {"x"}), HasSubstr("line 1: the header is longer than"));
+  EXPECT_THAT(
+      csv_message(std::string(3 << 20, '\n') + "1\n", {"1"}, csv_options{',', false, false}),
+      HasSubstr("empty lines before the first row"));
+}
+
+TEST(csv_test, lines_before_and_between_the_rows) {
+  csv_options options;
+  options.comment = '#';
+  EXPECT_THAT(read_csv("# a \"\n#\nx\n1\n#2\n\n3 #\n# 4", {"x"}, options).columns[0],
+              ElementsAre(1, testing::IsNan(), testing::IsNan()))
+      << "a line that begins with it, no more";
+  options = {};
+  for (const std::string end : {"\n", "\r\n", "\r"}) {
+    options.skip_lines = 2;
+    const std::string content =
+        "set \"2\" x,1,2,3" + end + end + "x,y" + end + "1,2" + end + "a,4" + end;
+    const table result = read_csv(content, {"y"}, options);
+    EXPECT_THAT(result.columns[0], ElementsAre(2, 4));
+    EXPECT_THAT(read_csv(content, {"x"}, options).first_unparsable,
+                HasSubstr("line 5, column 'x'"));
+    options.skip_lines = 6;
+    EXPECT_THAT(csv_message(content, {"x"}, options),
+                HasSubstr("--skip-lines 6: the file has only 5 lines"));
+  }
+  EXPECT_THAT(csv_message("# a\nx\n1\n", {"x"}), HasSubstr("--comment '#'"));
+  EXPECT_THAT(csv_message("device,7\n\nx,y\n1,2\n", {"y"}),
+              HasSubstr("line 3 has it: --skip-lines 2?"));
+}
+
+TEST(csv_test, says_which_delimiter) {
+  EXPECT_THAT(csv_message("a;b\n1;2\n", {"a"}),
+              HasSubstr("the header has ';' but no ','; --delimiter ';'?"));
+  EXPECT_THAT(csv_message("a\tb\n1\t2\n", {"2"}),
+              HasSubstr("the header has tab but no ','; --delimiter tab?"));
+  EXPECT_THAT(csv_message("a|b\n1|2\n", {"b"}), HasSubstr("--delimiter '|'?"));
+  EXPECT_THAT(csv_message("a,b\n1,2\n", {"b"}, csv_options{';', true, false}),
+              HasSubstr("--delimiter ','?"));
+  EXPECT_THAT(csv_message("1;2\n", {"2"}, csv_options{',', false, false}),
+              HasSubstr("the first line has ';' but no ','"));
+  EXPECT_THAT(csv_message("a,b\n1,2\n", {"c"}), testing::Not(HasSubstr("--delimiter")));
+}
+
+TEST(csv_test, says_what_was_lost) {
+  const folder files;
+  const auto warnings_of = [&](const std::string& content, const csv_options& options,
+                               std::vector<column_request> requests) {
+    input_file input(files.write("data.csv", content));
+    csv_reader reader(input, options, std::move(requests));
+    csv_block block;
+    do reader.read(block, 1000);
+    while (block.rows() > 0);
+    std::string all;
+    for (const std::string& warning : reader.warnings()) all += warning + "\n";
+    return all;
+  };
+  std::string prices = "pop,price\n";
+  for (int i = 0; i < 99; ++i) prices += "5,7\n";
+  EXPECT_EQ(warnings_of(prices + "\"1,008\",2\n", {}, {{"--x", "pop"}}), "") << "one in a hundred";
+  EXPECT_EQ(
+      warnings_of(prices + "\"1,008\",2\n\"2,016\",2\n\"3,024.5\",2\n", {}, {{"--x", "pop"}}),
+      "3 of 102 fields of column 'pop' are not a number (first: line 101: '1,008'); --thousands "
+      "',' reads 3 of them, column 'pop' from 1008 to 3024.5\n");
+  csv_options semicolon;
+  semicolon.delimiter = ';';
+  EXPECT_EQ(
+      warnings_of("size,item\n1,a\n2,\"2\n3,b\n4,6\"\n5,c\n", {}, {{"--x", "size"}}),
+      "1 row has a quoted field that holds line breaks, and each of its lines looks like a row "
+      "(first: lines 3 to 5); is a quote left open?\n");
+  EXPECT_EQ(warnings_of("size,item,n\n1,\"a,\nb\",3\n", {}, {{"--x", "size"}}), "");
+  EXPECT_THAT(warnings_of("a;b\n4,991;1\n5,162;2\n", semicolon, {{"--x", "a"}}),
+              HasSubstr("--decimal ',' reads 2 of them, column 'a' from 4.991 to 5.162"));
+  EXPECT_THAT(warnings_of("a;b\n1.234,5;1\n,5;2\n", semicolon, {{"--x", "a"}}),
+              HasSubstr("--decimal ',' --thousands '.' reads 2"));
+  EXPECT_EQ(warnings_of("a\nNA\n\n,\n", {}, {{"--x", "a"}}), "") << "missing is not unparsable";
+  const std::string numbers = "0.0,4.9\n1,2\n";
+  EXPECT_THAT(
+      warnings_of(numbers, {}, {{"--x", "2"}}),
+      HasSubstr("line 1 is taken for the header, but looks like data: 0.0, 4.9; --no-header"));
+  EXPECT_EQ(warnings_of(numbers, {}, {{"--x", "4.9"}}), "") << "asked for by name";
+  EXPECT_EQ(warnings_of(numbers, csv_options{',', false, false}, {{"--x", "2"}}), "");
+}
+
+// --------------------------------------------------------- what is no text
+
+TEST(file_kind_test, known_beginnings_are_named) {
+  using namespace std::string_literals;
+  const std::pair<std::string, const char*> cases[] = {
+      {"\x1F\x8B\x08\0\0"s, "gzip data, not CSV text: gunzip -c "},
+      {"BZh91AY"s, "bzip2 data, not CSV text: bunzip2 -c "},
+      {"\xFD"s + "7zXZ\0\0"s, "xz data"},
+      {"\x28\xB5\x2F\xFD\x24"s, "zstd data"},
+      {"\x04\x22\x4D\x18\x64"s, "lz4 data"},
+      {"PK\x03\x04"s + std::string(26, '\0') + "data.csvPK",
+       "a zip archive, not CSV text: unzip -p "},
+      {"PK\x03\x04"s + std::string(26, '\0') + "x.npy", "an NPZ archive"},
+      {"PK\x03\x04"s + std::string(26, '\0') + "[Content_Types].xml", "an Excel workbook"},
+      {"PAR1\x15\x04", "a Parquet file"},
+      {"ARROW1\0\0"s, "an Arrow (Feather) file"},
+      {"FEA1", "a Feather file"},
+      {"\x89HDF\r\n\x1A\n", "an HDF5 file"},
+      {"\xD0\xCF\x11\xE0\xA1\xB1", "an Excel (.xls)"},
+      {"SQLite format 3\0"s, "an SQLite database"},
+      {"%PDF-1.7\n", "a PDF file"},
+      {"\xFF\xFEx\0"s, "UTF-16 text"},
+      {"\xFF\xFE\0\0x\0\0\0"s, "UTF-32 text"},
+      {"\x30\x01\0\0\0\0\0\0{\"__metadata__\":{"s, "a model file (safetensors)"},
+  };
+  const folder files;
+  for (const auto& [content, words] : cases) {
+    const std::string path = files.write("t.csv", content);
+    table_choice choice;
+    choice.inputs = {path};
+    EXPECT_THAT(message_of([&] {
+                  open_rows(choice, {{"--x", "1", true}});
+                }),
+                AllOf(HasSubstr(path + ": this is "), HasSubstr(words)));
+    EXPECT_THAT(message_of([&] { edges_from_file(path); }), HasSubstr(words));
+    // A pipe that hands over one byte at a time.
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    std::thread writer([&, bytes = content] {
+      for (const char c : bytes) {
+        if (::write(ends[1], &c, 1) != 1) break;
+      }
+      ::close(ends[1]);
+    });
+    const std::string pipe = text("/dev/fd/", ends[0]);
+    choice.inputs = {pipe};
+    EXPECT_THAT(message_of([&] { open_rows(choice, {{"--x", "1", true}}); }), HasSubstr(words));
+    writer.join();
+    ::close(ends[0]);
+  }
+}
+
+TEST(edge_file_test, is_read_as_tables_are) {
+  const folder files;
+  const auto edges = [&](const std::string& content) {
+    return edges_from_file(files.write("edges", content)).edges;
+  };
+  EXPECT_THAT(edges("\xEF\xBB\xBF"
+                    "0\r\n1\r\n2\r\n"),
+              ElementsAre(0, 1, 2));
+  EXPECT_THAT(edges("\xEF\xBB\xBF# saved\n0\n \n  # two\n1e0"), ElementsAre(0, 1));
+  EXPECT_THAT(edges("0\r1\r\r2"), ElementsAre(0, 1, 2));
+  const auto says = [&](const std::string& content) { return message_of([&] { edges(content); }); };
+  EXPECT_THAT(says("0\r\n\r\nx\x1b\r\n"), HasSubstr("line 3: 'x\\x1b' is not a number"));
+  for (const char* infinite : {"-inf\n0\n1\n", "1e400\n", "0\n1\nInfinity\n"})
+    EXPECT_THAT(says(infinite), AllOf(HasSubstr("is not finite; leave it out"),
+                                      HasSubstr("--range-policy segments")));
+  EXPECT_THAT(says(std::string("0\0\n\0", 4)), HasSubstr("UTF-16LE"));
+}
+
+TEST(row_source_test, a_table_that_is_kept_is_read_once) {
+  const folder files;
+  for (const std::int64_t kept_rows : {0, 2, 3, 100}) {
+    table_choice choice;
+    choice.inputs = {files.write("data.csv", "w,x,y\n7,1,\n7,a,5\n\n7,3,6\n")};
+    const auto rows =
+        open_rows(choice, {{"--x", "x", true}, {"--y", "", false}, {"--weights", "y", false}});
+    rows->make_rewindable(kept_rows);
+    const auto pass = [&] {
+      std::string seen;
+      row_block block;
+      while (rows->next(block)) {
+        for (std::int64_t i = 0; i < block.rows; ++i) {
+          seen += text(block.first_row + i, ":", element(block.columns[0], i), ",",
+                       element(block.columns[2], i), " ", int{block.missing[i]}, " ",
+                       int{block.unparsable[i]}, " ", block.place(i, 2), "\n");
+        }
+      }
+      return seen;
+    };
+    const std::string first = pass();
+    EXPECT_THAT(first, AllOf(HasSubstr("0:1,nan 4 0 "), HasSubstr("1:nan,5 0 1 "),
+                             HasSubstr("2:3,6 0 0 "), HasSubstr("data.csv, line 5, column 'y'")));
+    // What is written over the file shows whether it is read again.
+    files.write("data.csv", "w,x,y\n7,8,9\n");
+    for (int again = 0; again < 2; ++again) {
+      rows->rewind();
+      const std::string second = pass();
+      if (kept_rows >= 3) {
+        EXPECT_EQ(second, first);
+      } else {
+        EXPECT_THAT(second, HasSubstr("0:8,9 "));
+      }
+    }
+    EXPECT_EQ(rows->times_read(), kept_rows >= 3 ? 1 : 3);
+    EXPECT_EQ(rows->first_unparsable().empty(), kept_rows < 3);
+  }
 }
 
 TEST(csv_test, blocks_do_not_change_the_rows) {
@@ -733,6 +1278,31 @@ TEST(output_test, an_open_descriptor_is_written_where_it_stands) {
   }
   EXPECT_EQ(content_of(path), "first more more end");
   EXPECT_EQ(files.num_files(), 2u);
+}
+
+TEST(input_test, a_pipe_is_copied_while_it_is_read) {
+  const std::string content = "BZ,1\n2,3\n";  // the start is looked at: BZh would be bzip2
+  for (const std::size_t first : {std::size_t{0}, std::size_t{1}, std::size_t{4}, content.size()}) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    ASSERT_EQ(::write(ends[1], content.data(), content.size()),
+              static_cast<ssize_t>(content.size()));
+    ::close(ends[1]);
+    input_file input("/dev/fd/" + std::to_string(ends[0]));
+    ::close(ends[0]);
+    input.refuse_binary();
+    input.make_rewindable();
+    EXPECT_EQ(input.size(), -1);
+    std::string read(64, '\0');
+    EXPECT_LE(input.read(read.data(), first), first);
+    for (int pass = 0; pass < 2; ++pass) {
+      input.rewind();
+      EXPECT_EQ(input.size(), static_cast<std::int64_t>(content.size()));
+      std::size_t size = 0;
+      while (const std::size_t got = input.read(read.data() + size, 64 - size)) size += got;
+      EXPECT_EQ(read.substr(0, size), content) << first;
+    }
+  }
 }
 
 TEST(output_test, is_never_an_input_or_another_output) {

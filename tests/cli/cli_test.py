@@ -6,10 +6,12 @@ with "zcmoe: " and exit status 1 (failure) or 2 (usage). Python's standard libra
 """
 
 import array
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import math
 import os
 import pathlib
@@ -131,7 +133,7 @@ class general_test(cli_case):
         for arguments, says in [
             ([], "subcommand"),
             (["bogus"], "bogus"),
-            (["bo\x1b[2J\rgus\x7f"], "bo\\x1b[2J\\x0dgus\\x7f"),
+            (["bo\x1b[2J\rgus\x7f"], r"bo\x1b[2J\x0dgus\x7f"),
             (["fit"], "input"),
             (["fit", data, "--x", "x", "--y", "y"], "--output"),
             (["fit", data, "--x", "x", "-o", "m"], "--y is missing"),
@@ -214,6 +216,12 @@ class general_test(cli_case):
         done = subprocess.run(["sh", "-c", '"$0" inspect "$1" >&-', ZCMOE, model], stderr=subprocess.PIPE, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"zcmoe: standard output", done.stderr)
+        for path in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+            for arguments in (["predict", model, data], ["fit", data, "--x", "x", "--y", "y"],
+                              ["segment", "--segmentation", "uniform", "--range", "0:1"]):
+                done = subprocess.run(["sh", "-c", '"$@" >&- 2>"$0"', self.path("said"), ZCMOE, *arguments, "-o", path])
+                self.assertEqual(done.returncode, 1, (path, arguments))
+                self.assertIn(f"zcmoe: {path}".encode(), self.read("said"))
         big = self.write("big.npy", npy([0.5] * 200000))
         pipe = subprocess.Popen([ZCMOE, "predict", model, big], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         pipe.stdout.read(10)
@@ -460,8 +468,8 @@ class general_test(cli_case):
                     ("t.csv", b"x,y\n1,2\n", "it looks like text"), ("u", "x,ä\n".encode(), "it looks like text"),
                     ("u16", "x,y\n".encode("utf-16"), "it looks like UTF-16 text"),
                     ("x.npy", npy([1.0]), "it looks like an NPY file"),
-                    ("x.npz", b"PK\x03\x04" + bytes(40), "it looks like a ZIP archive, as NPZ files are"),
-                    ("gz", gzip.compress(good), "it looks like compressed by gzip"),
+                    ("x.npz", b"PK\x03\x04" + bytes(40), "it looks like a zip archive"),
+                    ("gz", gzip.compress(good), "it looks like gzip data"),
                     ("pq", b"PAR1" + bytes(40), "it looks like a Parquet file")])]:
             with self.subTest(name=name):
                 path = self.write(name, content)
@@ -604,8 +612,8 @@ class fit_test(cli_case):
         self.assertEqual(summary["first_unparsable"], "line 5, column 'y': 'abc'")
         common = ["fit", data, "--x", "x", "--y", "y", "-o", self.path("n")]
         self.fails(*common, "--strict", says="line 5, column 'y': 'abc' is not a number")
-        self.fails(*common, "--nan-inputs", "error", says="row 3: the input is missing")
-        self.fails(*common, "--nonfinite-targets", "error", says="row 2: the target is missing")
+        self.fails(*common, "--nan-inputs", "error", says="data.csv, line 4, column 'x': the input is missing")
+        self.fails(*common, "--nonfinite-targets", "error", says="data.csv, line 3, column 'y': the target is missing")
         self.assertFalse((self.folder / "n").exists())
 
     def test_rows_out_of_range_are_told(self):
@@ -655,11 +663,11 @@ class fit_test(cli_case):
 
     def test_bad_weights(self):
         for weight in ("-1", "inf"):
-            data = self.write("data.csv", f"x,y,w\n1,1,1\n2,2,{weight}\n")
+            data = self.write("data.csv", f"x,y,w\n1,1,1\n\n2,2,{weight}\n")
             self.fails("fit", data, "--x", "x", "--y", "y", "--weights", "w", "-o", self.path("m"),
-                       says="row 2: the weight is")
+                       says=f"data.csv, line 4, column 'w': the weight is {weight}; weights are finite")
         x = self.write("x.npy", npy([1, 2]))
-        self.fails("fit", x, x, self.write("w.npy", npy([1, math.nan])), "-o", self.path("m"), says="row 2: the weight")
+        self.fails("fit", x, x, self.write("w.npy", npy([1, math.nan])), "-o", self.path("m"), says="w.npy, row 2: the weight")
 
     def test_tables_with_nothing_in_them(self):
         common = ["--x", "x", "--y", "y", "-o", self.path("m")]
@@ -861,6 +869,179 @@ class predict_test(cli_case):
         self.assertTrue(all(map(math.isnan, self.answers(model, self.write("c.csv", "a,x\n1,\n2,\n"), "--x", "x"))))
 
 
+class table_test(cli_case):
+    """What every command that reads a CSV file does with it."""
+
+    def commands(self, model, data, x="x", y="y"):
+        """Each command on a table; the last word of its kind is what it wrote."""
+        out = self.path("out")
+        return [["fit", data, "--x", x, "--y", y, "--segments", 4, "--feature-name", "x", "--target-name", "y", "-o", out],
+                ["predict", model, data, "--x", x, "-o", out],
+                ["plan", data, "--x", x, "--y", y, "-o", out],
+                ["segment", data, "--x", x, "--y", y, "--segments", 4, "-o", out],
+                ["plot", model, "--data", data, "--x", x, "--y", y, "-o", self.path("out.svg")]]
+
+    def outcome(self, arguments, **options):
+        """What a command wrote; plot's Python is a program that does nothing."""
+        environment = dict(os.environ, ZCMOE_PYTHON="true")
+        done = self.run_cli(*arguments, env=environment, **options)
+        return done, b"" if arguments[0] == "plot" else self.read("out")
+
+    def refused(self, model, data, says, *more, x="x", y="y", **options):
+        for arguments in self.commands(model, data, x, y):
+            with self.subTest(command=arguments[0], says=says):
+                self.fails(*arguments, *more, says=says, env=dict(os.environ, ZCMOE_PYTHON="true"), **options)
+
+    def test_every_option_on_every_command(self):
+        model = self.model()
+        generator = random.Random(5)
+        rows = [(generator.randrange(10 ** 7) / 8, generator.randrange(10 ** 9) / 4) for _ in range(60)]
+        plain = self.write("plain.csv", "x,y\n" + "".join(f"{x},{y}\n" for x, y in rows))
+
+        def german(v):
+            return f"{v:,.3f}".translate(str.maketrans(",.", ".,"))
+
+        text = "Logger;7\n\"quote\n% header follows\nx;y;\n"
+        for i, (x, y) in enumerate(rows):
+            text += ("% note; with \"quote\n" if i % 7 == 0 else "") + f"{german(x)};{german(y)};\n"
+        options = ["--delimiter", ";", "--decimal", ",", "--thousands", ".", "--comment", "%", "--skip-lines", 2]
+        for end in ("\n", "\r\n", "\r"):
+            table = self.write("german.csv", text.replace("\n", end).encode())
+            for one, other in zip(self.commands(model, plain), self.commands(model, table)):
+                with self.subTest(command=one[0], end=end):
+                    expected = self.outcome(one)[1]
+                    done, seen = self.outcome([*other, *options])
+                    self.assertEqual(seen, expected)
+                    self.assertNotIn(b"warning", done.stderr)
+        self.refused(model, self.write("bad.csv", text + "1;2;x;3\n"), "line 74: the row has 4 fields, the header has 3",
+                     *options)
+        for words, says in ((["--decimal", ","], "--decimal and --delimiter are both ','"),
+                            (["--thousands", "."], "--decimal and --thousands are both '.'"),
+                            (["--comment", ","], "--comment and --delimiter are both ','"),
+                            (["--decimal", "5"], "--decimal"), (["--decimal", "ab"], "--decimal"),
+                            (["--thousands", "ab"], "--thousands"), (["--thousands", "-"], "--thousands"),
+                            (["--comment", "1"], "--comment"), (["--comment", ""], "--comment"),
+                            (["--skip-lines", "-1"], "--skip-lines"), (["--skip-lines", "x"], "--skip-lines")):
+            self.refused(model, plain, says, *words, status=2)
+
+    def test_doubtful_rows_are_refused_by_every_command(self):
+        model = self.model()
+        for text, says in (
+                ("part,x,y\nbolt,1,2\n\"2\" pipe,2,3\n\"a, b\",4,5\n",
+                 "data.csv, line 3, column 'part': text behind the closing quote"),
+                ("part,x,y\nbolt,1,2\n\"2 pipe,2,3\nbolt,4,5\n",
+                 "data.csv, line 3, column 'part': a quoted field is not closed"),
+                ("x,y\n\"1\",0,2\n", "data.csv, line 2: the row has 3 fields, the header has 2"),
+                ("x,y\n0,5,1,5\n", "decimal commas?")):
+            self.refused(model, self.write("data.csv", text), says)
+        self.refused(model, self.write("data.csv", "part,x,y\n5\" pipe,1,2\n"), "line 2, column 'part': a quote inside",
+                     "--strict")
+
+    def test_what_is_no_text_is_named_by_every_command(self):
+        model = self.model()
+        for content, says in ((gzip.compress(b"x,y\n1,2\n"), "gzip data, not CSV text: gunzip -c"),
+                              (bz2.compress(b"x,y\n1,2\n"), "bzip2 data"), (lzma.compress(b"x,y\n1,2\n"), "xz data"),
+                              (b"PAR1\x15\0", "a Parquet file"), ("x,y\n1,2\n".encode("utf-16"), "UTF-16 text"),
+                              ("x,y\n1,2\n".encode("utf-16-be"), "UTF-16 text"),
+                              ("x,y\n1,2\n".encode("utf-32"), "UTF-32 text"),
+                              (pathlib.Path(model).read_bytes(), "a model file"), (b"x,y\0\n1,2\n", "a null byte")):
+            self.refused(model, self.write("data.csv", content), says)
+            self.fails("predict", model, "-", "--x", "1", "-o", self.path("out"), input=content, says=says)
+            self.fails("fit", self.table("rows.csv"), "--x", "x", "--y", "y", "--edges", self.path("data.csv"), "-o",
+                       self.path("out"), says=says)
+        self.assertFalse((self.folder / "out").exists())
+
+    def test_rows_are_not_lost_without_a_word(self):
+        model = self.model()
+        numbers = self.write("numbers.csv", "".join(f"{i / 4},{i}\n" for i in range(30)))
+        prices = self.write("prices.csv", "x,y\n" + "".join(f'"{n:,}",{n}\n' for n in range(500, 2000, 50)))
+        for arguments in self.commands(model, numbers, "1", "2"):
+            done = self.outcome(arguments)[0]
+            self.assertIn(b"numbers.csv, line 1 is taken for the header, but looks like data: 0.0, 0; --no-header if it is\n",
+                          done.stderr)
+            self.assertNotIn(b"warning", self.outcome([*arguments, "--no-header"])[0].stderr)
+        for arguments in self.commands(model, prices):
+            done = self.outcome(arguments)[0]
+            self.assertIn(b"warning: 20 of 30 fields of column 'x' are not a number (first: line 12: '1,000'); --thousands "
+                          b"',' reads 20 of them, column 'x' from 1000 to 1950\n", done.stderr)
+            self.assertNotIn(b"warning", self.outcome([*arguments, "--thousands", ","])[0].stderr)
+
+    def test_no_input_is_a_number(self):
+        model = self.model()
+        data = self.write("data.csv", "x,y\n\"0,5\",1\n\"0,25\",2\n,3\n")
+        self.fails("predict", model, data, "--x", "x", "-o", self.path("out"),
+                   says="data.csv: no input is a number (first: line 2, column 'x': '0,5'); --decimal ',' reads 2 of them")
+        self.assertFalse((self.folder / "out").exists())
+        self.fails("fit", data, "--x", "x", "--y", "y", "-o", self.path("out"), says="--decimal ',' reads 2 of them")
+
+    def test_tables_of_python_come_back(self):
+        """Random tables written by Python's csv module; whole numbers go through a staircase unchanged."""
+        staircase = self.path("staircase")
+        self.run_cli("compile", "floor(x+0.5)", "--range", "-0.5:999.5", "--tolerance", "1e-9", "--error", "max", "-q",
+                     "-o", staircase)
+        generator = random.Random(11)
+        letters = ["a", "Zü", " ", '"', '""', ",", ";", "\t", "|", "\n", "\r\n", "\r", "#", "'", "1.5", ""]
+        for i in range(120):
+            delimiter = generator.choice(",;\t|")
+            quoting = generator.choice([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC, csv.QUOTE_NONE])
+            plain = ["a", "Zü", " x", "#", "'", "1.5", ""]  # what needs no quotes
+            width = generator.randrange(1, 6)
+            place = generator.randrange(width)
+            numbers = [generator.randrange(1000) for _ in range(generator.choice([1, 5, 300, 3000]))]
+
+            def text():
+                if quoting == csv.QUOTE_NONE:
+                    return generator.choice(plain)
+                return "".join(generator.choice(letters_now) for _ in range(generator.randrange(4)))
+
+            out = io.StringIO()
+            end = generator.choice(["\n", "\r\n", "\r"])
+            if quoting != csv.QUOTE_ALL:  # the module before Python 3.13 quotes no line breaks but those of the table
+                letters_now = [letter for letter in letters if set(letter) & set("\r\n") <= set(end)]
+            else:
+                letters_now = letters
+            writer = csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator=end)
+            writer.writerow(["number" if k == place else f"{k}text" for k in range(width)])
+            for number in numbers:
+                writer.writerow([number if k == place else text() for k in range(width)])
+            data = out.getvalue().encode()
+            if i % 3 == 0:
+                data = b"\xef\xbb\xbf" + data
+            with self.subTest(i=i):
+                for column in ("number", place + 1):
+                    seen = self.answers(staircase, self.write("data.csv", data), "--x", column, "--delimiter", delimiter)
+                    self.assertEqual(seen, numbers)
+
+    def test_hostile_tables_take_little_memory(self):
+        def run(content, *more):
+            reading, writing = os.pipe()
+            child = subprocess.Popen([ZCMOE, "segment", "-", "--x", "x", "--segmentation", "uniform", *more],
+                                     stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            os.close(reading)
+            try:
+                with open(writing, "wb") as pipe:
+                    for piece in content:
+                        pipe.write(piece)
+            except BrokenPipeError:
+                pass
+            said = child.stderr.read().decode()
+            child.stderr.close()
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(child.returncode, 1, said)
+            self.assertLess(usage.ru_maxrss, 200 << 10)
+            return said
+
+        commas = [b"," * (1 << 20)] * 50
+        letters = [b"a" * (1 << 20)] * 50
+        self.assertIn("line 1: more than 1048576 columns", run(commas))
+        self.assertIn("line 2: the row has more than 1 fields", run([b"x\n", *commas]))
+        self.assertIn("line 1, column 1: a field is longer than", run(letters))
+        self.assertIn("line 2, column 'x': a field is longer than", run([b"x,y\n1", *letters]))
+        self.assertIn("line 2, column 't': a quoted field is not closed", run([b"t,x\n\"", *letters]))
+        self.assertIn("no usable row", run([b"t,x\n", *letters, b",a\n"]))
+
+
 class segment_test(cli_case):
     def edges(self, *arguments, **options):
         return [float(line) for line in self.run_cli("segment", *arguments, **options).stdout.decode().splitlines()]
@@ -884,7 +1065,7 @@ class segment_test(cli_case):
         for i, edge in enumerate(edges):
             self.assertAlmostEqual(edge, i / 4, delta=1e-9)
         holed = self.write("holed.csv", "x,p,dbeta\n0,1,1\n0.5,,1\n1,1,1\n")
-        self.fails("segment", holed, "--x", "x", "--density", "p", "--slope", "dbeta", says="row 2 has no value")
+        self.fails("segment", holed, "--x", "x", "--density", "p", "--slope", "dbeta", says="line 3, column 'p': no value (--density)")
         self.fails("segment", holed, "--x", "p", "--density", "x", "--slope", "dbeta")
 
     def test_data(self):
@@ -908,9 +1089,10 @@ class segment_test(cli_case):
         for words in ("rows skipped 2: not a number 1, missing input 1\n",
                       "not a number, first: line 3, column 'x': 'abc'\n", "rows left out 1: outside --range\n"):
             self.assertIn(words, done.stderr.decode())
-        self.assertEqual(self.run_cli(*common, "--quiet").stderr, b"")
+        warning = b"warning: 1 of 6 fields of column 'x' is not a number (first: line 3: 'abc')\n"
+        self.assertEqual(self.run_cli(*common, "--quiet").stderr, warning)
         done = self.run_cli(*common, "--json")
-        self.assertEqual(done.stderr, b"")
+        self.assertEqual(done.stderr, warning)
         seen = json.loads(done.stdout)
         self.assertEqual((seen["rows_read"], seen["rows_skipped"], seen["rows_outside"], seen["rows"]), (6, 2, 1, 3))
         self.assertEqual((seen["skipped"]["unparsable"], seen["skipped"]["missing_input"]), (1, 1))

@@ -8,7 +8,7 @@ device. Without ZCMOE_GPU_PROFILER the test is skipped (exit 77).
 
 The profile is JSON, {"launches": [...]}; of each launch are read: kernel (a name), warp_instructions (PTX),
 shared_wavefronts, global_load_requests and _sectors, global_store_requests and _sectors (of 32 bytes),
-distinct_read_sectors, distinct_write_sectors, local_bytes.
+global_atomic_sectors, distinct_read_sectors, distinct_write_sectors, local_bytes.
 
 A row is 32 inputs. Wavefronts are those of shared memory and, for streaming itself, one for every 128 bytes of the
 arrays. Efficiency is a model, min(1, 17.7 / wavefronts, 71 / instructions) of the memory-bound time on a card with 132
@@ -36,9 +36,16 @@ THREE_OUTPUTS = {"bytes": 16.04, "instructions": 44, "local": 0, "store_sectors"
 
 # A fit, all its launches together. Without a sort: x and y once, and with four columns of sums one
 # wavefront for each of eight additions a row, however the rows are spread; the rest routes.
-FIT_FREE = {"bytes": 8.02, "wavefronts": 15, "instructions": 130, "local": 0}
+FIT_FREE = {"bytes": 8.02, "wavefronts": 15, "instructions": 125, "local": 0, "atomics": 0.2}
 FIT_SKEWED = {**FIT_FREE, "wavefronts": 12.5}
-FIT_COLUMN = {**FIT_FREE, "bytes": 8.05, "wavefronts": 33, "instructions": 170}
+FIT_COLUMN = {**FIT_FREE, "bytes": 8.05, "wavefronts": 33, "instructions": 166}
+# Targets that fit no window for long, or all in one order: within 3.5 times the time that random rows take where
+# instructions limit it (125 for four schedulers) or L2 does (one sector of an atomic addition a clock and processor).
+FIT_SORTED = {**FIT_FREE, "wavefronts": 12.5, "instructions": 112, "atomics": 0.01}
+FIT_DRIFTING = {**FIT_FREE, "wavefronts": 110, "instructions": 180, "atomics": 0.05}
+FIT_HOT = {**FIT_FREE, "wavefronts": 135, "instructions": 215, "atomics": 0.01}
+FIT_WIDE = {**FIT_FREE, "wavefronts": 45, "instructions": 250, "atomics": 0.6}
+FIT_WIDE_MANY = {**FIT_FREE, "bytes": 8.05, "wavefronts": 46, "instructions": 350, "atomics": 3.6}
 # With a sort: 8 to read x and y, then 20 (one-byte keys) or 36 (two), and look-back between tiles.
 FIT_SORT_1 = {"bytes": 8 + 20.5, "instructions": 430, "local": 0}
 FIT_SORT_2 = {"bytes": 8 + 37, "instructions": 585, "local": 0}
@@ -60,12 +67,22 @@ CASES = [
     ("predict uniform 65536 random N f32 v", STREAM, CELLS),
     ("predict uniform 1024 random N f64 v", STREAM, F64),
     ("predict uniform 1024 random N f32 vse", STREAM, THREE_OUTPUTS),
-    ("fit uniform 64 random N f32 free", "", FIT_FREE),
-    ("fit uniform 512 random N f32 free", "", FIT_FREE),
-    ("fit uniform 512 skewed N f32 free", "", FIT_SKEWED),
-    ("fit uniform 4096 random N f32 free", "", FIT_COLUMN),
-    ("fit uniform 256 random N f32 sort", "", FIT_SORT_1),
-    ("fit uniform 16384 random N f32 sort", "", FIT_SORT_2),
+    ("fit uniform 64 random N f32 free sine", "", FIT_FREE),
+    ("fit uniform 512 random N f32 free sine", "", FIT_FREE),
+    ("fit uniform 512 skewed N f32 free sine", "", FIT_SKEWED),
+    ("fit uniform 4096 random N f32 free sine", "", FIT_COLUMN),
+    ("fit uniform 8 sorted N f32 free linear", "", FIT_SORTED),
+    ("fit uniform 1024 sorted N f32 free linear", "", FIT_SORTED),
+    ("fit uniform 8 sorted N f32 free drifting", "", FIT_DRIFTING),
+    ("fit uniform 1024 sorted N f32 free drifting", "", FIT_DRIFTING),
+    ("fit uniform 1024 sorted N f32 free jumping", "", FIT_HOT),
+    ("fit uniform 8 skewed N f32 free alternating", "", FIT_HOT),
+    ("fit uniform 8 random N f32 free wide", "", FIT_WIDE),
+    ("fit uniform 256 random N f32 free wide", "", FIT_WIDE),
+    ("fit uniform 1024 random N f32 free wide", "", FIT_WIDE_MANY),
+    ("fit uniform 4096 random N f32 free wide", "", FIT_WIDE_MANY),
+    ("fit uniform 256 random N f32 sort sine", "", FIT_SORT_1),
+    ("fit uniform 16384 random N f32 sort sine", "", FIT_SORT_2),
 ]
 
 
@@ -97,6 +114,7 @@ def figures(launches, num_inputs):
         "local": total["local_bytes"] / num_inputs,
         "store_sectors": total["global_store_sectors"] / max(1, total["global_store_requests"]),
         "load_sectors": total["global_load_sectors"] / rows,
+        "atomics": total["global_atomic_sectors"] / num_inputs,
         "efficiency": min(1.0, room * 17.7 / wavefronts, room * 71 / instructions),
     }
 

@@ -1,12 +1,14 @@
 // One call of the CUDA engine for counting_test.py to count:
 //   counting_workload predict EDGES M INPUTS N DTYPE OUTPUTS
-//   counting_workload fit EDGES M INPUTS N f32 PATH
+//   counting_workload fit EDGES M INPUTS N f32 PATH TARGETS
 // EDGES: uniform; smooth, a compander's, up to five times as dense here as there; clustered, nine
 // tenths of them in a thousandth of the range; geometric, over 20 binades. INPUTS: random, each
 // segment as likely as any other; sorted; skewed, all in one segment. DTYPE: f32, f64. OUTPUTS: of
 // v (values), s (segments), e (standard errors), r (variances), c (counts), p (report). Some
-// answers are checked. PATH: free or sort, of the fit. Its sums are checked against the CPU
-// engine's.
+// answers are checked. PATH: free or sort, of the fit. TARGETS: sine, of the input, with noise;
+// linear, the input itself; drifting, 2^(60 x - 30); wide, of either sign and evenly spread over 60
+// binades; alternating, row by row 1 and 2^-40; jumping, another of ten scales each sixteenth of
+// the rows. Its sums are checked against the CPU engine's.
 #include "tests/support.hpp"
 
 #include <algorithm>
@@ -106,9 +108,23 @@ void predict(const std::string& edge_kind, std::int64_t m, const std::string& or
   }
 }
 
-/// Targets like sin(9 x) with noise.
+/// The target of row i of n with this input.
+float target_of(const std::string& kind, float x, std::int64_t i, std::int64_t n,
+                std::mt19937& random) {
+  const float unit = static_cast<float>(random()) * 0x1p-32f;
+  if (kind == "sine") return std::sin(9 * x) + 0.1f * (2 * unit - 1);
+  if (kind == "linear") return x;
+  if (kind == "drifting") return std::exp2(60 * x - 30) * (1 + 0.1f * unit);
+  if (kind == "wide") return std::exp2(60 * unit - 30) * (random() % 2 == 0 ? 1.0f : -1.0f);
+  if (kind == "alternating") return i % 2 == 0 ? 1 + unit : std::ldexp(1 + unit, -40);
+  if (kind == "jumping") {
+    return std::ldexp(1 + unit, static_cast<int>(i * 16 / n * 7 % 10) * 12 - 60);
+  }
+  throw std::invalid_argument("TARGETS=" + kind);
+}
+
 void fit_rows(const std::string& edge_kind, std::int64_t m, const std::string& order,
-              std::int64_t n, const std::string& path) {
+              std::int64_t n, const std::string& path, const std::string& targets) {
   if (path == "sort") {
     setenv("ZCMOE_CUDA_FIT", "sort", 1);
   } else if (path != "free") {
@@ -119,8 +135,8 @@ void fit_rows(const std::string& edge_kind, std::int64_t m, const std::string& o
   std::vector<float> y;
   y.reserve(x.size());
   std::mt19937 random(2);
-  for (const float input : x) {
-    y.push_back(std::sin(9 * input) + 0.1f * (static_cast<float>(random()) * 0x1p-31f - 1.0f));
+  for (std::int64_t i = 0; i < n; ++i) {
+    y.push_back(target_of(targets, x[static_cast<std::size_t>(i)], i, n, random));
   }
   zcmoe_fit_options how = fit_options();
   how.target_dtype = ZCMOE_F32;
@@ -137,8 +153,8 @@ void fit_rows(const std::string& edge_kind, std::int64_t m, const std::string& o
 }
 
 int run(const std::vector<std::string>& words) {
-  if (words.size() == 7 && words[0] == "fit" && words[5] == "f32") {
-    fit_rows(words[1], std::stoll(words[2]), words[3], std::stoll(words[4]), words[6]);
+  if (words.size() == 8 && words[0] == "fit" && words[5] == "f32") {
+    fit_rows(words[1], std::stoll(words[2]), words[3], std::stoll(words[4]), words[6], words[7]);
     return 0;
   }
   if (words.size() == 7 && words[0] == "predict") {

@@ -109,6 +109,7 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
     std::vector<std::int64_t> got = words_of(device_state);
     EXPECT_EQ(got[counter_pending], pending + n > max_pending_rows ? n : pending + n);
     EXPECT_EQ(got[counter_rows], 1000 + n);
+    EXPECT_EQ(std::exchange(got[counter_chunk_begin], 0), 1000);
 
     std::vector<std::int64_t> expected = state;
     carry(expected, slots);
@@ -154,7 +155,7 @@ TEST_F(cuda_backend_test, a_workspace_query_grows_with_rows) {
       EXPECT_GE(bytes, last);
       last = bytes;
     }
-    EXPECT_EQ(last, engine().fit_workspace(layout, max_chunk_rows));
+    EXPECT_EQ(last, engine().fit_workspace(layout, max_direct_rows + 1));
   }
 }
 

@@ -171,8 +171,8 @@ TEST(launch_shape, sums_stay_in_shared_memory_while_they_fit_and_pay) {
   }
   EXPECT_FALSE(sort_free(7300, ZCMOE_F32, false, h100_shared));
   EXPECT_FALSE(sort_free(ZCMOE_MAX_SEGMENTS, ZCMOE_F32, false, h100_shared));
-  EXPECT_TRUE(sort_free(1900, ZCMOE_F32, false, small_card));
-  EXPECT_FALSE(sort_free(2100, ZCMOE_F32, false, small_card));
+  EXPECT_TRUE(sort_free(1850, ZCMOE_F32, false, small_card));
+  EXPECT_FALSE(sort_free(1950, ZCMOE_F32, false, small_card));
   EXPECT_FALSE(sort_free(8, ZCMOE_F32, false, 0));
 }
 
@@ -189,7 +189,7 @@ TEST(launch_shape, columns_are_as_many_as_fit_beside_the_routing_table) {
           EXPECT_LE(shape.shared_bytes + accumulate_tuning::own_bytes, shared);
           EXPECT_EQ(shape.shared_bytes,
                     (static_cast<std::size_t>(records) * 32 << shape.column_bits) +
-                        (shape.staged ? image : 0));
+                        (shape.staged ? image : 0) + outside_tuning::bytes(shape.outside_bits));
           EXPECT_LE(shape.column_bits, most);
           EXPECT_GE(shape.column_bits, last);
           last = shape.column_bits;
@@ -228,6 +228,18 @@ TEST(launch_shape, the_cost_model_counts_bytes_wavefronts_and_instructions) {
   EXPECT_NEAR(sorted_32_rows(256), 105, 1e-9);
   EXPECT_NEAR(sorted_32_rows(65536), 142.5, 1e-9);
   EXPECT_LT(fit_costs::sort_free(0, {1, 2}, 132), fit_costs::sorted(0, keys_for(1), 132));
+}
+
+TEST(launch_shape, the_table_of_targets_outside_takes_what_is_left_and_what_rows_pay_for) {
+  const auto bits = [](std::int64_t records, std::int64_t n) {
+    return accumulate_shape_for(records, 320, n, device_with(h100_shared), 2).outside_bits;
+  };
+  EXPECT_EQ(bits(11, std::int64_t{1} << 26), 4) << "an entry a record";
+  EXPECT_EQ(bits(67, std::int64_t{1} << 26), 7);
+  EXPECT_EQ(bits(515, std::int64_t{1} << 26), 9);
+  EXPECT_EQ(bits(515, std::int64_t{1} << 24), 8);
+  EXPECT_EQ(bits(515, 100000), 4) << "few rows";
+  EXPECT_EQ(bits(1750, std::int64_t{1} << 26), 4) << "little room";
 }
 
 TEST(launch_shape, sort_free_blocks_are_one_a_processor_at_most) {

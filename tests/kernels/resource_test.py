@@ -22,6 +22,7 @@ FILES = {
         "gather_kernelIf": 48,
         "gather_kernelId": 56,
     },
+    "kernels/accumulate.cu": {"accumulate_kernel": 64},  # blocks of 1,024 threads
 }
 
 

@@ -1,0 +1,176 @@
+// The figures are told in the order in which the steps of a fit come to know them.
+#include "fit_report.hpp"
+
+#include "failure.hpp"
+#include "json_text.hpp"
+#include "number.hpp"
+#include "plan_report.hpp"
+#include "say.hpp"
+
+#include <cmath>
+
+namespace zcmoe::cli {
+namespace {
+
+std::string segmentation_in_words(const segmentation_choice& segmentation) {
+  if (!segmentation.edges_file.empty()) return text("edges of ", segmentation.edges_file);
+  return word_of(segmentation_words, segmentation.kind);
+}
+
+std::string range_policy_in_words(std::int32_t policy) {
+  switch (policy) {
+    case ZCMOE_RANGE_CLAMP: return "clamped";
+    case ZCMOE_RANGE_SEGMENTS: return "in segments of their own";
+    default: return "skipped";
+  }
+}
+
+/// Rows per second.
+double rate(std::int64_t rows, double seconds) {
+  return seconds > 0 ? static_cast<double>(rows) / seconds : 0.0;
+}
+
+void say_step(const char* name, double seconds, std::int64_t rows) {
+  std::string value = fixed(seconds, 10, 4) + " s";
+  if (rows > 0 && seconds > 0) value += " " + fixed(rate(rows, seconds) / 1e6, 10, 3) + " M rows/s";
+  say(name, value);
+}
+
+}  // namespace
+
+void fit_report::say_all() const {
+  say("engine", engine.name);
+  say_rows();
+  say_segments();
+  say_errors();
+  say_times();
+  say("model", arguments.output == "-" ? "standard output" : arguments.output);
+}
+
+void fit_report::say_rows() const {
+  say("rows read", grouped(summary.tally.rows_read));
+  say("rows skipped", summary.tally.skipped_in_words());
+  if (!rows.first_unparsable().empty())
+    say("not a number", text("first: ", rows.first_unparsable()));
+  say("rows fitted", grouped(model.num_rows));
+  const zcmoe_report& report = summary.report;
+  if (report.below_range > 0 || report.above_range > 0) {
+    say("out of range",
+        text(grouped(report.below_range), " below, ", grouped(report.above_range),
+             " above: ", range_policy_in_words(arguments.model.options.range_policy)));
+  }
+  if (report.nan_inputs > 0)
+    say("missing input", text(grouped(report.nan_inputs), " in a segment of their own"));
+}
+
+void fit_report::say_segments() const {
+  const segmentation_choice& segmentation = arguments.segmentation;
+  const edge_table& edges = summary.edges;
+  const bool planned = edges.plan.has_value();
+  if (planned) {
+    const zcmoe_plan_candidate& chosen = edges.plan->candidates[segmentation.kind];
+    say("segments chosen", recommendation_in_words(chosen));
+    for (const std::string& warning : warnings_in_words(chosen)) say("", warning);
+  }
+  const std::int64_t asked = segments_asked(segmentation, edges);
+  const bool fewer = segmentation.needs_data() && model.num_segments < asked;
+  const std::string of_asked =
+      fewer ? text(" of ", grouped(asked), planned ? " chosen" : " asked for") : "";
+  say("segments", text(grouped(model.num_segments), of_asked, " (",
+                       segmentation_in_words(segmentation), "), ", grouped(model.num_empty),
+                       " empty, inputs ", readable_range(edges.edges.front(), edges.edges.back())));
+  if (edges.rows_sampled < edges.rows && edges.rows_sampled > 0) {
+    say("", text("cuts chosen from a sample of ", grouped(edges.rows_sampled), " of ",
+                 grouped(edges.rows), " rows"));
+  }
+}
+
+void fit_report::say_errors() const {
+  say("noise estimate",
+      text(readable(std::sqrt(model.noise_variance)), " (standard deviation within segments)"));
+  if (!summary.judged) return;
+  say("held-out RMSE", text("on ", grouped(summary.error.rows()), " rows"));
+  say("  this model", readable(summary.error.model()));
+  say("  straight line", readable(summary.error.line()));
+  say("  best constant", readable(summary.error.constant()));
+  if (summary.unanswered > 0) say("  not answered", text(grouped(summary.unanswered), " rows"));
+}
+
+void fit_report::say_times() const {
+  // A mapped file is read from the disk by the steps that touch it, so reading has no rate of its
+  // own.
+  const bool mapped = rows.rows() >= 0;
+  const std::int64_t read = summary.tally.rows_read;
+  say_step("read", summary.reading.seconds(), mapped ? 0 : read * rows.times_read());
+  say_step("segment", summary.segmenting.seconds(), summary.edges.rows > 0 ? read : 0);
+  say_step("fit", summary.fitting.seconds(), model.num_rows);
+  if (summary.judged)
+    say_step("predict", summary.predicting.seconds(), summary.error.rows() + summary.unanswered);
+  say_step("total", summary.total.seconds(), read);
+}
+
+nlohmann::ordered_json fit_report::as_json() const {
+  const segmentation_choice& segmentation = arguments.segmentation;
+  const edge_table& edges = summary.edges;
+  const bool given = !segmentation.edges_file.empty();
+  nlohmann::ordered_json json;
+  json["version"] = zcmoe_version();
+  json["engine"] = engine.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu";
+  json["engine_name"] = engine.name;
+  json["inputs"] = arguments.table.inputs;
+  json["format"] = rows.format();
+  add_tally(json, summary.tally, rows.first_unparsable());
+  json["rows_fitted"] = model.num_rows;
+  json["rows_held_out"] = summary.tally.rows_held_out;
+  // The next three counts are of rows that are not held out.
+  json["range_policy"] = word_of(range_policy_words, arguments.model.options.range_policy);
+  json["below_range"] = summary.report.below_range;
+  json["above_range"] = summary.report.above_range;
+  json["nan_inputs"] = summary.report.nan_inputs;
+  json["target_dtype"] = model.target_dtype == ZCMOE_F32 ? "f32" : "f64";
+  json["weighted"] = model.weighted != 0;
+  json["segmentation"] = given ? "edges" : word_of(segmentation_words, segmentation.kind);
+  json["segments_asked"] = given ? edges.segments() : segments_asked(segmentation, edges);
+  if (edges.plan.has_value())
+    json["plan"] = zcmoe::cli::as_json(edges.plan->candidates[segmentation.kind]);
+  json["segments"] = model.num_segments;
+  json["empty_segments"] = model.num_empty;
+  json["range"] = {edges.edges.front(), edges.edges.back()};
+  json["rows_sampled"] = edges.rows_sampled;
+  json["mean"] = model.mean;
+  json["noise_standard_deviation"] = std::sqrt(model.noise_variance);
+  if (summary.judged) json["holdout"] = holdout_as_json();
+  const auto seconds = [](const stopwatch& watch) { return watch.seconds(); };
+  json["seconds"] = {{"read", seconds(summary.reading)},
+                     {"segment", seconds(summary.segmenting)},
+                     {"fit", seconds(summary.fitting)},
+                     {"predict", seconds(summary.predicting)},
+                     {"total", seconds(summary.total)}};
+  const std::int64_t read = summary.tally.rows_read;
+  json["rows_per_second"] = {
+      {"read", rate(read * rows.times_read(), seconds(summary.reading))},
+      {"segment", rate(edges.rows > 0 ? read : 0, seconds(summary.segmenting))},
+      {"fit", rate(model.num_rows, seconds(summary.fitting))},
+      {"predict", rate(summary.error.rows() + summary.unanswered, seconds(summary.predicting))},
+      {"total", rate(read, seconds(summary.total))}};
+  json["bytes_read"] = summary.bytes_read;
+  json["model"] = arguments.output;
+  return json;
+}
+
+nlohmann::ordered_json fit_report::holdout_as_json() const {
+  nlohmann::ordered_json json;
+  json["fraction"] = arguments.holdout;
+  json["seed"] = arguments.seed;
+  json["rows"] = summary.error.rows();
+  json["rows_not_answered"] = summary.unanswered;
+  json["rmse"] = summary.error.model();
+  json["rmse_line"] = summary.error.line();
+  json["rmse_constant"] = summary.error.constant();
+  json["line_slope"] = summary.line.slope();
+  json["line_intercept"] = summary.line.intercept();
+  json["constant"] = summary.line.mean_y();
+  return json;
+}
+
+}  // namespace zcmoe::cli

@@ -1,0 +1,73 @@
+// What `zcmoe fit` was asked to do, what it did, and how that is told: as text on standard error or
+// as JSON.
+#pragma once
+
+#include "arguments.hpp"
+#include "edge_table.hpp"
+#include "holdout.hpp"
+#include "progress.hpp"
+#include "row_source.hpp"
+#include "row_triage.hpp"
+
+#include <zcmoe/zcmoe.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace zcmoe::cli {
+
+constexpr std::int32_t target_dtype_auto = 0;
+
+struct fit_arguments {
+  table_choice table;
+  std::vector<column_role> roles{{"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
+  engine_choice engine;
+  segmentation_choice segmentation;
+  model_choice model;
+  zcmoe_fit_options fit = ZCMOE_FIT_OPTIONS_INIT;
+  std::int32_t target_dtype = target_dtype_auto;
+  double holdout = 0;
+  std::uint64_t seed = 0;
+  std::string output;
+  talk_choice talk;
+};
+
+/// What happened to the rows, and how long it took.
+struct fit_summary {
+  row_tally tally;
+  zcmoe_report report{};  // the library's count of what the model's policies touched
+  std::int64_t bytes_read = 0;
+  edge_table edges;
+  line_fit line;
+  bool judged = false;  // by rows held out
+  holdout_error error;
+  std::int64_t unanswered = 0;  // held-out rows that the model answers with NaN
+  stopwatch reading;
+  stopwatch segmenting;
+  stopwatch fitting;
+  stopwatch predicting;
+  stopwatch total;
+};
+
+struct fit_report {
+  const fit_arguments& arguments;
+  const fit_summary& summary;
+  const row_source& rows;
+  zcmoe_context_info engine;
+  zcmoe_model_info model;
+
+  /// On standard error, a line for each figure.
+  void say_all() const;
+  nlohmann::ordered_json as_json() const;
+
+ private:
+  void say_rows() const;
+  void say_segments() const;
+  void say_errors() const;
+  void say_times() const;
+  nlohmann::ordered_json holdout_as_json() const;
+};
+
+}  // namespace zcmoe::cli

@@ -1,0 +1,599 @@
+// Every function of theory.h and compile.h with every status that its header documents, and a text
+// that names function, argument and value. A second test reads the headers and fails for a pair
+// that the table lacks. ZCMOE_ERR_DEVICE of zcmoe_compile is a matter of the CUDA engine's tests.
+#include "tests/support.hpp"
+
+#include <zcmoe/compile.h>
+#include <zcmoe/theory.h>
+
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <utility>
+
+namespace zcmoe::test {
+namespace {
+
+using problem = zcmoe_theory_problem;
+constexpr zcmoe_status invalid = ZCMOE_ERR_INVALID_ARGUMENT;
+constexpr zcmoe_status numeric = ZCMOE_ERR_NUMERIC;
+constexpr zcmoe_status data = ZCMOE_ERR_DATA;
+
+double one(void*, double) { return 1.0; }
+double zero(void*, double) { return 0.0; }
+double minus_one(void*, double) { return -1.0; }
+double identity(void*, double x) { return x; }
+double not_a_number_at(void*, double) { return not_a_number; }
+double infinite(void*, double) { return infinity; }
+double pole(void*, double x) { return 1.0 / (x * x); }
+
+/// y = x on [0, 1], everything known; change says what is wrong with it.
+problem good_but(const std::function<void(problem&)>& change) {
+  problem p = ZCMOE_THEORY_PROBLEM_INIT;
+  p.density = one;
+  p.regression = identity;
+  p.slope = one;
+  p.curvature = zero;
+  p.density_slope = zero;
+  p.point_density = one;
+  p.point_density_slope = zero;
+  p.noise = 0.25;
+  change(p);
+  return p;
+}
+
+struct status_case {
+  std::string function;
+  zcmoe_status status;
+  std::vector<std::string> texts;  // of the argument and the value
+  std::function<zcmoe_status()> call;
+};
+
+const double edges[] = {0.0, 0.5, 1.0};
+const double halves[] = {0.5, 0.5};
+const double zeros[] = {0.0, 0.0};
+const std::int64_t counts[] = {3, 4};
+const std::int64_t no_counts[] = {0, 0};
+double d = 0;
+double e = 0;
+std::int64_t built = 0;
+double room[8];
+
+zcmoe_theory_table table_of(const std::int64_t* of_counts) {
+  return {of_counts, halves, halves, edges, 2};
+}
+
+/// Faults of a problem, for every function that takes one.
+using problem_call = std::function<zcmoe_status(const problem*)>;
+void add_problem_cases(std::vector<status_case>& all, const std::string& function,
+                       const problem_call& call) {
+  const auto with = [&](zcmoe_status status, std::vector<std::string> texts,
+                        const std::function<void(problem&)>& change) {
+    all.push_back({function, status, std::move(texts), [call, change] {
+                     const problem p = good_but(change);
+                     return call(&p);
+                   }});
+  };
+  static const double bad_breaks[] = {0.25, 0.25};
+  all.push_back({function, invalid, {"problem is null"}, [call] { return call(nullptr); }});
+  with(invalid, {"problem->struct_size=3"}, [](problem& p) { p.struct_size = 3; });
+  with(invalid, {"problem->lo=2", "problem->hi=1"}, [](problem& p) { p.lo = 2; });
+  with(invalid, {"problem->hi=inf", "not finite"}, [](problem& p) { p.hi = infinity; });
+  with(invalid, {"problem->noise=-1"}, [](problem& p) { p.noise = -1; });
+  with(invalid, {"problem->density is null"}, [](problem& p) { p.density = nullptr; });
+  with(invalid, {"problem->num_breaks=-1"}, [](problem& p) { p.num_breaks = -1; });
+  with(invalid, {"problem->breaks is null"}, [](problem& p) { p.num_breaks = 1; });
+  with(invalid, {"problem->breaks[1]=0.25"}, [](problem& p) {
+    p.breaks = bad_breaks;
+    p.num_breaks = 2;
+  });
+  with(numeric, {"density answered", "nan"}, [](problem& p) { p.density = not_a_number_at; });
+  with(numeric, {"density answered", "inf"}, [](problem& p) { p.density = infinite; });
+  with(numeric, {"density answered -1"}, [](problem& p) { p.density = minus_one; });
+  with(numeric, {"density answered 0 everywhere"}, [](problem& p) { p.density = zero; });
+}
+
+/// A function that must be there.
+void add_missing(std::vector<status_case>& all, const std::string& function, const char* member,
+                 zcmoe_function problem::*place, const problem_call& call) {
+  all.push_back(
+      {function, invalid, {std::string("problem->") + member + " is null"}, [place, call] {
+         const problem p = good_but([place](problem& q) { q.*place = nullptr; });
+         return call(&p);
+       }});
+}
+
+std::vector<status_case> problem_cases() {
+  std::vector<status_case> all;
+  const auto fine = [](problem&) {};
+  const auto add = [&](const std::string& f, zcmoe_status status, std::vector<std::string> texts,
+                       const std::function<zcmoe_status(const problem*)>& call) {
+    all.push_back({f, status, std::move(texts), [call, fine] {
+                     const problem p = good_but(fine);
+                     return call(&p);
+                   }});
+  };
+
+  std::string f = "zcmoe_theory_coefficient";
+  problem_call call = [](const problem* p) {
+    return zcmoe_theory_coefficient(p, ZCMOE_THEORY_UNIFORM, 2, &d);
+  };
+  add_problem_cases(all, f, call);
+  add_missing(all, f, "slope", &problem::slope, call);
+  add(f, invalid, {"segmentation=3"},
+      [](const problem* p) { return zcmoe_theory_coefficient(p, 3, 2, &d); });
+  add(f, invalid, {"power=0"},
+      [](const problem* p) { return zcmoe_theory_coefficient(p, ZCMOE_THEORY_UNIFORM, 0, &d); });
+  add(f, invalid, {"coefficient is null"}, [](const problem* p) {
+    return zcmoe_theory_coefficient(p, ZCMOE_THEORY_UNIFORM, 2, nullptr);
+  });
+  all.push_back({f, numeric, {"point_density answered 0"}, [] {
+                   const problem p = good_but([](problem& q) { q.point_density = zero; });
+                   return zcmoe_theory_coefficient(&p, ZCMOE_THEORY_POINT_DENSITY, 2, &d);
+                 }});
+  all.push_back({f, numeric, {"the integral of"}, [] {
+                   const problem p = good_but([](problem& q) { q.slope = pole; });
+                   return zcmoe_theory_coefficient(&p, ZCMOE_THEORY_UNIFORM, 2, &d);
+                 }});
+
+  f = "zcmoe_theory_next_order";
+  call = [](const problem* p) { return zcmoe_theory_next_order(p, ZCMOE_THEORY_UNIFORM, &d); };
+  add_problem_cases(all, f, call);
+  add_missing(all, f, "curvature", &problem::curvature, call);
+  add_missing(all, f, "density_slope", &problem::density_slope, call);
+  add(f, invalid, {"c4 is null"},
+      [](const problem* p) { return zcmoe_theory_next_order(p, ZCMOE_THEORY_UNIFORM, nullptr); });
+
+  f = "zcmoe_theory_breakdown";
+  call = [](const problem* p) {
+    return zcmoe_theory_breakdown(p, ZCMOE_THEORY_UNIFORM, 0.05, 4, &built);
+  };
+  add_problem_cases(all, f, call);
+  add_missing(all, f, "regression", &problem::regression, call);
+  add(f, invalid, {"tolerance=1"}, [](const problem* p) {
+    return zcmoe_theory_breakdown(p, ZCMOE_THEORY_UNIFORM, 1, 4, &built);
+  });
+  add(f, invalid, {"max_segments=65537"}, [](const problem* p) {
+    return zcmoe_theory_breakdown(p, ZCMOE_THEORY_UNIFORM, 0.05, 65537, &built);
+  });
+
+  f = "zcmoe_theory_robustness";
+  call = [](const problem* p) { return zcmoe_theory_robustness(p, &d, &e); };
+  add_problem_cases(all, f, call);
+  add_missing(all, f, "point_density", &problem::point_density, call);
+
+  f = "zcmoe_theory_approximation";
+  call = [](const problem* p) {
+    return zcmoe_theory_approximation(p, edges, 2, ZCMOE_CONSTANT_MEAN, nullptr, nullptr, nullptr);
+  };
+  add_problem_cases(all, f, call);
+  add_missing(all, f, "regression", &problem::regression, call);
+  add(f, invalid, {"num_segments=0"}, [](const problem* p) {
+    return zcmoe_theory_approximation(p, edges, 0, 0, nullptr, nullptr, nullptr);
+  });
+  add(f, invalid, {"edges is null"}, [](const problem* p) {
+    return zcmoe_theory_approximation(p, nullptr, 2, 0, nullptr, nullptr, nullptr);
+  });
+  add(f, invalid, {"edges[1]=0", "not greater"}, [](const problem* p) {
+    return zcmoe_theory_approximation(p, zeros, 1, 0, nullptr, nullptr, nullptr);
+  });
+  add(f, invalid, {"rule=2"}, [](const problem* p) {
+    return zcmoe_theory_approximation(p, edges, 2, 2, nullptr, nullptr, nullptr);
+  });
+
+  f = "zcmoe_theory_risk_curve";
+  static const std::int64_t levels[] = {4};
+  static const std::int64_t no_level[] = {0};
+  static zcmoe_theory_risk_point point;
+  call = [](const problem* p) {
+    return zcmoe_theory_risk_curve(p, ZCMOE_THEORY_UNIFORM, 100, nullptr, levels, 1, &point);
+  };
+  add_problem_cases(all, f, call);
+  add(f, invalid, {"n=0"}, [](const problem* p) {
+    return zcmoe_theory_risk_curve(p, ZCMOE_THEORY_UNIFORM, 0, nullptr, levels, 1, &point);
+  });
+  add(f, invalid, {"num_points=-1"}, [](const problem* p) {
+    return zcmoe_theory_risk_curve(p, ZCMOE_THEORY_UNIFORM, 9, nullptr, levels, -1, &point);
+  });
+  add(f, invalid, {"num_segments[0]=0"}, [](const problem* p) {
+    return zcmoe_theory_risk_curve(p, ZCMOE_THEORY_UNIFORM, 9, nullptr, no_level, 1, &point);
+  });
+  add(f, invalid, {"empty_policy=ZCMOE_EMPTY_NAN"}, [](const problem* p) {
+    zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+    options.empty_policy = ZCMOE_EMPTY_NAN;
+    return zcmoe_theory_risk_curve(p, ZCMOE_THEORY_UNIFORM, 9, &options, levels, 1, &point);
+  });
+
+  f = "zcmoe_theory_noise_adaptive";
+  call = [](const problem* p) { return zcmoe_theory_noise_adaptive(p, 100, &d, &e); };
+  add_problem_cases(all, f, call);
+  add(f, invalid, {"n=-5"},
+      [](const problem* p) { return zcmoe_theory_noise_adaptive(p, -5, &d, &e); });
+  all.push_back({f, numeric, {"noise variance is 0"}, [] {
+                   const problem p = good_but([](problem& q) { q.noise = 0; });
+                   return zcmoe_theory_noise_adaptive(&p, 100, &d, &e);
+                 }});
+
+  f = "zcmoe_theory_noise_adaptive_edges";
+  call = [](const problem* p) { return zcmoe_theory_noise_adaptive_edges(p, 4, room, &built); };
+  add_problem_cases(all, f, call);
+  add(f, invalid, {"num_segments=0"},
+      [](const problem* p) { return zcmoe_theory_noise_adaptive_edges(p, 0, room, &built); });
+  add(f, invalid, {"num_built is null"},
+      [](const problem* p) { return zcmoe_theory_noise_adaptive_edges(p, 4, room, nullptr); });
+  return all;
+}
+
+std::vector<status_case> number_cases() {
+  static zcmoe_theory_curve* curve = nullptr;
+  static zcmoe_theory_estimation_result estimation;
+  static zcmoe_theory_statistics statistics;
+  static zcmoe_theory_fit fitted;
+  static zcmoe_theory_ratio ratio;
+  static zcmoe_theory_recommendation recommendation;
+  static const double bad[] = {0.5, not_a_number};
+  static const std::int64_t negative[] = {3, -4};
+  static const std::int64_t coarse[] = {2, 3};
+  static const std::int64_t single[] = {1, 0};
+  return {
+      {"zcmoe_theory_curve_create",
+       invalid,
+       {"num_grid=1"},
+       [] { return zcmoe_theory_curve_create(edges, halves, 1, &curve); }},
+      {"zcmoe_theory_curve_create",
+       invalid,
+       {"grid[1]=0", "not greater"},
+       [] { return zcmoe_theory_curve_create(zeros, halves, 2, &curve); }},
+      {"zcmoe_theory_curve_create",
+       invalid,
+       {"values[1]=nan"},
+       [] { return zcmoe_theory_curve_create(edges, bad, 2, &curve); }},
+      {"zcmoe_theory_error",
+       invalid,
+       {"coefficient=-1"},
+       [] { return zcmoe_theory_error(-1, 2, 4, &d); }},
+      {"zcmoe_theory_error",
+       invalid,
+       {"power=65"},
+       [] { return zcmoe_theory_error(1, 65, 4, &d); }},
+      {"zcmoe_theory_error",
+       invalid,
+       {"num_segments=0"},
+       [] { return zcmoe_theory_error(1, 2, 0, &d); }},
+      {"zcmoe_theory_zero_gap",
+       invalid,
+       {"density_order=-1"},
+       [] { return zcmoe_theory_zero_gap(-1, 1, &d); }},
+      {"zcmoe_theory_zero_gap",
+       invalid,
+       {"regression_order=0"},
+       [] { return zcmoe_theory_zero_gap(0, 0, &d); }},
+      {"zcmoe_theory_breakdown_estimate",
+       invalid,
+       {"coefficient=0"},
+       [] { return zcmoe_theory_breakdown_estimate(0, 1, 1, 0.1, &d); }},
+      {"zcmoe_theory_breakdown_estimate",
+       invalid,
+       {"c4=nan"},
+       [] { return zcmoe_theory_breakdown_estimate(1, not_a_number, 1, 0.1, &d); }},
+      {"zcmoe_theory_breakdown_estimate",
+       invalid,
+       {"kappa=inf"},
+       [] { return zcmoe_theory_breakdown_estimate(1, 1, infinity, 0.1, &d); }},
+      {"zcmoe_theory_breakdown_estimate",
+       invalid,
+       {"tolerance=0"},
+       [] { return zcmoe_theory_breakdown_estimate(1, 1, 1, 0, &d); }},
+      {"zcmoe_theory_mean_reciprocal",
+       invalid,
+       {"n=-1"},
+       [] { return zcmoe_theory_mean_reciprocal(-1, 0.5, &d); }},
+      {"zcmoe_theory_mean_reciprocal",
+       invalid,
+       {"probability=1.5"},
+       [] { return zcmoe_theory_mean_reciprocal(1, 1.5, &d); }},
+      {"zcmoe_theory_estimation",
+       invalid,
+       {"n=0"},
+       [] {
+         return zcmoe_theory_estimation(0, edges, halves, halves, halves, 2, nullptr, nullptr,
+                                        &estimation);
+       }},
+      {"zcmoe_theory_estimation",
+       invalid,
+       {"edges is null", "ZCMOE_EMPTY_NEAREST"},
+       [] {
+         return zcmoe_theory_estimation(9, nullptr, halves, halves, halves, 2, nullptr, nullptr,
+                                        &estimation);
+       }},
+      {"zcmoe_theory_estimation",
+       invalid,
+       {"means[1]=nan"},
+       [] {
+         return zcmoe_theory_estimation(9, edges, halves, bad, halves, 2, nullptr, nullptr,
+                                        &estimation);
+       }},
+      {"zcmoe_theory_estimation",
+       invalid,
+       {"probabilities sum to 0"},
+       [] {
+         return zcmoe_theory_estimation(9, edges, zeros, halves, halves, 2, nullptr, nullptr,
+                                        &estimation);
+       }},
+      {"zcmoe_theory_bounded_tail",
+       invalid,
+       {"min_probability=0.75"},
+       [] { return zcmoe_theory_bounded_tail(9, 2, 0.75, 1, 0.1, &d, &e); }},
+      {"zcmoe_theory_bounded_tail",
+       invalid,
+       {"max_abs_target=-1"},
+       [] { return zcmoe_theory_bounded_tail(9, 2, 0.5, -1, 0.1, &d, &e); }},
+      {"zcmoe_theory_bounded_tail",
+       invalid,
+       {"delta=1"},
+       [] { return zcmoe_theory_bounded_tail(9, 2, 0.5, 1, 1, &d, &e); }},
+      {"zcmoe_theory_gaussian_tail",
+       invalid,
+       {"counts[0]=0"},
+       [] { return zcmoe_theory_gaussian_tail(halves, halves, no_counts, 2, 0.1, &d); }},
+      {"zcmoe_theory_gaussian_tail",
+       invalid,
+       {"variances[1]=nan"},
+       [] { return zcmoe_theory_gaussian_tail(halves, bad, counts, 2, 0.1, &d); }},
+      {"zcmoe_theory_optimum",
+       invalid,
+       {"approximation=-1"},
+       [] { return zcmoe_theory_optimum(-1, 1, 1, 1, &d, &e); }},
+      {"zcmoe_theory_optimum",
+       invalid,
+       {"variance=0"},
+       [] { return zcmoe_theory_optimum(1, 0, 1, 1, &d, &e); }},
+      {"zcmoe_theory_optimum",
+       invalid,
+       {"dimension=0"},
+       [] { return zcmoe_theory_optimum(1, 1, 1, 0, &d, &e); }},
+      {"zcmoe_theory_flatness",
+       invalid,
+       {"ratio=0"},
+       [] { return zcmoe_theory_flatness(0, 1, &d); }},
+      {"zcmoe_theory_flatness",
+       invalid,
+       {"dimension=-2"},
+       [] { return zcmoe_theory_flatness(1, -2, &d); }},
+      {"zcmoe_theory_table_statistics",
+       invalid,
+       {"table is null"},
+       [] { return zcmoe_theory_table_statistics(nullptr, nullptr, 0, &statistics); }},
+      {"zcmoe_theory_table_statistics",
+       invalid,
+       {"table->counts[1]=-4"},
+       [] {
+         const zcmoe_theory_table t = table_of(negative);
+         return zcmoe_theory_table_statistics(&t, nullptr, 0, &statistics);
+       }},
+      {"zcmoe_theory_table_statistics",
+       invalid,
+       {"noise=nan"},
+       [] {
+         const zcmoe_theory_table t = table_of(counts);
+         return zcmoe_theory_table_statistics(&t, nullptr, not_a_number, &statistics);
+       }},
+      {"zcmoe_theory_table_statistics",
+       data,
+       {"the table has no rows"},
+       [] {
+         const zcmoe_theory_table t = table_of(no_counts);
+         return zcmoe_theory_table_statistics(&t, nullptr, 0, &statistics);
+       }},
+      {"zcmoe_theory_rice", invalid, {"n=1"}, [] { return zcmoe_theory_rice(halves, 1, &d); }},
+      {"zcmoe_theory_rice",
+       invalid,
+       {"targets[1]=nan"},
+       [] { return zcmoe_theory_rice(bad, 2, &d); }},
+      {"zcmoe_theory_richardson",
+       invalid,
+       {"m=0"},
+       [] { return zcmoe_theory_richardson(0, 1, 1, 9, &fitted); }},
+      {"zcmoe_theory_richardson",
+       invalid,
+       {"within_2m=-1"},
+       [] { return zcmoe_theory_richardson(4, 1, -1, 9, &fitted); }},
+      {"zcmoe_theory_parametric_fit",
+       invalid,
+       {"num_levels=1"},
+       [] { return zcmoe_theory_parametric_fit(coarse, halves, 1, 9, &fitted); }},
+      {"zcmoe_theory_parametric_fit",
+       invalid,
+       {"within[1]=nan"},
+       [] { return zcmoe_theory_parametric_fit(coarse, bad, 2, 9, &fitted); }},
+      {"zcmoe_theory_parametric_fit",
+       data,
+       {"fewer than two distinct"},
+       [] { return zcmoe_theory_parametric_fit(coarse, halves, 2, 9, &fitted); }},
+      {"zcmoe_theory_ratio_test",
+       invalid,
+       {"m=0"},
+       [] { return zcmoe_theory_ratio_test(0, 1, 1, 1, 9, &ratio); }},
+      {"zcmoe_theory_ratio_test",
+       invalid,
+       {"within_4m=inf"},
+       [] { return zcmoe_theory_ratio_test(4, 1, 1, infinity, 9, &ratio); }},
+      {"zcmoe_theory_recommend",
+       invalid,
+       {"num_tables=0"},
+       [] { return zcmoe_theory_recommend(nullptr, 0, nullptr, &recommendation); }},
+      {"zcmoe_theory_recommend",
+       invalid,
+       {"tables[1].num_segments=2", "not greater"},
+       [] {
+         const zcmoe_theory_table two[] = {table_of(counts), table_of(counts)};
+         return zcmoe_theory_recommend(two, 2, nullptr, &recommendation);
+       }},
+      {"zcmoe_theory_recommend",
+       data,
+       {"1 row", "at least 2"},
+       [] {
+         zcmoe_theory_table t = table_of(single);
+         t.num_segments = 1;
+         return zcmoe_theory_recommend(&t, 1, nullptr, &recommendation);
+       }},
+  };
+}
+
+// ------------------------------------------------------------------ compile.h
+
+struct compile_call {
+  zcmoe_function function = identity;
+  zcmoe_function density = nullptr;
+  double lo = 0, hi = 1, tolerance = 0.1;
+  zcmoe_compile_options options = ZCMOE_COMPILE_OPTIONS_INIT;
+  zcmoe_model_options model_options = ZCMOE_MODEL_OPTIONS_INIT;
+  zcmoe_compile_result result = ZCMOE_COMPILE_RESULT_INIT;
+  bool has_context = true;
+  bool has_memory = true;
+};
+
+void* no_memory(void*, size_t, size_t, zcmoe_stream) { return nullptr; }
+void free_nothing(void*, void*, size_t, size_t, zcmoe_stream) {}
+
+zcmoe_status compiled(compile_call call) {
+  zcmoe_context_options options = context_options();
+  options.engine = ZCMOE_ENGINE_CPU;
+  if (!call.has_memory) {
+    options.alloc = no_memory;
+    options.free = free_nothing;
+  }
+  const context cpu(options);
+  zcmoe_model* model = nullptr;
+  const zcmoe_status status = zcmoe_compile(
+      call.has_context ? cpu.get() : nullptr, call.function, call.density, nullptr, call.lo,
+      call.hi, call.tolerance, &call.options, &call.model_options, &model, &call.result);
+  EXPECT_EQ(model == nullptr, status != ZCMOE_OK);
+  zcmoe_model_destroy(model);
+  return status;
+}
+
+std::vector<status_case> compile_cases() {
+  std::vector<status_case> all;
+  const auto with = [&](zcmoe_status status, std::vector<std::string> texts,
+                        const std::function<void(compile_call&)>& change) {
+    all.push_back({"zcmoe_compile", status, std::move(texts), [change] {
+                     compile_call call;
+                     change(call);
+                     return compiled(call);
+                   }});
+  };
+  with(invalid, {"context is null"}, [](compile_call& c) { c.has_context = false; });
+  with(invalid, {"function is null"}, [](compile_call& c) { c.function = nullptr; });
+  with(invalid, {"lo=1", "hi=1"}, [](compile_call& c) { c.lo = 1; });
+  with(invalid, {"hi=inf"}, [](compile_call& c) { c.hi = infinity; });
+  with(invalid, {"overflows", "-1.5e+308"}, [](compile_call& c) {
+    c.lo = -1.5e308;
+    c.hi = 1.5e308;
+  });
+  with(invalid, {"tolerance=0"}, [](compile_call& c) { c.tolerance = 0; });
+  with(invalid, {"options->error=2"}, [](compile_call& c) { c.options.error = 2; });
+  with(invalid, {"options->max_segments=0"}, [](compile_call& c) { c.options.max_segments = 0; });
+  with(invalid, {"options->scan_parts=15"}, [](compile_call& c) { c.options.scan_parts = 15; });
+  with(invalid, {"density is given"}, [](compile_call& c) {
+    c.options.error = ZCMOE_COMPILE_MAX;
+    c.density = one;
+  });
+  with(invalid, {"result->struct_size"}, [](compile_call& c) { c.result.struct_size = 1; });
+  with(invalid, {"nan_policy", "7"}, [](compile_call& c) { c.model_options.nan_policy = 7; });
+  with(ZCMOE_ERR_OUT_OF_MEMORY, {"memory"}, [](compile_call& c) { c.has_memory = false; });
+  for (const zcmoe_compile_error kind : {ZCMOE_COMPILE_RMS, ZCMOE_COMPILE_MAX}) {
+    with(numeric, {"function answered", "nan"}, [kind](compile_call& c) {
+      c.options.error = kind;
+      c.function = not_a_number_at;
+    });
+    with(numeric, {"tolerance=0.0009765625", "max_segments=3"}, [kind](compile_call& c) {
+      c.options.error = kind;
+      c.options.max_segments = 3;
+      c.tolerance = 0x1p-10;
+    });
+  }
+  with(numeric, {"density answered -1"}, [](compile_call& c) { c.density = minus_one; });
+  with(numeric, {"density answered 0 everywhere"}, [](compile_call& c) { c.density = zero; });
+  with(numeric, {"function answered", "inf"}, [](compile_call& c) { c.function = infinite; });
+  with(numeric, {""}, [](compile_call& c) { c.function = pole; });
+  return all;
+}
+
+std::vector<status_case> all_cases() {
+  std::vector<status_case> all = problem_cases();
+  for (const auto& more : {number_cases(), compile_cases()}) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
+}
+
+TEST(status_test, every_case_has_its_status_and_says_what_and_why) {
+  const auto cases = all_cases();
+  for (const status_case& c : cases) {
+    SCOPED_TRACE(c.function + ": " + c.texts[0]);
+    EXPECT_EQ(c.call(), c.status) << zcmoe_last_error();
+    EXPECT_THAT(zcmoe_last_error(), testing::HasSubstr(c.function));
+    for (const std::string& text : c.texts) {
+      EXPECT_THAT(zcmoe_last_error(), testing::HasSubstr(text));
+    }
+  }
+  EXPECT_GE(cases.size(), 150u);
+}
+
+/// What surrounds the faults is itself accepted.
+TEST(status_test, without_a_fault_the_calls_work) {
+  const problem p = good_but([](problem&) {});
+  EXPECT_EQ(zcmoe_theory_coefficient(&p, ZCMOE_THEORY_UNIFORM, 2, &d), ZCMOE_OK);
+  EXPECT_EQ(zcmoe_theory_next_order(&p, ZCMOE_THEORY_UNIFORM, &d), ZCMOE_OK);
+  EXPECT_EQ(zcmoe_theory_breakdown(&p, ZCMOE_THEORY_UNIFORM, 0.05, 4, &built), ZCMOE_OK);
+  EXPECT_EQ(zcmoe_theory_robustness(&p, &d, &e), ZCMOE_OK);
+  EXPECT_EQ(zcmoe_theory_noise_adaptive(&p, 100, &d, &e), ZCMOE_OK);
+  EXPECT_EQ(zcmoe_theory_noise_adaptive_edges(&p, 4, room, &built), ZCMOE_OK);
+  EXPECT_EQ(compiled({}), ZCMOE_OK) << zcmoe_last_error();
+}
+
+using pairs = std::set<std::pair<std::string, zcmoe_status>>;
+
+/// The pairs that a header documents: its functions, each with the comment before it.
+pairs documented(const std::string& header) {
+  std::ifstream file(std::string(ZCMOE_INCLUDE) + "/zcmoe/" + header);
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::regex declaration(R"(ZCMOE_API zcmoe_status (\w+)\(([^;]*)\);)");
+  pairs found;
+  std::size_t last = 0;
+  for (std::sregex_iterator it(text.begin(), text.end(), declaration), end; it != end; ++it) {
+    const auto at = static_cast<std::size_t>(it->position());
+    const std::string before = text.substr(last, at - last);
+    last = at + static_cast<std::size_t>(it->length());
+    const std::string name = (*it)[1];
+    if (name.find("_destroy") != std::string::npos) continue;  // never fails
+    const auto says = [&](const char* status) { return before.find(status) != std::string::npos; };
+    found.emplace(name, invalid);
+    const bool takes_problem = (*it)[2].str().find("zcmoe_theory_problem") != std::string::npos;
+    if (takes_problem || says("NUMERIC")) found.emplace(name, numeric);
+    if (says("DATA if")) found.emplace(name, data);
+    if (says("OUT_OF_MEMORY")) found.emplace(name, ZCMOE_ERR_OUT_OF_MEMORY);
+  }
+  return found;
+}
+
+TEST(status_test, every_documented_pair_is_in_the_table) {
+  pairs present;
+  for (const status_case& c : all_cases()) present.emplace(c.function, c.status);
+  std::size_t total = 0;
+  for (const char* header : {"theory.h", "compile.h"}) {
+    const pairs wanted = documented(header);
+    total += wanted.size();
+    for (const auto& pair : wanted) {
+      EXPECT_EQ(present.count(pair), 1u) << pair.first << ", " << zcmoe_status_string(pair.second);
+    }
+  }
+  EXPECT_GE(total, 33u);  // the headers were read
+}
+
+}  // namespace
+}  // namespace zcmoe::test
