@@ -386,11 +386,11 @@ void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int
 
 void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted,
                    const std::uint32_t* ends, const chunk_counts& counts, zcmoe_stream stream) {
-  if (chunk.n == 0) return;
+  if (chunk.rows.n == 0) return;
   const sorted_rows rows{sorted.keys, keys.size, sorted.payload, ends,
-                         static_cast<std::uint32_t>(chunk.n)};
+                         static_cast<std::uint32_t>(chunk.rows.n)};
   with_layout(chunk.layout, [&](auto target, auto weighted) {
-    launch(&reduce_kernel<decltype(target), decltype(weighted)::value>, reduce_blocks(chunk.n),
+    launch(&reduce_kernel<decltype(target), decltype(weighted)::value>, reduce_blocks(chunk.rows.n),
            reduce_tuning::threads, 0, stream, rows, any(chunk.y), any(chunk.weights), &counts,
            chunk.state, chunk.first_bad, chunk.layout.num_slots());
   });

@@ -244,14 +244,10 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   view_.range_policy = policies_.options.range_policy;
   pivot_ = pivot_of(data_.edges.data(), m, view_.closed_side);
 
-  model_view host = view_;
+  model_view table = view_;
+  table.edges = data_.edges.data();
   const std::vector<float> constants_f32 = narrow(data_.constants);
-  host.edges = data_.edges.data();
-  host.constants = data_.constants.data();
-  host.constants_f32 = constants_f32.data();
-  host.standard_errors = nullptr;
-  host.standard_errors_f32 = nullptr;
-  routes_ = engine_->make_router(host, stream);
+  routes_ = engine_->make_router(table, {data_.constants.data(), constants_f32.data()}, stream);
 }
 
 void model::get_info(zcmoe_model_info& info) const {
@@ -287,15 +283,14 @@ void model::get_info(zcmoe_model_info& info) const {
 predict_job model::job(const zcmoe_array& x, std::int64_t n,
                        const zcmoe_predict_outputs& outputs) const {
   predict_job job{};
-  job.view = view_;
   job.routes = routes_.get();
-  job.x = any(x, pivot_);
-  job.n = n;
+  job.rows = {any(x, pivot_), n};
   job.report = outputs.report;
   const auto add = [&](const zcmoe_output& output, const void* wide, const void* narrow) {
     if (output.data == nullptr) return;
     const int size = static_cast<int>(size_of(output.dtype));
-    job.gathers[job.num_gathers++] = {size == 8 ? wide : narrow, output.data, output.stride, size};
+    job.gathers[job.num_gathers++] = {size == 8 ? wide : narrow, output.data, output.stride, size,
+                                      wide == view_.constants};
   };
   add(outputs.values, view_.constants, view_.constants_f32);
   add(outputs.segments, nullptr, nullptr);
@@ -308,12 +303,10 @@ predict_job model::job(const zcmoe_array& x, std::int64_t n,
 group_job model::job(const zcmoe_array& x, std::int64_t n,
                      const zcmoe_group_outputs& outputs) const {
   group_job job{};
-  job.view = view_;
   job.routes = routes_.get();
-  job.x = any(x, pivot_);
-  job.n = n;
+  job.rows = {any(x, pivot_), n};
   job.offsets = outputs.offsets;
-  job.rows = outputs.rows;
+  job.row_numbers = outputs.rows;
   for (std::int64_t c = 0; c < outputs.num_columns; ++c) {
     const zcmoe_group_column& column = outputs.columns[c];
     job.columns[job.num_columns++] = {column.from.data, column.from.stride, column.to.data,
