@@ -131,19 +131,20 @@ struct window_choice {
     return better ? candidate : base;
   }
   /// The same for a sample of the rows [first, last). Rows that judge_row leaves out do not count.
-  template <class Rows>
-  __device__ int choose(const row_rules& rules, const Rows& rows, std::int64_t first,
-                        std::int64_t last, int base) {
+  template <class Rows, class Input>
+  __device__ int choose(const row_rules& rules, const bucket_table_view<Input>& routes,
+                        const Rows& rows, std::int64_t first, std::int64_t last, int base) {
     bool counts = false;
     int shift = 0;
     if (threadIdx.x < sample) {
       const std::int64_t row = sampled_row(threadIdx.x, first, last);
-      const auto x = static_cast<double>(rows.x[row]);
+      const input_place place =
+          place_of(static_cast<Input>(rows.x[row]), routes.range_begin, routes.range_end);
       const auto y = static_cast<float>(rows.y[row]);
       const target_bits target = split_target(y);
       shift = target.shift;
       counts =
-          target.mantissa != 0 && judge_row(rules, x, static_cast<double>(y), 1.0, 0).slot >= 0;
+          target.mantissa != 0 && judge_row(rules, place, static_cast<double>(y), 1.0, 0).slot >= 0;
     }
     return choose(counts, shift, base);
   }
@@ -356,7 +357,7 @@ class outside_table {
 constexpr std::uint32_t left_out = 0xffffffffu;  // the rank of a row that is
 
 /// What a thread counts of its rows.
-struct row_counts {
+struct thread_counts {
   std::uint32_t total = 0;  // of counter `lane`, over the warp's rows
   std::int64_t refused_row = no_row;
 };
@@ -366,7 +367,7 @@ template <class Rows, class Input>
 __device__ void judge_rows(const row_rules& rules, const bucket_table_view<Input>& routes,
                            const Rows& rows, std::int64_t tile, std::int64_t n,
                            const Input (&x)[per_thread], const float (&y)[per_thread],
-                           std::uint32_t (&rank)[per_thread], row_counts& counts) {
+                           std::uint32_t (&rank)[per_thread], thread_counts& counts) {
   const unsigned lane = threadIdx.x % 32;
   bool all_usual = tile + tile_rows <= n;  // judge_row has nothing to say of them
 #pragma unroll
@@ -382,8 +383,8 @@ __device__ void judge_rows(const row_rules& rules, const bucket_table_view<Input
   for (int k = 0; k < per_thread; ++k) {
     row_verdict verdict{-1, 0, false};
     if (rows.row(tile, k) < n) {
-      verdict = judge_row(rules, static_cast<double>(x[k]), static_cast<double>(y[k]), 1.0,
-                          routes.slot_of(rank[k]));
+      const input_place place = place_of(x[k], routes.range_begin, routes.range_end);
+      verdict = judge_row(rules, place, static_cast<double>(y[k]), 1.0, routes.slot_of(rank[k]));
     }
     if (verdict.slot < 0) rank[k] = left_out;
     counts.total += tally(verdict.counters, lane);
@@ -419,7 +420,7 @@ struct block_sums {
   template <class Rows>
   __device__ void adapt(window_choice& choice, const row_rules& rules, const Rows& rows,
                         std::int64_t first, std::int64_t last) {
-    const int better = choice.choose(rules, rows, first, last, base);
+    const int better = choice.choose(rules, routes, rows, first, last, base);
     if (better != base) {
       flush();
       base = better;
@@ -501,11 +502,11 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
   // All blocks sample the same rows, which come from the second-level cache but for one of them; a
   // block with a single tile knows its rows.
   const std::int64_t tile_end = tile + tile_rows < n ? tile + tile_rows : n;
-  sums.base = stride < n ? choice.choose(rules, rows, 0, n, window_choice::none)
-                         : choice.choose(rules, rows, tile, tile_end, window_choice::none);
+  sums.base = stride < n ? choice.choose(rules, routes, rows, 0, n, window_choice::none)
+                         : choice.choose(rules, routes, rows, tile, tile_end, window_choice::none);
   int tiles_to_look = outside_tuning::tiles_between_looks;
   int outside = 0;  // since the last look, of this thread's targets
-  row_counts counts;
+  thread_counts counts;
   input next_x[per_thread];
   float next_y[per_thread];
   rows.load(tile, n, next_x, next_y);
@@ -556,25 +557,25 @@ void prepare_accumulate(const device_limits& device) {
 
 void launch_accumulate(const fit_job& chunk, const device_limits& device, int most_column_bits,
                        zcmoe_stream stream) {
-  if (chunk.n == 0) return;
+  if (chunk.rows.n == 0) return;
   const auto launch_for = [&](auto rows) {
     using rows_type = decltype(rows);
-    const auto& routes = routes_of(chunk.routes).table<typename rows_type::input>();
+    const auto& routes = routes_of(*chunk.routes).table<typename rows_type::input>();
     const accumulate_shape shape = accumulate_shape_for(routes.num_ranks(), routes.image_bytes(),
-                                                        chunk.n, device, most_column_bits);
+                                                        chunk.rows.n, device, most_column_bits);
     const auto run = [&](auto kernel) {
       launch(kernel, shape.blocks, threads, shape.shared_bytes, stream, chunk.rules, routes, rows,
-             chunk.n, shape.column_bits, shape.outside_bits, chunk.state, chunk.layout.num_slots(),
-             chunk.first_bad);
+             chunk.rows.n, shape.column_bits, shape.outside_bits, chunk.state,
+             chunk.layout.num_slots(), chunk.first_bad);
     };
     shape.staged ? run(&accumulate_kernel<rows_type, true>)
                  : run(&accumulate_kernel<rows_type, false>);
   };
-  if (is_packed(chunk.x) && is_packed(chunk.y)) {
-    launch_for(packed_rows{static_cast<const float*>(chunk.x.data),
+  if (is_packed(chunk.rows.x) && is_packed(chunk.y)) {
+    launch_for(packed_rows{static_cast<const float*>(chunk.rows.x.data),
                            static_cast<const float*>(chunk.y.data)});
   } else {
-    launch_for(loose_rows{chunk.x, any(chunk.y)});
+    launch_for(loose_rows{chunk.rows.x, any(chunk.y)});
   }
 }
 

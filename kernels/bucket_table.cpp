@@ -134,15 +134,12 @@ void set_words(bucket_table<T>& table, const std::vector<std::uint32_t>& starts)
 
 template <class T>
 void set_cells(bucket_table<T>& table, const std::vector<std::uint32_t>& starts,
-               const model_view& host) {
+               const T* constants) {
   const auto constant = [&](std::uint32_t rank) {
+    if (constants == nullptr) return T{0};
     const auto slot = static_cast<std::size_t>(table.slots.empty() ? static_cast<std::int32_t>(rank)
                                                                    : table.slots[rank]);
-    if constexpr (sizeof(T) == 4) {
-      return host.constants_f32 != nullptr ? host.constants_f32[slot] : 0.0f;
-    } else {
-      return host.constants != nullptr ? host.constants[slot] : 0.0;
-    }
+    return constants[slot];
   };
   table.cells.resize(starts.size());
   for (std::size_t b = 0; b < starts.size(); ++b) {
@@ -159,9 +156,9 @@ void set_cells(bucket_table<T>& table, const std::vector<std::uint32_t>& starts,
 }  // namespace
 
 template <class T>
-bucket_table<T> build_bucket_table(const model_view& host, std::size_t shared_bytes,
-                                   const root_kind* kind) {
-  threshold_list<T> list = thresholds_of<T>(host);
+bucket_table<T> build_bucket_table(const model_view& edges, const T* constants,
+                                   std::size_t shared_bytes, const root_kind* kind) {
+  threshold_list<T> list = thresholds_of<T>(edges);
   bucket_table<T> table{};
   table.thresholds = std::move(list.thresholds);
   const auto count = static_cast<std::uint32_t>(table.thresholds.size());
@@ -170,14 +167,8 @@ bucket_table<T> build_bucket_table(const model_view& host, std::size_t shared_by
     table.slots = std::move(list.slot_of_rank);
   }
 
-  const double ends[2] = {host.edges[0], host.edges[host.num_segments]};
-  model_view whole = host;
-  whole.edges = ends;
-  whole.num_segments = 1;
-  whole.range_policy = ZCMOE_RANGE_SEGMENTS;
-  const std::vector<T> range = thresholds_of<T>(whole).thresholds;  // one if no T lies between
-  table.range_begin = range.front();
-  table.range_end = range.back();
+  table.range_begin = list.from;
+  table.range_end = list.before;
 
   // Room beside the answers, the pieces and what a kernel needs itself; not all of it, since every
   // block stages the words. A root may exceed its number of buckets by one a piece.
@@ -219,14 +210,14 @@ bucket_table<T> build_bucket_table(const model_view& host, std::size_t shared_by
   if (by_words) {
     set_words(table, starts);
   } else {
-    set_cells(table, starts, host);
+    set_cells(table, starts, constants);
   }
   return table;
 }
 
-template bucket_table<float> build_bucket_table<float>(const model_view&, std::size_t,
-                                                       const root_kind*);
-template bucket_table<double> build_bucket_table<double>(const model_view&, std::size_t,
-                                                         const root_kind*);
+template bucket_table<float> build_bucket_table(const model_view&, const float*, std::size_t,
+                                                const root_kind*);
+template bucket_table<double> build_bucket_table(const model_view&, const double*, std::size_t,
+                                                 const root_kind*);
 
 }  // namespace zcmoe::detail

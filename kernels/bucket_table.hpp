@@ -76,8 +76,8 @@ struct bucket_table_view {
   const bucket_cell<T>* cells;  // [num_buckets + 1], or null
   const T* thresholds;          // [num_thresholds]
   const std::int32_t* slots;    // [num_thresholds + 2], of rank; null: the rank itself
-  T range_begin;                // x lies below the range if it is neither >= range_begin nor NaN,
-  T range_end;                  // above it if it is >= range_end, whatever the policies
+  T range_begin;                // the range, whatever the policies: see place_of
+  T range_end;
 
   /// Bytes to stage where lines and words are wanted in faster memory; a multiple of 16, and there.
   ZCMOE_HOST_DEVICE std::uint32_t image_bytes() const {
@@ -372,10 +372,11 @@ struct bucket_table {
   T range_end;
 };
 
-/// Of a table of edges in host memory (constants: null for a fit). Words if they and a table of
-/// answers in T fit shared_bytes of shared memory, else cells. `kind` null: chosen by cost. O(m).
+/// Of a table's edges and policies, and of the constants of its slots, which cells hold (null:
+/// none); all in host memory. Words if they and a table of answers in T fit shared_bytes of shared
+/// memory, else cells. `kind` null: chosen by cost. O(m).
 template <class T>
-bucket_table<T> build_bucket_table(const model_view& host, std::size_t shared_bytes,
-                                   const root_kind* kind = nullptr);
+bucket_table<T> build_bucket_table(const model_view& edges, const T* constants,
+                                   std::size_t shared_bytes, const root_kind* kind = nullptr);
 
 }  // namespace zcmoe::detail

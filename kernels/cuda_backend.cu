@@ -148,8 +148,10 @@ class cuda_backend final : public backend {
     copy(to, from, bytes, cudaMemcpyDeviceToHost, stream);
   }
 
-  std::unique_ptr<const router> make_router(const model_view& host, zcmoe_stream stream) override {
-    return std::make_unique<cuda_router>(*this, host, limits_.shared_per_block, stream);
+  std::unique_ptr<const router> make_router(const model_view& table,
+                                            const slot_constants& constants,
+                                            zcmoe_stream stream) override {
+    return std::make_unique<cuda_router>(*this, table, constants, limits_.shared_per_block, stream);
   }
   void predict(const predict_job& job, zcmoe_stream stream) const override {
     const device_guard guard(device_);
@@ -252,10 +254,10 @@ std::int64_t rows_that_fit(std::int64_t n, std::size_t workspace_bytes, const By
 /// The chunk of n rows from row `first` on.
 fit_job chunk_of(const fit_job& job, std::int64_t first, std::int64_t n) {
   fit_job chunk = job;
-  chunk.x = rows_from(job.x, first);
+  chunk.rows.x = rows_from(job.rows.x, first);
   chunk.y = rows_from(job.y, first);
   chunk.weights = rows_from(job.weights, first);
-  chunk.n = n;
+  chunk.rows.n = n;
   return chunk;
 }
 
@@ -291,35 +293,34 @@ class spare_state {
 /// With a sort: keys and payloads of the chunk, sorted, then summed; in reading order.
 void cuda_backend::add_chunk(const fit_job& chunk, zcmoe_stream stream) const {
   if (!sorts(chunk.layout)) {
-    launch_begin_chunk(chunk.layout, chunk.state, chunk.n, nullptr, stream);
+    launch_begin_chunk(chunk.layout, chunk.state, chunk.rows.n, nullptr, stream);
     launch_accumulate(chunk, limits_, forced_.most_column_bits, stream);
     return;
   }
-  const model_view& view = chunk.rules.view;
-  const row_keys keys = keys_for(view.num_segments, view.nan_policy, view.range_policy);
-  const fit_regions at = regions(chunk.layout, keys, chunk.n);
+  const row_keys keys = keys_for(chunk.routes->roles());
+  const fit_regions at = regions(chunk.layout, keys, chunk.rows.n);
   char* const base = static_cast<char*>(chunk.workspace);
   const keyed_rows rows{base + at.sort.keys[0], base + at.sort.payload[0]};
   const keyed_rows spare{base + at.sort.keys[1], base + at.sort.payload[1]};
   auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.sort.segment_ends);
   auto& counts = *reinterpret_cast<chunk_counts*>(base + at.counts);
 
-  launch_begin_chunk(chunk.layout, chunk.state, chunk.n, &counts, stream);
+  launch_begin_chunk(chunk.layout, chunk.state, chunk.rows.n, &counts, stream);
   launch_route(chunk, keys, rows, counts, stream);
   const keyed_rows sorted =
-      launch_sort(keys, payload_size(chunk.layout), rows, spare, chunk.n,
+      launch_sort(keys, payload_size(chunk.layout), rows, spare, chunk.rows.n,
                   base + at.sort.sort_scratch, at.counts - at.sort.sort_scratch, stream);
-  launch_segment_ends(keys, sorted.keys, chunk.n, ends, stream);
+  launch_segment_ends(keys, sorted.keys, chunk.rows.n, ends, stream);
   launch_reduce(chunk, keys, sorted, ends, counts, stream);
 }
 
 /// All of the rows or, where something fails, none.
 void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
-  if (job.n == 0) return;
+  if (job.rows.n == 0) return;
   const device_guard guard(device_);
-  const bool is_one_chunk = job.n <= most_chunk_rows(job.layout);
-  const std::size_t wanted =
-      is_one_chunk ? chunk_workspace(job.layout, job.n) : fit_workspace(job.layout, job.n);
+  const bool is_one_chunk = job.rows.n <= most_chunk_rows(job.layout);
+  const std::size_t wanted = is_one_chunk ? chunk_workspace(job.layout, job.rows.n)
+                                          : fit_workspace(job.layout, job.rows.n);
   if (job.workspace == nullptr && wanted != 0) {
     fit_job with_workspace = job;
     with_workspace.workspace_bytes = wanted;
@@ -332,19 +333,19 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
     add_chunk(job, stream);
     return;
   }
-  const std::int64_t least_rows = std::min(job.n, min_chunk_rows);
-  const std::size_t spare_bytes = job.n > least_rows ? spare_state_bytes(job.layout) : 0;
+  const std::int64_t least_rows = std::min(job.rows.n, min_chunk_rows);
+  const std::size_t spare_bytes = job.rows.n > least_rows ? spare_state_bytes(job.layout) : 0;
   const std::size_t least = spare_bytes + chunk_workspace(job.layout, least_rows);
   if (job.workspace_bytes < least) fail_workspace(job.workspace_bytes, least);
   const std::int64_t chunk_rows =
-      rows_that_fit(job.n, job.workspace_bytes - spare_bytes,
+      rows_that_fit(job.rows.n, job.workspace_bytes - spare_bytes,
                     [&](std::int64_t n) { return chunk_workspace(job.layout, n); });
   const spare_state spare(job.layout, job.workspace, stream);
   fit_job rest = job;
   rest.workspace = static_cast<char*>(job.workspace) + spare_bytes;
   rest.workspace_bytes = job.workspace_bytes - spare_bytes;
-  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
-    const std::int64_t n = std::min(chunk_rows, job.n - first);
+  for (std::int64_t first = 0; first < job.rows.n; first += chunk_rows) {
+    const std::int64_t n = std::min(chunk_rows, job.rows.n - first);
     add_chunk(spare.redirected(chunk_of(rest, first, n)), stream);
   }
   spare.merge_into(job, stream);
@@ -356,22 +357,22 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
 /// chunks sorted again: a place depends on all chunks.
 void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
   const device_guard guard(device_);
-  if (job.n == 0) {
+  if (job.rows.n == 0) {
     launch_write_offsets(job, nullptr, stream);
     return;
   }
   if (job.workspace == nullptr) {
     group_job with_workspace = job;
-    with_workspace.workspace_bytes = group_workspace(job.num_slots(), job.n);
+    with_workspace.workspace_bytes = group_workspace(job.routes->roles().num_slots(), job.rows.n);
     const device_buffer buffer(allocator_, with_workspace.workspace_bytes, stream);
     with_workspace.workspace = buffer.data();
     group(with_workspace, stream);
     return;
   }
-  const row_keys keys = keys_for(job.num_slots());
-  const std::int64_t chunk_rows = rows_that_fit(job.n, job.workspace_bytes, [&](std::int64_t n) {
-    return group_workspace(job.num_slots(), n);
-  });
+  const row_keys keys = keys_for(job.routes->roles().num_slots());
+  const std::int64_t chunk_rows = rows_that_fit(
+      job.rows.n, job.workspace_bytes,
+      [&](std::int64_t n) { return group_workspace(job.routes->roles().num_slots(), n); });
   const group_regions at = regions(keys, chunk_rows);
   char* const base = static_cast<char*>(job.workspace);
   const keyed_rows rows{base + at.sort.keys[0], base + at.sort.payload[0]};
@@ -380,8 +381,8 @@ void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
   auto* const begin = reinterpret_cast<std::int64_t*>(base + at.begin);
   const auto sorted_chunk = [&](std::int64_t first, std::int64_t n) {
     group_job chunk = job;
-    chunk.x = rows_from(job.x, first);
-    chunk.n = n;
+    chunk.rows.x = rows_from(job.rows.x, first);
+    chunk.rows.n = n;
     launch_slot_keys(chunk, keys, rows, stream);
     const keyed_rows sorted =
         launch_sort(keys, sizeof(std::uint32_t), rows, spare, n, base + at.sort.sort_scratch,
@@ -392,15 +393,15 @@ void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
   ZCMOE_CUDA_TRY(cuda().memset_async(
       begin, 0, static_cast<std::size_t>(keys.count + 1) * sizeof(std::int64_t), stream));
   keyed_rows sorted{};
-  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
-    sorted = sorted_chunk(first, std::min(chunk_rows, job.n - first));
+  for (std::int64_t first = 0; first < job.rows.n; first += chunk_rows) {
+    sorted = sorted_chunk(first, std::min(chunk_rows, job.rows.n - first));
     launch_add_offsets(ends, keys.count, begin, stream);
   }
   launch_write_offsets(job, begin, stream);
-  if (job.rows.data == nullptr && job.num_columns == 0) return;
-  for (std::int64_t first = 0; first < job.n; first += chunk_rows) {
-    const std::int64_t n = std::min(chunk_rows, job.n - first);
-    if (n != job.n) sorted = sorted_chunk(first, n);
+  if (job.row_numbers.data == nullptr && job.num_columns == 0) return;
+  for (std::int64_t first = 0; first < job.rows.n; first += chunk_rows) {
+    const std::int64_t n = std::min(chunk_rows, job.rows.n - first);
+    if (n != job.rows.n) sorted = sorted_chunk(first, n);
     launch_place_rows(job, keys, sorted, ends, first, n, begin, stream);
   }
 }
@@ -411,36 +412,36 @@ void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
 /// come back, through one page-locked buffer of staged_rows elements.
 void cuda_backend::group_sync(const group_job& job, zcmoe_stream stream) {
   const device_guard guard(device_);
-  const std::int64_t num_offsets = job.num_slots() + 1;
+  const std::int64_t num_offsets = job.routes->roles().num_slots() + 1;
   std::size_t bytes = 0;
   const auto reserve = [&bytes](bool wanted, std::int64_t n, std::int64_t size) {
     const std::size_t at = bytes;
     if (wanted) bytes += bytes_of(n, size);
     return at;
   };
-  const bool wants_rows = job.rows.data != nullptr && job.n > 0;
-  const int num_columns = job.n > 0 ? job.num_columns : 0;
-  const std::int64_t x_size = size_of(job.x.dtype);
-  const std::int64_t row_size = size_of(job.rows.dtype);
-  const std::size_t x_at = reserve(job.n > 0, job.n, x_size);
+  const bool wants_rows = job.row_numbers.data != nullptr && job.rows.n > 0;
+  const int num_columns = job.rows.n > 0 ? job.num_columns : 0;
+  const std::int64_t x_size = size_of(job.rows.x.dtype);
+  const std::int64_t row_size = size_of(job.row_numbers.dtype);
+  const std::size_t x_at = reserve(job.rows.n > 0, job.rows.n, x_size);
   const std::size_t offsets_at = reserve(job.offsets.data != nullptr, num_offsets, 8);
-  const std::size_t rows_at = reserve(wants_rows, job.n, row_size);
+  const std::size_t rows_at = reserve(wants_rows, job.rows.n, row_size);
   std::size_t from_at[max_group_columns];
   std::size_t to_at[max_group_columns];
   for (int c = 0; c < num_columns; ++c) {
-    from_at[c] = reserve(true, job.n, job.columns[c].element_size);
-    to_at[c] = reserve(true, job.n, job.columns[c].element_size);
+    from_at[c] = reserve(true, job.rows.n, job.columns[c].element_size);
+    to_at[c] = reserve(true, job.rows.n, job.columns[c].element_size);
   }
   const std::size_t workspace_at = bytes;
-  const std::size_t workspace_bytes = group_workspace(job.num_slots(), job.n);
+  const std::size_t workspace_bytes = group_workspace(job.routes->roles().num_slots(), job.rows.n);
   const device_buffer device(allocator_, bytes + workspace_bytes, stream);
   const pinned_buffer staging(static_cast<std::size_t>(staged_rows) * 8);
   stream_drain drain(stream);
   char* const base = static_cast<char*>(device.data());
 
   const auto send = [&](std::size_t at, const void* from, std::int64_t stride, std::int64_t size) {
-    for (std::int64_t first = 0; first < job.n; first += staged_rows) {
-      const std::int64_t n = std::min(staged_rows, job.n - first);
+    for (std::int64_t first = 0; first < job.rows.n; first += staged_rows) {
+      const std::int64_t n = std::min(staged_rows, job.rows.n - first);
       copy_elements(staging.data(), 1, static_cast<const char*>(from) + first * stride * size,
                     stride, n, size);
       copy(base + at + first * size, staging.data(), static_cast<std::size_t>(n * size),
@@ -459,11 +460,11 @@ void cuda_backend::group_sync(const group_job& job, zcmoe_stream stream) {
   };
 
   group_job there = job;
-  if (job.n > 0) send(x_at, job.x.data, job.x.stride, x_size);
-  there.x.data = base + x_at;
-  there.x.stride = 1;
+  if (job.rows.n > 0) send(x_at, job.rows.x.data, job.rows.x.stride, x_size);
+  there.rows.x.data = base + x_at;
+  there.rows.x.stride = 1;
   if (job.offsets.data != nullptr) there.offsets = {base + offsets_at, job.offsets.dtype, 1};
-  if (wants_rows) there.rows = {base + rows_at, job.rows.dtype, 1};
+  if (wants_rows) there.row_numbers = {base + rows_at, job.row_numbers.dtype, 1};
   for (int c = 0; c < num_columns; ++c) {
     const group_column& column = job.columns[c];
     send(from_at[c], column.from, column.from_stride, column.element_size);
@@ -474,19 +475,20 @@ void cuda_backend::group_sync(const group_job& job, zcmoe_stream stream) {
   group(there, stream);
   if (job.offsets.data != nullptr)
     fetch(offsets_at, job.offsets.data, job.offsets.stride, num_offsets, 8);
-  if (wants_rows) fetch(rows_at, job.rows.data, job.rows.stride, job.n, row_size);
+  if (wants_rows)
+    fetch(rows_at, job.row_numbers.data, job.row_numbers.stride, job.rows.n, row_size);
   for (int c = 0; c < num_columns; ++c) {
     const group_column& column = job.columns[c];
-    fetch(to_at[c], column.to, column.to_stride, job.n, column.element_size);
+    fetch(to_at[c], column.to, column.to_stride, job.rows.n, column.element_size);
   }
   drain.finish();
 }
 
 void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
-  if (job.n == 0) return;
+  if (job.rows.n == 0) return;
   const device_guard guard(device_);
-  const std::int64_t rows = std::min(job.n, staged_rows);
-  const zcmoe_array sources[3] = {job.x, job.y, job.weights};
+  const std::int64_t rows = std::min(job.rows.n, staged_rows);
+  const zcmoe_array sources[3] = {job.rows.x, job.y, job.weights};
   std::size_t at[4] = {};
   for (int a = 0; a < 3; ++a) {
     at[a + 1] =
@@ -495,7 +497,7 @@ void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
   // The device needs its input once: copies and kernels of one stream follow each other. The host
   // packs the next chunk while the last is copied, hence two pinned buffers. More than one chunk
   // meet in a spare state, so that a call that fails has added nothing.
-  const bool is_one_chunk = job.n <= rows;
+  const bool is_one_chunk = job.rows.n <= rows;
   const std::size_t spare_bytes = is_one_chunk ? 0 : spare_state_bytes(job.layout);
   const std::size_t workspace_bytes = chunk_workspace(job.layout, rows);
   const device_buffer workspace(allocator_, spare_bytes + workspace_bytes, stream);
@@ -507,11 +509,11 @@ void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
   std::optional<spare_state> spare;
   if (!is_one_chunk) spare.emplace(job.layout, workspace.data(), stream);
   int turn = 0;
-  for (std::int64_t first = 0; first < job.n; first += rows, turn ^= 1) {
-    const std::int64_t n = std::min(rows, job.n - first);
+  for (std::int64_t first = 0; first < job.rows.n; first += rows, turn ^= 1) {
+    const std::int64_t n = std::min(rows, job.rows.n - first);
     if (first >= 2 * rows) copied[turn].wait();
     fit_job chunk = job;
-    zcmoe_array* const targets[3] = {&chunk.x, &chunk.y, &chunk.weights};
+    zcmoe_array* const targets[3] = {&chunk.rows.x, &chunk.y, &chunk.weights};
     for (int a = 0; a < 3; ++a) {
       if (sources[a].data == nullptr) continue;
       const std::int64_t size = size_of(sources[a].dtype);
@@ -524,7 +526,7 @@ void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
       *targets[a] = {to, sources[a].dtype, 1};
     }
     copied[turn].record(stream);
-    chunk.n = n;
+    chunk.rows.n = n;
     chunk.workspace = static_cast<char*>(workspace.data()) + spare_bytes;
     chunk.workspace_bytes = workspace_bytes;
     add_chunk(spare ? spare->redirected(chunk) : chunk, stream);
@@ -534,10 +536,10 @@ void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
 }
 
 void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) const {
-  if (job.n == 0) return;
+  if (job.rows.n == 0) return;
   const device_guard guard(device_);
-  const std::int64_t rows = std::min(job.n, staged_rows);
-  const std::int64_t input_size = size_of(job.x.dtype);
+  const std::int64_t rows = std::min(job.rows.n, staged_rows);
+  const std::int64_t input_size = size_of(job.rows.x.dtype);
   std::size_t at[max_gathers + 1];  // x lies at 0
   at[0] = bytes_of(rows, input_size);
   for (int g = 0; g < job.num_gathers; ++g)
@@ -555,7 +557,7 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
 
   const auto unpack = [&](std::int64_t first, int turn) {
     done[turn].wait();
-    const std::int64_t n = std::min(rows, job.n - first);
+    const std::int64_t n = std::min(rows, job.rows.n - first);
     for (int g = 0; g < job.num_gathers; ++g) {
       const gather& to = job.gathers[g];
       copy_elements(static_cast<char*>(to.out) + first * to.stride * to.element_size, to.stride,
@@ -567,17 +569,17 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
   // shares memory with an output is safe: an output row is written only after the same row of x,
   // and no other, has been read.
   int turn = 0;
-  for (std::int64_t first = 0; first < job.n; first += rows, turn ^= 1) {
-    const std::int64_t n = std::min(rows, job.n - first);
-    copy_elements(staging[turn].data(), 1, rows_from(job.x, first).data, job.x.stride, n,
+  for (std::int64_t first = 0; first < job.rows.n; first += rows, turn ^= 1) {
+    const std::int64_t n = std::min(rows, job.rows.n - first);
+    copy_elements(staging[turn].data(), 1, rows_from(job.rows.x, first).data, job.rows.x.stride, n,
                   input_size);
     ZCMOE_CUDA_TRY(cuda().memcpy_async(on_device, staging[turn].data(),
                                        static_cast<std::size_t>(n * input_size),
                                        cudaMemcpyHostToDevice, stream));
     predict_job chunk = job;
-    chunk.x.data = on_device;
-    chunk.x.stride = 1;
-    chunk.n = n;
+    chunk.rows.x.data = on_device;
+    chunk.rows.x.stride = 1;
+    chunk.rows.n = n;
     chunk.report = job.report != nullptr ? report : nullptr;
     for (int g = 0; g < job.num_gathers; ++g) {
       chunk.gathers[g].out = on_device + at[g];
@@ -592,7 +594,7 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
     done[turn].record(stream);
     if (first > 0) unpack(first - rows, turn ^ 1);
   }
-  unpack((job.n - 1) / rows * rows, turn ^ 1);
+  unpack((job.rows.n - 1) / rows * rows, turn ^ 1);
 
   if (job.report == nullptr) {
     drain.finish();

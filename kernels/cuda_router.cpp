@@ -71,11 +71,11 @@ bucket_table_view<T> view_of(const bucket_table<T>& table, const table_places& a
 
 }  // namespace
 
-cuda_router::cuda_router(backend& engine, const model_view& host, std::size_t shared_bytes,
-                         zcmoe_stream stream)
-    : engine_(engine) {
-  const bucket_table<float> narrow = build_bucket_table<float>(host, shared_bytes);
-  const bucket_table<double> wide = build_bucket_table<double>(host, shared_bytes);
+cuda_router::cuda_router(backend& engine, const model_view& table, const slot_constants& constants,
+                         std::size_t shared_bytes, zcmoe_stream stream)
+    : router(roles_of(table)), engine_(engine) {
+  const bucket_table<float> narrow = build_bucket_table(table, constants.f32, shared_bytes);
+  const bucket_table<double> wide = build_bucket_table(table, constants.f64, shared_bytes);
   block_image image;
   const table_places narrow_at = place(image, narrow);
   const table_places wide_at = place(image, wide);

@@ -14,8 +14,8 @@ class cuda_router final : public router {
  public:
   /// Blocks until the tables are in the engine's memory. shared_bytes: what a block of the device
   /// may ask for.
-  cuda_router(backend& engine, const model_view& host, std::size_t shared_bytes,
-              zcmoe_stream stream);
+  cuda_router(backend& engine, const model_view& table, const slot_constants& constants,
+              std::size_t shared_bytes, zcmoe_stream stream);
   ~cuda_router() override;
   std::size_t bytes() const override { return bytes_; }
 
@@ -38,8 +38,8 @@ class cuda_router final : public router {
 };
 
 /// Of a job whose engine is this one.
-inline const cuda_router& routes_of(const router* routes) {
-  return static_cast<const cuda_router&>(*routes);
+inline const cuda_router& routes_of(const router& routes) {
+  return static_cast<const cuda_router&>(routes);
 }
 
 /// The type in which inputs of a typed_array or any_array are routed: every other type widens to

@@ -103,11 +103,11 @@ __global__ __launch_bounds__(route_tuning::threads) void place_rows_kernel(
 
 void launch_slot_keys(const group_job& chunk, const row_keys& keys, const keyed_rows& rows,
                       zcmoe_stream stream) {
-  if (chunk.n == 0) return;
-  with_typed(chunk.x, [&](auto input) {
-    launch(&slot_keys_kernel<decltype(input)>, route_blocks(chunk.n), route_tuning::threads, 0,
-           stream, routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input, chunk.n,
-           rows.keys, keys.size, static_cast<std::uint32_t*>(rows.payload));
+  if (chunk.rows.n == 0) return;
+  with_typed(chunk.rows.x, [&](auto input) {
+    launch(&slot_keys_kernel<decltype(input)>, route_blocks(chunk.rows.n), route_tuning::threads, 0,
+           stream, routes_of(*chunk.routes).table<routed_as<decltype(input)>>(), input,
+           chunk.rows.n, rows.keys, keys.size, static_cast<std::uint32_t*>(rows.payload));
   });
 }
 
@@ -119,7 +119,7 @@ void launch_add_offsets(const std::uint32_t* ends, std::int64_t num_slots, std::
 
 void launch_write_offsets(const group_job& job, const std::int64_t* begin, zcmoe_stream stream) {
   if (job.offsets.data == nullptr) return;
-  const std::int64_t num_offsets = job.num_slots() + 1;
+  const std::int64_t num_offsets = job.routes->roles().num_slots() + 1;
   launch(&write_offsets_kernel, slot_blocks(num_offsets), slot_tuning::threads, 0, stream, begin,
          num_offsets, static_cast<std::int64_t*>(job.offsets.data), job.offsets.stride);
 }
@@ -127,15 +127,15 @@ void launch_write_offsets(const group_job& job, const std::int64_t* begin, zcmoe
 void launch_place_rows(const group_job& job, const row_keys& keys, const keyed_rows& sorted,
                        const std::uint32_t* ends, std::int64_t first, std::int64_t n,
                        std::int64_t* begin, zcmoe_stream stream) {
-  if (job.rows.data != nullptr || job.num_columns > 0) {
+  if (job.row_numbers.data != nullptr || job.num_columns > 0) {
     column_list columns{};
     columns.count = job.num_columns;
     for (int c = 0; c < job.num_columns; ++c) columns.item[c] = job.columns[c];
     launch(&place_rows_kernel, route_blocks(n), route_tuning::threads, 0, stream, sorted.keys,
-           keys.size, static_cast<const std::uint32_t*>(sorted.payload), ends, begin, n == job.n,
-           first, n, job.rows, columns);
+           keys.size, static_cast<const std::uint32_t*>(sorted.payload), ends, begin,
+           n == job.rows.n, first, n, job.row_numbers, columns);
   }
-  if (n == job.n) return;
+  if (n == job.rows.n) return;
   launch(&book_ends_kernel, slot_blocks(keys.count), slot_tuning::threads, 0, stream,
          booking::places, ends, keys.count, begin);
 }

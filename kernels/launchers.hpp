@@ -146,10 +146,10 @@ constexpr row_keys keys_for(std::int64_t count) {
 }
 
 /// The three slots beside the segments take part only where a policy fills them.
-constexpr row_keys keys_for(std::int64_t num_segments, std::int32_t nan_policy,
-                            std::int32_t range_policy) {
-  const bool beside = nan_policy == ZCMOE_NAN_SEGMENT || range_policy == ZCMOE_RANGE_SEGMENTS;
-  return keys_for(beside ? num_slots_of(num_segments) : num_segments);
+constexpr row_keys keys_for(const slot_roles& roles) {
+  const bool beside =
+      roles.nan_policy == ZCMOE_NAN_SEGMENT || roles.range_policy == ZCMOE_RANGE_SEGMENTS;
+  return keys_for(std::int64_t{beside ? num_slots_of(roles.num_segments) : roles.num_segments});
 }
 
 /// Bytes of what is sorted beside a key: the target itself, or with weights the row's number,
@@ -394,7 +394,7 @@ constexpr group_regions group_regions_for(std::int64_t num_rows, const row_keys&
 
 /// predict.cu: once per device, before the first launch: lets kernels use its shared memory.
 void prepare_predict(const device_limits& device);
-/// job.n >= 0 inputs; pointers in device memory.
+/// job.rows.n >= 0 inputs; pointers in device memory.
 void launch_predict(const predict_job& job, const device_limits& device, zcmoe_stream stream);
 
 /// Keys and payloads of a chunk's rows, before or after sorting.

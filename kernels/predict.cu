@@ -20,7 +20,7 @@ enum : int { odd_nan, odd_below, odd_above, num_odd };
 
 /// Counts the odd rows of a block's inputs, for the report.
 template <class T>
-struct row_counts {
+struct report_counts {
   zcmoe_report* report;  // null: nothing is counted
   bool left_out;         // rows beside the range have no segment's answer
   T range_begin;
@@ -74,35 +74,17 @@ struct row_counts {
 };
 
 template <class T>
-row_counts<T> counts_for(const predict_job& job, const bucket_table_view<T>& routes) {
-  return {job.report, job.view.range_policy != ZCMOE_RANGE_CLAMP, routes.range_begin,
+report_counts<T> counts_for(const predict_job& job, const bucket_table_view<T>& routes) {
+  return {job.report, job.routes->roles().range_policy != ZCMOE_RANGE_CLAMP, routes.range_begin,
           routes.range_end};
 }
 
 // ----------------------------------------------------------------- outputs
 
-/// The segment a slot stands for, without a view.
-struct segment_numbers {
-  std::int32_t num_segments;
-  bool nan_has_own;
-  bool outside_have_own;
-
-  __device__ std::int32_t of(std::int32_t slot) const {
-    if (slot < num_segments) return slot;
-    return (slot == num_segments ? nan_has_own : outside_have_own) ? slot : -1;
-  }
-};
-
-segment_numbers numbers_of(const model_view& view) {
-  return {static_cast<std::int32_t>(view.num_segments), view.nan_policy == ZCMOE_NAN_SEGMENT,
-          view.range_policy == ZCMOE_RANGE_SEGMENTS};
-}
-
 template <class Element>
-__device__ Element looked_up(const void* table, const segment_numbers& segments,
-                             std::int32_t slot) {
+__device__ Element looked_up(const void* table, const slot_roles& roles, std::int32_t slot) {
   if (table == nullptr) {  // of a negative number all bits are set, in either width
-    return static_cast<Element>(static_cast<std::int64_t>(segments.of(slot)));
+    return static_cast<Element>(static_cast<std::int64_t>(roles.segment_of(slot)));
   }
   return static_cast<const Element*>(table)[slot];
 }
@@ -125,8 +107,8 @@ struct stream_output {
 template <class T>
 struct stream_job {
   bucket_table_view<T> routes;
-  segment_numbers segments;
-  row_counts<T> counts;
+  slot_roles roles;
+  report_counts<T> counts;
   const T* x;
   std::int64_t n;
   std::int64_t body_begin;  // whole rounds of the grid's blocks, from a 16-byte boundary on
@@ -203,7 +185,7 @@ __device__ void answer(const stream_job<T>& job, const shared_image<T>& image, s
         } else if (sizeof(type) == sizeof(T) && to.from_cell && (open >> k & 1u) == 0) {
           memcpy(&answer, &in_cells[k], sizeof(type) < sizeof(T) ? sizeof(type) : sizeof(T));
         } else {
-          answer = looked_up<type>(to.table, job.segments, job.routes.slot_of(ranks[k]));
+          answer = looked_up<type>(to.table, job.roles, job.routes.slot_of(ranks[k]));
         }
         return answer;
       });
@@ -240,7 +222,7 @@ __global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream
         using type = decltype(element);
         for (std::uint32_t r = threadIdx.x; r < job.routes.num_ranks(); r += blockDim.x) {
           reinterpret_cast<type*>(memory + to.staged)[r] =
-              looked_up<type>(to.table, job.segments, job.routes.slot_of(r));
+              looked_up<type>(to.table, job.roles, job.routes.slot_of(r));
         }
       });
     }
@@ -308,7 +290,7 @@ __global__ __launch_bounds__(gather_tuning::threads,
                              4) void gather_kernel(bucket_table_view<T> routes,
                                                    segment_numbers segments, Input x,
                                                    std::int64_t n, gather_list gathers,
-                                                   row_counts<T> counts) {
+                                                   report_counts<T> counts) {
   constexpr int threads = gather_tuning::threads;
   constexpr int per_thread = gather_tuning::per_thread;
   __shared__ unsigned long long odd[num_odd];
@@ -348,20 +330,21 @@ bool aligned(const void* pointer, std::uintptr_t bytes) {
 /// Streams the job if its arrays and tables allow it.
 template <class T>
 bool launch_stream(const predict_job& job, const device_limits& device, zcmoe_stream stream) {
-  if (job.x.stride != 1) return false;
-  const bucket_table_view<T>& routes = routes_of(job.routes).table<T>();
+  const points& rows = job.rows;
+  if (rows.x.stride != 1) return false;
+  const bucket_table_view<T>& routes = routes_of(*job.routes).table<T>();
   const bool by_words = routes.words != nullptr;
   stream_job<T> work{};
   work.routes = routes;
-  work.segments = numbers_of(job.view);
+  work.roles = job.routes->roles();
   work.counts = counts_for(job, routes);
-  work.x = static_cast<const T*>(job.x.data);
-  work.n = job.n;
+  work.x = static_cast<const T*>(rows.x.data);
+  work.n = rows.n;
   work.num_outputs = job.num_gathers;
   constexpr std::int64_t per_vector = round_of<T>::per_vector;
   const auto skew =
       static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(work.x) % 16 / sizeof(T));
-  work.body_begin = std::min((per_vector - skew) % per_vector, job.n);
+  work.body_begin = std::min((per_vector - skew) % per_vector, rows.n);
   std::size_t shared = routes.image_bytes();
   for (int g = 0; g < job.num_gathers; ++g) {
     const gather& from = job.gathers[g];
@@ -374,9 +357,7 @@ bool launch_stream(const predict_job& job, const device_limits& device, zcmoe_st
     to.element_size = static_cast<std::int16_t>(from.element_size);
     to.wide = aligned(static_cast<const char*>(from.out) + work.body_begin * from.element_size,
                       vector < 16 ? vector : 16);
-    to.from_cell = !by_words && from.table != nullptr &&
-                   from.table == (sizeof(T) == 4 ? static_cast<const void*>(job.view.constants_f32)
-                                                 : job.view.constants);
+    to.from_cell = !by_words && from.held_by_router && size == sizeof(T);
     if (by_words) {
       to.staged = static_cast<std::uint32_t>(shared);
       shared += (routes.num_ranks() * size + 15) / 16 * 16;
@@ -384,12 +365,12 @@ bool launch_stream(const predict_job& job, const device_limits& device, zcmoe_st
   }
   if (shared + stream_tuning::own_shared > device.shared_per_block) return false;
   // Few inputs are answered sooner than the tables are staged.
-  if (static_cast<std::int64_t>(shared / 4) > job.n) return false;
+  if (static_cast<std::int64_t>(shared / 4) > rows.n) return false;
   device_limits room = device;
   if (!by_words) room.threads_per_sm = std::min(room.threads_per_sm, 1024);  // by their registers
-  const launch_shape shape = stream_shape(room, shared, job.n, sizeof(T));
+  const launch_shape shape = stream_shape(room, shared, rows.n, sizeof(T));
   const std::int64_t inputs_a_round = std::int64_t{shape.threads} * round_of<T>::count;
-  work.body_end = work.body_begin + (job.n - work.body_begin) / inputs_a_round * inputs_a_round;
+  work.body_end = work.body_begin + (rows.n - work.body_begin) / inputs_a_round * inputs_a_round;
   const auto kernel = by_words ? stream_kernel<T, true> : stream_kernel<T, false>;
   launch(kernel, shape.blocks, shape.threads, shared, stream, work);
   return true;
@@ -400,9 +381,9 @@ void launch_gather(const predict_job& job, const Input& x, zcmoe_stream stream) 
   gather_list gathers{};
   gathers.count = job.num_gathers;
   for (int g = 0; g < job.num_gathers; ++g) gathers.item[g] = job.gathers[g];
-  const bucket_table_view<T>& routes = routes_of(job.routes).table<T>();
-  launch(&gather_kernel<T, Input>, gather_blocks(job.n), gather_tuning::threads, 0, stream, routes,
-         numbers_of(job.view), x, job.n, gathers, counts_for(job, routes));
+  const bucket_table_view<T>& routes = routes_of(*job.routes).table<T>();
+  launch(&gather_kernel<T, Input>, gather_blocks(job.rows.n), gather_tuning::threads, 0, stream,
+         routes, job.routes->roles(), x, job.rows.n, gathers, counts_for(job, routes));
 }
 
 }  // namespace
@@ -420,14 +401,15 @@ void prepare_predict(const device_limits& device) {
 }
 
 void launch_predict(const predict_job& job, const device_limits& device, zcmoe_stream stream) {
-  if (job.n == 0) return;
-  if (job.x.dtype == ZCMOE_F32) {
+  if (job.rows.n == 0) return;
+  const any_array& x = job.rows.x;
+  if (x.dtype == ZCMOE_F32) {
     if (launch_stream<float>(job, device, stream)) return;
-    launch_gather<float>(
-        job, typed_array<float>{static_cast<const float*>(job.x.data), job.x.stride}, stream);
+    launch_gather<float>(job, typed_array<float>{static_cast<const float*>(x.data), x.stride},
+                         stream);
   } else {
-    if (job.x.dtype == ZCMOE_F64 && launch_stream<double>(job, device, stream)) return;
-    launch_gather<double>(job, job.x, stream);
+    if (x.dtype == ZCMOE_F64 && launch_stream<double>(job, device, stream)) return;
+    launch_gather<double>(job, x, stream);
   }
 }
 

@@ -281,7 +281,7 @@ __global__ __launch_bounds__(slot_tuning::threads) void segment_ends_kernel(cons
 
 /// First plane and number of digits of each sum of a state.
 struct sum_list {
-  static constexpr int most = 4;
+  static constexpr int most = kept_sums<true>::count;
   int first[most];
   int digits[most];
   int count;
@@ -289,15 +289,12 @@ struct sum_list {
 
 sum_list sums_of(const state_layout& layout) {
   return with_layout(layout, [](auto target, auto weighted) {
-    using T = decltype(target);
-    using at = sum_planes<T, decltype(weighted)::value>;
-    constexpr int one = digits_of<T>(1);
-    constexpr int two = digits_of<T>(2);
-    if constexpr (decltype(weighted)::value) {
-      return sum_list{{at::w, at::ww, at::wy, at::wyy}, {one, two, two, digits_of<T>(3)}, 4};
-    } else {
-      return sum_list{{at::y, at::yy, 0, 0}, {one, two, 0, 0}, 2};
-    }
+    sum_list list{};
+    for_each_sum<decltype(target), decltype(weighted)::value>([&list](int first, int digits) {
+      list.first[list.count] = first;
+      list.digits[list.count++] = digits;
+    });
+    return list;
   });
 }
 
@@ -386,11 +383,11 @@ void launch_segment_ends(const row_keys& keys, const void* sorted_keys, std::int
 
 void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows& sorted,
                    const std::uint32_t* ends, const chunk_counts& counts, zcmoe_stream stream) {
-  if (chunk.n == 0) return;
+  if (chunk.rows.n == 0) return;
   const sorted_rows rows{sorted.keys, keys.size, sorted.payload, ends,
-                         static_cast<std::uint32_t>(chunk.n)};
+                         static_cast<std::uint32_t>(chunk.rows.n)};
   with_layout(chunk.layout, [&](auto target, auto weighted) {
-    launch(&reduce_kernel<decltype(target), decltype(weighted)::value>, reduce_blocks(chunk.n),
+    launch(&reduce_kernel<decltype(target), decltype(weighted)::value>, reduce_blocks(chunk.rows.n),
            reduce_tuning::threads, 0, stream, rows, any(chunk.y), any(chunk.weights), &counts,
            chunk.state, chunk.first_bad, chunk.layout.num_slots());
   });

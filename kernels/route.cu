@@ -38,8 +38,9 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
       const double target = y[i];
       std::uint32_t rank[1];
       ranks_of(routes, image, input, rank);
-      const row_verdict verdict = judge_row(rules, static_cast<double>(input[0]), target,
-                                            weighted ? w[i] : 1.0, routes.slot_of(rank[0]));
+      const input_place place = place_of(input[0], routes.range_begin, routes.range_end);
+      const row_verdict verdict =
+          judge_row(rules, place, target, weighted ? w[i] : 1.0, routes.slot_of(rank[0]));
       row_counters = verdict.counters;
       // Rows left out travel under key 0, so that they do not cost the sort another bit.
       const bool present = verdict.slot >= 0;
@@ -59,10 +60,11 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
 template <class Payload>
 void launch_route_as(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
                      chunk_counts& counts, zcmoe_stream stream) {
-  with_typed(chunk.x, [&](auto input) {
-    launch(&route_kernel<decltype(input), Payload>, route_blocks(chunk.n), route_tuning::threads, 0,
-           stream, chunk.rules, routes_of(chunk.routes).table<routed_as<decltype(input)>>(), input,
-           any(chunk.y), any(chunk.weights), chunk.n, rows.keys, keys.size,
+  with_typed(chunk.rows.x, [&](auto input) {
+    launch(&route_kernel<decltype(input), Payload>, route_blocks(chunk.rows.n),
+           route_tuning::threads, 0, stream, chunk.rules,
+           routes_of(*chunk.routes).table<routed_as<decltype(input)>>(), input, any(chunk.y),
+           any(chunk.weights), chunk.rows.n, rows.keys, keys.size,
            static_cast<Payload*>(rows.payload), counts.counter, &counts.first_bad);
   });
 }
@@ -71,7 +73,7 @@ void launch_route_as(const fit_job& chunk, const row_keys& keys, const keyed_row
 
 void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
                   chunk_counts& counts, zcmoe_stream stream) {
-  if (chunk.n == 0) return;
+  if (chunk.rows.n == 0) return;
   if (chunk.layout.weighted) {
     launch_route_as<std::uint32_t>(chunk, keys, rows, counts, stream);
   } else if (chunk.layout.target_dtype == ZCMOE_F32) {

@@ -84,7 +84,7 @@ extern "C" zcmoe_status zcmoe_group(const zcmoe_model* model, zcmoe_array x, int
     check_num_rows(n);
     check_workspace(workspace);
     const zcmoe::detail::model& from = *model->model;
-    const auto wanted = read_group(x, n, num_slots_of(from.view().num_segments), outputs);
+    const auto wanted = read_group(x, n, zcmoe::num_slots_of(from.view().num_segments), outputs);
     group_job job = from.job(x, n, wanted);
     job.workspace = workspace;
     job.workspace_bytes = workspace_bytes;
@@ -98,7 +98,7 @@ extern "C" zcmoe_status zcmoe_group_sync(const zcmoe_model* model, zcmoe_array x
     check_handle(model, "model");
     check_num_rows(n);
     const zcmoe::detail::model& from = *model->model;
-    const auto wanted = read_group(x, n, num_slots_of(from.view().num_segments), outputs);
+    const auto wanted = read_group(x, n, zcmoe::num_slots_of(from.view().num_segments), outputs);
     from.engine().group_sync(from.job(x, n, wanted), stream);
   });
 }
@@ -108,7 +108,7 @@ extern "C" zcmoe_status zcmoe_group_workspace(const zcmoe_model* model, int64_t 
     check_handle(model, "model");
     check_pointer(bytes, "bytes");
     check_num_rows(n);
-    *bytes =
-        model->model->engine().group_workspace(num_slots_of(model->model->view().num_segments), n);
+    *bytes = model->model->engine().group_workspace(
+        zcmoe::num_slots_of(model->model->view().num_segments), n);
   });
 }

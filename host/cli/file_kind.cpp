@@ -109,9 +109,10 @@ std::string kind_in_words(std::string_view start) {
 
 bool could_be_binary(std::string_view start) {
   if (begins_with(start, zip_start)) return start.size() < 64;
-  // A model file begins with 8 bytes of length, whose upper ones are null, and JSON.
-  if (start.size() >= 3 && start.size() < 10 && start.find('\0') != std::string_view::npos)
-    return true;
+  // A model file begins with 8 bytes of length, whose upper ones are null, and JSON. Whether there
+  // are null bytes shows in three bytes; a line that ends before is text.
+  if (start.size() < 3) return start.find('\n', 1) == std::string_view::npos;
+  if (start.size() < 10 && start.find('\0') != std::string_view::npos) return true;
   for (const known_kind& kind : known_kinds) {
     if (start.size() < kind.start.size() && begins_with(kind.start, start)) return true;
   }

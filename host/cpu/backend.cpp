@@ -82,9 +82,11 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
     std::memcpy(to, from, bytes);
   }
 
-  std::unique_ptr<const router> make_router(const model_view& host, zcmoe_stream) override {
+  std::unique_ptr<const router> make_router(const model_view& table,
+                                            const slot_constants& constants,
+                                            zcmoe_stream) override {
     const default_arithmetic scope;
-    return std::make_unique<cpu_router>(host, target_);
+    return std::make_unique<cpu_router>(table, constants, target_);
   }
 
   void predict(const predict_job& job, zcmoe_stream) const override {

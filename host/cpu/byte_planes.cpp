@@ -134,7 +134,7 @@ ZCMOE_VBMI inline void load(const float* x, __m512 (&inputs)[4]) {
     inputs[k] = _mm512_loadu_ps(x + 16 * k);
   }
 }
-ZCMOE_VBMI inline bool any_nan(const __m512 (&x)[4]) {
+ZCMOE_VBMI inline bool any_input_is_nan(const __m512 (&x)[4]) {
   return (_mm512_cmp_ps_mask(x[0], x[1], _CMP_UNORD_Q) |
           _mm512_cmp_ps_mask(x[2], x[3], _CMP_UNORD_Q)) != 0;
 }
@@ -163,7 +163,7 @@ ZCMOE_VBMI void write_values(const route_table<float>& table, const float* x, fl
         _mm512_storeu_si512(y + i + 16 * k, answer.part[k]);
       }
     }
-    if (__builtin_expect(any_nan(inputs), 0)) {
+    if (__builtin_expect(any_input_is_nan(inputs), 0)) {
       for (std::size_t k = 0; k < 4; ++k) {
         const __mmask16 nan = _mm512_cmp_ps_mask(inputs[k], inputs[k], _CMP_UNORD_Q);
         _mm512_mask_storeu_ps(y + i + 16 * k, nan, _mm512_set1_ps(nan_value));
@@ -183,7 +183,7 @@ ZCMOE_VBMI void write_ranks(const route_table<float>& table, const float* x, std
     // Two packings have put the bytes out of order; widening them by unpacking undoes that.
     const words wide(rank, _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512());
     for (std::size_t k = 0; k < 4; ++k) _mm512_storeu_si512(ranks + i + 16 * k, wide.part[k]);
-    if (__builtin_expect(any_nan(inputs), 0)) {
+    if (__builtin_expect(any_input_is_nan(inputs), 0)) {
       for (std::size_t k = 0; k < 4; ++k) {
         const __mmask16 nan = _mm512_cmp_ps_mask(inputs[k], inputs[k], _CMP_UNORD_Q);
         _mm512_mask_storeu_epi32(ranks + i + 16 * k, nan,

@@ -1,7 +1,7 @@
 // Fitting on the CPU: batches of rows -> slots -> sums. Most rows are ordinary, and their targets
-// are added to a few machine words of their slot (window_sums.hpp); every other row goes one by one
-// through the functions that the GPU shares (judge_row, add_sample). Sums are integers, so neither
-// the number of threads nor their order shows in a result.
+// are added to a few machine words of their slot (anchored_sums.hpp); every other row goes one by
+// one through the functions that the GPU shares (judge_row, add_sample). Sums are integers, so
+// neither the number of threads nor their order shows in a result.
 #include "host/cpu/fit.hpp"
 
 #include "host/array.hpp"
@@ -64,9 +64,9 @@ struct fit_counts {
 
 /// Adds any row: judges it, counts it, and adds what it brings to its slot.
 template <class State, bool Weighted>
-void add_row(const fit_job& job, double x, double y, double w, std::int64_t slot,
+void add_row(const fit_job& job, input_place place, double y, double w, std::int64_t slot,
              const state_digits& digits, fit_counts& counts) {
-  const row_verdict verdict = judge_row(job.rules, x, y, w, slot);
+  const row_verdict verdict = judge_row(job.rules, place, y, w, slot);
   for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
     ++counts.counter[__builtin_ctz(bits)];
   if (verdict.slot < 0) return;
@@ -78,29 +78,27 @@ void add_row(const fit_job& job, double x, double y, double w, std::int64_t slot
 template <class State, bool Weighted, class X>
 void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
               std::int64_t last, const state_digits& digits, fit_counts& counts) {
-  const route_table<X>& table = table_of<X>(job.routes);
-  const any_array x = job.x;
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
-  routed_rows<X> rows;
+  routed_rows<X> rows(kernels, *job.routes);
   for (std::int64_t i = first; i < last; i += batch) {
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-    rows.load(x, i, count);
-    rows.route(kernels, table, count);
+    rows.load(job.rows, i, count);
+    rows.route(count);
     for (int k = 0; k < count; ++k) {
-      add_row<State, Weighted>(job, static_cast<double>(rows.inputs[k]), y[i + k],
-                               Weighted ? w[i + k] : 1.0, rows.slots[k], digits, counts);
+      add_row<State, Weighted>(job, rows.place(k), y[i + k], Weighted ? w[i + k] : 1.0,
+                               rows.slots[k], digits, counts);
     }
   }
 }
 
-int leading_within(const route_kernels& kernels, const float* x, int count, float from,
-                   float before) {
+int num_leading_within(const route_kernels& kernels, const float* x, int count, float from,
+                       float before) {
   return static_cast<int>(
       kernels.leading_within_f32(x, static_cast<std::size_t>(count), from, before));
 }
-int leading_within(const route_kernels& kernels, const double* x, int count, double from,
-                   double before) {
+int num_leading_within(const route_kernels& kernels, const double* x, int count, double from,
+                       double before) {
   return static_cast<int>(
       kernels.leading_within_f64(x, static_cast<std::size_t>(count), from, before));
 }
@@ -123,7 +121,7 @@ struct input_run {
       before = rank < table.thresholds.size() ? std::min(table.thresholds[rank], table.before)
                                               : table.before;
     }
-    return leading_within(kernels, inputs, count, from, before);
+    return num_leading_within(kernels, inputs, count, from, before);
   }
 };
 
@@ -167,13 +165,13 @@ class ordinary_rows {
       : routes_(*target.routes),
         loops_(*target.sums),
         job_(job),
-        table_(table_of<X>(job.routes)),
-        x_(job.x),
+        table_(table_of<X>(*job.routes)),
         y_(any(job.y)),
         w_(any(job.weights)),
         digits_(digits),
         counts_(counts),
-        sums_(sums) {}
+        sums_(sums),
+        rows_(routes_, *job.routes) {}
 
   void add(std::int64_t first, std::int64_t last) {
     // A new window costs a pass over all slots: so many rows first.
@@ -185,7 +183,7 @@ class ordinary_rows {
       const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
       targets_ = values_from(y_, i, count, copied_targets_);
       if constexpr (Rows::weighted) weights_ = values_from(w_, i, count, copied_weights_);
-      rows_.load(x_, i, count);
+      rows_.load(job_.rows, i, count);
       if (add_batch(count) > batch / 16 && i >= window_until) {
         choose_window(i, last);  // perhaps another one holds more of them
         window_until = i + rows_per_window;
@@ -257,12 +255,12 @@ class ordinary_rows {
 
   /// Adds the next rows; returns how many had numbers that the window did not hold.
   int add_routed(int count) {
-    rows_.route(routes_, table_, count);
+    rows_.route(count);
     looks_sorted_ = rows_.slots[std::max(0, count - 8)] == rows_.slots[count - 1];
     std::uint32_t exceptions[batch];
     std::uint32_t outside[batch];  // slots of the first exceptions, those by input or weight
     std::size_t num_outside = 0;
-    if (leading_within(routes_, rows_.inputs, count, table_.from, table_.before) < count ||
+    if (num_leading_within(routes_, rows_.inputs, count, table_.from, table_.before) < count ||
         has_zero_weight(count)) {
       for (int k = 0; k < count; ++k) {
         if (is_ordinary(k)) continue;
@@ -277,8 +275,8 @@ class ordinary_rows {
     for (std::size_t e = 0; e < num_exceptions; ++e) {
       const std::uint32_t k = exceptions[e];
       add_row<State, Rows::weighted>(
-          job_, static_cast<double>(rows_.inputs[k]), static_cast<double>(targets_[k]),
-          weight_of(k), e < num_outside ? outside[e] : rows_.slots[k], digits_, counts_);
+          job_, rows_.place(static_cast<int>(k)), static_cast<double>(targets_[k]), weight_of(k),
+          e < num_outside ? outside[e] : rows_.slots[k], digits_, counts_);
     }
     return static_cast<int>(misfits);
   }
@@ -290,8 +288,8 @@ class ordinary_rows {
   bool has_zero_weight([[maybe_unused]] int count) const {
     if constexpr (Rows::weighted) {
       constexpr T least = std::numeric_limits<T>::denorm_min();
-      return leading_within(routes_, weights_, count, least, std::numeric_limits<T>::infinity()) <
-             count;
+      return num_leading_within(routes_, weights_, count, least,
+                                std::numeric_limits<T>::infinity()) < count;
     }
     return false;
   }
@@ -328,7 +326,6 @@ class ordinary_rows {
   const sum_kernels& loops_;
   const fit_job& job_;
   const route_table<X>& table_;
-  const any_array x_;
   const any_array y_;
   const any_array w_;
   const state_digits digits_;
@@ -358,16 +355,16 @@ fit_shares shares_of(const fit_job& job, int num_parts, std::size_t window_bytes
   fit_shares shares{};
   // A further thread costs a pass over the words of all slots at least.
   const std::int64_t least_rows = std::max(rows_per_part, 4 * num_slots);
-  shares.threads = std::clamp<std::int64_t>(job.n / least_rows, 1, num_parts);
+  shares.threads = std::clamp<std::int64_t>(job.rows.n / least_rows, 1, num_parts);
   shares.windows =
-      window_bytes > 0 && window_bytes <= private_bytes && job.n / shares.threads >= num_slots;
+      window_bytes > 0 && window_bytes <= private_bytes && job.rows.n / shares.threads >= num_slots;
   // A further state costs a pass over it, and pays where many rows are not for words. Else threads
   // add to the one state atomically: slots are many then, and they seldom meet.
   const auto fits = [&](std::int64_t threads, std::int64_t bytes) {
     return threads * bytes <= static_cast<std::int64_t>(private_bytes);
   };
   const std::int64_t own_bytes = shares.windows ? static_cast<std::int64_t>(window_bytes) : 0;
-  shares.private_states = shares.threads > 1 && job.n / shares.threads >= state_bytes / 64 &&
+  shares.private_states = shares.threads > 1 && job.rows.n / shares.threads >= state_bytes / 64 &&
                           fits(shares.threads, own_bytes + state_bytes);
   while (shares.threads > 1 && !fits(shares.threads, own_bytes)) --shares.threads;
   return shares;
@@ -409,8 +406,8 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
   }
 
   constexpr std::int64_t rows_per_round = max_pending_rows / 2;
-  for (std::int64_t begin = 0; begin < job.n; begin += rows_per_round) {
-    const std::int64_t rows = std::min(rows_per_round, job.n - begin);
+  for (std::int64_t begin = 0; begin < job.rows.n; begin += rows_per_round) {
+    const std::int64_t rows = std::min(rows_per_round, job.rows.n - begin);
     if (job.state[counter_pending] + rows > max_pending_rows) {
       carry_state(job.layout, job.state, crew);
     }
@@ -438,7 +435,7 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
       if (!counts[t].state_used) continue;
       std::int64_t* const state = digits[t].planes - num_row_counters;
       add_state(job.layout, job.state, state, crew);
-      if (begin + rows < job.n) std::memset(state, 0, job.layout.bytes());
+      if (begin + rows < job.rows.n) std::memset(state, 0, job.layout.bytes());
     }
   }
   for (const fit_counts& part : counts) {
@@ -447,14 +444,17 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
 }
 
 /// The first row that an error policy refuses, or n.
-std::int64_t first_refused(const fit_job& job, const any_array& x, const any_array& y,
-                           const any_array& w, workers& crew) {
-  std::atomic<std::int64_t> found{job.n};
-  crew.run((job.n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
-    const std::int64_t last = std::min(job.n, (part + 1) * rows_per_part);
+std::int64_t first_refused(const fit_job& job, const any_array& y, const any_array& w,
+                           workers& crew) {
+  const any_array x = job.rows.x;
+  const route_table<double>& table = table_of<double>(*job.routes);
+  std::atomic<std::int64_t> found{job.rows.n};
+  crew.run((job.rows.n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
+    const std::int64_t last = std::min(job.rows.n, (part + 1) * rows_per_part);
     for (std::int64_t i = part * rows_per_part; i < std::min(last, found.load()); ++i) {
       const double weight = job.layout.weighted ? w[i] : 1.0;
-      if (!judge_row(job.rules, x[i], y[i], weight, 0).refused) continue;
+      const input_place place = place_of(x[i], table.from, table.before);
+      if (!judge_row(job.rules, place, y[i], weight, 0).refused) continue;
       for (std::int64_t best = found; i < best && !found.compare_exchange_weak(best, i);) {
       }
       return;
@@ -471,27 +471,27 @@ bool all_weights_good(const fit_job& job, const route_kernels& routes, workers& 
   }
   const T* const weights = static_cast<const T*>(job.weights.data);
   std::atomic<bool> good{true};
-  crew.run((job.n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
+  crew.run((job.rows.n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
     const std::int64_t first = part * rows_per_part;
-    const auto count = static_cast<int>(std::min(job.n - first, rows_per_part));
+    const auto count = static_cast<int>(std::min(job.rows.n - first, rows_per_part));
     constexpr T infinity = std::numeric_limits<T>::infinity();
-    if (leading_within(routes, weights + first, count, T{0}, infinity) < count) good = false;
+    if (num_leading_within(routes, weights + first, count, T{0}, infinity) < count) good = false;
   });
   return good;
 }
 
 /// Throws DATA for the first row that an error policy refuses, or whose weight is no weight.
-void check_rows(const fit_job& job, const route_kernels& routes, workers& crew) {
+void check_refused_rows(const fit_job& job, const route_kernels& routes, workers& crew) {
   const bool policies = job.rules.refuse_nan_inputs || job.rules.refuse_nonfinite_targets;
   if (!policies && (!job.layout.weighted || all_weights_good<float>(job, routes, crew) ||
                     all_weights_good<double>(job, routes, crew))) {
     return;
   }
-  const any_array x = job.x;
+  const any_array x = job.rows.x;
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
-  const std::int64_t row = first_refused(job, x, y, w, crew);
-  if (row == job.n) return;
+  const std::int64_t row = first_refused(job, y, w, crew);
+  if (row == job.rows.n) return;
   fail(ZCMOE_ERR_DATA, "row ", row, " is refused: x[", row, "]=", x[row], ", y[", row, "]=", y[row],
        job.layout.weighted ? text(", weights[", row, "]=", w[row]) : std::string());
 }
@@ -500,14 +500,14 @@ void check_rows(const fit_job& job, const route_kernels& routes, workers& crew) 
 
 void accumulate_on_cpu(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                        const std::shared_ptr<backend>& engine) {
-  check_rows(job, *target.routes, crew);
+  check_refused_rows(job, *target.routes, crew);
   with_layout(job.layout, [&](auto number, auto weighted) {
     using state_type = decltype(number);
     const auto accumulate_as = [&](auto in_memory) {
       using type = decltype(in_memory);
       using rows =
           std::conditional_t<decltype(weighted)::value, weighted_rows<type>, plain_rows<type>>;
-      const auto accumulate = routes_as_float(job.x.dtype)
+      const auto accumulate = routes_as_float(job.rows.x.dtype)
                                   ? accumulate_typed<rows, state_type, float>
                                   : accumulate_typed<rows, state_type, double>;
       accumulate(job, target, crew, num_parts, engine);

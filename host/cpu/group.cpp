@@ -17,13 +17,11 @@ template <class T>
 void count_rows(const group_job& job, const route_kernels& kernels, std::int64_t first,
                 std::int64_t last, std::int32_t* slot_of_row, std::int64_t* counts) {
   const default_arithmetic scope;
-  const route_table<T>& table = table_of<T>(job.routes);
-  const any_array x = job.x;
-  routed_rows<T> rows;
+  routed_rows<T> rows(kernels, *job.routes);
   for (std::int64_t i = first; i < last; i += batch) {
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-    rows.load(x, i, count);
-    rows.route(kernels, table, count);
+    rows.load(job.rows, i, count);
+    rows.route(count);
     for (int k = 0; k < count; ++k) {
       slot_of_row[i + k] = static_cast<std::int32_t>(rows.slots[k]);
       ++counts[rows.slots[k]];
@@ -49,13 +47,13 @@ void place_rows(const group_job& job, std::int64_t first, std::int64_t last,
   for (std::int64_t begin = first; begin < last; begin += block) {
     const std::int64_t end = std::min(begin + block, last);
     for (std::int64_t i = begin; i < end; ++i) place[i - begin] = next[slot_of_row[i]]++;
-    if (job.rows.data != nullptr) {
+    if (job.row_numbers.data != nullptr) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t at = place[i - begin] * job.rows.stride;
-        if (job.rows.dtype == ZCMOE_I64) {
-          static_cast<std::int64_t*>(job.rows.data)[at] = i;
+        const std::int64_t at = place[i - begin] * job.row_numbers.stride;
+        if (job.row_numbers.dtype == ZCMOE_I64) {
+          static_cast<std::int64_t*>(job.row_numbers.data)[at] = i;
         } else {
-          static_cast<std::int32_t*>(job.rows.data)[at] = static_cast<std::int32_t>(i);
+          static_cast<std::int32_t*>(job.row_numbers.data)[at] = static_cast<std::int32_t>(i);
         }
       }
     }
@@ -75,27 +73,27 @@ void place_rows(const group_job& job, std::int64_t first, std::int64_t last,
 
 void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
                   const route_kernels& kernels, workers& crew, int num_parts) {
-  const std::int64_t num_slots = job.num_slots();
+  const std::int64_t num_slots = job.routes->roles().num_slots();
+  const std::int64_t n = job.rows.n;
   const std::size_t count_bytes = static_cast<std::size_t>(num_slots) * sizeof(std::int64_t);
   // A further part costs its counts and a pass over them, which only many rows outweigh.
-  std::int64_t parts =
-      std::min<std::int64_t>(num_parts, job.n / std::max(rows_per_part, num_slots));
+  std::int64_t parts = std::min<std::int64_t>(num_parts, n / std::max(rows_per_part, num_slots));
   parts = std::min(parts, static_cast<std::int64_t>(1 + private_bytes / count_bytes));
   parts = std::max<std::int64_t>(parts, 1);
   const engine_buffer counts(engine, count_bytes * static_cast<std::size_t>(parts), nullptr);
   const engine_buffer slots(
-      engine, std::max<std::size_t>(static_cast<std::size_t>(job.n), 1) * sizeof(std::int32_t),
+      engine, std::max<std::size_t>(static_cast<std::size_t>(n), 1) * sizeof(std::int32_t),
       nullptr);
   auto* const slot_of_row = static_cast<std::int32_t*>(slots.data());
   const auto counts_of = [&](std::int64_t part) {
     return static_cast<std::int64_t*>(counts.data()) + part * num_slots;
   };
   const auto begin_of = [&](std::int64_t part) {
-    return job.n / parts * part + std::min(part, job.n % parts);
+    return n / parts * part + std::min(part, n % parts);
   };
 
   crew.run(parts, [&](std::int64_t part) {
-    const auto count = routes_as_float(job.x.dtype) ? count_rows<float> : count_rows<double>;
+    const auto count = routes_as_float(job.rows.x.dtype) ? count_rows<float> : count_rows<double>;
     count(job, kernels, begin_of(part), begin_of(part + 1), slot_of_row, counts_of(part));
   });
   std::int64_t total = 0;
@@ -110,7 +108,7 @@ void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
     }
   }
   if (offsets != nullptr) offsets[num_slots * job.offsets.stride] = total;
-  if (job.rows.data == nullptr && job.num_columns == 0) return;
+  if (job.row_numbers.data == nullptr && job.num_columns == 0) return;
   crew.run(parts, [&](std::int64_t part) {
     place_rows(job, begin_of(part), begin_of(part + 1), slot_of_row, counts_of(part));
   });

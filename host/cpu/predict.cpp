@@ -22,39 +22,41 @@ struct predict_counts {
 };
 
 template <class Element>
-void store(const gather& output, const model_view& view, std::int64_t first, int count,
-           const std::uint32_t* slots) {
+void store_outputs(const gather& output, const slot_roles& roles, std::int64_t first, int count,
+                   const std::uint32_t* slots) {
   auto* const out = static_cast<Element*>(output.out) + first * output.stride;
   const auto* const table = static_cast<const Element*>(output.table);
   for (int k = 0; k < count; ++k) {
     out[k * output.stride] =
-        table != nullptr ? table[slots[k]] : static_cast<Element>(view.segment_of_slot(slots[k]));
+        table != nullptr
+            ? table[slots[k]]
+            : static_cast<Element>(roles.segment_of(static_cast<std::int32_t>(slots[k])));
   }
 }
 
 template <class T>
 void predict_rows(const route_kernels& kernels, const predict_job& job, std::int64_t first,
                   std::int64_t last, predict_counts& counts) {
-  const route_table<T>& table = table_of<T>(job.routes);
-  const any_array x = job.x;
+  const slot_roles roles = job.routes->roles();
+  const auto num_segments = static_cast<std::uint32_t>(roles.num_segments);
   std::int64_t used = 0, nan_inputs = 0, below = 0, above = 0;
-  routed_rows<T> rows;
+  routed_rows<T> rows(kernels, *job.routes);
   for (std::int64_t i = first; i < last; i += batch) {
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-    rows.load(x, i, count);
-    rows.route(kernels, table, count);
+    rows.load(job.rows, i, count);
+    rows.route(count);
     // Counted first: answers may overwrite the inputs.
     for (int k = 0; job.report != nullptr && k < count; ++k) {
-      const double input = static_cast<double>(rows.inputs[k]);
-      nan_inputs += input != input ? 1 : 0;
-      below += job.view.is_below(input) ? 1 : 0;
-      above += job.view.is_above(input) ? 1 : 0;
-      used += rows.slots[k] < job.view.num_segments ? 1 : 0;
+      const input_place place = rows.place(k);
+      nan_inputs += place == input_place::not_a_number ? 1 : 0;
+      below += place == input_place::below_range ? 1 : 0;
+      above += place == input_place::above_range ? 1 : 0;
+      used += rows.slots[k] < num_segments ? 1 : 0;
     }
     for (int g = 0; g < job.num_gathers; ++g) {
       job.gathers[g].element_size == 8
-          ? store<std::int64_t>(job.gathers[g], job.view, i, count, rows.slots)
-          : store<std::int32_t>(job.gathers[g], job.view, i, count, rows.slots);
+          ? store_outputs<std::int64_t>(job.gathers[g], roles, i, count, rows.slots)
+          : store_outputs<std::int32_t>(job.gathers[g], roles, i, count, rows.slots);
     }
   }
   counts.used += used;
@@ -67,11 +69,10 @@ void predict_rows(const route_kernels& kernels, const predict_job& job, std::int
 template <class T>
 bool answers_only(const predict_job& job) {
   const gather& output = job.gathers[0];
-  return job.num_gathers == 1 && job.report == nullptr && job.x.stride == 1 && output.stride == 1 &&
-         job.x.dtype == (sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64) &&
-         output.element_size == static_cast<int>(sizeof(T)) &&
-         output.table == (sizeof(T) == 4 ? static_cast<const void*>(job.view.constants_f32)
-                                         : static_cast<const void*>(job.view.constants));
+  const any_array& x = job.rows.x;
+  return job.num_gathers == 1 && job.report == nullptr && x.stride == 1 && output.stride == 1 &&
+         x.dtype == (sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64) && output.held_by_router &&
+         output.element_size == static_cast<int>(sizeof(T));
 }
 
 /// The share of the last cache that one core can count on. What systems report is the whole of it,
@@ -88,8 +89,8 @@ std::size_t last_cache_bytes() {
 template <class T>
 void write_answers(const route_kernels& kernels, const predict_job& job, std::int64_t first,
                    std::int64_t last) {
-  const route_table<T>& table = table_of<T>(job.routes);
-  const T* x = static_cast<const T*>(job.x.data) + first;
+  const route_table<T>& table = table_of<T>(*job.routes);
+  const T* x = static_cast<const T*>(job.rows.x.data) + first;
   T* y = static_cast<T*>(job.gathers[0].out) + first;
   auto n = static_cast<std::size_t>(last - first);
   const auto write = [&](std::size_t count, bool stream) {
@@ -104,7 +105,7 @@ void write_answers(const route_kernels& kernels, const predict_job& job, std::in
   };
   // x and y together: what does not fit would be thrown out before it is read again.
   const bool stream = x != y &&
-                      static_cast<std::size_t>(job.n) > last_cache_bytes() / 2 / sizeof(T) &&
+                      static_cast<std::size_t>(job.rows.n) > last_cache_bytes() / 2 / sizeof(T) &&
                       reinterpret_cast<std::uintptr_t>(y) % sizeof(T) == 0;
   if (stream) {
     const std::size_t past_line = reinterpret_cast<std::uintptr_t>(y) % 64 / sizeof(T);
@@ -116,6 +117,7 @@ void write_answers(const route_kernels& kernels, const predict_job& job, std::in
 template <class T>
 void predict_as(const predict_job& job, const route_kernels& kernels, workers& crew) {
   predict_counts counts;
+  const std::int64_t n = job.rows.n;
   const auto over = [&](std::int64_t first, std::int64_t last) {
     const default_arithmetic scope;
     if (answers_only<T>(job)) {
@@ -124,15 +126,15 @@ void predict_as(const predict_job& job, const route_kernels& kernels, workers& c
       predict_rows<T>(kernels, job, first, last, counts);
     }
   };
-  if (job.n <= 2 * rows_per_part || crew.num_threads() == 1) {
-    over(0, job.n);
+  if (n <= 2 * rows_per_part || crew.num_threads() == 1) {
+    over(0, n);
   } else {
-    crew.run((job.n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
-      over(part * rows_per_part, std::min(job.n, (part + 1) * rows_per_part));
+    crew.run((n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
+      over(part * rows_per_part, std::min(n, (part + 1) * rows_per_part));
     });
   }
   if (job.report != nullptr) {
-    job.report->rows += job.n;
+    job.report->rows += n;
     job.report->rows_used += counts.used;
     job.report->nan_inputs += counts.nan_inputs;
     job.report->below_range += counts.below;
@@ -143,7 +145,7 @@ void predict_as(const predict_job& job, const route_kernels& kernels, workers& c
 }  // namespace
 
 void predict_on_cpu(const predict_job& job, const route_kernels& kernels, workers& crew) {
-  if (routes_as_float(job.x.dtype)) {
+  if (routes_as_float(job.rows.x.dtype)) {
     predict_as<float>(job, kernels, crew);
   } else {
     predict_as<double>(job, kernels, crew);

@@ -23,7 +23,7 @@ constexpr std::int64_t max_cells = std::int64_t{1} << 26;  // their byte offsets
 constexpr std::size_t near_bytes = std::size_t{1} << 22;
 
 template <class To, class From>
-To bits_of(From from) {
+To bits_as(From from) {
   static_assert(sizeof(To) == sizeof(From), "same size");
   To to;
   std::memcpy(&to, &from, sizeof to);
@@ -61,8 +61,9 @@ void fill_cells(route_table<T>& table) {
 }
 
 template <class T>
-route_table<T> table_of(const model_view& host, const root_costs& costs) {
-  threshold_list<T> list = thresholds_of<T>(host);
+route_table<T> make_route_table(const model_view& edges, const T* constants,
+                                const root_costs& costs) {
+  threshold_list<T> list = thresholds_of<T>(edges);
   route_table<T> table;
   table.thresholds = std::move(list.thresholds);
   table.slots = std::move(list.slot_of_rank);
@@ -74,12 +75,10 @@ route_table<T> table_of(const model_view& host, const root_costs& costs) {
   const std::int64_t most = count > many_thresholds ? std::min(2 * count, max_cells)
                                                     : 8 * std::max<std::int64_t>(count, 8);
   table.map = choose_root(table.thresholds, costs, most);
-  const void* const constants = sizeof(T) == 4 ? static_cast<const void*>(host.constants_f32)
-                                               : static_cast<const void*>(host.constants);
   if (constants != nullptr) {
     table.values.resize(table.slots.size());
     for (std::size_t r = 0; r < table.slots.size(); ++r)
-      table.values[r] = static_cast<const T*>(constants)[table.slots[r]];
+      table.values[r] = constants[table.slots[r]];
   }
   if (table.slots_are_ranks) table.slots = {};  // not looked at: NaN's rank is its slot too
   fill_cells(table);
@@ -122,8 +121,8 @@ std::unique_ptr<byte_planes> planes_of(const route_table<float>& table) {
     // it never does, and -0.0 is not below 0.0 if the threshold is written -0.0.
     float threshold = std::numeric_limits<float>::quiet_NaN();
     if (rank > 0) threshold = thresholds[rank - 1] == 0.0f ? -0.0f : thresholds[rank - 1];
-    put(planes->threshold, rank, bits_of<std::uint32_t>(threshold));
-    if (!table.values.empty()) put(planes->value, rank, bits_of<std::uint32_t>(table.values[rank]));
+    put(planes->threshold, rank, bits_as<std::uint32_t>(threshold));
+    if (!table.values.empty()) put(planes->value, rank, bits_as<std::uint32_t>(table.values[rank]));
   }
   return planes;
 }
@@ -194,9 +193,11 @@ std::size_t route_table<T>::bytes() const {
 template struct route_table<float>;
 template struct route_table<double>;
 
-cpu_router::cpu_router(const model_view& host, const cpu_target& target)
-    : f32(table_of<float>(host, target.routes->costs.f32)),
-      f64(table_of<double>(host, target.routes->costs.f64)) {
+cpu_router::cpu_router(const model_view& table, const slot_constants& constants,
+                       const cpu_target& target)
+    : router(roles_of(table)),
+      f32(make_route_table<float>(table, constants.f32, target.routes->costs.f32)),
+      f64(make_route_table<double>(table, constants.f64, target.routes->costs.f64)) {
   if (target.planes == plane_use::never) return;
   f32.planes = planes_of(f32);
   if (f32.planes != nullptr && target.planes == plane_use::where_faster &&

@@ -114,7 +114,8 @@ struct cpu_target;
 /// Both tables of a model or fit.
 class cpu_router final : public router {
  public:
-  cpu_router(const model_view& host, const cpu_target& target);
+  /// Edges and constants in host memory; see backend::make_router.
+  cpu_router(const model_view& table, const slot_constants& constants, const cpu_target& target);
   std::size_t bytes() const override { return f32.bytes() + f64.bytes(); }
   route_table<float> f32;
   route_table<double> f64;

@@ -1,5 +1,6 @@
-// Rows on their way through the CPU engine: predict, fit and group each begin by reading a batch of
-// inputs of any type and finding their slots.
+// The joint of the CPU engine: a batch of rows -> their slots (routed_rows). Predict, fit and group
+// each begin with it, and know of inputs nothing else but where they lie (input_place). Fast paths
+// for one input that need more ask its routing table.
 #pragma once
 
 #include "host/array.hpp"
@@ -50,8 +51,8 @@ constexpr bool routes_as_float(zcmoe_dtype dtype) {
 }
 
 template <class T>
-const route_table<T>& table_of(const router* routes) {
-  const auto& tables = static_cast<const cpu_router&>(*routes);
+const route_table<T>& table_of(const router& routes) {
+  const auto& tables = static_cast<const cpu_router&>(routes);
   if constexpr (sizeof(T) == 4) {
     return tables.f32;
   } else {
@@ -59,15 +60,21 @@ const route_table<T>& table_of(const router* routes) {
   }
 }
 
-/// The inputs of at most `batch` rows as T, and their slots.
+/// At most `batch` rows: their inputs as T, and their slots.
 template <class T>
 struct routed_rows {
+  const route_kernels& kernels;
+  const route_table<T>& table;
   const T* inputs = nullptr;  // `copied`, or the caller's array where that is of type T already
   T copied[batch];
   std::uint32_t slots[batch];
 
-  void load(const any_array& x, std::int64_t first, int count) {
+  routed_rows(const route_kernels& of_target, const router& routes)
+      : kernels(of_target), table(table_of<T>(routes)) {}
+
+  void load(const points& rows, std::int64_t first, int count) {
     constexpr zcmoe_dtype own = sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64;
+    const any_array x = rows.x;
     inputs = copied;
     if (x.dtype == own && x.stride == 1) {
       inputs = static_cast<const T*>(x.data) + first;
@@ -78,7 +85,8 @@ struct routed_rows {
       for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(x[first + k]);
     }
   }
-  void route(const route_kernels& kernels, const route_table<T>& table, int count) {
+  /// Finds the slots of the first `count` inputs.
+  void route(int count) {
     if constexpr (sizeof(T) == 4) {
       kernels.ranks_f32(table, inputs, slots, static_cast<std::size_t>(count));
     } else {
@@ -88,6 +96,7 @@ struct routed_rows {
       for (int k = 0; k < count; ++k) slots[k] = static_cast<std::uint32_t>(table.slots[slots[k]]);
     }
   }
+  input_place place(int k) const { return place_of(inputs[k], table.from, table.before); }
 };
 
 }  // namespace zcmoe::detail

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "host/cpu/weighted_sums.hpp"
-#include "host/cpu/window_sums.hpp"
+#include "host/cpu/anchored_sums.hpp"
 
 #include <algorithm>
 #include <cstddef>

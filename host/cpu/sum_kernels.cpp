@@ -3,7 +3,7 @@
 #include "host/cpu/sum_kernels.hpp"
 
 #include "host/cpu/weighted_sums.hpp"
-#include "host/cpu/window_sums.hpp"
+#include "host/cpu/anchored_sums.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "host/cpu/sum_kernels.cpp"
@@ -46,7 +46,7 @@ std::size_t add_one_by_one(const window_rows<plain_rows<T>>& rows, std::uint32_t
 
 template <class T>
 bool add_run_one_by_one(const T* y, std::size_t n, const target_window<T>& window,
-                        window_sums<T>& sums) {
+                        anchored_sums<T>& sums) {
   for (std::size_t k = 0; k < n; ++k) {
     if (!window.holds(static_cast<double>(y[k]))) return false;
   }
@@ -60,8 +60,8 @@ bool add_run_one_by_one(const T* y, std::size_t n, const target_window<T>& windo
 // not recognise the stream of targets between the scattered additions to slots.
 constexpr std::size_t fetched_ahead = 1024;
 
-/// Splits a vector of targets into the words that window_sums adds for each of them, and says which
-/// of them the window holds.
+/// Splits a vector of targets into the words that anchored_sums adds for each of them, and says
+/// which of them the window holds.
 template <class D, class T>
 class target_splitter;
 
@@ -119,7 +119,7 @@ class target_splitter<D, double> {
         low_anchor_(hn::Set(D(), window.low_anchor)),
         one_(hn::Set(DI(), 1)) {
     for (int k = 0; k < 4; ++k)
-      square_anchor_[k] = hn::Set(D(), window_sums<double>::square_anchor(k));
+      square_anchor_[k] = hn::Set(D(), anchored_sums<double>::square_anchor(k));
   }
   HWY_INLINE parts at(const double* targets) const {
     hwy::Prefetch(targets + fetched_ahead / 2);
@@ -220,7 +220,7 @@ HWY_NOINLINE std::size_t add_to_registers(const window_rows<plain_rows<float>>& 
     const auto sum = [&](int word) HWY_ATTR {
       return wrapped_sum(di, s < Most - 1 ? sums[s][word] : all[word]);
     };
-    window_sums<float>& own = rows.sums[s << rows.copies_shift];
+    anchored_sums<float>& own = rows.sums[s << rows.copies_shift];
     own.y += sum(0);
     own.high += sum(1);
     own.low += sum(2);
@@ -324,7 +324,7 @@ HWY_NOINLINE std::size_t add_to_slots(const window_rows<plain_rows<T>>& rows,
       for (std::size_t k = i; k < i + lanes; ++k) add_target(rows, k, misfits, found);
       continue;
     }
-    char* const turn = lanes < copies ? base + i % copies * sizeof(window_sums<T>) : base;
+    char* const turn = lanes < copies ? base + i % copies * sizeof(anchored_sums<T>) : base;
     add_words<CopiesShift>(di, parts.word, slots + i, turn);
   }
   for (; i < n; ++i) add_target(rows, i, misfits, found);
@@ -536,7 +536,7 @@ std::size_t add_weighted(const window_rows<weighted_rows<T>>& rows, std::uint32_
 /// exact and goes to a second running sum. Whether the window holds all targets is told by the
 /// largest and by the least that is not 0, so that some runs are refused whose targets all fit.
 bool add_run_f32(const float* y, std::size_t n, const target_window<float>& window,
-                 window_sums<float>& sums) {
+                 anchored_sums<float>& sums) {
   const hn::ScalableTag<float> d;
   const hn::RebindToUnsigned<decltype(d)> bits;
   const hn::ScalableTag<double> wide;
@@ -609,15 +609,15 @@ bool add_run_f32(const float* y, std::size_t n, const target_window<float>& wind
   };
   const double square = window.unit * window.unit;
   const double high_unit = window.limit * window.unit;
-  sums.y += units_of(sum, window.unit) + n * bits_of(window.y_anchor);
-  sums.high += units_of(sum_high, high_unit) + n * bits_of(window.high_anchor);
-  sums.low += units_of(sum_low, square) + n * bits_of(window.low_anchor);
+  sums.y += units_of(sum, window.unit) + n * word_of(window.y_anchor);
+  sums.high += units_of(sum_high, high_unit) + n * word_of(window.high_anchor);
+  sums.low += units_of(sum_low, square) + n * word_of(window.low_anchor);
   sums.count += n;
   return true;
 }
 
 bool add_run_f64(const double* y, std::size_t n, const target_window<double>& window,
-                 window_sums<double>& sums) {
+                 anchored_sums<double>& sums) {
 #if HWY_NATIVE_FMA
   const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
@@ -655,11 +655,11 @@ std::size_t add_f64(const window_rows<plain_rows<double>>& rows, std::uint32_t* 
 }
 
 bool add_run_f32(const float* y, std::size_t n, const target_window<float>& window,
-                 window_sums<float>& sums) {
+                 anchored_sums<float>& sums) {
   return add_run_one_by_one(y, n, window, sums);
 }
 bool add_run_f64(const double* y, std::size_t n, const target_window<double>& window,
-                 window_sums<double>& sums) {
+                 anchored_sums<double>& sums) {
   return add_run_one_by_one(y, n, window, sums);
 }
 

@@ -9,13 +9,13 @@ namespace zcmoe::detail {
 template <class T>
 struct target_window;
 template <class T>
-struct window_sums;
+struct anchored_sums;
 template <class T>
 struct plain_rows;
 template <class T>
 struct weighted_rows;
 
-/// Rows to add, of slots that the caller has found; Rows: plain_rows (window_sums.hpp) or
+/// Rows to add, of slots that the caller has found; Rows: plain_rows (anchored_sums.hpp) or
 /// weighted_rows (weighted_sums.hpp).
 template <class Rows>
 struct window_rows {
@@ -44,9 +44,9 @@ struct sum_kernels {
   /// Adds n <= max_run_rows targets to sums, or none of them and returns false if the window may
   /// not hold one.
   bool (*add_run_f32)(const float* y, std::size_t n, const target_window<float>& window,
-                      window_sums<float>& sums);
+                      anchored_sums<float>& sums);
   bool (*add_run_f64)(const double* y, std::size_t n, const target_window<double>& window,
-                      window_sums<double>& sums);
+                      anchored_sums<double>& sums);
 };
 
 /// Those of a Highway target that this build has.

@@ -1,4 +1,4 @@
-// Exact sums of weighted rows at the speed of integers, as window_sums.hpp has them for rows
+// Exact sums of weighted rows at the speed of integers, as anchored_sums.hpp has them for rows
 // without weights: of w, w^2, w y and w y^2, in digits of 36 bits, one digit a machine word.
 //
 //   word  0                      float32: 1 2   3 4   5 6 7     float64: 1  2 .. 5  6 .. 9  10 ..
@@ -12,7 +12,7 @@
 // Source: error-free transformations (Ogita, Rump, Oishi 2005).
 #pragma once
 
-#include "host/cpu/window_sums.hpp"
+#include "host/cpu/anchored_sums.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -164,13 +164,13 @@ struct weighted_rows {
     const std::uint64_t top = *word++ & ((std::uint64_t{1} << from.count_shift()) - 1);
     deposit_digit(top, unit - from.weight_shift + (digits - 1) * window::digit_bits, planes::w);
     if (digits == 2) {
-      deposit_digit(*word++ - rows * bits_of(from.weight_anchor[0]), unit - from.weight_shift,
+      deposit_digit(*word++ - rows * word_of(from.weight_anchor[0]), unit - from.weight_shift,
                     planes::w);
     }
     const auto deposit_all = [&](const auto& plan, const double* anchors, int shift, int plane) {
       for (int digit = plan.digits - 1; digit >= 0; --digit) {
         const std::uint64_t all_anchors =
-            rows * static_cast<std::uint64_t>(plan.anchors(digit)) * bits_of(anchors[digit]);
+            rows * static_cast<std::uint64_t>(plan.anchors(digit)) * word_of(anchors[digit]);
         deposit_digit(*word++ - all_anchors, shift + digit * window::digit_bits, plane);
       }
     };

@@ -30,9 +30,11 @@ class backend {
   virtual void download(void* to, const void* from, std::size_t bytes,
                         zcmoe_stream stream) const = 0;
 
-  /// Tables for routing; `host` has edges and, for a model, constants in host memory. Done on
+  /// Tables for routing to the segments of `table`, of which only edges, in host memory, and
+  /// policies are read; constants that predictions will ask for are held beside them. Done on
   /// return.
-  virtual std::unique_ptr<const router> make_router(const model_view& host,
+  virtual std::unique_ptr<const router> make_router(const model_view& table,
+                                                    const slot_constants& constants,
                                                     zcmoe_stream stream) = 0;
 
   /// All pointers of the job in the engine's memory; ordered on stream.

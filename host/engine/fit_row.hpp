@@ -1,8 +1,8 @@
 // What becomes of one row of a fit: it goes to a slot, or is left out for a reason that is counted.
-// Both engines call this function, on host and device.
+// Both engines call judge_row, on host and device, with what their routers say of the row's input.
 #pragma once
 
-#include <zcmoe/model_view.hpp>
+#include "host/routing/slots.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -32,8 +32,20 @@ enum row_counter : int {
 /// any size. Every other counter, and every count of a segment, is at most the number of rows.
 constexpr std::int64_t max_state_rows = ZCMOE_MAX_ROWS;
 
+/// Where an input lies, whatever the policies: what a router knows of it besides its slot.
+enum class input_place : std::uint8_t { in_range, below_range, above_range, not_a_number };
+
+/// Of an input of one column whose range is from <= x < before.
+template <class T>
+ZCMOE_HOST_DEVICE inline input_place place_of(T x, T from, T before) {
+  if (x != x) return input_place::not_a_number;
+  if (!(x >= from)) return input_place::below_range;
+  return x >= before ? input_place::above_range : input_place::in_range;
+}
+
 struct row_rules {
-  model_view view;  // of which only edges (in the engine's memory) and policies are read
+  bool use_nan_inputs;      // they have a segment of their own
+  bool use_outside_inputs;  // those beside the range: the end segments take them, or their own
   bool refuse_nan_inputs;
   bool refuse_nonfinite_targets;
 };
@@ -44,9 +56,10 @@ struct row_verdict {
   bool refused;
 };
 
-/// Judges a row of x, y and w (1 where there are no weights), whose slot slots_of has found.
-ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, double x, double y, double w,
-                                               std::int64_t slot) {
+/// Judges a row of which the router has found the input's place and slot; w: 1 where there are no
+/// weights.
+ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, input_place place, double y,
+                                               double w, std::int64_t slot) {
   constexpr double infinity = static_cast<double>(INFINITY);
   row_verdict verdict{-1, 1u << counter_rows, false};
   if (!(w >= 0.0 && w < infinity)) {
@@ -58,19 +71,15 @@ ZCMOE_HOST_DEVICE inline row_verdict judge_row(const row_rules& rules, double x,
     verdict.counters |= 1u << counter_zero_weights;
     return verdict;
   }
-  const model_view& view = rules.view;
   bool used = true;
-  if (x != x) {
+  if (place == input_place::not_a_number) {
     verdict.counters |= 1u << counter_nan_inputs;
-    used = view.nan_policy == ZCMOE_NAN_SEGMENT;
+    used = rules.use_nan_inputs;
     verdict.refused = !used && rules.refuse_nan_inputs;
-  } else {
-    const bool below = view.is_below(x);
-    const bool above = view.is_above(x);
-    if (below) verdict.counters |= 1u << counter_below_range;
-    if (above) verdict.counters |= 1u << counter_above_range;
-    used = !(below || above) || view.range_policy == ZCMOE_RANGE_CLAMP ||
-           view.range_policy == ZCMOE_RANGE_SEGMENTS;
+  } else if (place != input_place::in_range) {
+    verdict.counters |=
+        1u << (place == input_place::below_range ? counter_below_range : counter_above_range);
+    used = rules.use_outside_inputs;
   }
   if (!(y > -infinity && y < infinity)) {
     verdict.counters |= 1u << (y != y ? counter_nan_targets : counter_infinite_targets);

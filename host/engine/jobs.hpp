@@ -1,5 +1,7 @@
-// What an engine is asked to do: the shape of a fit state, and one struct a call with the arrays it
-// reads, the tables it routes with and the outputs it writes. model makes jobs, engines do them.
+// What an engine is asked to do: the shape of a fit state, and one struct a call. Each keeps three
+// things apart: the points, which are a batch of rows of inputs; the router, which finds their
+// slots; and what the experts bring, by slot: tables to predict from, or a state to add to. model
+// makes jobs, engines do them.
 #pragma once
 
 #include "host/array.hpp"
@@ -46,6 +48,12 @@ inline int state_layout::num_planes() const {
   });
 }
 
+/// A batch of rows of one input.
+struct points {
+  any_array x;
+  std::int64_t n;
+};
+
 /// One output of predict: out[i * stride] = table[slot of x_i], in elements of 4 or 8 bytes. Where
 /// table is null, the output is the segment number itself.
 struct gather {
@@ -53,25 +61,36 @@ struct gather {
   void* out;
   std::int64_t stride;
   int element_size;
+  bool held_by_router;  // the table has the constants that the router was made with
 };
 constexpr int max_gathers = 5;
 
-/// What an engine prepares once for a table of edges, so as to route fast. It never changes.
+/// What an engine prepares once for a table of edges, so as to find slots fast: points -> slots. It
+/// may hold the constants of one expert a slot beside them, which saves a look-up. It never
+/// changes.
 class router {
  public:
-  router() = default;
+  explicit router(const slot_roles& roles) : roles_(roles) {}
   router(const router&) = delete;
   router& operator=(const router&) = delete;
   virtual ~router() = default;
+  const slot_roles& roles() const { return roles_; }
   /// Bytes of the engine's memory that it takes.
   virtual std::size_t bytes() const = 0;
+
+ private:
+  slot_roles roles_;
+};
+
+/// The constants of a table's slots in host memory, in both types; null: none.
+struct slot_constants {
+  const double* f64 = nullptr;
+  const float* f32 = nullptr;
 };
 
 struct predict_job {
-  model_view view;       // tables in the engine's memory
-  const router* routes;  // of the same table, from the same engine
-  any_array x;
-  std::int64_t n;
+  const router* routes;  // from the same engine
+  points rows;
   gather gathers[max_gathers];
   int num_gathers;
   zcmoe_report* report;  // null where none is wanted
@@ -80,15 +99,14 @@ struct predict_job {
 struct fit_job {
   state_layout layout;
   row_rules rules;
-  const router* routes;  // of the same table, from the same engine
-  std::int64_t* state;   // engine memory, layout.bytes()
-  std::int64_t*
-      first_bad;  // in the engine's memory: the first refused row, INT64_MAX if there is none
-  any_array x;
+  const router* routes;  // from the same engine
+  /// In the engine's memory: layout.bytes(); and the first refused row, INT64_MAX if there is none.
+  std::int64_t* state;
+  std::int64_t* first_bad;
+  points rows;
   zcmoe_array y;
   zcmoe_array weights;  // its data is null unless layout.weighted
-  std::int64_t n;
-  void* workspace;  // null where the engine's allocator gives it
+  void* workspace;      // null where the engine's allocator gives it
   std::size_t workspace_bytes;
 };
 
@@ -102,18 +120,14 @@ struct group_column {
 constexpr int max_group_columns = ZCMOE_GROUP_MAX_COLUMNS;
 
 struct group_job {
-  model_view view;       // edges and policies in the engine's memory
-  const router* routes;  // of the same table, from the same engine
-  any_array x;
-  std::int64_t n;
-  zcmoe_output offsets;  // data null: not wanted
-  zcmoe_output rows;
+  const router* routes;  // from the same engine
+  points rows;
+  zcmoe_output offsets;      // data null: not wanted
+  zcmoe_output row_numbers;  // likewise
   group_column columns[max_group_columns];
   int num_columns;
   void* workspace;  // null: from the engine's allocator
   std::size_t workspace_bytes;
-
-  std::int64_t num_slots() const { return num_slots_of(view.num_segments); }
 };
 
 }  // namespace zcmoe::detail

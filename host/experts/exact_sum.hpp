@@ -6,9 +6,7 @@
 // whole range of the format, with 64 bits of headroom: no window, nothing is lost. Merging two
 // states is the addition of two int64 arrays.
 //
-// Planes of a state: count | sum y, sum y^2        or, weighted,
-//                    count | sum w, sum w^2, sum wy, sum wy^2      each sum_format::digits planes,
-//                    low digit first.
+// Planes of a state: the count, then each sum of kept_sums in its digits, the lowest first.
 // Method: long accumulator (Kulisch 1971).
 #pragma once
 
@@ -28,24 +26,70 @@ ZCMOE_HOST_DEVICE constexpr int digits_of(int factors) {
          32;
 }
 
-/// Where the sums of a state lie, in planes.
+/// One sum that a state keeps of each slot: over the slot's rows, of w^weights y^targets.
+struct kept_sum {
+  const char* name;  // in files
+  int weights;
+  int targets;
+};
+
+/// The sums from which constant experts are made (constant.hpp). This list alone says what a state
+/// keeps: planes, carrying, merging and files follow it.
+template <bool Weighted>
+struct kept_sums;
+template <>
+struct kept_sums<false> {
+  static constexpr int count = 2;
+  static constexpr kept_sum list[count] = {{"y", 0, 1}, {"yy", 0, 2}};
+};
+template <>
+struct kept_sums<true> {
+  static constexpr int count = 4;
+  static constexpr kept_sum list[count] = {{"w", 1, 0}, {"ww", 2, 0}, {"wy", 1, 1}, {"wyy", 1, 2}};
+};
+
+/// Digits of sum number `index` of the list.
+template <class T, bool Weighted>
+constexpr int digits_of_sum(int index) {
+  const kept_sum& sum = kept_sums<Weighted>::list[index];
+  return digits_of<T>(sum.weights + sum.targets);
+}
+/// Its first plane; of the list's end: the number of planes.
+template <class T, bool Weighted>
+constexpr int first_plane_of(int index) {
+  int plane = 1;
+  for (int k = 0; k < index; ++k) plane += digits_of_sum<T, Weighted>(k);
+  return plane;
+}
+/// The first plane of the sum of w^weights y^targets, which must be on the list.
+template <class T, bool Weighted>
+constexpr int plane_of_power(int weights, int targets) {
+  int index = 0;
+  while (kept_sums<Weighted>::list[index].weights != weights ||
+         kept_sums<Weighted>::list[index].targets != targets) {
+    ++index;
+  }
+  return first_plane_of<T, Weighted>(index);
+}
+
+/// Where the count and the sums of a state lie, in planes.
 template <class T, bool Weighted>
 struct sum_planes;
 template <class T>
 struct sum_planes<T, false> {
   static constexpr int count = 0;
-  static constexpr int y = 1;
-  static constexpr int yy = y + digits_of<T>(1);
-  static constexpr int end = yy + digits_of<T>(2);
+  static constexpr int y = plane_of_power<T, false>(0, 1);
+  static constexpr int yy = plane_of_power<T, false>(0, 2);
+  static constexpr int end = first_plane_of<T, false>(kept_sums<false>::count);
 };
 template <class T>
 struct sum_planes<T, true> {
   static constexpr int count = 0;
-  static constexpr int w = 1;
-  static constexpr int ww = w + digits_of<T>(1);
-  static constexpr int wy = ww + digits_of<T>(2);
-  static constexpr int wyy = wy + digits_of<T>(2);
-  static constexpr int end = wyy + digits_of<T>(3);
+  static constexpr int w = plane_of_power<T, true>(1, 0);
+  static constexpr int ww = plane_of_power<T, true>(2, 0);
+  static constexpr int wy = plane_of_power<T, true>(1, 1);
+  static constexpr int wyy = plane_of_power<T, true>(1, 2);
+  static constexpr int end = first_plane_of<T, true>(kept_sums<true>::count);
 };
 
 /// Terms a digit holds before it must be made canonical: 2^30 * 2^32 < 2^62.
@@ -93,18 +137,14 @@ ZCMOE_HOST_DEVICE inline std::int64_t carry_digit(std::int64_t& digit, std::int6
   return (value - digit) / (std::int64_t{1} << 32);
 }
 
-/// Calls body(first plane, digits) for each sum of a state, in plane order.
-template <class T, bool Weighted, class Body>
-ZCMOE_HOST_DEVICE inline void for_each_sum(Body&& body) {
-  using planes = sum_planes<T, Weighted>;
-  if constexpr (Weighted) {
-    body(planes::w, digits_of<T>(1));
-    body(planes::ww, digits_of<T>(2));
-    body(planes::wy, digits_of<T>(2));
-    body(planes::wyy, digits_of<T>(3));
-  } else {
-    body(planes::y, digits_of<T>(1));
-    body(planes::yy, digits_of<T>(2));
+/// Calls body(first plane, digits) for each sum of a state, from number Index on, in plane order.
+template <class T, bool Weighted, int Index = 0, class Body>
+ZCMOE_HOST_DEVICE inline void for_each_sum(const Body& body) {
+  if constexpr (Index < kept_sums<Weighted>::count) {
+    constexpr int first = first_plane_of<T, Weighted>(Index);
+    constexpr int digits = digits_of_sum<T, Weighted>(Index);
+    body(first, digits);
+    for_each_sum<T, Weighted, Index + 1>(body);
   }
 }
 

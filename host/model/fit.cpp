@@ -67,25 +67,26 @@ fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_polic
   for (double& edge : edges_) edge += 0.0;  // -0.0 is 0.0: equal tables, equal bytes
   layout_ = layout_of(edges_, options_);
   check_edges(edges_.data(), layout_.num_segments);
-  engine_edges_ = engine_buffer(engine_, edges_.size() * sizeof(double), nullptr);
   state_ = engine_buffer(engine_, layout_.bytes(), nullptr);
   first_bad_ = engine_buffer(engine_, sizeof none, nullptr);
-  engine_->upload(engine_edges_.data(), edges_.data(), engine_edges_.bytes(), nullptr);
   engine_->upload(first_bad_.data(), &none, sizeof none, nullptr);
   pivot_ = pivot_of(edges_.data(), layout_.num_segments, policies_.options.closed_side);
-  model_view host = rules().view;
-  host.edges = edges_.data();
-  routes_ = engine_->make_router(host, nullptr);
+  model_view table{};
+  table.edges = edges_.data();
+  table.num_segments = layout_.num_segments;
+  table.closed_side = policies_.options.closed_side;
+  table.include_outer_edge = policies_.options.include_outer_edge;
+  table.nan_policy = policies_.options.nan_policy;
+  table.range_policy = policies_.options.range_policy;
+  routes_ = engine_->make_router(table, {}, nullptr);
 }
 
 row_rules fit::rules() const {
   row_rules rules{};
-  rules.view.edges = static_cast<const double*>(engine_edges_.data());
-  rules.view.num_segments = layout_.num_segments;
-  rules.view.closed_side = policies_.options.closed_side;
-  rules.view.include_outer_edge = policies_.options.include_outer_edge;
-  rules.view.nan_policy = policies_.options.nan_policy;
-  rules.view.range_policy = policies_.options.range_policy;
+  const zcmoe_model_options& model = policies_.options;
+  rules.use_nan_inputs = model.nan_policy == ZCMOE_NAN_SEGMENT;
+  rules.use_outside_inputs =
+      model.range_policy == ZCMOE_RANGE_CLAMP || model.range_policy == ZCMOE_RANGE_SEGMENTS;
   rules.refuse_nan_inputs = options_.nan_inputs == ZCMOE_ROWS_ERROR;
   rules.refuse_nonfinite_targets = options_.nonfinite_targets == ZCMOE_ROWS_ERROR;
   return rules;
@@ -99,10 +100,9 @@ fit_job fit::job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& 
   job.routes = routes_.get();
   job.state = state();
   job.first_bad = static_cast<std::int64_t*>(first_bad_.data());
-  job.x = any(x, pivot_);
+  job.rows = {any(x, pivot_), n};
   job.y = y;
   job.weights = weights;
-  job.n = n;
   return job;
 }
 

@@ -53,7 +53,6 @@ class fit {
   model_policies policies_;
   zcmoe_fit_options options_;
   state_layout layout_;
-  engine_buffer engine_edges_;
   std::unique_ptr<const router> routes_;
   engine_buffer state_;
   engine_buffer first_bad_;

@@ -12,10 +12,9 @@ namespace zcmoe::detail {
 std::vector<sum_extent> sum_extents(const state_layout& layout) {
   std::vector<sum_extent> extents;
   with_layout(layout, [&](auto target, auto weighted) {
-    const char* const names[] = {"y", "yy", "w", "ww", "wy", "wyy"};
-    std::size_t i = decltype(weighted)::value ? 2 : 0;
+    const kept_sum* sum = kept_sums<decltype(weighted)::value>::list;
     for_each_sum<decltype(target), decltype(weighted)::value>([&](int first, int digits) {
-      extents.push_back({names[i++], first, digits});
+      extents.push_back({(sum++)->name, first, digits});
     });
   });
   return extents;

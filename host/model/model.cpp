@@ -6,6 +6,7 @@
 #include "host/numbers/compensated_sum.hpp"
 #include "host/routing/slots.hpp"
 #include "host/segmentation/edges.hpp"
+#include "host/segmentation/empty_segments.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -13,90 +14,18 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Weighted mean of the constants of slots [first, last) that have samples; NaN if none has.
-/// Weights are taken relative to the largest, so that their sum cannot overflow; where even single
-/// sums of weights have, rows count equally.
-double mean_over(const model_data& data, std::size_t first, std::size_t last) {
-  double largest = 0.0;
-  for (std::size_t i = first; i < last; ++i) largest = std::max(largest, data.weights[i]);
-  const auto weight_of = [&](std::size_t i) {
-    return std::isinf(largest) ? static_cast<double>(data.counts[i]) : data.weights[i] / largest;
-  };
-  compensated_sum weight;
-  bool any = false;
-  for (std::size_t i = first; i < last; ++i) {
-    if (data.counts[i] == 0) continue;
-    any = true;
-    weight.add(weight_of(i));
-  }
-  if (!any) return quiet_nan();
-  compensated_sum mean;
-  for (std::size_t i = first; i < last; ++i) {
-    if (data.counts[i] != 0) mean.add(data.constants[i] * (weight_of(i) / weight.value()));
-  }
-  return mean.value();
+/// The rows of the first `count` slots.
+segment_rows rows_of(const model_data& data, std::size_t count) {
+  return {data.edges.data(), data.counts.data(), data.weights.data(), data.constants.data(), count};
 }
 
-/// For each empty segment the constant of the nearest one with samples; NaN if there is none.
-std::vector<double> nearest_constants(const model_data& data) {
+/// Answers of the NaN, underflow and overflow slots. Segments of their own keep what they learned.
+/// Those without rows have no neighbours but the ends of the range: where a policy goes by place
+/// they answer what segment 0 and the last one do, else `answer_of_empty`, and so does that of NaN.
+void set_outer_slots(model_data& data, const zcmoe_model_options& options,
+                     std::int32_t empty_policy, double answer_of_empty) {
   const auto m = static_cast<std::size_t>(data.num_segments());
-  constexpr std::size_t none = static_cast<std::size_t>(-1);
-  std::vector<std::size_t> next(m, none);  // nearest segment with samples at or right of i
-  for (std::size_t i = m, right = none; i-- > 0;) {
-    if (data.counts[i] != 0) right = i;
-    next[i] = right;
-  }
-  std::vector<double> result(m);
-  for (std::size_t i = 0, left = none; i < m; ++i) {
-    if (data.counts[i] != 0) left = i;
-    const std::size_t right = next[i];
-    if (left == none && right == none) {
-      result[i] = quiet_nan();
-    } else if (right == none) {
-      result[i] = data.constants[left];
-    } else if (left == none) {
-      result[i] = data.constants[right];
-    } else {
-      const double centre = data.edges[i] / 2 + data.edges[i + 1] / 2;
-      const double to_left = centre / 2 - data.edges[left + 1] / 2;  // halved: no overflow
-      const double to_right = data.edges[right] / 2 - centre / 2;
-      result[i] = data.constants[to_left <= to_right ? left : right];
-    }
-  }
-  return result;
-}
-
-/// For each empty segment the mean over the smallest aligned block of 2^k segments around it that
-/// has samples; NaN if there is none. Segments come in order, so of each size one block is
-/// remembered: O(m log m).
-std::vector<double> parent_constants(const model_data& data) {
-  const auto m = static_cast<std::size_t>(data.num_segments());
-  struct block {
-    std::size_t first;
-    double mean;
-  };
-  std::vector<block> last;  // of 2, 4, 8 ... segments
-  std::vector<double> result(m, quiet_nan());
-  for (std::size_t i = 0; i < m; ++i) {
-    if (data.counts[i] != 0) continue;
-    for (std::size_t size = 2, k = 0;; size *= 2, ++k) {
-      const std::size_t first = i / size * size;
-      if (k == last.size()) last.push_back({m, 0.0});
-      if (last[k].first != first) {
-        last[k] = {first, mean_over(data, first, std::min(first + size, m))};
-      }
-      result[i] = last[k].mean;
-      if (result[i] == result[i] || size >= m) break;
-    }
-  }
-  return result;
-}
-
-/// Answers of the NaN, underflow and overflow slots. Own segments keep what they learned, or the
-/// fallback if empty.
-void set_outer_slots(model_data& data, const zcmoe_model_options& options, double nan_fallback,
-                     double below_fallback, double above_fallback) {
-  const auto m = static_cast<std::size_t>(data.num_segments());
+  const bool by_place = empty_policy == ZCMOE_EMPTY_NEAREST || empty_policy == ZCMOE_EMPTY_PARENT;
   const auto set = [&](std::size_t slot, bool own, double answer, double fallback) {
     if (!own) {
       data.constants[slot] = answer;
@@ -105,13 +34,41 @@ void set_outer_slots(model_data& data, const zcmoe_model_options& options, doubl
     }
   };
   set(nan_slot_of(m), options.nan_policy == ZCMOE_NAN_SEGMENT,
-      options.nan_policy == ZCMOE_NAN_VALUE ? options.nan_value : quiet_nan(), nan_fallback);
+      options.nan_policy == ZCMOE_NAN_VALUE ? options.nan_value : quiet_nan(), answer_of_empty);
   const bool own = options.range_policy == ZCMOE_RANGE_SEGMENTS;
   const bool clamp = options.range_policy == ZCMOE_RANGE_CLAMP;
   const double answer =
       options.range_policy == ZCMOE_RANGE_VALUE ? options.range_value : quiet_nan();
-  set(below_slot_of(m), own, clamp ? data.constants[0] : answer, below_fallback);
-  set(above_slot_of(m), own, clamp ? data.constants[m - 1] : answer, above_fallback);
+  const double first = data.constants[0];
+  const double last = data.constants[m - 1];
+  set(below_slot_of(m), own, clamp ? first : answer, by_place ? first : answer_of_empty);
+  set(above_slot_of(m), own, clamp ? last : answer, by_place ? last : answer_of_empty);
+}
+
+/// Constants of segments without rows, and of outer slots; then those with rows are drawn to the
+/// mean of all where the options say so.
+void set_answers(model_data& data, const zcmoe_model_options& options) {
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  const std::size_t slots = data.constants.size();
+  const double global_mean = mean_of_rows(rows_of(data, slots), 0, slots);
+  const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
+  const double target = fixed ? options.empty_value : global_mean;
+  zcmoe_model_options filling = options;
+  // Shrinkage draws a segment to the target, and one without rows all the way.
+  if (options.shrinkage > 0.0 && !fixed) filling.empty_policy = ZCMOE_EMPTY_GLOBAL_MEAN;
+  empty_answers answers(rows_of(data, m), filling);
+  for (std::size_t i = 0; i < m; ++i) {
+    if (data.counts[i] == 0) data.constants[i] = answers.of(i, global_mean);
+  }
+  for (std::size_t i = 0; options.shrinkage > 0.0 && i < slots; ++i) {
+    if (data.counts[i] == 0) continue;
+    const double share =
+        std::isinf(data.weights[i]) ? 1.0 : data.weights[i] / (data.weights[i] + options.shrinkage);
+    data.constants[i] = data.constants[i] * share + target * (1.0 - share);
+    data.standard_errors[i] *= share;
+  }
+  set_outer_slots(data, options, filling.empty_policy,
+                  filling.empty_policy == ZCMOE_EMPTY_NAN ? quiet_nan() : target);
 }
 
 void check_policy(const char* name, std::int32_t value, std::int32_t last) {
@@ -184,9 +141,7 @@ zcmoe_model_options model_policies::as_options() const {
 model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
                          const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype,
                          bool weighted) {
-  const zcmoe_model_options& options = policies.options;
   const std::size_t slots = summaries.size();
-  const std::size_t m = num_segments_of(slots);
   model_data data;
   data.edges = edges;
   data.target_dtype = target_dtype;
@@ -203,41 +158,7 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
     data.variances[i] = summaries[i].variance;
     data.standard_errors[i] = summaries[i].standard_error;
   }
-
-  const double global_mean = mean_over(data, 0, slots);
-  const double target =
-      options.empty_policy == ZCMOE_EMPTY_VALUE ? options.empty_value : global_mean;
-  // What an empty segment gets; the own segments of outer inputs have no neighbours, but the ends
-  // of the range.
-  std::vector<double> fallback(m, quiet_nan());
-  double nan_fallback = target;
-  if (options.shrinkage > 0.0 || options.empty_policy == ZCMOE_EMPTY_GLOBAL_MEAN ||
-      options.empty_policy == ZCMOE_EMPTY_VALUE) {
-    fallback.assign(m, target);
-  } else if (options.empty_policy == ZCMOE_EMPTY_NEAREST) {
-    fallback = nearest_constants(data);
-  } else if (options.empty_policy == ZCMOE_EMPTY_PARENT) {
-    fallback = parent_constants(data);
-  } else {
-    nan_fallback = quiet_nan();
-  }
-  for (std::size_t i = 0; i < m; ++i) {
-    if (data.counts[i] == 0) data.constants[i] = fallback[i];
-  }
-  if (options.shrinkage > 0.0) {
-    for (std::size_t i = 0; i < slots; ++i) {
-      if (data.counts[i] == 0) continue;
-      const double share = std::isinf(data.weights[i])
-                               ? 1.0
-                               : data.weights[i] / (data.weights[i] + options.shrinkage);
-      data.constants[i] = data.constants[i] * share + target * (1.0 - share);
-      data.standard_errors[i] *= share;
-    }
-  }
-  const bool by_place = options.shrinkage <= 0.0 && (options.empty_policy == ZCMOE_EMPTY_NEAREST ||
-                                                     options.empty_policy == ZCMOE_EMPTY_PARENT);
-  set_outer_slots(data, options, nan_fallback, by_place ? data.constants[0] : nan_fallback,
-                  by_place ? data.constants[m - 1] : nan_fallback);
+  set_answers(data, policies.options);
   return data;
 }
 
@@ -253,12 +174,9 @@ model_data model_data_of(const double* edges, const double* constants, std::int6
   data.weights.assign(slots, 0.0);
   data.variances.assign(slots, quiet_nan());
   data.standard_errors.assign(slots, quiet_nan());
-  const bool value = policies.options.empty_policy == ZCMOE_EMPTY_VALUE;
-  const bool by_place = policies.options.empty_policy == ZCMOE_EMPTY_NEAREST ||
-                        policies.options.empty_policy == ZCMOE_EMPTY_PARENT;
-  const double fallback = value ? policies.options.empty_value : quiet_nan();
-  set_outer_slots(data, policies.options, fallback, by_place ? data.constants[0] : fallback,
-                  by_place ? data.constants[m - 1] : fallback);
+  const zcmoe_model_options& options = policies.options;
+  set_outer_slots(data, options, options.empty_policy,
+                  options.empty_policy == ZCMOE_EMPTY_VALUE ? options.empty_value : quiet_nan());
   return data;
 }
 
@@ -326,14 +244,10 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   view_.range_policy = policies_.options.range_policy;
   pivot_ = pivot_of(data_.edges.data(), m, view_.closed_side);
 
-  model_view host = view_;
+  model_view table = view_;
+  table.edges = data_.edges.data();
   const std::vector<float> constants_f32 = narrow(data_.constants);
-  host.edges = data_.edges.data();
-  host.constants = data_.constants.data();
-  host.constants_f32 = constants_f32.data();
-  host.standard_errors = nullptr;
-  host.standard_errors_f32 = nullptr;
-  routes_ = engine_->make_router(host, stream);
+  routes_ = engine_->make_router(table, {data_.constants.data(), constants_f32.data()}, stream);
 }
 
 void model::get_info(zcmoe_model_info& info) const {
@@ -352,7 +266,7 @@ void model::get_info(zcmoe_model_info& info) const {
     freedom.add(degrees);
     squares.add(degrees * data_.variances[i]);
   }
-  info.mean = mean_over(data_, 0, num_slots_of(m));
+  info.mean = mean_of_rows(rows_of(data_, num_slots_of(m)), 0, num_slots_of(m));
   info.noise_variance = freedom.value() > 0.0 ? squares.value() / freedom.value() : quiet_nan();
   info.edges = data_.edges.data();
   info.constants = data_.constants.data();
@@ -369,15 +283,14 @@ void model::get_info(zcmoe_model_info& info) const {
 predict_job model::job(const zcmoe_array& x, std::int64_t n,
                        const zcmoe_predict_outputs& outputs) const {
   predict_job job{};
-  job.view = view_;
   job.routes = routes_.get();
-  job.x = any(x, pivot_);
-  job.n = n;
+  job.rows = {any(x, pivot_), n};
   job.report = outputs.report;
   const auto add = [&](const zcmoe_output& output, const void* wide, const void* narrow) {
     if (output.data == nullptr) return;
     const int size = static_cast<int>(size_of(output.dtype));
-    job.gathers[job.num_gathers++] = {size == 8 ? wide : narrow, output.data, output.stride, size};
+    job.gathers[job.num_gathers++] = {size == 8 ? wide : narrow, output.data, output.stride, size,
+                                      wide == view_.constants};
   };
   add(outputs.values, view_.constants, view_.constants_f32);
   add(outputs.segments, nullptr, nullptr);
@@ -390,12 +303,10 @@ predict_job model::job(const zcmoe_array& x, std::int64_t n,
 group_job model::job(const zcmoe_array& x, std::int64_t n,
                      const zcmoe_group_outputs& outputs) const {
   group_job job{};
-  job.view = view_;
   job.routes = routes_.get();
-  job.x = any(x, pivot_);
-  job.n = n;
+  job.rows = {any(x, pivot_), n};
   job.offsets = outputs.offsets;
-  job.rows = outputs.rows;
+  job.row_numbers = outputs.rows;
   for (std::int64_t c = 0; c < outputs.num_columns; ++c) {
     const zcmoe_group_column& column = outputs.columns[c];
     job.columns[job.num_columns++] = {column.from.data, column.from.stride, column.to.data,

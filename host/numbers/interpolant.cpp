@@ -16,7 +16,7 @@ struct curve::cubic {
   boost::math::interpolators::pchip<std::vector<double>> through;
 };
 
-curve::curve(const double* grid, const double* values, std::int64_t num_grid) {
+curve::curve(const double* grid, const double* values, std::int64_t num_grid, double closest) {
   ZCMOE_EXPECTS(num_grid >= 2, "num_grid=", num_grid, "; expected at least 2");
   double largest_x = 0.0;
   double largest_value = 0.0;
@@ -30,11 +30,19 @@ curve::curve(const double* grid, const double* values, std::int64_t num_grid) {
   }
   unit_ = std::ldexp(1.0, std::ilogb(largest_x));
   exponent_ = largest_value > 0 ? std::ilogb(largest_value) : 0;
+  const auto apart = [&](double a, double b) { return b > a && b - a >= closest; };
   for (std::int64_t i = 0; i < num_grid; ++i) {
-    u_.push_back(grid[i] / unit_);
+    const double u = grid[i] / unit_;
+    const bool last = i + 1 == num_grid;
+    if (last && u_.size() > 1 && !apart(u_.back(), u)) {  // the end stays
+      u_.pop_back();
+      value_.pop_back();
+    }
+    if (!last && !u_.empty() && !apart(u_.back(), u)) continue;
+    u_.push_back(u);
     value_.push_back(std::ldexp(values[i], -exponent_));
   }
-  if (num_grid >= 4) {
+  if (u_.size() >= 4) {
     auto u = u_;
     auto v = value_;
     cubic_ = std::make_unique<cubic>(cubic{{std::move(u), std::move(v)}});
@@ -45,14 +53,17 @@ curve::~curve() = default;
 
 std::size_t curve::line_of(double u) const { return u_.size() == 3 && u >= u_[1] ? 1 : 0; }
 
-double curve::value(double x) const {
-  if (x != x) return x;
-  const double u = std::min(std::max(x / unit_, u_.front()), u_.back());
-  if (u == u_.back()) return std::ldexp(value_.back(), exponent_);
-  if (cubic_ != nullptr) return std::ldexp(cubic_->through(u), exponent_);
+double curve::scaled_value(double at) const {
+  const double u = std::min(std::max(at, u_.front()), u_.back());
+  if (u == u_.back()) return value_.back();
+  if (cubic_ != nullptr) return cubic_->through(u);
   const std::size_t i = line_of(u);
   const double share = (u - u_[i]) / (u_[i + 1] - u_[i]);
-  return std::ldexp(value_[i] + (value_[i + 1] - value_[i]) * share, exponent_);
+  return value_[i] + (value_[i + 1] - value_[i]) * share;
+}
+
+double curve::value(double x) const {
+  return x != x ? x : std::ldexp(scaled_value(x / unit_), exponent_);
 }
 
 double curve::slope(double x) const {

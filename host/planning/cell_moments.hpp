@@ -1,6 +1,8 @@
-// Centred moments of the rows in some cells, and their merging: cells of a coarser level are sums
-// of finer ones, and parts of the rows add up. Source: Chan, Golub & LeVeque 1983.
+// Centred moments of the rows in some cells: cells of a coarser level are finer ones merged, and so
+// are parts of the rows.
 #pragma once
+
+#include "host/numbers/centred_moments.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +19,18 @@ struct cell_moments {
   std::vector<double> means;     // 0 where there is no row
   std::vector<double> scatters;  // sum w (y - mean)^2
 
+  cell_moments() = default;
+  explicit cell_moments(std::size_t cells)
+      : counts(cells), weights(cells), squares(cells), means(cells), scatters(cells) {}
+
   std::size_t size() const { return counts.size(); }
-  /// Of the rows of cell i; NaN below two rows.
+  centred_moments at(std::size_t i) const { return {weights[i], means[i], scatters[i]}; }
+  void set(std::size_t i, const centred_moments& m) {
+    weights[i] = m.weight;
+    means[i] = m.mean;
+    scatters[i] = m.scatter;
+  }
+  /// The variance of the rows of cell i; NaN where there are fewer than two.
   double variance(std::size_t i) const {
     const double freedom = weights[i] - squares[i] / weights[i];
     return counts[i] > 1 && freedom > 0 ? scatters[i] / freedom
@@ -26,9 +38,7 @@ struct cell_moments {
   }
 };
 
-/// Cells joined between cuts (indices of cells; the first is 0, the last their number). Means are
-/// taken from the first, scatters in the centred form (Chan, Golub & LeVeque 1983): no loss at a
-/// large common offset.
+/// Cells joined between cuts (indices of cells; the first is 0, the last their number).
 cell_moments joined(const cell_moments& fine, const std::vector<std::size_t>& cuts);
 /// The same cells with the rows of both.
 cell_moments together(const cell_moments& a, const cell_moments& b);

@@ -38,7 +38,7 @@ struct compile_tuning {
 // -------------------------------------------------------------------- uniform
 
 /// max |f - constant| of m segments of equal width, from the profile and the ends of segments.
-double uniform_maximum(const source& from, const profile& knots, const compile_job& job,
+double uniform_maximum(const compiled_function& from, const profile& knots, const compile_job& job,
                        std::int64_t m) {
   double error = 0.0;
   std::size_t k = 0;
@@ -110,8 +110,8 @@ struct verdict {
 };
 
 /// max |answer - f| over the part of the range that the table answers.
-verdict verified_maximum(const source& from, const compile_job& job, const table& t,
-                         const table_answers& answers) {
+verdict verified_maximum(const compiled_function& from, const compile_job& job,
+                         const compiled_table& t, const table_answers& answers) {
   verdict v;
   const std::size_t m = t.constants.size();
   for (std::size_t first = 0; first < m; first += compile_tuning::verified_at_once) {
@@ -145,7 +145,7 @@ verdict verified_maximum(const source& from, const compile_job& job, const table
     }
     std::vector<double> inputs;
     inputs.reserve(probes.size());
-    for (const knot& k : probes) inputs.push_back(k.x);
+    for (const profile_point& k : probes) inputs.push_back(k.x);
     const std::vector<double> given = answers(inputs);
     for (std::size_t i = 0; i < given.size(); ++i) {
       const double open_end = job.closed_right ? job.lo : job.hi;
@@ -160,7 +160,7 @@ verdict verified_maximum(const source& from, const compile_job& job, const table
 }
 
 /// Root of the mean squared error by quadrature of its own, on panels of its own.
-double verified_rms(const source& from, const compile_job& job, const table& t,
+double verified_rms(const compiled_function& from, const compile_job& job, const compiled_table& t,
                     const table_answers& answers) {
   std::vector<double> inside;
   for (std::size_t i = 0; i + 1 < t.edges.size(); ++i)
@@ -182,7 +182,8 @@ double verified_rms(const source& from, const compile_job& job, const table& t,
 }
 
 /// The answers of a finished table; NUMERIC if values too large have left it without one.
-table_answers made(const source& from, const table_maker& make, const table& t) {
+table_answers made(const compiled_function& from, const table_maker& make,
+                   const compiled_table& t) {
   const auto finite = [](double v) { return std::isfinite(v); };
   if (!std::all_of(t.edges.begin(), t.edges.end(), finite) ||
       !std::all_of(t.constants.begin(), t.constants.end(), finite)) {
@@ -191,19 +192,19 @@ table_answers made(const source& from, const table_maker& make, const table& t) 
   return make(t.edges, t.constants);
 }
 
-[[noreturn]] void fail_unverified(const compile_job& job, const table& t, double error) {
+[[noreturn]] void fail_unverified(const compile_job& job, const compiled_table& t, double error) {
   fail(ZCMOE_ERR_NUMERIC, "a table of ", t.constants.size(), " segments has the verified error ",
        error, ", more than tolerance=", job.tolerance, ", after ", compile_tuning::max_rounds,
        " scans: the function changes faster than the scans resolve (options->scan_parts=",
        job.options.scan_parts, "), or the tolerance is below the rounding of its values");
 }
 
-zcmoe_compile_result maximum_table(const source& from, const compile_job& job,
+zcmoe_compile_result maximum_table(const compiled_function& from, const compile_job& job,
                                    const table_maker& make) {
   zcmoe_compile_result result{};
   std::vector<double> added;
   double aim = job.tolerance;
-  table t;
+  compiled_table t;
   for (int round = 0;; ++round) {
     const scan seen = scanned(from, job, job.options.scan_parts, added);
     t = sweep_maximum(from, seen.knots, job,
@@ -213,7 +214,7 @@ zcmoe_compile_result maximum_table(const source& from, const compile_job& job,
     if (found.error <= job.tolerance) {
       result.error = found.error;
       // Its cuts separate values of f that no constant can answer: a bound for every table.
-      const table least = sweep_maximum(from, seen.knots, job, [&](const value_range& r) {
+      const compiled_table least = sweep_maximum(from, seen.knots, job, [&](const value_range& r) {
         return !(r.high - r.low > 2 * job.tolerance);
       });
       result.least_segments = static_cast<std::int64_t>(least.constants.size());
@@ -227,7 +228,7 @@ zcmoe_compile_result maximum_table(const source& from, const compile_job& job,
     if (round + 1 == compile_tuning::max_rounds) fail_unverified(job, t, found.error);
     // Rounding of f or of a constant is allowed for; anything larger is something a scan missed.
     double largest = 0.0;
-    for (const knot& k : seen.knots) largest = std::max(largest, std::abs(k.value));
+    for (const profile_point& k : seen.knots) largest = std::max(largest, std::abs(k.value));
     const double excess = found.error - job.tolerance;
     if (excess <= std::max(1e-9 * job.tolerance, 4 * eps * largest)) {
       aim -= 2 * excess + eps * largest;
@@ -239,12 +240,12 @@ zcmoe_compile_result maximum_table(const source& from, const compile_job& job,
   return result;
 }
 
-zcmoe_compile_result rms_table(const source& from, const compile_job& job,
+zcmoe_compile_result rms_table(const compiled_function& from, const compile_job& job,
                                const table_maker& make) {
   zcmoe_compile_result result{};
   double aim = 1.0;  // of the tolerance
   std::int64_t parts = job.options.scan_parts;
-  table t;
+  compiled_table t;
   for (int round = 0;; ++round) {
     const scan seen = scanned(from, job, parts, {});
     const rms_sweep sweep(from, seen, job);
@@ -280,7 +281,7 @@ zcmoe_compile_result rms_table(const source& from, const compile_job& job,
 }  // namespace
 
 zcmoe_compile_result compile_table(const compile_job& job, const table_maker& make) {
-  const source from(job);
+  const compiled_function from(job);
   zcmoe_compile_result result = job.options.error == ZCMOE_COMPILE_MAX
                                     ? maximum_table(from, job, make)
                                     : rms_table(from, job, make);

@@ -79,6 +79,20 @@ struct learned_segment {
   double error;     // squared standard error of the mean; with one row from the variance of all
 };
 
+/// The segments with rows. v: the variance of all, for segments of one row.
+std::vector<learned_segment> learned_segments(const model_data& data, const unshrunk& learned,
+                                              double total, double v) {
+  std::vector<learned_segment> segments;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(data.num_segments()); ++i) {
+    if (data.counts[i] == 0) continue;
+    const double se = learned.errors[i];
+    segments.push_back({i, data.edges[i] / 2 + data.edges[i + 1] / 2,
+                        data.edges[i + 1] - data.edges[i], data.weights[i] / total,
+                        learned.means[i], data.variances[i], data.counts[i] > 1 ? se * se : v});
+  }
+  return segments;
+}
+
 /// The squared rise of b across segment k, less what noise adds to it on average, and the variance
 /// of that estimate. From the segments on both sides where there are two, else from one and itself.
 struct squared_rise {
@@ -158,14 +172,7 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   }
   const double v = within.high / covered.high;
 
-  std::vector<learned_segment> segments;
-  for (std::size_t i = 0; i < m; ++i) {
-    if (data.counts[i] == 0) continue;
-    const double se = learned.errors[i];
-    segments.push_back({i, data.edges[i] / 2 + data.edges[i + 1] / 2,
-                        data.edges[i + 1] - data.edges[i], data.weights[i] / total.high, means[i],
-                        data.variances[i], data.counts[i] > 1 ? se * se : v});
-  }
+  const std::vector<learned_segment> segments = learned_segments(data, learned, total.high, v);
   std::vector<double> errors(segments.size());
   double_double approximation;
   double_double variance;

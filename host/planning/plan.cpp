@@ -19,10 +19,10 @@
 #include "host/planning/plan_rows.hpp"
 #include "host/routing/slots.hpp"
 #include "host/segmentation/edges.hpp"
+#include "host/segmentation/empty_segments.hpp"
 #include "host/segmentation/plug_in.hpp"
 #include "host/segmentation/quantile.hpp"
 #include "host/segmentation/uniform.hpp"
-#include "host/theory/estimation.hpp"
 #include "host/theory/recommendation.hpp"
 #include "host/theory/statistics.hpp"
 
@@ -91,7 +91,6 @@ struct level_cells {
 /// shrinkage draws it to g, taken without row j too.
 double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, const part& rows,
                               const zcmoe_model_options& options) {
-  const auto n = rows.size();
   double_double total;
   double_double moment;
   for (std::size_t i = 0; i < m.size(); ++i) {
@@ -99,9 +98,8 @@ double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, co
     moment = moment + m.weights[i] * m.means[i];
   }
   const double mean = moment.high / total.high;
-  std::vector<double> variances(m.size(), 0.0);
-  const zcmoe_theory_table table{m.counts.data(), m.means.data(), variances.data(), edges.data(),
-                                 static_cast<std::int64_t>(m.size())};
+  empty_answers answers({edges.data(), m.counts.data(), m.weights.data(), m.means.data(), m.size()},
+                        options);
   const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
   double_double sum;
   std::size_t row = 0;
@@ -117,10 +115,8 @@ double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, co
         error = e + (w * e - options.shrinkage * (g - m.means[i])) / (rest + options.shrinkage);
       } else if (rest > 0) {
         error = e + w * e / rest;
-      } else if (options.empty_policy == ZCMOE_EMPTY_GLOBAL_MEAN) {
-        error = rows.y[row] - others;
       } else {
-        error = rows.y[row] - answer_without(table, i, mean, n, options);
+        error = rows.y[row] - answers.of(i, others);
       }
       sum = sum + w * error * error;
     }
@@ -130,10 +126,12 @@ double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, co
 
 // ------------------------------------------------------------ one segmentation
 
-class curve {
+/// The levels of one segmentation, from the finest down, and what they recommend.
+class nested_levels {
  public:
-  curve(const std::shared_ptr<backend>& engine, const plan_rows& rows,
-        const zcmoe_model_options& model, const zcmoe_plan_options& options, int segmentation)
+  nested_levels(const std::shared_ptr<backend>& engine, const plan_rows& rows,
+                const zcmoe_model_options& model, const zcmoe_plan_options& options,
+                int segmentation)
       : rows_(rows),
         model_(model),
         options_(options),
@@ -208,32 +206,7 @@ class curve {
     c.fit.noise_error = rows_.scale_back(r.fit.noise_error);
     c.leave_one_out_segments = levels_[static_cast<std::size_t>(r.best_level)].num_segments;
 
-    double limit = std::min(static_cast<double>(options_.max_segments), rows * growth);
-    if (segmentation_ == ZCMOE_PLAN_UNIFORM && rows_.lo < rows_.hi) {
-      const auto wanted =
-          static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
-      const std::int64_t possible = distinct_widths(wanted);
-      if (possible < wanted) limit = static_cast<double>(possible);
-    }
-    c.num_segments =
-        static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
-    c.lower = std::min(r.lower, limit);
-    c.upper = std::min(r.upper, limit);
-    c.approximation = rows_.scale_back(r.approximation);
-    c.estimation = rows_.scale_back(r.estimation);
-    c.excess_lower = rows_.scale_back(r.excess_lower);
-    c.excess_upper = rows_.scale_back(r.excess_upper);
-    if (static_cast<double>(r.num_segments) > limit) {
-      const double ratio = static_cast<double>(r.num_segments) / limit;
-      c.approximation *= ratio * ratio;
-      c.estimation /= ratio;
-      const double change = (c.approximation + c.estimation) / rows_.scale_back(r.excess);
-      c.excess_lower *= change;
-      c.excess_upper *= change;
-    }
-    c.excess = c.approximation + c.estimation;
-    c.risk = c.fit.noise + c.excess;
-
+    const double limit = recommend_within_limits(c, r, rows * growth);
     c.num_nonempty = level_near(c.num_segments).num_nonempty;
 
     check(c);
@@ -259,6 +232,38 @@ class curve {
   }
 
  private:
+  /// The recommended number of segments and its errors, cut at what the options, the rows and the
+  /// doubles in the range allow. Returns that limit.
+  double recommend_within_limits(zcmoe_plan_candidate& c, const zcmoe_theory_recommendation& r,
+                                 double fit_rows) const {
+    double limit = std::min(static_cast<double>(options_.max_segments), fit_rows);
+    if (segmentation_ == ZCMOE_PLAN_UNIFORM && rows_.lo < rows_.hi) {
+      const auto wanted =
+          static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
+      const std::int64_t possible = distinct_widths(wanted);
+      if (possible < wanted) limit = static_cast<double>(possible);
+    }
+    c.num_segments =
+        static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
+    c.lower = std::min(r.lower, limit);
+    c.upper = std::min(r.upper, limit);
+    c.approximation = rows_.scale_back(r.approximation);
+    c.estimation = rows_.scale_back(r.estimation);
+    c.excess_lower = rows_.scale_back(r.excess_lower);
+    c.excess_upper = rows_.scale_back(r.excess_upper);
+    if (static_cast<double>(r.num_segments) > limit) {
+      const double ratio = static_cast<double>(r.num_segments) / limit;
+      c.approximation *= ratio * ratio;
+      c.estimation /= ratio;
+      const double change = (c.approximation + c.estimation) / rows_.scale_back(r.excess);
+      c.excess_lower *= change;
+      c.excess_upper *= change;
+    }
+    c.excess = c.approximation + c.estimation;
+    c.risk = c.fit.noise + c.excess;
+    return limit;
+  }
+
   /// m, or about as many equal widths as the range has doubles for.
   std::int64_t distinct_widths(std::int64_t m) const {
     const auto fits = [&] {
@@ -528,7 +533,7 @@ std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engin
   result.hi = rows.hi;
   for (int s = 0; s < ZCMOE_PLAN_SEGMENTATIONS; ++s) {
     zcmoe_plan_candidate& c = result.candidates[s];
-    curve(engine, rows, scaled, options, s).fill(c);
+    nested_levels(engine, rows, scaled, options, s).fill(c);
     result.warnings |= c.warnings;
     // Noise estimates differ by more than the excess risks do; the noise itself is the same.
     if (c.excess < result.candidates[result.best].excess) result.best = s;

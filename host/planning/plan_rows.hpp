@@ -43,7 +43,7 @@ struct plan_rows {
   part learned;
   part held_out;
   double scale_back(double squared) const { return std::ldexp(squared, 2 * target_exponent); }
-  /// Nothing to be told by x, or nothing to tell.
+  /// All inputs are equal, so they tell nothing, or all targets are, so there is nothing to tell.
   bool constant() const {
     return all.x.front() == all.x.back() ||
            std::all_of(all.y.begin(), all.y.end(), [&](double v) { return v == all.y.front(); });

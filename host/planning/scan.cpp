@@ -3,10 +3,9 @@
 
 #include "host/error.hpp"
 #include "host/numbers/double_double.hpp"
+#include "host/numbers/quadrature.hpp"
 #include "host/segmentation/uniform.hpp"
 
-#include <boost/math/quadrature/gauss.hpp>
-#include <boost/math/quadrature/gauss_kronrod.hpp>
 #include <boost/math/tools/minima.hpp>
 
 #include <limits>
@@ -24,46 +23,128 @@ struct scan_tuning {
   static constexpr double density_resolution = 1e-4;  // of the panel's largest density
 };
 
-/// Boost gives the non-negative half, from 0 up.
-template <class Half, std::size_t N>
-void unfold(const Half& half, const Half& half_weight, std::array<double, N>& node,
-            std::array<double, N>& weight) {
-  for (std::size_t i = 0; i < N; ++i) {
-    const std::size_t k = i < N / 2 ? N / 2 - i : i - N / 2;
-    node[i] = i < N / 2 ? -half[k] : half[k];
-    weight[i] = half_weight[k];
-  }
-}
+/// Takes the values at the Gauss points to the values of their polynomial at all Kronrod points.
+using gauss_interpolation =
+    std::array<std::array<double, kronrod_rule::gauss_size>, kronrod_rule::size>;
 
-}  // namespace
-
-kronrod_rule::kronrod_rule() {
-  using kronrod = boost::math::quadrature::gauss_kronrod<double, size>;
-  using gauss = boost::math::quadrature::gauss<double, gauss_size>;
-  unfold(kronrod::abscissa(), kronrod::weights(), node, weight);
-  unfold(gauss::abscissa(), gauss::weights(), gauss_node, gauss_weight);
-  for (std::size_t i = 0; i < size; ++i) {
-    for (std::size_t j = 0; j < gauss_size; ++j) {
+gauss_interpolation make_interpolation() {
+  const kronrod_rule& rule = kronrod_rule::instance();
+  gauss_interpolation interpolation{};
+  for (std::size_t i = 0; i < kronrod_rule::size; ++i) {
+    for (std::size_t j = 0; j < kronrod_rule::gauss_size; ++j) {
       double product = 1.0;  // Lagrange
-      for (std::size_t k = 0; k < gauss_size; ++k) {
-        if (k != j) product *= (node[i] - gauss_node[k]) / (gauss_node[j] - gauss_node[k]);
+      for (std::size_t k = 0; k < kronrod_rule::gauss_size; ++k) {
+        if (k == j) continue;
+        product *= (rule.node[i] - rule.gauss_node[k]) / (rule.gauss_node[j] - rule.gauss_node[k]);
       }
       interpolation[i][j] = product;
     }
   }
+  return interpolation;
 }
 
-const kronrod_rule& rule() {
-  static const kronrod_rule r;
-  return r;
+/// A panel, and what its values say of whether they are enough.
+struct judged_panel : scanned_panel {
+  bool resolved;
+  double missed;          // largest miss of f by its interpolant, in units of the tolerance
+  double density_missed;  // mass that this may concern
+
+  double middle() const { return 0.5 * left + 0.5 * right; }
+  /// No double lies between its ends.
+  bool is_smallest() const { return middle() <= left || middle() >= right; }
+};
+
+/// Values of f and p at the points of a panel. knots: where the values of f go, if not null.
+judged_panel measured(const compiled_function& from, const compile_job& job, double left,
+                      double right, profile* knots) {
+  static const gauss_interpolation interpolation = make_interpolation();
+  const kronrod_rule& rule = kronrod_rule::instance();
+  std::array<double, kronrod_rule::size> value{};
+  std::array<double, kronrod_rule::size> density{};
+  double largest = 0.0;
+  double densest = 0.0;
+  for (std::size_t j = 0; j < value.size(); ++j) {
+    const double x = from.point(left, right, rule.node[j]);
+    value[j] = from.f(x);
+    density[j] = from.p(x);
+    largest = std::max(largest, std::abs(value[j]));
+    densest = std::max(densest, density[j]);
+    if (knots != nullptr) knots->push_back({x, value[j]});
+  }
+  const double base = value[kronrod_rule::size / 2];
+  double missed = 0.0;
+  double density_missed = 0.0;
+  for (std::size_t i = 0; i < value.size(); i += 2) {  // the points that are not Gauss points
+    double f = 0.0;
+    double p = 0.0;
+    for (std::size_t j = 0; j < kronrod_rule::gauss_size; ++j) {
+      f += interpolation[i][j] * from.in_units(value[2 * j + 1] - base);
+      p += interpolation[i][j] * density[2 * j + 1];
+    }
+    missed = std::max(missed, std::abs(f - from.in_units(value[i] - base)));
+    density_missed = std::max(density_missed, std::abs(p - density[i]));
+  }
+  missed = std::max(0.0, missed - from.in_units(64 * eps * largest));  // rounding of f
+  const centred_moments content = from.integrate(left, right, rule.weight, value, density);
+  const bool resolved = missed <= scan_tuning::resolution * from.tolerance_in_units() &&
+                        density_missed <= scan_tuning::density_resolution * densest &&
+                        std::isfinite(content.scatter);
+  const double width = (right - left) / (job.hi - job.lo);
+  return {{left, right, content}, resolved, missed, density_missed * width};
 }
 
-void source::fail_too_large() const {
+/// In ascending order, one point for each input.
+void put_in_order(profile& knots) {
+  std::sort(knots.begin(), knots.end(),
+            [](const profile_point& a, const profile_point& b) { return a.x < b.x; });
+  knots.erase(
+      std::unique(knots.begin(), knots.end(),
+                  [](const profile_point& a, const profile_point& b) { return a.x == b.x; }),
+      knots.end());
+}
+
+/// Panels halved, the widest first, until each is resolved, negligible, or as small as doubles get.
+std::vector<judged_panel> judged_panels(const compiled_function& from, const compile_job& job,
+                                        const edge_table& ends, profile* knots) {
+  std::vector<judged_panel> first;
+  double mass = 0.0;
+  for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
+    first.push_back(measured(from, job, ends[i], ends[i + 1], knots));
+    mass += first.back().content.weight;
+  }
+  if (!std::isfinite(mass)) fail(ZCMOE_ERR_NUMERIC, "the integral of the density overflows");
+  const double tolerance = from.tolerance_in_units();
+  const double whole = tolerance * tolerance * mass;
+  const std::size_t most = first.size() + scan_tuning::max_panels;
+  return halved_until_good(
+      std::move(first), most,
+      [](const judged_panel& a, const judged_panel& b) {
+        const double of_a = a.right - a.left;
+        const double of_b = b.right - b.left;
+        return of_a != of_b ? of_a < of_b : a.left > b.left;
+      },
+      [&](const judged_panel& p) {
+        // Every extremum matters to the largest error.
+        const bool negligible =
+            knots == nullptr &&
+            p.missed * p.missed * p.content.weight <= scan_tuning::negligible * whole &&
+            p.density_missed <= scan_tuning::negligible * mass;
+        return p.resolved || negligible;
+      },
+      [&](const judged_panel& p, double middle) {
+        return std::array<judged_panel, 2>{measured(from, job, p.left, middle, knots),
+                                           measured(from, job, middle, p.right, knots)};
+      });
+}
+
+}  // namespace
+
+void compiled_function::fail_too_large() const {
   fail(ZCMOE_ERR_NUMERIC, "function answered ", largest_.value, " at x=", largest_.x,
        ": values too far apart to be computed with at tolerance=", job_.tolerance);
 }
 
-void insert_extrema(const source& from, profile& knots) {
+void insert_extrema(const compiled_function& from, profile& knots) {
   const auto noise = [](double a, double b) {
     return std::abs(a - b) <= 8 * eps * std::max(std::abs(a), std::abs(b));
   };
@@ -89,13 +170,10 @@ void insert_extrema(const source& from, profile& knots) {
     found.push_back({from.inside(left + width * best.first), best.second / sign});
   }
   knots.insert(knots.end(), found.begin(), found.end());
-  std::sort(knots.begin(), knots.end(), [](const knot& a, const knot& b) { return a.x < b.x; });
-  knots.erase(std::unique(knots.begin(), knots.end(),
-                          [](const knot& a, const knot& b) { return a.x == b.x; }),
-              knots.end());
+  put_in_order(knots);
 }
 
-scan scanned(const source& from, const compile_job& job, std::int64_t parts,
+scan scanned(const compiled_function& from, const compile_job& job, std::int64_t parts,
              const std::vector<double>& added) {
   const bool maximum = job.options.error == ZCMOE_COMPILE_MAX;
   edge_table ends = distinct_uniform_edges(job.lo, job.hi, parts);
@@ -104,95 +182,20 @@ scan scanned(const source& from, const compile_job& job, std::int64_t parts,
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
 
   scan result;
-  const double tolerance = from.tolerance_in_units();
-  struct open_panel {
-    panel p;
-    bool resolved;
-    double missed;          // largest miss of f by its interpolant, in units
-    double density_missed;  // mass that this may concern
-  };
-  const auto measure = [&](double left, double right) {
-    const kronrod_rule& r = rule();
-    std::array<double, kronrod_rule::size> value{};
-    std::array<double, kronrod_rule::size> density{};
-    double largest = 0.0;
-    double densest = 0.0;
-    for (std::size_t j = 0; j < value.size(); ++j) {
-      const double x = from.point(left, right, r.node[j]);
-      value[j] = from.f(x);
-      density[j] = from.p(x);
-      largest = std::max(largest, std::abs(value[j]));
-      densest = std::max(densest, density[j]);
-      if (maximum) result.knots.push_back({x, value[j]});
-    }
-    const double base = value[kronrod_rule::size / 2];
-    open_panel o{
-        {left, right, from.integrate(left, right, r.weight, value, density)}, false, 0.0, 0.0};
-    double density_missed = 0.0;
-    for (std::size_t i = 0; i < value.size(); i += 2) {  // the points that are not Gauss points
-      double f = 0.0;
-      double p = 0.0;
-      for (std::size_t j = 0; j < kronrod_rule::gauss_size; ++j) {
-        f += r.interpolation[i][j] * from.in_units(value[2 * j + 1] - base);
-        p += r.interpolation[i][j] * density[2 * j + 1];
-      }
-      o.missed = std::max(o.missed, std::abs(f - from.in_units(value[i] - base)));
-      density_missed = std::max(density_missed, std::abs(p - density[i]));
-    }
-    o.missed = std::max(0.0, o.missed - from.in_units(64 * eps * largest));  // rounding of f
-    const double width = (right - left) / (job.hi - job.lo);
-    o.density_missed = density_missed * width;
-    o.resolved = o.missed <= scan_tuning::resolution * tolerance &&
-                 density_missed <= scan_tuning::density_resolution * densest &&
-                 std::isfinite(o.p.content.spread);
-    return o;
-  };
-
-  std::vector<open_panel> level;
-  for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
-    level.push_back(measure(ends[i], ends[i + 1]));
-    result.mass += level.back().p.content.mass;
-  }
-  if (!std::isfinite(result.mass)) {
-    fail(ZCMOE_ERR_NUMERIC, "the integral of the density overflows");
-  }
-  const std::size_t budget = level.size() + scan_tuning::max_panels;
-  const double whole = tolerance * tolerance * result.mass;
-  while (!level.empty()) {
-    std::vector<open_panel> next;
-    for (const open_panel& o : level) {
-      const double middle = 0.5 * o.p.left + 0.5 * o.p.right;
-      const bool small = middle <= o.p.left || middle >= o.p.right;
-      const bool negligible =
-          !maximum && o.missed * o.missed * o.p.content.mass <= scan_tuning::negligible * whole &&
-          o.density_missed <= scan_tuning::negligible * result.mass;
-      if (o.resolved || small || negligible ||
-          result.panels.size() + level.size() + next.size() >= budget) {
-        result.panels.push_back(o.p);
-        // Of [left, next double) only left exists: a jump leaves nothing inside it.
-        if (small && !maximum && o.p.left > job.lo)
-          result.panels.back().content = {o.p.content.mass, from.f(o.p.left), 0.0};
-        continue;
-      }
-      next.push_back(measure(o.p.left, middle));
-      next.push_back(measure(middle, o.p.right));
-    }
-    level = std::move(next);
-  }
-  std::sort(result.panels.begin(), result.panels.end(),
-            [](const panel& a, const panel& b) { return a.left < b.left; });
   double_double mass;
-  for (const panel& p : result.panels) mass = mass + p.content.mass;
+  for (const judged_panel& p : judged_panels(from, job, ends, maximum ? &result.knots : nullptr)) {
+    result.panels.push_back(p);
+    // Of [left, next double) only left exists: a jump leaves nothing inside it.
+    if (p.is_smallest() && !maximum && p.left > job.lo)
+      result.panels.back().content = {p.content.weight, from.f(p.left), 0.0};
+    mass = mass + p.content.weight;
+  }
   result.mass = mass.high;
   if (!(result.mass > 0)) fail(ZCMOE_ERR_NUMERIC, "density answered 0 everywhere in [lo, hi]");
   if (maximum) {
-    for (const panel& p : result.panels) result.knots.push_back({p.left, from.f(p.left)});
+    for (const scanned_panel& p : result.panels) result.knots.push_back({p.left, from.f(p.left)});
     result.knots.push_back({job.hi, from.f(job.hi)});
-    std::sort(result.knots.begin(), result.knots.end(),
-              [](const knot& a, const knot& b) { return a.x < b.x; });
-    result.knots.erase(std::unique(result.knots.begin(), result.knots.end(),
-                                   [](const knot& a, const knot& b) { return a.x == b.x; }),
-                       result.knots.end());
+    put_in_order(result.knots);
     insert_extrema(from, result.knots);
   }
   return result;

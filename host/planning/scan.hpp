@@ -6,6 +6,8 @@
 // Rabinowitz 1984.
 #pragma once
 
+#include "host/numbers/centred_moments.hpp"
+#include "host/numbers/quadrature.hpp"
 #include "host/planning/compile.hpp"
 
 #include <algorithm>
@@ -17,39 +19,18 @@
 
 namespace zcmoe::detail {
 
-/// Gauss-Kronrod (7, 15) points on [-1, 1], ascending: the odd ones are the Gauss points.
-struct kronrod_rule {
-  static constexpr std::size_t size = 15;
-  static constexpr std::size_t gauss_size = 7;
-  std::array<double, size> node{};
-  std::array<double, size> weight{};
-  std::array<double, gauss_size> gauss_node{};
-  std::array<double, gauss_size> gauss_weight{};
-  // Takes the values at the Gauss points to the values of their polynomial at all points.
-  std::array<std::array<double, gauss_size>, size> interpolation{};
-
-  kronrod_rule();
-};
-
-const kronrod_rule& rule();
-
-/// Integrals over an interval: of p; mean of f under p; of p (f - mean)^2, in squared units.
-struct moments {
-  double mass = 0.0;
-  double mean = 0.0;
-  double spread = 0.0;
-};
-
-/// A point of f.
-struct knot {
+/// A value of f.
+struct profile_point {
   double x;
   double value;
 };
 
-/// f and p as the sweeps see them: asked only within [lo, hi].
-class source {
+/// f and p as the sweeps see them: asked only within [lo, hi]. Moments of a piece of the range: the
+/// integrals of p, the mean of f under p and the integral of p (f - mean)^2; lengths in widths of
+/// the range, the last in squared units.
+class compiled_function {
  public:
-  source(const compile_job& job)
+  explicit compiled_function(const compile_job& job)
       : job_(job),
         unit_exponent_(std::ilogb(job.tolerance)),
         width_(job.hi - job.lo),
@@ -59,12 +40,12 @@ class source {
   double f(double x) const {
     ++evaluations_;
     const double at = inside(x);
-    const double value = answer(job_.function, at, "function", true);
+    const double value = checked_value(job_.function, at, "function", true);
     if (!(std::abs(value) <= std::abs(largest_.value))) largest_ = {at, value};
     return value;
   }
   double p(double x) const {
-    return job_.density ? answer(job_.density, inside(x), "density", false) : 1.0;
+    return job_.density ? checked_value(job_.density, inside(x), "density", false) : 1.0;
   }
   /// For values whose differences or squares overflow: NUMERIC, with the largest seen.
   [[noreturn]] void fail_too_large() const;
@@ -89,48 +70,44 @@ class source {
   }
 
   template <std::size_t N>
-  moments integrate(double left, double right, const std::array<double, N>& weight,
-                    const std::array<double, N>& value,
-                    const std::array<double, N>& density) const {
+  centred_moments integrate(double left, double right, const std::array<double, N>& weight,
+                            const std::array<double, N>& value,
+                            const std::array<double, N>& density) const {
     const double half = 0.5 * right / width_ - 0.5 * left / width_;
     const double base = value[N / 2];
-    moments m;
+    centred_moments m;
     double first = 0.0;
     for (std::size_t j = 0; j < N; ++j) {
-      m.mass += weight[j] * density[j];
+      m.weight += weight[j] * density[j];
       first += weight[j] * density[j] * in_units(value[j] - base);
     }
-    const double shift = m.mass > 0 ? first / m.mass : 0.0;
+    const double shift = m.weight > 0 ? first / m.weight : 0.0;
     for (std::size_t j = 0; j < N; ++j) {
       const double d = in_units(value[j] - base) - shift;
-      m.spread += weight[j] * density[j] * d * d;
+      m.scatter += weight[j] * density[j] * d * d;
     }
     m.mean = base + std::ldexp(shift, unit_exponent_);
-    m.mass *= half;
-    m.spread *= half;
+    m.weight *= half;
+    m.scatter *= half;
     return m;
   }
 
-  /// Seven fresh values: for parts of a panel, which is resolved.
-  moments part(double left, double right) const {
+  /// The moments of a part of a panel, from seven fresh values: the panel is resolved, so they are
+  /// enough.
+  centred_moments part(double left, double right) const {
+    const kronrod_rule& rule = kronrod_rule::instance();
     std::array<double, kronrod_rule::gauss_size> value{};
     std::array<double, kronrod_rule::gauss_size> density{};
     for (std::size_t j = 0; j < value.size(); ++j) {
-      const double x = point(left, right, rule().gauss_node[j]);
+      const double x = point(left, right, rule.gauss_node[j]);
       value[j] = f(x);
       density[j] = p(x);
     }
-    return integrate(left, right, rule().gauss_weight, value, density);
+    return integrate(left, right, rule.gauss_weight, value, density);
   }
 
-  moments joined(const moments& a, const moments& b) const {
-    if (!(b.mass > 0)) return a;
-    if (!(a.mass > 0)) return b;
-    const double mass = a.mass + b.mass;
-    const double change = in_units(b.mean - a.mean);
-    const double share = b.mass / mass;
-    return {mass, a.mean + (b.mean - a.mean) * share,
-            a.spread + b.spread + change * change * a.mass * share};
+  centred_moments joined(const centred_moments& a, const centred_moments& b) const {
+    return merged(a, b, unit_exponent_);
   }
 
  private:
@@ -140,30 +117,30 @@ class source {
   double first_inside_;
   double last_inside_;
   mutable std::int64_t evaluations_ = 0;
-  mutable knot largest_{0.0, 0.0};
+  mutable profile_point largest_{0.0, 0.0};
 };
 
-struct panel {
+struct scanned_panel {
   double left;
   double right;
-  moments content;
+  centred_moments content;
 };
 
 /// f is monotone between neighbours, as far as the scan saw.
-using profile = std::vector<knot>;
+using profile = std::vector<profile_point>;
 
 struct scan {
-  std::vector<panel> panels;  // RMS
+  std::vector<scanned_panel> panels;  // RMS
   double mass = 0.0;
   profile knots;  // MAX
 };
 
 /// Turning points between the values of a sorted profile are looked for and put in.
-void insert_extrema(const source& from, profile& knots);
+void insert_extrema(const compiled_function& from, profile& knots);
 
 /// Halves panels level by level until each is resolved, negligible, or as small as doubles get.
 /// added: ends of panels beside those of the equal parts.
-scan scanned(const source& from, const compile_job& job, std::int64_t parts,
+scan scanned(const compiled_function& from, const compile_job& job, std::int64_t parts,
              const std::vector<double>& added);
 
 }  // namespace zcmoe::detail

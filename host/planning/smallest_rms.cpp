@@ -24,17 +24,17 @@ struct smallest_rms_tuning {
 };
 
 /// The table with the largest bound whose error is at most `limit`, and that bound.
-std::pair<table, double> largest_bound(const rms_sweep& sweep, const compile_job& job,
-                                       double limit) {
+std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const compile_job& job,
+                                                double limit) {
   const std::int64_t most = job.options.max_segments;
   constexpr double close = 1 + bound_precision;
   // No segment of a table that meets the limit has a larger error than the limit itself.
   double bad_bound = limit;
-  table bad = sweep.with_bound(bad_bound, most);
+  compiled_table bad = sweep.with_bound(bad_bound, most);
   if (!bad.complete) fail_too_many(job);
   if (bad.error <= limit) return {bad, bad_bound};
   double good_bound = 0.0;
-  table good;
+  compiled_table good;
   double overflow = 0.0;  // a bound that takes too many segments
   for (int k = 0; k < smallest_rms_tuning::max_sweeps; ++k) {
     double next = 0.0;
@@ -48,16 +48,18 @@ std::pair<table, double> largest_bound(const rms_sweep& sweep, const compile_job
       next = good_bound * std::pow(limit / good.error, 1 / slope);
       if (k % 2 == 0) next *= 1 + 0.5 / static_cast<double>(good.constants.size());
     } else {
-      // Error m^-2, bound m^-3; a little further, so as to come out below the limit.
+      // The error falls like m^-2 and the bound like m^-3, so the bound goes like error^1.5. Two
+      // percent less, so as to come out below the limit.
       next = bad_bound * std::pow(limit / bad.error, 1.5) * 0.98;
     }
     const double lowest = std::max(good_bound, overflow);
     if (!(next > lowest && next < bad_bound) || k % 8 == 7)
       next = lowest > 0 ? std::sqrt(lowest) * std::sqrt(bad_bound) : bad_bound / 64;
     if (!(next > lowest && next < bad_bound)) break;
-    table t = sweep.with_bound(next, most);
+    compiled_table t = sweep.with_bound(next, most);
     if (t.error > limit) {
-      // A smaller bound takes more segments still, a larger one has more error still.
+      // Neither a smaller bound helps, which takes more segments, nor a larger one, whose error is
+      // larger.
       if (!t.complete) fail_too_many(job);
       bad = std::move(t);
       bad_bound = next;
@@ -74,14 +76,14 @@ std::pair<table, double> largest_bound(const rms_sweep& sweep, const compile_job
 }
 
 /// The table made more even: the least bound that needs no more segments.
-table equalised(const rms_sweep& sweep, table best, double high, double limit) {
+compiled_table equalised(const rms_sweep& sweep, compiled_table best, double high, double limit) {
   const auto m = static_cast<std::int64_t>(best.constants.size());
   double low = 0.0;
   const double close = 1 + 1e-3 / static_cast<double>(m);
   while (high > limit * smallest_rms_tuning::least_bound && high > low * close) {
     const double next = low > 0 ? std::sqrt(low) * std::sqrt(high) : high / 64;
     if (!(next > low && next < high)) break;
-    table t = sweep.with_bound(next, m);
+    compiled_table t = sweep.with_bound(next, m);
     if (!t.complete) {
       low = next;
       continue;
@@ -95,7 +97,8 @@ table equalised(const rms_sweep& sweep, table best, double high, double limit) {
 /// The best of all tables whose cuts are among those of a fine one, with the fewest segments that
 /// meet the limit, at most `most`; by dynamic programming over every partition. Not complete if
 /// there is none.
-table best_partition(const source& from, const table& fine, double limit, std::size_t most) {
+compiled_table best_partition(const compiled_function& from, const compiled_table& fine,
+                              double limit, std::size_t most) {
   const std::size_t n = fine.cells.size();
   // error[j]: of the first j cells in m segments; first[m][j]: where the last of these begins.
   std::vector<double> error(n + 1, infinity);
@@ -103,13 +106,13 @@ table best_partition(const source& from, const table& fine, double limit, std::s
   std::vector<std::vector<std::size_t>> first{{}};
   std::vector<double> cost((n + 1) * (n + 1));
   for (std::size_t i = 0; i < n; ++i) {
-    moments segment;
+    centred_moments segment;
     for (std::size_t j = i; j < n; ++j) {
       segment = from.joined(segment, fine.cells[j]);
-      cost[(j + 1) * (n + 1) + i] = segment.spread;
+      cost[(j + 1) * (n + 1) + i] = segment.scatter;
     }
   }
-  table t;
+  compiled_table t;
   while (first.size() <= most && !(error[n] <= limit)) {
     std::vector<double> next(n + 1, infinity);
     std::vector<std::size_t> begins(n + 1, 0);
@@ -130,9 +133,9 @@ table best_partition(const source& from, const table& fine, double limit, std::s
   t.edges.push_back(fine.edges[n]);
   for (std::size_t m = first.size() - 1, j = n; m > 0; --m) {
     const std::size_t i = first[m][j];
-    moments segment;
+    centred_moments segment;
     for (std::size_t k = i; k < j; ++k) segment = from.joined(segment, fine.cells[k]);
-    t.constants.push_back(segment.mass > 0 ? segment.mean : fine.constants[i]);
+    t.constants.push_back(segment.weight > 0 ? segment.mean : fine.constants[i]);
     t.edges.push_back(fine.edges[i]);
     j = i;
   }
@@ -145,8 +148,8 @@ table best_partition(const source& from, const table& fine, double limit, std::s
 
 }  // namespace
 
-table smallest_rms(const source& from, const rms_sweep& sweep, const compile_job& job,
-                   double limit) {
+compiled_table smallest_rms(const compiled_function& from, const rms_sweep& sweep,
+                            const compile_job& job, double limit) {
   auto [best, bound] = largest_bound(sweep, job, limit);
   const std::size_t m = best.constants.size();
   if (m == 1 || m > smallest_rms_tuning::most_equalised) return best;
@@ -155,10 +158,10 @@ table smallest_rms(const source& from, const rms_sweep& sweep, const compile_job
   // Bounds fall like m^-3.
   const double fineness =
       static_cast<double>(smallest_rms_tuning::candidates) / static_cast<double>(m);
-  const table fine = sweep.with_bound(bound / (fineness * fineness * fineness),
-                                      4 * smallest_rms_tuning::candidates);
+  const compiled_table fine = sweep.with_bound(bound / (fineness * fineness * fineness),
+                                               4 * smallest_rms_tuning::candidates);
   if (!fine.complete) return best;
-  table t = best_partition(from, fine, limit, m);
+  compiled_table t = best_partition(from, fine, limit, m);
   return t.complete && (t.constants.size() < m || t.error < best.error) ? t : best;
 }
 

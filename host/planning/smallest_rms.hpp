@@ -9,7 +9,7 @@
 namespace zcmoe::detail {
 
 /// The smallest RMS table whose squared error, an integral over the range, is at most `limit`.
-table smallest_rms(const source& from, const rms_sweep& sweep, const compile_job& job,
-                   double limit);
+compiled_table smallest_rms(const compiled_function& from, const rms_sweep& sweep,
+                            const compile_job& job, double limit);
 
 }  // namespace zcmoe::detail

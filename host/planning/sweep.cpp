@@ -12,7 +12,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Of a segment's bound: where a cut is made.
+/// A cut is good where the cube root of its segment's error is within this share of the bound's.
 constexpr double cut_precision = 1e-9;
 
 }  // namespace
@@ -23,25 +23,26 @@ void fail_too_many(const compile_job& job) {
        " segments: too small for this function, or below the rounding of its values");
 }
 
-table rms_sweep::with_bound(double bound, std::int64_t most) const {
-  table t;
+compiled_table rms_sweep::with_bound(double bound, std::int64_t most) const {
+  compiled_table t;
   t.edges.push_back(job_.lo);
   double_double error;
-  moments segment;
+  centred_moments segment;
   double width = infinity;  // of the last segment: where to look for the next cut
-  for (const panel& whole : panels_) {
+  for (const scanned_panel& whole : panels_) {
     double left = whole.left;
     while (left < whole.right) {
       const double reach = left + 2 * width < whole.right ? left + 2 * width : whole.right;
       const bool all = left == whole.left && reach == whole.right;
-      const moments longer = from_.joined(segment, all ? whole.content : from_.part(left, reach));
-      if (longer.spread <= bound) {
+      const centred_moments longer =
+          from_.joined(segment, all ? whole.content : from_.part(left, reach));
+      if (longer.scatter <= bound) {
         segment = longer;
         left = reach;
         width *= 2;
         continue;
       }
-      const double cut = cut_between(segment, left, reach, longer.spread, bound, t.edges.back());
+      const double cut = cut_between(segment, left, reach, longer.scatter, bound, t.edges.back());
       segment = from_.joined(segment, from_.part(left, cut));
       close(t, segment, error, cut);
       if (static_cast<std::int64_t>(t.constants.size()) >= most && cut < job_.hi) {
@@ -67,7 +68,7 @@ double rms_sweep::of_uniform(std::int64_t m) const {
   for (std::int64_t i = 1; i <= m; ++i) {
     const double t = static_cast<double>(i) / count;
     const double right = i == m ? job_.hi : job_.lo * (1.0 - t) + job_.hi * t;
-    moments segment;
+    centred_moments segment;
     while (left < right) {
       while (panels_[k].right <= left) ++k;
       const double end = std::min(right, panels_[k].right);
@@ -75,21 +76,22 @@ double rms_sweep::of_uniform(std::int64_t m) const {
       segment = from_.joined(segment, whole ? panels_[k].content : from_.part(left, end));
       left = end;
     }
-    error = error + segment.spread;
+    error = error + segment.scatter;
   }
   return error.high;
 }
 
-void rms_sweep::close(table& t, const moments& segment, double_double& error, double edge) const {
+void rms_sweep::close(compiled_table& t, const centred_moments& segment, double_double& error,
+                      double edge) const {
   const double centre = 0.5 * t.edges.back() + 0.5 * edge;
-  t.constants.push_back(segment.mass > 0 ? segment.mean : from_.f(centre));
+  t.constants.push_back(segment.weight > 0 ? segment.mean : from_.f(centre));
   t.edges.push_back(edge);
   t.cells.push_back(segment);
-  error = error + segment.spread;
+  error = error + segment.scatter;
 }
 
-double rms_sweep::cut_between(const moments& gathered, double left, double right,
-                              double right_spread, double bound, double start) const {
+double rms_sweep::cut_between(const centred_moments& gathered, double left, double right,
+                              double right_scatter, double bound, double start) const {
   // The cube root of the spread is nearly linear in the segment's width.
   const auto excess = [&](double spread) {
     constexpr double most = 1e9;  // of a spread that overflows, so that roots stay numbers
@@ -97,15 +99,15 @@ double rms_sweep::cut_between(const moments& gathered, double left, double right
     const double e = cube_root < most ? cube_root : most;
     return std::abs(e) < cut_precision ? 0.0 : e;
   };
-  const double at_left = excess(gathered.spread);
-  const double at_right = excess(right_spread);
+  const double at_left = excess(gathered.scatter);
+  const double at_right = excess(right_scatter);
   double cut = right;
   if (at_left >= 0) {
     cut = left;
   } else if (at_right > 0) {
     std::uintmax_t steps = 100;
     const auto root = boost::math::tools::toms748_solve(
-        [&](double x) { return excess(from_.joined(gathered, from_.part(left, x)).spread); }, left,
+        [&](double x) { return excess(from_.joined(gathered, from_.part(left, x)).scatter); }, left,
         right, at_left, at_right,
         [&](double a, double b) {
           return b - a <= cut_precision * (b - start) || 0.5 * a + 0.5 * b <= a ||

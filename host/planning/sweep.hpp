@@ -15,7 +15,7 @@
 
 namespace zcmoe::detail {
 
-/// Of the whole error: when bounds are equal.
+/// Bounds and errors that differ by less than this share are equal.
 constexpr double bound_precision = 1e-12;
 
 /// Smallest and largest value.
@@ -28,24 +28,26 @@ struct value_range {
     high = std::max(high, v);
   }
   double middle() const { return 0.5 * low + 0.5 * high; }
-  /// What the best constant misses by, with the rounding of that constant.
+  /// The largest distance of a value from the middle, which is the best constant: half the range,
+  /// and what rounding the middle adds.
   double error() const { return std::max(high - middle(), middle() - low); }
 };
 
-struct table {
+struct compiled_table {
   std::vector<double> edges;
   std::vector<double> constants;
-  std::vector<moments> cells;  // RMS: what the segments hold
-  double error = 0.0;          // as the sweep sees it
+  std::vector<centred_moments> cells;  // RMS: what the segments hold
+  double error = 0.0;                  // as the sweep sees it
   bool complete = false;
 };
 
-/// Each segment as far right as fits(range of its values) holds, to the last double. An end that
-/// belongs to the segment on its left is the last point that fits, else the first that does not.
+/// The table whose segments reach as far right as fits(range of their values) holds, to the last
+/// double. Where segments are closed on the right an edge is the last point that fits, since it
+/// belongs to the segment on its left; else it is the first that does not.
 template <class Fits>
-table sweep_maximum(const source& from, const profile& knots, const compile_job& job,
-                    const Fits& fits) {
-  table t;
+compiled_table sweep_maximum(const compiled_function& from, const profile& knots,
+                             const compile_job& job, const Fits& fits) {
+  compiled_table t;
   t.edges.push_back(job.lo);
   value_range range;
   range.add(knots[0].value);
@@ -97,26 +99,27 @@ table sweep_maximum(const source& from, const profile& knots, const compile_job&
 /// Walks panels and parts of them from the left; cuts where a segment's spread passes a bound.
 class rms_sweep {
  public:
-  rms_sweep(const source& from, const scan& seen, const compile_job& job)
+  rms_sweep(const compiled_function& from, const scan& seen, const compile_job& job)
       : from_(from), panels_(seen.panels), job_(job) {}
 
   /// complete is false if `most` segments do not reach the end. error: integral of
   /// p (f - constant)^2, over the segments made.
-  table with_bound(double bound, std::int64_t most) const;
+  compiled_table with_bound(double bound, std::int64_t most) const;
 
   /// The whole error of m segments of equal width.
   double of_uniform(std::int64_t m) const;
 
  private:
-  void close(table& t, const moments& segment, double_double& error, double edge) const;
+  void close(compiled_table& t, const centred_moments& segment, double_double& error,
+             double edge) const;
 
   /// Where the spread of what has been gathered and [left, x) reaches the bound, for a segment that
   /// begins at start; behind start by a double at least.
-  double cut_between(const moments& gathered, double left, double right, double right_spread,
-                     double bound, double start) const;
+  double cut_between(const centred_moments& gathered, double left, double right,
+                     double right_scatter, double bound, double start) const;
 
-  const source& from_;
-  const std::vector<panel>& panels_;
+  const compiled_function& from_;
+  const std::vector<scanned_panel>& panels_;
   const compile_job& job_;
 };
 

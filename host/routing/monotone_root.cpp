@@ -38,7 +38,8 @@ namespace {
 template <class T>
 constexpr std::int64_t max_piece_buckets = std::int64_t{1} << (sizeof(T) == 4 ? 22 : 30);
 
-/// The scale that puts lo at place 0 and hi at place `last`, and nothing beyond.
+/// The scale that takes lo to place 0 and hi to place `last`, rounded down until hi does not come
+/// out beyond `last`.
 template <class T>
 T scale_of(T lo, T hi, std::int64_t last) {
   if (last == 0 || !(lo < hi)) return T{0};

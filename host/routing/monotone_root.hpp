@@ -16,12 +16,19 @@ namespace zcmoe::detail {
 
 enum class root_kind : std::int32_t { uniform, grid, pieces };
 
-/// At most 32 linear maps, each onto a range of buckets of its own, of inputs limited to [lo, hi]
-/// (NaN: lo). Which of them an input takes: uniform, there is one; grid, by 32 cells:
-/// nearest((x - lo) * grid_scale); pieces, the number of knots <= x among knot[1 .. 15]
-/// (unused ones are NaN, <= nothing). Its bucket: first + nearest((x - origin) * scale), in T's
-/// arithmetic with every operation rounded on its own; nearest(t) is the integer (t + magic) -
-/// magic. No place exceeds `last`: the scales see to that, not a comparison for every input.
+/// A monotone map from inputs to buckets: at most 32 linear pieces, each onto a range of buckets of
+/// its own. An input is first limited to [lo, hi]; NaN becomes lo.
+///
+/// The kind says how an input finds its piece. uniform: there is one piece. grid: the piece is cell
+/// nearest((x - lo) * grid_scale) of 32. pieces: it is the number of knots <= x among knot[1 ..
+/// 15]; knots that are not used are NaN, which is <= no input. The bucket is then first +
+/// nearest((x - origin) * scale), in T's arithmetic with every operation rounded on its own.
+///
+/// nearest(t) is (t + magic) - magic. Example for float: magic is 2^23, from which on floats are
+/// whole numbers, so 5.7 + 2^23 rounds to 2^23 + 6, and the difference is 6.
+///
+/// make_root chooses each scale so small that hi itself falls into the piece's last bucket, so no
+/// input has to be compared with the number of buckets.
 template <class T>
 struct root {
   static constexpr int max_grid = 32;
@@ -34,7 +41,7 @@ struct root {
   T lo;
   T hi;
   T grid_scale;
-  // On vectors' boundaries.
+  // These are aligned so that one load fills a vector register.
   alignas(64) T knot[max_pieces];  // the first is -infinity
   alignas(64) T origin[max_grid];
   alignas(64) T scale[max_grid];  // finite, >= 0
@@ -53,7 +60,7 @@ struct root {
   }
 };
 
-/// What a root costs an engine, in any one unit per input.
+/// What a root costs an engine for each input, all in one unit of the engine's choice.
 struct root_costs {
   double root[3];   // by root_kind
   double crowded;   // of an input whose bucket holds two or more thresholds
@@ -77,8 +84,10 @@ root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
 template <class T>
 root<T> make_root(root_kind kind, const std::vector<T>& thresholds, std::int64_t buckets);
 
-/// Order-preserving integers of floats and back, so that halving the interval between two takes as
-/// many steps as T has bits.
+/// The integer of a float, in the order of the floats, and the way back: bisecting the integers
+/// between two floats takes as many steps as T has bits. A float that is not negative has its own
+/// bits; those of a negative one grow with its magnitude, so they are subtracted from the least
+/// integer: 0.0f is 0, the least positive float 1, -0.0f is 0 too, the greatest negative float -1.
 template <class T>
 using ordered = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 template <class T>
@@ -96,7 +105,8 @@ T float_of(ordered<T> order) {
   return value;
 }
 
-/// Thresholds before each bucket, [num_buckets + 1], for any map that is monotone.
+/// starts[b] is the number of thresholds in the buckets before b, [num_buckets + 1], for any
+/// monotone map bucket_of. Bucket b holds thresholds starts[b] .. starts[b + 1] - 1.
 template <class T, class BucketOf>
 std::vector<std::uint32_t> bucket_starts(const std::vector<T>& thresholds, std::int64_t num_buckets,
                                          const BucketOf& bucket_of) {

@@ -16,11 +16,10 @@
 
 #include "host/error.hpp"
 #include "host/numbers/compensated_sum.hpp"
+#include "host/numbers/interpolant.hpp"
+#include "host/numbers/quadrature.hpp"
 #include "host/segmentation/uniform.hpp"
 
-#include <math.h>  // Boost 1.74's pchip.hpp calls isnan unqualified and includes nothing that declares it
-
-#include <boost/math/interpolators/pchip.hpp>
 #include <boost/math/quadrature/gauss.hpp>
 #include <boost/math/tools/toms748_solve.hpp>
 
@@ -29,7 +28,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <queue>
 #include <utility>
 
 namespace zcmoe::detail {
@@ -72,6 +70,11 @@ struct legendre_rule {
   node_values node;
   std::array<node_values, num_nodes> analysis;
 
+  static const legendre_rule& instance() {
+    static const legendre_rule rule;
+    return rule;
+  }
+
   legendre_rule() {
     using gauss = boost::math::quadrature::gauss<double, num_nodes>;
     const auto& half = gauss::abscissa();  // the non-negative half, from 0 up
@@ -94,11 +97,6 @@ struct legendre_rule {
   }
 };
 
-const legendre_rule& rule() {
-  static const legendre_rule r;
-  return r;
-}
-
 /// Legendre coefficients of half * lambda over [left, right] mapped to [-1, 1].
 struct expansion {
   node_values coefficient;
@@ -120,12 +118,14 @@ struct expansion {
   }
 };
 
-struct panel {
+struct expanded_panel {
   double left;
   double right;
   double integral;
   double error;  // tail of the series: bounds the error of the integral, and of G inside the panel
-  bool refinable;
+  bool noise;    // halving has not shrunk the tail: it is rounding of lambda
+
+  double middle() const { return left + 0.5 * (right - left); }
 };
 
 /// The integral of |shape|, tabulated. The sign of shape only helps to find zeros: where it
@@ -149,7 +149,7 @@ class compander {
     // Open ends: a density may be infinite at the ends of its range.
     first_inside_ = std::nextafter(ends.front(), ends.back());
     last_inside_ = std::nextafter(ends.back(), ends.front());
-    std::vector<panel> panels;
+    std::vector<expanded_panel> panels;
     panels.reserve(ends.size());
     if (find_zeros) {
       std::vector<node_values> values(ends.size() - 1);
@@ -171,7 +171,7 @@ class compander {
         panels.push_back(measure(ends[i], ends[i + 1], sample(ends[i], ends[i + 1])));
       }
     }
-    refine(panels);
+    refine(std::move(panels));
   }
 
   double total() const { return prefix_.back(); }
@@ -201,7 +201,7 @@ class compander {
         continue;
       }
       while (k + 1 < panels_.size() && cumulative(k + 1) < target) ++k;
-      const panel& p = panels_[k];
+      const expanded_panel& p = panels_[k];
       if (expanded != k) {
         series = expand(p.left, p.right, sample(p.left, p.right));
         for (double& c : series.coefficient) c *= 1.0 - eta;
@@ -220,7 +220,8 @@ class compander {
   double lambda(double u) const { return std::abs(shape_(u)); }
 
   double node_of(double left, double right, std::size_t j) const {
-    const double u = 0.5 * (left + right) + 0.5 * (right - left) * rule().node[j];
+    const double u =
+        0.5 * (left + right) + 0.5 * (right - left) * legendre_rule::instance().node[j];
     const double inside = std::min(std::max(u, first_inside_), last_inside_);
     return std::min(std::max(inside, left), right);
   }
@@ -237,16 +238,16 @@ class compander {
     for (std::size_t degree = 0; degree < num_nodes; ++degree) {
       double sum = 0.0;
       for (std::size_t j = 0; j < num_nodes; ++j)
-        sum += rule().analysis[degree][j] * std::abs(value[j]);
+        sum += legendre_rule::instance().analysis[degree][j] * std::abs(value[j]);
       series.coefficient[degree] = half * sum;
     }
     return series;
   }
 
-  static panel measure(double left, double right, const node_values& value) {
+  static expanded_panel measure(double left, double right, const node_values& value) {
     const expansion series = expand(left, right, value);
     const auto& c = series.coefficient;
-    panel p{left, right, 2.0 * c[0], 0.0, true};
+    expanded_panel p{left, right, 2.0 * c[0], 0.0, false};
     for (std::size_t k = num_nodes - 3; k < num_nodes; ++k) p.error += std::abs(c[k]);
     if (!(p.integral <= std::numeric_limits<double>::max())) {
       fail(ZCMOE_ERR_NUMERIC, "the integral of the point density overflows");
@@ -343,45 +344,40 @@ class compander {
       found.push_back(value_left <= value_right ? inner_left : inner_right);
   }
 
-  /// Halves the panel with the largest error until every panel is good or the budget is spent.
-  void refine(const std::vector<panel>& first) {
-    const auto better = [](const panel& a, const panel& b) {
-      return a.error != b.error ? a.error < b.error : a.left < b.left;
-    };
-    std::priority_queue<panel, std::vector<panel>, decltype(better)> open(better, first);
+  /// The panels that G is tabulated at, from those of the first cut.
+  void refine(std::vector<expanded_panel> first) {
     double whole = 0.0;
-    for (const panel& p : first) whole += p.integral;
-    const std::size_t budget =
-        std::max<std::size_t>(compander_tuning::max_panels, 4 * first.size());
-    while (!open.empty()) {
-      const panel worst = open.top();
-      open.pop();
-      const double middle = worst.left + 0.5 * (worst.right - worst.left);
-      const bool good =
-          worst.error <= tolerance_ * whole || worst.error <= 2 * eps * worst.integral;
-      const bool full = open.size() + panels_.size() >= budget;
-      if (good || full || !worst.refinable || middle <= worst.left || middle >= worst.right) {
-        panels_.push_back(worst);
-        continue;
-      }
-      panel a = measure(worst.left, middle, sample(worst.left, middle));
-      panel b = measure(middle, worst.right, sample(middle, worst.right));
-      // Halving shrinks the tail of anything but a jump or rounding noise of the function, and
-      // jumps are not small.
-      const bool noise = a.error + b.error > 0.5 * worst.error &&
-                         worst.error < compander_tuning::noise * worst.integral;
-      a.refinable = b.refinable = !noise;
-      whole += a.integral + b.integral - worst.integral;
-      open.push(a);
-      open.push(b);
-    }
-    std::sort(panels_.begin(), panels_.end(),
-              [](const panel& a, const panel& b) { return a.left < b.left; });
+    for (const expanded_panel& p : first) whole += p.integral;
+    const std::size_t most =
+        1 + std::max<std::size_t>(compander_tuning::max_panels, 4 * first.size());
+    panels_ = halved_until_good(
+        std::move(first), most,
+        [](const expanded_panel& a, const expanded_panel& b) {
+          return a.error != b.error ? a.error < b.error : a.left < b.left;
+        },
+        [&](const expanded_panel& p) {
+          return p.noise || p.error <= tolerance_ * whole || p.error <= 2 * eps * p.integral;
+        },
+        [&](const expanded_panel& p, double middle) {
+          std::array<expanded_panel, 2> halves{measure(p.left, middle, sample(p.left, middle)),
+                                               measure(middle, p.right, sample(middle, p.right))};
+          const double error = halves[0].error + halves[1].error;
+          // Halving shrinks the tail of anything but a jump or rounding noise of the function, and
+          // jumps are not small.
+          halves[0].noise = halves[1].noise =
+              error > 0.5 * p.error && p.error < compander_tuning::noise * p.integral;
+          whole += halves[0].integral + halves[1].integral - p.integral;
+          return halves;
+        });
+    tabulate();
+  }
+
+  void tabulate() {
     compensated_sum sum;
     double error = 0.0;
     prefix_.reserve(panels_.size() + 1);
     prefix_.push_back(0.0);
-    for (const panel& p : panels_) {
+    for (const expanded_panel& p : panels_) {
       sum.add(p.integral);
       error += p.error;
       prefix_.push_back(std::max(prefix_.back(), sum.value()));
@@ -397,12 +393,12 @@ class compander {
     }
     for (const double mark : marks_) {
       const auto p = std::lower_bound(panels_.begin(), panels_.end(), mark,
-                                      [](const panel& a, double u) { return a.left < u; });
+                                      [](const expanded_panel& a, double u) { return a.left < u; });
       mark_panel_.push_back(static_cast<std::size_t>(p - panels_.begin()));
     }
   }
 
-  static double solve(const panel& p, const expansion& series, double rest) {
+  static double solve(const expanded_panel& p, const expansion& series, double rest) {
     const double at_right = series.integral_to(1.0) - rest;
     if (at_right <= 0) return p.right;
     if (rest <= 0) return p.left;
@@ -421,7 +417,7 @@ class compander {
   double tolerance_;
   double first_inside_ = 0.0;
   double last_inside_ = 0.0;
-  std::vector<panel> panels_;
+  std::vector<expanded_panel> panels_;
   std::vector<double>
       prefix_;  // G at the left end of panel k; one more for the right end of the range
   std::vector<double> marks_;            // ascending
@@ -517,60 +513,18 @@ edge_table slope_edges(const real_function& density, const real_function& slope,
 real_function checked(const real_function& f, const axis& x, const char* name,
                       bool may_be_negative) {
   return [&f, unit = x.unit, name, may_be_negative](double u) {
-    return answer(f, u * unit, name, may_be_negative);
+    return checked_value(f, u * unit, name, may_be_negative);
   };
 }
 
-/// The rows of a table that its interpolant uses, and their abscissas in u.
-struct knots {
-  std::vector<std::size_t> row;
-  std::vector<double> u;
+/// Points of a table closer than this, in u, are one: slopes between them would overflow, and no
+/// edge can tell them apart.
+constexpr double closest_points = 0x1p-300;
 
-  knots(const double* grid, std::int64_t num_grid, const axis& x) {
-    // Knots closer than 2^-300 of the range are one: their slopes would overflow, and no edge can
-    // tell them apart.
-    constexpr double closest = 0x1p-300;
-    const auto last = static_cast<std::size_t>(num_grid) - 1;
-    for (std::size_t i = 0; i < last; ++i) {
-      const double at = grid[i] / x.unit;
-      if (!u.empty() && !(at - u.back() >= closest)) continue;
-      u.push_back(at);
-      row.push_back(i);
-    }
-    if (u.size() > 1 && !(x.hi - u.back() >= closest)) {
-      u.pop_back();
-      row.pop_back();
-    }
-    u.push_back(x.hi);
-    row.push_back(last);
-  }
-};
-
-/// Monotone cubics between the knots (straight lines if there are only two or three), divided by a
-/// power of two near the largest value, since only ratios matter and products of differences must
-/// not overflow.
-real_function interpolated(const knots& k, const double* value, bool may_be_negative) {
-  std::vector<double> y;
-  y.reserve(k.row.size());
-  double largest = 0.0;
-  for (const std::size_t i : k.row) {
-    y.push_back(value[i]);
-    largest = std::max(largest, std::abs(value[i]));
-  }
-  if (largest > 0) {
-    const int exponent = split(largest).exponent;
-    for (double& v : y) v = std::ldexp(v, -exponent);
-  }
-  if (y.size() < 4) {
-    return [u = k.u, y](double at) {
-      const std::size_t i = u.size() == 3 && at >= u[1] ? 1 : 0;
-      return y[i] + (y[i + 1] - y[i]) * ((at - u[i]) / (u[i + 1] - u[i]));
-    };
-  }
-  auto u = k.u;
-  boost::math::interpolators::pchip<std::vector<double>> cubic(std::move(u), std::move(y));
-  return [cubic, may_be_negative](double at) {
-    const double v = cubic(at);
+/// A table as a function of u, up to a power of two: only ratios matter.
+real_function tabulated(const curve& table, bool may_be_negative) {
+  return [&table, may_be_negative](double u) {
+    const double v = table.scaled_value(u);
     return may_be_negative ? v : std::max(v, 0.0);
   };
 }
@@ -597,10 +551,9 @@ edge_table density_table_edges(const double* grid, const double* point_density,
                                double uniform_mixture) {
   const double lo = grid[0];
   const double hi = grid[num_grid - 1];
-  const axis x(lo, hi);
-  const knots k(grid, num_grid, x);
-  return point_density_edges(interpolated(k, point_density, false), x, k.u, lo, hi, num_segments,
-                             uniform_mixture);
+  const curve lambda(grid, point_density, num_grid, closest_points);
+  return point_density_edges(tabulated(lambda, false), axis(lo, hi), lambda.knots(), lo, hi,
+                             num_segments, uniform_mixture);
 }
 
 edge_table optimal_table_edges(const double* grid, const double* density, const double* slope,
@@ -608,9 +561,9 @@ edge_table optimal_table_edges(const double* grid, const double* density, const 
                                const zcmoe_density_options& options) {
   const double lo = grid[0];
   const double hi = grid[num_grid - 1];
-  const axis x(lo, hi);
-  const knots k(grid, num_grid, x);
-  return slope_edges(interpolated(k, density, false), interpolated(k, slope, true), x, k.u, lo, hi,
+  const curve p(grid, density, num_grid, closest_points);
+  const curve b(grid, slope, num_grid, closest_points);
+  return slope_edges(tabulated(p, false), tabulated(b, true), axis(lo, hi), p.knots(), lo, hi,
                      num_segments, options);
 }
 

@@ -7,7 +7,7 @@
 
 namespace zcmoe::detail {
 
-double answer(const real_function& f, double x, const char* name, bool may_be_negative) {
+double checked_value(const real_function& f, double x, const char* name, bool may_be_negative) {
   if (std::isnan(x)) {
     fail(ZCMOE_ERR_NUMERIC, name, " would be asked at x=", x,
          ": its values are too large to be computed with");

@@ -1,5 +1,5 @@
 // A real function that the user gave: a density, a regression, a slope. Every call of it goes
-// through `answer`, which refuses what the builders and the theory cannot compute with.
+// through `checked_value`, which refuses what the builders and the theory cannot compute with.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,6 @@ using real_function = std::function<double(double)>;
 
 /// What the user's function answers at x, refused (NUMERIC) if it is no number, or negative where
 /// that has no meaning.
-double answer(const real_function& f, double x, const char* name, bool may_be_negative);
+double checked_value(const real_function& f, double x, const char* name, bool may_be_negative);
 
 }  // namespace zcmoe::detail

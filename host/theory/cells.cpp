@@ -43,13 +43,14 @@ cell_table cells_of(const theory_problem& problem, const double* edges, std::int
   for (std::size_t i = 0; i < m; ++i) {
     const double left = edges[i];
     const double right = edges[i + 1];
-    const double base = answer(problem.regression, 0.5 * left + 0.5 * right, "regression", true);
+    const double base =
+        checked_value(problem.regression, 0.5 * left + 0.5 * right, "regression", true);
     const auto ends = first_ends(problem, left, right, cells_tuning::panels_of_a_range);
     const auto about = [&](double centre) {
-      return integrator<4>::over(
+      return integrals_over<4>(
           [&](double x) {
             const double p = density_at(problem, x);
-            const double d = answer(problem.regression, x, "regression", true) - centre;
+            const double d = checked_value(problem.regression, x, "regression", true) - centre;
             return std::array<double, 4>{p, p * d, p * d * d,
                                          problem.noise_variance ? p * noise_at(problem, x) : 0.0};
           },

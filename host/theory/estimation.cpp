@@ -2,8 +2,9 @@
 // out. Sources: theory.h.
 #include "host/theory/estimation.hpp"
 
-#include "host/error.hpp"
+#include "host/numbers/centred_moments.hpp"
 #include "host/numbers/double_double.hpp"
+#include "host/segmentation/empty_segments.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -69,7 +70,7 @@ double binomial_mean(std::int64_t n, double probability, const Function& f) {
       weights = weights + weight;
     };
     double weight = 1.0;
-    // The first few always: for n P below 1e-30 the answer hangs on them.
+    // The first three are always added: where n P is below 1e-30 the sum is made of them alone.
     for (double k = mode; k <= size && (weight > least || k < mode + 3); ++k) {
       add(k, weight);
       weight *= (size - k) / (k + 1.0) * (probability / rest);
@@ -118,23 +119,6 @@ double mean_reciprocal(std::int64_t n, double probability) {
 
 namespace {
 
-/// Mean and variance of y over a set of segments, and its probability.
-struct group {
-  double probability = 0.0;
-  double mean = 0.0;
-  double variance = 0.0;
-
-  void merge(const group& other) {
-    const double whole = probability + other.probability;
-    if (!(other.probability > 0)) return;
-    const double d = other.mean - mean;
-    const double share = other.probability / whole;
-    variance += share * (other.variance - variance) + share * (1.0 - share) * d * d;
-    mean += share * d;
-    probability = whole;
-  }
-};
-
 struct estimation {
   std::int64_t n;
   const double* edges;
@@ -142,17 +126,21 @@ struct estimation {
   const double* means;
   const double* variances;
   std::size_t m;
-  zcmoe_model_options options;
+  stand_ins others;
 
-  group segment(std::size_t i) const { return {probabilities[i], means[i], variances[i]}; }
+  /// Weight: the probability of the segment.
+  centred_moments segment(std::size_t i) const {
+    return {probabilities[i], means[i], probabilities[i] * variances[i]};
+  }
 
   /// E[(answer - c)^2; the answer is the mean of the samples in `source`, and the segments of
   /// probability `empty` hold none]: N of the source is Binomial(n, P / (1 - empty)) then.
-  double answer_of(const group& source, double empty, double c) const {
+  double answer_of(const centred_moments& source, double empty, double c) const {
     const double room = 1.0 - empty;
-    if (!(source.probability > 0) || !(room > 0)) return 0.0;
+    if (!(source.weight > 0) || !(room > 0)) return 0.0;
     const double d = source.mean - c;
-    const double odds = source.probability / (room - source.probability);
+    const double variance = source.scatter / source.weight;
+    const double odds = source.weight / (room - source.weight);
     if (odds >= 0 && static_cast<double>(n) * odds < 0.5) {
       // Few terms are needed, none of them relative to another's rounding.
       double some = 0.0;
@@ -163,63 +151,50 @@ struct estimation {
         reciprocal += term / k;
         term *= (static_cast<double>(n) - k) / (k + 1.0) * odds;
       }
-      return std::exp(log_empty(n, empty + source.probability)) *
-             (source.variance * reciprocal + some * d * d);
+      return std::exp(log_empty(n, empty + source.weight)) * (variance * reciprocal + some * d * d);
     }
-    const double share = std::min(1.0, source.probability / room);
+    const double share = std::min(1.0, source.weight / room);
     const double some = -std::expm1(log_empty(n, share));
-    return std::exp(log_empty(n, empty)) *
-           (source.variance * mean_reciprocal(n, share) + some * d * d);
+    return std::exp(log_empty(n, empty)) * (variance * mean_reciprocal(n, share) + some * d * d);
   }
 
   /// E[(mean of the nearest segment with samples - c_i)^2; N_i = 0].
   double nearest(std::size_t i) const {
     const double first = log_empty(n, probabilities[i]);
-    const double centre = edges[i] / 2 + edges[i + 1] / 2;
-    std::size_t left = i;  // the next on the left is left - 1
-    std::size_t right = i + 1;
     double empty = probabilities[i];
     double_double sum;
-    while (left > 0 || right < m) {
-      // The comparison that the fit makes: halves, and the left one if equal.
-      bool go_left = left > 0;
-      if (left > 0 && right < m) {
-        go_left = centre / 2 - edges[left] / 2 <= edges[right] / 2 - centre / 2;
-      }
-      const std::size_t j = go_left ? --left : right++;
-      if (log_empty(n, empty) < first - estimation_tuning::reach) break;
+    others.nearest_first(i, [&](std::size_t j) {
+      if (log_empty(n, empty) < first - estimation_tuning::reach) return false;
       sum = sum + answer_of(segment(j), empty, means[i]);
       empty += probabilities[j];
-    }
+      return true;
+    });
     return sum.high;
   }
 
-  /// E[(mean of the block - c_i)^2; N_i = 0] over blocks of 2, 4, 8 ... segments. groups[level][k]
-  /// is segment block k of 2^level.
-  double parent(std::size_t i, const std::vector<std::vector<group>>& groups) const {
-    double empty = probabilities[i];
+  /// E[(mean of the block - c_i)^2; N_i = 0] over blocks of 2, 4, 8 ... segments. blocks[level][k]
+  /// is block k of 2^level segments.
+  double parent(std::size_t i, const std::vector<std::vector<centred_moments>>& blocks) const {
     double sum = 0.0;
-    for (std::size_t level = 0; level + 1 < groups.size(); ++level) {
-      const std::size_t block = i >> level;
-      const std::size_t sibling = block ^ 1;
-      if (sibling >= groups[level].size()) continue;
-      // The block's own half is empty, so its mean is the sibling's.
-      sum += answer_of(groups[level][sibling], empty, means[i]);
-      empty = groups[level + 1][block >> 1].probability;
-    }
+    stand_ins::block_by_block(i, m, [&](std::size_t level, std::size_t beside) {
+      // The block's own half is empty, so its mean is that of the half beside.
+      const double empty = blocks[level][beside ^ 1].weight;
+      sum += answer_of(blocks[level][beside], empty, means[i]);
+      return true;
+    });
     return sum;
   }
 
-  std::vector<std::vector<group>> blocks() const {
-    std::vector<std::vector<group>> groups(1);
-    for (std::size_t i = 0; i < m; ++i) groups[0].push_back(segment(i));
-    while (groups.back().size() > 1) {
-      const std::vector<group>& fine = groups.back();
-      std::vector<group> coarse((fine.size() + 1) / 2);
-      for (std::size_t k = 0; k < fine.size(); ++k) coarse[k / 2].merge(fine[k]);
-      groups.push_back(std::move(coarse));
+  std::vector<std::vector<centred_moments>> blocks() const {
+    std::vector<std::vector<centred_moments>> levels(1);
+    for (std::size_t i = 0; i < m; ++i) levels[0].push_back(segment(i));
+    while (levels.back().size() > 1) {
+      const std::vector<centred_moments>& fine = levels.back();
+      std::vector<centred_moments> coarse((fine.size() + 1) / 2);
+      for (std::size_t k = 0; k < fine.size(); ++k) coarse[k / 2] = merged(coarse[k / 2], fine[k]);
+      levels.push_back(std::move(coarse));
     }
-    return groups;
+    return levels;
   }
 };
 
@@ -231,14 +206,18 @@ zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges
                                              const zcmoe_model_options& options,
                                              double* segment_errors) {
   const auto m = static_cast<std::size_t>(num_segments);
-  const estimation e{n, edges, probabilities, means, variances, m, options};
+  const estimation e{
+      n, edges, probabilities, means, variances, m, stand_ins(edges, m, [](std::size_t) {
+        return true;
+      })};
   const auto size = static_cast<double>(n);
   const double kappa = options.shrinkage;
   const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
-  group all;
-  for (std::size_t i = 0; i < m; ++i) all.merge(e.segment(i));
-  std::vector<std::vector<group>> groups;
-  if (!(kappa > 0) && options.empty_policy == ZCMOE_EMPTY_PARENT) groups = e.blocks();
+  centred_moments all;
+  for (std::size_t i = 0; i < m; ++i) all = merged(all, e.segment(i));
+  const double variance_of_all = all.weight > 0 ? all.scatter / all.weight : 0.0;
+  std::vector<std::vector<centred_moments>> blocks;
+  if (!(kappa > 0) && options.empty_policy == ZCMOE_EMPTY_PARENT) blocks = e.blocks();
 
   double_double variance;
   double_double fallback;
@@ -254,9 +233,9 @@ zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges
     const double d = c - all.mean;
     const double others_mean = others > 0 ? -p * d / others : 0.0;
     const double others_variance =
-        others > 0
-            ? std::max(0.0, (all.variance - p * (v + d * d)) / others - others_mean * others_mean)
-            : 0.0;
+        others > 0 ? std::max(0.0, (variance_of_all - p * (v + d * d)) / others -
+                                       others_mean * others_mean)
+                   : 0.0;
     const double to_value = options.empty_value - c;
     const double to_others = others_mean - d;
     double learned = 0.0;  // E[(constant - c)^2; N > 0]
@@ -281,7 +260,7 @@ zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges
         case ZCMOE_EMPTY_GLOBAL_MEAN:
           missing = empty * (to_others * to_others + others_variance / size);
           break;
-        case ZCMOE_EMPTY_PARENT: missing = e.parent(i, groups); break;
+        case ZCMOE_EMPTY_PARENT: missing = e.parent(i, blocks); break;
         default: missing = e.nearest(i); break;
       }
     }
@@ -293,40 +272,6 @@ zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges
   }
   return {variance.high + fallback.high, variance.high, fallback.high, empty_share.high,
           leading.high};
-}
-
-double answer_without(const zcmoe_theory_table& table, std::size_t i, double total_mean,
-                      std::int64_t n, const zcmoe_model_options& options) {
-  const auto m = static_cast<std::size_t>(table.num_segments);
-  if (options.empty_policy == ZCMOE_EMPTY_VALUE) return options.empty_value;
-  if (options.empty_policy == ZCMOE_EMPTY_GLOBAL_MEAN) {
-    return total_mean + (total_mean - table.means[i]) / static_cast<double>(n - 1);
-  }
-  if (options.empty_policy == ZCMOE_EMPTY_PARENT) {
-    for (std::size_t size = 2;; size *= 2) {
-      const std::size_t first = i / size * size;
-      group block;
-      for (std::size_t k = first; k < std::min(first + size, m); ++k) {
-        if (k != i && table.counts[k] > 0) {
-          block.merge({static_cast<double>(table.counts[k]), table.means[k], 0.0});
-        }
-      }
-      if (block.probability > 0 || size >= m) return block.mean;
-    }
-  }
-  ZCMOE_EXPECTS(options.empty_policy != ZCMOE_EMPTY_NAN,
-                "options->empty_policy=ZCMOE_EMPTY_NAN has no leave-one-out error: segment ", i,
-                " has one row");
-  ZCMOE_EXPECTS(table.edges != nullptr, "table->edges is null, but segment ", i,
-                " has one row and the policy is ZCMOE_EMPTY_NEAREST");
-  const double centre = table.edges[i] / 2 + table.edges[i + 1] / 2;
-  std::size_t left = i;
-  while (left > 0 && table.counts[left - 1] == 0) --left;
-  std::size_t right = i + 1;
-  while (right < m && table.counts[right] == 0) ++right;
-  const bool go_left = left > 0 && (right == m || centre / 2 - table.edges[left] / 2 <=
-                                                      table.edges[right] / 2 - centre / 2);
-  return table.means[go_left ? left - 1 : right];
 }
 
 }  // namespace zcmoe::detail

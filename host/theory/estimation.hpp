@@ -1,11 +1,10 @@
 // What learning adds: E[1/N] and the estimation error (5.1) of every empty policy, for segments
-// whose probabilities, means and variances are known; and what a policy answers in place of a
-// left-out row. include/zcmoe/theory.h documents the functions.
+// whose probabilities, means and variances are known. include/zcmoe/theory.h documents the
+// functions.
 #pragma once
 
 #include <zcmoe/theory.h>
 
-#include <cstddef>
 #include <cstdint>
 
 namespace zcmoe::detail {
@@ -17,10 +16,5 @@ zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges
                                              const double* variances, std::int64_t num_segments,
                                              const zcmoe_model_options& options,
                                              double* segment_errors);
-
-/// The answer of the empty policy in segment i when its only row is left out. total_mean: of all n
-/// rows.
-double answer_without(const zcmoe_theory_table& table, std::size_t i, double total_mean,
-                      std::int64_t n, const zcmoe_model_options& options);
 
 }  // namespace zcmoe::detail

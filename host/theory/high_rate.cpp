@@ -24,7 +24,7 @@ struct high_rate_tuning {
 template <std::size_t K, class Function>
 std::array<double, K> integrals(const theory_problem& problem, const Function& f,
                                 const char* what) {
-  return integrator<K>::over(
+  return integrals_over<K>(
       f, first_ends(problem, problem.lo, problem.hi, high_rate_tuning::first_panels), what);
 }
 
@@ -113,9 +113,9 @@ double next_order_of(const theory_problem& problem, zcmoe_theory_segmentation se
   };
   const auto at = [&](double x) {
     const double p = density_at(problem, x) / mass;
-    const double p1 = answer(problem.density_slope, x, "density_slope", true) / mass;
+    const double p1 = checked_value(problem.density_slope, x, "density_slope", true) / mass;
     const double b1 = slope_at(problem, x);
-    const double b2 = answer(problem.curvature, x, "curvature", true);
+    const double b2 = checked_value(problem.curvature, x, "curvature", true);
     double lambda = 1.0;
     double relative = 0.0;  // lambda' / lambda
     if (segmentation == ZCMOE_THEORY_OPTIMAL) {
@@ -123,7 +123,8 @@ double next_order_of(const theory_problem& problem, zcmoe_theory_segmentation se
       if (lambda > 0) relative = (p1 / p + 2.0 * (b2 / b1)) / 3.0;
     } else if (segmentation == ZCMOE_THEORY_POINT_DENSITY) {
       lambda = lambda_at(problem, x);
-      const double slope = answer(problem.point_density_slope, x, "point_density_slope", true);
+      const double slope =
+          checked_value(problem.point_density_slope, x, "point_density_slope", true);
       if (lambda > 0) relative = slope / lambda;
     }
     if (!(lambda > 0)) {

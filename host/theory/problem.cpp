@@ -7,16 +7,16 @@
 namespace zcmoe::detail {
 
 double density_at(const theory_problem& problem, double x) {
-  return answer(problem.density, x, "density", false);
+  return checked_value(problem.density, x, "density", false);
 }
 double slope_at(const theory_problem& problem, double x) {
-  return answer(problem.slope, x, "slope", true);
+  return checked_value(problem.slope, x, "slope", true);
 }
 double lambda_at(const theory_problem& problem, double x) {
-  return answer(problem.point_density, x, "point_density", false);
+  return checked_value(problem.point_density, x, "point_density", false);
 }
 double noise_at(const theory_problem& problem, double x) {
-  return problem.noise_variance ? answer(problem.noise_variance, x, "noise_variance", false)
+  return problem.noise_variance ? checked_value(problem.noise_variance, x, "noise_variance", false)
                                 : problem.noise;
 }
 

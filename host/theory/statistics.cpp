@@ -4,7 +4,7 @@
 
 #include "host/error.hpp"
 #include "host/numbers/double_double.hpp"
-#include "host/theory/estimation.hpp"
+#include "host/segmentation/empty_segments.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -56,8 +56,10 @@ double leave_one_out(const zcmoe_theory_table& table, const zcmoe_model_options&
   const double kappa = options.shrinkage;
   const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
   const auto rows = static_cast<double>(n);
+  const auto m = static_cast<std::size_t>(table.num_segments);
+  empty_answers answers({table.edges, table.counts, nullptr, table.means, m}, options);
   double_double sum;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(table.num_segments); ++i) {
+  for (std::size_t i = 0; i < m; ++i) {
     if (table.counts[i] == 0) continue;
     const auto count = static_cast<double>(table.counts[i]);
     const double sse = table.counts[i] > 1 ? (count - 1.0) * table.variances[i] : 0.0;
@@ -73,7 +75,14 @@ double leave_one_out(const zcmoe_theory_table& table, const zcmoe_model_options&
       const double factor = count / (count - 1.0);
       sum = sum + factor * factor * sse;
     } else {
-      const double d = table.means[i] - answer_without(table, i, total_mean, n, options);
+      ZCMOE_EXPECTS(options.empty_policy != ZCMOE_EMPTY_NAN,
+                    "options->empty_policy=ZCMOE_EMPTY_NAN has no leave-one-out error: segment ", i,
+                    " has one row");
+      ZCMOE_EXPECTS(options.empty_policy != ZCMOE_EMPTY_NEAREST || table.edges != nullptr,
+                    "table->edges is null, but segment ", i,
+                    " has one row and the policy is ZCMOE_EMPTY_NEAREST");
+      const double mean_of_others = total_mean + (total_mean - table.means[i]) / (rows - 1.0);
+      const double d = table.means[i] - answers.of(i, mean_of_others);
       sum = sum + d * d;
     }
   }

@@ -24,11 +24,35 @@
 
 namespace zcmoe {
 
+// The slots of a table: those of its segments, 0 .. num_segments - 1, then three for inputs that no
+// segment takes. What has one entry a slot is sized and addressed with these.
+
+template <class Integer>
+ZCMOE_HOST_DEVICE constexpr Integer num_slots_of(Integer num_segments) {
+  return num_segments + 3;
+}
+/// Of NaN inputs.
+template <class Integer>
+ZCMOE_HOST_DEVICE constexpr Integer nan_slot_of(Integer num_segments) {
+  return num_segments;
+}
+/// Of inputs below the range, where the policy sets these aside.
+template <class Integer>
+ZCMOE_HOST_DEVICE constexpr Integer below_slot_of(Integer num_segments) {
+  return num_segments + 1;
+}
+/// Of inputs above the range, likewise.
+template <class Integer>
+ZCMOE_HOST_DEVICE constexpr Integer above_slot_of(Integer num_segments) {
+  return num_segments + 2;
+}
+
 struct model_view : zcmoe_model_view {
-  /// Slots of Count inputs: segment 0 .. m-1, or m for NaN, m+1 below and m+2 above the range where
-  /// the policies set these aside. Segment i is [a_i, a_{i+1}) (left-closed) or (a_i, a_{i+1}].
-  /// -0.0 equals 0.0; infinities are ordinary. Exact: x is compared with float64 edges.
-  /// Cost: log2 m steps, the same for every input, so that the searches of a batch overlap.
+  /// Slots of Count inputs: the segments that take them, or the slots of NaN and, where the range
+  /// policy sets these aside, of inputs below and above the range. Segment i is [a_i, a_{i+1})
+  /// (left-closed) or (a_i, a_{i+1}]. -0.0 equals 0.0; infinities are ordinary. Exact: x is
+  /// compared with float64 edges. Cost: log2 m steps, the same for every input, so that the
+  /// searches of a batch overlap.
   template <int Count>
   ZCMOE_HOST_DEVICE void slots_of(const double (&x)[Count], std::int64_t (&slots)[Count]) const {
     for (int k = 0; k < Count; ++k) slots[k] = 0;  // interior edges known to lie left of x
@@ -40,10 +64,10 @@ struct model_view : zcmoe_model_view {
     for (int k = 0; k < Count; ++k) {
       const double input = x[k];
       if (input != input) {
-        slots[k] = num_segments;
+        slots[k] = nan_slot_of(num_segments);
       } else if (range_policy != ZCMOE_RANGE_CLAMP) {
-        if (is_below(input)) slots[k] = num_segments + 1;
-        if (is_above(input)) slots[k] = num_segments + 2;
+        if (is_below(input)) slots[k] = below_slot_of(num_segments);
+        if (is_above(input)) slots[k] = above_slot_of(num_segments);
       }
     }
   }
@@ -60,8 +84,8 @@ struct model_view : zcmoe_model_view {
 
   ZCMOE_HOST_DEVICE std::int64_t segment_of_slot(std::int64_t slot) const {
     if (slot < num_segments) return slot;
-    const bool own = slot == num_segments ? nan_policy == ZCMOE_NAN_SEGMENT
-                                          : range_policy == ZCMOE_RANGE_SEGMENTS;
+    const bool own = slot == nan_slot_of(num_segments) ? nan_policy == ZCMOE_NAN_SEGMENT
+                                                       : range_policy == ZCMOE_RANGE_SEGMENTS;
     return own ? slot : -1;
   }
 

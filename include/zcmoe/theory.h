@@ -322,8 +322,7 @@ typedef struct zcmoe_theory_statistics {
  * assume a segmentation that was not learned from the same targets. Exact closed forms, no refit:
  * sum of (N/(N-1))^2 SSE_i over N_i >= 2, (y - fallback)^2 over singletons. DATA if there is no
  * row; INVALID_ARGUMENT for counts < 0, NaN where a number is needed, ZCMOE_EMPTY_NAN when a
- * singleton needs an answer. Cost O(m), and at worst O(m) more for each singleton under NEAREST and
- * PARENT. Source: Allen 1974. */
+ * singleton needs an answer. Cost O(m), under PARENT O(m log m). Source: Allen 1974. */
 ZCMOE_API zcmoe_status zcmoe_theory_table_statistics(const zcmoe_theory_table* table,
                                                      const zcmoe_model_options* options,
                                                      double noise,

@@ -1048,7 +1048,7 @@ static void test_fit_create(void) {
     FAILS(INVALID, refused[i].text,
           zcmoe_fit_create(context, edges3, 3, NULL, &refused[i].options, &fit));
   }
-  for (int left = 0; left < 3; ++left) { /* each allocation of the three */
+  for (int left = 0; left < 2; ++left) { /* each allocation of the two */
     memory.left = left;
     FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory",
           zcmoe_fit_create(context, edges3, 3, NULL, NULL, &fit));

@@ -80,13 +80,14 @@ void expect_exact(const std::vector<double>& edges, const std::string& what,
       const zcmoe::model_view view = zcmoe::test::view_of(edges, side, side, policy);
       for (const root_kind kind : {root_kind::uniform, root_kind::grid, root_kind::pieces}) {
         for (const std::size_t shared : {a_card, none}) {
-          const bucket_table<T> table = build_bucket_table<T>(view, shared, &kind);
+          const bucket_table<T> table = build_bucket_table<T>(view, nullptr, shared, &kind);
           ASSERT_EQ(table.words.empty(), shared == none) << what;
           expect_slots(view, table, hard_inputs(edges, table, random),
                        what + " root " + std::to_string(static_cast<int>(kind)));
         }
       }
-      expect_slots(view, build_bucket_table<T>(view, a_card), inputs_for<T>(edges, random), what);
+      expect_slots(view, build_bucket_table<T>(view, nullptr, a_card), inputs_for<T>(edges, random),
+                   what);
     }
   }
 }
@@ -111,7 +112,7 @@ TEST(BucketTable, EveryFloatOfAStretchFindsItsSlot) {
     const zcmoe::model_view view =
         zcmoe::test::view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_CLAMP);
     for (const root_kind root : {root_kind::uniform, root_kind::grid, root_kind::pieces}) {
-      const bucket_table<float> table = build_bucket_table<float>(view, a_card, &root);
+      const bucket_table<float> table = build_bucket_table<float>(view, nullptr, a_card, &root);
       std::vector<float> inputs;
       for (std::size_t e = 1; e < edges.size(); e += edges.size() / 4 + 1) {
         float x = static_cast<float>(edges[e]);
@@ -131,7 +132,7 @@ TEST(BucketTable, PositionsNeverDecrease) {
     const zcmoe::model_view view =
         zcmoe::test::view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_CLAMP);
     for (const root_kind root : {root_kind::uniform, root_kind::grid, root_kind::pieces}) {
-      const auto table = build_bucket_table<float>(view, a_card, &root);
+      const auto table = build_bucket_table<float>(view, nullptr, a_card, &root);
       std::vector<unsigned char> image;
       const auto routes = view_of(table, image);
       const plain_image<float> plain(routes);
@@ -163,9 +164,9 @@ TEST(BucketTable, MillionsOfSegments) {
       const std::vector<double> edges = edges_of(kind, m, random);
       const zcmoe::model_view view =
           zcmoe::test::view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_CLAMP);
-      expect_slots(view, build_bucket_table<float>(view, a_card), inputs_for<float>(edges, random),
-                   kind);
-      expect_slots(view, build_bucket_table<double>(view, a_card),
+      expect_slots(view, build_bucket_table<float>(view, nullptr, a_card),
+                   inputs_for<float>(edges, random), kind);
+      expect_slots(view, build_bucket_table<double>(view, nullptr, a_card),
                    inputs_for<double>(edges, random), kind);
       if (HasFatalFailure()) return;
     }
@@ -178,8 +179,7 @@ TEST(BucketTable, CellsHoldTheAnswersOfBothSides) {
   zcmoe::model_view view = zcmoe::test::view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_SEGMENTS);
   std::vector<float> constants(503);
   for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = static_cast<float>(i);
-  view.constants_f32 = constants.data();
-  const bucket_table<float> table = build_bucket_table<float>(view, none);
+  const bucket_table<float> table = build_bucket_table(view, constants.data(), none);
   std::vector<unsigned char> image;
   const auto routes = view_of(table, image);
   int searched = 0;
@@ -222,7 +222,7 @@ TEST(BucketTable, SearchesAreRare) {
   for (const std::int64_t m : {64, 1024, 8192}) {
     const std::vector<double> edges = edges_of("uniform", m, random);
     const auto table = build_bucket_table<float>(
-        zcmoe::test::view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_CLAMP), a_card);
+        zcmoe::test::view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_CLAMP), nullptr, a_card);
     EXPECT_EQ(table.map.kind, root_kind::uniform);
     const double limit = 2.0 * static_cast<double>(m) / (1 << 22);  // ties alone
     EXPECT_LE(share_searched(table, 0.0, 1.0, random), limit + 1e-4) << m;

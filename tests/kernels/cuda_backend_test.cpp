@@ -74,13 +74,12 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
   const auto n = static_cast<std::int64_t>(x.size());
   const auto device_x = on_engine(x);
   const auto device_y = on_engine(y);
-  const auto device_edges = on_engine(edges);
   const auto first_bad = on_engine(std::vector<std::int64_t>{INT64_MAX});
 
   model_view host_view{};
   host_view.edges = edges.data();
   host_view.num_segments = num_segments;
-  const auto routes = engine().make_router(host_view, nullptr);
+  const auto routes = engine().make_router(host_view, {}, nullptr);
   for (const std::int64_t pending :
        {std::int64_t{0}, max_pending_rows - n, max_pending_rows - n + 1, max_pending_rows}) {
     // A state as full as so many rows can make it, of either sign, and its sum with the rows, by
@@ -97,14 +96,12 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
 
     fit_job job{};
     job.layout = layout;
-    job.rules.view.edges = static_cast<const double*>(device_edges.data());
-    job.rules.view.num_segments = num_segments;
+    job.rules.use_outside_inputs = true;
     job.routes = routes.get();
     job.state = static_cast<std::int64_t*>(device_state.data());
     job.first_bad = static_cast<std::int64_t*>(first_bad.data());
-    job.x = any({device_x.data(), ZCMOE_F64, 1});
+    job.rows = {any({device_x.data(), ZCMOE_F64, 1}), n};
     job.y = {device_y.data(), ZCMOE_F32, 1};
-    job.n = n;
     engine().accumulate(job, nullptr);
     std::vector<std::int64_t> got = words_of(device_state);
     EXPECT_EQ(got[counter_pending], pending + n > max_pending_rows ? n : pending + n);
@@ -113,11 +110,10 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
 
     std::vector<std::int64_t> expected = state;
     carry(expected, slots);
-    row_rules rules = job.rules;
-    rules.view.edges = edges.data();
     for (std::size_t i = 0; i < x.size(); ++i) {
       const row_verdict verdict =
-          judge_row(rules, x[i], static_cast<double>(y[i]), 1.0, rules.view.slot_of(x[i]));
+          judge_row(job.rules, place_of(x[i], edges.front(), edges.back()),
+                    static_cast<double>(y[i]), 1.0, host_view.slot_of(x[i]));
       for (int c = 0; c < counter_pending; ++c)
         expected[static_cast<std::size_t>(c)] += verdict.counters >> c & 1u;
       add_sample<float, false>(y[i], 1.0f, [&](int plane, std::int64_t piece) {

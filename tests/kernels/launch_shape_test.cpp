@@ -147,10 +147,10 @@ TEST(launch_shape, keys_take_the_narrowest_type_and_no_more_bits_than_needed) {
     EXPECT_EQ(keys.size, e.size) << e.count;
     EXPECT_EQ(keys.bits, e.bits) << e.count;
   }
-  EXPECT_EQ(keys_for(256, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_CLAMP).count, 256);
-  EXPECT_EQ(keys_for(256, ZCMOE_NAN_VALUE, ZCMOE_RANGE_VALUE).count, 256);
-  EXPECT_EQ(keys_for(256, ZCMOE_NAN_SEGMENT, ZCMOE_RANGE_CLAMP).count, 259);
-  EXPECT_EQ(keys_for(256, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_SEGMENTS).count, 259);
+  EXPECT_EQ(keys_for({256, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_CLAMP}).count, 256);
+  EXPECT_EQ(keys_for({256, ZCMOE_NAN_VALUE, ZCMOE_RANGE_VALUE}).count, 256);
+  EXPECT_EQ(keys_for({256, ZCMOE_NAN_SEGMENT, ZCMOE_RANGE_CLAMP}).count, 259);
+  EXPECT_EQ(keys_for({256, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_SEGMENTS}).count, 259);
 }
 
 constexpr device_limits device_with(std::size_t shared_bytes) {

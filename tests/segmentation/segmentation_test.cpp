@@ -786,6 +786,11 @@ TEST(constants, refusals) {
               HasSubstr("zcmoe_optimal_constants: regression answered nan at x=0.5"));
   EXPECT_EQ(status(e, 7, c), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("rule=7"));
+  // No number of panels settles this one.
+  known rough{one, {}, [](double x) { return std::sin(1e12 * x) > 0 ? 1.0 : 0.0; }};
+  EXPECT_EQ(zcmoe_optimal_constants(density_of, regression_of, &rough, e, 2, 0, c),
+            ZCMOE_ERR_NUMERIC);
+  EXPECT_THAT(zcmoe_last_error(), HasSubstr("does not converge"));
   EXPECT_EQ(status(nullptr, 0, c), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_EQ(status(e, 0, nullptr), ZCMOE_ERR_INVALID_ARGUMENT);
   const double bad[] = {0, 0, 1};

@@ -1148,6 +1148,11 @@ TEST(theory_curve, keeps_shape_and_scale) {
   EXPECT_EQ(wide(most), most);
   EXPECT_EQ(wide(0), 0.0);
   EXPECT_EQ(theory::curve({0, 0x1p-1074}, {0, 1})(0x1p-1074), 1.0);
+  // Points that the range is too wide to tell apart are one.
+  const theory::curve close({0, 1e-300, 1, 1e300}, {0, 1, 2, 3});
+  EXPECT_EQ(close(0), 0.0);
+  EXPECT_EQ(close(1e300), 3.0);
+  EXPECT_TRUE(std::isfinite(close(0.5)));
 }
 
 TEST(theory_curve, names_what_is_wrong) {

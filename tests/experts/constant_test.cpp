@@ -98,12 +98,12 @@ void compare_with_multiprecision() {
   }
 }
 
-TEST(moments_test, float_targets) { compare_with_multiprecision<float, false>(); }
-TEST(moments_test, float_targets_weighted) { compare_with_multiprecision<float, true>(); }
-TEST(moments_test, double_targets) { compare_with_multiprecision<double, false>(); }
-TEST(moments_test, double_targets_weighted) { compare_with_multiprecision<double, true>(); }
+TEST(constant_test, float_targets) { compare_with_multiprecision<float, false>(); }
+TEST(constant_test, float_targets_weighted) { compare_with_multiprecision<float, true>(); }
+TEST(constant_test, double_targets) { compare_with_multiprecision<double, false>(); }
+TEST(constant_test, double_targets_weighted) { compare_with_multiprecision<double, true>(); }
 
-TEST(moments_test, ties_and_subnormal_results_round_to_even) {
+TEST(constant_test, ties_and_subnormal_results_round_to_even) {
   const auto mean_of = [](std::vector<double> values) {
     std::vector<std::int64_t> state(sum_planes<double, false>::end, 0);
     for (const double v : values) {
@@ -134,7 +134,7 @@ TEST(moments_test, ties_and_subnormal_results_round_to_even) {
   EXPECT_EQ(mean_of({1e15, 1e15 + 1, 1e15 + 2}).variance, 1.0);
 }
 
-TEST(moments_test, digits_hold_a_full_round_of_the_largest_terms) {
+TEST(constant_test, digits_hold_a_full_round_of_the_largest_terms) {
   // max_pending_rows terms of the largest magnitude leave every digit inside int64: add one term
   // 2^30 times by value.
   using planes = sum_planes<float, false>;

@@ -19,16 +19,16 @@ namespace {
 using namespace zcmoe::detail;
 using namespace zcmoe::test;
 
-TEST(routing_table_test, slots_beside_the_segments_are_those_that_a_view_answers) {
+TEST(thresholds_test, slots_beside_the_segments_are_those_that_a_view_answers) {
   for (const std::int64_t m : {1, 2, 7}) {
     std::vector<double> edges;
     for (std::int64_t i = 0; i <= m; ++i) edges.push_back(static_cast<double>(i));
     const zcmoe::model_view view = view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_SEGMENTS);
-    EXPECT_EQ(view.slot_of(std::numeric_limits<double>::quiet_NaN()), nan_slot_of(m));
-    EXPECT_EQ(view.slot_of(-0.5), below_slot_of(m));
-    EXPECT_EQ(view.slot_of(static_cast<double>(m) + 0.5), above_slot_of(m));
-    EXPECT_EQ(above_slot_of(m) + 1, num_slots_of(m));
-    EXPECT_EQ(num_segments_of(num_slots_of(m)), m);
+    EXPECT_EQ(view.slot_of(std::numeric_limits<double>::quiet_NaN()), m);
+    EXPECT_EQ(view.slot_of(-0.5), m + 1);
+    EXPECT_EQ(view.slot_of(static_cast<double>(m) + 0.5), m + 2);
+    EXPECT_EQ(zcmoe::num_slots_of(m), m + 3);
+    EXPECT_EQ(num_segments_of(m + 3), m);
   }
 }
 
@@ -78,7 +78,7 @@ void expect_exact(const std::vector<double>& edges, const std::string& kind,
   }
 }
 
-TEST(RoutingTable, AnyRootIsExactForAnyEdges) {
+TEST(thresholds_test, AnyRootIsExactForAnyEdges) {
   std::mt19937_64 random(7);
   for (const std::string& kind : kinds) {
     for (const std::int64_t m : {1, 2, 3, 17, 64, 1000}) {
@@ -90,7 +90,7 @@ TEST(RoutingTable, AnyRootIsExactForAnyEdges) {
   }
 }
 
-TEST(RoutingTable, EdgesThatFloatCannotTellApartShareAThreshold) {
+TEST(thresholds_test, EdgesThatFloatCannotTellApartShareAThreshold) {
   std::mt19937_64 random(1);
   const std::vector<double> edges = edges_of("one ulp apart", 1000, random);
   const zcmoe::model_view view = view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_CLAMP);
@@ -119,7 +119,7 @@ double cost_of(const root<float>& made, const std::vector<float>& thresholds) {
          costs.uncached * std::min(1.0, bytes / (1 << 20));
 }
 
-TEST(RoutingTable, TheChosenRootIsTheCheapestOfItsCandidates) {
+TEST(thresholds_test, TheChosenRootIsTheCheapestOfItsCandidates) {
   std::mt19937_64 random(3);
   for (const std::string& kind : kinds) {
     const std::vector<double> edges = edges_of(kind, 1024, random);
@@ -136,7 +136,7 @@ TEST(RoutingTable, TheChosenRootIsTheCheapestOfItsCandidates) {
   }
 }
 
-TEST(RoutingTable, KindsFitTheirEdges) {
+TEST(thresholds_test, KindsFitTheirEdges) {
   std::mt19937_64 random(3);
   const auto kind_for = [&](const std::string& kind) {
     const std::vector<double> edges = edges_of(kind, 1024, random);

@@ -93,7 +93,7 @@ struct target_window<double> {
   }
 };
 
-inline std::uint64_t bits_of(double value) {
+inline std::uint64_t word_of(double value) {
   std::uint64_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   return bits;
@@ -103,13 +103,13 @@ inline std::uint64_t bits_of(double value) {
 /// into another, so that a row is added by one vector addition and one store; the store sets the
 /// pace.
 template <class T>
-struct window_sums;
+struct anchored_sums;
 
 /// A word is a sum modulo 2^64 of representations y + anchor (see target_window): it holds the sum
 /// of the integers and, for every row, once the bits of the anchor, which are subtracted at the
 /// end.
 template <>
-struct alignas(32) window_sums<float> {
+struct alignas(32) anchored_sums<float> {
   std::uint64_t y;
   std::uint64_t
       high;  // the upper part of y^2, in units of 2^bits squared units: below 2^bits per row
@@ -119,12 +119,12 @@ struct alignas(32) window_sums<float> {
   static constexpr std::int64_t max_rows(int bits) { return std::int64_t{1} << (62 - bits); }
   void add(double target, const target_window<float>& window) {
     const double anchored = target * target + window.high_anchor;
-    y += bits_of(target + window.y_anchor);
-    high += bits_of(anchored);
-    low += bits_of((target * target - (anchored - window.high_anchor)) + window.low_anchor);
+    y += word_of(target + window.y_anchor);
+    high += word_of(anchored);
+    low += word_of((target * target - (anchored - window.high_anchor)) + window.low_anchor);
     ++count;
   }
-  void add(const window_sums& other) {
+  void add(const anchored_sums& other) {
     y += other.y;
     high += other.high;
     low += other.low;
@@ -135,16 +135,16 @@ struct alignas(32) window_sums<float> {
   }
   /// The sum as an integer in units of 2^-unit; sum_yy is in units of 2^-(2 unit).
   scaled_natural<4> sum_y(const target_window<float>& window, int unit) const {
-    const auto sum = static_cast<std::int64_t>(y - count * bits_of(window.y_anchor));
+    const auto sum = static_cast<std::int64_t>(y - count * word_of(window.y_anchor));
     const std::uint64_t size = static_cast<std::uint64_t>(sum < 0 ? -sum : sum);
     return {{static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(size >> 32), 0, 0},
             unit - window.shift,
             sum < 0};
   }
   scaled_natural<6> sum_yy(const target_window<float>& window, int unit) const {
-    const auto rest = static_cast<std::int64_t>(low - count * bits_of(window.low_anchor));
+    const auto rest = static_cast<std::int64_t>(low - count * word_of(window.low_anchor));
     const uint128 yy =
-        (static_cast<uint128>(high - count * bits_of(window.high_anchor)) << window.bits) +
+        (static_cast<uint128>(high - count * word_of(window.high_anchor)) << window.bits) +
         static_cast<uint128>(static_cast<int128>(rest));
     scaled_natural<6> sum{{}, 2 * (unit - window.shift), false};
     for (int k = 0; k < 4; ++k) sum.word[k] = static_cast<std::uint32_t>(yy >> (32 * k));
@@ -153,7 +153,7 @@ struct alignas(32) window_sums<float> {
 };
 
 template <>
-struct alignas(64) window_sums<double> {
+struct alignas(64) anchored_sums<double> {
   std::uint64_t y_high;
   std::uint64_t y_low;
   std::uint64_t
@@ -176,8 +176,8 @@ struct alignas(64) window_sums<double> {
     const double anchored = target + window.high_anchor;
     const double high = anchored - window.high_anchor;
     const double low = target - high;
-    y_high += bits_of(anchored);
-    y_low += bits_of(low + window.low_anchor);
+    y_high += word_of(anchored);
+    y_low += word_of(low + window.low_anchor);
     const auto a = static_cast<std::int64_t>(high * window.scale * 0x1p-36);
     const auto b = static_cast<std::int64_t>(low * window.scale);
     const int128 product[3] = {static_cast<int128>(a) * a, static_cast<int128>(2 * a) * b,
@@ -186,10 +186,10 @@ struct alignas(64) window_sums<double> {
       square[k] += static_cast<std::uint64_t>(static_cast<std::int64_t>(product[k] >> bits));
       square[k + 1] += static_cast<std::uint64_t>(product[k]) & ((std::uint64_t{1} << bits) - 1);
     }
-    for (int k = 0; k < 4; ++k) square[k] += anchors_of_square[k] * bits_of(square_anchor(k));
+    for (int k = 0; k < 4; ++k) square[k] += anchors_of_square[k] * word_of(square_anchor(k));
     ++count;
   }
-  void add(const window_sums& other) {
+  void add(const anchored_sums& other) {
     y_high += other.y_high;
     y_low += other.y_low;
     for (int k = 0; k < 4; ++k) square[k] += other.square[k];
@@ -197,8 +197,8 @@ struct alignas(64) window_sums<double> {
   }
   std::int64_t num_rows(const window_type&) const { return static_cast<std::int64_t>(count); }
   scaled_natural<4> sum_y(const window_type& window, int unit) const {
-    const auto high = static_cast<std::int64_t>(y_high - count * bits_of(window.high_anchor));
-    const auto low = static_cast<std::int64_t>(y_low - count * bits_of(window.low_anchor));
+    const auto high = static_cast<std::int64_t>(y_high - count * word_of(window.high_anchor));
+    const auto low = static_cast<std::int64_t>(y_low - count * word_of(window.low_anchor));
     const int128 y = static_cast<int128>(high) * (std::int64_t{1} << window_type::digit_bits) + low;
     const auto size = static_cast<uint128>(y < 0 ? -y : y);
     scaled_natural<4> sum{{}, unit - window.shift, y < 0};
@@ -211,7 +211,7 @@ struct alignas(64) window_sums<double> {
     std::int64_t carry = 0;
     for (int k = 3; k >= 0; --k) {
       carry += static_cast<std::int64_t>(square[k] -
-                                         count * anchors_of_square[k] * bits_of(square_anchor(k)));
+                                         count * anchors_of_square[k] * word_of(square_anchor(k)));
       const auto digit = static_cast<std::uint64_t>(carry) & ((std::uint64_t{1} << bits) - 1);
       low |= static_cast<uint128>(k > 0 ? digit : static_cast<std::uint64_t>(carry))
              << (3 - k) * bits;
@@ -254,7 +254,7 @@ template <class T>
 struct plain_rows {
   using number = T;
   using window = target_window<T>;
-  using sums = window_sums<T>;
+  using sums = anchored_sums<T>;
   static constexpr bool weighted = false;
 
   /// How many rows a slot's words have room for, given the bits of a target.
