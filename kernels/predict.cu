@@ -269,17 +269,17 @@ struct gather_list {
   int count;
 };
 
-__device__ void answer_row(const gather_list& gathers, const segment_numbers& segments,
-                           std::int64_t i, std::int32_t slot) {
+__device__ void answer_row(const gather_list& gathers, const slot_roles& roles, std::int64_t i,
+                           std::int32_t slot) {
 #pragma unroll
   for (int g = 0; g < max_gathers; ++g) {
     if (g >= gathers.count) return;
     const gather& to = gathers.item[g];
     const std::int64_t at = i * to.stride;
     if (to.element_size == 4) {
-      static_cast<std::uint32_t*>(to.out)[at] = looked_up<std::uint32_t>(to.table, segments, slot);
+      static_cast<std::uint32_t*>(to.out)[at] = looked_up<std::uint32_t>(to.table, roles, slot);
     } else {
-      static_cast<std::uint64_t*>(to.out)[at] = looked_up<std::uint64_t>(to.table, segments, slot);
+      static_cast<std::uint64_t*>(to.out)[at] = looked_up<std::uint64_t>(to.table, roles, slot);
     }
   }
 }
@@ -287,9 +287,8 @@ __device__ void answer_row(const gather_list& gathers, const segment_numbers& se
 /// T: what the inputs are widened to, the type of the routing table.
 template <class T, class Input>
 __global__ __launch_bounds__(gather_tuning::threads,
-                             4) void gather_kernel(bucket_table_view<T> routes,
-                                                   segment_numbers segments, Input x,
-                                                   std::int64_t n, gather_list gathers,
+                             4) void gather_kernel(bucket_table_view<T> routes, slot_roles roles,
+                                                   Input x, std::int64_t n, gather_list gathers,
                                                    report_counts<T> counts) {
   constexpr int threads = gather_tuning::threads;
   constexpr int per_thread = gather_tuning::per_thread;
@@ -314,7 +313,7 @@ __global__ __launch_bounds__(gather_tuning::threads,
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) {
       if ((valid >> k & 1u) == 0) break;
-      answer_row(gathers, segments, tile + k * threads + threadIdx.x, routes.slot_of(ranks[k]));
+      answer_row(gathers, roles, tile + k * threads + threadIdx.x, routes.slot_of(ranks[k]));
     }
     if (counts.report != nullptr) counts.add(input, valid, odd);
   }

@@ -139,7 +139,7 @@ ZCMOE_HOST_DEVICE inline std::int64_t carry_digit(std::int64_t& digit, std::int6
 
 /// Calls body(first plane, digits) for each sum of a state, from number Index on, in plane order.
 template <class T, bool Weighted, int Index = 0, class Body>
-ZCMOE_HOST_DEVICE inline void for_each_sum(const Body& body) {
+void for_each_sum(const Body& body) {
   if constexpr (Index < kept_sums<Weighted>::count) {
     constexpr int first = first_plane_of<T, Weighted>(Index);
     constexpr int digits = digits_of_sum<T, Weighted>(Index);
@@ -151,8 +151,7 @@ ZCMOE_HOST_DEVICE inline void for_each_sum(const Body& body) {
 /// Makes every sum of a slot canonical; a sum's top digit takes what is left. Writes only what
 /// changes.
 template <class T, bool Weighted>
-ZCMOE_HOST_DEVICE inline void carry_slot(std::int64_t* planes, std::int64_t num_slots,
-                                         std::int64_t slot) {
+inline void carry_slot(std::int64_t* planes, std::int64_t num_slots, std::int64_t slot) {
   for_each_sum<T, Weighted>([planes, num_slots, slot](int first, int digits) {
     std::int64_t carry = 0;
     for (int k = 0; k < digits; ++k) {
