@@ -4,6 +4,7 @@
 
 #include "host/array.hpp"
 #include "host/error.hpp"
+#include "host/segmentation/real_function.hpp"
 
 #include <zcmoe/zcmoe.h>
 
@@ -207,5 +208,13 @@ struct array_list {
   const named_array* begin() const { return entries; }
   const named_array* end() const { return entries + size; }
 };
+
+// --------------------------------------------------------------- functions
+
+/// A caller's function with its user pointer; empty if there is none.
+inline real_function bound(zcmoe_function function, void* user) {
+  if (function == nullptr) return {};
+  return [function, user](double x) { return function(user, x); };
+}
 
 }  // namespace zcmoe::detail

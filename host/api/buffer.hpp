@@ -1,8 +1,10 @@
-// Bytes handed out into a caller's buffer, of models and of fits.
+// What is handed out into a caller's memory: bytes of models and fits, and edges.
 #pragma once
 
 #include "host/error.hpp"
+#include "host/segmentation/edges.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,6 +22,12 @@ inline void give_bytes(const std::vector<std::uint8_t>& from, const char* what, 
          " bytes of the ", what);
   }
   std::memcpy(buffer, from.data(), from.size());
+}
+
+/// num_built: null where the caller knows it.
+inline void give_edges(const edge_table& table, double* edges, std::int64_t* num_built) {
+  std::copy(table.begin(), table.end(), edges);
+  if (num_built != nullptr) *num_built = static_cast<std::int64_t>(table.size()) - 1;
 }
 
 }  // namespace zcmoe::detail

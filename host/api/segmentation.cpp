@@ -1,6 +1,7 @@
 // The C functions that build edges: arguments checked here, work done in
 // host/segmentation/.
 #include "host/api/arguments.hpp"
+#include "host/api/buffer.hpp"
 #include "host/api/options.hpp"
 #include "host/segmentation/compander.hpp"
 #include "host/segmentation/optimal_constants.hpp"
@@ -47,15 +48,6 @@ void check_column(const double* column, std::int64_t num_grid, const char* name,
   }
 }
 
-void give(const edge_table& table, double* edges, std::int64_t* num_built) {
-  std::copy(table.begin(), table.end(), edges);
-  if (num_built != nullptr) *num_built = static_cast<std::int64_t>(table.size()) - 1;
-}
-
-real_function bind(zcmoe_function function, void* user) {
-  return [function, user](double x) { return function(user, x); };
-}
-
 }  // namespace
 
 extern "C" {
@@ -65,7 +57,7 @@ zcmoe_status zcmoe_segment_uniform(double lo, double hi, int64_t num_segments, d
     check_range(lo, hi);
     check_num_segments(num_segments);
     check_pointer(edges, "edges");
-    give(uniform_edges(lo, hi, num_segments), edges, nullptr);
+    give_edges(uniform_edges(lo, hi, num_segments), edges, nullptr);
   });
 }
 
@@ -86,7 +78,7 @@ zcmoe_status zcmoe_segment_quantile(zcmoe_array x, zcmoe_array weights, int64_t 
     check_num_segments(num_segments);
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
-    give(quantile_edges(x, weights, n, num_segments), edges, num_built);
+    give_edges(quantile_edges(x, weights, n, num_segments), edges, num_built);
   });
 }
 
@@ -102,8 +94,9 @@ zcmoe_status zcmoe_segment_optimal(zcmoe_function density, zcmoe_function slope,
     const zcmoe_density_options chosen = read(options);
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
-    give(optimal_edges(bind(density, user), bind(slope, user), lo, hi, num_segments, chosen), edges,
-         num_built);
+    give_edges(
+        optimal_edges(bound(density, user), bound(slope, user), lo, hi, num_segments, chosen),
+        edges, num_built);
   });
 }
 
@@ -119,8 +112,8 @@ zcmoe_status zcmoe_segment_optimal_table(const double* grid, const double* densi
     const zcmoe_density_options chosen = read(options);
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
-    give(optimal_table_edges(grid, density, slope, num_grid, num_segments, chosen), edges,
-         num_built);
+    give_edges(optimal_table_edges(grid, density, slope, num_grid, num_segments, chosen), edges,
+               num_built);
   });
 }
 
@@ -134,8 +127,9 @@ zcmoe_status zcmoe_segment_density(zcmoe_function point_density, void* user, dou
     const zcmoe_density_options chosen = read(options);
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
-    give(density_edges(bind(point_density, user), lo, hi, num_segments, chosen.uniform_mixture),
-         edges, num_built);
+    give_edges(
+        density_edges(bound(point_density, user), lo, hi, num_segments, chosen.uniform_mixture),
+        edges, num_built);
   });
 }
 
@@ -150,8 +144,9 @@ zcmoe_status zcmoe_segment_density_table(const double* grid, const double* point
     const zcmoe_density_options chosen = read(options);
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
-    give(density_table_edges(grid, point_density, num_grid, num_segments, chosen.uniform_mixture),
-         edges, num_built);
+    give_edges(
+        density_table_edges(grid, point_density, num_grid, num_segments, chosen.uniform_mixture),
+        edges, num_built);
   });
 }
 
@@ -173,7 +168,7 @@ zcmoe_status zcmoe_segment_optimal_from_data(zcmoe_array x, zcmoe_array y, zcmoe
     check_size(chosen.pilot_bins, "options->pilot_bins", 0, ZCMOE_MAX_PILOT_BINS);
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
-    give(plug_in_edges(x, y, weights, n, num_segments, chosen), edges, num_built);
+    give_edges(plug_in_edges(x, y, weights, n, num_segments, chosen), edges, num_built);
   });
 }
 
@@ -190,7 +185,7 @@ zcmoe_status zcmoe_optimal_constants(zcmoe_function density, zcmoe_function regr
                   "; expected ZCMOE_CONSTANT_MEAN (0) or ZCMOE_CONSTANT_MIDPOINT (1)");
     check_pointer(constants, "constants");
     const auto table =
-        optimal_constants(bind(density, user), bind(regression, user), edges, num_segments, rule);
+        optimal_constants(bound(density, user), bound(regression, user), edges, num_segments, rule);
     std::copy(table.begin(), table.end(), constants);
   });
 }

@@ -1,6 +1,7 @@
 // The C functions of theory.h: arguments checked here, work done in
 // host/theory/.
 #include "host/api/arguments.hpp"
+#include "host/api/buffer.hpp"
 #include "host/api/options.hpp"
 #include "host/theory/cells.hpp"
 #include "host/theory/estimation.hpp"
@@ -29,11 +30,6 @@ void check_segmentation(zcmoe_theory_segmentation segmentation) {
                 "segmentation=", segmentation, " is not a ZCMOE_THEORY_ segmentation (0 to 2)");
 }
 
-real_function bind(zcmoe_function function, void* user) {
-  if (function == nullptr) return {};
-  return [function, user](double x) { return function(user, x); };
-}
-
 theory_problem read(const zcmoe_theory_problem* given) {
   check_pointer(given, "problem");
   const auto p = read_options(given, zcmoe_theory_problem ZCMOE_THEORY_PROBLEM_INIT, "problem");
@@ -45,14 +41,14 @@ theory_problem read(const zcmoe_theory_problem* given) {
   check_amount(p.noise, "problem->noise");
   check_pointer(p.density, "problem->density");
   ZCMOE_EXPECTS(p.num_breaks >= 0, "problem->num_breaks=", p.num_breaks, "; expected >= 0");
-  theory_problem problem{bind(p.density, p.user),
-                         bind(p.regression, p.user),
-                         bind(p.slope, p.user),
-                         bind(p.curvature, p.user),
-                         bind(p.density_slope, p.user),
-                         bind(p.noise_variance, p.user),
-                         bind(p.point_density, p.user),
-                         bind(p.point_density_slope, p.user),
+  theory_problem problem{bound(p.density, p.user),
+                         bound(p.regression, p.user),
+                         bound(p.slope, p.user),
+                         bound(p.curvature, p.user),
+                         bound(p.density_slope, p.user),
+                         bound(p.noise_variance, p.user),
+                         bound(p.point_density, p.user),
+                         bound(p.point_density_slope, p.user),
                          p.noise,
                          p.lo,
                          p.hi,
@@ -119,11 +115,6 @@ void check_table(const zcmoe_theory_table& table, const char* name) {
                   "variances[", i, "]=", table.variances[i], "; expected a finite number >= 0");
   }
   if (table.edges != nullptr) check_edges(table.edges, table.num_segments);
-}
-
-void give(const edge_table& table, double* edges, std::int64_t* num_built) {
-  std::copy(table.begin(), table.end(), edges);
-  *num_built = static_cast<std::int64_t>(table.size()) - 1;
 }
 
 }  // namespace
@@ -497,7 +488,7 @@ zcmoe_status zcmoe_theory_noise_adaptive_edges(const zcmoe_theory_problem* probl
     check_num_segments(num_segments);
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
-    give(noise_adaptive_edges(p, num_segments), edges, num_built);
+    give_edges(noise_adaptive_edges(p, num_segments), edges, num_built);
   });
 }
 

@@ -379,7 +379,8 @@ void csv_reader::fail_column(const column_request& request) const {
   const std::string other = other_delimiter();
   const std::string hint = other.empty() ? later_header(request.column) : "; " + other;
   if (number > num_fields_)
-    fail(request.option, " ", number, ": ", input_.name(), " has ", num_fields_, " columns", hint);
+    fail(request.option, " ", number, ": ", input_.name(), " has ", num_fields_,
+         num_fields_ == 1 ? " column" : " columns", hint);
   if (!options_.header) {
     fail(request.option, " '", request.column,
          "': without a header a column is given by its number, 1 to ", num_fields_, hint);

@@ -210,7 +210,7 @@ class predict_run {
 
   std::string summary_in_words() const {
     std::string said =
-        text(grouped(num_rows_), " rows answered in ", readable(total_.seconds()), " s (",
+        text(grouped(num_rows_), " rows predicted in ", readable(total_.seconds()), " s (",
              readable(rows_per_second() / 1e6), " M rows/s), ", engine_.info().name);
     if (report_.nan_inputs > 0) said += text("; ", grouped(report_.nan_inputs), " missing inputs");
     if (unparsable_ > 0) {

@@ -508,7 +508,7 @@ class general_test(cli_case):
         self.assertEqual(said, b"", "--quiet says nothing")
         said = self.run_cli("predict", model, values).stderr
         self.assertNotIn(b"\r", said)
-        self.assertIn(b"1,000 rows answered", said)
+        self.assertIn(b"1,000 rows predicted", said)
 
 
 class fit_test(cli_case):
