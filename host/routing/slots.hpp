@@ -1,5 +1,6 @@
-// The way back from the number of a table's slots to that of its segments; the slots themselves are
-// numbered in zcmoe/model_view.hpp. Host and device, of any integer type.
+// The number of segments of a table that has so many slots. zcmoe/model_view.hpp numbers the slots:
+// those of segments, and three for inputs that no segment takes. Host and device, for any integer
+// type.
 #pragma once
 
 #include <zcmoe/model_view.hpp>
