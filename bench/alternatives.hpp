@@ -1,5 +1,5 @@
-// What one would write without the library: std::upper_bound, a look-up, sums in double. Timed
-// beside the engines, and held against their answers so that nobody times wrong ones.
+// What one would write without the library: std::upper_bound, a look-up, sums in double. It is
+// timed beside the engines, whose predictions are compared with it so that nobody times wrong ones.
 #pragma once
 
 #include <zcmoe/zcmoe.h>
@@ -39,14 +39,14 @@ void add_plainly(const std::vector<double>& edges, const T* x, const T* y, std::
   }
 }
 
-/// A number per segment that no neighbour shares, exact in float32.
+/// A constant for each segment that no neighbour shares, exact in float32.
 inline std::vector<double> constants_of(std::int64_t num_segments) {
   std::vector<double> constants(static_cast<std::size_t>(num_segments));
   for (std::size_t i = 0; i < constants.size(); ++i) constants[i] = static_cast<double>(i) - 0.25;
   return constants;
 }
 
-/// Throws at the first of n answers that is not its segment's constant.
+/// Throws at the first of n predictions that is not the constant of its input's segment.
 template <class T>
 void check_answers(const std::vector<double>& edges, const std::vector<double>& constants,
                    const T* x, const T* answers, std::int64_t n) {
@@ -67,7 +67,7 @@ inline void check_means(const zcmoe_model_info& fitted, const std::vector<plain_
   }
 }
 
-/// Rows that are checked: enough to see every branch, too few to matter beside the timing.
+/// So many rows are checked: enough to reach every branch, too few to matter beside the timing.
 constexpr std::int64_t rows_to_check = 1 << 16;
 
 }  // namespace zcmoe::bench

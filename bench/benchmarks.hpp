@@ -1,5 +1,5 @@
-// What the benchmark's files share: sizes, names, and one way to time an operation beside its
-// memory limit.
+// What the files of the benchmark share: sizes, names, and the one way to time an operation beside
+// its memory limit.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -14,23 +14,24 @@
 namespace zcmoe::bench {
 
 struct settings {
-  /// Of the CPU benchmarks: far beyond any last-level cache.
+  /// Rows of the CPU benchmarks, far more than any last-level cache holds.
   std::int64_t rows = std::int64_t{1} << 24;
-  /// Of the CUDA benchmarks: an upper bound, memory may allow less.
+  /// Rows of the CUDA benchmarks, fewer where the device's memory does not hold them.
   std::int64_t cuda_rows = std::int64_t{1} << 28;
-  /// The device is no card: its times mean nothing.
+  /// Whether the device is emulated, so that its times have no meaning.
   bool emulated_device = false;
 };
 
 constexpr std::int64_t all_num_segments[] = {8, 64, 256, 1024, 4096, 65536, 1048576, 16777216};
 
-/// A fit of 2^24 segments holds 4 GiB of exact sums of float32 targets; of float64 it would be 25.
+/// Whether a size is measured. A fit of 2^24 segments holds 4 GiB of exact sums of float32 targets;
+/// for float64 targets they would take 25 GiB.
 template <class T>
 constexpr bool is_measured(bool predicts, std::int64_t num_segments) {
   return predicts || sizeof(T) == 4 || num_segments < 16777216;
 }
 
-/// engine/op/type/distribution/m:M
+/// The name of a benchmark, engine/op/type/distribution/m:M.
 inline std::string name_of(const char* engine, const char* op, const char* type,
                            const char* distribution, std::int64_t num_segments) {
   return std::string(engine) + '/' + op + '/' + type + '/' + distribution +
@@ -43,7 +44,8 @@ inline double median(std::vector<double> values) {
   return *middle;
 }
 
-/// Data of one benchmark at a time: repetitions find theirs again, the next benchmark replaces it.
+/// The data of the last benchmark. Its repetitions find them again; the next benchmark replaces
+/// them.
 struct data_of_benchmark {
   std::string name;
   std::shared_ptr<void> data;
@@ -53,7 +55,7 @@ inline data_of_benchmark current;
 template <class Data, class Make>
 Data& data_for(const std::string& name, const Make& make) {
   if (current.name != name) {
-    current = {};  // the old data goes before the new comes
+    current = {};  // the old data are freed before new ones are made
     current.data = make();
     current.name = name;
   }
@@ -62,19 +64,20 @@ Data& data_for(const std::string& name, const Make& make) {
 
 struct amount {
   std::int64_t rows;
-  std::int64_t bytes;        // that the operation must move
-  std::int64_t limit_bytes;  // that the limit moves in its own time
-  int threads;               // 0: not on the CPU
+  std::int64_t bytes;        // the bytes that the operation must move
+  std::int64_t limit_bytes;  // the bytes that the limit moves
+  int threads;               // 0 if not on the CPU
 };
 
-/// Times `operation` and right after each run of it `limit`, so that both meet the same machine;
-/// each answers its seconds. percent_of_copy compares bytes a second, medians of this call.
+/// Times `operation`, and `limit` right after each run of it, so that both meet the same state of
+/// the machine. Each returns its seconds. percent_of_copy is the ratio of their bytes per second,
+/// by the medians of this call.
 template <class Operation, class Limit>
 void measure(benchmark::State& state, const amount& work, const Operation& operation,
              const Limit& limit) {
   std::vector<double> own;
   std::vector<double> copies;
-  operation();  // warm-up: page faults, clock, thread pool
+  operation();  // the first run meets page faults and wakes the threads, so it is not timed
   limit();
   for (auto _ : state) {
     own.push_back(operation());
@@ -90,10 +93,11 @@ void measure(benchmark::State& state, const amount& work, const Operation& opera
 }
 
 void register_cpu_benchmarks(const settings& given);
-/// Compiled only with CUDA. Registers nothing, and says why, where no device answers.
+/// Whether there is a CUDA device, and how many rows it is measured with. Where there is none,
+/// register_cuda_benchmarks registers nothing; it is compiled only with CUDA.
 struct cuda_presence {
   bool present = false;
-  std::string text;  // the card's name, or why there is none
+  std::string text;  // name of the card, or why there is none
   std::int64_t rows = 0;
 };
 cuda_presence register_cuda_benchmarks(const settings& given);

@@ -87,8 +87,8 @@ void run_predict(benchmark::State& state, const std::string& name, bool with_lib
 
 // ----------------------------------------------------------------- latency
 
-/// Rows that the calls go through in turn: more than a branch predictor learns, few enough for the
-/// first-level cache.
+/// The calls go through so many rows in turn: more than a branch predictor learns, few enough for
+/// the first-level cache.
 constexpr std::int64_t rows_in_turn = 4096;
 
 void run_latency(benchmark::State& state, const std::string& name, int threads,
@@ -131,13 +131,13 @@ struct fit_data {
     options.target_dtype = dtype_of<T>();
     return options;
   }
-  /// Goes on adding to one state, as a user with many chunks does; the sums grow, the work does
-  /// not.
+  /// Adds to one state again and again, as a user with many chunks does. The sums grow, the work
+  /// does not.
   void fit_with_library() {
     exact.add(array(x.data()), array(y.data()), no_array(), x.size(), nullptr, 0, nullptr);
   }
   void fit_with_doubles(std::int64_t rows) { add_plainly(edges, x.data(), y.data(), rows, plain); }
-  /// Segments from the library, some thousand rows at a time, sums in double.
+  /// Takes the segments from the library, some thousand rows at a time, and sums in double.
   void fit_with_routed_doubles() {
     constexpr std::int64_t block = 2048;
     std::int32_t segments[block];
@@ -155,8 +155,8 @@ struct fit_data {
       }
     }
   }
-  /// An empty fit, after one has given the means of some rows that plain sums give too. One at a
-  /// time: the state of many segments is large.
+  /// Makes an empty fit, after another one has given the same means of some rows as plain sums.
+  /// There is one at a time, since the state of many segments is large.
   fit checked_fit() {
     const std::int64_t rows = std::min(x.size(), rows_to_check);
     {
@@ -236,7 +236,7 @@ void run_limit(benchmark::State& state, const std::string& name, bool copies, in
 
 // ------------------------------------------------------------ registration
 
-/// What a body throws ends that benchmark alone.
+/// An exception of a body ends that benchmark, not the others.
 template <class Run>
 benchmark::internal::Benchmark* register_one(const std::string& name, const Run& run) {
   return benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State& state) {
@@ -248,13 +248,14 @@ benchmark::internal::Benchmark* register_one(const std::string& name, const Run&
   });
 }
 
-/// Wall time as the bodies measure it.
+/// The time of a benchmark is the wall time that its body measures.
 template <class Run>
 void add(const std::string& name, const Run& run) {
   register_one(name, run)->UseManualTime()->Unit(benchmark::kMillisecond);
 }
 
-/// Wall time of the whole loop: reading a clock around each call would cost as much as the call.
+/// The time of a latency is the wall time of the whole loop: reading a clock around each call would
+/// cost as much as the call.
 void add_latency(const char* engine, int threads) {
   for (const std::int64_t m : all_num_segments) {
     for (const std::int64_t n : {1, 32, 1024}) {
@@ -288,7 +289,7 @@ void add_engine(const char* engine, const char* op, int threads, std::int64_t ro
   for (const distribution of :
        {distribution::random, distribution::sorted, distribution::clustered, distribution::hot}) {
     if (predicts && of == distribution::hot)
-      continue;  // one segment's constant is one cache line: nothing to learn
+      continue;  // nothing is learned here: the constant of one segment is one cache line
     for (const std::int64_t m : all_num_segments) {
       if (!is_measured<T>(predicts, m)) continue;
       add(name_of(engine, op, type_name<T>(), name_of(of), m), [=](benchmark::State& state,

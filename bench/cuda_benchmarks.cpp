@@ -1,5 +1,6 @@
-// Benchmarks of the CUDA engine: data in device memory, times from device events, beside a copy in
-// device memory. The only file of the benchmark that calls the CUDA runtime.
+// Benchmarks of the CUDA engine: data are in device memory, times come from device events, and a
+// copy in device memory is timed beside. This is the only file of the benchmark that calls the CUDA
+// runtime.
 #include "alternatives.hpp"
 #include "benchmarks.hpp"
 #include "reporters.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 void check_cuda(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // the next call shall not report this one's error
+  cudaGetLastError();  // clears the error, so that the next call does not report it again
   throw std::runtime_error(std::string(call) + ": " + cudaGetErrorString(status));
 }
 #define CHECK_CUDA(call) check_cuda(call, #call)
@@ -42,7 +43,7 @@ class device_array {
   std::size_t bytes_;
 };
 
-/// A stream and two events: seconds that the device spends between them.
+/// A stream and two events that tell how many seconds the device spends between them.
 class device_clock {
  public:
   device_clock() {
@@ -75,7 +76,7 @@ class device_clock {
   cudaEvent_t stop_ = nullptr;
 };
 
-/// As measure(), unless the device is emulated: then the work is done once and no time is told.
+/// Does what measure() does. On an emulated device the work is done once and no time is told.
 template <class Operation, class Limit>
 void measure_device(benchmark::State& state, const amount& work, bool emulated,
                     const Operation& operation, const Limit& limit) {
@@ -161,8 +162,8 @@ struct fit_data {
     CHECK_CUDA(cudaDeviceSynchronize());  // the clock's stream does not wait for the default one
   }
 
-  /// An empty fit, after one has given the means of some rows that the host's sums give too. One at
-  /// a time: the state of many segments is large.
+  /// Makes an empty fit, after another one has given the same means of some rows as sums on the
+  /// host. There is one at a time, since the state of many segments is large.
   fit checked_fit(const std::vector<double>& edges, const aligned_array<T>& host_x,
                   const aligned_array<T>& host_y) const {
     const std::int64_t rows = std::min(host_x.size(), rows_to_check);
@@ -276,8 +277,8 @@ void add_all(std::int64_t rows, bool emulated) {
   }
 }
 
-/// Of the free memory, what is kept from the rows: the exact sums of 2^24 segments (4 GiB), the
-/// sort of 2^26 rows, tables.
+/// The part of the free memory that rows do not get: it is for the exact sums of 2^24 segments (4
+/// GiB), the sort of 2^26 rows, and tables.
 constexpr std::size_t reserved_bytes = std::size_t{8} << 30;
 
 /// As many rows as asked for, or the power of two for which x, y and the copy fit the memory in

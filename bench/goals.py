@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The CPU's goals and what was measured: python3 goals.py numbers.json avx2.json > a Markdown table.
 
-numbers.json is of zcmoe-bench, avx2.json of the same with ZCMOE_CPU_TARGET=avx2; README.md has both commands. Goals
-against peers are judged by scripts/bench-peers, those of the CUDA kernels are counted by tests/counting_test.py."""
+numbers.json is what zcmoe-bench wrote, avx2.json the same with ZCMOE_CPU_TARGET=avx2; bench/README.md has both commands.
+Goals against peers are judged by scripts/bench-peers, those of the CUDA kernels by tests/kernels/counting_test.py."""
 import json
 import sys
 

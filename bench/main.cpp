@@ -1,5 +1,6 @@
-// zcmoe-bench: registers the benchmarks, says in the context what machine and build the numbers are
-// of, runs Google Benchmark. Only an engine that answered as CUDA gives a benchmark named cuda/.
+// zcmoe-bench: registers the benchmarks, writes into the context from which machine and build the
+// numbers are, and runs Google Benchmark. Only an engine that says it is CUDA gets benchmarks named
+// cuda/.
 #include "benchmarks.hpp"
 #include "memory_limits.hpp"
 #include "reporters.hpp"
@@ -54,7 +55,7 @@ void add_context(const settings& given, const zcmoe::bench::cuda_presence& cuda)
   }
 }
 
-/// Ten samples, of at least 50 ms or one run each, unless the caller says otherwise; later
+/// Takes ten samples of at least 50 ms or one run each, unless the caller says otherwise; later
 /// arguments win.
 std::vector<std::string> benchmark_arguments(const char* program,
                                              const std::vector<std::string>& given) {
@@ -72,7 +73,7 @@ struct output_settings {
   bool list = false;
 };
 
-/// Runs, or lists, what the filter lets through; answers how many benchmarks that were.
+/// Runs or lists the benchmarks that the filter lets through, and returns their number.
 std::size_t run_benchmarks(const output_settings& output) {
   using namespace zcmoe::bench;
   json_reporter json;
@@ -150,7 +151,7 @@ int run(int argc, char** argv) {
               << (cuda.present ? "" : "; there are no cuda/ benchmarks: " + cuda.text) << '\n';
     return 1;
   }
-  zcmoe::bench::current = {};  // device memory goes before the CUDA runtime unloads
+  zcmoe::bench::current = {};  // device memory is freed before the CUDA runtime unloads
   benchmark::Shutdown();
   return 0;
 }

@@ -1,5 +1,5 @@
-// Streaming loops. AVX2 is asked for at run time, so that one binary serves every x86-64 machine;
-// elsewhere memcpy.
+// Loops that only move memory. Whether there is AVX2 is asked at run time, so that one binary
+// serves every x86-64 machine; elsewhere memcpy does the work.
 #include "memory_limits.hpp"
 
 #include <tbb/parallel_for.h>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t line = 64;
 
-/// Bytes up to the last whole line; the few behind it are left to memcpy.
+/// The bytes up to the last whole cache line. memcpy takes the few behind it.
 std::size_t whole_lines(std::size_t bytes) { return bytes / line * line; }
 
 #if defined(__x86_64__)
@@ -73,7 +73,7 @@ long long read_part(const char* from, std::size_t bytes) {
   return static_cast<long long>(sum);
 }
 
-/// One part a thread, cut on lines.
+/// Gives each thread one part, cut at cache lines.
 template <class Part>
 void share_out(std::size_t bytes, int threads, const Part& part) {
   if (threads == 1) {
@@ -82,7 +82,7 @@ void share_out(std::size_t bytes, int threads, const Part& part) {
   }
   const auto count = static_cast<std::size_t>(threads);
   const std::size_t share = (bytes / count + line) / line * line;
-  static tbb::task_arena arena;  // all cores, as the CPU engine's own
+  static tbb::task_arena arena;  // all cores, as in the CPU engine
   arena.execute([&] {
     tbb::parallel_for(std::size_t{0}, count, [&](std::size_t t) {
       const std::size_t first = std::min(bytes, t * share);

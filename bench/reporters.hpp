@@ -1,6 +1,6 @@
-// Google Benchmark's reporters, with our names as they are registered: it appends "/manual_time"
-// and the like to them, which scripts that look for engine/op/type/distribution/m:M must not have
-// to know.
+// Reporters of Google Benchmark that tell names as they are registered. Google Benchmark appends
+// "/manual_time" and the like to them, which scripts that look for engine/op/type/distribution/m:M
+// should not have to know.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -26,10 +26,10 @@ inline std::string filter_of(const std::string& given) {
   return filter;
 }
 
-/// Label of runs on an emulated device.
+/// The label of runs on an emulated device.
 constexpr const char* no_times = "emulated device: no times";
 
-/// The registered name at the head of a line of --benchmark_list_tests.
+/// The registered name with which a line of --benchmark_list_tests begins.
 inline std::string without_suffix(const std::string& name) {
   std::size_t end = name.size();
   for (const char* suffix : {"/iterations:", "/repeats:", "/manual_time", "/real_time"})
@@ -47,10 +47,10 @@ class plain_names : public Base {
       run.run_name.iterations.clear();
       run.run_name.repetitions.clear();
       run.run_name.time_type.clear();
-      if (run.report_label == no_times) run.cpu_accumulated_time = 0;  // the emulator's
-      // Threads of the engine, where Google Benchmark tells those it would have called the
-      // benchmark from. The mean, which comes first, and the median of a constant are that
-      // constant; the other aggregates are not.
+      if (run.report_label == no_times) run.cpu_accumulated_time = 0;  // it is the emulator's time
+      // Tells the threads of the engine, not those that Google Benchmark calls the benchmark from.
+      // The mean, which comes first, and the median of a constant are that constant; the other
+      // aggregates are not.
       const auto counter = run.counters.find("threads");
       if (counter == run.counters.end()) continue;
       const bool is_value = run.run_type == benchmark::BenchmarkReporter::Run::RT_Iteration ||
@@ -66,8 +66,7 @@ class plain_names : public Base {
   std::int64_t threads_ = 1;
 };
 
-/// JSON, where "emulated" is the boolean that it is and not the text that custom context is made
-/// of.
+/// Writes JSON in which "emulated" is a boolean, not a text, as custom context would make it.
 class json_reporter : public plain_names<benchmark::JSONReporter> {
  public:
   bool ReportContext(const Context& context) override {

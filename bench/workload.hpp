@@ -1,5 +1,5 @@
-// Inputs of the benchmarks: edges, x and y for each distribution, from a counter so that any thread
-// can write any part and every machine gets the same rows.
+// Inputs of the benchmarks: edges, x and y for each distribution. Each number is made from its
+// index, so that any thread can write any part and every machine gets the same rows.
 #pragma once
 
 #include <tbb/blocked_range.h>
@@ -32,8 +32,8 @@ constexpr const char* type_name() {
   return sizeof(T) == 4 ? "f32" : "f64";
 }
 
-/// n values, on cache lines of their own: non-temporal stores need the alignment. Zeroed, so every
-/// page is there.
+/// An array of n values on cache lines of its own, since non-temporal stores need the alignment. It
+/// is zeroed, so that every page is there.
 template <class T>
 class aligned_array {
  public:
@@ -63,7 +63,7 @@ inline std::uint64_t scramble(std::uint64_t number) {
   return z ^ (z >> 31);
 }
 
-/// In [0, 1).
+/// A number in [0, 1).
 inline double unit(std::uint64_t number) {
   return static_cast<double>(scramble(number) >> 11) * 0x1p-53;
 }
@@ -71,8 +71,8 @@ inline double unit(std::uint64_t number) {
 constexpr double cluster_lo = 0.5;
 constexpr double cluster_width = 1e-3;
 
-/// m segments of [0, 1]: widths that grow eightfold from left to right, as a compander gives;
-/// clustered: all inner edges within a thousandth of the domain.
+/// The edges of m segments of [0, 1]. Their widths grow eightfold from left to right, as those of a
+/// compander may; for `clustered` all inner edges lie within a thousandth of the range.
 inline std::vector<double> edges_of(distribution of, std::int64_t num_segments) {
   std::vector<double> edges(static_cast<std::size_t>(num_segments) + 1);
   const auto m = static_cast<double>(num_segments);
@@ -86,8 +86,8 @@ inline std::vector<double> edges_of(distribution of, std::int64_t num_segments) 
   return edges;
 }
 
-/// Input i of n. clustered: every other row falls among the edges, else only the outer two segments
-/// would answer; hot: nine of ten rows fall into the middle segment.
+/// Input i of n. For `clustered` every other row falls among the edges, since otherwise only the
+/// outer two segments would predict; for `hot` nine of ten rows fall into the middle segment.
 inline double input_of(distribution of, const std::vector<double>& edges, std::int64_t i,
                        std::int64_t n) {
   const auto number = static_cast<std::uint64_t>(i);

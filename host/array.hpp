@@ -1,4 +1,5 @@
-// Strided arrays of any dtype, read on host and device: each element widens to double exactly.
+// Strided arrays of any dtype, read on host and device. Each element becomes a double: exactly, or
+// for a 64-bit integer that no double holds, on the same side of every edge.
 #pragma once
 
 #include <zcmoe/model_view.hpp>
@@ -50,7 +51,7 @@ ZCMOE_HOST_DEVICE inline double double_of_f16(std::uint16_t bits) {
   const std::uint64_t sign = static_cast<std::uint64_t>(bits >> 15) << 63;
   const unsigned exponent = (bits >> 10) & 31u;
   const std::uint64_t fraction = bits & 1023u;
-  if (exponent == 0) {  // zero and subnormals: fraction * 2^-24, exact in double
+  if (exponent == 0) {  // zero or a subnormal: fraction * 2^-24, which is exact in double
     const double magnitude = static_cast<double>(fraction) * 0x1p-24;
     return sign != 0 ? -magnitude : magnitude;
   }
@@ -68,12 +69,14 @@ ZCMOE_HOST_DEVICE inline double double_of_bf16(std::uint16_t bits) {
   return static_cast<double>(value);
 }
 
-/// Whether double may not hold a value of this type exactly.
+/// Whether there are values of this type that double does not hold exactly.
 constexpr bool is_wide_integer(zcmoe_dtype dtype) {
   return dtype == ZCMOE_I64 || dtype == ZCMOE_U64;
 }
 
-/// The double next above (step 1) or below (step -1) a finite one that is not 0.
+/// The double next above (step 1) or below (step -1) a finite value that is not 0. The bits of
+/// doubles of one sign, read as an integer, are in the order of their magnitudes. Example: 1.0 has
+/// the bits 0x3FF0000000000000, and the double above it 0x3FF0000000000001.
 ZCMOE_HOST_DEVICE inline double neighbour_of(double value, int step) {
   std::int64_t bits;
   memcpy(&bits, &value, sizeof bits);
@@ -84,30 +87,33 @@ ZCMOE_HOST_DEVICE inline double neighbour_of(double value, int step) {
 
 /// A 64-bit integer as a double that lies on the same side of every edge of a table as it does.
 ///
-/// Let v be the integer and, unless a double holds it, d < v < u the two doubles around it. No
-/// double lies between these, so no edge e does, and each question that a search asks of v is
-/// answered by one of the two:
+/// Let v be the integer. Unless a double equals it, let d < v < u be the two doubles around it. No
+/// double lies between d and u, so no edge e does, and v compares with e as one of them:
 ///
-///   e <= v, v < e, v >= e   are   e <= d, d < e, d >= e        ("asked below")
-///   e < v,  v > e, v <= e   are   e < u,  u > e, u <= e        ("asked above")
+///   e <= v, v < e, v >= e   as   e <= d, d < e, d >= e        (d decides)
+///   e < v,  v > e, v <= e   as   e < u,  u > e, u <= e        (u decides)
 ///
-/// Left-closed tables (a_0 <= ... < a_m) ask inner edges e <= v, and v < a_0: below; the end
-/// v >= a_m below too, but v > a_m, where a_m is included, above. The two differ for d = a_m alone,
-/// and there u answers every question: above the range, beyond every inner edge, not below a_0. For
-/// d > a_m both answer alike. So: u if d >= a_m, else d.
-/// Right-closed tables ask inner edges e < v, and v > a_m: above; the start v <= a_0 above too, but
-/// v < a_0, where a_0 is included, below. These differ for u = a_0 alone, and there d answers every
-/// question: below the range, before every inner edge, not above a_m. For u < a_0 both answer
-/// alike. So: d if d < a_0 (which is u <= a_0), else u.
+/// The search of a left-closed table with the edges a_0 < ... < a_m compares inner edges by e <= v
+/// and the start by v < a_0, where d decides. It compares the end by v >= a_m, where d decides, or,
+/// if a_m is included, by v > a_m, where u does; d gives another result than u there only if d =
+/// a_m. Where d >= a_m, u gives the right result in each comparison: v is above the range, beyond
+/// every inner edge, and not below a_0. So v becomes u if d >= a_m, else d.
 ///
-/// In one line: u if d >= pivot, else d; the pivot is a_m of a left-closed table and a_0 of a
-/// right-closed one. Example: edges 0 and 2^53, left-closed, 2^53 included, v = 2^53 + 1: d = 2^53
-/// would be in the range, u = 2^53 + 2 is not. A pivot of +infinity makes it d always.
+/// The search of a right-closed table compares inner edges by e < v and the end by v > a_m, where u
+/// decides. It compares the start by v <= a_0, where u decides, or, if a_0 is included, by v < a_0,
+/// where d does; u gives another result than d there only if u = a_0. Where u <= a_0, which is d <
+/// a_0, d gives the right result in each comparison: v is below the range, before every inner edge,
+/// and not above a_m. So v becomes d if d < a_0, else u.
+///
+/// Both rules are one: u if d >= pivot, else d, where the pivot is a_m of a left-closed table and
+/// a_0 of a right-closed one. Example: with the edges 0 and 2^53, left-closed, 2^53 included, v =
+/// 2^53 + 1 lies outside. d = 2^53 would lie in the range, u = 2^53 + 2 does not. A pivot of
+/// +infinity makes it d always.
 template <class Integer>
 ZCMOE_HOST_DEVICE double double_on_same_side(Integer value, double pivot) {
-  // One past the largest value: 2^63 or 2^64.
+  // One more than the largest value: 2^63 or 2^64.
   constexpr double end = static_cast<Integer>(-1) < 0 ? 0x1p63 : 0x1p64;
-  const double near = static_cast<double>(value);  // d or u, as the rounding mode says
+  const double near = static_cast<double>(value);  // d or u, as the rounding mode decides
   const bool above = near >= end || static_cast<Integer>(near) > value;
   if (!above && static_cast<Integer>(near) == value) return near;
   const double below_value = above ? neighbour_of(near, -1) : near;
@@ -115,13 +121,13 @@ ZCMOE_HOST_DEVICE double double_on_same_side(Integer value, double pivot) {
   return below_value >= pivot ? above_value : below_value;
 }
 
-/// Where 64-bit integers change from the double below to the one above them; edges in memory of the
-/// caller's.
+/// The pivot of double_on_same_side for a table: the edge at which 64-bit integers change from the
+/// double below to the one above them. The edges are in memory that the caller can read.
 inline double pivot_of(const double* edges, std::int64_t num_segments, std::int32_t closed_side) {
   return closed_side == ZCMOE_CLOSED_LEFT ? edges[num_segments] : edges[0];
 }
 
-/// Element i of an array known to be of type T; the fast paths of both engines.
+/// Reads an array that is known to be of type T; for the fast paths of both engines.
 template <class T>
 struct typed_array {
   const T* data;
@@ -131,8 +137,9 @@ struct typed_array {
   }
 };
 
-/// Element i of an array whose type is known at run time only. Exact, but that 64-bit integers
-/// become doubles on the same side of every edge of the table that the pivot is of.
+/// Reads an array whose type is known at run time only. Elements become doubles exactly, except
+/// that 64-bit integers become doubles on the same side of every edge of the table to which the
+/// pivot belongs.
 struct any_array : zcmoe_array {
   double pivot;
 
@@ -156,12 +163,12 @@ struct any_array : zcmoe_array {
   }
 };
 
-/// Without a table: 64-bit integers become the largest doubles that are not above them.
+/// Without a table 64-bit integers become the largest doubles that are not above them.
 inline any_array any(const zcmoe_array& a, double pivot = std::numeric_limits<double>::infinity()) {
   return {a, pivot};
 }
 
-/// Calls body with the array as its own type where that is worth a kernel of its own, else as
+/// Calls body with the array as a typed_array where that is worth code of its own, else as
 /// any_array.
 template <class Body>
 void with_typed(const any_array& a, Body&& body) {

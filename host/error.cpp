@@ -1,5 +1,5 @@
-// The thread-local text behind zcmoe_last_error(). A fixed buffer: reporting an error must not
-// allocate.
+// The text that zcmoe_last_error() returns, one for each thread, and texts in printable form. It is
+// a fixed buffer, since reporting an error must not allocate.
 #include "error.hpp"
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace {
 
 thread_local char last_error_text[512] = "";
 
-/// One character of UTF-8, or one byte that belongs to none.
+/// One character of UTF-8, or one byte that belongs to no character.
 struct character {
   std::size_t size = 1;
   std::uint32_t code = 0;

@@ -1,5 +1,5 @@
-// Errors inside the library are exceptions; the guard turns them into a status and a thread-local
-// text at the C ABI. Nothing else in host/ or kernels/ sees a status code.
+// Errors inside the library are exceptions. At the C ABI the guard turns them into a status and a
+// text of the thread; nothing else in host/ or kernels/ sees a status code.
 #pragma once
 
 #include <zcmoe/zcmoe.h>
@@ -13,7 +13,7 @@
 
 namespace zcmoe::detail {
 
-/// An error with the status that the C ABI answers.
+/// An error with the status that the C function returns.
 class status_error : public std::runtime_error {
  public:
   status_error(zcmoe_status status, const std::string& text)
@@ -24,13 +24,13 @@ class status_error : public std::runtime_error {
   zcmoe_status status_;
 };
 
-/// Joins its arguments into one text; doubles with 17 significant digits, so that the text names
+/// Joins its arguments into one text. Doubles have 17 significant digits, so that the text names
 /// the exact value.
 template <class... Args>
 std::string text(const Args&... args) {
   std::ostringstream out;
-  out.exceptions(
-      std::ios_base::badbit);  // else running out of memory would silently shorten the text
+  // Without this flag, running out of memory would shorten the text and say nothing.
+  out.exceptions(std::ios_base::badbit);
   out.imbue(std::locale::classic());
   out.precision(17);
   (out << ... << args);
@@ -42,12 +42,12 @@ template <class... Args>
   throw status_error(status, text(args...));
 }
 
-/// The text as a terminal or a log may show it: what would act on it instead of being shown, and
-/// what is not UTF-8, becomes \xHH, \uHHHH or \UHHHHHHHH.
+/// The text as it may be shown on a terminal or in a log: characters that would act on a terminal
+/// instead of being shown, and bytes that are not UTF-8, become \xHH, \uHHHH or \UHHHHHHHH.
 std::string printable(std::string_view text);
 
-/// Keeps the text of zcmoe_last_error() for this thread, printable; never throws, shortens what
-/// does not fit.
+/// Stores the text that zcmoe_last_error() returns in this thread, in printable form. It never
+/// throws, and shortens what does not fit.
 void set_last_error(const char* function, const char* message) noexcept;
 const char* last_error() noexcept;
 
@@ -77,7 +77,8 @@ zcmoe_status guard(const char* function, Body&& body) noexcept {
 
 }  // namespace zcmoe::detail
 
-/// Refuses a wrong argument; the message parts are only put together on failure.
+/// Refuses a wrong argument: throws INVALID_ARGUMENT unless the condition holds. The parts of the
+/// message are only put together on failure.
 #define ZCMOE_EXPECTS(condition, ...)                                                 \
   do {                                                                                \
     if (!(condition)) ::zcmoe::detail::fail(ZCMOE_ERR_INVALID_ARGUMENT, __VA_ARGS__); \

@@ -253,7 +253,7 @@ def serve(num_rows, file):
 # ------------------------------------------------------------------------------------------------ measuring
 
 def last_level_cache():
-    """Bytes, or 32 MiB where the machine does not tell."""
+    """The size of the last-level cache in bytes, or 32 MiB where the machine does not tell."""
     sizes = []
     folder = "/sys/devices/system/cpu/cpu0/cache"
     for entry in os.listdir(folder) if os.path.isdir(folder) else []:
@@ -267,7 +267,7 @@ def last_level_cache():
 
 
 def short(value):
-    """Five digits are more than a time has."""
+    """The number with five digits, which are more than a time has."""
     return float(f"{value:.5g}")
 
 

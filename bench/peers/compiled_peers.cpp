@@ -111,7 +111,8 @@ class zcmoe_fit_peer : public peer {
   zcmoe::fit fit_;
 };
 
-/// From rows to constants in each call: an empty state, the rows, the means.
+/// Each call goes from rows to constants: it makes an empty state, adds the rows, and takes the
+/// means.
 class zcmoe_whole_fit_peer : public zcmoe_fit_peer<float> {
  public:
   using zcmoe_fit_peer<float>::zcmoe_fit_peer;
@@ -134,7 +135,7 @@ struct plain_sums {
   double yy = 0;
 };
 
-/// std::upper_bound and a look-up; std::upper_bound and sums in double.
+/// Predicts by std::upper_bound and a look-up, fits by std::upper_bound and sums in double.
 class std_peer : public peer {
  public:
   explicit std_peer(const table& shape)
@@ -175,8 +176,8 @@ class std_peer : public peer {
 
 constexpr std::int64_t block = 256;
 
-/// One step of the binary search without a branch, for a block of inputs at once; one input after
-/// the other, as a distribution's package would be compiled.
+/// One step of the binary search without a branch, for a block of inputs, one after the other, as
+/// the package of a distribution would be compiled.
 __attribute__((optimize("no-tree-vectorize"), noinline)) void halve(const float* cuts,
                                                                     std::uint32_t half,
                                                                     const float* x, std::int64_t n,
@@ -185,7 +186,7 @@ __attribute__((optimize("no-tree-vectorize"), noinline)) void halve(const float*
     base[i] += half & (0u - static_cast<std::uint32_t>(cuts[base[i] + half - 1] <= x[i]));
 }
 
-/// The same, as vector gathers where the processor has them.
+/// The same step by vector gathers, where the processor has them.
 __attribute__((noinline)) void halve_gathering(const float* __restrict cuts, std::uint32_t half,
                                                const float* __restrict x, std::int64_t n,
                                                std::uint32_t* __restrict base) {
@@ -232,7 +233,7 @@ class s_plus_tree_peer : public peer {
     std::vector<node> leaves(std::max<std::size_t>(nodes, 1), full_of_infinity());
     for (std::size_t i = 0; i < cuts.size(); ++i) leaves[i / width].keys[i % width] = cuts[i];
     layers_.push_back(leaves);
-    std::size_t leaves_below = 1;  // leaves under one node of the layer below
+    std::size_t leaves_below = 1;  // how many leaves are under one node of the layer below
     while (layers_.back().size() > 1) {
       const std::size_t below = layers_.back().size();
       std::vector<node> layer((below + width) / (width + 1), full_of_infinity());
@@ -275,7 +276,7 @@ class s_plus_tree_peer : public peer {
     std::fill_n(full.keys, width, std::numeric_limits<float>::infinity());
     return full;
   }
-  /// How many keys of the node are <= x.
+  /// The number of keys of the node that are <= x.
   static std::uint32_t keys_up_to(const node& at, float x) {
 #if defined(__AVX512F__)
     const __mmask16 mask =
@@ -294,7 +295,7 @@ class s_plus_tree_peer : public peer {
     return count;
 #endif
   }
-  std::vector<std::vector<node>> layers_;  // leaves first
+  std::vector<std::vector<node>> layers_;  // the leaves come first
   std::vector<float> constants_;
 };
 
@@ -310,7 +311,8 @@ struct float_range {
   std::size_t size() const { return static_cast<std::size_t>(count); }
 };
 
-/// Predict: the axis's index and a look-up. Fit: mean accumulators (count, mean, variance).
+/// Predicts by the index of the axis and a look-up, fits by accumulators of count, mean and
+/// variance.
 class boost_histogram_peer : public peer {
   using axis = boost::histogram::axis::variable<float>;
   using storage = boost::histogram::dense_storage<boost::histogram::accumulators::mean<double>>;
@@ -372,7 +374,7 @@ std::unique_ptr<peer> make_peer(const std::string& name, const table& shape,
 
 thread_local std::string last_error;
 
-/// What body answers, or the given value and an error text if it throws.
+/// Returns what body returns, or if it throws the given value, with the text of the error.
 template <class Value, class Body>
 Value guard(Value failed, const Body& body) {
   try {

@@ -26,7 +26,7 @@ struct table {
   std::vector<float> narrow_constants() const { return {constants.begin(), constants.end()}; }
 };
 
-/// Rows are clean: finite, inside the range. A peer does one of the two, or both.
+/// A peer does one of the two operations, or both. All rows are finite and inside the range.
 class peer {
  public:
   peer() = default;
@@ -35,9 +35,9 @@ class peer {
   virtual ~peer() = default;
 
   virtual void predict(const void* /*x*/, std::int64_t /*n*/, void* /*y*/) { refuse(); }
-  /// Adds n rows to sums that go on growing.
+  /// Adds n rows to the sums of the calls before.
   virtual void fit(const void* /*x*/, const void* /*y*/, std::int64_t /*n*/) { refuse(); }
-  /// Counts and means of the rows added, [m] each.
+  /// Writes the counts and means of all rows added, [m] each.
   virtual void moments(double* /*counts*/, double* /*means*/) { refuse(); }
 
  private:

@@ -7,7 +7,7 @@ LINE = 64  # bytes; non-temporal stores need the alignment
 
 
 def scramble(number):
-    """Random bits of a number (Steele, Lea & Flood 2014, SplitMix64)."""
+    """64 random bits that depend on a number alone (Steele, Lea & Flood 2014, SplitMix64)."""
     z = (number + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -72,7 +72,7 @@ class Rows:
 
 
 class Exact:
-    """What the first n rows must be answered with."""
+    """The right predictions of the first n rows."""
 
     def __init__(self, rows, m, n):
         self.m, self.n = m, min(n, rows.n)

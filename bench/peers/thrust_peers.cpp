@@ -1,5 +1,5 @@
-// Thrust on its three host back ends: upper_bound and gather; for fit upper_bound, sort_by_key and
-// reduce_by_key of counts, sums and sums of squares.
+// Thrust on its three host back ends. It predicts by upper_bound and gather, and fits by
+// upper_bound, sort_by_key and reduce_by_key of counts, sums and sums of squares.
 #include "peer.hpp"
 
 #include <thrust/binary_search.h>
@@ -88,7 +88,7 @@ class thrust_peer : public peer {
   }
 
  private:
-  /// Working memory is kept from call to call, as a careful user would.
+  /// The working memory is kept from call to call, as a careful user would keep it.
   void reserve(std::int64_t n) {
     if (segments_.size() < static_cast<std::size_t>(n))
       segments_.resize(static_cast<std::size_t>(n));

@@ -8,7 +8,8 @@
 namespace experiments {
 namespace {
 
-/// Integral over the range by 2^16 midpoints, which share nothing with the library's quadrature.
+/// The integral over the range by 2^16 midpoints, which shares nothing with the library's
+/// quadrature.
 double midpoint_sum(const theory::problem& f, const theory::function& integrand) {
   const int steps = 1 << 16;
   const double h = (f.hi - f.lo) / steps;
@@ -17,9 +18,9 @@ double midpoint_sum(const theory::problem& f, const theory::function& integrand)
   return sum * h;
 }
 
-/// Where the parabola through (x, log y), least squares, is least.
+/// The x at which the least-squares parabola through the points (x, log y) is least.
 double lowest_point(const std::vector<double>& x, const std::vector<double>& y) {
-  // Centred x; x is symmetric about its mean, so the linear term separates.
+  // With x centred and symmetric about its mean, the linear term separates from the others.
   double mean = 0.0;
   for (const double v : x) mean += v / static_cast<double>(x.size());
   double s2 = 0.0, s4 = 0.0, t0 = 0.0, t1 = 0.0, t2 = 0.0;
@@ -37,8 +38,8 @@ double lowest_point(const std::vector<double>& x, const std::vector<double>& y) 
   return mean - t1 / s2 / (2 * curvature);
 }
 
-/// Mean squared deviation of the learned constants from c, in units of what the scatter of the
-/// targets explains, as a standard normal deviate.
+/// The mean over the segments of (learned constant - c)^2 in units of its expected value v / N, as
+/// a standard normal deviate: each term is close to a chi-squared number of one degree of freedom.
 double deviate(const theory::cells& exact, const learned& table, const std::vector<double>& c) {
   double sum = 0.0;
   for (std::size_t i = 0; i < c.size(); ++i) {
@@ -49,11 +50,12 @@ double deviate(const theory::cells& exact, const learned& table, const std::vect
   return (sum - m) / std::sqrt(2 * m);
 }
 
-/// E(m) of segments with density proportional to (p b'^2)^power, exact and measured in blocks.
+/// The error E(m) of segments with density proportional to (p b'^2)^power: the exact one, and those
+/// measured on blocks of the test rows.
 struct exponent_scan {
   std::vector<double> powers;
   std::vector<double> exact;
-  std::vector<std::vector<double>> blocks;  // of the test rows: one error for each power
+  std::vector<std::vector<double>> blocks;  // for each block of test rows, one error per power
 };
 
 exponent_scan scan_exponents(const laboratory& lab, const setting& given,
@@ -90,7 +92,7 @@ void optimal_density(const laboratory& lab) {
   theory::problem f = given.problem;
   const auto error_density = [&](double x) { return f.density(x) * f.slope(x) * f.slope(x); };
 
-  // The coefficients, and lambda* from them.
+  // First the coefficients, and lambda* from them.
   const double uniform = f.coefficient(ZCMOE_THEORY_UNIFORM);
   const double optimal = f.coefficient(ZCMOE_THEORY_OPTIMAL);
   const double root =
@@ -107,7 +109,7 @@ void optimal_density(const laboratory& lab) {
   }
   lab.findings.write("density", curves);
 
-  // Boundaries: the share of lambda* below a_i is i/m.
+  // Then the edges: the share of lambda* below a_i is i/m.
   const std::int64_t fine = 64;
   const auto edges = edges_of(given, ZCMOE_THEORY_OPTIMAL, fine);
   double worst = 0.0;
@@ -122,7 +124,7 @@ void optimal_density(const laboratory& lab) {
   lab.findings.expect("E1.boundaries", worst, 0, 0, 1e-7,
                       {{"one segment more", 1.0 / fine - 1.0 / (fine + 1)}});
 
-  // Constants: what noisy rows teach is the conditional mean, not the value at the centre.
+  // Then the constants: noisy rows teach the conditional mean, not the value at the centre.
   f.noise = 0.25;
   generator random{1, 0};
   const sample rows = draw(given, 50000 * lab.effort, true, random);
@@ -143,7 +145,7 @@ void optimal_density(const laboratory& lab) {
   }
   lab.findings.write("segments", cells);
 
-  // The exponent: no power of p b'^2 but 1/3 does as well.
+  // Last the exponent: no power of p b'^2 other than 1/3 does as well.
   const exponent_scan scan = scan_exponents(lab, given, error_density, 256);
   const double high_rate = theory::error_of(optimal, 256);
   table exponents({"power", "exact", "measured", "standard_error"});
@@ -204,8 +206,8 @@ void error_against_m(const laboratory& lab) {
 
 namespace {
 
-/// kappa of all sides of zeros; a plateau beside one adds the square of the mean of its first cell,
-/// whose constant the plateau decides.
+/// The sum of kappa over all sides of zeros. A plateau beside a zero adds the square of the mean of
+/// b - b(x0) over the first segment at the zero, because the plateau decides its constant.
 double zero_gap_of(const setting& given) {
   double kappa = 0.0;
   for (const zero_side& side : given.zeros) {
@@ -218,7 +220,8 @@ double zero_gap_of(const setting& given) {
   return kappa;
 }
 
-/// The estimate of m_5% from the next order or the zeros of lambda*; NaN where neither is there.
+/// The estimate of m_5% from the next order or from the zeros of lambda*; NaN where there is
+/// neither.
 double a_priori(const setting& given, zcmoe_theory_segmentation segmentation) {
   const double coefficient = given.problem.coefficient(segmentation);
   const double kappa = segmentation == ZCMOE_THEORY_OPTIMAL ? zero_gap_of(given) : 0.0;
@@ -276,7 +279,8 @@ void break_condition(const laboratory& lab) {
       }
     }
   }
-  // Why the steep setting is counted by its tails: its next order exists and says nothing.
+  // This shows why the estimate for the steep setting comes from its tails: its next order exists,
+  // but the estimate from it is far off.
   const auto settings = reference_settings();
   setting steep = setting_of(settings, "s5");
   steep.zeros.clear();

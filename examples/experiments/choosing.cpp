@@ -1,5 +1,5 @@
-// Experiments on what to choose: the segmentation, each with its own best number of segments; the
-// number of segments from data alone.
+// Experiments on what to choose: which segmentation, each with its own best number of segments, and
+// how many segments, from data alone.
 #include "laboratory.hpp"
 
 #include <zcmoe/plan.hpp>
@@ -18,8 +18,9 @@ std::vector<std::int64_t> numbers(double lowest, double highest, double step) {
   return all;
 }
 
-/// The least exact risk over numbers of segments within a factor of 6 of the high-rate optimum: the
-/// curve is flat and has one valley, so first coarsely, then about the least.
+/// The least exact risk over numbers of segments within a factor of 6 of the high-rate optimum. The
+/// risk is flat there and has one valley, so it is searched coarsely first, then about the least
+/// value.
 zcmoe_theory_risk_point least_risk(const theory::problem& f, zcmoe_theory_segmentation segmentation,
                                    std::int64_t n) {
   const auto rows = static_cast<double>(n);
@@ -49,18 +50,18 @@ contender best_of(const setting& given, const theory::problem& f,
   return {edges, f.approximation(edges), least.approximation + least.estimation};
 }
 
-/// Excess risk of a table on cuts that were themselves learned from the rows.
+/// The excess risk of a table whose cuts were learned from the rows too.
 double excess_on_learned_cuts(const laboratory& lab, const theory::problem& f,
                               const std::vector<double>& x, const std::vector<double>& y,
                               std::int64_t m) {
   std::vector<double> edges = zcmoe::optimal_edges_from_data(x, y, m);
   const learned table = lab.machine.learn(edges, x, y);
-  edges.front() = f.lo;  // inputs beyond the samples are answered by the outer segments
+  edges.front() = f.lo;  // the outer segments also predict inputs beyond the samples
   edges.back() = f.hi;
   return f.approximation(edges, table.constants).totals.error;
 }
 
-/// mean(a) / mean(b) of pairs and its standard error.
+/// The ratio mean(a) / mean(b) over pairs, and its standard error.
 struct ratio {
   double value;
   double standard_error;
@@ -191,7 +192,7 @@ void automatic_number(const laboratory& lab) {
         of_all.add(measured.value);
         if (k < num_fresh) of_fresh.add(measured.value);
       }
-      // At most a fifth more excess risk than with the best m, on average.
+      // The excess risk is at most a fifth more than with the best m, on average.
       const std::string name =
           std::string(uniform ? "uniform" : "from_data") + ".n" + std::to_string(n);
       const std::vector<rival> rivals = {{"half the best m", theory::flatness(0.5)},

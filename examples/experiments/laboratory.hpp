@@ -1,5 +1,5 @@
 // What the experiments share: random numbers that are equal on every platform, an engine that
-// learns tables and answers, means with their standard errors, and the report.
+// learns tables and predicts, means with their standard errors, and the report.
 #pragma once
 
 #include <zcmoe/theory.hpp>
@@ -19,17 +19,17 @@ namespace experiments {
 
 namespace theory = zcmoe::theory;
 
-/// std::mt19937_64 seeded by what is drawn for; the distributions of the standard library differ
-/// between implementations, so they are written out here.
+/// Random numbers from std::mt19937_64, seeded by the experiment that draws them. The distributions
+/// of the standard library differ between implementations, so they are written out here.
 class generator {
  public:
   generator(std::initializer_list<std::uint32_t> purpose) {
     std::seed_seq seed(purpose);
     bits_.seed(seed);
   }
-  /// In (0, 1).
+  /// A number in (0, 1).
   double uniform() { return (static_cast<double>(bits_() >> 11) + 0.5) * 0x1p-53; }
-  /// Standard normal: Box and Muller 1958, both of the pair used.
+  /// A standard normal number (Box and Muller 1958, of whose pairs both are used).
   double normal() {
     if (has_spare_) {
       has_spare_ = false;
@@ -48,15 +48,16 @@ class generator {
   bool has_spare_ = false;
 };
 
-/// One side of a zero of p b'^2: p ~ |x - x0|^j, b - b(x0) ~ |x - x0|^k; an exponential approach to
-/// a limit counts as a high order. plateau: on the other side b is constant.
+/// One side of a zero of p b'^2 at x0, where p ~ |x - x0|^density_order and b - b(x0) ~ |x -
+/// x0|^regression_order. Where b nears a limit exponentially, it counts as a high order. `plateau`
+/// says that b is constant on the other side.
 struct zero_side {
   double density_order = 0.0;
   double regression_order = 2.0;
   bool plateau = false;
 };
 
-/// A known relation: y = b(x) + noise, x from p.
+/// A known relation: y = b(x) + noise, where x has the density p.
 struct setting {
   std::string id;
   std::uint32_t number = 0;  // seeds its random numbers
@@ -65,7 +66,7 @@ struct setting {
   theory::problem problem;
   std::function<double(generator&)> draw;
   std::vector<zero_side> zeros;
-  double sigma = 0.3;  // of experiments that have one noise level
+  double sigma = 0.3;  // for experiments that have one noise level
 };
 
 std::vector<setting> reference_settings();  // s1 .. s7
@@ -88,7 +89,7 @@ struct sample {
 
   std::vector<double> targets(double sigma) const;
 };
-/// with_noise false: noise stays empty.
+/// Draws rows. `noise` stays empty if with_noise is false.
 sample draw(const setting& given, std::int64_t n, bool with_noise, generator& random);
 
 class mean_of {
@@ -124,17 +125,18 @@ struct learned {
   std::vector<std::int64_t> counts;
 };
 
-/// Everything learned and answered goes through here, and so through zcmoe_fit and zcmoe_predict.
+/// Learns and predicts for all experiments, through zcmoe_fit and zcmoe_predict.
 class engine {
  public:
   explicit engine(const zcmoe_context_options& options) : context_(options) {}
 
   const zcmoe::context& context() const { return context_; }
-  /// The constants learned from the rows, policies applied: the answers at the segments' centres.
+  /// The constants learned from the rows, with the policies applied: the predictions at the
+  /// segments' centres.
   learned learn(const std::vector<double>& edges, const std::vector<double>& x,
                 const std::vector<double>& y,
                 const zcmoe_model_options& options = zcmoe::model_options()) const;
-  /// (answer - b)^2 of the rows of test, for a table with these constants.
+  /// (prediction - b)^2 of each test row, for a table with these constants.
   std::vector<double> squared_errors(const std::vector<double>& edges,
                                      const std::vector<double>& constants,
                                      const sample& test) const;
@@ -143,10 +145,10 @@ class engine {
   zcmoe::context context_;
 };
 
-/// Excess risk of a table with these constants: E_app + sum P_i (constant_i - c_i)^2.
+/// The excess risk of a table with these constants: E_app + sum P_i (constant_i - c_i)^2.
 double excess_of(const theory::cells& exact, const std::vector<double>& constants);
 
-/// Columns of a CSV file.
+/// The rows of a CSV file.
 class table {
  public:
   using value = std::variant<double, std::string>;
@@ -168,18 +170,18 @@ struct rival {
   double value;
 };
 
-/// Checked figures and tables; written as figures.json and one CSV file a table.
+/// Checked figures and tables, which are written as figures.json and one CSV file per table.
 class report {
  public:
   explicit report(std::string folder) : folder_(std::move(folder)) {}
 
-  /// measured must be within 4 standard errors + slack of expected, and rivals must not be.
+  /// `measured` must be within 4 standard errors + slack of `expected`, and no rival may be.
   void expect(const std::string& name, double measured, double standard_error, double expected,
               double slack, const std::vector<rival>& rivals = {});
-  /// A number without a check of its own.
+  /// Notes a number that is not checked.
   void note(const std::string& name, double value) { notes_[name] = value; }
   void write(const std::string& name, const table& rows) const;
-  /// Writes figures.json; answers how many checks failed.
+  /// Writes figures.json and returns how many checks failed.
   int finish(const std::string& engine, int effort) const;
 
  private:

@@ -1,5 +1,5 @@
-// Experiments on learned constants: the U-shape and the best number of segments; the estimation
-// error.
+// Experiments on learned constants: the risk as a function of m, which is U-shaped, with the best
+// number of segments, and the estimation error.
 #include "laboratory.hpp"
 
 #include <algorithm>
@@ -14,8 +14,8 @@ struct power_law {
   double variance;       // B
 };
 
-/// Least squares of excess(m) = A / m^2 + B m / n; errors count relative to `scale`, which is not
-/// measured, so that A and B are linear in what is.
+/// A and B of excess(m) = A / m^2 + B m / n by least squares of relative errors. They are relative
+/// to `scale`, which is not measured, so that the equations for A and B are linear in what is.
 power_law fit_power_law(const std::vector<std::int64_t>& m, const std::vector<double>& excess,
                         const std::vector<double>& scale, double n) {
   double aa = 0.0, ab = 0.0, bb = 0.0, a = 0.0, b = 0.0;
@@ -75,7 +75,7 @@ void best_number(const laboratory& lab) {
                     static_cast<long long>(t.n), t.sigma);
       const theory::segments_and_excess predicted = theory::optimum(coefficient / 12, f.noise, n);
 
-      // Every m of the grid on the same samples.
+      // Every m of the grid is learned from the same samples.
       std::vector<std::int64_t> sizes;
       std::vector<std::vector<double>> edges;
       std::vector<theory::cells> exact;
@@ -87,7 +87,7 @@ void best_number(const laboratory& lab) {
       }
       const auto points = f.risk_curve(segmentation, t.n, sizes);
       std::vector<mean_of> excess(sizes.size());
-      // What the power law is fitted to: segments small enough, and with rows enough.
+      // The power law is fitted where segments are small enough and have enough rows.
       std::vector<std::size_t> lawful;
       for (std::size_t k = 0; k < sizes.size(); ++k) {
         if (sizes[k] >= 16 && sizes[k] * 10 <= t.n) lawful.push_back(k);
@@ -149,7 +149,8 @@ void best_number(const laboratory& lab) {
       expect("B", variance, f.noise, expected.variance, 0.005, {});
       expect("m", number, predicted.num_segments,
              std::cbrt(2 * expected.approximation * n / expected.variance), 0.005, {});
-      // Uniform cells reach the high-rate form early enough for the formula itself to be tested.
+      // Uniform segments reach the high-rate form at so small an m that the formula itself can be
+      // tested.
       if (segmentation == ZCMOE_THEORY_UNIFORM) {
         expect("formula", number, predicted.num_segments, predicted.num_segments, 0.02,
                {{"1/10 for 1/12", std::cbrt(1.2)}});
@@ -186,8 +187,8 @@ std::vector<policy> policies() {
   return all;
 }
 
-/// Mean over the segments of squared t-statistics, as a standard normal deviate. Segments that had
-/// rows in fewer than 50 repetitions say nothing.
+/// The mean over the segments of squared t-statistics, as a standard normal deviate. Segments that
+/// had rows in fewer than 50 repetitions are left out.
 double deviate(const std::vector<mean_of>& off, const std::vector<mean_of>& with_rows) {
   double sum = 0.0;
   double count = 0.0;
@@ -200,8 +201,8 @@ double deviate(const std::vector<mean_of>& off, const std::vector<mean_of>& with
   return (sum - count) / std::sqrt(2 * count);
 }
 
-/// Noise alone on equal cells of equal probability: the law m / n, and how little (m + 1) / n is
-/// it.
+/// Tests the law m / n with noise alone on segments of equal probability, and that it is clearly
+/// not (m + 1) / n.
 void law_of_few(const laboratory& lab) {
   const std::int64_t m = 8;
   setting given = reference_settings().front();

@@ -1,4 +1,5 @@
-// The relations that the experiments are run on.
+// The relations that the experiments are run on: functions, densities and how to draw from them.
+// tests/data/reference_cases.json has the coefficients of s1 .. s7.
 #include "laboratory.hpp"
 
 #include <algorithm>
@@ -19,7 +20,7 @@ void uniform_inputs(setting& s) {
   s.draw = [=](generator& random) { return lo + width * random.uniform(); };
 }
 
-/// Normal, cut to [lo, hi] by rejection.
+/// A normal number, drawn until it lies in [lo, hi].
 void normal_inputs(setting& s, double mean, double deviation) {
   const double lo = s.problem.lo;
   const double hi = s.problem.hi;
@@ -44,7 +45,7 @@ void normal_inputs(setting& s, double mean, double deviation) {
   };
 }
 
-/// Beta(2, 5): the second smallest of six uniform numbers.
+/// A number of Beta(2, 5): the second smallest of six uniform ones.
 void beta_inputs(setting& s) {
   s.density_text = "Beta(2, 5)";
   s.problem.density = [](double x) { return 30 * x * std::pow(1 - x, 4); };

@@ -1,5 +1,5 @@
-// What the arguments of the C interface must be: pointers, numbers and arrays, each checked here
-// and nowhere else. Every check throws INVALID_ARGUMENT with the argument's name, value and limit.
+// The checks of arguments that functions of the C interface share: of pointers, numbers and arrays.
+// Each throws INVALID_ARGUMENT with the name, the value and the limit of the argument.
 #pragma once
 
 #include "host/array.hpp"
@@ -17,7 +17,7 @@ namespace zcmoe::detail {
 
 // ---------------------------------------------------------------- pointers
 
-/// A pointer that may be null: aligned to what it points to.
+/// The pointer may be null; otherwise it must be aligned to the type that it points to.
 template <class T>
 void check_alignment(T* pointer, const char* name) {
   if constexpr (!std::is_function_v<T> && !std::is_void_v<T>) {
@@ -32,7 +32,8 @@ void check_pointer(T* pointer, const char* name) {
   check_alignment(pointer, name);
 }
 
-/// Handles are looked into by the library alone: null is all that can be told of them.
+/// Only the library knows what a handle points to, so all that can be told from outside is whether
+/// it is null.
 template <class Handle>
 void check_handle(const Handle* handle, const char* name) {
   ZCMOE_EXPECTS(handle != nullptr, name, " is null");
@@ -54,14 +55,14 @@ inline void check_num_segments(std::int64_t num_segments) {
                 "num_segments=", num_segments, "; expected 1 to ", ZCMOE_MAX_SEGMENTS);
 }
 
-/// A number of rows: their bytes and sums of their numbers must not overflow.
+/// The number of rows is limited so that neither their bytes nor sums of their numbers overflow.
 inline void check_num_rows(std::int64_t n, std::int64_t least = 0) {
   constexpr std::int64_t most = (std::int64_t{1} << 57) - 1;
   ZCMOE_EXPECTS(n >= least, "n=", n, "; expected n >= ", least);
   ZCMOE_EXPECTS(n <= most, "n=", n, "; expected at most ", most);
 }
 
-/// A size that decides how long a call takes.
+/// A size that decides how long a call takes or how much memory it needs.
 inline void check_size(std::int64_t value, const char* name, std::int64_t least,
                        std::int64_t most) {
   ZCMOE_EXPECTS(value >= least && value <= most, name, "=", value, "; expected ", least, " to ",
@@ -78,12 +79,12 @@ inline void check_range(double lo, double hi) {
   ZCMOE_EXPECTS(lo < hi, "lo=", lo, " is not less than hi=", hi);
 }
 
-/// From 0 to 1, both included.
+/// A share lies between 0 and 1, both included.
 inline void check_share(double value, const char* name) {
   ZCMOE_EXPECTS(value >= 0 && value <= 1, name, "=", value, "; expected 0 to 1");
 }
 
-/// Strictly between 0 and 1.
+/// A fraction lies strictly between 0 and 1.
 inline void check_fraction(double value, const char* name) {
   ZCMOE_EXPECTS(value > 0 && value < 1, name, "=", value, "; expected more than 0, less than 1");
 }
@@ -100,13 +101,13 @@ inline void check_positive(double value, const char* name) {
 
 // ------------------------------------------------------------------ arrays
 
-/// Bytes that n elements span, as [first, last).
+/// The addresses of the bytes that an array spans, [first, last).
 struct byte_span {
   std::uintptr_t first;
   std::uintptr_t last;
 };
 
-/// Refuses what does not fit the address space.
+/// The bytes that n elements span. Throws where they do not fit into the address space.
 inline byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
                          std::int64_t n) {
   const std::int64_t size = size_of(dtype);
@@ -123,7 +124,7 @@ inline byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, 
                     : byte_span{address, address + reach + own};
 }
 
-/// n elements of a known type: there, aligned, within the address space.
+/// An array of n elements of a known type: it must be given, aligned, and within the address space.
 inline void check_data(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
                        std::int64_t n) {
   const std::int64_t size = size_of(dtype);
@@ -133,13 +134,13 @@ inline void check_data(const char* name, const void* data, zcmoe_dtype dtype, st
   span_of(name, data, dtype, stride, n);
 }
 
-/// Inputs: any type.
+/// Inputs may have any type.
 inline void check_input(const char* name, const zcmoe_array& array, std::int64_t n) {
   ZCMOE_EXPECTS(size_of(array.dtype) > 0, name, ".dtype=", array.dtype, " is not a type of inputs");
   check_data(name, array.data, array.dtype, array.stride, n);
 }
 
-/// Targets and weights of a plan: any type that double holds exactly.
+/// Targets and weights of a plan may have any type whose values double holds exactly.
 inline void check_values(const char* name, const zcmoe_array& array, std::int64_t n) {
   ZCMOE_EXPECTS(size_of(array.dtype) > 0 && !is_wide_integer(array.dtype), name,
                 ".dtype=", array.dtype, " (", name_of(array.dtype),
@@ -147,7 +148,7 @@ inline void check_values(const char* name, const zcmoe_array& array, std::int64_
   check_data(name, array.data, array.dtype, array.stride, n);
 }
 
-/// Targets and weights of a fit: floats that its target type holds exactly.
+/// Targets and weights of a fit must be floats that the fit's target type holds exactly.
 inline void check_target(const char* name, const zcmoe_array& array, std::int64_t n,
                          zcmoe_dtype target_dtype) {
   ZCMOE_EXPECTS(array.dtype == ZCMOE_F32 || array.dtype == ZCMOE_F64 || array.dtype == ZCMOE_F16 ||
@@ -170,11 +171,11 @@ inline void check_output(const char* name, const zcmoe_output& output, std::int6
 
 // ----------------------------------------------------- arrays apart in memory
 
-/// One array of a call: its name, bytes and steps.
+/// One array of a call.
 struct named_array {
   const char* name;
   byte_span span;
-  std::int64_t step;  // bytes from one element to the next; 0 for a single element
+  std::int64_t step;  // in bytes, from one element to the next; 0 for a single element
   std::int64_t size;
 };
 
@@ -184,8 +185,9 @@ inline named_array named(const char* name, const void* data, zcmoe_dtype dtype, 
   return {name, span_of(name, data, dtype, stride, n), n <= 1 ? 0 : stride * size, size};
 }
 
-/// Whether two strided arrays share a byte. Columns of one table, equal strides and different
-/// offsets, do not.
+/// Whether two strided arrays share a byte. Two columns of one table, with equal strides and
+/// different offsets, do not. Example: with steps of 16 bytes, 8-byte elements that begin at bytes
+/// 0 and 8 lie apart, those at 0 and 4 overlap.
 inline bool overlap(const named_array& a, const named_array& b) {
   if (a.span.last <= b.span.first || b.span.last <= a.span.first) return false;
   if (a.step == 0 || std::abs(a.step) != std::abs(b.step)) return true;
@@ -198,7 +200,7 @@ inline bool overlap(const named_array& a, const named_array& b) {
   return !apart;
 }
 
-/// A list in place, of at most Capacity arrays: the checks of a call allocate nothing.
+/// A list of at most Capacity arrays that allocates nothing, because the checks of a call must not.
 template <int Capacity>
 struct array_list {
   named_array entries[Capacity];

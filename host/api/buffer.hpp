@@ -12,7 +12,8 @@
 
 namespace zcmoe::detail {
 
-/// Says how many bytes there are, and copies them if there is a buffer, which must hold them all.
+/// Stores in *bytes how many bytes there are, and copies them if a buffer is given, which must hold
+/// all of them.
 inline void give_bytes(const std::vector<std::uint8_t>& from, const char* what, void* buffer,
                        std::size_t capacity, std::size_t* bytes) {
   *bytes = from.size();

@@ -1,5 +1,6 @@
-// The C function of compile.h: arguments checked here, work done in compile.cpp, models made and
-// asked through the C interface itself, so that what is verified is what a caller gets.
+// The C function of compile.h: checks the arguments and calls host/planning/compile.cpp. Models are
+// made, and predict, through the C interface itself, so that what is verified is what a caller
+// gets.
 #include "host/api/arguments.hpp"
 #include "host/api/options.hpp"
 #include "host/planning/compile.hpp"

@@ -1,4 +1,4 @@
-// The C functions of contexts: which engine a context is, and what it says of itself.
+// The C functions of contexts: they choose the engine of a context and describe it.
 #include "host/api/arguments.hpp"
 #include "host/api/handles.hpp"
 #include "host/api/options.hpp"

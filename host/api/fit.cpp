@@ -1,4 +1,5 @@
-// The C functions of fits: rows added, states merged, models made.
+// The C functions of fits: they add rows, merge and serialise states, and make models. Each checks
+// its arguments and makes one call of host/model.
 #include "host/api/arguments.hpp"
 #include "host/api/buffer.hpp"
 #include "host/api/handles.hpp"

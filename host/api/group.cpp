@@ -1,4 +1,4 @@
-// The C functions that group rows by segment.
+// The C functions that group rows by segment: they check every array and hand a job to the engine.
 #include "host/api/arguments.hpp"
 #include "host/api/handles.hpp"
 #include "host/api/options.hpp"
@@ -16,7 +16,7 @@ using namespace zcmoe::detail;
 
 constexpr int most_arrays = 3 + 2 * static_cast<int>(ZCMOE_GROUP_MAX_COLUMNS);
 
-/// Reads and checks what a grouping writes; no array may be shared, since rows move.
+/// Reads and checks the outputs of a grouping. No array may overlap another, since rows are moved.
 zcmoe_group_outputs read_group(const zcmoe_array& x, std::int64_t n, std::int64_t num_slots,
                                const zcmoe_group_outputs* outputs) {
   check_pointer(outputs, "outputs");

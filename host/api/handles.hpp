@@ -1,4 +1,4 @@
-// What the opaque handles of the C interface hold; for host/api alone.
+// What the opaque handles of the C interface point to. Only host/api includes this.
 #pragma once
 
 #include "host/model/fit.hpp"

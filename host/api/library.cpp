@@ -1,4 +1,4 @@
-// The calls of zcmoe.h that answer text: version, build, names of statuses, the last error.
+// The C functions that return texts: version, build, names of statuses, the last error.
 #include "host/engine/backend.hpp"
 #include "host/error.hpp"
 
@@ -21,7 +21,7 @@ extern "C" const char* zcmoe_build_info(void) {
                                     detail::cuda_build_info();
     return info.c_str();
   } catch (...) {
-    return "zcmoe";  // not even memory for the text
+    return "zcmoe";  // there is not even memory for the text
   }
 }
 

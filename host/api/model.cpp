@@ -1,4 +1,5 @@
-// The C functions of models: made of known constants, saved, loaded, asked what they hold.
+// The C functions of models: they make them of known constants, save, load and serialise them, and
+// tell what they hold.
 #include "host/api/arguments.hpp"
 #include "host/api/buffer.hpp"
 #include "host/api/handles.hpp"
@@ -13,7 +14,7 @@ namespace {
 
 using namespace zcmoe::detail;
 
-/// Hands a model out, and frees it where the handle cannot be made.
+/// Hands a model out as a handle. If there is no memory for the handle, the model is freed.
 void hand_out(std::unique_ptr<model> made, zcmoe_model** to) {
   auto handle = std::make_unique<zcmoe_model>();
   handle->model = std::move(made);

@@ -1,4 +1,5 @@
-// Structs that grow: a caller's struct_size decides which fields it has.
+// Reads and writes structs of the C interface that grow from version to version: the struct_size
+// that the caller has set says which fields its version has.
 #pragma once
 
 #include "host/api/arguments.hpp"
@@ -12,7 +13,8 @@
 
 namespace zcmoe::detail {
 
-/// The caller's struct_size; no other byte is looked at before it is known to be sensible.
+/// The struct_size that the caller has set. No other byte of the struct is read before it is known
+/// to be sensible.
 template <class Struct>
 std::size_t checked_struct_size(const Struct* given, const char* name) {
   check_pointer(given, name);
@@ -22,14 +24,14 @@ std::size_t checked_struct_size(const Struct* given, const char* name) {
                 sizeof(std::size_t), "; initialise the struct with its ZCMOE_..._INIT");
   ZCMOE_EXPECTS(size <= ZCMOE_MAX_STRUCT_SIZE, name, "->struct_size=", size, " is more than ",
                 ZCMOE_MAX_STRUCT_SIZE, "; initialise the struct with its ZCMOE_..._INIT");
-  // Structs of every version end where a field does: half a pointer is none.
+  // The structs of every version end where a field ends, so a size that ends inside one is wrong.
   ZCMOE_EXPECTS(size >= sizeof(Struct) || size % alignof(Struct) == 0, name, "->struct_size=", size,
                 " ends within a field; initialise the struct with its ZCMOE_..._INIT");
   return size;
 }
 
-/// The caller's options over the defaults: missing fields keep the default, extra bytes must be
-/// zero.
+/// The caller's options in place of the defaults. Fields that the caller's version lacks keep their
+/// defaults; bytes that this version does not know must be 0.
 template <class Options>
 Options read_options(const Options* given, const Options& defaults, const char* name) {
   Options options = defaults;
@@ -46,7 +48,8 @@ Options read_options(const Options* given, const Options& defaults, const char* 
   return options;
 }
 
-/// Fills the caller's struct as far as both know it: it may be of an older or a newer version.
+/// Fills the caller's struct with the fields that both versions know; it may be of an older or a
+/// newer one.
 template <class Info>
 void write_info(Info* to, const Info& from, const char* name) {
   const std::size_t size = checked_struct_size(to, name);

@@ -1,4 +1,5 @@
-// The C functions of plan.h: arguments checked here, work done in plan.cpp and diagnosis.cpp.
+// The C functions of plan.h: they check the arguments and call host/planning/plan.cpp and
+// host/planning/diagnosis.cpp.
 #include "host/api/arguments.hpp"
 #include "host/api/handles.hpp"
 #include "host/api/options.hpp"
@@ -44,7 +45,7 @@ extern "C" zcmoe_status zcmoe_plan(zcmoe_context* context, zcmoe_array x, zcmoe_
     if (weights.data != nullptr) check_values("weights", weights, n);
     const auto model =
         read_options(model_options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "model_options");
-    const model_policies policies(model);  // checks them
+    const model_policies policies(model);  // the constructor checks the options
     const zcmoe_plan_options chosen = read(options);
     checked_struct_size(result, "result");
     const auto planned = plan_of(context->engine, x, y, weights, n, model, chosen);

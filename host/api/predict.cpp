@@ -1,4 +1,5 @@
-// The C functions that predict. Their checks allocate nothing, as the call does not.
+// The C functions that predict: they check every array and hand a job to the engine. The checks
+// allocate nothing, since zcmoe_predict must not.
 #include "host/api/arguments.hpp"
 #include "host/api/handles.hpp"
 #include "host/api/options.hpp"
@@ -55,7 +56,8 @@ void check_predict(const zcmoe_array& x, std::int64_t n, const zcmoe_predict_out
   }
 }
 
-/// Calls predict(model, job) with what the arguments ask for, unless there are no rows.
+/// Checks the arguments and calls predict(engine, job) with what they ask for, unless there are no
+/// rows.
 template <class Predict>
 zcmoe_status checked(const char* function, const zcmoe_model* model, const zcmoe_array& x,
                      std::int64_t n, const zcmoe_predict_outputs* outputs, const Predict& predict) {

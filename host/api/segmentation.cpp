@@ -1,5 +1,5 @@
-// The C functions that build edges: arguments checked here, work done in
-// host/segmentation/.
+// The C functions that make edges and known constants: they check the arguments and call
+// host/segmentation.
 #include "host/api/arguments.hpp"
 #include "host/api/buffer.hpp"
 #include "host/api/options.hpp"

@@ -1,5 +1,5 @@
-// The C functions of theory.h: arguments checked here, work done in
-// host/theory/.
+// The C functions of theory.h: they check the arguments and call host/theory. Short formulas are
+// computed here.
 #include "host/api/arguments.hpp"
 #include "host/api/buffer.hpp"
 #include "host/api/options.hpp"
@@ -68,7 +68,7 @@ void check_function(const real_function& f, const char* name) {
   ZCMOE_EXPECTS(f != nullptr, name, " is null");
 }
 
-/// The functions that the edges of a segmentation derive from.
+/// Checks that the functions which the edges of a segmentation derive from are given.
 void check_edge_functions(const theory_problem& problem, zcmoe_theory_segmentation segmentation) {
   check_segmentation(segmentation);
   if (segmentation == ZCMOE_THEORY_OPTIMAL) check_function(problem.slope, "problem->slope");

@@ -1,6 +1,6 @@
-// The constant that a segment's exact sums give, and its spread; host and device, shared by both
-// engines. Planes of a state (exact_sum.hpp) in, one slot_summary a slot out.
-// Source: constants are least squares (Dar 2025), rounded once.
+// The constant of a segment and its spread, from exact sums: the planes of a state (exact_sum.hpp)
+// go in, one slot_summary per slot comes out. Host and device; both engines call it. Source: the
+// least-squares constant of a segment is the mean (Dar 2025); each figure is rounded once.
 #pragma once
 
 #include "host/experts/exact_sum.hpp"
@@ -11,19 +11,20 @@
 
 namespace zcmoe::detail {
 
-/// What a slot's samples say. count 0: all NaN but weight 0.
+/// What the samples of a slot say. Without samples the weight is 0 and all other doubles are NaN.
 struct slot_summary {
   std::int64_t count;
   double weight;
   double mean;
-  double variance;        // NaN below two samples
-  double standard_error;  // of the mean; NaN below two samples
+  double variance;        // of the samples, in squared units of y; NaN for fewer than two samples
+  double standard_error;  // of the mean, in units of y; NaN for fewer than two samples
 };
 
-/// The constant of a slot and its spread from the exact sums: every figure is rounded once (the
-/// standard error, computed from rounded figures, three times). With W = sum w, S = sum wy, Q = sum
-/// wy^2, W2 = sum w^2: mean S / W; variance (W Q - S^2) / (W^2 - W2); standard error sqrt(variance
-/// W2 / W^2). Weights 1: the usual ones.
+/// Summarizes the exact sums of a slot. With W = sum w, S = sum wy, Q = sum wy^2 and W2 = sum w^2
+/// the mean is S / W, the variance (W Q - S^2) / (W^2 - W2), and the standard error
+/// sqrt(variance W2 / W^2). With weights 1 these are the usual ones: (n Q - S^2) / (n (n - 1)) and
+/// sqrt(variance / n). Mean, weight and variance are rounded once; the standard error is computed
+/// from rounded figures.
 template <class T, bool Weighted>
 ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std::int64_t num_slots,
                                                 std::int64_t slot) {

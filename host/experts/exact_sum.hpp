@@ -2,11 +2,12 @@
 //
 // A sum of floats is one wide integer. It is kept in digits of 32 bits, each in an int64 of its
 // own: a term adds its pieces to two to six digits, nothing carries, and integer addition does not
-// care for order. 2^30 terms fit before the digits must be made canonical (carry). Sums reach the
-// whole range of the format, with 64 bits of headroom: no window, nothing is lost. Merging two
-// states is the addition of two int64 arrays.
+// depend on the order. 2^30 terms fit before the digits must be made canonical (carry). The digits
+// cover the whole range of the format and 64 bits above it, so no term is too small or too large to
+// be counted. Merging two states is the addition of two int64 arrays.
 //
-// Planes of a state: the count, then each sum of kept_sums in its digits, the lowest first.
+// A digit plane is the array of one digit of one sum, with one int64 per slot. The planes of a
+// state are the count, then for each sum of kept_sums its digit planes, the lowest digit first.
 // Method: long accumulator (Kulisch 1971).
 #pragma once
 
@@ -16,9 +17,9 @@
 
 namespace zcmoe::detail {
 
-constexpr int headroom_bits = 64;  // 2^63 terms and the sign
+constexpr int headroom_bits = 64;  // room for 2^63 terms and the sign
 
-/// Digits of a sum of products of `factors` floats.
+/// The number of digits of a sum whose terms are products of `factors` floats.
 template <class T>
 ZCMOE_HOST_DEVICE constexpr int digits_of(int factors) {
   return (factors * (float_format<T>::mantissa_bits + float_format<T>::max_shift) + headroom_bits +
@@ -72,7 +73,7 @@ constexpr int plane_of_power(int weights, int targets) {
   return first_plane_of<T, Weighted>(index);
 }
 
-/// Where the count and the sums of a state lie, in planes.
+/// The plane where each sum of a state begins, and the number of all planes.
 template <class T, bool Weighted>
 struct sum_planes;
 template <class T>
@@ -92,16 +93,18 @@ struct sum_planes<T, true> {
   static constexpr int end = first_plane_of<T, true>(kept_sums<true>::count);
 };
 
-/// Terms a digit holds before it must be made canonical: 2^30 * 2^32 < 2^62.
+/// A digit holds this many terms before it must be made canonical: a piece is below 2^32, so their
+/// sum stays below 2^62.
 constexpr std::int64_t max_pending_rows = std::int64_t{1} << 30;
 
-/// Adds a term to the sum whose lowest plane is `first`: calls add(plane, signed piece) once a
-/// digit it touches.
+/// Adds a term to the sum whose lowest plane is `first`: calls add(plane, signed piece) for each
+/// digit that the term touches. Example: the word 0xF0000001 with shift 36 begins at bit 4 of digit
+/// 1, so digit 1 gets the piece 0x10 and digit 2 the piece 0xF.
 template <int Words, class Add>
 ZCMOE_HOST_DEVICE inline void deposit(const scaled_natural<Words>& term, int first, Add&& add) {
   const int offset = term.shift & 31;
   int plane = first + (term.shift >> 5);
-  std::uint64_t pair = 0;  // word k above word k-1
+  std::uint64_t pair = 0;  // word k in the upper half, word k - 1 in the lower
   for (int k = 0; k <= Words; ++k, ++plane) {
     pair = (pair >> 32) | (k < Words ? static_cast<std::uint64_t>(term.word[k]) << 32 : 0);
     const auto piece = static_cast<std::int64_t>((pair << offset) >> 32);
@@ -109,7 +112,8 @@ ZCMOE_HOST_DEVICE inline void deposit(const scaled_natural<Words>& term, int fir
   }
 }
 
-/// Adds one sample (y, w finite, w > 0; w ignored unless Weighted) to the planes of its slot.
+/// Adds one sample to the planes of its slot. y and w are finite, w > 0; w is not read unless
+/// Weighted.
 template <class T, bool Weighted, class Add>
 ZCMOE_HOST_DEVICE inline void add_sample(T y, T w, Add&& add) {
   using planes = sum_planes<T, Weighted>;
@@ -128,9 +132,10 @@ ZCMOE_HOST_DEVICE inline void add_sample(T y, T w, Add&& add) {
   }
 }
 
-/// Carries one digit: leaves the balanced low part in [-2^31, 2^31) and returns what goes to the
-/// next digit. Digits so carried from the lowest up are canonical: equal sums have equal digits,
-/// small ones of either sign few.
+/// Carries one digit: leaves the part of it in [-2^31, 2^31) and returns what goes to the next
+/// digit. Example: 2^31 leaves -2^31 and carries 1. Digits carried so from the lowest up are
+/// canonical: equal sums have equal digits, and a small sum of either sign has zeros above its
+/// first digits, where digits in [0, 2^32) would make -1 a row of 0xFFFFFFFF.
 ZCMOE_HOST_DEVICE inline std::int64_t carry_digit(std::int64_t& digit, std::int64_t carry) {
   const std::int64_t value = digit + carry;
   digit = static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::uint64_t>(value)));
@@ -148,8 +153,8 @@ void for_each_sum(const Body& body) {
   }
 }
 
-/// Makes every sum of a slot canonical; a sum's top digit takes what is left. Writes only what
-/// changes.
+/// Makes every sum of a slot canonical. The top digit of a sum takes the last carry whole. Only
+/// digits that change are written.
 template <class T, bool Weighted>
 inline void carry_slot(std::int64_t* planes, std::int64_t num_slots, std::int64_t slot) {
   for_each_sum<T, Weighted>([planes, num_slots, slot](int first, int digits) {
@@ -167,16 +172,16 @@ inline void carry_slot(std::int64_t* planes, std::int64_t num_slots, std::int64_
   });
 }
 
-/// Reads the sum in planes [first, first + Digits) of a slot, canonical or not.
+/// Reads the sum in planes [first, first + Digits) of a slot, whether it is canonical or not.
 template <int Digits>
 ZCMOE_HOST_DEVICE inline void read_sum(const std::int64_t* slot_planes, std::int64_t plane_stride,
                                        int first, wide_integer<Digits>& sum) {
-  // Two passes over the digits: the first finds the sign, the second carries +-digits into [0,
-  // 2^32).
+  // The first pass over the digits finds the sign of the sum. The second carries the digits,
+  // negated if the sum is negative, into [0, 2^32).
   std::int64_t carry = 0;
   for (int k = 0; k < Digits; ++k) {
     const std::int64_t value = slot_planes[(first + k) * plane_stride] + carry;
-    carry = value >> 32;  // floor; what remains at the end is the sign of the sum
+    carry = value >> 32;  // rounds down, so that the last carry has the sign of the sum
   }
   sum.negative = carry < 0;
   carry = 0;

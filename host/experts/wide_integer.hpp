@@ -1,10 +1,10 @@
 // Floats as scaled integers, and integers wider than a machine word; host and device.
 //
-// A finite float is mantissa * 2^shift in units of its format's smallest subnormal, so products of
-// floats are integers, and quotients of such integers can be rounded once to a double. Numbers are
-// words or digits of 32 bits, lowest first. Data flow: float -> scaled_natural -> (a sum of them,
-// exact_sum.hpp) -> wide_integer -> rounded quotient.
-// Source: schoolbook multiplication and division (Knuth 1997, 4.3.1).
+// A finite float is mantissa * 2^shift in units of the smallest subnormal of its format, so
+// products of floats are integers, and a quotient of such integers can be rounded to a double once.
+// Numbers are words or digits of 32 bits, lowest first. Data flow: float -> scaled_natural -> (a
+// sum of them, exact_sum.hpp) -> wide_integer -> rounded quotient. Source: schoolbook
+// multiplication and division (Knuth 1997, 4.3.1).
 #pragma once
 
 #include <zcmoe/model_view.hpp>
@@ -25,7 +25,7 @@ struct float_format<float> {
   static constexpr int fraction_bits = 23;
   static constexpr int unit = 149;  // value = mantissa * 2^(shift - unit)
   static constexpr int max_shift = 253;
-  static constexpr int words = 1;  // 32-bit words of a mantissa
+  static constexpr int words = 1;  // 32-bit words that a mantissa takes
 };
 template <>
 struct float_format<double> {
@@ -37,7 +37,7 @@ struct float_format<double> {
   static constexpr int words = 2;
 };
 
-/// mantissa * 2^shift, in 32-bit words.
+/// The magnitude mantissa * 2^shift and a sign. The mantissa is in 32-bit words, lowest first.
 template <int Words>
 struct scaled_natural {
   std::uint32_t word[Words];
@@ -45,6 +45,8 @@ struct scaled_natural {
   bool negative;
 };
 
+/// A finite float as an integer in units of its format's smallest subnormal. Example: 1.0f has the
+/// mantissa 2^23 and the shift 126, and 2^23 * 2^(126 - 149) = 1.
 template <class T>
 ZCMOE_HOST_DEVICE inline scaled_natural<float_format<T>::words> decompose(T value) {
   using format = float_format<T>;
@@ -81,7 +83,8 @@ ZCMOE_HOST_DEVICE inline scaled_natural<A + B> multiply(const scaled_natural<A>&
   return product;
 }
 
-/// A wide integer: sign and 32-bit digits, of which only [low, high) may differ from zero.
+/// A wide integer: a sign and 32-bit digits, lowest first. Only digits [low, high) may differ from
+/// 0; the others are not even written.
 template <int Digits>
 struct wide_integer {
   std::uint32_t digit[Digits];
@@ -132,7 +135,7 @@ ZCMOE_HOST_DEVICE inline void multiply(const wide_integer<A>& a, const wide_inte
   product.trim();
 }
 
-/// a -= b for a >= b >= 0.
+/// Subtracts b from a, for a >= b >= 0.
 template <int A, int B>
 ZCMOE_HOST_DEVICE inline void subtract(wide_integer<A>& a, const wide_integer<B>& b) {
   if (b.is_zero()) return;
@@ -148,8 +151,9 @@ ZCMOE_HOST_DEVICE inline void subtract(wide_integer<A>& a, const wide_integer<B>
   a.trim();
 }
 
-/// The leading 128 bits: magnitude (high:low) * 2^exponent, bit 127 set; inexact if lower bits were
-/// cut off.
+/// The leading 128 bits of a wide integer, which is (high 2^64 + low) 2^exponent where bit 127 is
+/// set. `inexact` says that bits below them were cut off and are not all 0. Example: 1 has high =
+/// 2^63, low = 0 and exponent = -127.
 struct leading_bits {
   std::uint64_t high;
   std::uint64_t low;
@@ -182,21 +186,23 @@ ZCMOE_HOST_DEVICE inline double double_of_bits(std::uint64_t bits) {
   return value;
 }
 
-/// One NaN for both engines: hardware NaNs differ in sign and payload.
+/// The one NaN that both engines return. NaNs made by hardware differ in sign and payload.
 ZCMOE_HOST_DEVICE inline double quiet_nan() { return double_of_bits(0x7ff8000000000000u); }
 
-/// numerator / denominator * 2^exponent, rounded once to nearest even; subnormal results and
-/// overflow included. Exact if the denominator is (without weights it always is); else the cut bits
-/// cost less than 2^-126 relative.
+/// numerator / denominator * 2^exponent, rounded once to nearest even, also where the result is
+/// subnormal or overflows. The rounding is the right one if the denominator is exact, as it always
+/// is without weights; otherwise its cut bits change the quotient by less than 2^-126 of itself
+/// before it is rounded.
 ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator,
                                                  const leading_bits& denominator, int exponent,
                                                  bool negative) {
-  // 64 significant bits of the quotient, and whether anything follows.
+  // The quotient gets 64 significant bits; `sticky` says whether any bit after them is 1. Example:
+  // 1 / 1 gives quotient = 2^63 and scale = -63.
   std::uint64_t quotient = 0;
   int scale = numerator.exponent - denominator.exponent + exponent + 1;
   bool sticky;
 #if !defined(__CUDA_ARCH__)
-  if (denominator.low == 0) {  // one division in hardware
+  if (denominator.low == 0) {  // one division by the processor is enough
     const bool larger = numerator.high >= denominator.high;
     const uint128 dividend =
         ((static_cast<uint128>(numerator.high) << 64) | numerator.low) >> (larger ? 1 : 0);
@@ -206,10 +212,11 @@ ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator,
   } else
 #endif
   {
-    // Long division: quotient bits 2^0, 2^-1, ...
+    // Long division finds the bits of the quotient of weight 2^0, 2^-1, ... one by one, until the
+    // first 1 is the topmost of 64.
     std::uint64_t high = numerator.high;
     std::uint64_t low = numerator.low;
-    bool overflow = false;  // bit 128 of the remainder
+    bool overflow = false;  // bit 128 of the remainder, which does not fit in high and low
     while (quotient >> 63 == 0) {
       const bool fits = overflow || high > denominator.high ||
                         (high == denominator.high && low >= denominator.low);
@@ -226,8 +233,8 @@ ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator,
     sticky = overflow || high != 0 || low != 0;
   }
   sticky = sticky || numerator.inexact;
-  // The value is (quotient + fraction) * 2^scale, bit 63 of quotient set. Keep 53 bits, fewer if
-  // subnormal.
+  // The value is (quotient + fraction) * 2^scale with bit 63 of quotient set and a fraction below
+  // 1. Of its 64 bits 53 are kept, fewer if the result is subnormal.
   const int leading_exponent = scale + 63;
   int dropped = 11;
   if (leading_exponent < -1022) dropped += -1022 - leading_exponent;
@@ -238,8 +245,9 @@ ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator,
     const std::uint64_t rest = quotient & ((half - 1) | half);
     if (rest > half || (rest == half && (sticky || (mantissa & 1) != 0))) ++mantissa;
   }
-  const int biased =
-      leading_exponent < -1022 ? 0 : leading_exponent + 1022;  // the mantissa's own bit adds 1
+  // The field of the exponent is one less than it will be: the leading bit of the mantissa, 2^52,
+  // adds 1 to it, and one more where rounding up has made the mantissa 2^53.
+  const int biased = leading_exponent < -1022 ? 0 : leading_exponent + 1022;
   std::uint64_t bits = (static_cast<std::uint64_t>(biased) << 52) + mantissa;
   if (leading_exponent > 1023 || bits >= 0x7ff0000000000000u) bits = 0x7ff0000000000000u;
   return double_of_bits(bits | (negative ? std::uint64_t{1} << 63 : 0));
@@ -248,7 +256,7 @@ ZCMOE_HOST_DEVICE inline double rounded_quotient(const leading_bits& numerator,
 template <int A, int B>
 ZCMOE_HOST_DEVICE inline double quotient_of(const wide_integer<A>& a, const wide_integer<B>& b,
                                             int exponent) {
-  if (b.is_zero()) return quiet_nan();  // no sums of samples give it
+  if (b.is_zero()) return quiet_nan();  // sums of samples never give 0 here
   if (a.is_zero()) return 0.0;
   return rounded_quotient(leading(a), leading(b), exponent, a.negative != b.negative);
 }

@@ -1,4 +1,4 @@
-// POSIX calls behind file.hpp.
+// Reads regular files and replaces files atomically by POSIX calls: see file.hpp.
 #include "host/model/file.hpp"
 
 #include <fcntl.h>
@@ -17,11 +17,11 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Linux transfers less than 2 GiB a call; smaller pieces also keep a write that meets a limit from
-/// losing much.
+/// Linux transfers less than 2 GiB per call. Smaller pieces also lose less where a write meets a
+/// limit of the file's size.
 constexpr std::size_t max_transfer = std::size_t{1} << 30;
 
-/// The system's reason, by a call that threads may share, unlike strerror.
+/// The system's words for an error, by a call that threads may share, which strerror is not.
 std::string reason_of(int code) { return std::generic_category().message(code); }
 
 [[noreturn]] void fail_io(const char* what, const std::string& path) {
@@ -36,17 +36,18 @@ const char* kind_of(mode_t mode) {
   return "a device";
 }
 
-constexpr int random_names = 100;  // as many are tried; each has 64 random bits
+// So many random names are tried before the error is told.
+constexpr int random_names = 100;
 
-/// The open descriptor as a path that linkat and readlink take.
+/// The path of an open descriptor, for linkat and readlink.
 std::string path_of(int descriptor) { return text("/proc/self/fd/", descriptor); }
 
 bool same_file(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/// Whether the file is one that a standard stream of the process is open on: then a link to it may
-/// be /dev/stdout, which names the stream and not a place in a folder.
+/// Whether a standard stream of the process is open on the file. A link to such a file may be
+/// /dev/stdout, which names the stream and not a place in a folder.
 bool is_standard_stream(const struct stat& file) {
   for (int stream = 0; stream <= 2; ++stream) {
     struct stat status {};
@@ -55,20 +56,22 @@ bool is_standard_stream(const struct stat& file) {
   return false;
 }
 
-/// A name that nobody can have put in its way.
+/// A name that nobody can foresee, and so nobody can have taken.
 std::string random_name() {
   std::uint64_t number = 0;
-  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = 0;  // O_EXCL still guards
+  // Where there are no random bits, O_EXCL still refuses a name that is taken.
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = 0;
   return text(".zcmoe-", std::hex, number, ".tmp");
 }
 
-/// A byte inside a UTF-8 character, where no text may be cut.
+/// Whether the byte continues a UTF-8 character, before which no text may be cut: it is 10xxxxxx.
 bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
 }  // namespace
 
 descriptor::~descriptor() {
-  if (value_ >= 0) ::close(value_);  // what was written has been flushed: close has nothing to tell
+  // What was written has been flushed before, so no error of close matters.
+  if (value_ >= 0) ::close(value_);
 }
 
 descriptor& descriptor::operator=(descriptor&& other) noexcept {
@@ -78,7 +81,7 @@ descriptor& descriptor::operator=(descriptor&& other) noexcept {
 
 std::string shown_path(const std::string& path) {
   constexpr std::size_t longest = 256;
-  constexpr std::size_t head = 80;  // the end, with the file's name, tells more
+  constexpr std::size_t head = 80;  // bytes; more are kept of the end, which has the file's name
   const std::string shown = printable(path);
   if (shown.size() <= longest) return text("'", shown, "'");
   std::size_t first = head;
@@ -89,7 +92,8 @@ std::string shown_path(const std::string& path) {
 }
 
 regular_file::regular_file(std::string path)
-    // O_NONBLOCK: opening a pipe without a writer would wait; it means nothing to a regular file.
+    // Without O_NONBLOCK, opening a pipe that nobody writes to would wait. For a regular file the
+    // flag has no meaning.
     : path_(std::move(path)),
       file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
   if (!file_) fail_io("open", path_);
@@ -120,8 +124,8 @@ void regular_file::read(std::uint64_t offset, void* to, std::size_t bytes) const
 atomic_file::atomic_file(const std::string& path) : path_(path) {
   find_place();
   make_temporary();
-  // A replaced file keeps its permissions where the system lets us; not being allowed to is no
-  // reason to fail.
+  // A replaced file keeps its permissions where the system allows to set them; where it does not,
+  // the file is written all the same.
   if (replaces_ && ::fchmod(file_.get(), mode_ & 07777) != 0) errno = 0;
 }
 
@@ -129,8 +133,9 @@ atomic_file::~atomic_file() {
   if (!temporary_.empty()) ::unlinkat(folder_.get(), temporary_.c_str(), 0);
 }
 
-/// Links are followed by the kernel alone, so that its rules hold (fs.protected_symlinks), and the
-/// place is then taken from the descriptor that it answered: no path is looked at twice.
+/// Finds the folder and the name that the file will have. Only the kernel follows links, so that
+/// its rules hold (fs.protected_symlinks), and the place is then taken from the descriptor that it
+/// returned, so that no path is looked up twice.
 void atomic_file::find_place() {
   const descriptor found(::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!found && errno != ENOENT) fail_io("write", path_);
@@ -146,8 +151,8 @@ void atomic_file::find_place() {
 
 void atomic_file::follow_link() {
   descriptor end(::open(path_.c_str(), O_PATH | O_CLOEXEC));
-  // Only the kernel can say where a link leads that ends at nothing: it makes the file, which is
-  // taken away again as soon as its place is known.
+  // Where a link leads to no file, only the kernel can say to which place it leads: it creates the
+  // file, which is removed as soon as its place is known.
   const bool missing = !end && errno == ENOENT;
   if (missing) {
     end = descriptor(
@@ -173,7 +178,8 @@ void atomic_file::follow_link() {
   if (missing && there.st_size == 0) ::unlinkat(folder_.get(), name_.c_str(), 0);
 }
 
-/// The file that will be replaced: rename would put a file in the place of a device or pipe too.
+/// Notes that a file will be replaced, and its permissions. It must be a regular one, because
+/// rename would put a file in the place of a device or a pipe too.
 void atomic_file::take_over(const struct stat& status) {
   if (!S_ISREG(status.st_mode)) {
     fail(ZCMOE_ERR_IO, "cannot write ", shown_path(path_), ": it is ", kind_of(status.st_mode),
@@ -184,7 +190,7 @@ void atomic_file::take_over(const struct stat& status) {
 }
 
 void atomic_file::enter_folder(const std::string& path) {
-  const std::size_t name = path.rfind('/') + 1;  // npos + 1 is 0
+  const std::size_t name = path.rfind('/') + 1;  // npos + 1 is 0: a path without '/' is all name
   name_ = path.substr(name);
   const std::string folder = name == 0 ? "." : path.substr(0, name);
   folder_ = descriptor(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -192,14 +198,15 @@ void atomic_file::enter_folder(const std::string& path) {
   if (!folder_ || name_.empty()) fail_io("create a file beside", path_);
 }
 
-/// A file without a name, so that nothing is left of it whatever ends the process; where the file
-/// system has none, one under a name that cannot be foreseen.
+/// Opens a file without a name, so that nothing is left of it whatever ends the process. Where the
+/// file system has no such files, the file gets a name that cannot be foreseen.
 void atomic_file::make_temporary() {
   file_ = descriptor(::openat(folder_.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666));
   if (file_ && ::access(path_of(file_.get()).c_str(), F_OK) == 0) return;
   for (int attempt = 0; temporary_.empty(); ++attempt) {
     const std::string name = random_name();
-    // Not mkstemp: a new file gets the permissions that the user's umask gives any new file.
+    // mkstemp would give the file permissions of its own; open gives it those that the user's umask
+    // gives any new file.
     file_ = descriptor(::openat(folder_.get(), name.c_str(),
                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
     if (file_) temporary_ = name;
@@ -223,7 +230,7 @@ void atomic_file::write(const void* bytes, std::size_t size) {
 
 void atomic_file::commit() {
   if (::fsync(file_.get()) != 0) fail_io("flush", path_);
-  // linkat does not replace: the file gets a name to be renamed from.
+  // linkat cannot replace a file, so the new file first gets a name from which it can be renamed.
   for (int attempt = 0; temporary_.empty(); ++attempt) {
     const std::string name = random_name();
     if (::linkat(AT_FDCWD, path_of(file_.get()).c_str(), folder_.get(), name.c_str(),
@@ -236,8 +243,9 @@ void atomic_file::commit() {
   if (::renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0)
     fail_io("rename the temporary file to", path_);
   temporary_.clear();
-  // From here on path is complete. Without this flush a power cut may bring the old file back,
-  // whole: not a failure of this call, which could no longer leave the old file in place anyway.
+  // From here on the path leads to the complete new file. Without this flush a power cut may bring
+  // the old file back, which is complete too. So an error here is no failure of this call, which
+  // could not bring the old file back anyway.
   const descriptor folder(::openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder && ::fsync(folder.get()) != 0) errno = 0;
 }

@@ -1,5 +1,5 @@
-// Files: a regular file that is read at any offset, and one that replaces its target whole or not
-// at all. Errors are ZCMOE_ERR_IO with path and the system's reason.
+// A regular file that is read at any offset, and a file that replaces another one as a whole or not
+// at all. Errors are ZCMOE_ERR_IO with the path and the system's reason.
 #pragma once
 
 #include "host/error.hpp"
@@ -13,11 +13,11 @@
 
 namespace zcmoe::detail {
 
-/// The path in quotes, long ones shortened in the middle: an error's text has 511 bytes, and the
-/// reason comes last.
+/// The path in quotes. A long one is shortened in the middle, because the text of an error has 511
+/// bytes and the reason comes last.
 std::string shown_path(const std::string& path);
 
-/// Closes a file descriptor at its end.
+/// A file descriptor that is closed with this object.
 class descriptor {
  public:
   explicit descriptor(int value = -1) noexcept : value_(value) {}
@@ -33,11 +33,12 @@ class descriptor {
 
 class regular_file {
  public:
-  /// Refuses whatever is not a regular file: a pipe could block for ever, a device has no end.
+  /// Opens the file. Refuses whatever is not a regular file: a pipe could block for ever, and a
+  /// device has no end.
   explicit regular_file(std::string path);
 
   std::uint64_t size() const { return size_; }
-  /// Fills `to`; a file that has become shorter is an error.
+  /// Reads `bytes` bytes from `offset`. A file that has become shorter is an error.
   void read(std::uint64_t offset, void* to, std::size_t bytes) const;
 
  private:
@@ -46,9 +47,10 @@ class regular_file {
   std::uint64_t size_ = 0;
 };
 
-/// Writes to a temporary file in the folder of path, which has no name until it is whole. commit()
-/// puts it in the place of path; without it path stays as it was. A link stays one: the file that
-/// it leads to is replaced, if the system lets this user follow it.
+/// Writes to a temporary file in the folder of `path`, which has no name until it is complete.
+/// commit() puts it in the place of `path`; without it `path` stays as it was. Where `path` is a
+/// link it stays one: the file that it leads to is replaced, if the system lets this user follow
+/// it.
 class atomic_file {
  public:
   explicit atomic_file(const std::string& path);
@@ -57,7 +59,7 @@ class atomic_file {
   atomic_file& operator=(const atomic_file&) = delete;
 
   void write(const void* bytes, std::size_t size);
-  /// fsync, rename, fsync of the folder.
+  /// Flushes the file, renames it to its place, and flushes the folder.
   void commit();
 
  private:
@@ -67,13 +69,13 @@ class atomic_file {
   void enter_folder(const std::string& path);
   void make_temporary();
 
-  std::string path_;   // for error texts
-  descriptor folder_;  // of the file to make: what happens to its path does not matter any more
-  std::string name_;   // in folder_
+  std::string path_;   // as given; for the texts of errors
+  descriptor folder_;  // where the file will be, whatever happens to the folder's path
+  std::string name_;   // name of the file in folder_
   bool replaces_ = false;
-  mode_t mode_ = 0;  // of the file that is replaced
+  mode_t mode_ = 0;  // permissions of the file that is replaced
   descriptor file_;
-  std::string temporary_;  // in folder_; empty while the file has no name
+  std::string temporary_;  // its name in folder_ so far; empty while it has none
 };
 
 }  // namespace zcmoe::detail

@@ -1,4 +1,5 @@
-// The steps of a fit that do not depend on the engine: creation, merge, report, model.
+// The steps of a fit that do not depend on the engine: creation, merging, the report, and the
+// model. Rows are added by the engine, through jobs made here.
 #include "host/model/fit.hpp"
 
 #include "host/array.hpp"
@@ -34,7 +35,8 @@ void check_options(const zcmoe_fit_options& options) {
   ZCMOE_EXPECTS(options.reserved == 0, "fit_options->reserved=", options.reserved, " is not 0");
 }
 
-/// A state counts at most so many rows, so that no counter and no sum overflows.
+/// Refuses to let a state count more than max_state_rows rows, so that no counter and no sum
+/// overflows.
 void check_rows_fit(std::int64_t rows, std::int64_t more, const char* what) {
   if (more > max_state_rows - rows) {
     fail(ZCMOE_ERR_NUMERIC, what, more, " rows, and the fit counts ", rows,
@@ -42,7 +44,8 @@ void check_rows_fit(std::int64_t rows, std::int64_t more, const char* what) {
   }
 }
 
-/// What decides which rows go where and what becomes of them; names and determinism may differ.
+/// Whether two fits agree on the segment of each row and on what becomes of it. Names and
+/// determinism may differ.
 bool same_policies(const fit& a, const fit& b) {
   const auto same = [](double x, double y) { return x == y || (x != x && y != y); };
   const zcmoe_model_options& p = a.policies().options;
@@ -64,7 +67,8 @@ fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_polic
       policies_(std::move(policies)),
       options_(options) {
   check_options(options_);
-  for (double& edge : edges_) edge += 0.0;  // -0.0 is 0.0: equal tables, equal bytes
+  // Adding 0.0 makes -0.0 into 0.0, so that equal tables have equal bytes.
+  for (double& edge : edges_) edge += 0.0;
   layout_ = layout_of(edges_, options_);
   check_edges(edges_.data(), layout_.num_segments);
   state_ = engine_buffer(engine_, layout_.bytes(), nullptr);
@@ -150,9 +154,9 @@ void fit::check_mergeable(const fit& source) const {
 
 void fit::merge(const fit& source, zcmoe_stream stream) {
   check_mergeable(source);
-  // Every counter and every count of a segment is at most the number of rows, in each state and so
-  // in their sum: where rows stay within the limit, nothing overflows, and the sum is a state that
-  // can be read again.
+  // In each state every counter and every count of a segment is at most the number of rows, and so
+  // in the sum of both. Where the rows stay within the limit nothing overflows, and the merged
+  // state can be read again.
   std::int64_t own[num_row_counters];
   std::int64_t other[num_row_counters];
   read_counters(own, stream);
@@ -164,7 +168,7 @@ void fit::merge(const fit& source, zcmoe_stream stream) {
     rows_added_ = own[counter_rows] + other[counter_rows];
     return;
   }
-  // Different memories: through the host.
+  // The states are in different memories, so one of them is copied through the host.
   std::vector<std::int64_t> host(layout_.bytes() / sizeof(std::int64_t));
   source.engine_->download(host.data(), source.state(), layout_.bytes(), stream);
   engine_buffer copy(engine_, layout_.bytes(), stream);

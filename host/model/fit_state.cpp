@@ -1,5 +1,5 @@
-// The host form of a fit state: see fit_state.hpp. Planes are read one at a time, so that no more
-// than two of them are in host memory beside what is kept.
+// Copies fit states between an engine and the host: see fit_state.hpp. Planes are read one at a
+// time, so that no more than two of them are in host memory beside those that are kept.
 #include "host/model/fit_state.hpp"
 
 #include "host/experts/exact_sum.hpp"
@@ -40,7 +40,8 @@ host_state download(const backend& engine, const state_layout& layout, const std
   for (const sum_extent& extent : sum_extents(layout)) {
     host_state::sum sum{0, {}};
     carries.assign(slots, 0);
-    std::size_t kept = 0;  // planes up to the last that is not all zero
+    // The number of int64s in the planes up to the last one that is not all zero.
+    std::size_t kept = 0;
     for (int k = 0; k < extent.digits; ++k) {
       read_plane(extent.first + k, plane);
       bool zero = true;

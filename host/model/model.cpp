@@ -1,4 +1,5 @@
-// Models: from summaries or known constants to tables that an engine can read.
+// Makes models: summaries of a fit, or known constants, become the constants of all slots, and
+// these become tables in the memory of an engine.
 #include "host/model/model.hpp"
 
 #include "host/array.hpp"
@@ -14,14 +15,15 @@
 namespace zcmoe::detail {
 namespace {
 
-/// The rows of the first `count` slots.
+/// What is known of the rows of the first `count` slots.
 segment_rows rows_of(const model_data& data, std::size_t count) {
   return {data.edges.data(), data.counts.data(), data.weights.data(), data.constants.data(), count};
 }
 
-/// Answers of the NaN, underflow and overflow slots. Segments of their own keep what they learned.
-/// Those without rows have no neighbours but the ends of the range: where a policy goes by place
-/// they answer what segment 0 and the last one do, else `answer_of_empty`, and so does that of NaN.
+/// Sets the constants of the slots of NaN, of inputs below and of inputs above the range. A slot
+/// that the policies use for rows of its own keeps what it learned. If it has learned from no row,
+/// it takes `answer_of_empty`; but where the policy goes by place, the slots below and above the
+/// range take the constant of the first and of the last segment, their only neighbours.
 void set_outer_slots(model_data& data, const zcmoe_model_options& options,
                      std::int32_t empty_policy, double answer_of_empty) {
   const auto m = static_cast<std::size_t>(data.num_segments());
@@ -45,8 +47,8 @@ void set_outer_slots(model_data& data, const zcmoe_model_options& options,
   set(above_slot_of(m), own, clamp ? last : answer, by_place ? last : answer_of_empty);
 }
 
-/// Constants of segments without rows, and of outer slots; then those with rows are drawn to the
-/// mean of all where the options say so.
+/// Sets the constants of segments without rows and of the slots outside the segments, and draws
+/// those with rows to the mean of all where the options say so.
 void set_answers(model_data& data, const zcmoe_model_options& options) {
   const auto m = static_cast<std::size_t>(data.num_segments());
   const std::size_t slots = data.constants.size();
@@ -54,7 +56,7 @@ void set_answers(model_data& data, const zcmoe_model_options& options) {
   const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
   const double target = fixed ? options.empty_value : global_mean;
   zcmoe_model_options filling = options;
-  // Shrinkage draws a segment to the target, and one without rows all the way.
+  // Shrinkage draws a segment to the target, and a segment without rows all the way.
   if (options.shrinkage > 0.0 && !fixed) filling.empty_policy = ZCMOE_EMPTY_GLOBAL_MEAN;
   empty_answers answers(rows_of(data, m), filling);
   for (std::size_t i = 0; i < m; ++i) {
@@ -88,7 +90,7 @@ bool is_utf8(const std::string& bytes) {
     for (std::size_t k = 1; k < length; ++k) {
       if ((static_cast<unsigned char>(bytes[i + k]) & 0xc0) != 0x80) return false;
     }
-    if (length >= 3) {  // overlong forms, surrogates, beyond U+10FFFF
+    if (length >= 3) {  // refuses overlong forms, surrogates and what lies beyond U+10FFFF
       const auto second = static_cast<unsigned char>(bytes[i + 1]);
       if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) ||
           (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second >= 0x90)) {
@@ -183,7 +185,8 @@ model_data model_data_of(const double* edges, const double* constants, std::int6
 model::model(std::shared_ptr<backend> engine, model_data data, model_policies policies,
              zcmoe_stream stream)
     : engine_(std::move(engine)), data_(std::move(data)), policies_(std::move(policies)) {
-  for (double& edge : data_.edges) edge += 0.0;  // -0.0 is 0.0, in files too
+  // Adding 0.0 makes -0.0 into 0.0, so that equal tables make equal files.
+  for (double& edge : data_.edges) edge += 0.0;
   const std::int64_t m = data_.num_segments();
   ZCMOE_EXPECTS(m >= 1 && m <= ZCMOE_MAX_SEGMENTS, "num_segments=", m, " is not in 1..",
                 ZCMOE_MAX_SEGMENTS);
@@ -203,14 +206,15 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
                   " is negative");
     ZCMOE_EXPECTS(!(data_.standard_errors[i] < 0.0), "standard_errors[", i,
                   "]=", data_.standard_errors[i], " is negative");
-    // One NaN for every engine and file.
+    // All NaNs become the same one, for every engine and file.
     for (std::vector<double>* column :
          {&data_.constants, &data_.variances, &data_.standard_errors}) {
       if (std::isnan((*column)[i])) (*column)[i] = quiet_nan();
     }
   }
 
-  // One block in the engine's memory: 8-byte columns first, then their float32 twins.
+  // All tables are one block in the engine's memory: first the columns of 8-byte numbers, then
+  // their float32 copies.
   const auto edges = static_cast<std::size_t>(m) + 1;
   std::vector<unsigned char> image((edges + 4 * slots) * sizeof(double) +
                                    3 * slots * sizeof(float));

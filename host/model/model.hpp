@@ -1,5 +1,5 @@
-// A model: edges and what each segment answers. Immutable; every invariant is checked when it is
-// made.
+// A model: edges, and the constant that each segment predicts. It is immutable; every invariant is
+// checked when it is made.
 #pragma once
 
 #include "host/engine/backend.hpp"
@@ -11,20 +11,20 @@
 
 namespace zcmoe::detail {
 
-/// Policies and names of a model, checked; owns its strings.
+/// The policies and names of a model. The constructor checks them and copies the names.
 struct model_policies {
   explicit model_policies(const zcmoe_model_options& options);
-  zcmoe_model_options as_options() const;  // names point into this object
+  zcmoe_model_options as_options() const;  // the names point into this object
 
-  zcmoe_model_options options;  // name pointers null; the names are below
+  zcmoe_model_options options;  // with null names; they are below
   std::string feature_name;
   std::string target_name;
   bool has_feature_name = false;
   bool has_target_name = false;
 };
 
-/// Host side of a model, all arrays by slot: the segments, then the NaN, underflow and overflow
-/// slots.
+/// A model in host memory. Arrays other than edges have one entry per slot: those of the segments,
+/// then of NaN, of inputs below and of inputs above the range.
 struct model_data {
   std::vector<double> edges;
   std::vector<double> constants;
@@ -32,25 +32,25 @@ struct model_data {
   std::vector<double> weights;
   std::vector<double> variances;
   std::vector<double> standard_errors;
-  zcmoe_dtype target_dtype = 0;  // 0: from known constants
+  zcmoe_dtype target_dtype = 0;  // 0 if the constants were given
   bool weighted = false;
 
   std::int64_t num_segments() const { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
 
-/// Constants and spreads of a fit: the empty-segment policy, shrinkage and the answers to NaN and
-/// out-of-range inputs.
+/// A model of what a fit has learned, with the policies for empty segments, shrinkage, NaN and
+/// inputs outside the range carried out.
 model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
                          const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype,
                          bool weighted);
-/// From known constants of the segments: no counts.
+/// A model of given constants, one per segment. All counts are 0.
 model_data model_data_of(const double* edges, const double* constants, std::int64_t num_segments,
                          const model_policies& policies);
 
 class model {
  public:
   /// Checks every invariant (sizes, edges, counts >= 0, no infinite constant), then puts the tables
-  /// where the engine reads them; that work is on stream, and done on return.
+  /// where the engine reads them. That work is ordered on `stream` and done on return.
   model(std::shared_ptr<backend> engine, model_data data, model_policies policies,
         zcmoe_stream stream);
 
@@ -60,9 +60,9 @@ class model {
   void get_info(zcmoe_model_info& info) const;
 
   backend& engine() const { return *engine_; }
-  /// What the engine is to do to answer n inputs; arguments checked by the caller.
+  /// The job of predicting n inputs. The caller has checked the arguments.
   predict_job job(const zcmoe_array& x, std::int64_t n, const zcmoe_predict_outputs& outputs) const;
-  /// The same for grouping; no workspace set.
+  /// The job of grouping n rows by slot. It has no workspace yet.
   group_job job(const zcmoe_array& x, std::int64_t n, const zcmoe_group_outputs& outputs) const;
 
  private:
@@ -71,8 +71,8 @@ class model {
   model_policies policies_;
   engine_buffer tables_;
   std::unique_ptr<const router> routes_;
-  model_view view_{};  // pointers into tables_
-  double pivot_ = 0;   // of 64-bit integers: see double_on_same_side
+  model_view view_{};  // its pointers lead into tables_
+  double pivot_ = 0;   // for 64-bit integers: see double_on_same_side
   const double* variances_ = nullptr;
   const float* variances_f32_ = nullptr;
   const std::int64_t* counts_ = nullptr;

@@ -1,6 +1,7 @@
-// What the containers mean: policies as metadata, tables and exact sums as arrays. Every rule of
-// docs/model-file.md is checked here or in a constructor before an object exists; the container's
-// own rules are safetensors.cpp's.
+// Models and fit states as containers: policies become metadata, tables and exact sums become
+// arrays. The files say "boundaries" for edges and "values" for constants. Every rule of
+// docs/model-file.md is checked here or in a constructor before an object exists; safetensors.cpp
+// checks the rules of the container itself.
 #include "host/model/model_io.hpp"
 
 #include "host/model/file.hpp"
@@ -57,8 +58,8 @@ std::string name_in(const choices& names, std::int32_t value) {
   fail(ZCMOE_ERR_INTERNAL, "policy value ", value, " has no name in the model file");
 }
 
-/// The shortest decimal that reads back as the same double, in any locale. One spelling for NaN:
-/// its sign and payload say nothing.
+/// The shortest decimal that reads back as the same double, in any locale. NaN has one spelling,
+/// since its sign and payload have no meaning.
 std::string text_of(double value) {
   if (std::isnan(value)) return "nan";
   char digits[32];
@@ -66,7 +67,7 @@ std::string text_of(double value) {
   return std::string(digits, end);
 }
 
-/// Metadata of a container, each key read once; what nobody asked for is refused at the end.
+/// The metadata of a container. Keys that nobody has asked for can be refused in the end.
 class metadata_reader {
  public:
   explicit metadata_reader(const std::map<std::string, std::string>& texts) : texts_(texts) {}
@@ -90,7 +91,7 @@ class metadata_reader {
     }
     fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value), " is none of ", allowed);
   }
-  /// Only as text_of writes it: a number has one spelling, so that equal models are equal files.
+  /// A number as text_of writes it, in no other spelling, so that equal models are equal files.
   double get_number(const char* key) {
     const std::string& value = get(key);
     double number = 0.0;
@@ -163,7 +164,8 @@ model_policies read_policies(metadata_reader& metadata) {
 
 std::string format_version() { return text(format_major, ".", format_minor); }
 
-/// A container whose format, version and checksums are right, read by key and by array name.
+/// A container whose format, version and checksums are right. Metadata is read by key, arrays by
+/// name.
 class opened_container {
  public:
   opened_container(byte_source source, const char* format)
@@ -203,7 +205,7 @@ class opened_container {
     }
     return *entry;
   }
-  /// The one-dimensional array of `length` entries.
+  /// A one-dimensional array, which must have `length` entries.
   template <class T>
   std::vector<T> read(const char* name, std::size_t length) {
     static_assert(std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>);
@@ -218,7 +220,8 @@ class opened_container {
     return container_.read<std::int64_t>(entry);
   }
 
-  /// Edges: finite and strictly increasing, at least two. The only array whose length is free.
+  /// The edges, which must be finite and strictly increasing and at least two. This is the only
+  /// array whose length is free: all others follow from it.
   std::vector<double> read_boundaries() {
     const tensor_entry& entry = get("boundaries", "F64", 1);
     const std::uint64_t count = entry.shape[0];
@@ -238,8 +241,8 @@ class opened_container {
     return edges;
   }
 
-  /// A later minor version may add keys and arrays that do not change the meaning of what we know;
-  /// ours may not.
+  /// Refuses keys and arrays that nobody has asked for. A file of a later minor version may have
+  /// some: they do not change the meaning of what this version knows.
   void refuse_unknown() const {
     if (later_minor_) return;
     metadata_.refuse_unknown();
@@ -274,7 +277,8 @@ class opened_container {
   bool later_minor_ = false;
 };
 
-/// Runs what builds an object from a file: an argument it refuses is a fault of the file.
+/// Runs `build`, which makes an object from a file. If it refuses an argument, the fault is in the
+/// file.
 template <class Build>
 auto built_from_file(Build&& build) {
   try {
@@ -285,7 +289,7 @@ auto built_from_file(Build&& build) {
   }
 }
 
-/// A sink that appends to bytes.
+/// A sink that appends to `bytes`.
 byte_sink appending_to(std::vector<std::uint8_t>& bytes) {
   return [&bytes](const void* piece, std::size_t size) {
     const auto* const first = static_cast<const std::uint8_t*>(piece);
@@ -315,7 +319,7 @@ void write_model(const model& model, const byte_sink& sink) {
                     sink);
 }
 
-/// What the arrays say about each other; the constructor of model checks each for itself.
+/// Checks that the arrays agree with each other. The constructor of model checks each by itself.
 void check_model(const model_data& data, const zcmoe_model_options& options) {
   const auto m = static_cast<std::size_t>(data.num_segments());
   if (data.target_dtype == 0 && data.weighted) {
@@ -352,7 +356,7 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
            " does not fit counts[", i, "]=", count);
     }
   }
-  // Answers outside the segments are policy, not data.
+  // What is predicted outside the segments is set by the policies, not by data.
   const auto check_answer = [&](std::size_t slot, const char* policy, double answer) {
     const double value = data.constants[slot];
     if (!(value == answer || (std::isnan(value) && std::isnan(answer)))) {
@@ -374,7 +378,7 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
   opened_container container(std::move(source), model_format);
   return built_from_file([&] {
     model_data data;
-    container.metadata().get("library_version");  // for people; any text
+    container.metadata().get("library_version");  // for people to read, so any text is right
     data.target_dtype = container.metadata().get("target_dtype", model_target_dtypes);
     data.weighted = container.metadata().get("weighted", yes_or_no) != 0;
     model_policies policies = read_policies(container.metadata());
@@ -394,11 +398,12 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
 
 // -------------------------------------------------------------- fit states
 
-/// first_plane of a sum, beside its array.
+/// The key of the metadata that says which plane of a sum is the first in its array.
 std::string first_plane_key(const sum_extent& extent) { return text(extent.name, "_first_plane"); }
 
-/// Rows are counted once for each reason: the counters of reasons that exclude each other cannot
-/// exceed the rows.
+/// Checks the counters of rows. A row is counted once for each reason that applies to it, so
+/// counters of reasons that exclude each other cannot add up to more than the rows. Counts of
+/// segments must add up to the rows used.
 void check_counters(const host_state& state, const model_policies& policies,
                     const zcmoe_fit_options& options) {
   const std::vector<std::int64_t>& counters = state.counters;
@@ -460,14 +465,14 @@ void check_counters(const host_state& state, const model_policies& policies,
   }
 }
 
-/// One sum's planes: digits balanced, so that equal sums are equal bytes, and no plane that could
-/// have been left out.
+/// Checks the planes of a sum. Digits must be canonical, so that equal sums are equal bytes, and no
+/// plane may be there that could have been left out.
 void check_planes(const sum_extent& extent, const host_state::sum& sum, std::size_t slots) {
   constexpr std::int64_t half = std::int64_t{1} << 31;
   const std::size_t kept = sum.planes.size() / slots;
   for (std::size_t k = 0; k < kept; ++k) {
-    // The top digit takes what is left over: check_slot bounds the sum itself, this only keeps it
-    // from overflowing.
+    // The top digit is what no higher digit could take. check_slot limits the sum itself; this
+    // limit only keeps it from overflowing.
     const bool top = sum.first + static_cast<int>(k) + 1 == extent.digits;
     const std::int64_t limit = top ? 2 * half : half;
     const std::int64_t* const plane = sum.planes.data() + k * slots;
@@ -485,7 +490,7 @@ void check_planes(const sum_extent& extent, const host_state::sum& sum, std::siz
   }
 }
 
-/// -1, 0, 1 as |a| is less than, equal to or greater than |b|.
+/// -1, 0 or 1 if |a| is less than, equal to or greater than |b|.
 template <int A, int B>
 int compare(const wide_integer<A>& a, const wide_integer<B>& b) {
   for (int k = std::max(a.high, b.high) - 1; k >= std::min(a.low, b.low); --k) {
@@ -512,9 +517,10 @@ wide_integer<digits_of<T>(1)> largest() {
   return result;
 }
 
-/// Sums of one slot that some samples could give. The arithmetic of summarize() needs this: a
-/// divisor of zero or a difference below zero would not end, or end in nonsense; and sums in these
-/// bounds stay in them when merged. planes: the slot's own, without stride.
+/// Checks that some samples could give the sums of a slot. summarize() relies on it: with a divisor
+/// of 0 or a difference below 0 its arithmetic would not end, or would end in nonsense. Sums within
+/// these limits stay within them when they are merged. `planes` are the slot's own, one after the
+/// other.
 template <class T, bool Weighted>
 void check_slot(const std::int64_t* planes, std::size_t slot) {
   using at = sum_planes<T, Weighted>;
@@ -530,8 +536,8 @@ void check_slot(const std::int64_t* planes, std::size_t slot) {
   }
   static const auto max = largest<T>();
   static const auto max_squared = product(max, max);
-  // Total weight against the sums of y and y^2, the same with and without weights: |S| <= W max, Q
-  // <= W max^2, S^2 <= W Q (Cauchy-Schwarz), equal for a single sample.
+  // The limits of S = sum wy and Q = sum wy^2 for the total weight W, with and without weights: |S|
+  // <= W max, Q <= W max^2, and S^2 <= W Q (Cauchy-Schwarz), which are equal for a single sample.
   const auto check_targets = [&](const auto& weight, const auto& sum, const auto& squares) {
     if (compare(sum, product(weight, max)) > 0)
       refuse("the sum of targets is greater than any targets give");
@@ -557,7 +563,7 @@ void check_slot(const std::int64_t* planes, std::size_t slot) {
       refuse("the sum of weights is greater than any weights give");
     if (ww.is_zero() || ww.negative) refuse("the sum of squared weights is not positive");
     const auto square = product(w, w);
-    const int order = compare(ww, square);  // W2 < W^2 for two or more weights
+    const int order = compare(ww, square);  // sum w^2 < (sum w)^2 for two or more weights
     if (count == 1 ? order != 0 : order >= 0)
       refuse("the sum of squared weights does not fit the sum of weights");
     if (compare(square, product(samples, ww)) > 0)
@@ -631,7 +637,8 @@ std::unique_ptr<model> deserialize_model(std::shared_ptr<backend> engine, const 
 std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
   const host_state state = download(fit.engine(), fit.layout(), fit.state(), stream);
   const zcmoe_fit_options& options = fit.options();
-  // No library version: the same samples give the same bytes, whichever version counted them.
+  // There is no library version, so that the same samples give the same bytes, whichever version
+  // has counted them.
   metadata_list metadata = {
       {"format", fit_format},
       {"format_version", format_version()},
@@ -696,7 +703,7 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
     }
     container.refuse_unknown();
     check_sums(layout, state);
-    // Only now is memory taken that is larger than the bytes given.
+    // Only now is memory allocated that is larger than the bytes given.
     auto result =
         std::make_unique<fit>(std::move(engine), std::move(edges), std::move(policies), options);
     result->restore(state);

@@ -1,5 +1,5 @@
-// Models and fit states as safetensors containers. The reader treats its input as hostile;
-// docs/model-file.md says what the containers hold.
+// Writes and reads models and fit states as safetensors containers. The reader takes its input for
+// hostile. docs/model-file.md says what the containers hold.
 #pragma once
 
 #include "host/model/fit.hpp"
@@ -13,19 +13,20 @@
 
 namespace zcmoe::detail {
 
-/// Temporary file beside path, flush, fsync, rename, fsync of the folder: an existing file survives
-/// every failure.
+/// Writes to a temporary file beside `path`, flushes it, renames it, and flushes the folder, so
+/// that an existing file survives every failure.
 void save_model(const model& model, const std::string& path);
-/// IO, FORMAT, VERSION or CHECKSUM; whatever a model would refuse as an argument is FORMAT here.
+/// Throws IO, FORMAT, VERSION or CHECKSUM. What a model would refuse as an invalid argument is
+/// FORMAT here.
 std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::string& path);
 
-/// The bytes of a model's file.
+/// The bytes that save_model writes.
 std::vector<std::uint8_t> serialize_model(const model& model);
 std::unique_ptr<model> deserialize_model(std::shared_ptr<backend> engine, const void* bytes,
                                          std::size_t size);
 
 std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream);
-/// Refuses states that no samples can give: the arithmetic of a fit relies on them.
+/// Refuses states that no samples can give, since the arithmetic of a fit relies on that.
 std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void* bytes,
                                      std::size_t size);
 

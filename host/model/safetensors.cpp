@@ -1,11 +1,11 @@
-// Container reader and writer. JSON by nlohmann-json: as a stream of events when reading, so that
-// structure, depth, duplicate keys and number types are checked while parsing and no tree of
-// unknown size is built. Checksums: XXH3-128.
+// Reads and writes safetensors containers. JSON comes from nlohmann-json, when reading as a stream
+// of events, so that structure, depth, duplicate keys and types of numbers are checked while
+// parsing and no tree of unknown size is built. Checksums are XXH3-128.
 //
-// The seal. metadata.data_xxh3_128 covers the data section; metadata.header_xxh3_128 covers the
-// length and the whole header, its own 32 digits read as zeros. The latter stands at a fixed place,
-// at the very start of the header, so nothing has to be searched for: every byte of the file is in
-// a fixed prefix, in a hash, or a digit of one.
+// metadata.data_xxh3_128 covers the data section. metadata.header_xxh3_128 covers the length and
+// the whole header, in which its own 32 digits are read as zeros. It stands at a fixed place, at
+// the very start of the header, so nothing has to be searched for: every byte of the file belongs
+// to a fixed prefix, is covered by a checksum, or is a digit of one.
 #include "host/model/safetensors.hpp"
 
 #define XXH_INLINE_ALL
@@ -34,7 +34,8 @@ const char header_digest_key[] = "header_xxh3_128";
 
 // --------------------------------------------------------------- checksums
 
-/// XXH3-128 over pieces, as 32 lower-case digits in the order that xxh128sum prints.
+/// The XXH3-128 of pieces one after the other, as 32 lower-case hexadecimal digits in the order
+/// that xxh128sum prints.
 class digest {
  public:
   digest() : state_(XXH3_createState(), &XXH3_freeState) {
@@ -57,7 +58,7 @@ class digest {
   std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state_;
 };
 
-/// Digest of length and header, the header's own digits read as zeros.
+/// The checksum of the length and the header, whose own digits are read as zeros.
 std::string header_digest(const std::string& header) {
   digest hash;
   hash.add(header.data(), digest_at);
@@ -68,8 +69,8 @@ std::string header_digest(const std::string& header) {
 
 // ------------------------------------------------------------------ header
 
-/// Bytes of one element; 0 for a dtype the container does not define. All of them, since a later
-/// minor version may bring arrays that this one skips.
+/// The bytes of one element; 0 for a dtype that the container does not define. All dtypes are
+/// known, since a later minor version may have arrays that this one skips.
 std::uint64_t element_size(const std::string& dtype) {
   static const std::map<std::string, std::uint64_t> sizes = {
       {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1},
@@ -79,9 +80,9 @@ std::uint64_t element_size(const std::string& dtype) {
   return found == sizes.end() ? 0 : found->second;
 }
 
-/// Receives the JSON events of a header. Its only shape:
-/// {"__metadata__": {text: text ...}, name: {"dtype": text, "shape": [n ...], "data_offsets":
-/// [begin, end]} ...}
+/// Receives the JSON events of a header, whose only shape is
+///   {"__metadata__": {text: text ...},
+///    name: {"dtype": text, "shape": [n ...], "data_offsets": [begin, end]} ...}
 class header_events final : public nlohmann::json_sax<nlohmann::json> {
  public:
   header_events(std::map<std::string, std::string>& metadata, std::vector<tensor_entry>& tensors)
@@ -179,7 +180,8 @@ class header_events final : public nlohmann::json_sax<nlohmann::json> {
     if (at_ == place::tensor && fields_.size() != 3) {
       fail(ZCMOE_ERR_FORMAT, "header: ", tensor_name(), " lacks one of dtype, shape, data_offsets");
     }
-    at_ = place::root;  // of the root object itself too: the parser ends there
+    // This is also right at the end of the root object, where the parser stops.
+    at_ = place::root;
     return true;
   }
 
@@ -205,7 +207,7 @@ class header_events final : public nlohmann::json_sax<nlohmann::json> {
     fail(ZCMOE_ERR_FORMAT, "header: unexpected ", what, " at ", escaped(key_));
   }
 
-  /// Texts become C strings: one that holds a NUL would end early.
+  /// Texts become C strings, in which a NUL would end them early.
   static void check_text(const std::string& value) {
     if (value.find('\0') != std::string::npos)
       fail(ZCMOE_ERR_FORMAT, "header: ", escaped(value), " holds a NUL");
@@ -220,8 +222,8 @@ class header_events final : public nlohmann::json_sax<nlohmann::json> {
   int num_offsets_ = 0;
 };
 
-/// Each array has the size its shape says, and together they fill the data section without gap or
-/// overlap.
+/// Checks that each array has the size that its shape says, and that together they fill the data
+/// section without gap or overlap.
 void check_offsets(const std::vector<tensor_entry>& tensors, std::uint64_t data_size) {
   for (const tensor_entry& tensor : tensors) {
     std::uint64_t size = element_size(tensor.dtype);
@@ -306,8 +308,8 @@ void write_safetensors(const metadata_list& metadata, const std::vector<tensor_v
     sizes.push_back(size);
   }
 
-  // Put together as text: the library's JSON objects allocate in their destructors, which ends the
-  // program when memory runs out; its strings do not.
+  // The header is put together as text. The library's JSON objects allocate in their destructors,
+  // which ends the program when memory runs out; its strings do not.
   std::string header(length_bytes, '\0');
   try {
     header += "{\"__metadata__\":{" + quoted(header_digest_key) + ":\"" +
@@ -359,12 +361,12 @@ safetensors_reader::safetensors_reader(byte_source source) : source_(std::move(s
   }
   header_.resize(length_bytes + static_cast<std::size_t>(length));
   source_.read(0, &header_[0], header_.size());
-  // The length again, as hashed: a file that changes meanwhile must not be half one and half the
-  // other.
+  // The length is the one that was read first: a file that changes meanwhile must not be half one
+  // and half the other.
   std::memcpy(&header_[0], &length, length_bytes);
 
-  // The container allows no space before the object and only spaces after it; JSON would allow
-  // more.
+  // The container allows no space before the object and only spaces after it, where JSON would
+  // allow more.
   const std::size_t last = header_.find_last_not_of(' ');
   if (length == 0 || header_[length_bytes] != '{' || last == std::string::npos ||
       header_[last] != '}') {

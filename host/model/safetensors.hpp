@@ -1,6 +1,6 @@
-// The safetensors container: 8-byte length, JSON header, raw little-endian arrays. Only the
-// container: named arrays and text metadata, sealed by two checksums; what they mean is model_io's
-// business. The reader believes nothing it reads.
+// The safetensors container: an 8-byte length, a JSON header, raw little-endian arrays. This is
+// only the container, which has named arrays and metadata as text, sealed by two checksums;
+// model_io knows what they mean. The reader trusts nothing that it reads.
 #pragma once
 
 #include "host/error.hpp"
@@ -19,11 +19,11 @@ constexpr std::uint64_t max_header_bytes = std::uint64_t{1} << 20;
 constexpr std::size_t max_tensors = 64;
 constexpr std::size_t max_tensor_rank = 8;
 
-/// Text of unknown origin for an error message: quoted, control characters and bytes above ASCII
-/// shown as \xNN, cut at 64 characters.
+/// A text of unknown origin for an error message: in quotes, with control characters and bytes
+/// above ASCII as \xNN, cut after 64 characters.
 std::string escaped(const std::string& untrusted);
 
-/// Bytes of known length that are read piece by piece; read throws status_error IO.
+/// Bytes of known number that are read piece by piece. `read` throws IO.
 struct byte_source {
   std::uint64_t size;
   std::function<void(std::uint64_t offset, void* to, std::size_t bytes)> read;
@@ -42,9 +42,10 @@ struct tensor_view {
   const void* data;
 };
 
-/// Writes the container: keys in the order given after the two checksums, so equal content gives
-/// equal bytes. The header is padded with spaces, which leaves every 8-byte array aligned.
-/// INVALID_ARGUMENT if a text is not UTF-8, or if the header would exceed what the reader accepts.
+/// Writes the container. Keys are written in the order given, after the two checksums, so that
+/// equal content gives equal bytes. The header is padded with spaces, which leaves every 8-byte
+/// array aligned. Throws INVALID_ARGUMENT if a text is not UTF-8, or if the header would exceed
+/// what the reader accepts.
 void write_safetensors(const metadata_list& metadata, const std::vector<tensor_view>& tensors,
                        const byte_sink& sink);
 
@@ -54,26 +55,27 @@ struct tensor_entry {
   std::string name;
   std::string dtype;  // as the header spells it
   std::vector<std::uint64_t> shape;
-  std::uint64_t begin;  // in the data section
+  std::uint64_t begin;  // first byte in the data section; `end` is the one behind the last
   std::uint64_t end;
 };
 
 class safetensors_reader {
  public:
-  /// Reads and checks the header; FORMAT says what is wrong. No array is read and nothing of an
-  /// announced size is allocated until the source is known to be that long.
+  /// Reads and checks the header; throws FORMAT, saying what is wrong. No array is read, and no
+  /// memory of a size that the header announces is allocated before the source is known to be that
+  /// long.
   explicit safetensors_reader(byte_source source);
 
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::vector<tensor_entry>& tensors() const { return tensors_; }
   const tensor_entry* find(const std::string& name) const;
 
-  /// CHECKSUM if header or data are not what was written. Reads the data once, in pieces. Apart
-  /// from the constructor so that a caller can first refuse foreign and later formats, which may be
-  /// sealed in another way.
+  /// Throws CHECKSUM if the header or the data are not what was written. Reads the data once, in
+  /// pieces. The constructor does not do this, so that a caller can first refuse foreign and later
+  /// formats, which may be sealed in another way.
   void verify_checksums() const;
 
-  /// The array of an entry whose dtype has the size of T.
+  /// The array of an entry, whose dtype must have the size of T.
   template <class T>
   std::vector<T> read(const tensor_entry& tensor) const {
     std::vector<T> values(static_cast<std::size_t>((tensor.end - tensor.begin) / sizeof(T)));
@@ -84,7 +86,7 @@ class safetensors_reader {
 
  private:
   byte_source source_;
-  std::string header_;  // with its 8-byte length
+  std::string header_;  // with its 8-byte length in front
   std::map<std::string, std::string> metadata_;
   std::vector<tensor_entry> tensors_;
 };

@@ -1,6 +1,7 @@
-// Weight, mean and centred second moment of some rows or of a piece of a density, and their
-// merging: no difference of large sums, so nothing is lost at a large common offset. Source: Chan,
-// Golub & LeVeque 1983.
+// Weight, mean and centred second moment of some rows, or of a piece of a density, and the rule
+// that merges two of them. It takes no difference of large sums, so a large common offset costs no
+// digits: the rows 1e9 and 1e9 + 2 have the mean 1e9 + 1 and the scatter 2. Source: Chan, Golub &
+// LeVeque 1983.
 #pragma once
 
 #include <cmath>
@@ -13,8 +14,8 @@ struct centred_moments {
   double scatter = 0.0;  // sum of w (y - mean)^2
 };
 
-/// The moments of a and b together. Scatters are counted in units of 4^exponent: a difference of
-/// means is divided by 2^exponent before it is squared, so that no square overflows.
+/// The moments of a and b together. Scatters are in units of 4^exponent: the difference of the
+/// means is divided by 2^exponent before it is squared, so that the square does not overflow.
 inline centred_moments merged(const centred_moments& a, const centred_moments& b,
                               int exponent = 0) {
   if (!(b.weight > 0)) return a;

@@ -1,5 +1,6 @@
-// A sum of doubles without the rounding of a plain loop (Neumaier 1974); the caller fixes the
-// order.
+// A sum of doubles that also sums what each addition rounds away (Neumaier 1974). Example: 1,
+// 1e100, 1 and -1e100 add up to 2, where a plain loop gives 0. The result depends on the order of
+// the terms, which the caller fixes.
 #pragma once
 
 #include <cmath>
@@ -13,7 +14,7 @@ class compensated_sum {
     correction_ += std::abs(sum_) >= std::abs(term) ? (sum_ - total) + term : (term - total) + sum_;
     sum_ = total;
   }
-  /// An infinite sum stays infinite: its correction is NaN.
+  /// The sum. An infinite one is returned as it is, since its correction is NaN.
   double value() const { return std::isfinite(sum_) ? sum_ + correction_ : sum_; }
 
  private:

@@ -1,6 +1,6 @@
-// Numbers of twice double's precision as unevaluated sums of two doubles (Dekker 1971; Knuth
-// 1997, 4.2.2). About 2^-103 relative error an operation; sums of integers and products by small
-// integers are exact while they fit in 106 bits.
+// Numbers of twice the precision of double: each is the unevaluated sum of two doubles (Dekker
+// 1971; Knuth 1997, 4.2.2). An operation has a relative error of about 2^-103; sums of integers and
+// products by small integers are exact while they fit in 106 bits.
 #pragma once
 
 #include <cmath>
@@ -11,10 +11,14 @@ struct double_double {
   double high = 0.0;
   double low = 0.0;
 
+  /// a b without error: `high` is the rounded product, `low` is what rounding left, which fma finds
+  /// exactly. Example: a = b = 2^27 + 1 gives high = 2^54 + 2^28 and low = 1.
   static double_double product(double a, double b) {
     const double p = a * b;
     return {p, std::fma(a, b, -p)};
   }
+  /// a + b without error: `high` is the rounded sum, and `low` is the part of a and the part of b
+  /// that are missing in it. Example: a = 2^53, b = 1 gives high = 2^53, from_b = 0 and low = 1.
   static double_double sum(double a, double b) {
     const double s = a + b;
     const double from_b = s - a;

@@ -1,4 +1,6 @@
-// Shape-preserving cubics over a table: Fritsch & Butland 1984, Boost's pchip.
+// Interpolation of a table: grid and values are checked, scaled by powers of two, thinned where
+// points are too close, and handed to Boost's pchip, the shape-preserving cubics of Fritsch &
+// Butland 1984. Two or three points are too few for those and are joined by straight lines.
 #include "host/numbers/interpolant.hpp"
 
 #include "host/error.hpp"
@@ -34,7 +36,8 @@ curve::curve(const double* grid, const double* values, std::int64_t num_grid, do
   for (std::int64_t i = 0; i < num_grid; ++i) {
     const double u = grid[i] / unit_;
     const bool last = i + 1 == num_grid;
-    if (last && u_.size() > 1 && !apart(u_.back(), u)) {  // the end stays
+    // The last point stays, in place of the one before it.
+    if (last && u_.size() > 1 && !apart(u_.back(), u)) {
       u_.pop_back();
       value_.pop_back();
     }

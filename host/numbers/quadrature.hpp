@@ -1,11 +1,12 @@
-// Integrals by adaptive quadrature: panels are halved, the worst first, until each is good.
+// Integrals by adaptive quadrature: the range is cut into panels, and panels are halved, the worst
+// first, until each is good. Source: Davis & Rabinowitz 1984, ch. 6.
 //
-// `halved_until_good` is that loop, for any kind of panel: the integrals below, the compander's
-// table of an integral that it inverts, and the scan of a function that a table is compiled for.
-// `integrals_over` is the integral itself: Gauss-Kronrod (7, 15), vector valued where several
-// integrands share their evaluations; algebraic zeros and kinks cost a number of halvings, not
-// accuracy. The points are Boost's; its own adaptive integrals know one integrand and a fixed
-// depth. Source: Davis & Rabinowitz 1984, ch. 6.
+// `halved_until_good` is that loop for any kind of panel: those of the integrals below, those on
+// which the compander tabulates an integral in order to invert it, and those on which a function is
+// scanned before a table is compiled for it. `integrals_over` is the integral, by the Gauss-Kronrod
+// rule (7, 15), of several integrands at once that share their evaluations. Algebraic zeros and
+// kinks cost halvings, not accuracy. The points come from Boost, whose own adaptive integrals take
+// one integrand and have a fixed depth.
 #pragma once
 
 #include "host/error.hpp"
@@ -23,7 +24,8 @@
 
 namespace zcmoe::detail {
 
-/// Gauss-Kronrod (7, 15) points on [-1, 1], ascending: the odd ones are the Gauss points.
+/// The 15 points of the Gauss-Kronrod rule (7, 15) on [-1, 1] in ascending order. Those with odd
+/// indices are the 7 points of the Gauss rule, whose integral is compared with that of all 15.
 struct kronrod_rule {
   static constexpr std::size_t size = 15;
   static constexpr std::size_t gauss_size = 7;
@@ -47,7 +49,8 @@ struct kronrod_rule {
   }
 
  private:
-  /// Boost gives the points from 0 up; those below 0 are the same times `sign`.
+  /// Boost gives the points from 0 upwards and their weights. Below 0 both are the same, the points
+  /// with the other sign: `sign` is -1 for points and 1 for weights.
   template <class Half, std::size_t N>
   static void unfold(const Half& half, std::array<double, N>& whole, double sign) {
     for (std::size_t k = 0; k <= N / 2; ++k) {
@@ -57,12 +60,12 @@ struct kronrod_rule {
   }
 };
 
-/// Halves panels, the worst first, until every panel is good, has no double between its ends, or
-/// `most` panels there are. In ascending order.
+/// Halves panels, the worst first, until every panel is good, or has no double between its ends, or
+/// there are `most` panels. Returns them in ascending order.
 ///
-/// A panel has `left`, `right` and `middle()`. better(a, b): b is to be halved before a.
-/// good(panel): it stays as it is, asked once for each panel, when it is the worst. halves(panel,
-/// middle): its two parts.
+/// A panel has the members `left`, `right` and `middle()`. better(a, b) says whether b is to be
+/// halved before a. good(panel) says whether the panel stays as it is; each panel is asked once,
+/// when it is the worst. halves(panel, middle) returns its two parts.
 template <class Panel, class Better, class Good, class Halves>
 std::vector<Panel> halved_until_good(std::vector<Panel> first, std::size_t most,
                                      const Better& better, const Good& good, const Halves& halves) {
@@ -86,15 +89,21 @@ std::vector<Panel> halved_until_good(std::vector<Panel> first, std::size_t most,
 }
 
 struct quadrature_tuning {
+  // A panel that comes from this many halvings is not halved again.
   static constexpr int max_depth = 200;
   static constexpr std::size_t max_halvings = 32768;
-  static constexpr double panel_tolerance = 1e-15;   // of the integral of the absolute value
-  static constexpr double failure_tolerance = 1e-9;  // of the same, summed over the panels
-  static constexpr double noise =
-      1e-7;  // relative errors below it that halving leaves are rounding
+  // A panel is good if its error is at most this part of the integral of the absolute value over
+  // the whole range.
+  static constexpr double panel_tolerance = 1e-15;
+  // The integral fails if the errors of all panels add up to more than this part of it.
+  static constexpr double failure_tolerance = 1e-9;
+  // An error that halving does not shrink is rounding of the integrand if it is below this part of
+  // the panel's integral of the absolute value.
+  static constexpr double noise = 1e-7;
 };
 
-/// K integrals at once over one panel, and what each may be off by.
+/// K integrals over one panel, and an estimate of the error of each: the difference between its
+/// Gauss and Kronrod integrals.
 template <std::size_t K>
 struct integral_panel {
   using values = std::array<double, K>;
@@ -102,9 +111,9 @@ struct integral_panel {
   double left;
   double right;
   int depth;
-  bool noise;  // what its error says is rounding of the integrand
+  bool noise;  // its error is rounding of the integrand
   values integral;
-  values absolute;  // of the absolute value of each integrand
+  values absolute;  // integrals of the absolute values
   values error;
 
   double middle() const { return 0.5 * left + 0.5 * right; }
@@ -126,7 +135,8 @@ struct integral_panel {
     };
     add(centre, 0.5 * left + 0.5 * right);
     for (std::size_t j = 1; j <= centre; ++j) {
-      // Measured from the nearer end, so that a node beside a singular end keeps its digits.
+      // Points are measured from the nearer end: beside an end at 0, where f may be singular,
+      // centre + half node would lose their digits.
       const double from_end = half * (1.0 - rule.node[centre + j]);
       add(centre - j, left + from_end);
       add(centre + j, right - from_end);
@@ -141,11 +151,12 @@ struct integral_panel {
 };
 
 /// Integrals of f, a function from double to std::array<double, K>, over [ends.front(),
-/// ends.back()], cut at every end. Throws NUMERIC, naming `what`, where one of them diverges or is
-/// off by more than 1e-9 of the integral of its absolute value.
+/// ends.back()], which is cut into panels at every end. Throws NUMERIC, naming `what`, where one of
+/// them diverges or has an error above 1e-9 of the integral of its absolute value.
 ///
-/// rounding: if not 0, integrands 1 and 2 are the first times d and d^2 of a difference d that is
-/// known to no better than this; nothing is halved to resolve that.
+/// `rounding` is for integrands of the form g, g d and g d^2, in this order, whose difference d has
+/// an error of about `rounding`: no panel is halved to resolve that. 0 says that the integrands
+/// have no such form.
 template <std::size_t K, class Function>
 std::array<double, K> integrals_over(const Function& f, const std::vector<double>& ends,
                                      const char* what, double rounding = 0.0) {
@@ -169,8 +180,8 @@ std::array<double, K> integrals_over(const Function& f, const std::vector<double
     }
     return true;
   };
-  // Halving shrinks the error of anything but rounding noise of the function and jumps, and jumps
-  // are not small.
+  // Halving a panel shrinks its error unless f has a jump or is noisy from rounding, and a jump has
+  // a large error. So a small error that does not shrink is noise.
   const auto noisy = [&](const panel& p, const panel& a, const panel& b) {
     for (std::size_t k = 0; k < K; ++k) {
       if (resolved(p, k)) continue;

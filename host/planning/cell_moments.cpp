@@ -1,4 +1,4 @@
-// Merging of cells: see cell_moments.hpp.
+// Merges the moments of cells: see cell_moments.hpp.
 #include "host/planning/cell_moments.hpp"
 
 namespace zcmoe::detail {

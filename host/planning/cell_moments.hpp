@@ -1,5 +1,6 @@
-// Centred moments of the rows in some cells: cells of a coarser level are finer ones merged, and so
-// are parts of the rows.
+// Centred moments of the rows in each segment of a level of a plan. Such a segment is called a cell
+// here, because segments of a coarser level are cells of a finer one joined, and so are not cut
+// anew. Merging also puts two parts of the rows together.
 #pragma once
 
 #include "host/numbers/centred_moments.hpp"
@@ -11,12 +12,12 @@
 
 namespace zcmoe::detail {
 
-/// Moments of the rows in each of some cells, in order.
+/// The moments of the rows in each cell, in the order of cells. w is the weight of a row.
 struct cell_moments {
   std::vector<std::int64_t> counts;
   std::vector<double> weights;   // sum w
   std::vector<double> squares;   // sum w^2
-  std::vector<double> means;     // 0 where there is no row
+  std::vector<double> means;     // 0 where the cell has no row
   std::vector<double> scatters;  // sum w (y - mean)^2
 
   cell_moments() = default;
@@ -30,7 +31,7 @@ struct cell_moments {
     means[i] = m.mean;
     scatters[i] = m.scatter;
   }
-  /// The variance of the rows of cell i; NaN where there are fewer than two.
+  /// The variance of y among the rows of cell i; NaN where there are fewer than two.
   double variance(std::size_t i) const {
     const double freedom = weights[i] - squares[i] / weights[i];
     return counts[i] > 1 && freedom > 0 ? scatters[i] / freedom
@@ -38,9 +39,10 @@ struct cell_moments {
   }
 };
 
-/// Cells joined between cuts (indices of cells; the first is 0, the last their number).
+/// The cells of a level whose cell c joins the fine cells cuts[c] .. cuts[c + 1] - 1. The first cut
+/// is 0, the last the number of fine cells.
 cell_moments joined(const cell_moments& fine, const std::vector<std::size_t>& cuts);
-/// The same cells with the rows of both.
+/// The same cells with the rows of a and of b.
 cell_moments together(const cell_moments& a, const cell_moments& b);
 
 }  // namespace zcmoe::detail

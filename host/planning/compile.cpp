@@ -1,10 +1,11 @@
-// The smallest table of a known function, in rounds of three steps until the tolerance is kept:
+// Finds the smallest table of a known function, in rounds of three steps until the tolerance is
+// met:
 //
-//   scan    (scan.hpp) what f is, as far as panels or a profile of its values tell
-//   sweep   (sweep.hpp, smallest_rms.hpp) the smallest table of what was seen
-//   verify  the answers of the finished table against f; what was missed is scanned again, finer
+//   scan    (scan.hpp) finds out what f is, from panels or from a profile of its values
+//   sweep   (sweep.hpp, smallest_rms.hpp) makes the smallest table of what was found
+//   verify  compares predictions of the finished table with f; what was missed is scanned finer
 //
-// A uniform table that meets the tolerance is found beside it, for comparison.
+// For comparison, a uniform table that meets the tolerance is found too.
 #include "host/planning/compile.hpp"
 
 #include "host/error.hpp"
@@ -26,18 +27,26 @@ constexpr double eps = std::numeric_limits<double>::epsilon();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct compile_tuning {
-  static constexpr int max_rounds = 8;             // of scan, sweep, verify
-  static constexpr std::size_t max_added = 4096;   // places scanned anew in a round
-  static constexpr std::int64_t probes = 1 << 17;  // of a verification of MAX, at least
+  // At most so many rounds of scan, sweep and verify are made.
+  static constexpr int max_rounds = 8;
+  // At most so many inputs with a wrong prediction are added to the scan of the next round.
+  static constexpr std::size_t max_added = 4096;
+  // A verification of the largest error evaluates f at this many inputs or more.
+  static constexpr std::int64_t probes = 1 << 17;
+  // At least so many of them lie in each segment.
   static constexpr std::int64_t probes_of_a_segment = 16;
-  static constexpr std::size_t verified_at_once = 4096;  // segments
-  static constexpr std::int64_t most_listed = 128;       // uniform tables tried one by one
-  static constexpr std::int64_t uniform_guesses = 8;     // then, before the search bisects
+  // So many segments are verified at once, which bounds the memory that their probes take.
+  static constexpr std::size_t verified_at_once = 4096;
+  // Uniform tables of up to this many segments are tried one by one.
+  static constexpr std::int64_t most_listed = 128;
+  // Beyond them the number of segments is guessed so often before the search bisects.
+  static constexpr std::int64_t uniform_guesses = 8;
 };
 
 // -------------------------------------------------------------------- uniform
 
-/// max |f - constant| of m segments of equal width, from the profile and the ends of segments.
+/// The largest |f - constant| over m segments of equal width, from the profile of f and from its
+/// values at the ends of segments.
 double uniform_maximum(const compiled_function& from, const profile& knots, const compile_job& job,
                        std::int64_t m) {
   double error = 0.0;
@@ -49,7 +58,7 @@ double uniform_maximum(const compiled_function& from, const profile& knots, cons
     const double right = i == m ? job.hi : job.lo * (1.0 - t) + job.hi * t;
     value_range range;
     range.add(from.f(left));
-    // The end belongs to the next segment, but for the last one.
+    // The right end belongs to the next segment, except in the last one.
     range.add(from.f(i == m ? right : std::max(left, std::nextafter(right, left))));
     for (; k < knots.size() && (knots[k].x < right || i == m); ++k) range.add(knots[k].value);
     error = std::max(error, range.error());
@@ -59,16 +68,17 @@ double uniform_maximum(const compiled_function& from, const profile& knots, cons
 }
 
 struct uniform_table {
-  std::int64_t num_segments = 0;  // 0: not even max_segments
+  std::int64_t num_segments = 0;  // 0 if even max_segments do not meet the tolerance
   double error = 0.0;
 };
 
-/// The smallest m that meets the tolerance; beyond `most_listed` one that does while m - 1 does
-/// not: guessed by error ~ 1/m, then bisected.
+/// The smallest number m of segments of equal width that meets the tolerance. Beyond most_listed it
+/// is one that meets it while m - 1 does not: it is guessed from the law that the error falls like
+/// 1/m, then found by bisection.
 template <class Error>
 uniform_table smallest_uniform(const Error& error_of, double tolerance, std::int64_t first,
                                std::int64_t most) {
-  // Equality but for rounding counts in favour of the uniform table.
+  // An error that equals the tolerance but for rounding meets it.
   const double limit = tolerance * (1 + bound_precision);
   std::int64_t bad = 0;
   double error = 0.0;
@@ -96,7 +106,7 @@ uniform_table smallest_uniform(const Error& error_of, double tolerance, std::int
     } else if (found.num_segments > 0) {
       m = bad + (found.num_segments - bad) / 2;
     } else {
-      m = std::max(std::min(2 * bad, above), wanted);  // a jump: the law does not hold
+      m = std::max(std::min(2 * bad, above), wanted);  // the law does not hold where f jumps
     }
   }
   return found.num_segments > 0 ? found : uniform_table{0, error};
@@ -106,10 +116,11 @@ uniform_table smallest_uniform(const Error& error_of, double tolerance, std::int
 
 struct verdict {
   double error = 0.0;
-  std::vector<double> missed;  // MAX: inputs whose answer is off by more than the tolerance
+  // inputs whose prediction is wrong by more than the tolerance; only for the largest error
+  std::vector<double> missed;
 };
 
-/// max |answer - f| over the part of the range that the table answers.
+/// The largest |prediction - f| over the part of the range that the table covers.
 verdict verified_maximum(const compiled_function& from, const compile_job& job,
                          const compiled_table& t, const table_answers& answers) {
   verdict v;
@@ -124,7 +135,8 @@ verdict verified_maximum(const compiled_function& from, const compile_job& job,
           (right - left) / (job.hi - job.lo) * static_cast<double>(compile_tuning::probes);
       const auto inside = std::max(compile_tuning::probes_of_a_segment,
                                    static_cast<std::int64_t>(std::ceil(share)));
-      // Nowhere near the points of a scan, which lie at even fractions of the range.
+      // Multiples of the golden ratio shift the probes away from the points of a scan, which lie at
+      // simple fractions of the range.
       double phase = 0.5 * (std::sqrt(5.0) - 1.0) * static_cast<double>(i + 1);
       phase -= std::floor(phase);
       probes.push_back({left, from.f(left)});
@@ -159,7 +171,8 @@ verdict verified_maximum(const compiled_function& from, const compile_job& job,
   return v;
 }
 
-/// Root of the mean squared error by quadrature of its own, on panels of its own.
+/// The root of the mean squared error, by a quadrature that shares neither points nor panels with
+/// the scan.
 double verified_rms(const compiled_function& from, const compile_job& job, const compiled_table& t,
                     const table_answers& answers) {
   std::vector<double> inside;
@@ -181,7 +194,8 @@ double verified_rms(const compiled_function& from, const compile_job& job, const
   return from.from_units(std::sqrt(cells.totals.error));
 }
 
-/// The answers of a finished table; NUMERIC if values too large have left it without one.
+/// Makes the model of a finished table, and returns what predicts with it. Throws NUMERIC where
+/// values of f were so large that the table is not finite.
 table_answers made(const compiled_function& from, const table_maker& make,
                    const compiled_table& t) {
   const auto finite = [](double v) { return std::isfinite(v); };
@@ -213,7 +227,8 @@ zcmoe_compile_result maximum_table(const compiled_function& from, const compile_
     const verdict found = verified_maximum(from, job, t, made(from, make, t));
     if (found.error <= job.tolerance) {
       result.error = found.error;
-      // Its cuts separate values of f that no constant can answer: a bound for every table.
+      // This sweep ends a segment only where no constant is within the tolerance of all its values
+      // of f. So no table has fewer segments.
       const compiled_table least = sweep_maximum(from, seen.knots, job, [&](const value_range& r) {
         return !(r.high - r.low > 2 * job.tolerance);
       });
@@ -226,7 +241,8 @@ zcmoe_compile_result maximum_table(const compiled_function& from, const compile_
       break;
     }
     if (round + 1 == compile_tuning::max_rounds) fail_unverified(job, t, found.error);
-    // Rounding of f or of a constant is allowed for; anything larger is something a scan missed.
+    // An excess as small as rounding of f or of a constant is met by a lower aim. A larger one is
+    // something that the scan missed.
     double largest = 0.0;
     for (const profile_point& k : seen.knots) largest = std::max(largest, std::abs(k.value));
     const double excess = found.error - job.tolerance;
@@ -243,7 +259,7 @@ zcmoe_compile_result maximum_table(const compiled_function& from, const compile_
 zcmoe_compile_result rms_table(const compiled_function& from, const compile_job& job,
                                const table_maker& make) {
   zcmoe_compile_result result{};
-  double aim = 1.0;  // of the tolerance
+  double aim = 1.0;  // as a part of the tolerance
   std::int64_t parts = job.options.scan_parts;
   compiled_table t;
   for (int round = 0;; ++round) {
@@ -271,7 +287,7 @@ zcmoe_compile_result rms_table(const compiled_function& from, const compile_job&
     if (error <= expected * (1 + 1e-3)) {
       aim *= (job.tolerance / error) * (1 - bound_precision);
     } else {
-      parts *= 4;  // the scan missed something
+      parts *= 4;  // the scan missed something, so the next one is finer
     }
   }
   result.num_segments = static_cast<std::int64_t>(t.constants.size());

@@ -1,4 +1,6 @@
-// The smallest table of a known function: include/zcmoe/compile.h documents it.
+// Makes the smallest table of a known function for a tolerance: the function goes in, a model made
+// by the caller's table_maker and a zcmoe_compile_result come out. include/zcmoe/compile.h
+// documents both.
 #pragma once
 
 #include "host/segmentation/real_function.hpp"
@@ -13,22 +15,23 @@ namespace zcmoe::detail {
 
 struct compile_job {
   real_function function;
-  real_function density;  // empty: uniform
+  real_function density;  // empty if uniform
   double lo;
   double hi;
   double tolerance;
   zcmoe_compile_options options;
   bool closed_right;
-  bool outer_edge;  // the open end of the range is answered too
+  bool outer_edge;  // whether the open end of the range belongs to the table too
 };
 
-/// What a table answers to a batch of inputs.
+/// Predicts a batch of inputs with a table.
 using table_answers = std::function<std::vector<double>(const std::vector<double>& inputs)>;
-/// Makes a table of edges and constants, in place of the one before.
+/// Makes a model of edges and constants, which replaces the one made before.
 using table_maker = std::function<table_answers(const std::vector<double>& edges,
                                                 const std::vector<double>& constants)>;
 
-/// Makes tables until one keeps the tolerance; the last one made is it. Else throws.
+/// Makes tables until one meets the tolerance, which is the last one that `make` has made. Throws
+/// if none does.
 zcmoe_compile_result compile_table(const compile_job& job, const table_maker& make);
 
 }  // namespace zcmoe::detail

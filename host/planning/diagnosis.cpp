@@ -1,5 +1,7 @@
-// What a fitted model says of itself: its expected risk and where that comes from, and confidence
-// intervals of its constants. Counts, means and variances in, numbers out.
+// Estimates, from a fitted model alone, its expected risk and the parts of it, and confidence
+// intervals of its constants. Counts, means and variances of segments go in, numbers come out. P_i
+// is the share of the weight in segment i, N_i its rows, s_i^2 their variance, V = sum P_i s_i^2,
+// and b the regression.
 //
 // clang-format off
 //   constants of the neighbours of segment i -> rise of b across it, less what noise adds to its square
@@ -23,11 +25,13 @@ namespace zcmoe::detail {
 namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
-constexpr std::int64_t full = 5;  // rows of a segment that is not starved
+constexpr std::int64_t full = 5;  // a segment with fewer rows is called starved
 
-/// Means and their standard errors of the slots with rows: what shrinkage has drawn to g is drawn
-/// back. g is the mean of all targets unless the policy names a value; sum W mean = g sum W tells
-/// it from the constants.
+/// The means of the slots that have rows and their standard errors, as they were before shrinkage.
+/// A shrunk constant is c = (W mean + kappa g) / (W + kappa), so the mean is c + (c - g) kappa / W.
+/// g is empty_value under the policy VALUE, else the mean of all targets: the sum of W mean over
+/// all slots is g times the sum of W, which in terms of the constants reads
+/// sum c (W + kappa) = g sum (W + kappa).
 struct unshrunk {
   std::vector<double> means;
   std::vector<double> errors;
@@ -58,7 +62,8 @@ struct unshrunk {
     }
   }
 
-  /// Squared error expected of constant i.
+  /// The expected squared error of constant i: noise, and the bias towards g where there is
+  /// shrinkage. The bias is estimated from the squared distance of the mean from g, less its noise.
   double constant_error(std::size_t i, double weight) const {
     const double v = errors[i] * errors[i];
     if (!(kappa > 0)) return v;
@@ -68,18 +73,19 @@ struct unshrunk {
   }
 };
 
-/// A segment with rows.
+/// A segment with rows. Errors and variances are in squared units of y.
 struct learned_segment {
   std::size_t index;
   double centre;
   double width;
-  double share;  // P_i
+  double share;  // its share of the weight, P_i
   double mean;
-  double variance;  // NaN with one row
-  double error;     // squared standard error of the mean; with one row from the variance of all
+  double variance;  // NaN if it has one row
+  double error;     // squared standard error of the mean; for one row the variance of all
 };
 
-/// The segments with rows. v: the variance of all, for segments of one row.
+/// The segments with rows. `total` is the sum of weights, `v` the variance that is taken where a
+/// segment has one row.
 std::vector<learned_segment> learned_segments(const model_data& data, const unshrunk& learned,
                                               double total, double v) {
   std::vector<learned_segment> segments;
@@ -94,7 +100,9 @@ std::vector<learned_segment> learned_segments(const model_data& data, const unsh
 }
 
 /// The squared rise of b across segment k, less what noise adds to it on average, and the variance
-/// of that estimate. From the segments on both sides where there are two, else from one and itself.
+/// of that estimate. The slope comes from the segments on both sides, or at an end from one of them
+/// and segment k. If r is the rise and s the variance of its noise, the variance of r^2 is
+/// 4 r^2 s + 2 s^2.
 struct squared_rise {
   double value;
   double variance;
@@ -111,8 +119,9 @@ squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k
   return {value, 4.0 * std::max(0.0, value) * noise + 2.0 * noise * noise};
 }
 
-/// (sum e^(1/3))^3 / (m^2 sum e): what equal errors would leave of the sum. Errors are smoothed
-/// first, since the cube root of noise is biased.
+/// The share of the sum of errors e that would remain if cuts were moved until all errors are
+/// equal: (sum e^(1/3))^3 / (m^2 sum e). Errors are smoothed with the weights 1, 2, 3, 2, 1 first,
+/// since the cube root of a noisy number is biased.
 double equal_error_of(const std::vector<double>& errors) {
   constexpr double weights[] = {3, 2, 1};
   const auto m = static_cast<std::ptrdiff_t>(errors.size());
@@ -183,7 +192,8 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
     const squared_rise rise = rise_of(segments, k);
     errors[k] = s.share * rise.value / 12.0;
     approximation = approximation + errors[k];
-    // Rises of next but one neighbours share a mean: twice the variance of independent ones.
+    // The rises across segments k and k + 2 share the mean of segment k + 1. So the variance of the
+    // sum is taken to be twice that of independent terms.
     variance = variance + 2.0 * s.share * s.share / 144.0 * rise.variance;
     if (wanted.approximation != nullptr) wanted.approximation[s.index] = std::max(0.0, errors[k]);
     if (wanted.estimation != nullptr) {
@@ -224,7 +234,8 @@ void intervals_of(const model& fitted, double confidence, double* lower, double*
     lower[i] = upper[i] = not_a_number;
     const double error = learned.errors[i];
     if (data.counts[i] < 2 || !(error >= 0)) continue;
-    // (sum w)^2 / sum w^2 is what the variance of the mean was divided by.
+    // The effective number of rows (sum w)^2 / sum w^2 is the variance of the rows over that of the
+    // mean.
     const auto rows = static_cast<double>(data.counts[i]);
     const double effective =
         data.weighted && error > 0 ? data.variances[i] / (error * error) : rows;
@@ -232,7 +243,7 @@ void intervals_of(const model& fitted, double confidence, double* lower, double*
     if (!(own > 0)) continue;
     if (own != freedom) {
       freedom = own;
-      // A quantile beyond the range of double is infinity, not an error.
+      // A quantile beyond the range of double becomes infinity instead of an error.
       using no_overflow = boost::math::policies::policy<
           boost::math::policies::overflow_error<boost::math::policies::ignore_error>>;
       const boost::math::students_t_distribution<double, no_overflow> student(freedom);

@@ -1,5 +1,5 @@
-// What a fitted model says of itself: the risk to expect of it and where that comes from, and
-// confidence intervals of its constants. include/zcmoe/plan.h documents the functions.
+// Estimates what to expect of a fitted model from the model alone: its risk and the parts of it,
+// and confidence intervals of its constants. include/zcmoe/plan.h documents the functions.
 #pragma once
 
 #include "host/model/model.hpp"
@@ -8,9 +8,9 @@
 
 namespace zcmoe::detail {
 
-/// Arrays of num_segments numbers, or null.
+/// The arrays of `segments` have num_segments numbers each, or are null.
 zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_segments& segments);
-/// Arrays of num_slots numbers.
+/// `lower` and `upper` have num_slots numbers each.
 void intervals_of(const model& fitted, double confidence, double* lower, double* upper);
 
 }  // namespace zcmoe::detail

@@ -1,14 +1,15 @@
-// How many segments to take, from samples alone.
+// Recommends how many segments to take, from samples alone.
 //
 // clang-format off
 //   rows sorted -> part held out -> for each segmentation: fine edges from the rows learned from
-//   -> the engine fits both parts on the fine edges -> cells of every coarser level are sums of fine
-//   cells -> V_m, leave-one-out and held-out error a level -> a number of segments (recommendation.hpp)
+//   -> the engine fits both parts on the fine edges -> the cells of coarser levels are fine ones joined
+//   -> V_m, leave-one-out and held-out error of each level -> a number of segments (recommendation.hpp)
 // clang-format on
 //
-// Fine edges are 3 2^k in number, so that the levels 1, 2, 3, 4, 6, 8, 12, ... all nest in them.
-// Every sum runs over sorted rows or over cells in order: the order of the caller's rows cannot
-// show.
+// A level is the table of one number of segments, and a cell is one of its segments. The finest
+// level has 3 2^k segments, so that the levels of 1, 2, 3, 4, 6, 8, 12, ... segments all nest in
+// it. V_m is the variance within the segments of level m. Every sum runs over sorted rows or over
+// cells in order, so the order of the caller's rows does not matter.
 #include "host/planning/plan.hpp"
 
 #include "host/array.hpp"
@@ -37,16 +38,21 @@ namespace zcmoe::detail {
 namespace {
 
 struct plan_tuning {
-  static constexpr double full = 5;             // rows of a segment that is not starved
-  static constexpr double starved_share = 0.1;  // of the segments, from which it is told
-  static constexpr double disagreement = 3;     // standard errors
+  // A segment with fewer rows is called starved.
+  static constexpr double full = 5;
+  // A warning says so where more than this share of the segments is starved.
+  static constexpr double starved_share = 0.1;
+  // The held-out error disagrees with the expected one if it differs by more standard errors than
+  // this.
+  static constexpr double disagreement = 3;
 };
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 // ------------------------------------------------------------------- cells
 
-/// What a fitted state says of its cells.
+/// The moments of the cells of a fitted state. Sums of squared weights are taken from the rows,
+/// which no state keeps.
 cell_moments moments_of(const fit& state, const part& rows) {
   const std::unique_ptr<model> fitted = state.finish(nullptr);
   const model_data& data = fitted->data();
@@ -57,7 +63,7 @@ cell_moments moments_of(const fit& state, const part& rows) {
   m.squares = m.weights;
   m.means.assign(cells, 0.0);
   m.scatters.assign(cells, 0.0);
-  std::size_t row = 0;  // rows are in order of their cells
+  std::size_t row = 0;  // rows are in the order of their cells
   for (std::size_t i = 0; i < cells; ++i) {
     if (m.counts[i] == 0) continue;
     m.means[i] = data.constants[i];
@@ -74,10 +80,10 @@ cell_moments moments_of(const fit& state, const part& rows) {
   return m;
 }
 
-/// The cells of one level, for each part of the rows.
+/// The cells of one level, with the moments of the rows learned from and of those held out.
 struct level_cells {
-  std::int64_t num_segments;      // asked for
-  std::vector<std::size_t> cuts;  // indices of fine cells
+  std::int64_t num_segments;      // wanted; ties and min_count may leave fewer
+  std::vector<std::size_t> cuts;  // indices of fine cells where cells begin, and their number
   cell_moments learned;
   cell_moments held_out;
 
@@ -86,9 +92,9 @@ struct level_cells {
   }
 };
 
-/// The mean squared error of each row answered by the others of its cell, weighted rows. Rows in
-/// order of their cells. The mean without row j lies w (y - mean) / (W - w) from that of all;
-/// shrinkage draws it to g, taken without row j too.
+/// The mean squared error of predicting each row from the others, for weighted rows in the order of
+/// their cells. Without a row of weight w the mean of its cell lies w e / (W - w) further from its
+/// y, where e = y - mean. Shrinkage draws that mean to g, which is taken without the row too.
 double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, const part& rows,
                               const zcmoe_model_options& options) {
   double_double total;
@@ -126,7 +132,8 @@ double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, co
 
 // ------------------------------------------------------------ one segmentation
 
-/// The levels of one segmentation, from the finest down, and what they recommend.
+/// The levels of one segmentation and what they recommend. The engine fits the finest; the others
+/// are made of it.
 class nested_levels {
  public:
   nested_levels(const std::shared_ptr<backend>& engine, const plan_rows& rows,
@@ -155,8 +162,9 @@ class nested_levels {
       below = below + w;
     }
     learned_weight_ = below.high;
-    // From the finest level down: level m is made of the cells of level 2m, so that all levels
-    // together cost a few passes over the fine cells.
+    // Levels are made from the finest down: level m joins the cells of level 2m, so that all levels
+    // together cost a few passes over the fine cells. Numbers other than 2^k and 3 2^k are no
+    // levels.
     std::vector<level_cells> made;
     for (std::int64_t m = finest_; m >= 1; --m) {
       if (m >= 4 && (m & (m - 1)) != 0 && (m % 3 != 0 || (m / 3 & (m / 3 - 1)) != 0)) continue;
@@ -174,7 +182,7 @@ class nested_levels {
     cells_ = std::move(made);
   }
 
-  /// c is all zeros before.
+  /// Fills a candidate that is all zeros.
   void fill(zcmoe_plan_candidate& c) const {
     c.segmentation = segmentation_;
     c.num_levels = static_cast<std::int64_t>(levels_.size());
@@ -232,8 +240,8 @@ class nested_levels {
   }
 
  private:
-  /// The recommended number of segments and its errors, cut at what the options, the rows and the
-  /// doubles in the range allow. Returns that limit.
+  /// Sets the recommended number of segments and its errors, limited to what the options, the rows
+  /// and the doubles in the range allow. Returns that limit.
   double recommend_within_limits(zcmoe_plan_candidate& c, const zcmoe_theory_recommendation& r,
                                  double fit_rows) const {
     double limit = std::min(static_cast<double>(options_.max_segments), fit_rows);
@@ -264,7 +272,8 @@ class nested_levels {
     return limit;
   }
 
-  /// m, or about as many equal widths as the range has doubles for.
+  /// m, or where the range has too few doubles, about as many segments of equal width as it has
+  /// room for.
   std::int64_t distinct_widths(std::int64_t m) const {
     const auto fits = [&] {
       const edge_table edges = distinct_uniform_edges(rows_.lo, rows_.hi, m);
@@ -304,8 +313,8 @@ class nested_levels {
     });
   }
 
-  /// The cross-check: the error on the rows held out, against that predicted for tables of as many
-  /// rows as were learned from.
+  /// Checks the recommendation with the rows held out: compares their error with the one that is
+  /// expected of tables learned from as many rows as these were.
   void check(zcmoe_plan_candidate& c) const {
     c.holdout_risk = c.holdout_expected = c.holdout_error = not_a_number;
     const zcmoe_plan_level& level = level_near(c.num_segments);
@@ -350,7 +359,8 @@ class nested_levels {
     return edges;
   }
 
-  /// Placed by the rows learned from alone, so that the held-out error is honest.
+  /// The edges of the finest level. Only the rows learned from place them, so that the held-out
+  /// error is an honest one.
   edge_table fine_edges() const {
     if (rows_.lo == rows_.hi) return single_value_edges(rows_.lo);
     const part& rows = rows_.learned;
@@ -368,7 +378,7 @@ class nested_levels {
     return edges;
   }
 
-  /// The moments of some rows in the fine cells, from the engine.
+  /// The moments of some rows in the fine cells, fitted by the engine.
   cell_moments fitted(const std::shared_ptr<backend>& engine, const part& rows) const {
     fit state(engine, edges_, fit_policies(), fit_options());
     if (rows.size() > 0) {
@@ -378,14 +388,16 @@ class nested_levels {
     return moments_of(state, rows);
   }
 
-  /// The fine cells between which level m is cut. Those of level m are among those of level 2m.
+  /// The indices of the fine cells where cells of level m begin, and the number of fine cells.
+  /// Those of level m are among those of level 2m.
   std::vector<std::size_t> cuts_of(std::int64_t m) const {
     const std::size_t fine = edges_.size() - 1;
     std::vector<std::size_t> cuts{0};
     for (std::int64_t i = 1; i < m; ++i) {
       std::size_t cut;
       if (segmentation_ == ZCMOE_PLAN_QUANTILE) {
-        // Ties may have left fewer fine cells than asked for: cut at equal mass, not number.
+        // Ties may have left fewer fine cells than asked for, so cuts are at equal mass, not at
+        // equal numbers of fine cells.
         const double target = learned_weight_ * (static_cast<double>(i) / static_cast<double>(m));
         cut = static_cast<std::size_t>(std::lower_bound(middles_.begin(), middles_.end(), target) -
                                        middles_.begin());
@@ -398,7 +410,7 @@ class nested_levels {
     return cuts;
   }
 
-  /// Level m from a level with all of its cuts.
+  /// Makes level m from a level that has all of its cuts.
   level_cells coarser(const level_cells& from, std::int64_t m) const {
     const std::vector<std::size_t> cuts = cuts_of(m);
     std::vector<std::size_t> own;
@@ -413,7 +425,7 @@ class nested_levels {
     return cells;
   }
 
-  /// The mass floor of the optimal segmentation.
+  /// Joins cells of the optimal segmentation with fewer than min_count rows to their neighbours.
   void keep_full_cells(level_cells& cells) const {
     if (segmentation_ != ZCMOE_PLAN_OPTIMAL || !(options_.min_count > 0)) return;
     std::vector<std::int64_t> below{0};
@@ -482,7 +494,7 @@ class nested_levels {
     return level;
   }
 
-  /// What a model of these cells answers.
+  /// The constants that a model with these cells has.
   std::vector<double> constants_of(const cell_moments& cells, const edge_table& edges) const {
     std::vector<slot_summary> summaries(
         num_slots_of(cells.size()), slot_summary{0, 0.0, not_a_number, not_a_number, not_a_number});
@@ -503,10 +515,11 @@ class nested_levels {
   int segmentation_;
   std::int64_t finest_;
   edge_table edges_;
-  std::vector<double> middles_;  // weight learned from below the middle of each fine cell
+  // For each fine cell the weight of the rows learned from below it, and half of its own.
+  std::vector<double> middles_;
   double learned_weight_ = 0.0;
   std::vector<zcmoe_plan_level> levels_;
-  std::vector<level_cells> cells_;  // of each level
+  std::vector<level_cells> cells_;  // the cells of each level
 };
 
 }  // namespace
@@ -535,7 +548,8 @@ std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engin
     zcmoe_plan_candidate& c = result.candidates[s];
     nested_levels(engine, rows, scaled, options, s).fill(c);
     result.warnings |= c.warnings;
-    // Noise estimates differ by more than the excess risks do; the noise itself is the same.
+    // The noise itself is the same for all segmentations while its estimates differ by more than
+    // the excess risks do. So these are compared, not the risks.
     if (c.excess < result.candidates[result.best].excess) result.best = s;
   }
   result.noise = result.candidates[result.best].fit.noise;

@@ -1,4 +1,5 @@
-// How many segments to take, from samples alone: include/zcmoe/plan.h documents the result.
+// Recommends a segmentation and a number of segments from samples alone: rows go in, a
+// zcmoe_plan_result comes out, which include/zcmoe/plan.h documents.
 #pragma once
 
 #include "host/engine/backend.hpp"
@@ -10,8 +11,8 @@
 
 namespace zcmoe::detail {
 
-/// Arguments checked by the caller. On the heap: a result takes 10 KB, and callers' stacks may be
-/// small.
+/// The caller has checked the arguments. The result is on the heap because it takes 10 KB, and the
+/// stack of a caller's thread may be small.
 std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engine,
                                            const zcmoe_array& x, const zcmoe_array& y,
                                            const zcmoe_array& weights, std::int64_t n,

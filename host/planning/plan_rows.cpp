@@ -1,5 +1,5 @@
-// Rows of a plan: see plan_rows.hpp. What is held out, and how tied rows are shuffled, hangs on a
-// hash of their positions alone.
+// Sorts, scales and splits the rows of a plan: see plan_rows.hpp. A hash of their positions alone
+// decides which rows are held out and how rows of equal inputs are shuffled.
 #include "host/planning/plan_rows.hpp"
 
 #define XXH_INLINE_ALL
@@ -14,7 +14,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Pseudo-random bits of a position.
+/// 64 pseudo-random bits that depend on a position alone.
 std::uint64_t hash_of(std::size_t position) { return XXH3_64bits(&position, sizeof position); }
 
 }  // namespace
@@ -29,7 +29,9 @@ plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_arra
   r.weighted = weights.data != nullptr;
   r.target_exponent = read.target_exponent;
   r.weight_exponent = read.weight_exponent;
-  // Sorted targets of equal inputs are no sample: neighbours would be too much alike.
+  // Rows of equal inputs are shuffled, because they are sorted by their targets: differences of
+  // neighbouring targets would be too small for an estimate of the noise (rice). Each row but the
+  // first swaps places with itself or an earlier one (Fisher-Yates).
   for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
     while (end < rows.size() && rows[end].x == rows[begin].x) ++end;
     ++r.distinct;
@@ -48,7 +50,7 @@ plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_arra
     sum += row.weight;
     squares += row.weight * row.weight;
     r.all.add(row, r.weighted);
-    // Another seed than that of the shuffle.
+    // ~i makes these bits independent of those of the shuffle.
     const bool kept_out = static_cast<double>(hash_of(~i)) < share;
     (kept_out ? r.held_out : r.learned).add(row, r.weighted);
   }

@@ -1,5 +1,5 @@
-// The rows that a plan works on: a caller's arrays in, sorted and scaled columns out, with a part
-// held out. The order of the caller's rows cannot show.
+// The rows that a plan works on: a caller's arrays go in, sorted and scaled columns come out, with
+// a part of the rows held out. The order of the caller's rows does not matter.
 #pragma once
 #include "host/segmentation/samples.hpp"
 
@@ -16,7 +16,7 @@ namespace zcmoe::detail {
 struct part {
   std::vector<double> x;
   std::vector<double> y;
-  std::vector<double> weights;  // empty: not weighted
+  std::vector<double> weights;  // empty if rows have no weights
 
   std::int64_t size() const { return static_cast<std::int64_t>(x.size()); }
   zcmoe_array column(const std::vector<double>& values) const {
@@ -29,8 +29,8 @@ struct part {
   }
 };
 
-/// The rows a plan works on. Targets and weights are scaled by powers of two so that squares and
-/// sums stay finite.
+/// The rows a plan works on. Targets and weights are divided by 2^target_exponent and
+/// 2^weight_exponent, so that squares and sums stay finite.
 struct plan_rows {
   bool weighted = false;
   int target_exponent = 0;
@@ -38,12 +38,13 @@ struct plan_rows {
   double lo = 0.0;
   double hi = 0.0;
   double effective = 0.0;
-  std::int64_t distinct = 0;  // values of x
+  std::int64_t distinct = 0;  // number of distinct inputs
   part all;
   part learned;
   part held_out;
   double scale_back(double squared) const { return std::ldexp(squared, 2 * target_exponent); }
-  /// All inputs are equal, so they tell nothing, or all targets are, so there is nothing to tell.
+  /// Whether all inputs are equal, so that they tell nothing about y, or all targets are, so that
+  /// there is nothing to tell.
   bool constant() const {
     return all.x.front() == all.x.back() ||
            std::all_of(all.y.begin(), all.y.end(), [&](double v) { return v == all.y.front(); });

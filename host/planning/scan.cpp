@@ -1,4 +1,5 @@
-// The scan of a function: see scan.hpp.
+// Scans a function: panels are halved until the values of f on each are enough, and extrema are
+// found between values. See scan.hpp.
 #include "host/planning/scan.hpp"
 
 #include "host/error.hpp"
@@ -17,13 +18,19 @@ namespace {
 constexpr double eps = std::numeric_limits<double>::epsilon();
 
 struct scan_tuning {
-  static constexpr std::size_t max_panels = std::size_t{1} << 18;  // beside those of the first cut
-  static constexpr double resolution = 1e-3;   // of the tolerance: what 7 values may miss f by
-  static constexpr double negligible = 1e-10;  // of the whole error: panels not worth halving
-  static constexpr double density_resolution = 1e-4;  // of the panel's largest density
+  // So many panels may be added to those of the first cut.
+  static constexpr std::size_t max_panels = std::size_t{1} << 18;
+  // A panel is resolved if 7 values of f tell the other 8 to within this part of the tolerance.
+  static constexpr double resolution = 1e-3;
+  // A panel is not halved if what it misses is below this part of the whole error.
+  static constexpr double negligible = 1e-10;
+  // The density is resolved if it is told to within this part of its largest value on the panel.
+  static constexpr double density_resolution = 1e-4;
 };
 
-/// Takes the values at the Gauss points to the values of their polynomial at all Kronrod points.
+/// The matrix that turns the values of a polynomial at the 7 Gauss points into its values at all 15
+/// Kronrod points. Entry (i, j) is the Lagrange polynomial of Gauss point j at point i, the product
+/// of (x_i - g_k) / (g_j - g_k) over k != j.
 using gauss_interpolation =
     std::array<std::array<double, kronrod_rule::gauss_size>, kronrod_rule::size>;
 
@@ -32,7 +39,7 @@ gauss_interpolation make_interpolation() {
   gauss_interpolation interpolation{};
   for (std::size_t i = 0; i < kronrod_rule::size; ++i) {
     for (std::size_t j = 0; j < kronrod_rule::gauss_size; ++j) {
-      double product = 1.0;  // Lagrange
+      double product = 1.0;
       for (std::size_t k = 0; k < kronrod_rule::gauss_size; ++k) {
         if (k == j) continue;
         product *= (rule.node[i] - rule.gauss_node[k]) / (rule.gauss_node[j] - rule.gauss_node[k]);
@@ -43,18 +50,19 @@ gauss_interpolation make_interpolation() {
   return interpolation;
 }
 
-/// A panel, and what its values say of whether they are enough.
+/// A panel, and how well its values tell f and the density between them.
 struct judged_panel : scanned_panel {
   bool resolved;
-  double missed;          // largest miss of f by its interpolant, in units of the tolerance
-  double density_missed;  // mass that this may concern
+  double missed;          // largest distance of f from its interpolant, in units of 2^unit_exponent
+  double density_missed;  // mass that the interpolant of the density may miss
 
   double middle() const { return 0.5 * left + 0.5 * right; }
-  /// No double lies between its ends.
+  /// Whether no double lies between its ends.
   bool is_smallest() const { return middle() <= left || middle() >= right; }
 };
 
-/// Values of f and p at the points of a panel. knots: where the values of f go, if not null.
+/// Evaluates f and p at the points of a panel. Appends the values of f to `knots` unless it is
+/// null.
 judged_panel measured(const compiled_function& from, const compile_job& job, double left,
                       double right, profile* knots) {
   static const gauss_interpolation interpolation = make_interpolation();
@@ -74,7 +82,8 @@ judged_panel measured(const compiled_function& from, const compile_job& job, dou
   const double base = value[kronrod_rule::size / 2];
   double missed = 0.0;
   double density_missed = 0.0;
-  for (std::size_t i = 0; i < value.size(); i += 2) {  // the points that are not Gauss points
+  // Every second point is no Gauss point: f is compared there with its interpolant.
+  for (std::size_t i = 0; i < value.size(); i += 2) {
     double f = 0.0;
     double p = 0.0;
     for (std::size_t j = 0; j < kronrod_rule::gauss_size; ++j) {
@@ -84,7 +93,8 @@ judged_panel measured(const compiled_function& from, const compile_job& job, dou
     missed = std::max(missed, std::abs(f - from.in_units(value[i] - base)));
     density_missed = std::max(density_missed, std::abs(p - density[i]));
   }
-  missed = std::max(0.0, missed - from.in_units(64 * eps * largest));  // rounding of f
+  // as much may be rounding of f
+  missed = std::max(0.0, missed - from.in_units(64 * eps * largest));
   const centred_moments content = from.integrate(left, right, rule.weight, value, density);
   const bool resolved = missed <= scan_tuning::resolution * from.tolerance_in_units() &&
                         density_missed <= scan_tuning::density_resolution * densest &&
@@ -93,7 +103,7 @@ judged_panel measured(const compiled_function& from, const compile_job& job, dou
   return {{left, right, content}, resolved, missed, density_missed * width};
 }
 
-/// In ascending order, one point for each input.
+/// Sorts the points by input and keeps one of those with the same input.
 void put_in_order(profile& knots) {
   std::sort(knots.begin(), knots.end(),
             [](const profile_point& a, const profile_point& b) { return a.x < b.x; });
@@ -103,7 +113,7 @@ void put_in_order(profile& knots) {
       knots.end());
 }
 
-/// Panels halved, the widest first, until each is resolved, negligible, or as small as doubles get.
+/// Halves panels, the widest first, until each is resolved, negligible, or as small as doubles get.
 std::vector<judged_panel> judged_panels(const compiled_function& from, const compile_job& job,
                                         const edge_table& ends, profile* knots) {
   std::vector<judged_panel> first;
@@ -124,7 +134,7 @@ std::vector<judged_panel> judged_panels(const compiled_function& from, const com
         return of_a != of_b ? of_a < of_b : a.left > b.left;
       },
       [&](const judged_panel& p) {
-        // Every extremum matters to the largest error.
+        // No panel is negligible for the largest error, since every extremum matters to it.
         const bool negligible =
             knots == nullptr &&
             p.missed * p.missed * p.content.weight <= scan_tuning::negligible * whole &&
@@ -158,10 +168,12 @@ void insert_extrema(const compiled_function& from, profile& knots) {
     const bool top = here > before && here > after;
     const bool bottom = here < before && here < after;
     if (!(top || bottom) || (noise(here, before) && noise(here, after))) continue;
-    // Minima are looked for; parabolas through the largest doubles would overflow.
+    // Boost looks for minima, so a maximum changes sign. It fits parabolas, which would overflow at
+    // the largest doubles, so such values are scaled down.
     const bool huge = std::max({std::abs(before), std::abs(here), std::abs(after)}) > 0x1p1000;
     const double sign = (top ? -1.0 : 1.0) * (huge ? 0x1p-24 : 1.0);
-    // Boost's precision has an absolute part: places count from the bracket's left end.
+    // Boost's precision has an absolute part, so places are counted from the left end of the
+    // bracket, in units of its width.
     const double left = knots[i - 1].x;
     const double width = knots[next].x - left;
     const auto best = boost::math::tools::brent_find_minima(
@@ -185,7 +197,8 @@ scan scanned(const compiled_function& from, const compile_job& job, std::int64_t
   double_double mass;
   for (const judged_panel& p : judged_panels(from, job, ends, maximum ? &result.knots : nullptr)) {
     result.panels.push_back(p);
-    // Of [left, next double) only left exists: a jump leaves nothing inside it.
+    // A smallest panel holds no input but `left`. Where f jumps, its content is f(left), without a
+    // spread.
     if (p.is_smallest() && !maximum && p.left > job.lo)
       result.panels.back().content = {p.content.weight, from.f(p.left), 0.0};
     mass = mass + p.content.weight;

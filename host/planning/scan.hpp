@@ -1,9 +1,10 @@
-// What compile sees of a function: the range is halved into panels until 7 values of f tell the
-// others; for the largest error every extremum between the values is looked for too. Function in,
-// panels with their integrals or a profile of values out. RMS integrals are centred moments of
-// panels, merged: no difference of large sums. Their unit is the power of two at the tolerance, so
-// that no square overflows. Sources: Chan, Golub & LeVeque 1983; Gauss-Kronrod rules, Davis &
-// Rabinowitz 1984.
+// Scans a function before a table is compiled for it: the function goes in, panels with their
+// integrals or a profile of its values come out. The range is halved into panels until 7 values of
+// f on each tell its other values; for the largest error every extremum between values is looked
+// for too. Integrals for the mean squared error are centred moments of panels, which are merged
+// without a difference of large sums; their unit is the power of two at the tolerance, so that no
+// square overflows. Sources: Chan, Golub & LeVeque 1983; Gauss-Kronrod rules, Davis & Rabinowitz
+// 1984.
 #pragma once
 
 #include "host/numbers/centred_moments.hpp"
@@ -19,15 +20,16 @@
 
 namespace zcmoe::detail {
 
-/// A value of f.
+/// An input and the value of f there.
 struct profile_point {
   double x;
   double value;
 };
 
-/// f and p as the sweeps see them: asked only within [lo, hi]. Moments of a piece of the range: the
-/// integrals of p, the mean of f under p and the integral of p (f - mean)^2; lengths in widths of
-/// the range, the last in squared units.
+/// f and p for the scan and the sweeps, which evaluate them only within [lo, hi]. The moments of a
+/// piece of the range are the integral of p, the mean of f under p, and the integral of p (f -
+/// mean)^2. Lengths are in widths of the range, and the last integral is in squared units of
+/// 2^unit_exponent.
 class compiled_function {
  public:
   explicit compiled_function(const compile_job& job)
@@ -47,13 +49,14 @@ class compiled_function {
   double p(double x) const {
     return job_.density ? checked_value(job_.density, inside(x), "density", false) : 1.0;
   }
-  /// For values whose differences or squares overflow: NUMERIC, with the largest seen.
+  /// Throws NUMERIC, naming the largest value seen, where differences or squares of values
+  /// overflow.
   [[noreturn]] void fail_too_large() const;
-  /// A difference of values of f in units of the tolerance's power of two.
+  /// A difference of values of f in units of 2^unit_exponent, the power of two at the tolerance.
   double in_units(double difference) const { return std::ldexp(difference, -unit_exponent_); }
   double from_units(double value) const { return std::ldexp(value, unit_exponent_); }
-  /// Where rounding took x out of the range, the end that it passed. NaN comes of values that
-  /// overflow.
+  /// x, or the end of the range that it passed by rounding. Throws NUMERIC where x is NaN, which
+  /// comes of values of f that overflowed.
   double inside(double x) const {
     if (std::isnan(x)) fail_too_large();
     return std::min(std::max(x, job_.lo), job_.hi);
@@ -61,8 +64,8 @@ class compiled_function {
   double tolerance_in_units() const { return in_units(job_.tolerance); }
   std::int64_t evaluations() const { return evaluations_; }
 
-  /// A point of [left, right], s in [-1, 1]; never an end of the range, where f or p may be
-  /// infinite, unless there is nothing else.
+  /// The point of [left, right] at s in [-1, 1]. It is never an end of the range, where f or p may
+  /// be infinite, unless the panel has no other point.
   double point(double left, double right, double s) const {
     const double x = left * (0.5 - 0.5 * s) + right * (0.5 + 0.5 * s);
     const double inside = std::min(std::max(x, first_inside_), last_inside_);
@@ -92,8 +95,8 @@ class compiled_function {
     return m;
   }
 
-  /// The moments of a part of a panel, from seven fresh values: the panel is resolved, so they are
-  /// enough.
+  /// The moments of a part of a panel, from seven new values of f, which are enough because the
+  /// panel is resolved.
   centred_moments part(double left, double right) const {
     const kronrod_rule& rule = kronrod_rule::instance();
     std::array<double, kronrod_rule::gauss_size> value{};
@@ -126,20 +129,21 @@ struct scanned_panel {
   centred_moments content;
 };
 
-/// f is monotone between neighbours, as far as the scan saw.
+/// Values of f in ascending order of inputs. As far as the scan has seen, f is monotone between
+/// neighbours.
 using profile = std::vector<profile_point>;
 
 struct scan {
-  std::vector<scanned_panel> panels;  // RMS
+  std::vector<scanned_panel> panels;  // in ascending order
   double mass = 0.0;
-  profile knots;  // MAX
+  profile knots;  // only for the largest error
 };
 
-/// Turning points between the values of a sorted profile are looked for and put in.
+/// Finds the extrema of f between the values of a sorted profile and inserts them.
 void insert_extrema(const compiled_function& from, profile& knots);
 
-/// Halves panels level by level until each is resolved, negligible, or as small as doubles get.
-/// added: ends of panels beside those of the equal parts.
+/// Scans the function: cuts the range into equal parts and at the inputs `added`, and halves these
+/// panels, the widest first, until each is resolved, negligible, or as small as doubles get.
 scan scanned(const compiled_function& from, const compile_job& job, std::int64_t parts,
              const std::vector<double>& added);
 

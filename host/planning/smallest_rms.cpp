@@ -1,4 +1,5 @@
-// The search over sweeps and partitions: see smallest_rms.hpp.
+// Searches for the smallest table by sweeps with different bounds, then by partitions of a fine
+// table: see smallest_rms.hpp.
 #include "host/planning/smallest_rms.hpp"
 
 #include <algorithm>
@@ -15,27 +16,36 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct smallest_rms_tuning {
+  // The search for a bound ends after this many sweeps.
   static constexpr int max_sweeps = 200;
-  static constexpr double given_up = 1 + 1e-6;  // bounds this close, both of no use: no table
-  static constexpr std::size_t most_equalised = 4096;  // segments; the gain is a share 1/m
-  static constexpr std::size_t most_partitioned = 64;  // segments; beyond, equal errors are best
-  static constexpr std::int64_t candidates = 768;      // cuts, about, that partitions choose from
-  static constexpr double least_bound = 1e-18;         // of the whole error
+  // There is no table where a bound with too large an error and one with too many segments are
+  // within this factor of each other.
+  static constexpr double given_up = 1 + 1e-6;
+  // Tables of more segments are not made more equal, which would gain about 1/m of the error.
+  static constexpr std::size_t most_equalised = 4096;
+  // Tables of more segments are not partitioned anew, since equal errors are all but optimal there.
+  static constexpr std::size_t most_partitioned = 64;
+  // Partitions choose from about this many cuts.
+  static constexpr std::int64_t candidates = 768;
+  // No bound is tried that is a smaller part of the whole error.
+  static constexpr double least_bound = 1e-18;
 };
 
-/// The table with the largest bound whose error is at most `limit`, and that bound.
+/// The table with the largest bound on the error of a segment whose whole error is at most `limit`,
+/// and that bound. A larger bound makes fewer segments.
 std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const compile_job& job,
                                                 double limit) {
   const std::int64_t most = job.options.max_segments;
   constexpr double close = 1 + bound_precision;
-  // No segment of a table that meets the limit has a larger error than the limit itself.
+  // No segment of a table that meets the limit has a larger error than the limit, so this bound is
+  // large enough to start from.
   double bad_bound = limit;
   compiled_table bad = sweep.with_bound(bad_bound, most);
   if (!bad.complete) fail_too_many(job);
   if (bad.error <= limit) return {bad, bad_bound};
   double good_bound = 0.0;
   compiled_table good;
-  double overflow = 0.0;  // a bound that takes too many segments
+  double overflow = 0.0;  // the largest bound known to need too many segments
   for (int k = 0; k < smallest_rms_tuning::max_sweeps; ++k) {
     double next = 0.0;
     if (good.complete) {
@@ -43,13 +53,14 @@ std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const co
           bad_bound <= good_bound * close) {
         break;
       }
-      // The error is close to a power of the bound; aimed at both sides of the limit in turn.
+      // The error is close to a power of the bound, which two sweeps determine. Every second guess
+      // is a little larger, so that guesses fall on both sides of the limit.
       const double slope = std::log(bad.error / good.error) / std::log(bad_bound / good_bound);
       next = good_bound * std::pow(limit / good.error, 1 / slope);
       if (k % 2 == 0) next *= 1 + 0.5 / static_cast<double>(good.constants.size());
     } else {
       // The error falls like m^-2 and the bound like m^-3, so the bound goes like error^1.5. Two
-      // percent less, so as to come out below the limit.
+      // percent less brings the error below the limit.
       next = bad_bound * std::pow(limit / bad.error, 1.5) * 0.98;
     }
     const double lowest = std::max(good_bound, overflow);
@@ -58,8 +69,7 @@ std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const co
     if (!(next > lowest && next < bad_bound)) break;
     compiled_table t = sweep.with_bound(next, most);
     if (t.error > limit) {
-      // Neither a smaller bound helps, which takes more segments, nor a larger one, whose error is
-      // larger.
+      // A smaller bound needs more segments than there may be, and a larger one has a larger error.
       if (!t.complete) fail_too_many(job);
       bad = std::move(t);
       bad_bound = next;
@@ -75,7 +85,8 @@ std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const co
   return {good, good_bound};
 }
 
-/// The table made more even: the least bound that needs no more segments.
+/// The table of the least bound that needs no more segments than `best`: its errors are more equal,
+/// and so their sum is smaller.
 compiled_table equalised(const rms_sweep& sweep, compiled_table best, double high, double limit) {
   const auto m = static_cast<std::int64_t>(best.constants.size());
   double low = 0.0;
@@ -94,13 +105,15 @@ compiled_table equalised(const rms_sweep& sweep, compiled_table best, double hig
   return best;
 }
 
-/// The best of all tables whose cuts are among those of a fine one, with the fewest segments that
-/// meet the limit, at most `most`; by dynamic programming over every partition. Not complete if
-/// there is none.
+/// The table of fewest segments, at most `most`, that meets the limit, among those whose cuts are
+/// cuts of a fine table, and of these the one with the least error. Dynamic programming goes
+/// through every partition. The table is not complete if there is none.
 compiled_table best_partition(const compiled_function& from, const compiled_table& fine,
                               double limit, std::size_t most) {
   const std::size_t n = fine.cells.size();
-  // error[j]: of the first j cells in m segments; first[m][j]: where the last of these begins.
+  // error[j] is the least error of the first j fine segments joined into m, first[m][j] the fine
+  // segment with which the last of these m begins, and cost[j (n + 1) + i] the error of the fine
+  // segments i .. j - 1 joined into one.
   std::vector<double> error(n + 1, infinity);
   error[0] = 0.0;
   std::vector<std::vector<std::size_t>> first{{}};
@@ -155,7 +168,7 @@ compiled_table smallest_rms(const compiled_function& from, const rms_sweep& swee
   if (m == 1 || m > smallest_rms_tuning::most_equalised) return best;
   best = equalised(sweep, std::move(best), bound, limit);
   if (m > smallest_rms_tuning::most_partitioned) return best;
-  // Bounds fall like m^-3.
+  // A table with `fineness` times the segments has a bound that is smaller by its cube.
   const double fineness =
       static_cast<double>(smallest_rms_tuning::candidates) / static_cast<double>(m);
   const compiled_table fine = sweep.with_bound(bound / (fineness * fineness * fineness),

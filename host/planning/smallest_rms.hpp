@@ -1,14 +1,14 @@
-// The smallest table for the root of the mean squared error: one bound for all segments, the
-// largest for which the whole error meets the tolerance (a search over sweeps); a table of few
-// segments is the best partition along the cuts of a fine one. Source: equal segment errors are the
-// optimum at high rate, Panter & Dite 1951.
+// The smallest table for the root of the mean squared error. A table is made by a sweep with one
+// bound for the errors of all segments; sweeps look for the largest bound for which the whole error
+// meets the tolerance. For few segments the best partition along the cuts of a fine table is better
+// still. Source: equal errors of segments are optimal at high rate, Panter & Dite 1951.
 #pragma once
 
 #include "host/planning/sweep.hpp"
 
 namespace zcmoe::detail {
 
-/// The smallest RMS table whose squared error, an integral over the range, is at most `limit`.
+/// The smallest table whose squared error, integrated over the range, is at most `limit`.
 compiled_table smallest_rms(const compiled_function& from, const rms_sweep& sweep,
                             const compile_job& job, double limit);
 

@@ -1,4 +1,4 @@
-// Sweeps for the root of the mean squared error: see sweep.hpp.
+// Sweeps from the left that cut where the error of a segment reaches a bound: see sweep.hpp.
 #include "host/planning/sweep.hpp"
 
 #include "host/error.hpp"
@@ -12,7 +12,8 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// A cut is good where the cube root of its segment's error is within this share of the bound's.
+/// A cut is precise enough where the cube root of its segment's error differs from that of the
+/// bound by at most this share.
 constexpr double cut_precision = 1e-9;
 
 }  // namespace
@@ -28,7 +29,8 @@ compiled_table rms_sweep::with_bound(double bound, std::int64_t most) const {
   t.edges.push_back(job_.lo);
   double_double error;
   centred_moments segment;
-  double width = infinity;  // of the last segment: where to look for the next cut
+  // The width of the last segment tells how far away the next cut may be.
+  double width = infinity;
   for (const scanned_panel& whole : panels_) {
     double left = whole.left;
     while (left < whole.right) {
@@ -92,9 +94,11 @@ void rms_sweep::close(compiled_table& t, const centred_moments& segment, double_
 
 double rms_sweep::cut_between(const centred_moments& gathered, double left, double right,
                               double right_scatter, double bound, double start) const {
-  // The cube root of the spread is nearly linear in the segment's width.
+  // The spread of a segment is nearly proportional to the cube of its width, so the root finder
+  // works on cube roots, which are nearly linear in the cut.
   const auto excess = [&](double spread) {
-    constexpr double most = 1e9;  // of a spread that overflows, so that roots stay numbers
+    // This number stands for a spread that overflows, so that the root finder gets numbers.
+    constexpr double most = 1e9;
     const double cube_root = std::cbrt(spread / bound) - 1.0;
     const double e = cube_root < most ? cube_root : most;
     return std::abs(e) < cut_precision ? 0.0 : e;

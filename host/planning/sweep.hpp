@@ -1,6 +1,7 @@
 // Tables from a scan, by a sweep from the left that takes each segment as far right as a bound on
-// its own error allows. MAX: bound = tolerance, a provably smallest table. RMS: any bound;
-// smallest_rms.hpp looks for the best one.
+// its own error allows. For the largest error the bound is the tolerance, and the table is provably
+// the smallest. For the mean squared error any bound makes a table; smallest_rms.hpp looks for the
+// best one.
 #pragma once
 
 #include "host/numbers/double_double.hpp"
@@ -15,10 +16,10 @@
 
 namespace zcmoe::detail {
 
-/// Bounds and errors that differ by less than this share are equal.
+/// Bounds and errors that differ by less than this share count as equal.
 constexpr double bound_precision = 1e-12;
 
-/// Smallest and largest value.
+/// The smallest and the largest of some values.
 struct value_range {
   double low = std::numeric_limits<double>::infinity();
   double high = -std::numeric_limits<double>::infinity();
@@ -28,22 +29,23 @@ struct value_range {
     high = std::max(high, v);
   }
   double middle() const { return 0.5 * low + 0.5 * high; }
-  /// The largest distance of a value from the middle, which is the best constant: half the range,
-  /// and what rounding the middle adds.
+  /// The largest distance of a value from the middle, which is the best constant. It is half the
+  /// range, plus what rounding the middle adds.
   double error() const { return std::max(high - middle(), middle() - low); }
 };
 
 struct compiled_table {
   std::vector<double> edges;
   std::vector<double> constants;
-  std::vector<centred_moments> cells;  // RMS: what the segments hold
-  double error = 0.0;                  // as the sweep sees it
+  // the moments of f in each segment; only for the mean squared error
+  std::vector<centred_moments> cells;
+  double error = 0.0;  // computed from what the scan found
   bool complete = false;
 };
 
 /// The table whose segments reach as far right as fits(range of their values) holds, to the last
-/// double. Where segments are closed on the right an edge is the last point that fits, since it
-/// belongs to the segment on its left; else it is the first that does not.
+/// double. Where segments are closed on the right, an edge is the last input that fits, since it
+/// belongs to the segment on its left; otherwise it is the first that does not fit.
 template <class Fits>
 compiled_table sweep_maximum(const compiled_function& from, const profile& knots,
                              const compile_job& job, const Fits& fits) {
@@ -79,7 +81,7 @@ compiled_table sweep_maximum(const compiled_function& from, const profile& knots
     t.constants.push_back(range.middle());
     t.error = std::max(t.error, range.error());
     if (static_cast<std::int64_t>(t.constants.size()) >= job.options.max_segments) return t;
-    // A point lo or hi that needs a segment of its own gets it, one double beyond the range.
+    // Where lo or hi needs a segment of its own, that segment ends one double outside the range.
     if (job.closed_right && reached == job.lo)
       t.edges[0] = std::nextafter(job.lo, -std::numeric_limits<double>::infinity());
     t.edges.push_back(job.closed_right ? reached : bad);
@@ -96,25 +98,27 @@ compiled_table sweep_maximum(const compiled_function& from, const profile& knots
   return t;
 }
 
-/// Walks panels and parts of them from the left; cuts where a segment's spread passes a bound.
+/// Makes tables for the mean squared error: walks panels and parts of them from the left, and cuts
+/// where the spread of a segment, its integral of p (f - mean)^2, reaches a bound.
 class rms_sweep {
  public:
   rms_sweep(const compiled_function& from, const scan& seen, const compile_job& job)
       : from_(from), panels_(seen.panels), job_(job) {}
 
-  /// complete is false if `most` segments do not reach the end. error: integral of
-  /// p (f - constant)^2, over the segments made.
+  /// The table of a bound. It is not complete if `most` segments do not reach the right end. Its
+  /// error is the integral of p (f - constant)^2 over the segments made.
   compiled_table with_bound(double bound, std::int64_t most) const;
 
-  /// The whole error of m segments of equal width.
+  /// The error of m segments of equal width, integrated over the range.
   double of_uniform(std::int64_t m) const;
 
  private:
   void close(compiled_table& t, const centred_moments& segment, double_double& error,
              double edge) const;
 
-  /// Where the spread of what has been gathered and [left, x) reaches the bound, for a segment that
-  /// begins at start; behind start by a double at least.
+  /// The cut at which the spread of a segment that begins at `start` reaches the bound. `gathered`
+  /// has its moments up to `left`; the cut lies in [left, right], and at least one double beyond
+  /// `start`.
   double cut_between(const centred_moments& gathered, double left, double right,
                      double right_scatter, double bound, double start) const;
 
@@ -123,7 +127,7 @@ class rms_sweep {
   const compile_job& job_;
 };
 
-/// The tolerance is out of reach of max_segments (NUMERIC).
+/// Throws NUMERIC: max_segments segments do not meet the tolerance.
 [[noreturn]] void fail_too_many(const compile_job& job);
 
 }  // namespace zcmoe::detail

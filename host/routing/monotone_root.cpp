@@ -1,4 +1,5 @@
-// Roots: thresholds in, the cheapest of three kinds of monotone maps out; see monotone_root.hpp.
+// Makes the first stage of a routing table: thresholds go in, the cheapest of three kinds of
+// monotone maps comes out; see monotone_root.hpp.
 #include "host/routing/monotone_root.hpp"
 
 #include <algorithm>
@@ -34,12 +35,12 @@ std::int64_t root<T>::place_of(int piece, T limited_x) const {
 
 namespace {
 
-/// Most buckets of one piece: `nearest` still tells them apart.
+/// A piece has at most this many buckets, so that `nearest` still tells neighbouring ones apart.
 template <class T>
 constexpr std::int64_t max_piece_buckets = std::int64_t{1} << (sizeof(T) == 4 ? 22 : 30);
 
-/// The scale that takes lo to place 0 and hi to place `last`, rounded down until hi does not come
-/// out beyond `last`.
+/// The scale that takes lo to place 0 and hi to place `last`. It is rounded down until hi is not
+/// taken beyond `last`.
 template <class T>
 T scale_of(T lo, T hi, std::int64_t last) {
   if (last == 0 || !(lo < hi)) return T{0};
@@ -50,7 +51,7 @@ T scale_of(T lo, T hi, std::int64_t last) {
   return scale;
 }
 
-/// Map number `piece`, of inputs in [lo, hi], onto buckets [first, first + buckets).
+/// Sets piece number `piece`, which maps inputs in [lo, hi] onto buckets [first, first + buckets).
 template <class T>
 void set_piece(root<T>& made, int piece, T lo, T hi, std::int64_t first, std::int64_t buckets) {
   const auto at = static_cast<std::size_t>(piece);
@@ -59,8 +60,9 @@ void set_piece(root<T>& made, int piece, T lo, T hi, std::int64_t first, std::in
   made.first[at] = static_cast<typename root<T>::integer>(first);
 }
 
-/// Thresholds [begin, end) that a root spreads: finite, and so close that their distance is finite
-/// too. Others fall into the outermost buckets.
+/// The thresholds [begin, end) that the map spreads over its buckets: those that are finite and so
+/// near to each other that their distance is finite too. The others fall into the outermost
+/// buckets.
 template <class T>
 struct spread {
   std::size_t begin = 0;
@@ -87,7 +89,7 @@ root<T> root_over(root_kind kind, const std::vector<T>& thresholds, const spread
   return made;
 }
 
-/// Number of buckets of a piece with `own` of `all` thresholds.
+/// The number of buckets of a piece that holds `own` of `all` thresholds.
 template <class T>
 std::int64_t share_of(std::int64_t buckets, std::size_t own, std::size_t all) {
   const double share = static_cast<double>(buckets) * static_cast<double>(own) /
@@ -113,14 +115,17 @@ root<T> grid_root(const std::vector<T>& thresholds, std::int64_t buckets) {
   std::size_t begin = range.begin;
   T cell_lo = made.lo;
   for (int piece = 0; piece < root<T>::max_grid; ++piece) {
-    // The cell's last input: the largest in [cell_lo, hi] that still belongs to it, or none.
+    // The last input of the cell: the largest in [cell_lo, hi] that `piece_of` still puts into it.
+    // The cell has none where rounding has left it empty.
     ordered<T> inside = ordered_of(cell_lo);
     ordered<T> outside = ordered_of(made.hi);
     T cell_hi = cell_lo;
     if (made.piece_of(made.hi) <= piece) {
       cell_hi = made.hi;
     } else if (made.piece_of(cell_lo) <= piece) {
-      while (inside + 1 < outside) {  // the mean of both, without overflow
+      // Half the sum of both integers without overflow: the bits that both have, and half of those
+      // that one has. Example: 6 and 3 give 2 + 5 / 2 = 4.
+      while (inside + 1 < outside) {
         const auto middle = static_cast<ordered<T>>((inside & outside) + ((inside ^ outside) >> 1));
         (made.piece_of(float_of<T>(middle)) <= piece ? inside : outside) = middle;
       }
@@ -143,10 +148,11 @@ template <class T>
 root<T> pieces_root(const std::vector<T>& thresholds, std::int64_t buckets) {
   const spread<T> range = spread_of(thresholds);
   root<T> made = root_over(root_kind::pieces, thresholds, range);
-  // Start from one line from the first to the last threshold; cut the piece with the largest error
-  // in rank where it is largest, until the pieces are used up or no error exceeds half a rank.
+  // The pieces begin with one line from the first to the last threshold. The piece with the largest
+  // error in rank is cut where that error is, until all pieces are in use or no error exceeds half
+  // a rank.
   struct piece {
-    std::size_t begin;  // thresholds [begin, end] at its ends
+    std::size_t begin;  // the thresholds at its two ends
     std::size_t end;
     std::size_t worst;
     double error;
@@ -204,7 +210,7 @@ root<T> make_root(root_kind kind, const std::vector<T>& thresholds, std::int64_t
   }
 }
 
-/// See choose_root.
+/// The share of inputs in buckets with two or more thresholds, as choose_root counts it.
 template <class T>
 static double crowded_share(const root<T>& made, const std::vector<T>& thresholds) {
   std::size_t crowded = 0;
@@ -243,7 +249,7 @@ root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
       double cost = costs.root[static_cast<int>(kind)] +
                     costs.uncached * std::min(1.0, bytes / static_cast<double>(costs.cache_bytes)) +
                     costs.per_doubling * std::max(0.0, doublings);
-      if (cost >= least) break;  // more buckets cost more
+      if (cost >= least) break;  // more buckets would cost still more
       cost += costs.crowded * crowded_share(made, thresholds);
       if (cost < least) {
         least = cost;

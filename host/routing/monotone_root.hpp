@@ -1,8 +1,9 @@
-// Routing in constant time: a monotone root maps an input to a bucket, a bucket holds few
-// thresholds. Both engines build their tables from what is here; each evaluates the root in its own
-// arithmetic, and sorts the thresholds into buckets with that same arithmetic, bit for bit. That
-// makes it exact: for any monotone map, thresholds of lower buckets are <= x, those of higher
-// buckets are > x, and only the thresholds in x's own bucket need a comparison.
+// Routing in constant time: the first stage of a routing table is a monotone map from inputs to
+// buckets, which the code calls its root; each bucket holds few thresholds. Both engines build
+// their tables from what is here. Each evaluates the map in its own arithmetic, and sorts the
+// thresholds into buckets with that same arithmetic, bit for bit. This makes routing exact: for any
+// monotone map the thresholds of lower buckets are <= x, those of higher buckets are > x, and only
+// the thresholds in the bucket of x need a comparison.
 #pragma once
 
 #include <cstddef>
@@ -16,12 +17,13 @@ namespace zcmoe::detail {
 
 enum class root_kind : std::int32_t { uniform, grid, pieces };
 
-/// A monotone map from inputs to buckets: at most 32 linear pieces, each onto a range of buckets of
-/// its own. An input is first limited to [lo, hi]; NaN becomes lo.
+/// A monotone map from inputs to buckets. It consists of at most 32 linear pieces, each of which
+/// has a range of buckets of its own. An input is first limited to [lo, hi]; NaN becomes lo.
 ///
-/// The kind says how an input finds its piece. uniform: there is one piece. grid: the piece is cell
-/// nearest((x - lo) * grid_scale) of 32. pieces: it is the number of knots <= x among knot[1 ..
-/// 15]; knots that are not used are NaN, which is <= no input. The bucket is then first +
+/// The kind says how an input finds its piece. uniform: there is one piece. grid: [lo, hi] is
+/// divided into 32 cells, equally wide but for the two at the ends, and the piece is the cell,
+/// nearest((x - lo) * grid_scale). pieces: the piece is the number of knots <= x among
+/// knot[1 .. 15]; knots that are not used are NaN, which is <= no input. The bucket is then first +
 /// nearest((x - origin) * scale), in T's arithmetic with every operation rounded on its own.
 ///
 /// nearest(t) is (t + magic) - magic. Example for float: magic is 2^23, from which on floats are
@@ -42,7 +44,7 @@ struct root {
   T hi;
   T grid_scale;
   // These are aligned so that one load fills a vector register.
-  alignas(64) T knot[max_pieces];  // the first is -infinity
+  alignas(64) T knot[max_pieces];  // where pieces begin; the first is -infinity
   alignas(64) T origin[max_grid];
   alignas(64) T scale[max_grid];  // finite, >= 0
   alignas(64) integer first[max_grid];
@@ -60,34 +62,41 @@ struct root {
   }
 };
 
-/// What a root costs an engine for each input, all in one unit of the engine's choice.
+/// What a first stage costs an engine per input, all in one unit of the engine's choice.
 struct root_costs {
-  double root[3];   // by root_kind
-  double crowded;   // of an input whose bucket holds two or more thresholds
-  double uncached;  // of an input when the buckets fill the cache; in proportion below that
+  double root[3];  // of each root_kind
+  double crowded;  // for an input whose bucket holds two or more thresholds
+  // The cost where the buckets fill the cache. It is in proportion where they fill a part of it.
+  double uncached;
   std::size_t cache_bytes;
   std::size_t bucket_bytes;
-  double per_doubling = 0.0;  // of an input, each time that the buckets double beyond near_bytes
+  // The cost of each doubling of the bytes of all buckets beyond near_bytes.
+  double per_doubling = 0.0;
   std::size_t near_bytes = 1;
 };
 
-/// The cheapest of the three kinds with 1 to 7 buckets a threshold, at most max_buckets:
-/// costs.root[kind] + costs.crowded * (share of inputs in buckets with two or more thresholds: that
-/// of their thresholds, as if every segment were as likely, and a quarter for each outermost
-/// bucket, where inputs beyond the thresholds go) + costs.uncached * min(1, bytes / cache_bytes) +
-/// costs.per_doubling * log2(bytes / near_bytes), if positive. O(m + K) per candidate.
+/// The cheapest map of the three kinds with 1 to 7 buckets per threshold and at most max_buckets. A
+/// candidate costs
+///   costs.root[kind] + costs.crowded * (share of inputs in buckets with two or more thresholds)
+///     + costs.uncached * min(1, bytes / cache_bytes)
+///     + costs.per_doubling * max(0, log2(bytes / near_bytes)).
+/// The share is that of the thresholds in such buckets, as if every segment were equally likely,
+/// and a quarter more for each outermost bucket among them, which also takes the inputs beyond all
+/// thresholds. O(m + K) per candidate of K buckets.
 template <class T>
 root<T> choose_root(const std::vector<T>& thresholds, const root_costs& costs,
                     std::int64_t max_buckets);
 
-/// One kind with about `buckets` buckets; what choose_root chooses from. Thresholds may be empty.
+/// The map of one kind with about `buckets` buckets: a candidate of choose_root. There may be no
+/// thresholds.
 template <class T>
 root<T> make_root(root_kind kind, const std::vector<T>& thresholds, std::int64_t buckets);
 
-/// The integer of a float, in the order of the floats, and the way back: bisecting the integers
-/// between two floats takes as many steps as T has bits. A float that is not negative has its own
-/// bits; those of a negative one grow with its magnitude, so they are subtracted from the least
-/// integer: 0.0f is 0, the least positive float 1, -0.0f is 0 too, the greatest negative float -1.
+/// The integer of a float, and the way back. Integers are in the order of their floats, so that
+/// bisecting the integers between two floats takes as many steps as T has bits. A float that is not
+/// negative has its own bits; those of a negative one grow with its magnitude, so they are
+/// subtracted from the least integer: 0.0f is 0, the least positive float 1, -0.0f is 0 too, the
+/// greatest negative float -1.
 template <class T>
 using ordered = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 template <class T>
@@ -105,8 +114,8 @@ T float_of(ordered<T> order) {
   return value;
 }
 
-/// starts[b] is the number of thresholds in the buckets before b, [num_buckets + 1], for any
-/// monotone map bucket_of. Bucket b holds thresholds starts[b] .. starts[b + 1] - 1.
+/// For any monotone map bucket_of, starts[b] is the number of thresholds in the buckets before b,
+/// [num_buckets + 1]. So bucket b holds the thresholds starts[b] .. starts[b + 1] - 1.
 template <class T, class BucketOf>
 std::vector<std::uint32_t> bucket_starts(const std::vector<T>& thresholds, std::int64_t num_buckets,
                                          const BucketOf& bucket_of) {

@@ -1,4 +1,5 @@
-// Thresholds: see thresholds.hpp. Each is the smallest number of its type that an edge admits.
+// Turns edges into thresholds of the type of the inputs: see thresholds.hpp. Each threshold is the
+// smallest number of that type that lies on the right side of its edge.
 #include "host/routing/thresholds.hpp"
 
 #include "host/routing/slots.hpp"
@@ -10,7 +11,7 @@
 namespace zcmoe::detail {
 namespace {
 
-/// The smallest T that is >= value (strictly: > value); +infinity where there is none.
+/// The smallest T that is >= value, or, if `strictly`, > value; +infinity where there is none.
 template <class T>
 T at_least(double value, bool strictly) {
   constexpr T infinity = std::numeric_limits<T>::infinity();
@@ -41,7 +42,8 @@ threshold_list<T> thresholds_of(const model_view& view) {
       list.slot_of_rank.push_back(static_cast<std::int32_t>(slot));
     }
   };
-  // As is_below and is_above: not below is x >= a_0 or x > a_0, above x >= a_m or x > a_m.
+  // These agree with is_below and is_above of the model_view: x is not below the range where x >=
+  // a_0 or x > a_0, and it is above the range where x >= a_m or x > a_m.
   list.from = at_least<T>(view.edges[0], !(left_closed || outer));
   list.before = at_least<T>(view.edges[m], !left_closed || outer);
   if (has_outer_slots) add(list.from, 0);

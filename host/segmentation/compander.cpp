@@ -1,14 +1,16 @@
-// Edges of a point density: a_i = G^-1(i/m), G the normalised integral of lambda (theory:
-// compander).
+// Edges of a point density lambda, the number of segments per unit length: a_i = G^-1(i/m), where G
+// is the integral of lambda divided by its value at the right end. In quantization theory G is
+// called a compander.
 //
 // The range is cut into panels on which lambda is a Legendre series of degree 14 to working
-// accuracy: 256 to start with, cut at the zeros of lambda and at the ends of its plateaus, then
-// halved where the series still has a tail. The prefix sums of the panels' integrals are G at the
-// panel ends; inside a panel G is the integral of the series, which a bracketed root finder inverts
-// without calling the user's function again.
+// accuracy: into 256 at first, then at the zeros of lambda and at the ends of its plateaus of
+// zeros, then panels are halved as long as the last coefficients of their series are not small. The
+// sums of the panels' integrals from the left are G at the ends of panels. Inside a panel G is the
+// integral of the series, which a bracketed root finder inverts without calling the user's function
+// again.
 //
-// Coordinates are u = x / 2^e with 2^e about max(|lo|, |hi|): exact, and no difference of two u
-// overflows.
+// Coordinates are u = x / 2^e with 2^e about max(|lo|, |hi|): the division is exact, and no
+// difference of two u overflows.
 //
 // Sources: Panter & Dite 1951; Dar 2025, theorem 3; adaptive Gauss quadrature, Davis & Rabinowitz
 // 1984, ch. 6.
@@ -38,19 +40,24 @@ constexpr double eps = std::numeric_limits<double>::epsilon();
 struct compander_tuning {
   static constexpr std::int64_t first_panels = 256;
   static constexpr std::int64_t max_panels = 32768;
-  static constexpr double panel_tolerance =
-      2e-17;  // of the whole integral: the table of G is good to about 1e-16
-  static constexpr double failure_tolerance =
-      1e-6;  // of the whole integral: beyond it there is no answer
-  static constexpr double snap_tolerance =
-      4 * eps;  // of the whole integral: G equal to G at a mark, but for rounding
-  static constexpr double noise =
-      1e-8;  // relative tails below it that halving does not shrink are noise
-  static constexpr int max_minima =
-      1024;  // minima of a sampled lambda that are looked at as possible zeros
+  // A panel is good if the tail of its series is at most this part of the whole integral. The table
+  // of G is then good to about 1e-16.
+  static constexpr double panel_tolerance = 2e-17;
+  // No edges are made if the tails of all panels add up to more than this part of the whole
+  // integral.
+  static constexpr double failure_tolerance = 1e-6;
+  // G counts as equal to its value at a mark if they differ by at most this part of the whole
+  // integral, since rounding may make that difference.
+  static constexpr double snap_tolerance = 4 * eps;
+  // A tail that halving does not shrink is rounding noise of lambda if it is below this part of the
+  // panel's integral.
+  static constexpr double noise = 1e-8;
+  // This many minima of a sampled lambda, at most, are examined as possible zeros.
+  static constexpr int max_minima = 1024;
 };
 
-/// x = u * unit, exactly.
+/// The range in the coordinate u = x / unit, where unit is a power of two, so that the division is
+/// exact.
 struct axis {
   axis(double lo_x, double hi_x)
       : unit(std::ldexp(1.0, std::ilogb(std::max(std::abs(lo_x), std::abs(hi_x))))),
@@ -64,8 +71,9 @@ struct axis {
 constexpr int num_nodes = 15;
 using node_values = std::array<double, num_nodes>;
 
-/// Gauss points on [-1, 1], ascending, and the matrix that takes values there to Legendre
-/// coefficients.
+/// The Gauss points s_j on [-1, 1] in ascending order, and the matrix that turns values at them
+/// into Legendre coefficients: coefficient k is (k + 1/2) times the sum of w_j P_k(s_j) f(s_j). The
+/// recurrence is (k + 1) P_{k+1} = (2 k + 1) s P_k - k P_{k-1}.
 struct legendre_rule {
   node_values node;
   std::array<node_values, num_nodes> analysis;
@@ -77,7 +85,7 @@ struct legendre_rule {
 
   legendre_rule() {
     using gauss = boost::math::quadrature::gauss<double, num_nodes>;
-    const auto& half = gauss::abscissa();  // the non-negative half, from 0 up
+    const auto& half = gauss::abscissa();  // only those >= 0, in ascending order
     const auto& half_weight = gauss::weights();
     for (int j = 0; j < num_nodes; ++j) {
       const int from_centre = j - num_nodes / 2;
@@ -97,13 +105,14 @@ struct legendre_rule {
   }
 };
 
-/// Legendre coefficients of half * lambda over [left, right] mapped to [-1, 1].
+/// Legendre coefficients of lambda on [left, right], which is mapped to s in [-1, 1], times half
+/// the width of that interval: integrals over s are then integrals over u.
 struct expansion {
   node_values coefficient;
 
-  /// Integral of lambda from the left end to s in [-1, 1]; exactly 0 at -1.
+  /// The integral of lambda from the left end to s in [-1, 1]. At s = -1 it is exactly 0.
   double integral_to(double s) const {
-    // The integral of P_k from -1 is (P_{k+1} - P_{k-1}) / (2 k + 1).
+    // The integral of P_k from -1 to s is (P_{k+1}(s) - P_{k-1}(s)) / (2 k + 1).
     double before = 1.0;
     double current = s;
     double sum = coefficient[0] * (s + 1.0);
@@ -122,17 +131,20 @@ struct expanded_panel {
   double left;
   double right;
   double integral;
-  double error;  // tail of the series: bounds the error of the integral, and of G inside the panel
-  bool noise;    // halving has not shrunk the tail: it is rounding of lambda
+  // The tail of the series: the sum of the absolute values of its last three coefficients. It
+  // serves as a bound on the error of the integral, and of G inside the panel.
+  double error;
+  bool noise;  // the tail is rounding noise of lambda: halving did not shrink it
 
   double middle() const { return left + 0.5 * (right - left); }
 };
 
-/// The integral of |shape|, tabulated. The sign of shape only helps to find zeros: where it
-/// changes, lambda has one.
+/// The integral G of lambda = |shape| as a table that can be inverted. The sign of shape only helps
+/// to find zeros: where it changes, lambda has one.
 class compander {
  public:
-  /// breaks: ascending, at least two: ends of the range and points where shape may not be smooth.
+  /// `breaks` are the ends of the range and, between them, points where shape may not be smooth, in
+  /// ascending order.
   compander(real_function shape, const std::vector<double>& breaks, double tolerance,
             bool find_zeros)
       : shape_(std::move(shape)), tolerance_(tolerance) {
@@ -146,7 +158,8 @@ class compander {
         if (end > ends.back() && end <= breaks[i + 1]) ends.push_back(end);
       }
     }
-    // Open ends: a density may be infinite at the ends of its range.
+    // lambda is not evaluated at the ends of the range, where a density may be infinite, unless the
+    // range holds nothing else.
     first_inside_ = std::nextafter(ends.front(), ends.back());
     last_inside_ = std::nextafter(ends.back(), ends.front());
     std::vector<expanded_panel> panels;
@@ -176,7 +189,8 @@ class compander {
 
   double total() const { return prefix_.back(); }
 
-  /// Edges in u. lambda is mixed with eta times the uniform density of the same integral.
+  /// Calls emit(u) for each inner edge in ascending order, for the point density (1 - eta) lambda +
+  /// eta times the uniform density of the same integral.
   template <class Emit>
   void invert(std::int64_t num_segments, double eta, Emit&& emit) const {
     const double lo = panels_.front().left;
@@ -192,9 +206,10 @@ class compander {
     expansion series{};
     for (std::int64_t i = 1; i < num_segments; ++i) {
       const double target = static_cast<double>(i) / static_cast<double>(num_segments) * whole;
-      // A zero of lambda magnifies an error of G, a plateau turns it into the plateau's width: at
-      // these marked points equality is decided with the tolerance to which G is known, and the
-      // leftmost point wins, as G^-1 wants it.
+      // At a zero of lambda G is flat, so a small error of G moves G^-1 far: on a plateau by all of
+      // its width. At such marked points G counts as equal to the target if it is equal within the
+      // error that G has, and of several such points the leftmost is the edge, as G^-1(t) = inf{u :
+      // G(u) >= t} wants it.
       while (mark < marks_.size() && cumulative(mark_panel_[mark]) < target - snap) ++mark;
       if (mark < marks_.size() && cumulative(mark_panel_[mark]) <= target + snap) {
         emit(marks_[mark]);
@@ -255,8 +270,8 @@ class compander {
     return p;
   }
 
-  /// Points where lambda is zero or a plateau of zeros begins or ends, found between the nodes of
-  /// the first panels.
+  /// Collects the marks: points where lambda is zero, or where a plateau of zeros begins or ends.
+  /// They are looked for between the sample points of the first panels.
   void locate_marks(const std::vector<double>& ends, const std::vector<node_values>& values) {
     std::vector<double> at;
     std::vector<double> value;
@@ -294,8 +309,9 @@ class compander {
 
   static int sign(double v) { return v > 0 ? 1 : v < 0 ? -1 : 0; }
 
-  /// Bisection down to neighbouring doubles. Of a zero between values of both signs the better end
-  /// is taken; of a plateau the end that still belongs to it.
+  /// Bisects an interval whose ends have values of different sign down to two neighbouring doubles,
+  /// and returns the one where |shape| is smaller. At a zero this is the better approximation; at
+  /// the end of a plateau of zeros it is the double that still belongs to the plateau.
   double sign_change(double left, double left_value, double right, double right_value) const {
     const int left_sign = sign(left_value);
     for (;;) {
@@ -313,8 +329,10 @@ class compander {
     return std::abs(left_value) < std::abs(right_value) ? left : right;
   }
 
-  /// A minimum without change of sign (a density that touches zero): golden section, given up as
-  /// soon as the minimum is seen to be an ordinary one. Works on cusps; needs no flatness.
+  /// Looks for a zero without a change of sign, at which a density touches 0, between `left` and
+  /// `right`, by golden section, which needs no derivative and so works at cusps. An ordinary
+  /// minimum is given up after 16 steps if lambda is still above a quarter of `reference`, its
+  /// value at the sample point between them.
   void touching_zero(double left, double right, double reference,
                      std::vector<double>& found) const {
     const double ratio = 0.5 * (std::sqrt(5.0) - 1.0);
@@ -344,7 +362,7 @@ class compander {
       found.push_back(value_left <= value_right ? inner_left : inner_right);
   }
 
-  /// The panels that G is tabulated at, from those of the first cut.
+  /// Halves the panels of the first cut until all are good, and tabulates G at their ends.
   void refine(std::vector<expanded_panel> first) {
     double whole = 0.0;
     for (const expanded_panel& p : first) whole += p.integral;
@@ -362,8 +380,8 @@ class compander {
           std::array<expanded_panel, 2> halves{measure(p.left, middle, sample(p.left, middle)),
                                                measure(middle, p.right, sample(middle, p.right))};
           const double error = halves[0].error + halves[1].error;
-          // Halving shrinks the tail of anything but a jump or rounding noise of the function, and
-          // jumps are not small.
+          // Halving a panel shrinks the tail unless lambda has a jump or is noisy from rounding,
+          // and a jump has a large tail. So a small tail that does not shrink is noise.
           halves[0].noise = halves[1].noise =
               error > 0.5 * p.error && p.error < compander_tuning::noise * p.integral;
           whole += halves[0].integral + halves[1].integral - p.integral;
@@ -407,7 +425,8 @@ class compander {
         [&](double s) { return series.integral_to(s) - rest; }, -1.0, 1.0, -rest, at_right,
         boost::math::tools::eps_tolerance<double>(53), steps);
     const double s = 0.5 * (root.first + root.second);
-    // Measured from the nearer end, so that an edge beside the end of a panel keeps its digits.
+    // The edge is measured from the nearer end, so that it keeps its digits beside an end of a
+    // panel.
     const double half = 0.5 * (p.right - p.left);
     const double u = s < 0 ? p.left + half * (s + 1.0) : p.right - half * (1.0 - s);
     return std::min(std::max(u, p.left), p.right);
@@ -418,10 +437,11 @@ class compander {
   double first_inside_ = 0.0;
   double last_inside_ = 0.0;
   std::vector<expanded_panel> panels_;
-  std::vector<double>
-      prefix_;  // G at the left end of panel k; one more for the right end of the range
-  std::vector<double> marks_;            // ascending
-  std::vector<std::size_t> mark_panel_;  // the panel that begins at the mark
+  // The integral of lambda from the left end of the range to that of each panel, and to the right
+  // end of the range: G before it is normalised.
+  std::vector<double> prefix_;
+  std::vector<double> marks_;            // in ascending order
+  std::vector<std::size_t> mark_panel_;  // the index of the panel that begins at the mark
 };
 
 edge_table edges_of(const compander* g, const axis& x, double lo, double hi,
@@ -439,7 +459,8 @@ edge_table edges_of(const compander* g, const axis& x, double lo, double hi,
   return edges;
 }
 
-/// A product of powers of doubles as fraction * 2^exponent: no overflow however large the factors.
+/// fraction * 2^exponent: products of large and small doubles in this form neither overflow nor
+/// underflow.
 struct scaled {
   double fraction;
   int exponent;
@@ -457,8 +478,8 @@ scaled product(double p, double b) {  // p * b^2
   return {sp.fraction * sb.fraction * sb.fraction, sp.exponent + 2 * sb.exponent};
 }
 
-/// The largest exponent of f at the centres of the first panels: what to divide by before cube
-/// roots and sums.
+/// The largest exponent that f has at the centres of the first panels. Functions are divided by
+/// that power of two, so that their cube roots and sums do not overflow.
 template <class Function>
 int largest_exponent(const Function& f, const std::vector<double>& breaks) {
   const auto num_breaks = static_cast<std::int64_t>(breaks.size()) - 1;
@@ -474,7 +495,7 @@ int largest_exponent(const Function& f, const std::vector<double>& breaks) {
   return largest == std::numeric_limits<int>::min() ? 0 : largest;
 }
 
-/// Any function of u that cannot be negative, as a compander of its own.
+/// Edges of the point density lambda, a function of u that is nowhere negative.
 edge_table point_density_edges(const real_function& lambda, const axis& x,
                                const std::vector<double>& breaks, double lo, double hi,
                                std::int64_t num_segments, double eta) {
@@ -484,7 +505,8 @@ edge_table point_density_edges(const real_function& lambda, const axis& x,
   return edges_of(&g, x, lo, hi, num_segments, eta);
 }
 
-/// lambda = (p b'^2 + delta * mean(p b'^2))^(1/3), p and b' functions of u.
+/// Edges of the point density (p b'^2 + delta * mean(p b'^2))^(1/3), where p and b' are functions
+/// of u and delta is options.floor.
 edge_table slope_edges(const real_function& density, const real_function& slope, const axis& x,
                        const std::vector<double>& breaks, double lo, double hi,
                        std::int64_t num_segments, const zcmoe_density_options& options) {
@@ -517,11 +539,12 @@ real_function checked(const real_function& f, const axis& x, const char* name,
   };
 }
 
-/// Points of a table closer than this, in u, are one: slopes between them would overflow, and no
-/// edge can tell them apart.
+/// Points of a table that are closer than this in u count as one: slopes between them would
+/// overflow, and no edge could tell them apart.
 constexpr double closest_points = 0x1p-300;
 
-/// A table as a function of u, up to a power of two: only ratios matter.
+/// A table as a function of u, divided by a power of two, which is allowed because only ratios of
+/// densities matter.
 real_function tabulated(const curve& table, bool may_be_negative) {
   return [&table, may_be_negative](double u) {
     const double v = table.scaled_value(u);

@@ -1,6 +1,7 @@
-// Edges of a point density lambda, a_i = G^-1(i/m) with G its normalised integral (theory:
-// compander): lambda is given itself, or made of a density p and a slope b' as (p b'^2)^(1/3). Both
-// may be functions or tables, which are interpolated.
+// Edges of a point density lambda: a_i = G^-1(i/m), where G is the normalised integral of lambda,
+// called a compander in quantization theory. Either lambda is given itself, or a density p and a
+// slope b' of which it is (p b'^2)^(1/3); each may be a function or a table, which is interpolated.
+// include/zcmoe/zcmoe.h documents the functions as zcmoe_segment_density and zcmoe_segment_optimal.
 #pragma once
 
 #include "host/segmentation/edges.hpp"

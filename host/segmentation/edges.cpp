@@ -1,4 +1,5 @@
-// Edges from outside are checked; edges of a single value are made.
+// Checks edges that come from outside, and makes the edges of a segment for a single value: see
+// edges.hpp.
 #include "host/segmentation/edges.hpp"
 
 #include "host/error.hpp"

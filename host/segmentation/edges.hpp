@@ -10,11 +10,12 @@ namespace zcmoe::detail {
 
 using edge_table = std::vector<double>;
 
-/// Finite and strictly increasing, at least two; the error names the first bad index as `edges[i]`.
+/// Throws INVALID_ARGUMENT unless the num_segments + 1 edges are finite and strictly increasing.
+/// The error names the first bad index as `edges[i]`.
 void check_edges(const double* edges, std::int64_t num_segments);
 
-/// One segment that holds `value` alone: [value, next double above), or the segment below the
-/// largest double.
+/// The edges of one segment that holds `value` alone, [value, next double above). At the largest
+/// double, which has none above it, the segment ends there instead.
 edge_table single_value_edges(double value);
 
 }  // namespace zcmoe::detail

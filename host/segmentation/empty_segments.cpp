@@ -1,4 +1,4 @@
-// The policies for segments without rows: see empty_segments.hpp.
+// Carries out the policies for segments without rows: see empty_segments.hpp.
 #include "host/segmentation/empty_segments.hpp"
 
 #include "host/numbers/compensated_sum.hpp"
@@ -51,7 +51,7 @@ double empty_answers::of(std::size_t i, double mean_of_others) {
       });
       return answer;
     case ZCMOE_EMPTY_PARENT:
-      // The smallest block around i that has rows has them in the half beside i's own.
+      // The smallest block around i that has rows has all of them in its other half, `block`.
       stand_ins::block_by_block(i, rows_.num_segments, [&](std::size_t level, std::size_t block) {
         const std::size_t first = block << level;
         const std::size_t last = std::min((block + 1) << level, rows_.num_segments);

@@ -1,7 +1,7 @@
-// What answers where a segment has no rows: the policies zcmoe_empty_policy over a table of
+// What a segment predicts that has no rows: the policies zcmoe_empty_policy over a table of
 // segments. Models fill their empty segments with it, and the theory tells what a policy costs;
-// both walk the other segments in the order written here. It stands in this room because it is
-// about places: edges, neighbours and blocks of segments.
+// both visit the other segments in the order that is written here. It stands in this room because
+// it is about places: edges, neighbours and blocks of segments.
 #pragma once
 
 #include <zcmoe/zcmoe.h>
@@ -13,13 +13,13 @@
 
 namespace zcmoe::detail {
 
-/// The segments of a table that may stand in for another one, and the orders in which the policies
-/// ask them.
+/// The segments of a table whose rows may stand in for those of an empty one, and the orders in
+/// which the policies visit them.
 class stand_ins {
  public:
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
-  /// may(j) says whether segment j may stand in; edges is read by `nearest_first` alone.
+  /// may(j) says whether segment j may stand in. Only `nearest_first` reads `edges`.
   template <class May>
   stand_ins(const double* edges, std::size_t num_segments, const May& may)
       : edges_(edges), at_or_after_(num_segments + 1), before_(num_segments + 1) {
@@ -33,9 +33,9 @@ class stand_ins {
     }
   }
 
-  /// Calls visit(j) for the others, nearest to segment i first, until it answers false. The
-  /// distance goes from the centre of i to the nearer edge of j; of two at the same distance the
-  /// left one comes first.
+  /// Calls visit(j) for the other segments that may stand in, the nearest to segment i first, until
+  /// it returns false. The distance is measured from the centre of i to the nearer edge of j; of
+  /// two at the same distance the left one comes first.
   template <class Visit>
   void nearest_first(std::size_t i, const Visit& visit) const {
     const double centre = edges_[i] / 2 + edges_[i + 1] / 2;
@@ -51,11 +51,11 @@ class stand_ins {
     }
   }
 
-  /// Calls visit(level, block) until it answers false, for the blocks of 2^level segments beside
+  /// Calls visit(level, block), until it returns false, for the blocks of 2^level segments beside
   /// the block of that size around segment i: its neighbour in the pair, the other pair of its
-  /// four, the other four of its eight, ... Block k of a level holds the segments k 2^level up to
-  /// (k + 1) 2^level; those that lie behind the last segment are left out. Example: around segment
-  /// 5 of 7 come segment 4, segment 6, then segments 0 to 3.
+  /// four, the other four of its eight, ... Block k of a level has the segments k 2^level up to (k
+  /// + 1) 2^level, the latter not included; blocks that lie behind the last segment are left out.
+  /// Example: around segment 5 of 7 come segment 4, segment 6, then segments 0 to 3.
   template <class Visit>
   static void block_by_block(std::size_t i, std::size_t num_segments, const Visit& visit) {
     for (std::size_t level = 0; (std::size_t{1} << level) < num_segments; ++level) {
@@ -77,33 +77,33 @@ class stand_ins {
   std::size_t before(std::size_t i) const { return index_of(before_[i]); }
 
   const double* edges_;
-  std::vector<std::int32_t> at_or_after_;  // [i]: the first that may stand in, from i on
-  std::vector<std::int32_t> before_;       // [i]: the last that may stand in, below i
+  std::vector<std::int32_t> at_or_after_;  // [i] is the first from i on that may stand in
+  std::vector<std::int32_t> before_;       // [i] is the last below i that may stand in
 };
 
 /// What is known of the rows of each segment of a table.
 struct segment_rows {
-  const double* edges;  // null: no policy asks for the nearest segment
+  const double* edges;  // null if the policy does not need the nearest segment
   const std::int64_t* counts;
-  const double* weights;  // null: every row weighs 1
+  const double* weights;  // sums of weights; null where every row weighs 1
   const double* means;
   std::size_t num_segments;
 };
 
-/// Weighted mean of the rows of segments [first, last); NaN if there are none. Weights are taken
-/// relative to the largest, so that their sum cannot overflow; where even the sum of one segment's
-/// weights has, rows count equally.
+/// The weighted mean of the rows of segments [first, last); NaN if there are none. Weights are
+/// divided by the largest, so that their sum cannot overflow. Where the sum of weights in one
+/// segment has overflowed already, each row counts as 1.
 double mean_of_rows(const segment_rows& rows, std::size_t first, std::size_t last);
 
-/// The policy of a table: what a segment answers when it has no rows, or when its only row is left
+/// What the policy of a table makes a segment predict that has no rows, or whose only row is left
 /// out.
 class empty_answers {
  public:
   empty_answers(const segment_rows& rows, const zcmoe_model_options& options);
 
-  /// The answer of segment i, none of whose own rows counts. mean_of_others: of all rows but its
-  /// own. NaN where the policy says so or no other segment has rows. Calls with i rising share the
-  /// means of blocks.
+  /// The prediction of segment i from rows of other segments. mean_of_others is the mean of all of
+  /// these. NaN where the policy says so or no other segment has rows. Calls in ascending order of
+  /// i share the means of blocks.
   double of(std::size_t i, double mean_of_others);
 
  private:

@@ -1,5 +1,6 @@
-// Constants of known functions: the integrals of p and p (b - base) over a segment, base the
-// regression at its middle.
+// The constants of known functions p and b: over each segment the integrals of p and of p (b -
+// base) are taken, where base is b at its middle, and the constant is base plus their ratio.
+// Source: the least-squares constant is the mean of b under p.
 #include "host/segmentation/optimal_constants.hpp"
 
 #include "host/numbers/quadrature.hpp"
@@ -12,8 +13,8 @@
 namespace zcmoe::detail {
 namespace {
 
-/// A density and a regression over one segment, as functions of s in [-1, 1], not of x: no width
-/// overflows and no weight underflows.
+/// A density and a regression over one segment, as functions of s in [-1, 1] instead of x, so that
+/// no width overflows and no weight underflows.
 class segment_of_functions {
  public:
   segment_of_functions(const real_function& density, const real_function& regression, double left,
@@ -28,7 +29,8 @@ class segment_of_functions {
   /// The mean of the regression under the density; where the density is 0, the regression at the
   /// middle.
   double mean() const {
-    // Powers of two that keep p and b - base near 1, from the points of a first panel.
+    // p and b are divided by powers of two that keep both near 1, found from their values at the
+    // points of one panel.
     const double base = regression(0.0);
     double largest_density = 0.0;
     double largest_value = std::abs(base);

@@ -1,14 +1,14 @@
-// Edges from samples alone: a crude pilot estimate of p b'^2, then the compander of its cube root
-// (theory: plug-in density). Errors of the pilot enter the result squared, so a few dozen bins are
-// enough.
+// Edges from samples alone: rows give a crude pilot estimate of p b'^2, whose cube root is the
+// point density that the edges follow (zcmoe_segment_optimal_from_data of include/zcmoe/zcmoe.h).
+// An error of the density enters the error of the table squared, so a few dozen bins are enough.
 //
 // clang-format off
-//   rows sorted by (x, y, weight) -> equal-mass bins, each halved at its centre
-//   -> f = p b'^2 a bin, smoothed -> lambda = (f + delta)^(1/3), mixed with the uniform density
+//   rows sorted by (x, y, weight) -> bins of equal mass, each halved at its centre
+//   -> f = p b'^2 in each bin, smoothed -> lambda = (f + delta)^(1/3), mixed with the uniform density
 //   -> edges of its piecewise linear integral -> segments with too few rows merged
 // clang-format on
 //
-// Every sum runs over sorted rows, so the order of the caller's rows cannot show in the edges.
+// Every sum runs over sorted rows, so the edges do not depend on the order of the caller's rows.
 #include "host/segmentation/plug_in.hpp"
 
 #include "host/segmentation/samples.hpp"
@@ -34,8 +34,8 @@ struct half_moments {
   double mean_x = 0.0;
   double mean_y = 0.0;
   double scatter = 0.0;
-  double effective_rows =
-      0.0;  // (sum w)^2 / sum w^2: the variance of the mean is s^2 / effective_rows
+  // (sum w)^2 / sum w^2. The variance of the mean is that of y divided by it.
+  double effective_rows = 0.0;
 
   half_moments(const std::vector<sample>& rows, row_range range) {
     double squares = 0.0;
@@ -43,7 +43,7 @@ struct half_moments {
       const sample& r = rows[i];
       weight += r.weight;
       squares += r.weight * r.weight;
-      // Updates of the means instead of sums: no loss at a large common offset.
+      // The means are updated row by row. Sums would lose digits where y has a large common offset.
       mean_x += (r.x - mean_x) * (r.weight / weight);
       mean_y += (r.y - mean_y) * (r.weight / weight);
     }
@@ -59,7 +59,7 @@ struct pilot_bin {
   double left;
   double right;
   row_range rows;
-  std::size_t middle;  // first row of the right half
+  std::size_t middle;  // the first row of the right half
 };
 
 std::size_t first_not_below(const std::vector<sample>& rows, row_range within, double x) {
@@ -78,8 +78,8 @@ bool has_both_halves(const pilot_bin& b) {
   return b.middle > b.rows.begin && b.middle < b.rows.end;
 }
 
-/// Bins of about equal weight whose halves both hold rows; ties and gaps make bins wider, down to a
-/// single one.
+/// Bins of about equal weight whose halves both hold rows. Where ties or gaps leave a half without
+/// rows the bin is made wider, until there may be only one bin.
 std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t num_bins) {
   double total = 0.0;
   for (const sample& r : rows) total += r.weight;
@@ -116,8 +116,10 @@ std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t n
   return bins;
 }
 
-/// f = p b'^2 in each bin, with p the share of weight a unit of x: squared half differences less
-/// what noise alone adds to them, smoothed (1, 2, 1) / 4.
+/// f = p b'^2 in each bin, where p is the share of the weight per unit of x. The slope b' is the
+/// difference of the mean y of the bin's halves over the difference of their mean x. Its square is
+/// taken less the variance of that difference, which noise adds to it on average, and f is smoothed
+/// with the weights 1/4, 1/2, 1/4.
 std::vector<double> pilot_energy(const std::vector<sample>& rows,
                                  const std::vector<pilot_bin>& bins) {
   double pooled_scatter = 0.0;
@@ -131,7 +133,7 @@ std::vector<double> pilot_energy(const std::vector<sample>& rows,
     for (const half_moments* h : {&l, &r}) {
       total += h->weight;
       if (h->effective_rows <= 1) continue;
-      // scatter / weight estimates s^2 (1 - 1 / effective_rows).
+      // The expected value of scatter / weight is the variance of y times 1 - 1 / effective_rows.
       pooled_scatter += h->scatter / h->weight * h->effective_rows;
       pooled_freedom += h->effective_rows - 1;
     }
@@ -148,8 +150,8 @@ std::vector<double> pilot_energy(const std::vector<sample>& rows,
       continue;
     }
     const double rise = r.mean_y - l.mean_y;
-    // The bin's own scatter where it is known to some extent, else that of all bins: noise may vary
-    // along x.
+    // Noise may vary along x, so the variance comes from the bin's own rows, if they have at least
+    // four degrees of freedom, and else from all bins.
     const double freedom = l.effective_rows + r.effective_rows - 2;
     const double own =
         freedom >= 4
@@ -170,7 +172,8 @@ std::vector<double> pilot_energy(const std::vector<sample>& rows,
   return smooth;
 }
 
-/// Edges of a density that is constant on each bin.
+/// Edges of a point density that is constant on each bin: inside a bin its integral is a straight
+/// line, which is inverted directly.
 edge_table step_density_edges(const std::vector<pilot_bin>& bins, const std::vector<double>& lambda,
                               double lo, double hi, std::int64_t num_segments, double unit) {
   std::vector<double> cumulative{0.0};
@@ -222,7 +225,7 @@ std::vector<std::size_t> cuts_kept(const std::vector<std::int64_t>& below, doubl
   if (kept.size() == 1) {
     kept.push_back(below.size() - 1);
   } else {
-    kept.back() = below.size() - 1;  // rows left over at the end join the last segment
+    kept.back() = below.size() - 1;  // rows left over at the right end join the last segment
   }
   return kept;
 }
@@ -238,7 +241,7 @@ edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe
   const double hi = rows.back().x;
   if (lo == hi) return single_value_edges(lo);
 
-  // x / unit lies in [-2, 2] and is exact: differences cannot overflow.
+  // x / unit is exact and lies in [-2, 2], so that differences of inputs cannot overflow.
   const double unit = std::ldexp(1.0, std::ilogb(std::max(std::abs(lo), std::abs(hi))));
   for (sample& r : rows) r.x /= unit;
   const double width = rows.back().x - rows.front().x;
@@ -256,8 +259,8 @@ edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe
   if (mean > 0 && options.uniform_mixture < 1) {
     double integral = 0.0;
     for (std::size_t k = 0; k < bins.size(); ++k) {
-      // Divided by the mean first: slopes across a sliver of an enormous range may leave the range
-      // of a cube.
+      // f is divided by its mean first, so that the floor is relative to it, and so that neither
+      // very large nor very small slopes leave the range of double in the sums.
       lambda[k] = std::cbrt(lambda[k] / mean + options.floor);
       integral += lambda[k] * (bins[k].right - bins[k].left);
     }

@@ -1,5 +1,6 @@
-// Edges of equal mass. Exactness: an edge compares sums of weights kept in double-double and added
-// in sorted order, so neither row order nor rounding moves it.
+// Edges of segments of equal mass: inputs are sorted, and each edge is the input below which the
+// sum of weights is nearest to i/m of all. Sums of weights are kept in double-double and added in
+// sorted order, so that neither the order of rows nor rounding moves an edge.
 #include "host/segmentation/quantile.hpp"
 
 #include "host/array.hpp"
@@ -15,8 +16,8 @@
 namespace zcmoe::detail {
 namespace {
 
-/// One finite input with its weight; ordered by both, so that sums of weights do not depend on the
-/// order of rows.
+/// One finite input with its weight. Rows are sorted by both, so that sums of weights do not depend
+/// on the order of the caller's rows.
 struct weighted_input {
   double x;
   double weight;
@@ -41,8 +42,8 @@ edge_table equal_mass(std::vector<Row>& rows, std::int64_t num_segments) {
   for (const Row& r : rows) total = total + weight_of(r);
 
   edge_table edges{first};
-  // Group [begin, end) holds the rows of one value; `left` and `through` are the weights below it
-  // and up to it.
+  // The group [begin, end) holds the rows of one value, `left` is the weight of the rows below it,
+  // and `through` that including the group.
   std::size_t begin = 0;
   std::size_t end = 0;
   double_double left;
@@ -59,8 +60,8 @@ edge_table equal_mass(std::vector<Row>& rows, std::int64_t num_segments) {
   for (std::int64_t i = 1; i < num_segments; ++i) {
     const double_double target = total * static_cast<double>(i);
     while (end < rows.size() && !(target < through * m)) next_group();
-    // left <= target/m < through: cut below the group or above it, whichever leaves the mass nearer
-    // to i/m.
+    // Here left <= target/m < through. The cut lies below the group or above it, whichever leaves
+    // the mass below it nearer to i/m of all.
     const bool below = !((left + through) * m < target * 2.0);
     double edge = last;
     if (below) {
@@ -68,14 +69,14 @@ edge_table equal_mass(std::vector<Row>& rows, std::int64_t num_segments) {
     } else if (end < rows.size()) {
       edge = input_of(rows[end]);
     } else {
-      break;  // above the last value there is nothing to cut off, for this i and all that follow
+      break;  // no cut lies above the last value, for this i or a larger one
     }
     if (edge > edges.back()) edges.push_back(edge);
   }
   if (edges.back() < last) {
     edges.push_back(last);
   } else if (last < std::numeric_limits<double>::max()) {
-    // The last value carries a segment of its own: [last, next double above).
+    // A cut lies at the last value, so it has a segment of its own: [last, next double above).
     edges.push_back(std::nextafter(last, std::numeric_limits<double>::infinity()));
   }
   return edges;
@@ -95,7 +96,7 @@ edge_table quantile_edges(const zcmoe_array& x, const zcmoe_array& weights, std:
     with_typed(any(x), [&](const auto& input) {
       for (std::int64_t i = 0; i < n; ++i) {
         const double v = input[i];
-        if (std::isfinite(v)) rows.push_back(v + 0.0);  // one zero only
+        if (std::isfinite(v)) rows.push_back(v + 0.0);  // + 0.0 makes -0.0 the same input as 0.0
       }
     });
     require_input(rows.size());
@@ -115,7 +116,8 @@ edge_table quantile_edges(const zcmoe_array& x, const zcmoe_array& weights, std:
     }
   });
   require_input(rows.size());
-  // Only ratios count; keeps sums of huge weights finite, and tiny ones out of the subnormals.
+  // Only ratios of weights count. Scaled to the largest, sums of huge weights stay finite and tiny
+  // weights are no subnormals.
   const int exponent = std::ilogb(largest);
   if (std::abs(exponent) > 500) {
     for (weighted_input& r : rows) r.weight = std::ldexp(r.weight, -exponent);

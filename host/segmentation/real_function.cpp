@@ -1,4 +1,4 @@
-// The check of what a user's function answers.
+// Calls a user's function and checks the value that it returns: see real_function.hpp.
 #include "host/segmentation/real_function.hpp"
 
 #include "host/error.hpp"

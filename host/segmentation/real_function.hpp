@@ -8,8 +8,8 @@ namespace zcmoe::detail {
 
 using real_function = std::function<double(double)>;
 
-/// What the user's function answers at x, refused (NUMERIC) if it is no number, or negative where
-/// that has no meaning.
+/// The value of the user's function at x. Throws NUMERIC if it is not finite, or if it is negative
+/// where that has no meaning.
 double checked_value(const real_function& f, double x, const char* name, bool may_be_negative);
 
 }  // namespace zcmoe::detail

@@ -1,4 +1,5 @@
-// Rows in host memory, read to be planned with: finite, sorted, scaled.
+// Reads the rows that edges or a plan are made from: a caller's arrays in host memory go in, rows
+// with finite numbers come out, sorted and scaled.
 #pragma once
 
 #include "host/array.hpp"
@@ -13,7 +14,7 @@
 
 namespace zcmoe::detail {
 
-/// The weight itself; throws ZCMOE_ERR_DATA with the row if it is negative or not finite.
+/// Returns the weight. Throws DATA, with the row, if it is negative or not finite.
 inline double checked_weight(double weight, std::int64_t row) {
   if (!(weight >= 0) || !std::isfinite(weight)) {
     fail(ZCMOE_ERR_DATA, "weights[", row, "]=", weight, "; expected a finite number >= 0");
@@ -30,15 +31,16 @@ struct sample {
   }
 };
 
-/// y and the weights are as given times 2^-exponent, so that squares and sums stay finite.
+/// Rows whose y and weights are divided by 2^target_exponent and 2^weight_exponent, so that squares
+/// and sums stay finite.
 struct samples {
   std::vector<sample> rows;
   int target_exponent;
   int weight_exponent;
 };
 
-/// Rows of finite x in [lo, hi], finite y and positive weight, in ascending order; DATA if there is
-/// none.
+/// The rows with a finite x in [lo, hi], a finite y and a positive weight, in ascending order.
+/// Throws DATA if there is none.
 inline samples read_samples(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
                             std::int64_t n, double lo, double hi) {
   samples read{};

@@ -1,6 +1,7 @@
-// Exact errors by quadrature of p, p d, p d^2 and p sigma^2 over each segment, d the distance of
-// the regression from a constant near its mean; centred anew where that distance cancels. Sources:
-// theory.h.
+// Exact errors of a table of segments for known functions. Adaptive quadrature gives the integrals
+// of p, p d, p d^2 and p sigma^2 over each segment, where d = b - c is the distance of the
+// regression from a constant c near its mean there; the probability, mean, variance and error of
+// the segment follow from them. Formulas and sources: include/zcmoe/theory.h.
 #include "host/theory/cells.hpp"
 
 #include "host/error.hpp"
@@ -19,10 +20,12 @@ namespace zcmoe::detail {
 namespace {
 
 struct cells_tuning {
-  static constexpr int panels_of_a_range =
-      16;  // a segment that is the whole range begins with these
-  static constexpr double max_cancellation =
-      0.1;  // of the second moment, before it is centred anew
+  // Quadrature cuts a segment as wide as the whole range into this many panels first, and a
+  // narrower one into its share of them.
+  static constexpr int panels_of_a_range = 16;
+  // Where the squared mean of d exceeds this part of the mean of d^2, their difference has lost
+  // digits, and the integrals are taken again with c at the mean.
+  static constexpr double max_cancellation = 0.1;
 };
 
 constexpr double eps = std::numeric_limits<double>::epsilon();
@@ -72,7 +75,7 @@ cell_table cells_of(const theory_problem& problem, const double* edges, std::int
     table.probabilities[i] = v[0];
     table.means[i] = centre + shift;
     within[i] = sse;
-    double away = 0.0;  // the constant, measured from the conditional mean
+    double away = 0.0;  // the constant minus the mean of b in the segment
     if (constants != nullptr) {
       away = (constants[i] - centre) - shift;
     } else if (rule == ZCMOE_CONSTANT_MIDPOINT) {
@@ -106,7 +109,7 @@ cell_table cells_of(const theory_problem& problem, const double* edges, std::int
 std::int64_t breakdown_of(const theory_problem& problem, zcmoe_theory_segmentation segmentation,
                           double tolerance, std::int64_t max_segments) {
   const double coefficient = coefficient_of(problem, segmentation, 2.0);
-  if (!(coefficient > 0)) return 1;  // b is constant where p > 0: no error at any m
+  if (!(coefficient > 0)) return 1;  // b is constant where p > 0, so no m has an error
   std::int64_t violation = 0;
   for (std::int64_t m = 1; m <= 4 * (violation + 1) + 32; ++m) {
     const edge_table edges = theory_edges(problem, segmentation, m);
@@ -114,7 +117,8 @@ std::int64_t breakdown_of(const theory_problem& problem, zcmoe_theory_segmentati
         cells_of(problem, edges.data(), static_cast<std::int64_t>(edges.size()) - 1,
                  ZCMOE_CONSTANT_MEAN, nullptr);
     const double predicted = high_rate_error(coefficient, 2.0, static_cast<double>(m));
-    // A gap that equals the tolerance but for rounding counts as above it, on every machine.
+    // A gap within rounding of the tolerance counts as above it, so that every machine finds the
+    // same m.
     const double gap = cells.totals.error / predicted - 1.0;
     if (!(std::abs(gap) < tolerance * (1.0 - 1e-9))) violation = m;
     if (violation >= max_segments) return 0;

@@ -1,5 +1,6 @@
-// Exact errors: what each segment of a given table holds and misses, for known p and b, and from
-// which m on the high-rate formulas hold. include/zcmoe/theory.h documents the functions.
+// Exact errors for known p and b: the probability, mean, variance and error of each segment of a
+// given table, and the number of segments from which on the high-rate formulas hold. "Cell" is the
+// word of quantization theory for a segment. include/zcmoe/theory.h documents the functions.
 #pragma once
 
 #include "host/theory/problem.hpp"
@@ -11,7 +12,8 @@
 
 namespace zcmoe::detail {
 
-/// What is known of each segment of a table, and of the whole.
+/// What zcmoe_theory_cells says of each segment (one entry per segment in each vector; variances
+/// and errors in squared units of y), and the sums over the table.
 struct cell_table {
   std::vector<double> probabilities;
   std::vector<double> means;
@@ -20,7 +22,8 @@ struct cell_table {
   zcmoe_theory_totals totals;
 };
 
-/// Constants: given if not null, else by rule.
+/// Takes the constants of the table from `constants`, one per segment. Where that is null, `rule`
+/// makes them.
 cell_table cells_of(const theory_problem& problem, const double* edges, std::int64_t num_segments,
                     zcmoe_constant_rule rule, const double* constants);
 

@@ -1,5 +1,7 @@
-// Estimation errors: expectations over binomial counts, a segment at a time. Arrays in, numbers
-// out. Sources: theory.h.
+// Estimation errors of learned constants: expectations over the number of samples in a segment,
+// which is binomial, one segment at a time. Arrays of probabilities, means and variances go in,
+// numbers come out. E[X; A] is the mean of X taken as 0 outside the event A; P is the probability
+// of a segment, c its mean. Formulas and sources: include/zcmoe/theory.h.
 #include "host/theory/estimation.hpp"
 
 #include "host/numbers/centred_moments.hpp"
@@ -17,27 +19,31 @@ namespace zcmoe::detail {
 namespace {
 
 struct estimation_tuning {
-  static constexpr double series_from = 200;  // n P from which the factorial series is exact
-  static constexpr double lattice_from =
-      200;                             // standard deviation of N from which sums are thinned
-  static constexpr double reach = 50;  // probabilities e^-50 of the largest are left out
+  // From this n P on, E[1/N; N > 0] is a factorial series, whose remainder is below e^-200.
+  static constexpr double series_from = 200;
+  // From this standard deviation of N on, only some of the terms of a binomial mean are summed.
+  static constexpr double lattice_from = 200;
+  // Stand-ins of an empty segment are left out once their probability is e^-50 of the first one's.
+  static constexpr double reach = 50;
 };
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// log(1 - P), and what it is multiplied by n for: (1 - P)^n. Sums of probabilities may pass 1 by
-/// rounding.
+/// The logarithm of (1 - P)^n, the probability that none of n samples lies in a segment. A sum of
+/// probabilities that rounding has taken above 1 counts as 1.
 double log_empty(std::int64_t n, double probability) {
   return probability >= 1.0 ? -infinity : static_cast<double>(n) * std::log1p(-probability);
 }
 
-/// k! relative to Stirling's formula, as a logarithm; k > 1000.
+/// log(k!) minus Stirling's formula (k + 1/2) log k - k + log(2 pi) / 2, by its asymptotic series
+/// 1/(12 k) - 1/(360 k^3) + 1/(1260 k^5). The next term is below 1e-24 for k > 1000.
 double stirling_error(double k) {
   const double r = 1.0 / k;
   return r * (1.0 / 12 - r * r * (1.0 / 360 - r * r / 1260));
 }
 
-/// (1 + t) log(1 + t) - t without cancellation; |t| < 0.1.
+/// (1 + t) log(1 + t) - t for |t| < 0.1, by its Taylor series t^2/2 - t^3/6 + t^4/12 - ..., since
+/// the difference would cancel for small t.
 double deviance(double t) {
   double sum = 0.0;
   double power = t;
@@ -48,10 +54,15 @@ double deviance(double t) {
   return sum;
 }
 
-/// E f(N), N ~ Binomial(n, P), f smooth above small N. Weights are relative to the mode and divided
-/// by their sum, so that no factorial is needed. Wide distributions are summed over a lattice of an
-/// eighth of their standard deviation: the trapezium rule of a bell curve, exact to rounding; their
-/// weights are the saddle-point form of the binomial (Loader 2000).
+/// The mean of f(N) for N ~ Binomial(n, P), where f is smooth but for small N. Weights are relative
+/// to that of the mode, and the sum is divided by theirs, so that no factorial is needed.
+///
+/// Where the standard deviation of N is large, only values of N an eighth of it apart are summed:
+/// this is the trapezium rule, which is exact to rounding for a bell curve of that width. The
+/// weight of k is then the saddle-point form of the binomial probability (Loader 2000) without its
+/// constant factor. With D = deviance, s = stirling_error, k = n P (1 + up) and
+/// n - k = n (1 - P) (1 + down) it is
+///   exp(-n P D(up) - n (1 - P) D(down) - s(k) - s(n - k)) / sqrt((1 + up) (1 + down)).
 template <class Function>
 double binomial_mean(std::int64_t n, double probability, const Function& f) {
   const auto size = static_cast<double>(n);
@@ -70,7 +81,8 @@ double binomial_mean(std::int64_t n, double probability, const Function& f) {
       weights = weights + weight;
     };
     double weight = 1.0;
-    // The first three are always added: where n P is below 1e-30 the sum is made of them alone.
+    // Three terms from the mode upwards are always added: where n P is below 1e-30, their weights
+    // fall below `least` at once, but they are all there is to the sum.
     for (double k = mode; k <= size && (weight > least || k < mode + 3); ++k) {
       add(k, weight);
       weight *= (size - k) / (k + 1.0) * (probability / rest);
@@ -128,13 +140,15 @@ struct estimation {
   std::size_t m;
   stand_ins others;
 
-  /// Weight: the probability of the segment.
+  /// The moments of y in segment i. Their weight is the probability of the segment.
   centred_moments segment(std::size_t i) const {
     return {probabilities[i], means[i], probabilities[i] * variances[i]};
   }
 
-  /// E[(answer - c)^2; the answer is the mean of the samples in `source`, and the segments of
-  /// probability `empty` hold none]: N of the source is Binomial(n, P / (1 - empty)) then.
+  /// E[(prediction - c)^2; A], where A is the event that the segments of joint probability `empty`
+  /// hold no sample while those of `source` hold some, and the prediction is the mean of these.
+  /// Given that the former are empty, each of the n samples lies in `source` with probability
+  /// P / (1 - empty), so that the number of those is Binomial(n, P / (1 - empty)).
   double answer_of(const centred_moments& source, double empty, double c) const {
     const double room = 1.0 - empty;
     if (!(source.weight > 0) || !(room > 0)) return 0.0;
@@ -142,7 +156,9 @@ struct estimation {
     const double variance = source.scatter / source.weight;
     const double odds = source.weight / (room - source.weight);
     if (odds >= 0 && static_cast<double>(n) * odds < 0.5) {
-      // Few terms are needed, none of them relative to another's rounding.
+      // So few samples are expected in `source` that the binomial sums converge within a few terms.
+      // They are sums of C(n, k) odds^k over k >= 1 and of the same terms divided by k, times the
+      // probability (1 - empty - P)^n that no sample lies in either place.
       double some = 0.0;
       double reciprocal = 0.0;
       double term = static_cast<double>(n) * odds;
@@ -158,7 +174,7 @@ struct estimation {
     return std::exp(log_empty(n, empty)) * (variance * mean_reciprocal(n, share) + some * d * d);
   }
 
-  /// E[(mean of the nearest segment with samples - c_i)^2; N_i = 0].
+  /// E[(mean of the nearest segment that has samples - c_i)^2; N_i = 0].
   double nearest(std::size_t i) const {
     const double first = log_empty(n, probabilities[i]);
     double empty = probabilities[i];
@@ -172,12 +188,14 @@ struct estimation {
     return sum.high;
   }
 
-  /// E[(mean of the block - c_i)^2; N_i = 0] over blocks of 2, 4, 8 ... segments. blocks[level][k]
-  /// is block k of 2^level segments.
+  /// E[(mean of the smallest block around segment i that has samples - c_i)^2; N_i = 0], where
+  /// blocks are those of 2, 4, 8, ... segments. blocks[level][k] has the moments of block k of
+  /// 2^level segments.
   double parent(std::size_t i, const std::vector<std::vector<centred_moments>>& blocks) const {
     double sum = 0.0;
     stand_ins::block_by_block(i, m, [&](std::size_t level, std::size_t beside) {
-      // The block's own half is empty, so its mean is that of the half beside.
+      // The half of the block around segment i is empty here, so the mean of the block is that of
+      // its other half.
       const double empty = blocks[level][beside ^ 1].weight;
       sum += answer_of(blocks[level][beside], empty, means[i]);
       return true;
@@ -228,7 +246,9 @@ zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges
     const double c = means[i];
     const double v = variances[i];
     const double empty = std::exp(log_empty(n, p));
-    // Of the rows outside segment i, measured from the mean of all.
+    // The probability, the mean (as a distance from the mean of all) and the variance of y outside
+    // segment i. The variance follows from
+    //   variance_of_all = p (v + d^2) + others (others_variance + others_mean^2).
     const double others = 1.0 - p;
     const double d = c - all.mean;
     const double others_mean = others > 0 ? -p * d / others : 0.0;
@@ -244,7 +264,9 @@ zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges
       const auto squared = [&](double k) {
         const double bottom = (k + kappa) * (k + kappa);
         if (fixed) return (k * v + kappa * kappa * to_value * to_value) / bottom;
-        // g holds the segment's own k samples too: their share of the answer is k (1 + kappa / n).
+        // The learned constant is (sum of the k samples + kappa g) / (k + kappa), where g is the
+        // mean of all n. These k are part of g too, so each of them counts 1 + kappa / n times, and
+        // each of the other n - k counts kappa / n times.
         const double own = 1.0 + kappa / size;
         const double rest = kappa * ((size - k) / size);
         const double spread = (size - k) / size * others_variance / size;

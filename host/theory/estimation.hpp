@@ -1,6 +1,6 @@
-// What learning adds: E[1/N] and the estimation error (5.1) of every empty policy, for segments
-// whose probabilities, means and variances are known. include/zcmoe/theory.h documents the
-// functions.
+// What learning from n samples adds to the error of a table: E[1/N; N > 0], and the estimation
+// error (formula 5.1 of include/zcmoe/theory.h, which documents the functions) under each policy
+// for empty segments. Probabilities, means and variances of the segments are known here.
 #pragma once
 
 #include <zcmoe/theory.h>
@@ -10,7 +10,8 @@
 namespace zcmoe::detail {
 
 double mean_reciprocal(std::int64_t n, double probability);
-/// Arrays of num_segments numbers; edges may be null unless the policy is ZCMOE_EMPTY_NEAREST.
+/// Each array has num_segments numbers, `edges` one more. `edges` may be null unless the policy is
+/// ZCMOE_EMPTY_NEAREST, and segment_errors if it is not wanted.
 zcmoe_theory_estimation_result estimation_of(std::int64_t n, const double* edges,
                                              const double* probabilities, const double* means,
                                              const double* variances, std::int64_t num_segments,

@@ -1,6 +1,7 @@
-// Known p and b: high-rate coefficients, the next order, noise-adaptive density. The integrals are
-// adaptive (numbers/quadrature.hpp); those of (p b'^2)^(1/3) have algebraic zeros and kinks.
-// Sources: theory.h.
+// High-rate formulas for known p and b: the coefficients, the next order, the price of a density
+// that is not the optimal one, and the best density for noise that varies. Each is an integral over
+// [lo, hi] by host/numbers/quadrature.hpp, which is adaptive because (p b'^2)^(1/3) has algebraic
+// zeros and kinks. Formulas and sources: include/zcmoe/theory.h.
 #include "host/theory/high_rate.hpp"
 
 #include "host/error.hpp"
@@ -18,7 +19,7 @@ namespace zcmoe::detail {
 namespace {
 
 struct high_rate_tuning {
-  static constexpr int first_panels = 64;  // of the whole range
+  static constexpr int first_panels = 64;  // with which an integral over the range begins
 };
 
 template <std::size_t K, class Function>
@@ -34,7 +35,7 @@ double integral(const theory_problem& problem, const Function& f, const char* wh
       problem, [&](double x) { return std::array<double, 1>{f(x)}; }, what)[0];
 }
 
-/// (p |b'|^r)^(1/(r+1)) by factors: no overflow on the way.
+/// (p |b'|^r)^(1/(r+1)), one factor at a time, so that no power of b' overflows.
 double energy_root(double p, double slope, double power) {
   if (power == 2.0) {
     const double b = std::cbrt(slope);
@@ -103,7 +104,10 @@ double next_order_of(const theory_problem& problem, zcmoe_theory_segmentation se
   if (segmentation == ZCMOE_THEORY_POINT_DENSITY) scale = lambda_mass(problem);
   if (!(scale > 0)) fail(ZCMOE_ERR_NUMERIC, "the point density is 0 everywhere");
 
-  // p, b' and b'' as functions of s = G(x), the coordinate in which the cells are uniform.
+  // p, p', b' and b'' as functions of s = G(x), the share of the segments that lie left of x: in s
+  // all segments are equally wide. Since ds = lambda dx, a derivative by s is one by x divided by
+  // lambda. For example, the density of s is q = p / lambda, and
+  // q' = (p' - p lambda' / lambda) / lambda^2.
   struct transformed {
     double lambda;  // ds/dx
     double p;
@@ -159,17 +163,20 @@ double next_order_of(const theory_problem& problem, zcmoe_theory_segmentation se
 double zero_gap(double density_order, double regression_order) {
   const double j = density_order;
   const double k = regression_order;
-  // Cells in units in which the compander of [0, m] is x = u^q, with p = x^j and b = x^k.
+  // In these units segment i reaches from (i - 1)^q to i^q: the compander is x = u^q for u in [0,
+  // m], with p = x^j and b = x^k. Every segment has the high-rate error coefficient / 12.
   const double q = 3.0 / (j + 2.0 * k + 1.0);
   const double coefficient = k * k * q * q * q;
   theory_problem problem{};
   problem.lo = 0.0;
+  // By how much the exact error of segment i exceeds the high-rate one, relative to the latter.
   const auto relative_gap = [&](std::int64_t i) {
     const double left = std::pow(static_cast<double>(i - 1), q);
     const double right = std::pow(static_cast<double>(i), q);
     double variance = 0.0;
     if (i == 1) {
-      // Moments of powers in closed form: 0^(j + k) may be singular for the quadrature.
+      // The moments of powers over [0, 1] have a closed form, and x^(j + k) may be singular at 0,
+      // which quadrature would have to resolve.
       variance = 1.0 / (j + 2 * k + 1) - (j + 1) / ((j + k + 1) * (j + k + 1));
     } else {
       problem.hi = right;
@@ -188,7 +195,8 @@ double zero_gap(double density_order, double regression_order) {
     }
     return 12.0 * variance / coefficient - 1.0;
   };
-  // The terms fall like i^-2: partial sums at doubled lengths, extrapolated (Richardson) in 1/N.
+  // The terms fall like i^-2, so a sum of N of them differs from the limit by a power series in
+  // 1/N. The sums of 4, 8, ..., 128 terms are extrapolated to 1/N = 0 (Richardson).
   constexpr int levels = 6;
   std::array<double, levels> sum{};
   double partial = 0.0;
@@ -216,7 +224,7 @@ double robustness_second_order(const theory_problem& problem) {
   const double best = root_mass(problem, 2.0);
   const double mass = lambda_mass(problem);
   bool infinite = false;
-  // lambda* e^2 = (lambda - lambda*)^2 / lambda*
+  // The integrand is lambda* e^2 with e = lambda / lambda* - 1.
   const double sum = integral(
       problem,
       [&](double x) {
@@ -250,7 +258,7 @@ edge_table theory_edges(const theory_problem& problem, zcmoe_theory_segmentation
 
 namespace {
 
-/// (p b'^2 / sigma^2)^(1/3), p of any scale.
+/// (p b'^2 / sigma^2)^(1/3) at x. p need not integrate to 1.
 double adaptive_root(const theory_problem& problem, double x) {
   const double energy = energy_root(density_at(problem, x), slope_at(problem, x), 2.0);
   if (energy == 0) return 0.0;
@@ -279,7 +287,9 @@ void noise_adaptive(const theory_problem& problem, double n, double* num_segment
 }
 
 edge_table noise_adaptive_edges(const theory_problem& problem, std::int64_t num_segments) {
-  mass_of(problem);  // refuses a density that is zero everywhere, which looks like a plateau below
+  // A density that is 0 everywhere is refused here: density_edges would cut uniformly, as it does
+  // for a constant regression.
+  mass_of(problem);
   return density_edges([&](double x) { return adaptive_root(problem, x); }, problem.lo, problem.hi,
                        num_segments, 0.0);
 }

@@ -1,6 +1,7 @@
-// High rate: what the error is when segments are many and short, for known p and b. Coefficients of
-// m^-r, the next order, robustness, noise that varies, and the theory's segmentations.
-// include/zcmoe/theory.h documents the functions one by one.
+// High rate means many short segments. For known p and b these functions give the error then: the
+// coefficient of m^-r, the next order, the price of a density that is not the optimal one, the best
+// density where the noise varies, and the edges that belong to these densities.
+// include/zcmoe/theory.h documents them one by one.
 #pragma once
 
 #include "host/segmentation/edges.hpp"

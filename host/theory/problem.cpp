@@ -1,4 +1,5 @@
-// Values of a problem's functions, and the first panels: see problem.hpp.
+// Calls a problem's functions with a check of each value, and cuts a range into the panels that
+// quadrature begins with: see problem.hpp.
 #include "host/theory/problem.hpp"
 
 #include <algorithm>
@@ -26,6 +27,7 @@ std::vector<double> first_ends(const theory_problem& problem, double left, doubl
   const auto fill = [&](double to) {
     const double from = ends.back();
     const double share = (0.5 * to - 0.5 * from) / (0.5 * problem.hi - 0.5 * problem.lo);
+    // A share that is a whole number but for rounding adds no panel.
     const int parts =
         std::max(1, static_cast<int>(std::ceil(share * panels_of_range * (1 - 1e-9))));
     for (int i = 1; i < parts; ++i) {

@@ -29,7 +29,8 @@ double slope_at(const theory_problem& problem, double x);
 double lambda_at(const theory_problem& problem, double x);
 double noise_at(const theory_problem& problem, double x);
 
-/// Ends of the panels to begin with on [left, right]: the breaks inside, and equal parts between.
+/// The ends of the panels with which quadrature over [left, right] begins: its breaks, and between
+/// them equal parts at most as wide as [lo, hi] / panels_of_range.
 std::vector<double> first_ends(const theory_problem& problem, double left, double right,
                                int panels_of_range);
 

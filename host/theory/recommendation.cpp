@@ -1,5 +1,7 @@
-// The choice of m: the high-rate form fitted to nested levels where it holds, else the level with
-// the least leave-one-out error. Sources: theory.h.
+// Chooses the number of segments m from tables of one sample that nest, called levels. Where the
+// high-rate form V_m = sigma^2 + A / m^2 holds for the variance V within segments, A and sigma^2
+// are fitted to the levels and give m; elsewhere the level with the least leave-one-out error does.
+// Formulas and sources: include/zcmoe/theory.h.
 #include "host/theory/recommendation.hpp"
 
 #include "host/error.hpp"
@@ -14,16 +16,24 @@ namespace zcmoe::detail {
 namespace {
 
 struct recommendation_tuning {
-  static constexpr double drift = 0.25;        // of A in an octave of m, relative
-  static constexpr double harmful_gap = 0.25;  // of rho / 4: A^(1/3) and m are off by a tenth
-  static constexpr double clear = 3.0;         // standard errors
-  static constexpr int rounds = 20;            // of the local fit, which settles within a few
+  // A is expected to change by this share of itself where m doubles.
+  static constexpr double drift = 0.25;
+  // Where rho / 4 is surely further than this from 1, A^(1/3), and with it m, is off by about a
+  // tenth, and the form is not used.
+  static constexpr double harmful_gap = 0.25;
+  // A level counts as clearly better than the m of the fit if its leave-one-out error is lower by
+  // this many standard errors.
+  static constexpr double clear = 3.0;
+  // The local fit is repeated at most this often. It settles within a few rounds.
+  static constexpr int rounds = 20;
 };
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// The ratio test at the finest levels that can tell; uninformative if none can.
+/// Runs the ratio test at every m for which there are levels of m, 2m and 4m segments, and keeps
+/// the finest result that is informative. Where none is, the coarsest is kept; where no levels
+/// nest, the verdict is UNINFORMATIVE and the ratio NaN.
 void test_levels(const std::vector<risk_level>& levels, double rows,
                  zcmoe_theory_recommendation& r) {
   const auto within_at = [&](std::int64_t wanted) {
@@ -49,9 +59,10 @@ void test_levels(const std::vector<risk_level>& levels, double rows,
   }
 }
 
-/// A at the scale of m segments, and sigma^2: each pair of nested levels gives 4/3 k^2 (V_k -
-/// V_2k), weighted by its noise and by its distance from m on the scale of octaves, across which A
-/// drifts. num_levels 0: no pair of levels.
+/// Estimates sigma^2, and A for about m segments. Each pair of levels of k and 2k segments gives
+/// one estimate of A, 4/3 k^2 (V_k - V_2k). Its weight is the reciprocal of its squared error,
+/// which has two parts: noise, and the drift of A over the octaves between the pair and m.
+/// num_levels is 0 where there is no such pair.
 zcmoe_theory_fit local_fit(const std::vector<risk_level>& levels, double rows, double m,
                            zcmoe_theory_fit before) {
   zcmoe_theory_fit fit{};
@@ -68,7 +79,9 @@ zcmoe_theory_fit local_fit(const std::vector<risk_level>& levels, double rows, d
     }
     const double square = 4.0 / 3.0 * k * k;
     const double a = square * (level.within - finer->within);
-    // Every second level belongs to the other chain of m, 2m, 4m, ..., and sees the same noise.
+    // The levels of a plan form two chains, 1, 2, 4, ... and 3, 6, 12, ..., which see the same
+    // noise. So the variance counts twice: each chain adds but half of what independent levels
+    // would.
     const double noise = 2.0 * square * square *
                          difference_variance(k, 2.0 * k, before.approximation, before.noise, rows);
     const double octaves = std::log2(k * std::sqrt(2.0) / m);
@@ -91,13 +104,14 @@ zcmoe_theory_fit local_fit(const std::vector<risk_level>& levels, double rows, d
   return fit;
 }
 
-/// The local fit about the number of segments that it leads to itself.
+/// Repeats the local fit at the number of segments that the last one calls best, until that number
+/// changes by less than 1 %.
 zcmoe_theory_fit settled_fit(const std::vector<risk_level>& levels, double rows,
                              const risk_level& start) {
   auto m = static_cast<double>(start.num_segments);
   zcmoe_theory_fit fit{};
   fit.noise = start.within;
-  fit.approximation = fit.noise * m * m * m / (2.0 * rows);  // were m the best
+  fit.approximation = fit.noise * m * m * m / (2.0 * rows);  // the A for which m is the best number
   for (int i = 0; i < recommendation_tuning::rounds; ++i) {
     fit = local_fit(levels, rows, m, fit);
     if (fit.num_levels < 2 || !(fit.noise > 0)) break;
@@ -110,7 +124,8 @@ zcmoe_theory_fit settled_fit(const std::vector<risk_level>& levels, double rows,
   return fit;
 }
 
-/// The level with the least leave-one-out error; rounding alone makes no level better.
+/// The level with the least leave-one-out error. A finer level must be better by more than rounding
+/// to be taken.
 std::size_t least_leave_one_out(const std::vector<risk_level>& levels) {
   std::size_t best = 0;
   for (std::size_t i = 1; i < levels.size(); ++i) {
@@ -141,7 +156,7 @@ void recommend_by_form(const std::vector<risk_level>& levels, const zcmoe_theory
   r.upper = best_m(fit.approximation + error);
   const auto k = static_cast<double>(r.num_segments);
   r.approximation = std::max(0.0, fit.approximation) / (k * k);
-  // Cells without rows learn nothing.
+  // Only segments with rows learn. Their share is taken from the nearest level.
   const risk_level& near = level_near(levels, k);
   const double cells = k * (near.cells / static_cast<double>(near.num_segments));
   r.estimation = fit.noise * cells / fit_rows;
@@ -152,7 +167,9 @@ void recommend_by_form(const std::vector<risk_level>& levels, const zcmoe_theory
   r.excess_upper = r.excess + excess_error;
 }
 
-/// Whether leave-one-out tells the m of the fit from the best level, beyond what noise does.
+/// Whether the leave-one-out error at the m of the fit exceeds that of the best level by more than
+/// noise explains. The variance of the difference is that of difference_variance, where
+/// A (1/m^2 - 1/k^2) is the difference of the V of both levels.
 bool clearly_worse(const std::vector<risk_level>& levels, std::size_t best,
                    const zcmoe_theory_fit& fit, double rows) {
   const double m = std::cbrt(2.0 * std::max(0.0, fit.approximation) * rows / fit.noise);
@@ -164,8 +181,9 @@ bool clearly_worse(const std::vector<risk_level>& levels, std::size_t best,
   return a.leave_one_out - b.leave_one_out > recommendation_tuning::clear * std::sqrt(variance);
 }
 
-/// Differences of leave-one-out errors between tables of m and k segments have a standard deviation
-/// of about sigma^2 sqrt(2 |m - k|) / n.
+/// Recommends the best level. The interval holds every level whose leave-one-out error is within
+/// one standard deviation of the best, which for tables of m and k segments is about
+/// sigma^2 sqrt(2 |m - k|) / n.
 void recommend_by_leave_one_out(const std::vector<risk_level>& levels, std::size_t best,
                                 double noise, double rows, double fit_rows,
                                 zcmoe_theory_recommendation& r) {
@@ -187,7 +205,8 @@ void recommend_by_leave_one_out(const std::vector<risk_level>& levels, std::size
     r.lower = std::min(r.lower, scaled(static_cast<double>(other.num_segments)));
     r.upper = std::max(r.upper, scaled(static_cast<double>(other.num_segments)));
   }
-  // Of the table looked at; one of more rows follows the high-rate form.
+  // These are the errors of the level itself. By the high-rate form, `growth` times the rows have
+  // growth^(1/3) times the segments and growth^(1/3) / growth times the errors.
   const double shrink = wider / growth;
   const double finest = std::max(rows / 8.0, m);
   double approximation = level.within - noise;

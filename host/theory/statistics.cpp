@@ -1,5 +1,6 @@
-// Statistics of fitted tables and their standard errors: counts, means and variances in, numbers
-// out. Sources: theory.h.
+// Statistics of fitted tables and their standard errors. Counts, means and variances of segments go
+// in, numbers come out. V is the variance within segments, for which V_m = sigma^2 + A / m^2 at
+// high rate. Formulas and sources: include/zcmoe/theory.h.
 #include "host/theory/statistics.hpp"
 
 #include "host/error.hpp"
@@ -22,14 +23,20 @@ double difference_variance(double m, double k, double approximation, double nois
 namespace {
 
 struct statistics_tuning {
-  static constexpr double high_rate_gap = 0.047;  // of rho / 4, for a gap of 5 %
-  static constexpr double informative = 0.15;     // standard error of rho / 4
+  // The high-rate form holds while rho / 4 differs from 1 by no more than this, which means a gap
+  // of 5 %.
+  static constexpr double high_rate_gap = 0.047;
+  // The test tells something if the standard error of rho / 4 is at most this.
+  static constexpr double informative = 0.15;
 };
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// Variance of sum w_i V_i over nested tables: that of a common part and of the differences.
+/// The variance of sum w_i V_i over nested tables. With D_ij = Var(V_i - V_j) the covariances are
+/// (Var V_i + Var V_j - D_ij) / 2, so it is
+///   (sum w_i) (sum w_i Var V_i) - sum over all pairs of w_i w_j D_ij.
+/// Var V_i is (2 sigma^4 + 4 sigma^2 A / m_i^2) / n.
 double combination_variance(const std::vector<double>& m, const std::vector<double>& w,
                             const zcmoe_theory_fit& fit, double n) {
   const double noise = std::max(0.0, fit.noise);
@@ -49,8 +56,8 @@ double combination_variance(const std::vector<double>& m, const std::vector<doub
   return std::max(0.0, sum);
 }
 
-/// The answer that zcmoe_theory_statistics::leave_one_out measures, over one table with counts >=
-/// 0.
+/// The mean squared error of predicting each row from the others, which theory.h defines as
+/// zcmoe_theory_statistics::leave_one_out. Counts must be >= 0.
 double leave_one_out(const zcmoe_theory_table& table, const zcmoe_model_options& options,
                      double total_mean, std::int64_t n) {
   const double kappa = options.shrinkage;
@@ -64,8 +71,10 @@ double leave_one_out(const zcmoe_theory_table& table, const zcmoe_model_options&
     const auto count = static_cast<double>(table.counts[i]);
     const double sse = table.counts[i] > 1 ? (count - 1.0) * table.variances[i] : 0.0;
     if (kappa > 0) {
-      // y - answer = (N e + k (e + mean - g)) / (N - 1 + k), e the residual; leaving y out of g
-      // multiplies its distance to g by n / (n - 1).
+      // Without the row y = mean + e, its segment of N rows predicts
+      // (N mean - y + kappa g) / (N - 1 + kappa), which differs from y by
+      // (N e + kappa (e + mean - g)) / (N - 1 + kappa). Where g is the mean of all n rows it is
+      // taken without y too, which multiplies its distance from y by n / (n - 1).
       const double pull = fixed ? kappa : kappa * (rows / (rows - 1.0));
       const double d = table.means[i] - (fixed ? options.empty_value : total_mean);
       const double bottom = count - 1.0 + kappa;
@@ -132,7 +141,7 @@ zcmoe_theory_statistics statistics_of(const zcmoe_theory_table& table,
 double rice(const double* targets, std::int64_t n) {
   double mean = 0.0;
   for (std::int64_t i = 1; i < n; ++i) {
-    // Running mean, not a sum: nothing to lose at large n.
+    // A running mean keeps its digits at large n, where a sum would lose some.
     const double d = targets[i] - targets[i - 1];
     mean += (d * d - mean) / static_cast<double>(i);
   }
@@ -187,7 +196,7 @@ zcmoe_theory_fit parametric_fit(const std::vector<std::int64_t>& num_segments,
   }
   fit.noise = mean_v - fit.approximation * mean_z;
   fit.num_levels = static_cast<std::int64_t>(m.size());
-  // Ascending, as the variance of differences wants it.
+  // difference_variance wants m < k, so the levels are put in ascending order.
   std::vector<std::size_t> order(m.size());
   for (std::size_t i = 0; i < m.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return m[a] < m[b]; });
@@ -224,7 +233,7 @@ zcmoe_theory_ratio ratio_test(std::int64_t m, double within_m, double within_2m,
   const double relative =
       std::sqrt(coarse_variance / (coarse * coarse) + fine_variance / (fine * fine));
   r.standard_error = r.ratio * relative;
-  // At high rate rho / 4 is 1, so the relative error is that of rho / 4.
+  // Where the form holds, rho / 4 is 1, so its standard error is the relative one of rho.
   if (!(relative <= statistics_tuning::informative)) return r;
   const double away = std::abs(r.ratio / 4.0 - 1.0);
   r.verdict = away <= statistics_tuning::high_rate_gap + 2.0 * r.standard_error / 4.0

@@ -24,10 +24,10 @@ struct public_call {
   std::function<void()> prepare;      // what the call uses up, made anew; may fail the test
   std::function<zcmoe_status()> run;  // allocates nothing but what the function does
   std::function<void()> clean;        // frees what the call handed out
-  /// The call with every argument zero or null; functions that answer no status: ZCMOE_OK if the
-  /// answer is what the headers say.
+  /// The call with every argument zero or null. A function that returns no status gives ZCMOE_OK if
+  /// it returns what the headers say.
   std::function<zcmoe_status()> zeros;
-  /// The call with one pointer after the other moved off its alignment: the statuses.
+  /// The statuses of calls in which one pointer after the other is moved off its alignment.
   std::function<std::vector<zcmoe_status>()> misaligned;
 };
 

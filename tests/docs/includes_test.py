@@ -1,4 +1,5 @@
 """Who may include whom: scripts/check-includes finds nothing in the tree, and finds what is wrong in small trees.
+Files and functions that a page names exist.
 
 usage: includes_test.py SOURCE_DIR
 """
@@ -84,6 +85,50 @@ class IncludesTest(unittest.TestCase):
             self.assertIn("no name is defined twice", said, second)
         twice = {"host/cli/b.hpp": "struct knot {\n", "host/theory/b.cpp": "struct knot {\n"}
         self.assertIn("no name is defined twice", self.found(twice))  # the command line is no part of the library
+
+
+class PagesTest(unittest.TestCase):
+    """Paths in backquotes or links of every *.md, outside blocks of commands; `{a,b}` and `*` are expanded."""
+
+    def setUp(self):
+        self.tops = [f.name for f in SOURCE.iterdir() if f.is_dir() and not re.match(r"\.git$|build", f.name)]
+        self.pages = [page for page in SOURCE.rglob("*.md")
+                      if (top := page.relative_to(SOURCE).parts[0]) in self.tops or top == page.name]
+        self.names = {file.name for top in self.tops for file in (SOURCE / top).rglob("*.*")}
+
+    def exists(self, name, page):
+        return any(any(folder.glob(name)) for folder in (SOURCE, page.parent))
+
+    def missing(self, text, page):
+        text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+        for quoted, linked in re.findall(r"`([^`\n]+)`|\]\(([^)\s]+)\)", text):
+            for word in re.findall(r"[\w.][\w./{},*-]*", quoted or linked):
+                if re.fullmatch(r"\w[\w.-]*\.(hpp|cpp|cuh?|h|py)", word):  # a file without its folder
+                    if word not in self.names:
+                        yield word
+                elif word.split("/")[0] in self.tops and "/" in word:
+                    head, choices, tail = re.fullmatch(r"([^{]*)(?:\{(.*)\})?(.*)", word).groups()
+                    for choice in (choices or "").split(","):
+                        if not self.exists((head + choice + tail).rstrip("/."), page):
+                            yield head + choice + tail
+
+    def test_paths(self):
+        self.assertGreater(len(self.pages), 8)
+        for page in self.pages:
+            self.assertEqual(list(self.missing(page.read_text(), page)), [], page)
+        text = "`host/error.hpp` [a](docs/nothing.md) `tests/engine/*_test.cpp`, `host/error.{hpp,txt}` `sort_.cu` `a/b`"
+        self.assertEqual(list(self.missing(text, SOURCE / "README.md")), ["docs/nothing.md", "host/error.txt", "sort_.cu"])
+
+    def test_functions(self):
+        """The pages' `path`: `function`, `function` names what the file has."""
+        found = 0
+        for page in self.pages:
+            for path, names in re.findall(r"`([\w./]+\.\w+)`: ((?:`[\w:]+`(?:, (?:else )?)?)+)", page.read_text()):
+                for name in re.findall(r"`([\w:]+)`", names):
+                    found += 1
+                    called = re.search(rf"\b{name.split('::')[-1]}\(", (SOURCE / path).read_text())
+                    self.assertTrue(called, f"{page}: {path} has no {name}")
+        self.assertGreater(found, 20)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,8 @@
 namespace zcmoe::detail {
 namespace {
 
-using real =
-    boost::multiprecision::number<boost::multiprecision::mpfr_float_backend<3000>>;  // decimal
-                                                                                     // digits
+// A number of 3000 decimal digits.
+using real = boost::multiprecision::number<boost::multiprecision::mpfr_float_backend<3000>>;
 
 /// Distance in representable doubles.
 std::int64_t ulps(double a, double b) {
@@ -83,7 +82,7 @@ void compare_with_multiprecision() {
         ASSERT_LE(ulps(found.standard_error, error), 4) << round;
       }
     }
-    // Canonical digits hold the same sums.
+    // The digits hold the same sums after they are made canonical.
     std::vector<std::int64_t> canonical = state;
     carry_slot<T, Weighted>(canonical.data(), 1, 0);
     const slot_summary again = summarize<T, Weighted>(canonical.data(), 1, 0);
@@ -117,7 +116,7 @@ TEST(constant_test, ties_and_subnormal_results_round_to_even) {
   const double two_up = std::nextafter(one_up, 2.0);
   EXPECT_EQ(mean_of({1.0, one_up}).mean, 1.0);
   EXPECT_EQ(mean_of({one_up, two_up}).mean, two_up);
-  // A tie but for one bit far below what the division looks at: up, not to even.
+  // A sum that is a tie but for one bit far below the 128 leading ones is rounded up, not to even.
   EXPECT_EQ(mean_of({4.0, 0x1p-51, 0.0, 0.0}).mean, 1.0);
   EXPECT_EQ(mean_of({4.0, 0x1p-51, 0x1p-300, 0.0}).mean, one_up);
   EXPECT_EQ(mean_of({-4.0, -0x1p-51, -0x1p-300, 0.0}).mean, -one_up);
@@ -168,7 +167,8 @@ TEST(window_sums, give_the_digits_of_the_plain_sums) {
     std::uint32_t sum[window_sums::words] = {};
     const bool extreme = round % 3 == 0;
     for (std::int64_t i = 0; i < rows; ++i) {
-      // Shifts from one below to one above the window; extreme: the greatest, all of one sign.
+      // Shifts reach from one below the window to one above it. In an extreme round every target
+      // has the greatest magnitude inside it, and all have one sign.
       const int shift =
           base + (extreme ? window_sums::extra_bits : static_cast<int>(random() % 11) - 1);
       const auto exponent = static_cast<std::uint32_t>(std::min(std::max(shift + 1, 0), 254));
@@ -183,7 +183,7 @@ TEST(window_sums, give_the_digits_of_the_plain_sums) {
       ASSERT_EQ(is_inside(target, base), y == 0 || (true_shift >= base && true_shift <= base + 8))
           << y;
       if (!is_inside(target, base)) continue;
-      // As many rows as a word is said to take, in the last round of each kind.
+      // An extreme round adds as many rows as a word is documented to take.
       const std::int64_t copies = extreme ? window_sums::most_rows / rows : 1;
       std::uint32_t pair[window_sums::pairs];
       window_pairs(target, base, pair);

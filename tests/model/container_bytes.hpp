@@ -61,7 +61,7 @@ inline std::string join(const container_parts& parts) {
   return little_endian(static_cast<std::uint64_t>(parts.header.size())) + parts.header + parts.data;
 }
 
-/// The container with right checksums, where the header has a place for them; else as it is.
+/// The container with right checksums. Where the header has no place for them it stays as it is.
 inline std::string sealed(container_parts parts) {
   const auto put = [&](const std::string& prefix, const std::string& digits) {
     const std::size_t at = parts.header.find(prefix);

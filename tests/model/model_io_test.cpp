@@ -24,7 +24,8 @@
 #include <vector>
 
 // ------------------------------------------------ system calls that fail to order
-// The executable's definitions come before the C library's. Unarmed they pass everything on.
+// These definitions take the place of the C library's. They pass every call on unless a test has
+// armed them.
 
 namespace {
 thread_local int calls_until_failure = -1;  // -1: none fails
@@ -455,7 +456,8 @@ TEST_F(model_io_test, EveryFlippedBitAndEveryLengthOfAStateIsRefused) {
 }
 
 // ---------------------------------------------------------- hostile files
-// Each is sealed with right checksums unless it is about them: what remains is the one fault named.
+// Each file has right checksums, unless the case is about checksums, so that the fault named is the
+// only one.
 
 struct hostile_case {
   std::string name;
@@ -514,7 +516,8 @@ class hostile_cases {
       EXPECT_EQ(object.handle, nullptr) << c.name;
       EXPECT_THAT(zcmoe_last_error(), HasSubstr(c.reason)) << c.name;
     }
-    // The base of all these cases is itself accepted, and so is its seal.
+    // The container that all these cases change is accepted unchanged, so it is the change that is
+    // refused.
     Handle object;
     EXPECT_EQ(load(sealed(valid_), object), ZCMOE_OK) << zcmoe_last_error();
   }
@@ -691,7 +694,7 @@ void add_container_cases(hostile_cases& cases) {
     std::string digits = xxh3_128(valid.data);
     for (char& c : digits) c = static_cast<char>(std::toupper(c));
     container_parts changed = {replaced(valid.header, xxh3_128(valid.data), digits), valid.data};
-    // sealed() would put the lower-case digits back: seal the header alone.
+    // sealed() would write lower-case digits again, so the header alone is sealed.
     const std::string prefix = "{\"__metadata__\":{\"header_xxh3_128\":\"";
     changed.header.replace(prefix.size(), 32, std::string(32, '0'));
     changed.header.replace(
@@ -1167,7 +1170,7 @@ TEST_F(model_io_test, SaveTakesTheLongestNames) {
 }
 
 TEST_F(model_io_test, LongPathsLeaveRoomForTheReason) {
-  // Every alignment of a cut to a character of three bytes; and bytes that are no text at all.
+  // The cut falls on each of the three bytes of a character, then on bytes that are no text at all.
   for (int shift = 0; shift < 4; ++shift) {
     std::string name = path("");
     if (shift == 3) {
@@ -1185,7 +1188,7 @@ TEST_F(model_io_test, LongPathsLeaveRoomForTheReason) {
     EXPECT_THAT(said, HasSubstr("..."));
     if (shift == 3) continue;
     EXPECT_THAT(said, HasSubstr("/last.safetensors'"));
-    // Whole characters only: without them nothing of them is left.
+    // No part of a character is left when all whole ones are removed.
     std::string rest = said;
     for (std::size_t at; (at = rest.find("\xE2\x82\xAC")) != std::string::npos;) rest.erase(at, 3);
     for (const char c : rest) EXPECT_LT(static_cast<unsigned char>(c), 0x80) << said;

@@ -136,7 +136,7 @@ TEST_F(compile_test, rms_comes_close_to_the_best_partition) {
           error.begin();
       if (static_cast<std::size_t>(fewest) == error.size()) continue;
       const auto found = compiled_as(ZCMOE_COMPILE_RMS, k.f, k.lo, k.hi, tolerance);
-      // Bins make the best partition slightly worse than it is.
+      // Cuts at the ends of bins make the best partition slightly worse than free ones.
       EXPECT_GE(found.num_segments, fewest - 1) << k.name << " " << tolerance;
       EXPECT_LE(found.num_segments, fewest) << k.name << " " << tolerance;
       EXPECT_LE(found.least_segments, fewest) << k.name << " " << tolerance;
@@ -277,7 +277,8 @@ TEST_F(compile_test, constants_and_jumps) {
 }
 
 TEST_F(compile_test, a_jump_at_an_end_of_the_range) {
-  // Only the point hi, or lo, has the other value: it needs a segment, which only MAX sees.
+  // Only the input hi, or lo, has the other value. It needs a segment of its own, which only the
+  // largest error notices.
   const auto last = [](double x) { return x >= 1 ? 5.0 : 0.0; };
   const auto first = [](double x) { return x <= 0 ? 5.0 : 0.0; };
   for (const auto side : {ZCMOE_CLOSED_LEFT, ZCMOE_CLOSED_RIGHT}) {
@@ -441,7 +442,8 @@ TEST_F(compile_test, wrong_arguments) {
   EXPECT_EQ(status_of([&] { compile_for_density(cpu_, f, f, 0, 1, 1, options); }),
             ZCMOE_ERR_INVALID_ARGUMENT);
 
-  // The C function itself: null pointers, no result wanted, older and newer structs.
+  // Calls the C function itself: with null pointers, without a result, with older and newer
+  // structs.
   const zcmoe_function identity = [](void*, double x) { return x; };
   zcmoe_model* model = nullptr;
   const auto call = [&](zcmoe_context* context, zcmoe_function function, zcmoe_model** to,
@@ -477,7 +479,7 @@ TEST_F(compile_test, exceptions_of_the_function_come_back) {
 
 TEST_F(compile_test, tiny_ranges) {
   for (const auto error : {ZCMOE_COMPILE_RMS, ZCMOE_COMPILE_MAX}) {
-    // Two neighbouring doubles, three, and the smallest numbers there are.
+    // The ranges are two neighbouring doubles, three of them, and the smallest numbers there are.
     const double next = std::nextafter(1.0, 2.0);
     EXPECT_EQ(compiled_as(
                   error, [](double) { return 2.0; }, 1, next, 1e-3)

@@ -285,8 +285,9 @@ TEST(plan_numbers, levels_are_those_of_separate_fits) {
       const auto expected = theory::statistics(theory::table_of(fitted));
       const zcmoe_plan_level& level = level_of(plan.candidates[k], m);
       EXPECT_TRUE(std::isnan(level.holdout));
-      // Uniform cells are the same ones. Equal masses are cut among the fine cells, where a row may
-      // fall on the other side; the pilot of the optimal ones rounds.
+      // Uniform levels have the same segments as tables of their own. Levels of equal mass are cut
+      // between fine cells, where a row may fall on the other side; the edges of optimal ones
+      // differ by the rounding of the pilot.
       const double tolerance = k == ZCMOE_PLAN_UNIFORM ? 1e-13 : 0.02;
       EXPECT_NEAR(level.within, expected.within, tolerance * expected.within) << k << ", m=" << m;
       EXPECT_NEAR(level.risk, expected.risk, tolerance * expected.risk) << k << ", m=" << m;
@@ -300,7 +301,7 @@ TEST(plan_numbers, levels_are_those_of_separate_fits) {
 }
 
 TEST(plan_numbers, held_out_rows_are_answered_by_the_others_alone) {
-  // y is noise of one value a row: a model that has seen its row would answer it.
+  // Each y is noise of its own, so only a model that has seen a row could predict it.
   std::mt19937_64 random(3);
   std::normal_distribution<double> normal;
   std::vector<double> x(4000), y(4000);
@@ -363,7 +364,7 @@ TEST(plan_numbers, order_and_units_do_not_matter) {
   const auto again = plan_of(shuffled.x, shuffled.y);
   EXPECT_EQ(std::memcmp(&first, &again, sizeof first), 0);
 
-  // A power of two of the target's unit, far beyond where squares overflow.
+  // Targets are multiplied by a power of two so large that their squares would overflow.
   for (double& v : shuffled.y) v = std::ldexp(v, 600);
   const auto huge = plan_of(shuffled.x, shuffled.y);
   // Equal weights are no weights.
@@ -551,7 +552,7 @@ TEST(plan_edges, rows_that_do_not_count) {
 }
 
 TEST(plan_edges, fewer_doubles_than_segments) {
-  // 16 doubles an eighth apart: 40 equal widths would be best, and cannot be had.
+  // The range holds 16 doubles: 40 segments of equal width would be best but do not exist.
   const sample s = plain(
                        "line", [](double x) { return x; }, 0.1)
                        .draw(2000, 12);
@@ -571,8 +572,8 @@ TEST(plan_edges, fewer_doubles_than_segments) {
 }
 
 TEST(plan_edges, ties_are_told_where_they_bind) {
-  // 150 distinct inputs, in crowds and alone: to part them, cuts of equal mass or width ask for
-  // more segments than there are inputs.
+  // There are 150 distinct inputs, some shared by many rows. To part them, cuts of equal mass or
+  // width would need more segments than there are inputs.
   std::mt19937_64 random(11);
   std::uniform_real_distribution<double> uniform;
   std::normal_distribution<double> normal;

@@ -1,4 +1,4 @@
-// What answers where a segment has no rows, against scans written out here.
+// What a segment without rows predicts, against scans written out here.
 #include "host/segmentation/empty_segments.hpp"
 
 #include <gmock/gmock.h>
@@ -43,7 +43,7 @@ double naive_nearest(const random_table& t, std::size_t i) {
   for (std::size_t j = 0; j < t.counts.size(); ++j) {
     if (j == i || t.counts[j] == 0) continue;
     const double distance = j < i ? centre - t.edges[j + 1] : t.edges[j] - centre;
-    // Of the left ones the last is the nearest; a right one has to be nearer than it.
+    // Of the segments on the left the last is the nearest. One on the right must be nearer than it.
     if (distance < least || (j < i && distance <= least)) {
       least = distance;
       answer = t.means[j];

@@ -101,13 +101,14 @@ TEST_P(reference_test, cells_of_8_segments) {
     for (std::size_t i = 0; i < 8; ++i) {
       const double mass = integral(c_, e[i], e[i + 1], c_.density);
       EXPECT_NEAR(mass, cells.at("P").at(i).get<double>(), 1e-9) << i;
-      // The optimal cells move by up to 1e-9, and with them what lies in them.
+      // The edges of optimal segments may differ by up to 1e-9, and the mass between them with
+      // them.
       const double constant = cells.at("c").at(i).get<double>();
       EXPECT_NEAR(c[i], constant,
                   segmentation == "uniform" ? 1e-13 * (1 + std::abs(constant)) : 1e-8)
           << i;
       const double sse = cells.at("sse").at(i).get<double>();
-      // Beside 1e-9: constant and beta are rounded to doubles, by which the deviation shifts.
+      // Besides 1e-9 the limit allows for the constant and beta, which are rounded to doubles.
       const double rounding = 4e-16 * (1 + std::abs(constant)) * std::sqrt(sse * mass) + 1e-30;
       EXPECT_NEAR(cell_error(e[i], e[i + 1], c[i]), sse,
                   segmentation == "uniform" ? 1e-9 * sse + rounding : 1e-9)

@@ -211,8 +211,8 @@ TEST(uniform, edges_are_correctly_rounded) {
 }
 
 TEST(uniform, ties_go_to_even) {
-  // The middle of two neighbouring doubles' neighbours: 2^53 and 2^53 + 6 have centre 2^53 + 3,
-  // between + 2 and + 4.
+  // Doubles above 2^53 are the even integers. The centre 2^53 + 3 of 2^53 and 2^53 + 6 is a tie
+  // between + 2 and + 4, and + 4 has the even significand.
   EXPECT_EQ(uniform(0x1p53, 0x1p53 + 6, 2).edges[1], 0x1p53 + 4);
   EXPECT_EQ(uniform(0x1p53, 0x1p53 + 10, 2).edges[1], 0x1p53 + 4);
   EXPECT_EQ(uniform(0, 15e-324, 2).edges[1], 10e-324);
@@ -769,7 +769,8 @@ TEST(constants, jumps_offsets_gaps_and_scales) {
               ElementsAre(DoubleNear(0, 1e293)));
   known tiny{[](double) { return 5e-324; }, {}, [](double x) { return x; }};
   EXPECT_NEAR(constants(tiny, {0, 1e-300}, ZCMOE_CONSTANT_MEAN)[0] / 5e-301, 1, 1e-14);
-  // Narrow in a wide segment: what a fixed rule would get wrong.
+  // The function changes in a narrow part of a wide segment, which a rule of fixed points would
+  // miss.
   known logistic{one, {}, [](double x) { return 1 / (1 + std::exp(-400 * (x - 0.4))); }};
   EXPECT_NEAR(constants(logistic, {0, 1}, ZCMOE_CONSTANT_MEAN)[0], 0.6, 1e-14);
 }
@@ -786,7 +787,7 @@ TEST(constants, refusals) {
               HasSubstr("zcmoe_optimal_constants: regression answered nan at x=0.5"));
   EXPECT_EQ(status(e, 7, c), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("rule=7"));
-  // No number of panels settles this one.
+  // No number of panels resolves this function.
   known rough{one, {}, [](double x) { return std::sin(1e12 * x) > 0 ? 1.0 : 0.0; }};
   EXPECT_EQ(zcmoe_optimal_constants(density_of, regression_of, &rough, e, 2, 0, c),
             ZCMOE_ERR_NUMERIC);

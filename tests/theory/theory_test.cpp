@@ -573,7 +573,7 @@ TEST_P(theory_estimation_test, is_what_fits_do_on_average) {
   const double mean = sum / runs;
   const double standard_error = std::sqrt((squares / runs - mean * mean) / runs);
   EXPECT_NEAR(mean, expected.error, 5 * standard_error) << standard_error;
-  // Sharp enough to tell m / n from (m + 1) / n.
+  // The tolerance is small enough to tell m / n from (m + 1) / n.
   EXPECT_LT(5 * standard_error, expected.variance / static_cast<double>(m));
   for (std::size_t i = 0; i < m; ++i) {
     const double average = segment_sum[i] / runs;
@@ -609,7 +609,8 @@ TEST(theory_estimation, many_samples_reach_the_leading_term) {
     expect_ratio(r.error, r.leading, 1e-7);
     EXPECT_EQ(r.fallback, 0.0);
   }
-  // Shrinkage of many samples adds its squared bias; the lattice sum meets the direct one.
+  // For many samples shrinkage adds its squared bias, and the thinned sum agrees with the direct
+  // one.
   options.empty_policy = ZCMOE_EMPTY_VALUE;
   options.shrinkage = 1e-9;
   for (const std::int64_t n : {500000, 600000, 2000000, 100000000}) {
@@ -926,14 +927,14 @@ TEST(theory_data, ratio_test) {
   EXPECT_EQ(test(smooth, 4, 1000000000).verdict, ZCMOE_THEORY_FAILS);  // gap -7.9 %
   EXPECT_EQ(test(smooth, 64, 1000).verdict, ZCMOE_THEORY_UNINFORMATIVE);
   EXPECT_EQ(theory::ratio_test(8, 1, 1, 1, 100).verdict, ZCMOE_THEORY_UNINFORMATIVE);
-  // Jumps, averaged over their places: 2.
+  // The ratio is 2 for jumps, averaged over the places that they have in their segments.
   auto jump =
       uniform_problem([](double x) { return x < 1.0 / 3 ? 0.0 : 1.0; }, [](double) { return 0.0; });
   jump.breaks = {1.0 / 3};
   const auto fails = test(jump, 8, 1000000000);
   EXPECT_NEAR(fails.ratio, 2, 1e-9);
   EXPECT_EQ(fails.verdict, ZCMOE_THEORY_FAILS);
-  // Standard error: about 4 * 5 m sigma / sqrt(A n).
+  // The standard error is about 4 * 5 m sigma / sqrt(A n).
   const auto known = test(sine_problem(0.09), 16, 10000000);
   const double a = smooth.coefficient(ZCMOE_THEORY_UNIFORM) / 12;
   expect_ratio(known.standard_error, 4 * 5 * 16 * 0.3 / std::sqrt(a * 1e7), 0.1);
@@ -1148,7 +1149,7 @@ TEST(theory_curve, keeps_shape_and_scale) {
   EXPECT_EQ(wide(most), most);
   EXPECT_EQ(wide(0), 0.0);
   EXPECT_EQ(theory::curve({0, 0x1p-1074}, {0, 1})(0x1p-1074), 1.0);
-  // Points that the range is too wide to tell apart are one.
+  // Points that are the same double in units of the range count as one.
   const theory::curve close({0, 1e-300, 1, 1e300}, {0, 1, 2, 3});
   EXPECT_EQ(close(0), 0.0);
   EXPECT_EQ(close(1e300), 3.0);
