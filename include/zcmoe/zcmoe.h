@@ -7,14 +7,15 @@
 /// (zcmoe_fit_*), predict (zcmoe_predict).
 ///
 /// Rules that hold everywhere:
-/// - Every function returns a zcmoe_status, 0 is success; but for four that return text, and two of
-///   theory.h that return a number. After a failure zcmoe_last_error() tells, for the calling
+/// - Every function returns a zcmoe_status, except for four that return text and two of theory.h
+///   that return a number; 0 is success. After a failure zcmoe_last_error() tells, for the calling
 ///   thread, function, argument, value and limit. No exception, signal or output leaves the
 ///   library.
 /// - Null where a pointer is needed and pointers that are not aligned to their type are
-///   INVALID_ARGUMENT, as are all numbers out of the range given; no array is written then. Any
-///   function may also return OUT_OF_MEMORY, DEVICE if its context is a CUDA context, and INTERNAL.
-///   Each function says what else it returns, and when.
+///   INVALID_ARGUMENT, as are all numbers out of the range given; nothing is written then, except
+///   that zcmoe_theory_curve_create() sets its curve to NULL. Any function may also return
+///   OUT_OF_MEMORY, DEVICE if its context is a CUDA context, and INTERNAL. Each function says what
+///   else it returns, and when.
 /// - Counts, strides and indices are int64_t; strides count elements, may be 0 or negative. A
 ///   number of rows n is 0 to 2^57 - 1 unless a function says otherwise.
 /// - Option structs begin with struct_size; initialise them with their ZCMOE_..._INIT, or with
@@ -863,7 +864,7 @@ enum {
 typedef struct zcmoe_fit_options {
   size_t struct_size;  ///< sizeof(zcmoe_fit_options)
   /// ZCMOE_F64, the default: targets and weights of any float type; ZCMOE_F32: of at most 32-bit
-  /// floats (an eighth of the state's memory).
+  /// floats (a sixth of the state's memory).
   zcmoe_dtype target_dtype;
   int32_t weighted;           ///< 1: zcmoe_fit_add() takes weights; default 0
   int32_t nan_inputs;         ///< ZCMOE_ROWS_SKIP or _ERROR; not looked at under ZCMOE_NAN_SEGMENT
