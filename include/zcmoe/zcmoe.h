@@ -324,9 +324,10 @@ ZCMOE_API zcmoe_status zcmoe_segment_check(const double* edges, int64_t num_segm
 /// For 0 < i < m, a_i is the sample value with the weight of samples < a_i nearest to (i/m) of all
 /// weight (the lower one if two are equally near); a_0 = min; a_m = max, or the next double above
 /// max where max itself is a cut and so has a segment of its own. Repeated edges are removed, hence
-/// num_built. All samples equal to v: one segment [v, next double above v]. NaN and infinite inputs
-/// are left out, as are rows of weight 0. Sums of weights are compared in twice double's precision,
-/// and the result does not depend on the order of rows.
+/// num_built. All samples equal to v: one segment [v, next double above v], of the largest double
+/// the one that ends there. NaN and infinite inputs are left out, as are rows of weight 0. Sums of
+/// weights are compared in twice double's precision, and the result does not depend on the order of
+/// rows.
 ///
 /// @param[in]  x             inputs, [n], of any type; 64-bit integers are taken as the largest
 ///   doubles not above them
