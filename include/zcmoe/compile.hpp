@@ -1,11 +1,13 @@
-// C++17 over compile.h: callables, exceptions. Header-only; carries no ABI. compile.h documents the
-// call.
-//
-// clang-format off
-//   zcmoe::context cpu(ZCMOE_ENGINE_CPU);
-//   auto made = zcmoe::compile(cpu, [](double x) { return std::sin(x); }, 0.0, 3.0, 1e-3);
-//   made.table.save("sine.safetensors");     // made.result.num_segments, .error, ...
-// clang-format on
+/// @file
+/// C++17 over compile.h: callables, exceptions. Header-only; carries no ABI. compile.h documents
+/// the call. Where it returns another status than ZCMOE_OK, the functions here throw zcmoe::error;
+/// what a callable throws is thrown again behind the call.
+///
+/// @code
+///   zcmoe::context cpu(ZCMOE_ENGINE_CPU);
+///   auto made = zcmoe::compile(cpu, [](double x) { return std::sin(x); }, 0.0, 3.0, 1e-3);
+///   made.table.save("sine.safetensors");     // made.result.num_segments, .error, ...
+/// @endcode
 #pragma once
 
 #include <zcmoe/compile.h>
@@ -13,12 +15,14 @@
 
 namespace zcmoe {
 
+/// Options to change some of.
+/// @return all defaults
 inline zcmoe_compile_options compile_options() { return ZCMOE_COMPILE_OPTIONS_INIT; }
 
 /// A table of a function, and what is known of it.
 struct compiled {
-  model table;
-  zcmoe_compile_result result;
+  model table;                  ///< the table
+  zcmoe_compile_result result;  ///< its size and its verified error
 };
 
 namespace detail {
@@ -40,8 +44,15 @@ compiled compile(const context& context, const Function& function, const Density
 }
 }  // namespace detail
 
-/// The smallest table of a function of uniformly distributed inputs. What the function throws is
-/// thrown again behind the call.
+/// Makes the smallest table of a function of uniformly distributed inputs: zcmoe_compile().
+/// @param context    whose engine the model lives on
+/// @param function   f, any callable from double to double
+/// @param lo         lower end of the range, finite
+/// @param hi         upper end, lo < hi, finite
+/// @param tolerance  the largest error, > 0, in the unit of f
+/// @param options    how the table is looked for
+/// @param answers    policies of the model
+/// @return the table, and what is known of it
 template <class Function>
 compiled compile(const context& context, const Function& function, double lo, double hi,
                  double tolerance, const zcmoe_compile_options& options = compile_options(),
@@ -49,7 +60,16 @@ compiled compile(const context& context, const Function& function, double lo, do
   return detail::compile(context, function, function, false, lo, hi, tolerance, options, answers);
 }
 
-/// The same for inputs of a density, another callable.
+/// Makes the smallest table of a function of inputs with a density: zcmoe_compile().
+/// @param context    whose engine the model lives on
+/// @param function   f, any callable from double to double
+/// @param density    p >= 0, likewise, of any scale
+/// @param lo         lower end of the range, finite
+/// @param hi         upper end, lo < hi, finite
+/// @param tolerance  the largest rms error, > 0, in the unit of f
+/// @param options    how the table is looked for
+/// @param answers    policies of the model
+/// @return the table, and what is known of it
 template <class Function, class Density>
 compiled compile_for_density(const context& context, const Function& function,
                              const Density& density, double lo, double hi, double tolerance,

@@ -1,21 +1,23 @@
-// zcmoe::model_view: a small copyable view of a model for any host or device code, such as a kernel
-// of your own. segment_of() is the one place that says which segment an input belongs to; both
-// engines call it.
-//
-// clang-format off
-//   zcmoe_model_view tables = ZCMOE_MODEL_VIEW_INIT;
-//   zcmoe_model_get_view(model, &tables);                // once, on the host
-//   my_kernel<<<...>>>(zcmoe::model_view{tables}, ...);  // in the kernel: y = view.value_at(x)
-// clang-format on
-//
-// Compiles with any C++17 compiler, with or without nvcc. The view does not own its tables: keep
-// the model alive.
+/// @file
+/// zcmoe::model_view: a small copyable view of a model for any host or device code, such as a
+/// kernel of your own. slot_of() defines which segment an input belongs to: the engines route by
+/// tables that tests compare with it.
+///
+/// @code
+///   zcmoe_model_view tables = ZCMOE_MODEL_VIEW_INIT;
+///   zcmoe_model_get_view(model, &tables);                // once, on the host
+///   my_kernel<<<...>>>(zcmoe::model_view{tables}, ...);  // in the kernel: y = view.value_at(x)
+/// @endcode
+///
+/// Compiles with any C++17 compiler, with or without nvcc. The view does not own its tables: keep
+/// the model alive. Nothing here allocates, waits or throws.
 #pragma once
 
 #include <zcmoe/zcmoe.h>
 
 #include <cstdint>
 
+/// Marks functions for the host and, under nvcc, for the device.
 #if defined(__CUDACC__)
 #define ZCMOE_HOST_DEVICE __host__ __device__
 #else
@@ -24,35 +26,52 @@
 
 namespace zcmoe {
 
-// The slots of a table: those of its segments, 0 .. num_segments - 1, then three for inputs that no
-// segment takes. What has one entry a slot is sized and addressed with these.
+/// @name Slots
+/// The slots of a table: those of its segments, 0 .. num_segments - 1, then three for inputs that
+/// no segment takes. What has one entry a slot is sized and addressed with these.
+/// @{
 
+/// How many slots a table has.
+/// @param num_segments  m
+/// @return m + 3
 template <class Integer>
 ZCMOE_HOST_DEVICE constexpr Integer num_slots_of(Integer num_segments) {
   return num_segments + 3;
 }
-/// Of NaN inputs.
+/// The slot of NaN inputs.
+/// @param num_segments  m
+/// @return m
 template <class Integer>
 ZCMOE_HOST_DEVICE constexpr Integer nan_slot_of(Integer num_segments) {
   return num_segments;
 }
-/// Of inputs below the range, where the policy sets these aside.
+/// The slot of inputs below the range, where the policy sets these aside.
+/// @param num_segments  m
+/// @return m + 1
 template <class Integer>
 ZCMOE_HOST_DEVICE constexpr Integer below_slot_of(Integer num_segments) {
   return num_segments + 1;
 }
-/// Of inputs above the range, likewise.
+/// The slot of inputs above the range, likewise.
+/// @param num_segments  m
+/// @return m + 2
 template <class Integer>
 ZCMOE_HOST_DEVICE constexpr Integer above_slot_of(Integer num_segments) {
   return num_segments + 2;
 }
 
+/// @}
+
+/// A zcmoe_model_view that routes and predicts.
 struct model_view : zcmoe_model_view {
-  /// Slots of Count inputs: the segments that take them, or the slots of NaN and, where the range
-  /// policy sets these aside, of inputs below and above the range. Segment i is [a_i, a_{i+1})
-  /// (left-closed) or (a_i, a_{i+1}]. -0.0 equals 0.0; infinities are ordinary. Exact: x is
-  /// compared with float64 edges. Cost: log2 m steps, the same for every input, so that the
-  /// searches of a batch overlap.
+  /// Finds the slots of Count inputs: the segments that take them, or the slots of NaN and, where
+  /// the range policy sets these aside, of inputs below and above the range.
+  ///
+  /// Segment i is [a_i, a_{i+1}) (left-closed) or (a_i, a_{i+1}]. -0.0 equals 0.0; infinities are
+  /// ordinary. Exact: x is compared with float64 edges. Cost: log2 m steps, the same for every
+  /// input, so that the searches of a batch overlap.
+  /// @param[in]  x      inputs
+  /// @param[out] slots  0 to m + 2
   template <int Count>
   ZCMOE_HOST_DEVICE void slots_of(const double (&x)[Count], std::int64_t (&slots)[Count]) const {
     for (int k = 0; k < Count; ++k) slots[k] = 0;  // interior edges known to lie left of x
@@ -72,6 +91,9 @@ struct model_view : zcmoe_model_view {
     }
   }
 
+  /// Finds the slot of one input.
+  /// @param x  the input
+  /// @return as slots_of()
   ZCMOE_HOST_DEVICE std::int64_t slot_of(double x) const {
     const double input[1] = {x};
     std::int64_t slot[1];
@@ -79,9 +101,14 @@ struct model_view : zcmoe_model_view {
     return slot[0];
   }
 
-  /// Segment number as zcmoe_predict reports it: -1 where no segment answers.
+  /// Finds the segment of one input, numbered as zcmoe_predict() does.
+  /// @param x  the input
+  /// @return 0 to m - 1; m to m + 2 for segments of their own; -1 where there is no segment
   ZCMOE_HOST_DEVICE std::int64_t segment_of(double x) const { return segment_of_slot(slot_of(x)); }
 
+  /// Numbers the segment of a slot as zcmoe_predict() does.
+  /// @param slot  0 to m + 2
+  /// @return the slot, or -1 where it is no segment
   ZCMOE_HOST_DEVICE std::int64_t segment_of_slot(std::int64_t slot) const {
     if (slot < num_segments) return slot;
     const bool own = slot == nan_slot_of(num_segments) ? nan_policy == ZCMOE_NAN_SEGMENT
@@ -89,14 +116,21 @@ struct model_view : zcmoe_model_view {
     return own ? slot : -1;
   }
 
-  /// The model's answer.
+  /// Predicts for one input.
+  /// @param x  the input
+  /// @return the constant of its slot
   ZCMOE_HOST_DEVICE double value_at(double x) const { return constants[slot_of(x)]; }
 
-  /// Below or above the range, whatever the policy; false for NaN.
+  /// Whether an input lies below the range, whatever the policy.
+  /// @param x  the input
+  /// @return false for NaN
   ZCMOE_HOST_DEVICE bool is_below(double x) const {
     const double first = edges[0];
     return closed_side == ZCMOE_CLOSED_LEFT || include_outer_edge != 0 ? x < first : x <= first;
   }
+  /// Whether an input lies above the range, whatever the policy.
+  /// @param x  the input
+  /// @return false for NaN
   ZCMOE_HOST_DEVICE bool is_above(double x) const {
     const double last = edges[num_segments];
     return closed_side == ZCMOE_CLOSED_RIGHT || include_outer_edge != 0 ? x > last : x >= last;

@@ -1,12 +1,16 @@
-// C++17 over theory.h: a problem made of callables, results by value, exceptions. Header-only;
-// carries no ABI. theory.h documents each call.
-//
-//   zcmoe::theory::problem f;                       // x in [0, 1], no noise
-//   f.density = [](double) { return 1.0; };
-//   f.regression = [](double x) { return x * x; };
-//   f.slope = [](double x) { return 2 * x; };
-//   double optimal = f.coefficient(ZCMOE_THEORY_OPTIMAL);             // 0.864
-//   auto best = zcmoe::theory::optimum(optimal / 12, 0.01, 1e5);      // m and excess risk
+/// @file
+/// C++17 over theory.h: a problem made of callables, results by value, exceptions. Header-only;
+/// carries no ABI. theory.h documents each call. Where the C function returns another status than
+/// ZCMOE_OK, the function here throws zcmoe::error.
+///
+/// @code
+///   zcmoe::theory::problem f;                       // x in [0, 1], no noise
+///   f.density = [](double) { return 1.0; };
+///   f.regression = [](double x) { return x * x; };
+///   f.slope = [](double x) { return 2 * x; };
+///   double optimal = f.coefficient(ZCMOE_THEORY_OPTIMAL);             // 0.864
+///   auto best = zcmoe::theory::optimum(optimal / 12, 0.01, 1e5);      // m and excess risk
+/// @endcode
 #pragma once
 
 #include <zcmoe/theory.h>
@@ -19,18 +23,25 @@
 #include <utility>
 #include <vector>
 
+/// theory.h in C++.
 namespace zcmoe::theory {
 
+/// A function of the input.
 using function = std::function<double(double)>;
 
-/// A function known at points only, and its slope: zcmoe_theory_curve_create. Copies share it.
+/// A function known at points only, and its slope: zcmoe_theory_curve_create(). Copies share it.
 ///
+/// @code
 ///   zcmoe::theory::curve b(grid, values);
 ///   problem.regression = b;
 ///   problem.slope = b.slope();
 ///   problem.breaks = b.breaks();
+/// @endcode
 class curve {
  public:
+  /// Interpolates points. It also throws error if the two differ in length.
+  /// @param grid    inputs, two or more, strictly increasing
+  /// @param values  of the function there
   curve(std::vector<double> grid, const std::vector<double>& values) : grid_(std::move(grid)) {
     if (grid_.size() != values.size()) {
       throw error(ZCMOE_ERR_INVALID_ARGUMENT, "grid and values differ in length");
@@ -40,11 +51,14 @@ class curve {
                                     static_cast<std::int64_t>(grid_.size()), &handle));
     handle_.reset(handle, [](zcmoe_theory_curve* own) { zcmoe_theory_curve_destroy(own); });
   }
+  /// @param x  the input
+  /// @return the curve's value; constant beyond the ends
   double operator()(double x) const { return zcmoe_theory_curve_value(handle_.get(), x); }
+  /// @return the curve's slope as a function, which shares the curve
   function slope() const {
     return [handle = handle_](double x) { return zcmoe_theory_curve_slope(handle.get(), x); };
   }
-  /// The inner points of the grid, where the slope has kinks.
+  /// @return the inner points of the grid, where the slope has kinks
   std::vector<double> breaks() const { return {grid_.begin() + 1, grid_.end() - 1}; }
 
  private:
@@ -52,37 +66,42 @@ class curve {
   std::shared_ptr<zcmoe_theory_curve> handle_;
 };
 
-/// zcmoe_theory_cells and zcmoe_theory_totals of a table.
+/// zcmoe_theory_cells and zcmoe_theory_totals of a table; one entry a segment.
 struct cells {
-  std::vector<double> probabilities;
-  std::vector<double> means;
-  std::vector<double> variances;
-  std::vector<double> errors;
-  zcmoe_theory_totals totals{};
+  std::vector<double> probabilities;  ///< P_i
+  std::vector<double> means;          ///< c_i
+  std::vector<double> variances;      ///< v_i
+  std::vector<double> errors;         ///< the segment's part of E_app
+  zcmoe_theory_totals totals{};       ///< of the whole table
 };
 
+/// A number of segments and the excess risk there.
 struct segments_and_excess {
-  double num_segments = 0.0;
-  double excess = 0.0;
+  double num_segments = 0.0;  ///< a real number
+  double excess = 0.0;        ///< in (unit of y)^2
 };
 
 /// zcmoe_theory_problem with callables; empty ones are not given. What a callable throws is thrown
 /// again behind the call.
 class problem {
  public:
-  function density;
-  function regression;
-  function slope;
-  function curvature;
-  function density_slope;
-  function noise_variance;
-  function point_density;
-  function point_density_slope;
-  double noise = 0.0;
-  double lo = 0.0;
-  double hi = 1.0;
-  std::vector<double> breaks;
+  function density;              ///< p >= 0, of any scale; always needed
+  function regression;           ///< b
+  function slope;                ///< b'
+  function curvature;            ///< b''
+  function density_slope;        ///< p', of the scale of p
+  function noise_variance;       ///< sigma^2(x) >= 0; empty: noise everywhere
+  function point_density;        ///< lambda >= 0, of any scale
+  function point_density_slope;  ///< lambda', of the scale of lambda
+  double noise = 0.0;            ///< sigma^2
+  double lo = 0.0;               ///< lower end of the range
+  double hi = 1.0;               ///< upper end of the range
+  std::vector<double> breaks;    ///< inner points where a function jumps or has a kink, increasing
 
+  /// Computes the coefficient of the error at high rate: zcmoe_theory_coefficient().
+  /// @param segmentation  where the segments are
+  /// @param power         r of the loss |y - b|^r
+  /// @return the coefficient, in (unit of y)^r
   double coefficient(zcmoe_theory_segmentation segmentation, double power = 2.0) const {
     double value = 0.0;
     call([&](const zcmoe_theory_problem* p) {
@@ -90,6 +109,9 @@ class problem {
     });
     return value;
   }
+  /// Computes the coefficient of m^-4: zcmoe_theory_next_order().
+  /// @param segmentation  where the segments are
+  /// @return c4
   double next_order(zcmoe_theory_segmentation segmentation) const {
     double value = 0.0;
     call([&](const zcmoe_theory_problem* p) {
@@ -97,6 +119,11 @@ class problem {
     });
     return value;
   }
+  /// Finds the m from which the high-rate form holds: zcmoe_theory_breakdown().
+  /// @param segmentation  where the segments are
+  /// @param tolerance     of the relative gap, between 0 and 1
+  /// @param max_segments  the largest m looked for, at most 65,536
+  /// @return m, or 0 if it is larger
   std::int64_t breakdown(zcmoe_theory_segmentation segmentation, double tolerance = 0.05,
                          std::int64_t max_segments = 4096) const {
     std::int64_t value = 0;
@@ -105,22 +132,35 @@ class problem {
     });
     return value;
   }
+  /// Computes what point_density costs beside the optimal one: zcmoe_theory_robustness().
+  /// @return the ratio of the errors at equal m
   double robustness() const {
     double value = 0.0;
     call(
         [&](const zcmoe_theory_problem* p) { return zcmoe_theory_robustness(p, &value, nullptr); });
     return value;
   }
+  /// Computes the expansion of that ratio.
+  /// @return the ratio to second order; infinity where it does not exist
   double robustness_second_order() const {
     double value = 0.0;
     call(
         [&](const zcmoe_theory_problem* p) { return zcmoe_theory_robustness(p, nullptr, &value); });
     return value;
   }
+  /// Computes the exact error of a table: zcmoe_theory_approximation().
+  /// @param edges  inside [lo, hi], strictly increasing, two or more
+  /// @param rule   what the constants are
+  /// @return numbers of each segment and of the table
   cells approximation(const std::vector<double>& edges,
                       zcmoe_constant_rule rule = ZCMOE_CONSTANT_MEAN) const {
     return cells_of(edges, rule, nullptr);
   }
+  /// Computes the exact error of a table with constants of its own. It also throws error if the
+  /// lengths do not fit.
+  /// @param edges      inside [lo, hi], strictly increasing, one more than constants
+  /// @param constants  one a segment
+  /// @return numbers of each segment and of the table
   cells approximation(const std::vector<double>& edges,
                       const std::vector<double>& constants) const {
     if (edges.size() != constants.size() + 1) {
@@ -128,6 +168,12 @@ class problem {
     }
     return cells_of(edges, ZCMOE_CONSTANT_MEAN, constants.data());
   }
+  /// Computes the exact expected risk of tables of several sizes: zcmoe_theory_risk_curve().
+  /// @param segmentation  where the segments are
+  /// @param n             samples learned from
+  /// @param num_segments  the sizes
+  /// @param options       policies of empty segments
+  /// @return one point a size
   std::vector<zcmoe_theory_risk_point> risk_curve(
       zcmoe_theory_segmentation segmentation, std::int64_t n,
       const std::vector<std::int64_t>& num_segments,
@@ -139,6 +185,9 @@ class problem {
     });
     return points;
   }
+  /// Computes the best m where the noise varies: zcmoe_theory_noise_adaptive().
+  /// @param n  samples learned from
+  /// @return m and the excess risk
   segments_and_excess noise_adaptive(std::int64_t n) const {
     segments_and_excess value;
     call([&](const zcmoe_theory_problem* p) {
@@ -146,6 +195,9 @@ class problem {
     });
     return value;
   }
+  /// Builds the table for noise that varies: zcmoe_theory_noise_adaptive_edges().
+  /// @param num_segments  m, 1 to ZCMOE_MAX_SEGMENTS
+  /// @return one edge more than there are segments, of which there are at most m
   std::vector<double> noise_adaptive_edges(std::int64_t num_segments) const {
     return zcmoe::detail::built_edges(num_segments, [&](double* edges, std::int64_t* built) {
       call([&](const zcmoe_theory_problem* p) {
@@ -218,21 +270,40 @@ class problem {
   }
 };
 
+/// Computes the error that a coefficient means: zcmoe_theory_error().
+/// @param coefficient   of problem::coefficient()
+/// @param num_segments  m
+/// @param power         r of the loss, as given there
+/// @return the error
 inline double error_of(double coefficient, std::int64_t num_segments, double power = 2.0) {
   double value = 0.0;
   check(zcmoe_theory_error(coefficient, power, num_segments, &value));
   return value;
 }
+/// Computes what a zero of the optimal density adds: zcmoe_theory_zero_gap().
+/// @param density_order     p is of order |x - x0| to this power
+/// @param regression_order  b - b(x0) is of order |x - x0| to this power
+/// @return kappa
 inline double zero_gap(double density_order, double regression_order) {
   double value = 0.0;
   check(zcmoe_theory_zero_gap(density_order, regression_order, &value));
   return value;
 }
+/// Computes E[1/N; N > 0] of a binomial N: zcmoe_theory_mean_reciprocal().
+/// @param n            samples
+/// @param probability  of the segment
+/// @return h(n, P)
 inline double mean_reciprocal(std::int64_t n, double probability) {
   double value = 0.0;
   check(zcmoe_theory_mean_reciprocal(n, probability, &value));
   return value;
 }
+/// Computes the best m: zcmoe_theory_optimum().
+/// @param approximation  A; in one dimension coefficient / 12
+/// @param variance       B, about sigma^2
+/// @param n              samples learned from
+/// @param dimension      of the inputs
+/// @return m and the excess risk
 inline segments_and_excess optimum(double approximation, double variance, double n,
                                    std::int32_t dimension = 1) {
   segments_and_excess value;
@@ -240,14 +311,24 @@ inline segments_and_excess optimum(double approximation, double variance, double
                              &value.excess));
   return value;
 }
+/// Computes what a wrong m costs: zcmoe_theory_flatness().
+/// @param ratio      m over the best m
+/// @param dimension  of the inputs
+/// @return by what the excess risk is multiplied
 inline double flatness(double ratio, std::int32_t dimension = 1) {
   double value = 0.0;
   check(zcmoe_theory_flatness(ratio, dimension, &value));
   return value;
 }
 
-/// Estimation error of n samples on cells as problem::approximation gives them. segment_errors, if
-/// not null, receives one number a segment.
+/// Computes the estimation error of constants learned from n samples: zcmoe_theory_estimation(). It
+/// also throws error if the lengths do not fit.
+/// @param n               samples learned from
+/// @param edges           of the table
+/// @param table           as problem::approximation() gives it
+/// @param options         policies of empty segments
+/// @param segment_errors  if not null, receives one number a segment
+/// @return the error and its parts
 inline zcmoe_theory_estimation_result estimation(
     std::int64_t n, const std::vector<double>& edges, const cells& table,
     const zcmoe_model_options& options = model_options(),
@@ -265,34 +346,61 @@ inline zcmoe_theory_estimation_result estimation(
   return result;
 }
 
-/// A fitted model as a table for the functions below; points into the model.
+/// Shows a fitted model as a table for the functions below.
+/// @param fitted  the model, without weights and shrinkage
+/// @return a table that points into the model
 inline zcmoe_theory_table table_of(const model& fitted) {
   const zcmoe_model_info info = fitted.info();
   return {info.counts, info.constants, info.variances, info.edges, info.num_segments};
 }
+/// Computes the statistics by which m is chosen: zcmoe_theory_table_statistics().
+/// @param table    the table
+/// @param noise    sigma^2, for mallows alone
+/// @param options  what predicts a row that is alone in its segment
+/// @return the statistics
 inline zcmoe_theory_statistics statistics(const zcmoe_theory_table& table, double noise = 0.0,
                                           const zcmoe_model_options& options = model_options()) {
   zcmoe_theory_statistics result{};
   check(zcmoe_theory_table_statistics(&table, &options, noise, &result));
   return result;
 }
+/// Estimates the noise variance from first differences: zcmoe_theory_rice().
+/// @param targets  in order of their inputs, two or more
+/// @return sigma^2
 inline double rice(const std::vector<double>& targets) {
   double value = 0.0;
   check(zcmoe_theory_rice(targets.data(), static_cast<std::int64_t>(targets.size()), &value));
   return value;
 }
+/// Estimates A and sigma^2 from two nested tables: zcmoe_theory_richardson().
+/// @param m          segments of the coarser one
+/// @param within_m   V_m
+/// @param within_2m  V_2m
+/// @param n          rows
+/// @return the estimates
 inline zcmoe_theory_fit richardson(std::int64_t m, double within_m, double within_2m,
                                    std::int64_t n) {
   zcmoe_theory_fit fit{};
   check(zcmoe_theory_richardson(m, within_m, within_2m, n, &fit));
   return fit;
 }
+/// Tests whether the high-rate form may be used at m: zcmoe_theory_ratio_test().
+/// @param m          segments of the coarsest of three nested tables
+/// @param within_m   V_m
+/// @param within_2m  V_2m
+/// @param within_4m  V_4m
+/// @param n          rows
+/// @return the ratio and the verdict
 inline zcmoe_theory_ratio ratio_test(std::int64_t m, double within_m, double within_2m,
                                      double within_4m, std::int64_t n) {
   zcmoe_theory_ratio ratio{};
   check(zcmoe_theory_ratio_test(m, within_m, within_2m, within_4m, n, &ratio));
   return ratio;
 }
+/// Recommends how many segments to take: zcmoe_theory_recommend().
+/// @param tables   of one sample, num_segments strictly rising
+/// @param options  what predicts a row that is alone in its segment
+/// @return m and what it rests on
 inline zcmoe_theory_recommendation recommend(const std::vector<zcmoe_theory_table>& tables,
                                              const zcmoe_model_options& options = model_options()) {
   zcmoe_theory_recommendation result{};
