@@ -105,8 +105,8 @@ struct bucket_table_view {
   T range_begin;                // the range is range_begin <= x < range_end, whatever the policies
   T range_end;                  // (place_of in host/engine/fit_row.hpp)
 
-  /// Bytes of the image: lines, words and padding to a multiple of 16, which memory behind the
-  /// words exists for. Kernels that want the image in shared memory copy as many.
+  /// Bytes of the image: the lines, the words, and padding to a multiple of 16 that belongs to the
+  /// table's memory too, so that kernels can copy whole words of 16 bytes.
   ZCMOE_HOST_DEVICE std::uint32_t image_bytes() const {
     const std::uint32_t num_words = words != nullptr ? map.num_buckets + 1 : 0;
     return (static_cast<std::uint32_t>(sizeof(piece_lines<T>)) + 4 * num_words + 15) / 16 * 16;
