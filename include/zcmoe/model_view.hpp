@@ -1,6 +1,7 @@
 // zcmoe::model_view: a small copyable view of a model for any host or device code, such as a kernel
-// of your own. segment_of() is the one place that says which segment an input belongs to; both
-// engines call it.
+// of your own. Its slots_of() defines which segment an input belongs to. The engines do not call
+// it: they find segments faster, by routing tables built from the same edges and policies, and are
+// tested to give the same segment for every input.
 //
 // clang-format off
 //   zcmoe_model_view tables = ZCMOE_MODEL_VIEW_INIT;
