@@ -1,19 +1,21 @@
 // The fit without a sort, for float32 targets without weights: (x, y)[n] -> exact sums of the
-// slots, in one pass that reads each row once and writes nothing a row.
+// slots, in one pass that reads each row once and writes nothing per row.
 //
-// A block keeps the sums of every slot in shared memory, by rank (bucket_table.hpp), for targets
-// inside a window of the number line (window_sums.hpp): eight words a slot, in 1, 2 or 4 columns.
-// The lanes of a warp add the words of their rows in different orders, lane by lane: at any step
-// the eight lanes groups are at eight different words, and lanes of a group in different columns.
-// With four columns a slot's record is 32 words, one a bank: whatever the slots of the 32 rows are,
-// one of 32 or one each, an addition is a single wavefront. With two columns it is at most two,
-// with one at most four.
+// A block keeps, in shared memory, a record of sums for every rank (bucket_table.hpp). A record
+// takes targets inside a window of the number line and has eight words (window_sums.hpp), in 1, 2
+// or 4 copies called columns. The 32 lanes of a warp form four groups of eight. Lanes add the eight
+// words of their rows in different orders, so that at every step the lanes of a group are at eight
+// different words, and the groups are spread over the columns. With four columns a record is 32
+// words, one in each bank of shared memory: whatever ranks the 32 rows have, all the same or all
+// different, an addition is a single wavefront. With two columns it is at most two wavefronts, with
+// one at most four.
 //
-// The window is where most of a sample of the chunk's targets lie, and is chosen anew when a block
-// has met many targets outside it. A target outside adds its digits to a small table in shared
-// memory that holds the whole number line for a few slots, or, where its place in the table is
-// taken by another slot, to the state. Sums are integers: window, columns, table, blocks and their
-// order cannot show in a result.
+// The window is the one that takes most of a sample of the chunk's targets, and is chosen anew when
+// a block has met many targets outside it. A target outside adds its digits to a small table in
+// shared memory, whose entries hold the whole number line for a few ranks; if its entry belongs to
+// another rank, it adds them to the state. Sums are integers, so no choice of window, columns,
+// table or blocks and no order of additions can show in a result. Layout of the words, and
+// measurements: kernels/README.md.
 #include "cuda_check.hpp"
 #include "cuda_router.hpp"
 #include "launchers.hpp"
@@ -32,7 +34,8 @@ constexpr std::int64_t tile_rows = std::int64_t{threads} * per_thread;
 
 // ------------------------------------------------------------------- rows
 
-/// float32 side by side, 16-byte aligned: a thread reads four neighbours at once.
+/// Rows whose x and y are contiguous float32, aligned to 16 bytes: a thread reads four neighbouring
+/// rows by one load of each.
 struct packed_rows {
   using input = float;
   const float* x;
@@ -43,7 +46,7 @@ struct packed_rows {
   }
   __device__ void load(std::int64_t tile, std::int64_t n, float (&inputs)[per_thread],
                        float (&targets)[per_thread]) const {
-    static_assert(per_thread == 4, "a float4 a thread");
+    static_assert(per_thread == 4, "a thread's rows are one float4");
     const std::int64_t first = row(tile, 0);
     if (first + per_thread <= n) {
       const float4 four_x = __ldcs(reinterpret_cast<const float4*>(x + first));
@@ -84,37 +87,46 @@ __device__ bool is_finite(float y) { return (__float_as_uint(y) & 0x7f800000u) !
 
 // ------------------------------------------------------------- the window
 
-/// The row that thread t samples of the rows [first, last): the rows are cut into as many stretches
-/// of equal length as there are samples, and a stretch is entered at a place that looks random, so
-/// that rows which repeat themselves are not always met at the same phase. Two blocks that sample
-/// the same rows read the same addresses.
+/// The row that thread t, 0 .. 255, samples of the rows [first, last). These are cut into 256
+/// stretches of equal length; thread t takes one row of stretch t, at a phase that looks random, so
+/// that rows with a period are not all met at the same point of it. The phase is the upper half of
+/// t * 0x9e3779b1, multiplicative hashing by 2^32 over the golden ratio (Knuth 1998, 6.4). It
+/// depends on t alone: all blocks that sample the same rows read the same addresses.
+/// Example: t = 2 has the phase 0x3c6e and the place 0x023c6e, which is 2.24 stretches.
 __device__ std::int64_t sampled_row(unsigned t, std::int64_t first, std::int64_t last) {
   const std::uint32_t phase = t * 0x9e3779b1u >> 16;
-  const auto place = static_cast<std::int64_t>(t << 16 | phase);  // of 2^24
+  const auto place = static_cast<std::int64_t>(t << 16 | phase);  // in units of 2^-24 of the rows
   return first + (place * (last - first) >> 24);
 }
 
-/// Shifts of a sample of targets, and the base that most of them lie above.
+/// Chooses a window: counts the shifts of a sample of targets in bins, one bin per shift, and takes
+/// the base whose window, num_shifts neighbouring bins, holds most of them.
 struct window_choice {
-  static constexpr int sample = 256;  // one row of each of as many threads
+  static constexpr int sample = 256;  // rows; as many threads read one each
   static constexpr int num_bins = window_sums::most_base + window_sums::num_shifts + 1;
-  static constexpr int none = -1000;  // base of no window: every target but zero lies outside
+  static constexpr int none = -1000;  // the base before a choice: every target but zero is outside
 
   std::uint32_t bin[num_bins];
-  std::uint32_t best;  // targets inside * 256 + 255 - base: of equally good ones the lowest
+  // The maximum over all bases of targets inside << 8 | 255 - base, so that one atomic maximum
+  // finds the base with most targets, and of several such bases the lowest. Example: base 120 with
+  // 200 targets inside gives 200 << 8 | 135, which beats base 121 with 200 by one.
+  std::uint32_t best;
 
   __device__ void clear() {
     for (int k = static_cast<int>(threadIdx.x); k < num_bins; k += threads) bin[k] = 0;
     if (threadIdx.x == 0) best = 0;
   }
+  /// Targets of the sample that the window of this base takes.
   __device__ std::uint32_t inside(int base) const {
     std::uint32_t sum = 0;
 #pragma unroll
     for (int j = 0; j < window_sums::num_shifts; ++j) sum += bin[base + j];
     return sum;
   }
-  /// The better base; the one in use unless another holds an eighth of the sample more. Every
-  /// thread calls it, with bins that are clear; they are clear again afterwards.
+  /// Returns the base to use: `base`, the one in use, unless the best one takes more of the sample
+  /// by an eighth of it. `counts` says whether the calling thread has a target for the sample,
+  /// `shift` is that target's. Every thread of the block calls it, with bins that are clear; it
+  /// leaves them so.
   __device__ int choose(bool counts, int shift, int base) {
     if (counts) atomicAdd(&bin[shift], 1u);
     __syncthreads();
@@ -130,7 +142,8 @@ struct window_choice {
     __syncthreads();
     return better ? candidate : base;
   }
-  /// The same for a sample of the rows [first, last). Rows that judge_row leaves out do not count.
+  /// The same, with a sample of the rows [first, last). Targets of rows that judge_row leaves out,
+  /// and zeros, which fit every window, are not in the sample.
   template <class Rows, class Input>
   __device__ int choose(const row_rules& rules, const bucket_table_view<Input>& routes,
                         const Rows& rows, std::int64_t first, std::int64_t last, int base) {
@@ -149,16 +162,26 @@ struct window_choice {
     return choose(counts, shift, base);
   }
 };
-static_assert(window_choice::sample == 256, "sampled_row counts on it");
+static_assert(window_choice::sample == 256, "sampled_row has 8 bits for the thread");
 static_assert(window_sums::most_base <= 255, "a base fits the low byte of `best`");
 static_assert(window_choice::sample <= threads && window_sums::most_base < threads,
-              "one thread each");
+              "a block has a thread for each row of the sample and for each base");
 
 // ---------------------------------------------------------- shared records
 
-/// Which word a lane adds at which step. Word k of column c of a rank lies at (rank * columns + c)
-/// * words + k. Lane l adds to column l / 8 % columns, word l % 8 ^ j at step j: additions of one
-/// warp and step meet at no word but for the same column, of which eight lanes at most share.
+/// The order in which a lane adds the eight words of a row. Word k of column c of a rank lies at
+/// index (rank * columns + c) * 8 + k. At step j, lane l adds word (l % 8) ^ j to column l / 8 %
+/// columns.
+///
+/// Example, step 1: lanes 0 .. 7 are at the words 1, 0, 3, 2, 5, 4, 7, 6. With four columns, lanes
+/// 8 .. 15 are at the same words of the next column, and so on: 32 lanes, 32 words, 32 banks. Only
+/// lanes that differ by a multiple of eight are ever at the same word number, and with four columns
+/// these add to different columns.
+///
+/// Words come in pairs of two halves (window_sums.hpp), and word (l % 8) ^ j is half (l ^ j) & 1 of
+/// pair (l ^ j) >> 1 & 3. So bit 0 of the lane says which half the even steps take, and bits 1 and
+/// 2 say which pairs to swap: bit 1 swaps 0 with 1 and 2 with 3, bit 2 swaps 0 with 2 and 1 with 3.
+/// That is done by selections, since a register cannot be indexed.
 class lane_order {
  public:
   __device__ lane_order(const std::uint32_t* records, int column_bits, unsigned lane)
@@ -169,19 +192,22 @@ class lane_order {
         odd_(lane % 2 == 0 ? high : low),
         near_(lane & 2),
         far_(lane & 4) {
-    // The compiler would work these out anew for every row.
+    // Makes the values opaque to the compiler, which would otherwise compute them again for every
+    // row.
     asm volatile(""
                  : "+r"(record_bytes_), "+r"(first_), "+r"(even_), "+r"(odd_), "+r"(near_),
                    "+r"(far_));
   }
 
-  /// Adds a row's digits.
+  /// Adds the digits of one row of the calling lane to the record of its rank.
   __device__ void add(std::uint32_t rank, const std::uint32_t (&pair)[window_sums::pairs]) const {
     const bool swap_near = near_ != 0;
     const bool swap_far = far_ != 0;
     const std::uint32_t near[4] = {swap_near ? pair[1] : pair[0], swap_near ? pair[0] : pair[1],
                                    swap_near ? pair[3] : pair[2], swap_near ? pair[2] : pair[3]};
-    const std::uint32_t first = rank * record_bytes_ + first_;  // word 0's address ends in 5 zeros
+    // Columns are 32 bytes long and aligned to as much, so the address of a lane's word at step j
+    // is that of step 0 with j * 4 XORed into its lowest five bits.
+    const std::uint32_t first = rank * record_bytes_ + first_;
 #pragma unroll
     for (int p = 0; p < window_sums::pairs; ++p) {
       const std::uint32_t digits = swap_far ? near[p ^ 2] : near[p];
@@ -195,18 +221,23 @@ class lane_order {
   }
 
  private:
-  static constexpr std::uint32_t low = 0x4410;  // for __byte_perm: a pair's lower half
+  // Selectors of __byte_perm(pair, 0, s), whose hexadecimal digits name the bytes of the result: 0
+  // .. 3 are those of the pair, 4 is a zero. 0x4410 gives the pair's lower half, 0x4432 its upper
+  // half.
+  static constexpr std::uint32_t low = 0x4410;
   static constexpr std::uint32_t high = 0x4432;
   std::uint32_t record_bytes_;
-  std::uint32_t first_;  // of rank 0: address of the word of step 0
-  std::uint32_t even_;   // the half of a pair that even steps take
-  std::uint32_t odd_;
-  std::uint32_t near_;  // not 0: pairs 0 and 1, 2 and 3 are swapped
-  std::uint32_t far_;   // not 0: pairs 0 and 2, 1 and 3
+  std::uint32_t first_;  // address of the word of step 0, for this lane and rank 0
+  std::uint32_t even_;   // selector of the half that even steps take
+  std::uint32_t odd_;    // selector of the half that odd steps take
+  std::uint32_t near_;   // if not 0, pairs 0 and 1 are swapped, and 2 and 3
+  std::uint32_t far_;    // if not 0, pairs 0 and 2 are swapped, and 1 and 3
 };
 
-/// Adds a block's records to the state and leaves them zero. A warp takes 32 words, so the columns
-/// of a word, and the words of a pair, are neighbours.
+/// Adds a block's records to the state and leaves them zero. A warp takes 32 neighbouring words,
+/// that is 4, 2 or 1 whole records of 1, 2 or 4 columns, so it finds in its own lanes all columns
+/// of a word (lanes that differ by 8 or 16), the other word of its pair (lane ^ 1) and the
+/// negatives (lane 1 of each eight).
 template <class T>
 __device__ void flush_records(std::uint32_t* records, int column_bits,
                               const bucket_table_view<T>& routes, int base, std::int64_t* planes,
@@ -237,7 +268,10 @@ __device__ void flush_records(std::uint32_t* records, int column_bits,
 
 // ------------------------------------------- targets outside the window
 
-/// A number of at most 64 bits, times 2^shift, goes to the state in digits of 32 bits.
+/// Adds or subtracts number * 2^shift, number below 2^64, to the digits of 32 bits of a sum whose
+/// lowest plane is `first`. `own` points to the slot's entry in plane 0.
+/// Example: number = 0x300000000 and shift = 36, which is one digit and 4 bits. The number shifted
+/// by 4 bits has the digits 0 and 0x30, so plane first + 2 gets 0x30 and the others nothing.
 __device__ void add_number(std::uint64_t number, int shift, bool negative, int first,
                            std::int64_t* own, std::int64_t num_slots) {
   const int offset = shift & 31;
@@ -252,7 +286,7 @@ __device__ void add_number(std::uint64_t number, int shift, bool negative, int f
   }
 }
 
-/// A target outside the window, straight to the state.
+/// Adds a target outside the window, and its square, to the state itself.
 __device__ void add_outside(const target_bits& target, std::int64_t* own, std::int64_t num_slots) {
   using at = sum_planes<float, false>;
   const std::uint64_t square = static_cast<std::uint64_t>(target.mantissa) * target.mantissa;
@@ -260,28 +294,32 @@ __device__ void add_outside(const target_bits& target, std::int64_t* own, std::i
   add_number(square, 2 * target.shift, false, at::yy, own, num_slots);
 }
 
-/// Sums of targets outside the window for a few slots at a time, in shared memory. An entry covers
-/// the whole number line in digits of 16 bits, one 32-bit word each: 18 words for y, 36 for y^2,
-/// and the rank it belongs to. A rank has one place, rank modulo the number of entries, and the
-/// first that comes keeps it until the table is emptied. A table begins with few entries, which is
-/// enough for the few targets outside of most data, or with none where the ranks are many, and
-/// grows when a block meets many.
+/// A table in shared memory of the sums of targets outside the window, for a few ranks at a time.
+/// An entry covers the whole number line in digits of 16 bits, each in a 32-bit word: 18 words for
+/// y, 36 for y^2, and one for the rank that the entry belongs to. A rank can have one entry only,
+/// number rank modulo the number of entries; the first rank that comes keeps it until the table is
+/// emptied. A table begins with 16 entries, which is enough for the few targets outside in most
+/// data, or with none if there are more than 1,024 ranks. It grows when a block meets many targets
+/// outside.
 ///
-/// Example: y = -3 * 2^20 in units of the state. Its shift is 20 and its lowest digit number 1: the
-/// digits of 3 * 2^(20 - 16) = 48 are 48, 0, 0, so 48 is taken from word 1. y^2 = 9 * 2^40 has the
-/// lowest digit number 2: 9 * 2^(40 - 32) = 2304 is added to word 18 + 2.
+/// Example: y = -3 * 2^40 in units of the state, 2^-149. As a float it has the mantissa 0xc00000
+/// and the shift 18, so its lowest digit is number 18 / 16 = 1, and 0xc00000 * 2^(18 - 16) =
+/// 0x3000000 has the digits 0, 0x300 and 0: 0x300 is subtracted from word 2. y^2 = 9 * 2^80 has the
+/// shift 36, so it begins at digit number 2, with the digits 0, 0, 0 and 9: 9 is added to word 18
+/// + 5.
 class outside_table {
  public:
   static constexpr int y_digits = 18;
   static constexpr int yy_digits = 36;
-  static constexpr int owner = y_digits + yy_digits;  // rank + 1; 0: no one's
+  static constexpr int owner = y_digits + yy_digits;  // this word is rank + 1, or 0 if unowned
   static constexpr int words = outside_tuning::words;
-  static_assert(owner + 1 == words, "the launcher reserves as many");
+  static_assert(owner + 1 == words, "launchers.hpp reserves room for so many words");
   static_assert((window_sums::most_base + window_sums::extra_bits) / 16 + 3 <= y_digits &&
                     (window_sums::most_base + window_sums::extra_bits) / 8 + 4 <= yy_digits,
-                "the largest target's digits are inside");
+                "the digits of the largest target and of its square are inside an entry");
 
-  /// Room for 1 << most_bits entries, of which the first num_words() are zero.
+  /// `entries` has room for 1 << most_bits entries; its first num_words() words must be zero before
+  /// the first use.
   __device__ outside_table(std::uint32_t* entries, int most_bits, std::uint32_t num_ranks)
       : entries_(entries),
         size_(num_ranks <= outside_tuning::most_ranks_at_start ? 1u << outside_tuning::least_bits
@@ -289,7 +327,8 @@ class outside_table {
         most_bits_(most_bits) {}
   __device__ std::uint32_t num_words() const { return words * size_; }
 
-  /// False if the rank's place belongs to another.
+  /// Adds a target and its square to the rank's entry. Returns false, having added nothing, if
+  /// there is no entry or it belongs to another rank.
   __device__ bool add(std::uint32_t rank, const target_bits& target) const {
     if (size_ == 0) return false;
     std::uint32_t* const entry = entries_ + (rank & (size_ - 1)) * words;
@@ -302,20 +341,22 @@ class outside_table {
     return true;
   }
 
-  /// After flush() and a barrier.
+  /// Makes the table as large as it may be. Every thread of the block calls it, after flush() and a
+  /// barrier.
   __device__ void grow() {
     const std::uint32_t end = static_cast<std::uint32_t>(words) << most_bits_;
     for (std::uint32_t at = num_words() + threadIdx.x; at < end; at += threads) entries_[at] = 0;
     size_ = 1u << most_bits_;
   }
 
-  /// Adds the table to the state and leaves it empty. Every thread of the block calls it between
-  /// two barriers of its own.
+  /// Adds the table to the state and leaves it empty. Every thread of the block calls it; the
+  /// caller places a barrier before and after.
   template <class T>
   __device__ void flush(const bucket_table_view<T>& routes, std::int64_t* planes,
                         std::int64_t num_slots) const {
     using at = sum_planes<float, false>;
-    constexpr std::uint32_t pairs = (y_digits + yy_digits) / 2;  // two digits make one of a plane
+    constexpr std::uint32_t pairs =
+        (y_digits + yy_digits) / 2;  // two digits of 16 bits make one of 32
     for (std::uint32_t i = threadIdx.x; i < pairs * size_; i += threads) {
       std::uint32_t* const entry = entries_ + i / pairs * words;
       if (entry[owner] == 0) continue;
@@ -335,6 +376,7 @@ class outside_table {
   }
 
  private:
+  /// Adds or subtracts the digits of 16 bits of a number, the lowest of them to *first.
   template <int Digits>
   __device__ static void add_digits(std::uint32_t* first, std::uint64_t number, bool negative) {
 #pragma unroll
@@ -343,33 +385,37 @@ class outside_table {
       if (digit != 0) atomicAdd(first + k, negative ? 0 - digit : digit);
     }
   }
+  /// The sum of digits that a word holds: digits of negative targets were added modulo 2^32.
   __device__ static std::int64_t as_signed(std::uint32_t word) {
     return static_cast<std::int32_t>(word);
   }
 
   std::uint32_t* entries_;
-  std::uint32_t size_;  // entries in use: a power of two, or 0
-  int most_bits_;
+  std::uint32_t size_;  // number of entries in use: a power of two, or 0
+  int most_bits_;       // base-2 logarithm of the most entries there is room for
 };
 
 // ----------------------------------------------------------------- kernel
 
-constexpr std::uint32_t left_out = 0xffffffffu;  // the rank of a row that is
+constexpr std::uint32_t left_out = 0xffffffffu;  // stands for the rank of a row that is left out
 
-/// What a thread counts of its rows.
+/// What a thread knows of the rows that it and its warp have met.
 struct thread_counts {
-  std::uint32_t total = 0;  // of counter `lane`, over the warp's rows
-  std::int64_t refused_row = no_row;
+  std::uint32_t total = 0;            // of row counter number `lane`, over the warp's rows
+  std::int64_t refused_row = no_row;  // the first that judge_row refused of the thread's own
 };
 
-/// Marks the rows that judge_row leaves out and counts all. Every lane of the warp calls it.
+/// Sets the rank of rows that judge_row leaves out to left_out, and counts all rows. If every row
+/// of the warp lies in the range and has a finite target, judge_row has nothing to say of them and
+/// is not called. Every lane of the warp calls it.
 template <class Rows, class Input>
 __device__ void judge_rows(const row_rules& rules, const bucket_table_view<Input>& routes,
                            const Rows& rows, std::int64_t tile, std::int64_t n,
                            const Input (&x)[per_thread], const float (&y)[per_thread],
                            std::uint32_t (&rank)[per_thread], thread_counts& counts) {
   const unsigned lane = threadIdx.x % 32;
-  bool all_usual = tile + tile_rows <= n;  // judge_row has nothing to say of them
+  bool all_usual =
+      tile + tile_rows <= n;  // not true of a partial tile, whose rows beyond n do not count
 #pragma unroll
   for (int k = 0; k < per_thread; ++k) {
     all_usual =
@@ -389,12 +435,12 @@ __device__ void judge_rows(const row_rules& rules, const bucket_table_view<Input
     if (verdict.slot < 0) rank[k] = left_out;
     counts.total += tally(verdict.counters, lane);
     if (verdict.refused && counts.refused_row == no_row)
-      counts.refused_row = rows.row(tile, k);  // rows of a thread ascend
+      counts.refused_row = rows.row(tile, k);  // the first, as rows of a thread ascend
   }
 }
 
-/// The sums of a block: records of what lies in its window, the table of what does not. Its
-/// functions are called by every thread of the block.
+/// The sums of a block: records of the targets inside its window, and the table of those outside.
+/// Every thread of the block calls its functions.
 template <class Input>
 struct block_sums {
   const bucket_table_view<Input>& routes;
@@ -404,19 +450,22 @@ struct block_sums {
   std::int64_t* planes;
   std::int64_t num_slots;
   int base = window_choice::none;
-  int tiles_left = tiles_a_word();  // before a word might overflow
+  int tiles_left = tiles_a_word();  // that can be added before a word might overflow
 
+  /// Tiles that a word of a record can take. A column gets the rows of its lanes, one in
+  /// 1 << column_bits of all.
   __device__ int tiles_a_word() const {
     return static_cast<int>((window_sums::most_rows << column_bits) / tile_rows);
   }
-  /// Adds everything to the state. A barrier comes before and after.
+  /// Adds everything to the state and leaves the sums zero. The caller places a barrier before and
+  /// after.
   __device__ void flush() {
     flush_records(records, column_bits, routes, base, planes, num_slots);
     table.flush(routes, planes, num_slots);
     tiles_left = tiles_a_word();
   }
-  /// Where many targets were outside: the window that suits the rows [first, last), and a table
-  /// that is empty and as large as it may be.
+  /// Called when many targets were outside: moves the window to where it suits a sample of the rows
+  /// [first, last), and leaves the table empty and as large as it may be.
   template <class Rows>
   __device__ void adapt(window_choice& choice, const row_rules& rules, const Rows& rows,
                         std::int64_t first, std::int64_t last) {
@@ -431,6 +480,7 @@ struct block_sums {
     table.grow();
     __syncthreads();
   }
+  /// Empties the sums if one more tile might overflow a word.
   __device__ void make_room_for_tile() {
     if (tiles_left == 0) {
       __syncthreads();
@@ -439,7 +489,7 @@ struct block_sums {
     }
     --tiles_left;
   }
-  /// Adds the thread's rows; outside becomes 1 if a target was outside the window.
+  /// Adds the thread's rows. `outside` becomes 1 if a target was outside the window.
   __device__ void add(const lane_order& order, const std::uint32_t (&rank)[per_thread],
                       const float (&y)[per_thread], int& outside) const {
 #pragma unroll
@@ -450,7 +500,7 @@ struct block_sums {
         outside = 1;
         if (!table.add(rank[k], target))
           add_outside(target, planes + routes.slot_of(rank[k]), num_slots);
-        target.mantissa = 0;  // the row still counts
+        target.mantissa = 0;  // so that the record counts the row and adds no more
       }
       std::uint32_t pair[window_sums::pairs];
       window_pairs(target, base, pair);
@@ -459,8 +509,9 @@ struct block_sums {
   }
 };
 
-/// Of the rows [tile, n), those that all blocks meet before their next look: what the window is to
-/// hold. Example: sorted rows, whose targets drift.
+/// Where the rows end, from `tile` on, that all blocks together add before their next look: the
+/// window is chosen for these and not for all of [tile, n). It matters where targets drift, as
+/// those of sorted rows do.
 __device__ std::int64_t end_of_view(std::int64_t tile, std::int64_t stride, std::int64_t n) {
   const std::int64_t end = tile + outside_tuning::tiles_between_looks * stride;
   return end < n ? end : n;
@@ -499,13 +550,14 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
   const lane_order order(records, column_bits, threadIdx.x % 32);
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * tile_rows;
   std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * tile_rows;
-  // All blocks sample the same rows, which come from the second-level cache but for one of them; a
-  // block with a single tile knows its rows.
+  // Blocks with more than one tile each all sample the same 256 rows of the whole chunk: the first
+  // block to read them brings them into the second-level cache. A block with a single tile samples
+  // that tile.
   const std::int64_t tile_end = tile + tile_rows < n ? tile + tile_rows : n;
   sums.base = stride < n ? choice.choose(rules, routes, rows, 0, n, window_choice::none)
                          : choice.choose(rules, routes, rows, tile, tile_end, window_choice::none);
   int tiles_to_look = outside_tuning::tiles_between_looks;
-  int outside = 0;  // since the last look, of this thread's targets
+  int outside = 0;  // 1 if this thread has met a target outside since the last look
   thread_counts counts;
   input next_x[per_thread];
   float next_y[per_thread];
@@ -533,7 +585,7 @@ __global__ __launch_bounds__(threads) void accumulate_kernel(
   }
   __syncthreads();
   sums.flush();
-  book_rows(counts.total, counts.refused_row, n, state, first_bad);
+  add_row_counts(counts.total, counts.refused_row, n, state, first_bad);
 }
 
 bool is_packed(const zcmoe_array& array) {

@@ -1,5 +1,7 @@
-// Builds the CUDA engine's routing table: see bucket_table.hpp. Compiled by the host compiler; what
-// it decides with is what the kernels run.
+// Builds the CUDA engine's routing table (bucket_table.hpp has its layout and its source): a
+// model's edges -> thresholds -> a root -> scales and offsets of the pieces -> words or cells of
+// the buckets. Compiled by the host compiler. It sorts thresholds into buckets by the functions
+// that the kernels run, bit for bit; the table is exact for that reason.
 #include "bucket_table.hpp"
 
 #include <algorithm>
@@ -9,26 +11,30 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Extra instructions of a warp per 32 inputs, counted (kernels/README.md): a root's own, and a
-/// search for each crowded input, since hardly two of them share a warp. A table that fills shared
-/// memory leaves room for fewer threads.
+/// What a table of words costs, in instructions of a warp per 32 inputs, as counted in
+/// kernels/README.md: 0, 5 or 20 for a root of each kind, and 60 for each input in a crowded
+/// bucket, times 32 because hardly two such inputs share a warp. A table that fills shared memory
+/// costs 4, since it leaves room for fewer threads.
 constexpr root_costs word_costs(std::size_t shared_bytes) {
   return {{0.0, 5.0, 20.0}, 32 * 60.0, 4.0, shared_bytes, sizeof(std::uint32_t)};
 }
-/// Cells come from the second-level cache, or from memory where they exceed it.
+/// What a table of cells costs, in the same unit. Cells are read from the second-level cache, taken
+/// to be 32 MiB, or from device memory where they exceed it; that is what the 200 stand for.
 template <class T>
 constexpr root_costs cell_costs() {
   return {{0.0, 5.0, 20.0}, 32 * 60.0, 200.0, std::size_t{1} << 25, sizeof(bucket_cell<T>)};
 }
 constexpr std::size_t max_cell_bytes = std::size_t{1} << 26;
 
+/// The least number of bits that can number `count` things.
 int bits_for(std::uint64_t count) {
   int bits = 0;
   while ((std::uint64_t{1} << bits) < count) ++bits;
   return bits;
 }
 
-/// The smallest T whose piece is >= piece; +infinity's is, by the caller's word.
+/// The smallest T that lies in this piece or a later one, by bisecting the floats as ordered
+/// integers (monotone_root.hpp). The caller has seen that +infinity lies in such a piece.
 template <class T>
 T first_of_piece(const bucket_map<T>& map, const plain_image<T>& image, std::uint32_t piece) {
   ordered<T> below = ordered_of(-std::numeric_limits<T>::infinity());
@@ -41,7 +47,9 @@ T first_of_piece(const bucket_map<T>& map, const plain_image<T>& image, std::uin
   return float_of<T>(reached);
 }
 
-/// Offset that sends origin to `place`, for a scale that is tamed first: finite products, > 0.
+/// Sets a line x * scale + offset of the given slope that takes the value `place` at origin. The
+/// slope is limited first: to at least the least normal T, and to so little that origin * slope is
+/// at most a sixteenth of the greatest T.
 template <class T>
 void set_line(T& scale, T& offset, long double origin, long double slope, long double place) {
   constexpr long double most = std::numeric_limits<T>::max() / 16;
@@ -52,11 +60,14 @@ void set_line(T& scale, T& offset, long double origin, long double slope, long d
   offset = static_cast<T>(place - origin * static_cast<long double>(scale));
 }
 
-/// Scales and offsets that put bucket b of a root at places b / n .. (b + 1) / n: where the root
-/// takes the nearest integer, half a bucket is added first. Evenly spaced thresholds then lie in
-/// the middle of their buckets, whatever the rounding, and inputs beyond all thresholds, which end
-/// up at the first and last position, stay clear of them. Rounding may make a piece begin below
-/// where the last one ended; its offset is then raised until it does not.
+/// Sets scales and offsets such that bucket b of a root with n buckets gets the places b / n ..
+/// (b + 1) / n. The root rounds to the nearest bucket, a position is cut down to its bucket, so
+/// half a bucket is added: with n = 10, input 3.0 of the root's scale goes to place 0.35 and not to
+/// 0.3. Evenly spaced thresholds then lie in the middle of their buckets, where rounding cannot
+/// move them to a neighbour, and inputs beyond all thresholds, which get the first and the last
+/// position, do not share a position with one. Rounding may let a piece begin below the place where
+/// the piece before it ended; its offset is then raised until it does not, which keeps the map
+/// monotone.
 template <class T>
 void set_lines(bucket_map<T>& map, piece_lines<T>& lines, const root<T>& made) {
   const auto width = static_cast<long double>(made.num_buckets);
@@ -99,6 +110,7 @@ void set_lines(bucket_map<T>& map, piece_lines<T>& lines, const root<T>& made) {
   }
 }
 
+/// position_bits + position of one input, as the kernels compute it.
 template <class T>
 std::uint32_t bits_of_position(const bucket_table<T>& table, T x) {
   bucket_table_view<T> view{};
@@ -110,14 +122,16 @@ std::uint32_t bits_of_position(const bucket_table<T>& table, T x) {
   return bits[0];
 }
 
+/// Fills in the words; bucket b holds the thresholds starts[b] .. starts[b + 1] - 1. The word
+/// behind the last bucket holds the number of all thresholds, where a search of the last bucket
+/// ends.
 template <class T>
 void set_words(bucket_table<T>& table, const std::vector<std::uint32_t>& starts) {
   const int f = table.map.fraction_bits;
   table.words.resize(starts.size());
   for (std::uint32_t b = 0; b < table.words.size(); ++b) {
     const std::uint32_t begin = starts[b];
-    const std::uint32_t count =
-        b + 1 < starts.size() ? starts[b + 1] - begin : 0;  // the last word ends the last bucket
+    const std::uint32_t count = b + 1 < starts.size() ? starts[b + 1] - begin : 0;
     std::uint32_t rest = 1;
     if (count == 1) {
       const T threshold = table.thresholds[begin];
@@ -132,6 +146,7 @@ void set_words(bucket_table<T>& table, const std::vector<std::uint32_t>& starts)
   }
 }
 
+/// Fills in the cells, likewise.
 template <class T>
 void set_cells(bucket_table<T>& table, const std::vector<std::uint32_t>& starts,
                const T* constants) {
@@ -170,12 +185,15 @@ bucket_table<T> build_bucket_table(const model_view& edges, const T* constants,
   table.range_begin = list.from;
   table.range_end = list.before;
 
-  // Room beside the answers, the pieces and what a kernel needs itself; not all of it, since every
-  // block stages the words. A root may exceed its number of buckets by one a piece.
+  // `room` is the number of words that fit beside one constant per rank, the pieces' lines and
+  // 1,024 bytes for the kernel itself. Words take at most three quarters of shared memory, because
+  // every block copies all of them. make_root may give one bucket per piece more than it is asked
+  // for.
   constexpr std::size_t beside = sizeof(piece_lines<T>) + 1024;
   constexpr std::int64_t more = root<T>::max_grid + 3;
-  const std::size_t answers = (static_cast<std::size_t>(count) + 2) * sizeof(T);
-  const std::size_t left = shared_bytes > beside + answers ? shared_bytes - beside - answers : 0;
+  const std::size_t constant_bytes = (static_cast<std::size_t>(count) + 2) * sizeof(T);
+  const std::size_t left =
+      shared_bytes > beside + constant_bytes ? shared_bytes - beside - constant_bytes : 0;
   const std::int64_t room =
       static_cast<std::int64_t>(std::min(left, shared_bytes / 4 * 3) / 4) - more;
   const bool by_words = room >= 2 * static_cast<std::int64_t>(count) + 1;
@@ -198,7 +216,7 @@ bucket_table<T> build_bucket_table(const model_view& edges, const T* constants,
   map.fraction_bits = position_width - bits_for(map.num_buckets);
   if (by_words) map.fraction_bits = std::min(map.fraction_bits, 30 - bits_for(count + 2));
   map.first_word = position_bits >> map.fraction_bits;
-  map.asks = needs_search | ((2u << map.fraction_bits) - 1);
+  map.undecided_mask = needs_search | ((2u << map.fraction_bits) - 1);
   map.range = static_cast<float>((map.num_buckets << map.fraction_bits) - 2);
   set_lines(map, table.lines, made);
   const auto bucket_of = [&](T x) {

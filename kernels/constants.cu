@@ -1,5 +1,6 @@
 // The last step of a fit: exact sums of each slot -> count, weight, mean, variance, standard error.
-// One thread per slot runs summarize() of constant.hpp, whose wide integers live in local memory.
+// One thread per slot runs summarize() of host/experts/constant.hpp, as the CPU engine does. Its
+// wide integers are arrays indexed at run time, so they lie in local memory.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 

@@ -1,6 +1,7 @@
-// The CUDA engine: memory, staging of host arrays, and the order of launches. Kernels are in the
-// files beside it. Nothing here waits for the device but upload, download, summarize and the
-// functions whose names end in _sync.
+// The CUDA engine: jobs (host/engine/jobs.hpp) -> chunks -> launches, whose kernels are in the
+// files beside this one. Here are memory, the staging of host arrays and the order of launches.
+// Nothing waits for the device but upload, download, summarize and the functions whose names end in
+// _sync.
 #include "cuda_check.hpp"
 #include "cuda_router.hpp"
 #include "device_buffer.hpp"
@@ -20,7 +21,7 @@
 namespace zcmoe::detail {
 namespace {
 
-/// The array from its row `first` on.
+/// The part of an array that begins at row `first`.
 template <class Array>
 Array rows_from(Array array, std::int64_t first) {
   if (array.data != nullptr) {
@@ -29,6 +30,7 @@ Array rows_from(Array array, std::int64_t first) {
   return array;
 }
 
+/// Copies n elements on the host; strides are in elements.
 template <class Element>
 void copy_strided(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride,
                   std::int64_t n) {
@@ -37,7 +39,7 @@ void copy_strided(void* to, std::int64_t to_stride, const void* from, std::int64
   for (std::int64_t i = 0; i < n; ++i) out[i * to_stride] = in[i * from_stride];
 }
 
-/// Copies n elements of 1, 2, 4 or 8 bytes on the host; strides in elements.
+/// Copies n elements of 1, 2, 4 or 8 bytes on the host; strides are in elements.
 void copy_elements(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride,
                    std::int64_t n, std::int64_t element_size) {
   if (to_stride == 1 && from_stride == 1) {
@@ -52,17 +54,20 @@ void copy_elements(void* to, std::int64_t to_stride, const void* from, std::int6
   }
 }
 
-/// Rows of a host array that go to the device at a time: large enough to hide latency, small enough
-/// to stay cheap.
+/// How many rows of a host array go to the device at a time: enough to hide the latency of a copy,
+/// few enough that the page-locked buffers for them stay small.
 constexpr std::int64_t staged_rows = std::int64_t{1} << 20;
 
+/// Bytes of an array, rounded up so that the next one is aligned.
 std::size_t bytes_of(std::int64_t rows, std::int64_t element_size) {
   return (static_cast<std::size_t>(rows * element_size) + device_alignment - 1) / device_alignment *
          device_alignment;
 }
 
-/// Scratch of the sorts, asked of CUB once, so that a workspace query needs no device call: for
-/// every key type, payload size and power of two of rows. Entries grow with rows and key size.
+/// The scratch that CUB's sorts take, for every key type, payload size and power of two of rows.
+/// CUB is asked once, when the backend is made, so that a workspace query needs no call of the
+/// runtime. An entry is at least as large as those of fewer rows or narrower keys, so that a
+/// workspace for many rows is enough for few.
 class sort_scratch_table {
  public:
   sort_scratch_table() {
@@ -77,10 +82,11 @@ class sort_scratch_table {
       }
     }
   }
+  /// Bytes for at most max_chunk_rows rows, rounded up to the next power of two of rows.
   std::size_t bytes(int key_size, int payload_bytes, std::int64_t num_rows) const {
     std::size_t r = 0;
     while ((min_chunk_rows << r) < num_rows) ++r;
-    return bytes_[payload_bytes == 4 ? 0 : 1][key_size / 2][r];  // 1, 2, 4 bytes -> 0, 1, 2
+    return bytes_[payload_bytes == 4 ? 0 : 1][key_size / 2][r];  // sizes 1, 2, 4: entries 0, 1, 2
   }
 
  private:
@@ -89,8 +95,9 @@ class sort_scratch_table {
   std::size_t bytes_[2][3][num_steps];
 };
 
-/// ZCMOE_CUDA_FIT when a context is made, for tests and tuning: "sort", or "1", "2" or "4", the
-/// most columns of the sort-free path. No result depends on it.
+/// The path of a fit that ZCMOE_CUDA_FIT forces, for tests and tuning. The environment is read when
+/// a context is made. "sort" forces a sort; "1", "2" or "4" is the most columns of the sort-free
+/// path. No result depends on it.
 struct forced_fit {
   bool sort = false;
   int most_column_bits = accumulate_tuning::most_column_bits;
@@ -107,7 +114,7 @@ struct forced_fit {
 
 class cuda_backend final : public backend {
  public:
-  /// The device is current.
+  /// The caller has made the device current.
   cuda_backend(const owned_device& device, const zcmoe_context_options& options)
       : device_(device), allocator_(device, options) {
     cudaDeviceProp properties;
@@ -165,8 +172,9 @@ class cuda_backend final : public backend {
   void group(const group_job& job, zcmoe_stream stream) override;
   void group_sync(const group_job& job, zcmoe_stream stream) override;
 
-  /// Enough for min_chunk_rows rows is enough for any number, in several chunks: from there on
-  /// there is room for the spare state, which is small beside the chunks of many rows.
+  /// The workspace that adds n rows in as few chunks as possible. A workspace for min_chunk_rows
+  /// rows adds any number of rows in several chunks: so that it can, whatever is returned for as
+  /// many rows or more has room for a spare state, which is small beside a chunk of many rows.
   std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const override {
     if (n <= 0) return 0;
     const std::size_t one_chunk = chunk_workspace(layout, std::min(n, most_chunk_rows(layout)));
@@ -216,11 +224,13 @@ class cuda_backend final : public backend {
   std::int64_t most_chunk_rows(const state_layout& layout) const {
     return sorts(layout) ? max_chunk_rows : max_direct_rows;
   }
-  /// Of one chunk, without room for a spare state. Policies may use fewer keys, and then less.
+  /// Bytes that one chunk of so many rows takes, without a spare state. This is for keys of all
+  /// slots; a fit whose policies use fewer takes less.
   std::size_t chunk_workspace(const state_layout& layout, std::int64_t num_rows) const {
     if (!sorts(layout)) return 0;
     return regions(layout, keys_for(layout.num_slots()), num_rows).total;
   }
+  /// Enqueues the launches that add one chunk to chunk.state.
   void add_chunk(const fit_job& chunk, zcmoe_stream stream) const;
 
   owned_device device_;
@@ -236,8 +246,8 @@ class cuda_backend final : public backend {
        " bytes that min(n, ", min_chunk_rows, ") rows need");
 }
 
-/// The most rows a chunk may have in a workspace of so many bytes; `bytes_for` says what n rows
-/// need and grows with them.
+/// The most rows, at most n, that a chunk may have in a workspace of so many bytes, found by
+/// bisection: bytes_for(rows) is what rows need, and grows with them.
 template <class BytesFor>
 std::int64_t rows_that_fit(std::int64_t n, std::size_t workspace_bytes, const BytesFor& bytes_for) {
   std::int64_t rows = std::min(n, min_chunk_rows);
@@ -251,7 +261,7 @@ std::int64_t rows_that_fit(std::int64_t n, std::size_t workspace_bytes, const By
 
 // --------------------------------------------------------------------- fit
 
-/// The chunk of n rows from row `first` on.
+/// The part of a job that is its n rows from row `first` on.
 fit_job chunk_of(const fit_job& job, std::int64_t first, std::int64_t n) {
   fit_job chunk = job;
   chunk.rows.x = rows_from(job.rows.x, first);
@@ -261,8 +271,9 @@ fit_job chunk_of(const fit_job& job, std::int64_t first, std::int64_t n) {
   return chunk;
 }
 
-/// A state without rows in memory of a call: the chunks of one add meet in it, and the fit's own
-/// state learns of them by a single launch when nothing else can fail.
+/// A second state, in the workspace of one call, that begins without rows. If the rows of a call
+/// take several chunks, these are added here, and one last launch merges it into the fit's own
+/// state: a call that fails before has changed nothing.
 class spare_state {
  public:
   spare_state(const state_layout& layout, void* memory, zcmoe_stream stream)
@@ -271,7 +282,7 @@ class spare_state {
     ZCMOE_CUDA_TRY(
         cuda().memset_async(place().first_bad, no_row_byte, sizeof(std::int64_t), stream));
   }
-  /// The same rows, to be added here.
+  /// The chunk, with this as the state that its rows are added to.
   fit_job redirected(fit_job chunk) const {
     chunk.state = place().state;
     chunk.first_bad = place().first_bad;
@@ -290,7 +301,8 @@ class spare_state {
   char* at_;
 };
 
-/// With a sort: keys and payloads of the chunk, sorted, then summed; in reading order.
+/// Without a sort there are two launchers. With one, keys and payloads are written, sorted and
+/// added up, in the order in which the calls stand here.
 void cuda_backend::add_chunk(const fit_job& chunk, zcmoe_stream stream) const {
   if (!sorts(chunk.layout)) {
     launch_begin_chunk(chunk.layout, chunk.state, chunk.rows.n, nullptr, stream);
@@ -314,7 +326,8 @@ void cuda_backend::add_chunk(const fit_job& chunk, zcmoe_stream stream) const {
   launch_reduce(chunk, keys, sorted, ends, counts, stream);
 }
 
-/// All of the rows or, where something fails, none.
+/// Adds all rows of the job or, if something fails, none. If the job has no workspace, one is
+/// allocated for the call, which then calls itself.
 void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
   if (job.rows.n == 0) return;
   const device_guard guard(device_);
@@ -353,8 +366,9 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
 
 // ------------------------------------------------------------------- group
 
-/// With one chunk the sorted rows are the result. With more, their sizes are counted first and the
-/// chunks sorted again: a place depends on all chunks.
+/// If there is a single chunk, its sorted rows are the result. If there are more, every chunk is
+/// sorted to count its rows per slot, then sorted again and its rows are placed: where a row goes
+/// depends on the counts of all chunks.
 void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
   const device_guard guard(device_);
   if (job.rows.n == 0) {
@@ -408,8 +422,8 @@ void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
 
 // ----------------------------------------------------------- host memory
 
-/// Whole arrays, since a place may be anywhere: x and the columns go to the device, the outputs
-/// come back, through one page-locked buffer of staged_rows elements.
+/// Copies x and the columns to the device as a whole, since the place of a row may be anywhere, and
+/// the outputs back, through one page-locked buffer of staged_rows elements.
 void cuda_backend::group_sync(const group_job& job, zcmoe_stream stream) {
   const device_guard guard(device_);
   const std::int64_t num_offsets = job.routes->roles().num_slots() + 1;
@@ -494,9 +508,10 @@ void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
     at[a + 1] =
         at[a] + (sources[a].data != nullptr ? bytes_of(rows, size_of(sources[a].dtype)) : 0);
   }
-  // The device needs its input once: copies and kernels of one stream follow each other. The host
-  // packs the next chunk while the last is copied, hence two pinned buffers. More than one chunk
-  // meet in a spare state, so that a call that fails has added nothing.
+  // One buffer for the input is enough on the device, where copies and kernels of one stream follow
+  // each other. On the host there are two page-locked buffers: one is packed while the other is
+  // copied. If there is more than one chunk, they are added to a spare state, so that a call that
+  // fails has added nothing.
   const bool is_one_chunk = job.rows.n <= rows;
   const std::size_t spare_bytes = is_one_chunk ? 0 : spare_state_bytes(job.layout);
   const std::size_t workspace_bytes = chunk_workspace(job.layout, rows);
@@ -540,7 +555,7 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
   const device_guard guard(device_);
   const std::int64_t rows = std::min(job.rows.n, staged_rows);
   const std::int64_t input_size = size_of(job.rows.x.dtype);
-  std::size_t at[max_gathers + 1];  // x lies at 0
+  std::size_t at[max_gathers + 1];  // offsets of the outputs; x lies at 0
   at[0] = bytes_of(rows, input_size);
   for (int g = 0; g < job.num_gathers; ++g)
     at[g + 1] = at[g] + bytes_of(rows, job.gathers[g].element_size);
@@ -565,9 +580,9 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
     }
   };
 
-  // Chunk c is packed and sent while c - 1 is under way; then c - 1 is unpacked. An input that
-  // shares memory with an output is safe: an output row is written only after the same row of x,
-  // and no other, has been read.
+  // Chunk c is packed and sent while the device works on chunk c - 1, which is unpacked afterwards.
+  // x may share its memory with an output: a row of the output is written only after the same row
+  // of x has been read.
   int turn = 0;
   for (std::int64_t first = 0; first < job.rows.n; first += rows, turn ^= 1) {
     const std::int64_t n = std::min(rows, job.rows.n - first);
@@ -615,7 +630,7 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
 }  // namespace
 
 std::shared_ptr<backend> make_cuda_backend(const zcmoe_context_options& options) {
-  static std::atomic<pid_t> cuda_process{0};  // the first that found a device
+  static std::atomic<pid_t> cuda_process{0};  // the first that found a device; 0: none has yet
   const pid_t process = cuda_process.load();
   if (process != 0 && process != getpid()) {
     fail(ZCMOE_ERR_NO_DEVICE,

@@ -1,5 +1,5 @@
-// The table of runtime calls: see cuda_calls.hpp. Compiled without the C++ half of the runtime's
-// headers, whose overloads would make the functions' addresses ambiguous.
+// Fills in the table of runtime calls (cuda_calls.hpp). Compiled without the C++ half of the
+// runtime's headers, whose overloads would make the addresses of some functions ambiguous.
 #include "cuda_calls.hpp"
 
 namespace zcmoe::detail {

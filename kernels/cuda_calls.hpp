@@ -1,5 +1,6 @@
-// Every call of the CUDA runtime that can fail, wait or give work to a stream goes through one
-// table, so that a test can count, record or fail it. Kernels are launched by launch() below.
+// A table of function pointers through which every call of the CUDA runtime goes that can fail,
+// wait or give work to a stream, so that a test can count, record or fail it
+// (tests/kernels/fault_test.cpp). Kernels are launched by launch() in cuda_check.hpp.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -8,6 +9,7 @@
 
 namespace zcmoe::detail {
 
+/// Each member is called as the function of the runtime that cuda_runtime() puts there.
 struct cuda_calls {
   cudaError_t (*get_device_count)(int*);
   cudaError_t (*get_device)(int*);
@@ -27,7 +29,8 @@ struct cuda_calls {
   cudaError_t (*memcpy_async)(void*, const void*, std::size_t, cudaMemcpyKind, cudaStream_t);
   cudaError_t (*memset_async)(void*, int, std::size_t, cudaStream_t);
   cudaError_t (*launch_kernel)(const void*, dim3, dim3, void**, std::size_t, cudaStream_t);
-  /// Asked before CUB launches the kernels of a sort, which it does by calls of its own.
+  /// Called before CUB launches the kernels of a sort, which it does by calls of its own: a test
+  /// lets the sort fail here.
   cudaError_t (*begin_sort)(cudaStream_t);
 
   cudaError_t (*event_create)(cudaEvent_t*, unsigned);

@@ -1,5 +1,6 @@
-// CUDA errors become status_error: out of memory, no device, or device, with the code, the call,
-// file and line. launch() starts a kernel through the table of runtime calls.
+// Turns CUDA errors into exceptions: a status_error whose status is out of memory, no device or
+// device error, and whose text has the error's name and number, the call, file and line. launch()
+// starts a kernel through the table of runtime calls (cuda_calls.hpp).
 #pragma once
 
 #include "cuda_calls.hpp"
@@ -12,6 +13,7 @@
 
 namespace zcmoe::detail {
 
+/// The status that stands for a CUDA error.
 inline zcmoe_status status_of(cudaError_t error) {
   switch (error) {
     case cudaErrorMemoryAllocation: return ZCMOE_ERR_OUT_OF_MEMORY;
@@ -29,12 +31,13 @@ inline zcmoe_status status_of(cudaError_t error) {
   }
 }
 
-/// Clears the runtime's last error first, so that the caller's next check does not see it again.
+/// Throws the status_error of a failed call. It clears the runtime's last error first, so that the
+/// caller's next check does not see it again.
 [[noreturn]] inline void fail_cuda(cudaError_t error, const char* call, const char* file,
                                    int line) {
   (void)cudaGetLastError();
   const char* slash = std::strrchr(file, '/');
-  // "cuda().memcpy_async(to, ...)" is told as "memcpy_async".
+  // The text names the call `cuda().memcpy_async(to, ...)` as memcpy_async.
   std::string_view name(call);
   constexpr std::string_view table = "cuda().";
   if (name.substr(0, table.size()) == table) name.remove_prefix(table.size());
@@ -46,6 +49,7 @@ inline zcmoe_status status_of(cudaError_t error) {
 
 }  // namespace zcmoe::detail
 
+/// Makes a call of the runtime and throws status_error if it fails.
 #define ZCMOE_CUDA_TRY(call)                                              \
   do {                                                                    \
     const cudaError_t zcmoe_error = (call);                               \
@@ -55,7 +59,7 @@ inline zcmoe_status status_of(cudaError_t error) {
 
 namespace zcmoe::detail {
 
-/// A stream, and the place in the source where it is given to launch().
+/// A stream, and the place in the source where it is passed to launch(), for the text of an error.
 struct launch_place {
   cudaStream_t stream;
   const char* file;
@@ -64,7 +68,8 @@ struct launch_place {
       : stream(given), file(in), line(at) {}
 };
 
-/// kernel<<<blocks, threads, shared_bytes, stream>>>(arguments...); throws where that fails.
+/// Launches kernel<<<blocks, threads, shared_bytes, stream>>>(arguments...). Throws status_error if
+/// the launch fails. Arguments are converted to the kernel's parameter types.
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), int blocks, int threads, std::size_t shared_bytes,
             const launch_place& on, Arguments&&... arguments) {

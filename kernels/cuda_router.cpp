@@ -1,4 +1,5 @@
-// Uploads routing tables: see cuda_router.hpp.
+// Uploads routing tables (cuda_router.hpp): tables in host memory -> one block of bytes with all
+// their arrays -> device memory -> pointers into that.
 #include "cuda_router.hpp"
 
 #include <cstring>
@@ -6,9 +7,11 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Lays arrays out in one block, each aligned to 256 bytes; then tells where they went.
+/// A block of bytes into which arrays are copied one after the other. Each function that adds one
+/// returns its byte offset in the block.
 class block_image {
  public:
+  /// Adds an array at the next multiple of 256 bytes.
   template <class Element>
   std::size_t add(const Element* elements, std::size_t count) {
     constexpr std::size_t alignment = 256;
@@ -17,7 +20,7 @@ class block_image {
     if (count > 0) std::memcpy(bytes_.data() + at, elements, count * sizeof(Element));
     return at;
   }
-  /// Right behind what was added last.
+  /// Adds an array right behind the last one.
   template <class Element>
   std::size_t append(const Element* elements, std::size_t count) {
     const std::size_t at = bytes_.size();
@@ -25,7 +28,7 @@ class block_image {
     if (count > 0) std::memcpy(bytes_.data() + at, elements, count * sizeof(Element));
     return at;
   }
-  /// To whole 16-byte words.
+  /// Pads the block to whole words of 16 bytes, in which kernels copy the image.
   void pad() { bytes_.resize((bytes_.size() + 15) / 16 * 16); }
   const std::vector<unsigned char>& bytes() const { return bytes_; }
 
@@ -33,11 +36,12 @@ class block_image {
   std::vector<unsigned char> bytes_;
 };
 
-/// Offsets of a table's arrays in the block.
+/// Byte offsets of a table's arrays in the block.
 struct table_places {
   std::size_t lines, words, cells, thresholds, slots;
 };
 
+/// Copies a table's arrays into the block. Lines, words and padding are the table's image.
 template <class T>
 table_places place(block_image& image, const bucket_table<T>& table) {
   table_places at;
@@ -50,6 +54,7 @@ table_places place(block_image& image, const bucket_table<T>& table) {
   return at;
 }
 
+/// The view of a table whose arrays lie in device memory at `block`.
 template <class T>
 bucket_table_view<T> view_of(const bucket_table<T>& table, const table_places& at, void* block) {
   const auto pointer = [&](const auto& elements, std::size_t offset) {

@@ -1,5 +1,7 @@
-// What the CUDA engine prepares for a table of edges: its routing tables in device memory, for
-// float32 inputs and for all others, which widen to float64.
+// What the CUDA engine prepares once for a table of edges: two routing tables (bucket_table.hpp) in
+// device memory, one for float32 inputs and one for all others, which are widened to float64. Data
+// flow: edges and constants -> build_bucket_table on the host -> device memory -> views that
+// kernels take.
 #pragma once
 
 #include "bucket_table.hpp"
@@ -12,14 +14,14 @@ namespace zcmoe::detail {
 
 class cuda_router final : public router {
  public:
-  /// Blocks until the tables are in the engine's memory. shared_bytes: what a block of the device
-  /// may ask for.
+  /// Returns when the tables are in the engine's memory. shared_bytes is the most shared memory
+  /// that a block of the device may have.
   cuda_router(backend& engine, const model_view& table, const slot_constants& constants,
               std::size_t shared_bytes, zcmoe_stream stream);
   ~cuda_router() override;
   std::size_t bytes() const override { return bytes_; }
 
-  /// T float: for float32 inputs; double: for any.
+  /// The table for inputs of T: float for float32 inputs, double for any.
   template <class T>
   const bucket_table_view<T>& table() const {
     if constexpr (sizeof(T) == sizeof(float)) {
@@ -30,14 +32,14 @@ class cuda_router final : public router {
   }
 
  private:
-  backend& engine_;  // whoever keeps a router keeps its engine
+  backend& engine_;  // outlives this: whoever owns a router owns its engine too
   std::size_t bytes_;
   void* data_;
   bucket_table_view<float> narrow_;
   bucket_table_view<double> wide_;
 };
 
-/// Of a job whose engine is this one.
+/// The router of a job of this engine, as the class that it is.
 inline const cuda_router& routes_of(const router& routes) {
   return static_cast<const cuda_router&>(routes);
 }

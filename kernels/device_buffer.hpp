@@ -1,6 +1,7 @@
-// Who owns what on the card and beside it: the current device, the allocator (a pool of our own or
-// the caller's functions), device buffers, pinned staging buffers and events. Everything is
-// released in order on a stream, also when an exception passes; destructors never throw.
+// Owners of what the engine takes from CUDA: the current device, the allocator (a pool of the
+// engine's own or the caller's functions), device buffers, page-locked staging buffers and events.
+// Destructors release what they own, in the order of a stream where it has one, also when an
+// exception passes, and never throw.
 #pragma once
 
 #include "cuda_check.hpp"
@@ -15,8 +16,8 @@ namespace zcmoe::detail {
 
 constexpr std::size_t device_alignment = 256;
 
-/// A device, as the process that asked for it may use it. A process that forks does not hand CUDA
-/// to its child, where a call would never return.
+/// A device, and the process that may use it. A child that a process forks cannot use CUDA: a call
+/// in it might never return.
 struct owned_device {
   int number;
   pid_t process = getpid();
@@ -24,7 +25,8 @@ struct owned_device {
   bool is_usable() const { return getpid() == process; }
 };
 
-/// Makes a device current and restores the caller's. Every call that reaches the device has one.
+/// Makes a device current, and the caller's device again at the end. Every function of the backend
+/// that reaches the device holds one.
 class device_guard {
  public:
   explicit device_guard(const owned_device& owned) {
@@ -50,11 +52,12 @@ class device_guard {
   bool changed_ = false;
 };
 
-/// Stream-ordered memory of one device. The device is current when its functions are called.
+/// Stream-ordered memory of one device, which is current whenever its functions are called.
 ///
-/// The pool's memory is ordered on the stream it is asked for on. What lives longer than a call (a
-/// state, edges, routing tables) is filled by upload, which waits for that stream: from then on the
-/// allocation has happened before anything the host gives to any stream, and needs no event.
+/// An allocation takes effect in the order of the stream that it is made on. What lives longer than
+/// a call (a state, routing tables) is filled by upload, which waits for that stream. So the
+/// allocation has happened before anything that the host gives to any stream afterwards, and no
+/// event is needed.
 class device_allocator {
  public:
   device_allocator(const owned_device& owned, const zcmoe_context_options& options)
@@ -133,7 +136,7 @@ class device_allocator {
   cudaMemPool_t pool_ = nullptr;
 };
 
-/// Device memory of one call, freed on its stream.
+/// Device memory that one call uses, freed in the order of the call's stream.
 class device_buffer {
  public:
   device_buffer(const device_allocator& allocator, std::size_t bytes, zcmoe_stream stream)
@@ -148,7 +151,7 @@ class device_buffer {
   device_buffer& operator=(const device_buffer&) = delete;
 
   void* data() const { return data_; }
-  /// Hands the memory to the caller.
+  /// Hands the memory to the caller, who frees it.
   void* release() { return std::exchange(data_, nullptr); }
 
  private:
@@ -158,7 +161,7 @@ class device_buffer {
   void* data_;
 };
 
-/// Page-locked host memory, so that copies run while the host packs the next chunk.
+/// Page-locked host memory. Copies from and to it run while the host packs the next chunk.
 class pinned_buffer {
  public:
   explicit pinned_buffer(std::size_t bytes) {
@@ -179,6 +182,7 @@ class pinned_buffer {
   void* data_ = nullptr;
 };
 
+/// An event of CUDA, without timing.
 class device_event {
  public:
   device_event() { ZCMOE_CUDA_TRY(cuda().event_create(&event_, cudaEventDisableTiming)); }
@@ -193,8 +197,9 @@ class device_event {
   cudaEvent_t event_ = nullptr;
 };
 
-/// Waits for the stream when an exception unwinds: declared after the pinned buffers that copies
-/// may still use.
+/// Waits for the stream when an exception unwinds, unless finish() has waited before. It is
+/// declared after the page-locked buffers that copies may still use, so it waits before these are
+/// freed.
 class stream_drain {
  public:
   explicit stream_drain(zcmoe_stream stream) : stream_(stream) {}

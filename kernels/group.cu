@@ -1,6 +1,7 @@
-// Grouping: x[n] -> key (slot) and row number of each row; sorted by key, stably, these are the
-// rows in the order wanted (sort.cu). Then every row is fetched to its place. Rows come in chunks
-// of what the workspace holds; begin[slot] is the place of the slot's next row.
+// Grouping: x[n] -> key (its slot) and row number of each row -> sorted by key (sort.cu) -> row
+// numbers and columns, gathered to their places. The sort is stable, so the rows of a slot keep
+// their order. Rows are taken in chunks of as many as the workspace holds; begin[slot] is the place
+// of the slot's next row, and moves on with every chunk.
 #include "cuda_check.hpp"
 #include "cuda_router.hpp"
 #include "launchers.hpp"
@@ -9,6 +10,7 @@
 namespace zcmoe::detail {
 namespace {
 
+/// Writes the key of each row, its slot, and its number within the chunk.
 template <class Input>
 __global__ __launch_bounds__(route_tuning::threads) void slot_keys_kernel(
     const __grid_constant__ bucket_table_view<routed_as<Input>> routes, Input x, std::int64_t n,
@@ -26,22 +28,24 @@ __global__ __launch_bounds__(route_tuning::threads) void slot_keys_kernel(
   }
 }
 
+/// Number of the chunk's rows in slots before this one.
 __device__ std::int64_t rows_before(const std::uint32_t* ends, std::int64_t slot) {
   return slot == 0 ? 0 : ends[slot - 1];
 }
 
-enum class booking { offsets, places };
+enum class begin_update { offsets, places };
 
-/// One thread per slot. offsets: begin[slot + 1] gains the chunk's rows up to the slot, so that in
-/// the end it is where the next slot begins. places: begin[slot] moves behind the chunk's rows.
-__global__ __launch_bounds__(slot_tuning::threads) void book_ends_kernel(booking what,
-                                                                         const std::uint32_t* ends,
-                                                                         std::int64_t num_slots,
-                                                                         std::int64_t* begin) {
+/// Updates begin for one chunk, with one thread per slot. While the chunks are counted (offsets),
+/// begin[slot + 1] gains the chunk's rows in all slots up to this one; after the last chunk it is
+/// where slot + 1 begins. While they are placed (places), begin[slot] moves behind the chunk's
+/// rows. Example: two slots, of which the chunk has 3 and 2 rows, so ends = {3, 5}. offsets adds 3
+/// to begin[1] and 5 to begin[2]; places adds 3 to begin[0] and 2 to begin[1].
+__global__ __launch_bounds__(slot_tuning::threads) void update_begin_kernel(
+    begin_update what, const std::uint32_t* ends, std::int64_t num_slots, std::int64_t* begin) {
   const std::int64_t slot =
       static_cast<std::int64_t>(blockIdx.x) * slot_tuning::threads + threadIdx.x;
   if (slot >= num_slots) return;
-  if (what == booking::offsets) {
+  if (what == begin_update::offsets) {
     begin[slot + 1] += ends[slot];
   } else {
     begin[slot] += ends[slot] - rows_before(ends, slot);
@@ -66,7 +70,8 @@ __device__ void move_element(const group_column& column, std::int64_t to, std::i
       static_cast<const Element*>(column.from)[from * column.from_stride];
 }
 
-/// Sorted row j of a chunk that begins at row `first`. One chunk: place j.
+/// Writes the row number and the columns of each sorted row of a chunk, whose first row is number
+/// `first`, to its place. If there is only one chunk, the place of sorted row j is j.
 __global__ __launch_bounds__(route_tuning::threads) void place_rows_kernel(
     const void* keys, int key_size, const std::uint32_t* sorted_rows, const std::uint32_t* ends,
     const std::int64_t* begin, bool one_chunk, std::int64_t first, std::int64_t n,
@@ -113,8 +118,8 @@ void launch_slot_keys(const group_job& chunk, const row_keys& keys, const keyed_
 
 void launch_add_offsets(const std::uint32_t* ends, std::int64_t num_slots, std::int64_t* begin,
                         zcmoe_stream stream) {
-  launch(&book_ends_kernel, slot_blocks(num_slots), slot_tuning::threads, 0, stream,
-         booking::offsets, ends, num_slots, begin);
+  launch(&update_begin_kernel, slot_blocks(num_slots), slot_tuning::threads, 0, stream,
+         begin_update::offsets, ends, num_slots, begin);
 }
 
 void launch_write_offsets(const group_job& job, const std::int64_t* begin, zcmoe_stream stream) {
@@ -136,8 +141,8 @@ void launch_place_rows(const group_job& job, const row_keys& keys, const keyed_r
            n == job.rows.n, first, n, job.row_numbers, columns);
   }
   if (n == job.rows.n) return;
-  launch(&book_ends_kernel, slot_blocks(keys.count), slot_tuning::threads, 0, stream,
-         booking::places, ends, keys.count, begin);
+  launch(&update_begin_kernel, slot_blocks(keys.count), slot_tuning::threads, 0, stream,
+         begin_update::places, ends, keys.count, begin);
 }
 
 }  // namespace zcmoe::detail

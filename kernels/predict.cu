@@ -1,7 +1,8 @@
 // Prediction: x[n] -> rank by the routing table (bucket_table.hpp) -> up to five outputs by rank,
-// in one pass. Contiguous arrays stream through a persistent grid, whose blocks hold the tables in
-// shared memory or, where they do not fit, read one cell of 16 or 32 bytes an input. All other
-// layouts and types, and few inputs, go through the caches.
+// in one pass. stream_kernel takes contiguous float32 or float64 arrays: a persistent grid, whose
+// blocks hold the tables in shared memory or, if these do not fit, read one cell of 16 or 32 bytes
+// per input. gather_kernel takes all other types and strides, and few inputs; it reads tables
+// through the caches.
 #include "cuda_check.hpp"
 #include "cuda_router.hpp"
 #include "launchers.hpp"
@@ -15,61 +16,68 @@ namespace {
 
 // ------------------------------------------------------------------ report
 
-/// Rows beside the range or NaN; the others need no counting.
-enum : int { odd_nan, odd_below, odd_above, num_odd };
+/// The inputs that a report counts: NaN, below the range, above it. The number of all others
+/// follows.
+enum : int { count_nan, count_below, count_above, num_counts };
 
-/// Counts the odd rows of a block's inputs, for the report.
+/// Counts a block's inputs for the report.
 template <class T>
 struct report_counts {
-  zcmoe_report* report;  // null: nothing is counted
-  bool left_out;         // rows beside the range have no segment's answer
+  zcmoe_report* report;  // null if nothing is to be counted
+  bool left_out;         // whether inputs beside the range do not count as used
   T range_begin;
   T range_end;
 
-  /// All threads of a warp call it. Bit k of valid: x[k] is an input.
+  /// Counts a warp's inputs; x[k] is an input if bit k of `valid` is set. Every thread of the warp
+  /// calls it. If all inputs lie in the range, this costs the comparisons and one vote.
+  ///
+  /// A lane packs its three counts into one word, ten bits each, so that a single sum over the
+  /// lanes adds up all three. Example: one NaN and two inputs above the range are 1 | 2 << 20. No
+  /// field overflows, since a warp has at most 32 * 8 = 256 inputs.
   template <int Count>
   __device__ void add(const T (&x)[Count], std::uint32_t valid,
-                      unsigned long long (&odd)[num_odd]) const {
+                      unsigned long long (&tally)[num_counts]) const {
     bool any = false;
 #pragma unroll
     for (int k = 0; k < Count; ++k) any = any || !(x[k] >= range_begin) || x[k] >= range_end;
     if (__any_sync(0xffffffffu, any) == 0) return;
-    std::uint32_t counts = 0;  // three fields of ten bits; a warp has at most 32 * 8 inputs
+    std::uint32_t counts = 0;
 #pragma unroll
     for (int k = 0; k < Count; ++k) {
       const bool nan = x[k] != x[k];
       const bool below = !nan && !(x[k] >= range_begin);
-      const std::uint32_t one = (nan ? 1u << 10 * odd_nan : 0u) +
-                                (below ? 1u << 10 * odd_below : 0u) +
-                                (x[k] >= range_end ? 1u << 10 * odd_above : 0u);
+      const std::uint32_t one = (nan ? 1u << 10 * count_nan : 0u) +
+                                (below ? 1u << 10 * count_below : 0u) +
+                                (x[k] >= range_end ? 1u << 10 * count_above : 0u);
       counts += (valid >> k & 1u) != 0 ? one : 0u;
     }
     for (int step = 16; step > 0; step /= 2) counts += __shfl_xor_sync(0xffffffffu, counts, step);
-    if (threadIdx.x % 32 < num_odd) {
+    if (threadIdx.x % 32 < num_counts) {
       const std::uint32_t own = counts >> 10 * (threadIdx.x % 32) & 1023u;
-      if (own != 0) atomicAdd(&odd[threadIdx.x % 32], static_cast<unsigned long long>(own));
+      if (own != 0) atomicAdd(&tally[threadIdx.x % 32], static_cast<unsigned long long>(own));
     }
   }
 
-  /// After the block's last row. One block books the rows themselves.
-  __device__ void finish(const unsigned long long (&odd)[num_odd], std::int64_t n) const {
+  /// Adds the block's counts to the report. Every thread of the block calls it, after the last
+  /// input. The first block also adds the number of all rows.
+  __device__ void finish(const unsigned long long (&tally)[num_counts], std::int64_t n) const {
     __syncthreads();
     if (threadIdx.x != 0) return;
-    const auto nan = static_cast<std::int64_t>(odd[odd_nan]);
-    const auto below = static_cast<std::int64_t>(odd[odd_below]);
-    const auto above = static_cast<std::int64_t>(odd[odd_above]);
+    const auto nan = static_cast<std::int64_t>(tally[count_nan]);
+    const auto below = static_cast<std::int64_t>(tally[count_below]);
+    const auto above = static_cast<std::int64_t>(tally[count_above]);
     const std::int64_t rows = blockIdx.x == 0 ? n : 0;
     const std::int64_t unused = nan + (left_out ? below + above : 0);
-    const auto book = [](std::int64_t& field, std::int64_t gain) {
+    const auto add_to_field = [](std::int64_t& field, std::int64_t gain) {
       if (gain == 0) return;
       atomicAdd(reinterpret_cast<unsigned long long*>(&field),
                 static_cast<unsigned long long>(gain));
     };
-    book(report->rows, rows);
-    book(report->rows_used, rows - unused);
-    book(report->nan_inputs, nan);
-    book(report->below_range, below);
-    book(report->above_range, above);
+    add_to_field(report->rows, rows);
+    add_to_field(report->rows_used, rows - unused);
+    add_to_field(report->nan_inputs, nan);
+    add_to_field(report->below_range, below);
+    add_to_field(report->above_range, above);
   }
 };
 
@@ -81,9 +89,11 @@ report_counts<T> counts_for(const predict_job& job, const bucket_table_view<T>& 
 
 // ----------------------------------------------------------------- outputs
 
+/// One output of an input in this slot: the table's entry or, if there is no table, the segment
+/// number.
 template <class Element>
 __device__ Element looked_up(const void* table, const slot_roles& roles, std::int32_t slot) {
-  if (table == nullptr) {  // of a negative number all bits are set, in either width
+  if (table == nullptr) {  // -1 is widened first, so that all bits are set in 8 bytes too
     return static_cast<Element>(static_cast<std::int64_t>(roles.segment_of(slot)));
   }
   return static_cast<const Element*>(table)[slot];
@@ -94,16 +104,17 @@ __device__ Element looked_up(const void* table, const slot_roles& roles, std::in
 template <class T>
 using vector_of = std::conditional_t<sizeof(T) == sizeof(float), float4, double2>;
 
-/// Where one output goes and what it holds by rank.
+/// One output of a streaming launch.
 struct stream_output {
-  void* out;             // of the first input
-  const void* table;     // by slot; null: segment numbers
-  std::uint32_t staged;  // byte offset of the table by rank in shared memory
+  void* out;             // place of the first input's output
+  const void* table;     // its values by slot; null if the output is segment numbers
+  std::uint32_t staged;  // byte offset, in shared memory, of its values by rank
   std::int16_t element_size;
-  bool wide;       // a vector of inputs has its answers at an address fit for wide stores
-  bool from_cell;  // the answer is in the cell
+  bool wide;       // whether a vector of inputs has outputs aligned for one wide store
+  bool from_cell;  // whether the routing table's cells hold its values
 };
 
+/// What stream_kernel takes as its parameter.
 template <class T>
 struct stream_job {
   bucket_table_view<T> routes;
@@ -111,13 +122,16 @@ struct stream_job {
   report_counts<T> counts;
   const T* x;
   std::int64_t n;
-  std::int64_t body_begin;  // whole rounds of the grid's blocks, from a 16-byte boundary on
+  // Inputs [body_begin, body_end) begin at a 16-byte boundary and are whole rounds of a block.
+  std::int64_t body_begin;
   std::int64_t body_end;
   std::int32_t num_outputs;
   stream_output outputs[max_gathers];
 };
 
-/// Inputs a thread takes in one round: `loads` vectors, a warp's vectors apart.
+/// The inputs that a thread takes in one round: `loads` vectors of 16 bytes, `apart` inputs from
+/// each other, so that the 32 lanes of a warp read 512 contiguous bytes at each load. Example:
+/// float32, two loads. Lane 1 takes inputs 4 .. 7 and 132 .. 135 of its warp's 256.
 template <class T>
 struct round_of {
   static constexpr int per_vector = 16 / sizeof(T);
@@ -125,9 +139,10 @@ struct round_of {
   static constexpr int apart = 32 * per_vector;
 };
 
-/// One output of a thread's inputs, the first of them number `first`; answer(k) is that of input k.
-template <class T, int Count, class Element, class Answer>
-__device__ void store(const stream_output& to, std::int64_t first, const Answer& answer) {
+/// Stores one output of a thread's inputs, the first of which is number `first`; value_of(k) is the
+/// output of its input k.
+template <class T, int Count, class Element, class ValueOf>
+__device__ void store(const stream_output& to, std::int64_t first, const ValueOf& value_of) {
   constexpr int per_vector = round_of<T>::per_vector;
   constexpr int loads = Count / per_vector;
   auto* const out = static_cast<Element*>(to.out) + first;
@@ -136,18 +151,18 @@ __device__ void store(const stream_output& to, std::int64_t first, const Answer&
     constexpr int per_store = sizeof(wide) / sizeof(Element);
 #pragma unroll
     for (int k = 0; k < loads * per_vector; k += per_store) {
-      Element answers[per_store];
+      Element outputs[per_store];
 #pragma unroll
-      for (int e = 0; e < per_store; ++e) answers[e] = answer(k + e);
+      for (int e = 0; e < per_store; ++e) outputs[e] = value_of(k + e);
       wide packed;
-      memcpy(&packed, answers, sizeof packed);
+      memcpy(&packed, outputs, sizeof packed);
       __stcs(reinterpret_cast<wide*>(out + k / per_vector * round_of<T>::apart + k % per_vector),
              packed);
     }
   } else {
 #pragma unroll
     for (int k = 0; k < Count; ++k) {
-      __stcs(out + k / per_vector * round_of<T>::apart + k % per_vector, answer(k));
+      __stcs(out + k / per_vector * round_of<T>::apart + k % per_vector, value_of(k));
     }
   }
 }
@@ -162,42 +177,46 @@ __device__ void with_width(const stream_output& to, const StoreAs& store_as) {
   }
 }
 
-/// Routes a thread's inputs and stores all their outputs.
+/// Predicts for a thread's inputs: routes them and stores all their outputs. `tables` is the
+/// address of the tables in shared memory, `first` the number of the first input.
 template <bool by_words, class T, int Count>
-__device__ void answer(const stream_job<T>& job, const shared_image<T>& image, std::uint32_t tables,
-                       std::int64_t first, const T (&x)[Count]) {
+__device__ void predict_inputs(const stream_job<T>& job, const shared_image<T>& image,
+                               std::uint32_t tables, std::int64_t first, const T (&x)[Count]) {
   std::uint32_t ranks[Count];
   T in_cells[Count];
-  std::uint32_t open = 0;
+  std::uint32_t to_look_up = 0;
   if constexpr (by_words) {
     ranks_by_words(job.routes, image, x, ranks);
   } else {
-    open = ranks_by_cells(job.routes, image, x, ranks, in_cells);
+    to_look_up = ranks_by_cells(job.routes, image, x, ranks, in_cells);
   }
-  if constexpr (Count > 1) __syncwarp();  // lanes that had to search are behind
+  // Lanes that had to search come later; together again, a warp stores whole sectors.
+  if constexpr (Count > 1) __syncwarp();
   const auto store_one = [&](const stream_output& to) {
     with_width(to, [&](auto element) {
       using type = decltype(element);
       store<T, Count, type>(to, first, [&](int k) {
-        type answer;
+        type value;
         if constexpr (by_words) {
-          load_shared(answer, tables + to.staged, ranks[k]);
-        } else if (sizeof(type) == sizeof(T) && to.from_cell && (open >> k & 1u) == 0) {
-          memcpy(&answer, &in_cells[k], sizeof(type) < sizeof(T) ? sizeof(type) : sizeof(T));
+          load_shared(value, tables + to.staged, ranks[k]);
+        } else if (sizeof(type) == sizeof(T) && to.from_cell && (to_look_up >> k & 1u) == 0) {
+          memcpy(&value, &in_cells[k], sizeof(type) < sizeof(T) ? sizeof(type) : sizeof(T));
         } else {
-          answer = looked_up<type>(to.table, job.roles, job.routes.slot_of(ranks[k]));
+          value = looked_up<type>(to.table, job.roles, job.routes.slot_of(ranks[k]));
         }
-        return answer;
+        return value;
       });
     });
   };
-  // Mostly there is one; where it goes is then known before the loop over rounds.
+  // Mostly there is a single output. Outside of the loop over outputs, the compiler computes its
+  // address and width before the loop over rounds.
   if (job.num_outputs > 0) store_one(job.outputs[0]);
   for (int g = 1; g < job.num_outputs; ++g) store_one(job.outputs[g]);
 }
 
-// As many registers as let the card run all its threads: 32 of 2,048, 40 of 1,536, 64 of 1,024. A
-// table's cells take more, and wait for the second-level cache rather than for threads.
+// The most registers with which a multiprocessor runs all the threads it can hold: 32 for 2,048
+// threads, 40 for 1,536, 64 for 1,024. Tables with cells get 64: they take more registers, and
+// fewer threads do no harm, since these wait for the second-level cache.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 #define ZCMOE_STREAM_BOUNDS __launch_bounds__(stream_tuning::most_threads)
 #elif defined(__CUDA_ARCH__) && \
@@ -207,10 +226,13 @@ __device__ void answer(const stream_job<T>& job, const shared_image<T>& image, s
 #define ZCMOE_STREAM_BOUNDS __launch_bounds__(stream_tuning::most_threads, by_words ? 2 : 1)
 #endif
 
+/// Predicts for contiguous inputs of T. by_words: the routing table has words, which are staged in
+/// shared memory together with the outputs by rank; else it has cells, of which only the lines are
+/// staged.
 template <class T, bool by_words>
 __global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream_job<T> job) {
   extern __shared__ __align__(16) unsigned char memory[];
-  __shared__ unsigned long long odd[num_odd];
+  __shared__ unsigned long long tally[num_counts];
   constexpr int per_vector = round_of<T>::per_vector;
   constexpr int count = round_of<T>::count;
 
@@ -227,11 +249,11 @@ __global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream
       });
     }
   }
-  if (threadIdx.x < num_odd) odd[threadIdx.x] = 0;
+  if (threadIdx.x < num_counts) tally[threadIdx.x] = 0;
   __syncthreads();
   const std::uint32_t tables = shared_address(memory);
 
-  // The body: whole rounds of whole blocks, without a check.
+  // The body is whole rounds of whole blocks, so no input has to be checked for being there.
   const std::uint32_t inputs_a_round = blockDim.x * count;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * inputs_a_round;
   std::int64_t first = job.body_begin + static_cast<std::int64_t>(blockIdx.x) * inputs_a_round +
@@ -244,11 +266,11 @@ __global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream
           __ldcs(reinterpret_cast<const vector_of<T>*>(job.x + first + v * round_of<T>::apart));
       memcpy(&x[v * per_vector], &loaded, sizeof loaded);
     }
-    if (job.counts.report != nullptr) job.counts.add(x, (1u << count) - 1, odd);
-    answer<by_words>(job, image, tables, first, x);
+    if (job.counts.report != nullptr) job.counts.add(x, (1u << count) - 1, tally);
+    predict_inputs<by_words>(job, image, tables, first, x);
   }
 
-  // What lies before the body and behind it, an input a thread.
+  // The inputs before the body and behind it are taken one per thread.
   const std::int64_t others = job.n - (job.body_end - job.body_begin);
   for (std::int64_t turn = static_cast<std::int64_t>(blockIdx.x) * blockDim.x; turn < others;
        turn += static_cast<std::int64_t>(gridDim.x) * blockDim.x) {
@@ -256,10 +278,10 @@ __global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream
     const std::int64_t i = other < job.body_begin ? other : other + (job.body_end - job.body_begin);
     const bool is_input = other < others;
     const T x[1] = {is_input ? __ldcs(job.x + i) : T{0}};
-    if (job.counts.report != nullptr) job.counts.add(x, is_input ? 1u : 0u, odd);
-    if (is_input) answer<by_words>(job, image, tables, i, x);
+    if (job.counts.report != nullptr) job.counts.add(x, is_input ? 1u : 0u, tally);
+    if (is_input) predict_inputs<by_words>(job, image, tables, i, x);
   }
-  if (job.counts.report != nullptr) job.counts.finish(odd, job.n);
+  if (job.counts.report != nullptr) job.counts.finish(tally, job.n);
 }
 
 // --------------------------------------------------------- gathering kernel
@@ -269,8 +291,9 @@ struct gather_list {
   int count;
 };
 
-__device__ void answer_row(const gather_list& gathers, const slot_roles& roles, std::int64_t i,
-                           std::int32_t slot) {
+/// Stores all outputs of row i.
+__device__ void predict_row(const gather_list& gathers, const slot_roles& roles, std::int64_t i,
+                            std::int32_t slot) {
 #pragma unroll
   for (int g = 0; g < max_gathers; ++g) {
     if (g >= gathers.count) return;
@@ -284,7 +307,8 @@ __device__ void answer_row(const gather_list& gathers, const slot_roles& roles, 
   }
 }
 
-/// T: what the inputs are widened to, the type of the routing table.
+/// Predicts for inputs of any type and stride, which are widened to T, the type of the routing
+/// table.
 template <class T, class Input>
 __global__ __launch_bounds__(gather_tuning::threads,
                              4) void gather_kernel(bucket_table_view<T> routes, slot_roles roles,
@@ -292,14 +316,14 @@ __global__ __launch_bounds__(gather_tuning::threads,
                                                    report_counts<T> counts) {
   constexpr int threads = gather_tuning::threads;
   constexpr int per_thread = gather_tuning::per_thread;
-  __shared__ unsigned long long odd[num_odd];
-  if (threadIdx.x < num_odd) odd[threadIdx.x] = 0;
+  __shared__ unsigned long long tally[num_counts];
+  if (threadIdx.x < num_counts) tally[threadIdx.x] = 0;
   __syncthreads();
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * threads * per_thread;
   for (std::int64_t tile = static_cast<std::int64_t>(blockIdx.x) * threads * per_thread; tile < n;
        tile += stride) {
-    // All of a thread's inputs are read before its first answer is written, and answers go only to
-    // rows it has read: so out may be x itself, and several loads are in flight.
+    // A thread reads all its inputs before it writes its first output, and writes only to rows that
+    // it has read. So an output may be x itself, and several loads are in flight.
     T input[per_thread];
     std::uint32_t valid = 0;
 #pragma unroll
@@ -313,20 +337,21 @@ __global__ __launch_bounds__(gather_tuning::threads,
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) {
       if ((valid >> k & 1u) == 0) break;
-      answer_row(gathers, roles, tile + k * threads + threadIdx.x, routes.slot_of(ranks[k]));
+      predict_row(gathers, roles, tile + k * threads + threadIdx.x, routes.slot_of(ranks[k]));
     }
-    if (counts.report != nullptr) counts.add(input, valid, odd);
+    if (counts.report != nullptr) counts.add(input, valid, tally);
   }
-  if (counts.report != nullptr) counts.finish(odd, n);
+  if (counts.report != nullptr) counts.finish(tally, n);
 }
 
 // --------------------------------------------------------------- launching
 
+/// Whether the pointer is a multiple of so many bytes.
 bool aligned(const void* pointer, std::uintptr_t bytes) {
   return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
 }
 
-/// Streams the job if its arrays and tables allow it.
+/// Launches stream_kernel and returns true, if the job's arrays and tables allow it.
 template <class T>
 bool launch_stream(const predict_job& job, const device_limits& device, zcmoe_stream stream) {
   const points& rows = job.rows;
@@ -363,10 +388,11 @@ bool launch_stream(const predict_job& job, const device_limits& device, zcmoe_st
     }
   }
   if (shared + stream_tuning::own_shared > device.shared_per_block) return false;
-  // Few inputs are answered sooner than the tables are staged.
+  // With fewer inputs than 32-bit words to stage, gather_kernel is done sooner.
   if (static_cast<std::int64_t>(shared / 4) > rows.n) return false;
   device_limits room = device;
-  if (!by_words) room.threads_per_sm = std::min(room.threads_per_sm, 1024);  // by their registers
+  // With cells, 64 registers per thread let a multiprocessor run 1,024 threads.
+  if (!by_words) room.threads_per_sm = std::min(room.threads_per_sm, 1024);
   const launch_shape shape = stream_shape(room, shared, rows.n, sizeof(T));
   const std::int64_t inputs_a_round = std::int64_t{shape.threads} * round_of<T>::count;
   work.body_end = work.body_begin + (rows.n - work.body_begin) / inputs_a_round * inputs_a_round;
@@ -375,6 +401,7 @@ bool launch_stream(const predict_job& job, const device_limits& device, zcmoe_st
   return true;
 }
 
+/// Launches gather_kernel.
 template <class T, class Input>
 void launch_gather(const predict_job& job, const Input& x, zcmoe_stream stream) {
   gather_list gathers{};

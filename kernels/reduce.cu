@@ -1,11 +1,12 @@
-// Sorted rows -> exact sums of their slots. Every sum is an integer (exact_sum.hpp), so any order
-// of additions gives the same bits and a large segment is shared by as many blocks as hold its
-// rows.
+// Last step of a fit that sorts: sorted rows -> exact sums of their slots. Every sum is an integer
+// (host/experts/exact_sum.hpp), so any order of additions gives the same bits, and as many blocks
+// share a large segment as its rows fill. Here too is what acts on whole states: carrying their
+// digits and merging them.
 //
-// Tiles of a fixed number of sorted rows; a thread walks through its rows run by run (a run: rows
-// of one slot) and keeps the digits near the terms it meets in registers. Digits go to the state by
-// 64-bit atomic additions when the run ends, or a term lies outside the digits held; a warp whose
-// lanes all end in one slot adds up its lanes first.
+// A block takes a tile of a fixed number of sorted rows, and each of its threads a few of them,
+// run by run; a run is rows of one slot. The thread keeps, in registers, the digits near the terms
+// it meets. They go to the state by 64-bit atomic additions when the run ends or a term lies
+// outside of them. If all lanes of a warp end in one slot, the warp adds up its lanes first.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 #include "row_tally.cuh"
@@ -16,9 +17,9 @@
 namespace zcmoe::detail {
 namespace {
 
-/// The planes of one slot.
+/// Where the digits of one slot lie in the state: plane p at first[p * num_slots].
 struct slot_planes {
-  std::int64_t* first;
+  std::int64_t* first;  // the slot's entry in plane 0
   std::int64_t num_slots;
   __device__ void add(int plane, std::int64_t value) const {
     add_to(first + plane * num_slots, value);
@@ -27,9 +28,11 @@ struct slot_planes {
 
 // ----------------------------------------------------- sums in registers
 
-/// Digits of one sum around its latest terms of Words words: the planes a term touches and one on
-/// either side, so that terms of similar size stay inside. Digits are only ever indexed by
-/// constants: they live in registers.
+/// A thread's part of one sum: the digits around its latest terms, which have Words words of 32
+/// bits. A term touches Words + 1 planes; one more on either side lets terms of similar size stay
+/// inside. Example: terms of one word, shifts near 70. A term of shift 70 touches the planes 2 and
+/// 3 of its sum, so digits 0 .. 3 stand for the planes 1 .. 4, and shifts 32 .. 127 stay inside.
+/// Digits are indexed by constants only, so they are kept in registers.
 template <int Words>
 struct sum_window {
   static constexpr int pieces = Words + 1;
@@ -37,7 +40,7 @@ struct sum_window {
   static constexpr int nowhere = INT_MIN / 2;
 
   std::int64_t digit[size];
-  int base;  // plane of digit[0]; may lie one before the sum's first plane, such digits stay 0
+  int base;  // plane of digit[0]. It may be the plane before the sum's first: such a digit stays 0
 
   __device__ void clear() {
 #pragma unroll
@@ -45,7 +48,8 @@ struct sum_window {
     base = nowhere;
   }
 
-  /// Adds a term of the sum whose lowest plane is `first`; digits that make room go to `slot`.
+  /// Adds a term of the sum whose lowest plane is `first`. If it lies outside, the digits held so
+  /// far are added to `slot` first.
   __device__ void add(const scaled_natural<Words>& term, int first, const slot_planes& slot) {
     const int plane = first + (term.shift >> 5);
     int offset = plane - base;
@@ -66,6 +70,7 @@ struct sum_window {
     }
   }
 
+  /// Adds the digits to the slot and leaves them zero.
   __device__ void flush(const slot_planes& slot) {
 #pragma unroll
     for (int j = 0; j < size; ++j) {
@@ -75,8 +80,9 @@ struct sum_window {
     base = nowhere;
   }
 
-  /// The same for a whole warp whose windows are all of one slot: one addition a digit for all
-  /// lanes of one base.
+  /// The same for the 32 windows of a warp, all of one slot: lanes with the same base are added up
+  /// and make one atomic addition per digit together. Every lane of the warp calls it. A turn of
+  /// the loop takes the lowest lane that still waits, and all lanes that share its base.
   __device__ void flush_warp(const slot_planes& slot) {
     const unsigned lane = threadIdx.x % 32;
     for (unsigned waiting = __ballot_sync(all_lanes, base != nowhere); waiting != 0;) {
@@ -95,7 +101,8 @@ struct sum_window {
   }
 };
 
-/// All sums of a run of rows; rows_seen is the count plane.
+/// All sums of a thread's run of rows; rows_seen is the number of rows, which goes to the count
+/// plane.
 template <class T, bool Weighted>
 struct run_sums;
 
@@ -114,8 +121,8 @@ struct run_sums<T, false> {
   }
   __device__ void add(T target, T, const slot_planes& slot) {
     ++rows_seen;
-    if (target == 0)
-      return;  // adds nothing, and as the smallest number would move the windows far down
+    // A zero adds nothing, and would move the windows to the lowest digits.
+    if (target == 0) return;
     const auto term = decompose(target);
     y.add(term, planes::y, slot);
     yy.add(multiply(term, term), planes::yy, slot);
@@ -152,6 +159,7 @@ struct run_sums<T, true> {
   }
 };
 
+/// Adds a run's sums to its slot and leaves them zero.
 template <class Sums>
 __device__ void flush(Sums& sums, const slot_planes& slot) {
   if (sums.rows_seen == 0) return;
@@ -162,15 +170,16 @@ __device__ void flush(Sums& sums, const slot_planes& slot) {
 
 // ---------------------------------------------------- segmented reduction
 
+/// The rows of a chunk after the sort.
 struct sorted_rows {
   const void* keys;
   int key_size;
   const void* payload;
-  const std::uint32_t* ends;  // by slot
+  const std::uint32_t* ends;  // number of rows with a key up to each slot's
   std::uint32_t count;
 };
 
-/// The target (and weight) of a sorted row; false if the row was left out.
+/// Reads the target (and weight) of a sorted row; returns false if the row was left out.
 template <class T, bool Weighted>
 __device__ bool load_row(const sorted_rows& rows, const any_array& y, const any_array& w,
                          std::uint32_t row, T& target, T& weight) {
@@ -187,9 +196,9 @@ __device__ bool load_row(const sorted_rows& rows, const any_array& y, const any_
   }
 }
 
-/// Adds what route counted of the chunk to the state, by one block.
-__device__ void book_chunk(const chunk_counts& counts, std::int64_t* state,
-                           std::int64_t* first_bad) {
+/// Adds the counts that route_kernel made of the chunk to the state. One block calls it.
+__device__ void add_chunk_counts(const chunk_counts& counts, std::int64_t* state,
+                                 std::int64_t* first_bad) {
   const auto c = static_cast<int>(threadIdx.x);
   if (c < counter_chunk_begin) state[c] += counts.counter[c];
   if (c == counter_chunk_begin && counts.first_bad < *first_bad) *first_bad = counts.first_bad;
@@ -200,7 +209,7 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(
     sorted_rows rows, any_array y, any_array w, const chunk_counts* counts, std::int64_t* state,
     std::int64_t* first_bad, std::int64_t num_slots) {
   std::int64_t* const planes = state + num_row_counters;
-  if (blockIdx.x == 0) book_chunk(*counts, state, first_bad);
+  if (blockIdx.x == 0) add_chunk_counts(*counts, state, first_bad);
   const std::int64_t first =
       (static_cast<std::int64_t>(blockIdx.x) * reduce_tuning::threads + threadIdx.x) *
       reduce_tuning::per_thread;
@@ -211,8 +220,8 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(
   run_sums<T, Weighted> sums;
   sums.rows_seen = 0;
   sums.each([](auto& window) { window.clear(); });
-  // The rows of most warps are of one slot or two neighbours: two keys tell, and the others are not
-  // read.
+  // The rows of most warps belong to one slot or to two neighbouring slots. The keys of the warp's
+  // first and last row show that, and then no other key is read.
   const std::uint32_t warp_row = __shfl_sync(all_lanes, row, 0);
   const std::uint32_t warp_end = __shfl_sync(all_lanes, end, 31);
   if (warp_row == warp_end) return;
@@ -237,9 +246,9 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(
     if (load_row<T, Weighted>(rows, y, w, row, target, weight)) sums.add(target, weight, to);
   }
 
-  // What each thread still holds is of its last run. In a segment much larger than a warp's rows
-  // all lanes hold the same slot: without adding them up first, a giant segment would queue every
-  // thread at the same few addresses.
+  // Each thread still holds the sums of its last run. In a segment much larger than a warp's rows
+  // all lanes hold sums of the same slot. These are added up first; otherwise every thread of a
+  // giant segment would wait for atomic additions to the same few addresses.
   const unsigned holders = __ballot_sync(all_lanes, sums.rows_seen != 0);
   if (holders == 0) return;
   const int leader = __ffs(static_cast<int>(holders)) - 1;
@@ -258,7 +267,8 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(
   }
 }
 
-/// One thread per slot: the number of rows with a key up to its own, by binary search.
+/// ends[slot] = number of sorted rows whose key is at most `slot`. One thread per slot, by a binary
+/// search.
 __global__ __launch_bounds__(slot_tuning::threads) void segment_ends_kernel(const void* keys,
                                                                             int key_size,
                                                                             std::uint32_t num_rows,
@@ -279,7 +289,7 @@ __global__ __launch_bounds__(slot_tuning::threads) void segment_ends_kernel(cons
 
 // ------------------------------------------------------------- whole state
 
-/// First plane and number of digits of each sum of a state.
+/// First plane and number of digits of each sum of a state, as a kernel's parameter.
 struct sum_list {
   static constexpr int most = kept_sums<true>::count;
   int first[most];
@@ -298,11 +308,13 @@ sum_list sums_of(const state_layout& layout) {
   });
 }
 
+/// Whether num_rows more rows might overflow a digit that has not been carried.
 __device__ bool must_carry(const std::int64_t* counters, std::int64_t num_rows) {
   return counters[counter_pending] + num_rows > max_pending_rows;
 }
 
-/// One thread per slot, so digits are carried from the lowest up without another thread's help.
+/// Carries the digits of every sum of a state, if num_rows more rows might overflow one. One thread
+/// per slot, since the digits of a sum must be carried one after the other, from the lowest up.
 __global__ __launch_bounds__(slot_tuning::threads) void carry_kernel(std::int64_t* state,
                                                                      std::int64_t num_slots,
                                                                      sum_list sums,
@@ -317,12 +329,13 @@ __global__ __launch_bounds__(slot_tuning::threads) void carry_kernel(std::int64_
     std::int64_t* digit = planes + sums.first[s] * num_slots;
     std::int64_t carry = 0;
     for (int k = 1; k < sums.digits[s]; ++k, digit += num_slots) carry = carry_digit(*digit, carry);
-    *digit += carry;  // the top digit holds the rest, and the sign
+    *digit += carry;  // the top digit is not carried: it holds the rest of the sum and its sign
   }
 }
 
-/// After carry_kernel, whose threads all read `pending`. `counts` null: the chunk's rows are
-/// counted in the state at once.
+/// Notes the number of the chunk's first row in the state, and clears `counts` unless it is null,
+/// which means that the chunk's rows are counted in the state itself. A launch of its own, after
+/// carry_kernel, whose threads all read counter_pending while this one sets it to 0.
 __global__ __launch_bounds__(32) void begin_chunk_kernel(std::int64_t* counters,
                                                          std::int64_t num_rows,
                                                          chunk_counts* counts) {
@@ -336,8 +349,9 @@ __global__ __launch_bounds__(32) void begin_chunk_kernel(std::int64_t* counters,
   counts->first_bad = no_row;
 }
 
-/// Both states are carried before their digits are added: two digits of 2^30 terms each might not
-/// fit one. `first_bad` null: refused rows of `from` keep no number in `to`.
+/// to += from. One thread per slot; the first threads also add the row counters. Digits of both
+/// states are carried before they are added, since the sum of two digits of 2^30 terms each may
+/// exceed an int64. The number of the first refused row of `from` is kept unless first_bad is null.
 __global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(
     std::int64_t* to, const std::int64_t* from, std::int64_t* first_bad,
     const std::int64_t* from_bad, std::int64_t num_slots, sum_list sums) {
@@ -352,7 +366,7 @@ __global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(
   if (slot >= num_slots) return;
   std::int64_t* const to_planes = to + num_row_counters + slot;
   const std::int64_t* const from_planes = from + num_row_counters + slot;
-  to_planes[0] += from_planes[0];  // the count has no digits
+  to_planes[0] += from_planes[0];  // the count is one int64 and needs no carry
 #pragma unroll
   for (int s = 0; s < sum_list::most; ++s) {
     if (s >= sums.count) break;

@@ -1,7 +1,7 @@
-// Routing of a fit: (x, y, w)[n] -> key (slot) and payload of each row, row counters, first refused
-// row. The routing table is read through the caches: the sort behind it is bound by memory, and its
-// tables are often too large for a block. judge_row decides, the same function as on the CPU.
-// Counters are summed per warp and block, then added atomically.
+// First step of a fit that sorts: (x, y, w)[n] -> key (its slot) and payload of each row, row
+// counters, first refused row. judge_row decides what becomes of a row, as on the CPU. The routing
+// table is read through the caches, since it is often too large for a block's shared memory.
+// Counters are added up per warp and per block, then in the chunk's counters by atomic additions.
 #include "cuda_check.hpp"
 #include "cuda_router.hpp"
 #include "launchers.hpp"
@@ -13,8 +13,9 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Payload float or double: the target itself, NaN if absent. Payload uint32: weighted, the row's
-/// number.
+/// Writes key and payload of each row. The payload of an unweighted fit is the target (float or
+/// double), or NaN if the row is left out. The payload of a weighted fit is the row's number within
+/// the chunk (uint32), or absent_row.
 template <class Input, class Payload>
 __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
     const __grid_constant__ row_rules rules,
@@ -42,7 +43,7 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
       const row_verdict verdict =
           judge_row(rules, place, target, weighted ? w[i] : 1.0, routes.slot_of(rank[0]));
       row_counters = verdict.counters;
-      // Rows left out travel under key 0, so that they do not cost the sort another bit.
+      // A row that is left out gets key 0: a key of its own could cost the sort one bit more.
       const bool present = verdict.slot >= 0;
       store_key(keys, key_size, i, present ? static_cast<std::uint32_t>(verdict.slot) : 0);
       if constexpr (weighted) {
@@ -50,11 +51,12 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
       } else {
         payload[i] = present ? static_cast<Payload>(target) : static_cast<Payload>(NAN);
       }
-      if (verdict.refused && refused_row == no_row) refused_row = i;  // rows of a thread ascend
+      if (verdict.refused && refused_row == no_row)
+        refused_row = i;  // the first, as rows of a thread ascend
     }
     total += tally(row_counters, lane);
   }
-  book_rows(total, refused_row, n, counters, first_bad);
+  add_row_counts(total, refused_row, n, counters, first_bad);
 }
 
 template <class Payload>

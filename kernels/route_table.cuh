@@ -1,25 +1,29 @@
-// The routing table inside kernels: its image (lines and words) in shared memory, and how it gets
-// there. Use, with `image` at least table.image_bytes() long:
+// The routing table (bucket_table.hpp) inside kernels. Data flow: the table's image, which is its
+// lines and words, in device memory -> shared memory -> look-ups by ranks_of. Use, with `image` at
+// least table.image_bytes() long:
 //
 //   extern __shared__ __align__(16) unsigned char image[];
 //   const shared_image<float> staged(table, image);  // before any use of it: __syncthreads()
 //   ranks_of(table, staged, x, ranks);               // a batch; slot = table.slot_of(rank)
 //
-// Without shared memory to spare, plain_image(table) in its place reads through L1 and L2.
+// Where a kernel has no shared memory to spare, it passes plain_image(table) instead, which reads
+// the same image in device memory through the caches.
 #pragma once
 
 #include "bucket_table.hpp"
 
 namespace zcmoe::detail {
 
-/// Copies bytes, in whole 16-byte words, by all threads of the block; both ends aligned to 16.
+/// Copies the bytes in words of 16; `bytes` and both addresses are multiples of 16. Every thread of
+/// the block calls it. The caller waits for the block before it reads.
 __device__ inline void stage(void* to, const void* from, std::uint32_t bytes) {
   auto* const out = static_cast<uint4*>(to);
   const auto* const in = static_cast<const uint4*>(from);
   for (std::uint32_t i = threadIdx.x; i * 16 < bytes; i += blockDim.x) out[i] = in[i];
 }
 
-/// Loads from base + index * size in shared memory; one instruction for the address.
+/// Loads the element at base + index * (size of the element) in shared memory. Written as PTX,
+/// so that the address takes one instruction, a multiply-add.
 __device__ inline void load_shared(std::uint32_t& value, std::uint32_t base, std::uint32_t index) {
   asm volatile("{ .reg .u32 at; mad.lo.u32 at, %1, 4, %2; ld.shared.u32 %0, [at]; }"
                : "=r"(value)
@@ -41,17 +45,21 @@ __device__ inline void load_shared(double& value, std::uint32_t base, std::uint3
                : "r"(index), "r"(base));
 }
 
+/// The 32-bit address in shared memory that `pointer` has.
 __device__ inline std::uint32_t shared_address(const void* pointer) {
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-/// The twin of plain_image in shared memory.
+/// The copy of a table's image in shared memory, with the functions of plain_image.
 template <class T>
 struct shared_image {
-  std::uint32_t lines;
-  std::uint32_t words;  // where the word of bits 0 would be: bits need no subtraction
+  std::uint32_t lines;  // address of the lines in shared memory
+  // Address, modulo 2^32, at which the word of bits 0 would lie. The bits that word() is given
+  // begin at map.first_word, which is taken from the address once here and so from no input.
+  std::uint32_t words;
 
-  /// Starts the copy of the table's image; the caller waits for the block.
+  /// Copies the table's image to `image`, a place in shared memory. Every thread of the block calls
+  /// it, and waits for the block (__syncthreads) before it uses the image.
   __device__ shared_image(const bucket_table_view<T>& table, void* image)
       : lines(shared_address(image)),
         words(lines + static_cast<std::uint32_t>(sizeof(piece_lines<T>)) -

@@ -1,6 +1,8 @@
-// Row counters of a fit on the device: verdicts (judge_row) -> totals held by lanes -> the state's
-// head, and the atomic addition that all sums use. Counted with votes, so that rows without a
-// finding cost one vote a warp. Totals are 32 bits wide: a launch has at most 2^30 rows.
+// Row counters of a fit on the device. Data flow: the verdict of each row (judge_row) -> totals
+// that the lanes of a warp hold -> the block's totals in shared memory -> the counters at the head
+// of the state. The atomic addition that all sums use is here too. Verdicts are counted by votes of
+// the warp, so that rows of which judge_row finds nothing cost a single vote per warp. Totals have
+// 32 bits: a launch has at most 2^30 rows.
 #pragma once
 
 #include "host/engine/fit_row.hpp"
@@ -10,13 +12,20 @@
 namespace zcmoe::detail {
 
 constexpr unsigned all_lanes = 0xffffffffu;
-constexpr std::int64_t no_row = INT64_MAX;
+constexpr std::int64_t no_row = INT64_MAX;  // in place of the number of a refused row
 
+/// Adds to a signed number, by the unsigned atomic that CUDA has: modulo 2^64 they are the same.
 __device__ inline void add_to(std::int64_t* place, std::int64_t value) {
   atomicAdd(reinterpret_cast<unsigned long long*>(place), static_cast<unsigned long long>(value));
 }
 
-/// Adds a warp's verdicts to lane-held totals: lane c holds counter c.
+/// Counts the verdicts of a warp's 32 rows, one per lane: returns, in lane c, how many of them have
+/// bit c in row_verdict::counters. Rows themselves (counter_rows) are not counted here, since the
+/// number of a launch's rows is known. Every lane of the warp calls it.
+///
+/// Example: lanes 3 and 7 have NaN inputs and are left out, all others are used. The vote on
+/// counter_nan_inputs gives 0b10001000, two bits set, so lane counter_nan_inputs gets 2; lane
+/// counter_rows_used gets 30. Had all rows been used, the first vote would have been the only one.
 __device__ inline std::uint32_t tally(std::uint32_t counters, unsigned lane) {
   constexpr std::uint32_t usual = 1u << counter_rows | 1u << counter_rows_used;
   if (__all_sync(all_lanes, counters == usual)) return lane == counter_rows_used ? 32 : 0;
@@ -29,11 +38,12 @@ __device__ inline std::uint32_t tally(std::uint32_t counters, unsigned lane) {
   return gain;
 }
 
-/// Adds a block's totals to the counters, where one block also books the launch's n rows, and its
-/// first refused row, counted from counters[chunk_begin] on, to first_bad. Every thread of the
-/// block takes part.
-__device__ inline void book_rows(std::uint32_t total, std::int64_t refused_row, std::int64_t n,
-                                 std::int64_t* counters, std::int64_t* first_bad) {
+/// Adds a block's totals to the counters. The first block also adds the launch's n rows to
+/// counter_rows and counter_pending. refused_row is the thread's first refused row within the
+/// chunk, or no_row; first_bad becomes the least of them all, counted from the chunk's first row,
+/// counters[counter_chunk_begin], on. Every thread of the block calls it.
+__device__ inline void add_row_counts(std::uint32_t total, std::int64_t refused_row, std::int64_t n,
+                                      std::int64_t* counters, std::int64_t* first_bad) {
   __shared__ std::uint32_t block_totals[num_row_counters];
   if (threadIdx.x < num_row_counters) block_totals[threadIdx.x] = 0;
   __syncthreads();

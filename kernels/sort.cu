@@ -1,12 +1,17 @@
-// Sorting of a chunk's rows by key: CUB radix sort over no more bits than the keys have. Three key
-// types and two payload sizes make six sorts. The order of equal keys does not matter: the sums are
+// Second step of a fit that sorts, and of group: (key, payload)[n] -> the same, sorted by key.
+// CUB's radix sort, over no more bits than the keys have. Three key types and two payload sizes
+// make six sorts. The sort is stable, which group needs; a fit does not, because its sums are
 // exact.
 //
-// CUB's own choice for keys below four bytes on cards before the H100 is a sort of five to seven
-// bits a pass, each reading the keys twice: 8 bits in two passes. Here every card takes what CUB
-// does on an H100: the digits counted once, then one pass a byte. That choice is made by names that
-// CUB does not promise to keep, so other versions than the one they were read in sort by CUB's
-// public function and its own choice: the same order, in more passes on some cards.
+// On cards before the H100, CUB's own choice for keys of one or two bytes is passes of five to
+// seven bits, each of which reads the keys twice: keys of 8 bits take two passes. Here
+// every card uses the policy that CUB has for the H100: the digits are counted once, then each byte
+// is one pass. That policy is chosen by names that CUB does not promise to keep. So they are used
+// with the one version of CUB in which they were read; with any other version, rows are sorted by
+// CUB's public function and its own choice: the same order, in more passes on some cards.
+//
+// Source: Adinets and Merrill, Onesweep: a faster least significant digit radix sort for GPUs,
+// 2022.
 #include "cuda_check.hpp"
 #include "launchers.hpp"
 
@@ -21,6 +26,7 @@ namespace zcmoe::detail {
 namespace {
 
 #if ZCMOE_TUNED_SORT
+/// CUB's policy for the H100, for every architecture: one pass per byte of the key.
 template <class Key, class Payload>
 struct byte_a_pass {
   using tunings = cub::detail::radix::policy_hub<Key, Payload, int>;
@@ -49,8 +55,8 @@ cudaError_t sort_double_buffers(void* scratch, std::size_t& scratch_bytes,
 }
 #endif
 
-/// Size query (scratch null) and run share this one path. Answers the buffer with the result: 0
-/// or 1.
+/// If scratch is null, sets scratch_bytes to the scratch that a sort takes. Else it sorts, and
+/// returns which buffer has the result: 0 for `rows`, 1 for `spare`.
 template <class Key, class Payload>
 int sort_pairs(void* scratch, std::size_t& scratch_bytes, const keyed_rows& rows,
                const keyed_rows& spare, std::int64_t num_rows, int bits, zcmoe_stream stream) {
@@ -62,6 +68,7 @@ int sort_pairs(void* scratch, std::size_t& scratch_bytes, const keyed_rows& rows
   return keys.selector;
 }
 
+/// Calls body(Key{}, Payload{}) with unsigned integers of these sizes in bytes.
 template <class Body>
 auto with_types(int key_size, int payload_bytes, Body&& body) {
   const auto with_payload = [&](auto key) {

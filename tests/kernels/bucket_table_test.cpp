@@ -1,5 +1,6 @@
-// The CUDA engine's routing table, on the CPU: the functions that its kernels run give the slot of
-// a naive scan for every input, whatever the edges, the kind of root and the size of shared memory.
+// The CUDA engine's routing table, tested on the CPU: edges -> table -> slots of inputs. The
+// functions that the kernels run give the slot that model_view::slot_of gives, for every input,
+// whatever the edges, the kind of root and the size of shared memory.
 #include "kernels/bucket_table.hpp"
 #include "tests/routing/hostile_edges.hpp"
 
@@ -8,9 +9,10 @@ namespace {
 using namespace zcmoe::detail;
 using namespace zcmoe::test;
 
+/// A view of the table; its lines and words are copied to `image`, which must live as long.
 template <class T>
 bucket_table_view<T> view_of(const bucket_table<T>& table, std::vector<unsigned char>& image) {
-  // Words lie right behind the lines, as on the device.
+  // The words are put right behind the lines, where kernels expect them.
   image.resize(sizeof table.lines + table.words.size() * 4);
   std::memcpy(image.data(), &table.lines, sizeof table.lines);
   if (!table.words.empty())
@@ -28,10 +30,13 @@ bucket_table_view<T> view_of(const bucket_table<T>& table, std::vector<unsigned 
   return view;
 }
 
+// Bytes of shared memory per block: those of an H100, which give a table words, and none, which
+// gives it cells.
 constexpr std::size_t a_card = 227 * 1024;
-constexpr std::size_t none = 0;  // no shared memory: cells
+constexpr std::size_t none = 0;
 
-/// Inputs beside, on and between the thresholds and at the ends of every piece and many buckets.
+/// Inputs on, beside and between the edges, on and just below the knots of the root, and NaN of
+/// both signs.
 template <class T>
 std::vector<T> hard_inputs(const std::vector<double>& edges, const bucket_table<T>& table,
                            std::mt19937_64& random) {
@@ -49,6 +54,7 @@ std::vector<T> hard_inputs(const std::vector<double>& edges, const bucket_table<
   return inputs;
 }
 
+/// Expects the table to give the slots of the view's own scan, in batches as the kernels take them.
 template <class T>
 void expect_slots(const zcmoe::model_view& view, const bucket_table<T>& table,
                   const std::vector<T>& inputs, const std::string& what) {
@@ -72,6 +78,7 @@ void expect_slots(const zcmoe::model_view& view, const bucket_table<T>& table,
   }
 }
 
+/// Expects the right slots from tables of all kinds for these edges.
 template <class T>
 void expect_exact(const std::vector<double>& edges, const std::string& what,
                   std::mt19937_64& random) {
@@ -105,7 +112,8 @@ TEST(BucketTable, EveryInputFindsTheSlotOfANaiveScan) {
 }
 
 TEST(BucketTable, EveryFloatOfAStretchFindsItsSlot) {
-  // 2^17 neighbouring floats around every fourth of few edges: each position, tie and carry.
+  // 8,192 neighbouring floats around a few of the edges meet every position there, every tie and
+  // every carry.
   std::mt19937_64 random(5);
   for (const std::string& kind : kinds) {
     const std::vector<double> edges = edges_of(kind, 300, random);
@@ -136,7 +144,7 @@ TEST(BucketTable, PositionsNeverDecrease) {
       std::vector<unsigned char> image;
       const auto routes = view_of(table, image);
       const plain_image<float> plain(routes);
-      // All floats, in steps of a prime so that they take a moment.
+      // All floats from -infinity to infinity, in steps of a prime number of them, to save time.
       std::uint32_t last = 0;
       for (std::int64_t at = -0x7f800000; at <= 0x7f800000; at += 30011) {
         const auto bits = at >= 0 ? static_cast<std::uint32_t>(at)
@@ -193,28 +201,30 @@ TEST(BucketTable, CellsHoldTheAnswersOfBothSides) {
     }
     ASSERT_EQ(answer[0], constants[static_cast<std::size_t>(view.slot_of(input))]) << input;
   }
-  EXPECT_LT(searched, 700);  // of 1607: two random edges in one of 3,500 buckets
+  // Some inputs are searched for, since two of 499 random edges share one of 3,500 buckets now and
+  // then.
+  EXPECT_LT(searched, 700);
 }
 
-/// Share of inputs, uniform over the range, that have to be searched for.
-double share_searched(const bucket_table<float>& table, double lo, double hi,
-                      std::mt19937_64& random) {
+/// The share of inputs, uniform over [lo, hi], whose rank the word alone does not decide.
+double share_undecided(const bucket_table<float>& table, double lo, double hi,
+                       std::mt19937_64& random) {
   const int shift = table.map.fraction_bits + 1;
-  const std::uint32_t asks = needs_search | ((1u << shift) - 1);
+  const std::uint32_t undecided_mask = needs_search | ((1u << shift) - 1);
   std::vector<unsigned char> image;
   const auto routes = view_of(table, image);
   const plain_image<float> plain(routes);
   std::uniform_real_distribution<double> within(lo, hi);
-  int searched = 0;
+  int undecided = 0;
   constexpr int n = 1 << 18;
   for (int i = 0; i < n; ++i) {
     const float x[1] = {static_cast<float>(within(random))};
     std::uint32_t bits[1];
     positions_of(routes.map, plain, x, bits);
     const std::uint32_t sum = 2 * bits[0] + plain.word(bits[0] >> routes.map.fraction_bits);
-    if (static_cast<std::int32_t>(sum & asks) <= 0) ++searched;
+    if (static_cast<std::int32_t>(sum & undecided_mask) <= 0) ++undecided;
   }
-  return static_cast<double>(searched) / n;
+  return static_cast<double>(undecided) / n;
 }
 
 TEST(BucketTable, SearchesAreRare) {
@@ -224,11 +234,12 @@ TEST(BucketTable, SearchesAreRare) {
     const auto table = build_bucket_table<float>(
         zcmoe::test::view_of(edges, ZCMOE_CLOSED_LEFT, 1, ZCMOE_RANGE_CLAMP), nullptr, a_card);
     EXPECT_EQ(table.map.kind, root_kind::uniform);
-    const double limit = 2.0 * static_cast<double>(m) / (1 << 22);  // ties alone
-    EXPECT_LE(share_searched(table, 0.0, 1.0, random), limit + 1e-4) << m;
-    // Beyond all edges nothing is searched for, on either side.
-    EXPECT_EQ(share_searched(table, -2.0, -1.0, random), 0.0);
-    EXPECT_EQ(share_searched(table, 2.0, 3.0, random), 0.0);
+    // The share of ties: of each threshold's position among some 2^22.
+    const double limit = 2.0 * static_cast<double>(m) / (1 << 22);
+    EXPECT_LE(share_undecided(table, 0.0, 1.0, random), limit + 1e-4) << m;
+    // No input beyond all edges is undecided, on either side.
+    EXPECT_EQ(share_undecided(table, -2.0, -1.0, random), 0.0);
+    EXPECT_EQ(share_undecided(table, 2.0, 3.0, random), 0.0);
   }
 }
 

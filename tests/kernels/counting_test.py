@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""counting_test.py WORKLOAD: what the CUDA engine's hot kernels move and issue, against their limits.
+"""counting_test.py WORKLOAD: compares what the CUDA engine's hot kernels move and issue with their limits.
 
-Counts, not times: WORKLOAD makes one call under a profiler that counts, and the figures per input are compared with
-the table below. The profiler is named by the environment: ZCMOE_GPU_PROFILER holds the name of the variable that takes
-the path of the profile to write, and ZCMOE_GPU_RUNNER, if set, the program that runs another one on the profiled
-device. Without ZCMOE_GPU_PROFILER the test is skipped (exit 77).
+These are counts and not times. WORKLOAD (counting_workload) makes one call under a profiler that counts, and the
+figures are compared with the table below. The profiler is named by the environment: ZCMOE_GPU_PROFILER holds the name
+of the variable that takes the path of the profile to write, and ZCMOE_GPU_RUNNER, if set, the program that runs another
+one on the profiled device. Without ZCMOE_GPU_PROFILER the test is skipped (exit 77).
 
-The profile is JSON, {"launches": [...]}; of each launch are read: kernel (a name), warp_instructions (PTX),
+The profile is JSON, {"launches": [...]}. Of each launch the test reads: kernel (a name), warp_instructions (PTX),
 shared_wavefronts, global_load_requests and _sectors, global_store_requests and _sectors (of 32 bytes),
 global_atomic_sectors, distinct_read_sectors, distinct_write_sectors, local_bytes.
 
-A row is 32 inputs. Wavefronts are those of shared memory and, for streaming itself, one for every 128 bytes of the
-arrays. Efficiency is a model, min(1, 17.7 / wavefronts, 71 / instructions) of the memory-bound time on a card with 132
-multiprocessors, 1.755 GHz and 3.35 TB/s; the two limits grow with the bytes an input moves.
+Figures are per 32 inputs, which is one per lane of a warp; "bytes", "local" and "atomics" are per input. Wavefronts are
+those of shared memory, and one for every 128 bytes that the arrays themselves move. "efficiency" is modelled: the share
+of the bandwidth of device memory that the launch can reach on a card with 132 multiprocessors, 1.755 GHz and 3.35 TB/s.
+There 32 inputs of 8 bytes take 17.7 clocks of a multiprocessor, in which it makes 17.7 wavefronts and issues 71
+instructions, so the share is min(1, 17.7 / wavefronts, 71 / instructions). Inputs that move more bytes allow for more.
 """
 import json
 import os
@@ -20,37 +22,39 @@ import subprocess
 import sys
 import tempfile
 
-SIZES = {"N": 1 << 24, "2N": 1 << 25}  # the larger where staging a table would show
+SIZES = {"N": 1 << 24, "2N": 1 << 25}  # 2N for a table that takes so long to stage that N rows would show it
 
-# Per row of 32 inputs, "bytes" and "local" per input. float32 values from a table in shared memory:
+# Limits of the figures. First float32 values from a table in shared memory:
 HOT = {"bytes": 8.02, "instructions": 22, "local": 0, "store_sectors": 16}
 RANDOM = {**HOT, "wavefronts": 9.5}
 SORTED = {**HOT, "wavefronts": 4.1}
-# Edges that need a root of 32 cells or of 16 pieces.
+# Edges that need a root, which is the first stage of the routing table, of 32 grid cells or of 16 pieces.
 GRID = {**HOT, "wavefronts": 13, "instructions": 32}
 PIECES = {**HOT, "wavefronts": 13, "instructions": 46}
-# A table beyond shared memory: one sector an input besides those of x itself.
+# A table too large for shared memory: an input costs one sector besides those of x itself.
 CELLS = {**HOT, "bytes": 8.1, "wavefronts": 2.1, "instructions": 31, "load_sectors": 37}
 F64 = {"bytes": 16.02, "instructions": 44, "local": 0, "store_sectors": 16, "wavefronts": 19}
 THREE_OUTPUTS = {"bytes": 16.04, "instructions": 44, "local": 0, "store_sectors": 16, "wavefronts": 19}
 
-# A fit, all its launches together. Without a sort: x and y once, and with four columns of sums one
-# wavefront for each of eight additions a row, however the rows are spread; the rest routes.
+# A fit, all its launches together. Without a sort, x and y are read once. With four columns of sums, each of the eight
+# additions of 32 rows takes one wavefront, however the rows are spread over segments; the other wavefronts route.
 FIT_FREE = {"bytes": 8.02, "wavefronts": 15, "instructions": 125, "local": 0, "atomics": 0.2}
 FIT_SKEWED = {**FIT_FREE, "wavefronts": 12.5}
 FIT_COLUMN = {**FIT_FREE, "bytes": 8.05, "wavefronts": 33, "instructions": 166}
-# Targets that fit no window for long, or all in one order: within 3.5 times the time that random rows take where
-# instructions limit it (125 for four schedulers) or L2 does (one sector of an atomic addition a clock and processor).
+# Sorted inputs, and targets that fit no window for long. The limits allow for 3.5 times the time of random rows, which
+# is set by instructions (125 on four schedulers), or by the second-level cache where it adds many atomics (one sector
+# per clock and multiprocessor).
 FIT_SORTED = {**FIT_FREE, "wavefronts": 12.5, "instructions": 112, "atomics": 0.01}
 FIT_DRIFTING = {**FIT_FREE, "wavefronts": 110, "instructions": 180, "atomics": 0.05}
 FIT_HOT = {**FIT_FREE, "wavefronts": 135, "instructions": 215, "atomics": 0.01}
 FIT_WIDE = {**FIT_FREE, "wavefronts": 45, "instructions": 250, "atomics": 0.6}
 FIT_WIDE_MANY = {**FIT_FREE, "bytes": 8.05, "wavefronts": 46, "instructions": 350, "atomics": 3.6}
-# With a sort: 8 to read x and y, then 20 (one-byte keys) or 36 (two), and look-back between tiles.
+# With a sort: 8 bytes per row to read x and y, then 20 (keys of one byte) or 36 (of two), and what the tiles of the sort
+# read of each other.
 FIT_SORT_1 = {"bytes": 8 + 20.5, "instructions": 430, "local": 0}
 FIT_SORT_2 = {"bytes": 8 + 37, "instructions": 585, "local": 0}
 
-# Arguments of counting_workload with N or 2N in its place, part of the kernels' names, limits.
+# Arguments of counting_workload, where N and 2N stand for SIZES; a part of the counted kernels' names; limits.
 STREAM = "stream_kernel"
 CASES = [
     ("predict uniform 64 random N f32 v", STREAM, RANDOM),
@@ -95,25 +99,25 @@ def profile(command, variable):
 
 
 def figures(launches, num_inputs):
-    """Of the launches together, per row of 32 inputs (bytes and local: per input)."""
+    """The figures of all launches together; see the top of this file."""
     total = {}
     for launch in launches:
         for name, value in launch.items():
             if isinstance(value, int):
                 total[name] = total.get(name, 0) + value
-    rows = num_inputs / 32
+    warps = num_inputs / 32
     moved = 32 * (total["distinct_read_sectors"] + total["distinct_write_sectors"])
-    shared = total["shared_wavefronts"] / rows
-    instructions = total["warp_instructions"] / rows
-    wavefronts = shared + moved / 128 / rows
-    room = moved / num_inputs / 8  # the model's figures are for 8 bytes an input
+    shared = total["shared_wavefronts"] / warps
+    instructions = total["warp_instructions"] / warps
+    wavefronts = shared + moved / 128 / warps
+    room = moved / num_inputs / 8  # the model's 17.7 and 71 are for 8 bytes per input
     return {
         "bytes": moved / num_inputs,
         "wavefronts": wavefronts,
         "instructions": instructions,
         "local": total["local_bytes"] / num_inputs,
         "store_sectors": total["global_store_sectors"] / max(1, total["global_store_requests"]),
-        "load_sectors": total["global_load_sectors"] / rows,
+        "load_sectors": total["global_load_sectors"] / warps,
         "atomics": total["global_atomic_sectors"] / num_inputs,
         "efficiency": min(1.0, room * 17.7 / wavefronts, room * 71 / instructions),
     }

@@ -1,14 +1,25 @@
-// One call of the CUDA engine for counting_test.py to count:
+// One call of the CUDA engine, whose work counting_test.py counts:
 //   counting_workload predict EDGES M INPUTS N DTYPE OUTPUTS
 //   counting_workload fit EDGES M INPUTS N f32 PATH TARGETS
-// EDGES: uniform; smooth, a compander's, up to five times as dense here as there; clustered, nine
-// tenths of them in a thousandth of the range; geometric, over 20 binades. INPUTS: random, each
-// segment as likely as any other; sorted; skewed, all in one segment. DTYPE: f32, f64. OUTPUTS: of
-// v (values), s (segments), e (standard errors), r (variances), c (counts), p (report). Some
-// answers are checked. PATH: free or sort, of the fit. TARGETS: sine, of the input, with noise;
-// linear, the input itself; drifting, 2^(60 x - 30); wide, of either sign and evenly spread over 60
-// binades; alternating, row by row 1 and 2^-40; jumping, another of ten scales each sixteenth of
-// the rows. Its sums are checked against the CPU engine's.
+// The table has M segments and the call N rows. Some predictions are checked against a search of
+// the edges, and the sums of a fit against those of the CPU engine.
+//
+// EDGES    uniform
+//          smooth: those of a compander, up to five times as dense at one place as at another
+//          clustered: nine tenths of them lie in a thousandth of the range
+//          geometric: over 20 binades
+// INPUTS   random: each segment is as likely as any other
+//          sorted: the same, sorted
+//          skewed: all in one segment
+// DTYPE    f32 or f64, of inputs and predictions
+// OUTPUTS  letters: v values, s segments, e standard errors, r variances, c counts, p report
+// PATH     free or sort, of the fit
+// TARGETS  sine: of the input, with noise
+//          linear: the input itself
+//          drifting: 2^(60 x - 30)
+//          wide: of either sign, evenly spread over 60 binades
+//          alternating: 1 and 2^-40 in turn
+//          jumping: of another of ten scales in each sixteenth of the rows
 #include "tests/support.hpp"
 
 #include <algorithm>
@@ -19,6 +30,7 @@
 namespace zcmoe::test {
 namespace {
 
+/// Where the fraction u of the edges lies below.
 double edge_at(const std::string& kind, double u) {
   if (kind == "uniform") return u;
   if (kind == "smooth") return u + std::sin(2 * M_PI * u) / (2.5 * M_PI);
@@ -39,7 +51,8 @@ std::vector<double> edges_of(const std::string& kind, std::int64_t m) {
   return edges;
 }
 
-/// Each segment as likely as any other, so that lanes spread over the whole table.
+/// Inputs of which each segment is as likely as any other, so that lanes spread over the whole
+/// table; then put in order, or replaced, as `order` says.
 template <class T>
 std::vector<T> inputs_of(const std::vector<double>& edges, const std::string& order,
                          std::int64_t n) {
@@ -62,6 +75,7 @@ std::vector<T> inputs_of(const std::vector<double>& edges, const std::string& or
   return x;
 }
 
+/// Predicts the outputs `wanted` once, and checks every 1,009th value.
 template <class T>
 void predict(const std::string& edge_kind, std::int64_t m, const std::string& order, std::int64_t n,
              const std::string& wanted) {
@@ -108,7 +122,7 @@ void predict(const std::string& edge_kind, std::int64_t m, const std::string& or
   }
 }
 
-/// The target of row i of n with this input.
+/// The target of row i of n, whose input is x.
 float target_of(const std::string& kind, float x, std::int64_t i, std::int64_t n,
                 std::mt19937& random) {
   const float unit = static_cast<float>(random()) * 0x1p-32f;
@@ -123,6 +137,7 @@ float target_of(const std::string& kind, float x, std::int64_t i, std::int64_t n
   throw std::invalid_argument("TARGETS=" + kind);
 }
 
+/// Fits once on either engine and compares the states' bytes.
 void fit_rows(const std::string& edge_kind, std::int64_t m, const std::string& order,
               std::int64_t n, const std::string& path, const std::string& targets) {
   if (path == "sort") {

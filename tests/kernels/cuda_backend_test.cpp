@@ -1,6 +1,7 @@
-// The CUDA engine below the C interface: what the interface cannot reach in reasonable time. A
-// fit's digits take 2^30 rows before they must be carried; here the count of rows since the last
-// carry is set by hand.
+// The CUDA engine below the C interface, for what the interface cannot reach in reasonable time.
+// The digits of a fit take 2^30 rows before they must be carried; here a state is written that says
+// it has met nearly as many. Expected states are computed on the CPU by the functions that both
+// engines share.
 #include "tests/support.hpp"
 
 #include "host/engine/backend.hpp"
@@ -19,7 +20,8 @@ class cuda_backend_test : public testing::Test {
     options.engine = ZCMOE_ENGINE_CUDA;
     engine_ = make_cuda_backend(options);
   }
-  /// Frees are ordered on the stream; waiting for them lets a leak checker tell them from leaks.
+  /// Memory is freed in the order of the stream: without this wait, a leak checker could take what
+  /// is still to be freed for a leak.
   void TearDown() override {
     if (engine_) {
       EXPECT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);
@@ -45,10 +47,11 @@ class cuda_backend_test : public testing::Test {
 constexpr std::int64_t num_segments = 3;
 const std::vector<double> edges{0, 1, 2, 3};
 
-/// First plane and digits of both sums of an unweighted float32 state.
+/// First plane and number of digits of both sums of an unweighted float32 state.
 constexpr int sums[2][2] = {{sum_planes<float, false>::y, digits_of<float>(1)},
                             {sum_planes<float, false>::yy, digits_of<float>(2)}};
 
+/// Carries the digits of every sum, as the engine should.
 void carry(std::vector<std::int64_t>& state, std::int64_t num_slots) {
   for (std::int64_t slot = 0; slot < num_slots; ++slot) {
     for (const auto& sum : sums) {
@@ -82,8 +85,7 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
   const auto routes = engine().make_router(host_view, {}, nullptr);
   for (const std::int64_t pending :
        {std::int64_t{0}, max_pending_rows - n, max_pending_rows - n + 1, max_pending_rows}) {
-    // A state as full as so many rows can make it, of either sign, and its sum with the rows, by
-    // hand.
+    // The state is as full as `pending` rows can make it, with digits of either sign.
     std::vector<std::int64_t> state(layout.bytes() / sizeof(std::int64_t), 0);
     const std::int64_t full = pending * 0xffffffff + (std::int64_t{1} << 31);
     for (std::size_t k = static_cast<std::size_t>(num_row_counters + slots); k < state.size();
@@ -126,7 +128,7 @@ TEST_F(cuda_backend_test, digits_are_carried_before_they_overflow) {
     got[counter_pending] = expected[counter_pending];
     EXPECT_EQ(got, expected) << "pending " << pending;
 
-    // Two full states: their digits may not be added before both are carried.
+    // Two such states are merged: their digits may not be added before both are carried.
     const auto sum = on_engine(state);
     const auto twin = on_engine(state);
     engine().merge(layout, static_cast<std::int64_t*>(sum.data()),

@@ -1,6 +1,6 @@
-// What only a device can show: a model inside a user's kernel, streams, graph capture, the current
-// device, the caller's allocator and the private pool, and how a failing kernel is reported.
-// Results are compared with the CPU engine's bits.
+// Tests of what only a device can show: a model inside a user's kernel, streams, graph capture, the
+// current device, the caller's allocator and the engine's own pool, and how a failing kernel is
+// reported. Results are compared bit for bit with those of the CPU engine.
 #include "tests/support.hpp"
 
 #include <zcmoe/model_view.hpp>
@@ -18,7 +18,8 @@ void cuda_check(cudaError_t result) {
   if (result != cudaSuccess) throw std::runtime_error(cudaGetErrorString(result));
 }
 
-/// A stream that does not wait for the legacy stream, so that work on a wrong stream shows.
+/// A stream that does not wait for the default stream, so that a test notices work on a wrong
+/// stream.
 class test_stream {
  public:
   test_stream() { cuda_check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
@@ -32,7 +33,7 @@ class test_stream {
   cudaStream_t stream_ = nullptr;
 };
 
-/// What a stream is given between construction and instantiate().
+/// A graph of what the stream is given between construction and instantiate().
 class captured_graph {
  public:
   explicit captured_graph(cudaStream_t stream) : stream_(stream) {
@@ -57,8 +58,8 @@ class captured_graph {
   cudaGraphExec_t executable_ = nullptr;
 };
 
-/// Inputs inside, on and outside of [0, 1], NaN and infinities among them; targets of many sizes,
-/// zeros and NaN.
+/// Rows whose inputs lie in [0, 1], on an edge and outside, with NaN and infinities among them, and
+/// whose targets have many sizes, with zeros and NaN among them.
 struct samples {
   std::vector<double> x;
   std::vector<double> y;
@@ -96,7 +97,7 @@ zcmoe_fit_options weighted_fit() {
   return options;
 }
 
-/// The bytes of a CPU fit that was given the samples `times` times.
+/// The serialised state of a CPU fit to which the samples were added `times` times.
 std::vector<unsigned char> cpu_bytes(const std::vector<double>& edges, const samples& data,
                                      int times) {
   fit reference(context(ZCMOE_ENGINE_CPU), edges, segments_of_their_own(), weighted_fit());
@@ -110,7 +111,8 @@ class device_test : public testing::Test {
     context_ = try_context(ZCMOE_ENGINE_CUDA);
     if (!context_) GTEST_SKIP() << "no cuda device";
   }
-  /// Frees are ordered on streams; waiting for them lets a leak checker tell them from leaks.
+  /// Memory is freed in the order of streams: without this wait, a leak checker could take what is
+  /// still to be freed for a leak.
   void TearDown() override {
     if (context_) cuda_check(cudaDeviceSynchronize());
   }
@@ -246,8 +248,9 @@ TEST_F(device_test, a_thousand_replays_of_predict_and_fit_add_give_the_cpu_engin
   device_fit.add(array(x.data()), array(y.data()), array(w.data()), data.size(), workspace.data(),
                  bytes, stream);
   graph.instantiate();
-  // Everything that the graph reads was allocated and filled before this, whatever a checker knows
-  // of the streams that it was allocated on: a race reported from here on is the checker's limit.
+  // From here on, all that the graph reads has been allocated and filled. A race checker that does
+  // not follow a host's wait into a captured graph may report otherwise; the report is then its own
+  // limit.
   cuda_check(cudaDeviceSynchronize());
 
   for (int k = 1; k < replays; ++k) graph.replay();
@@ -268,7 +271,7 @@ TEST_F(device_test, a_thousand_replays_of_predict_and_fit_add_give_the_cpu_engin
   EXPECT_EQ(device_fit.report(stream).rows, replays * data.size());
 }
 
-/// Captures a fit of T without weights, whose sort carries targets of T.
+/// Captures and replays a fit of targets of T without weights, whose sort has these as its payload.
 template <class T>
 void capture_sort(const context& cuda, const samples& data, std::int64_t num_segments) {
   const std::vector<double> edges = uniform_edges(0, 1, num_segments);
@@ -293,8 +296,10 @@ void capture_sort(const context& cuda, const samples& data, std::int64_t num_seg
 }
 
 TEST_F(device_test, every_sort_is_captured_and_replayed) {
-  // CUB promises nothing about capture, so each of its calls is captured: keys of 1, 2 and 4 bytes,
-  // payloads of 4 and 8.
+  // CUB promises nothing about capture, so each of the six sorts is captured: keys of 1, 2 and 4
+  // bytes, payloads of 4 and 8 bytes. Float targets of few segments are added up without a sort;
+  // the test below, whose weighted rows have payloads of 4 bytes, captures those sorts with keys of
+  // 1 and 2 bytes.
   const samples data(2000);
   for (const std::int64_t num_segments : {200, 300, 65537}) {
     capture_sort<float>(cuda(), data, num_segments);
@@ -303,8 +308,8 @@ TEST_F(device_test, every_sort_is_captured_and_replayed) {
 }
 
 TEST_F(device_test, fit_add_is_captured_and_replayed) {
-  // 250,000 rows in a workspace for 65,536: several chunks. Weights, so that rows are fetched
-  // through the sort.
+  // 250,000 rows in a workspace for 65,536 make several chunks. With weights, the sort moves row
+  // numbers, through which rows are fetched.
   for (const std::int64_t num_segments : {1, 200, 300}) {
     const std::vector<double> edges = uniform_edges(0, 1, num_segments);
     const samples data(250000);
@@ -327,8 +332,9 @@ TEST_F(device_test, fit_add_is_captured_and_replayed) {
   }
 }
 
-/// Enough rows that a block looks at its window more than once: where segments are many, blocks are
-/// few. The targets fit no window for long, so that it moves, and the table beside it fills.
+/// The rows are so many that a block looks at its window more than once (with many segments there
+/// are few blocks). The targets fit no window for long, so that the window moves and the table of
+/// targets outside fills.
 TEST_F(device_test, a_fit_without_a_sort_takes_targets_of_any_scale_in_any_order) {
   const bool quick = std::getenv("ZCMOE_QUICK_TESTS") != nullptr;
   const std::int64_t n = quick ? 400000 : 600000;
@@ -407,7 +413,7 @@ TEST_F(device_test, group_is_captured_and_replayed) {
   grouped.group(array(x.data()), data.size(), outputs, workspace.data(), bytes, stream);
   graph.instantiate();
   graph.replay();
-  const samples other(70000, 2);  // the graph reads what is there when it runs
+  const samples other(70000, 2);  // uploaded over x: a replay reads what is there when it runs
   stream.wait();
   EXPECT_EQ(rows.host(), grouped.group_sync(data.x).rows);
   engine_upload(ZCMOE_ENGINE_CUDA, x.data(), other.x.data(), other.x.size() * sizeof(double));
@@ -465,8 +471,8 @@ TEST_F(device_test, every_device_works_and_the_current_one_stays) {
   EXPECT_THAT(text, testing::HasSubstr("device=" + std::to_string(num_devices)));
 }
 
-/// An allocator that knows what is alive and on which streams it was asked; fails the k-th request
-/// on demand.
+/// A caller's allocator that records what is alive and on which streams memory was requested. After
+/// `budget` requests it fails; it never does if budget is -1.
 struct ledger {
   std::map<void*, std::size_t> alive;
   std::map<zcmoe_stream, int> requests;
@@ -608,8 +614,8 @@ TEST_F(device_test, the_default_pool_is_left_alone) {
 
 // ------------------------------------------------------------------ errors
 
-/// A kernel that reads what no one may read breaks the process's context: it runs in a process of
-/// its own.
+/// A kernel that reads an invalid address makes CUDA unusable for the whole process, so the test
+/// runs in a process of its own.
 TEST_F(device_test, a_failing_kernel_is_a_status_with_a_text) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(

@@ -1,8 +1,9 @@
-// Failing and recorded calls of the CUDA runtime, through the table that all of them go through:
-// the k-th call of every function of the interface, for every k. The status is right, a fit's bytes
-// stay as they were, nothing leaks, and a retry gives the CPU engine's bytes. Beside it, which
-// calls the hot paths make, on which stream, how many bytes are copied, and what a child sees after
-// fork().
+// Tests in which calls of the CUDA runtime fail or are recorded, by other pointers in the table
+// that all of them go through (kernels/cuda_calls.hpp). Each function of the C interface that
+// reaches the device is called again and again, and the k-th call of the runtime fails, for every
+// k: the status is right, the bytes of a fit stay as they were, nothing leaks, and a retry gives
+// the bytes of the CPU engine. Other tests hold which calls the hot paths make, on which stream,
+// how many bytes are copied back, and what a child sees after fork().
 #include "tests/support.hpp"
 
 #include "kernels/cuda_calls.hpp"
@@ -20,20 +21,22 @@ namespace {
 
 using detail::cuda_calls;
 
+/// One call of the runtime.
 struct recorded_call {
   std::string name;
   cudaStream_t stream;
-  std::size_t bytes;  // of a copy to the host
+  std::size_t bytes;  // that a copy to the host has; else 0
 };
 
-/// What the table in use writes down, and which call it fails.
+/// What the replaced table has recorded, and which call it is to fail.
 struct recorder {
   cuda_calls real = detail::cuda_runtime();
   std::vector<recorded_call> calls;
-  std::map<std::string, long> alive;  // by the name of the call that makes one
-  long budget = -1;                   // counted calls until one fails; -1: none does
-  std::string struck;                 // the call that failed
+  std::map<std::string, long> alive;  // how many there are of what a call makes, by the call's name
+  long budget = -1;                   // calls before the one that fails; -1 if none is to fail
+  std::string struck;                 // name of the call that failed
 
+  /// Whether this call, which can fail, is the one to fail.
   bool fails(const std::string& name) {
     if (budget < 0) return false;
     if (budget-- > 0) return false;
@@ -43,11 +46,13 @@ struct recorder {
 };
 recorder* recording = nullptr;
 
+/// Functions to put into the table, for one signature of a call.
 template <class Signature>
 struct counted;
 template <class... Arguments>
 struct counted<cudaError_t (*)(Arguments...)> {
-  /// Does what the runtime does, or fails with `error`; cudaSuccess: never fails.
+  /// Records the call, then does what the runtime does or, if it is this call's turn, fails with
+  /// `error`. With cudaSuccess as `error` the call never fails.
   template <cudaError_t (*cuda_calls::*call)(Arguments...), cudaError_t error>
   static cudaError_t run(Arguments... arguments) {
     recorder& own = *recording;
@@ -67,6 +72,7 @@ struct counted<cudaError_t (*)(Arguments...)> {
     }
     return result;
   }
+  /// An address that stands for the member `call`.
   template <cudaError_t (*cuda_calls::*call)(Arguments...)>
   static const void* id() {
     static const char here = 0;
@@ -78,6 +84,7 @@ struct counted<cudaError_t (*)(Arguments...)> {
   }
 
  private:
+  /// Finds the stream, and the bytes of a copy to the host, among the arguments of a call.
   static void note(recorded_call&) {}
   template <class First, class... Rest>
   static void note(recorded_call& entry, First first, Rest... rest) {
@@ -95,7 +102,7 @@ struct counted<cudaError_t (*)(Arguments...)> {
   }
 };
 
-/// Puts a recorder in the table's place, and takes it away.
+/// Replaces the table's pointers for as long as it lives.
 class recorded_runtime : public recorder {
  public:
   recorded_runtime() {
@@ -136,7 +143,7 @@ class recorded_runtime : public recorder {
   recorded_runtime(const recorded_runtime&) = delete;
   recorded_runtime& operator=(const recorded_runtime&) = delete;
 
-  /// What is allocated, and how many events and pools there are.
+  /// How many allocations of either kind, events and pools there are.
   std::map<std::string, long> live() const {
     std::map<std::string, long> result;
     for (const char* maker : {"malloc_async", "malloc_host", "event_create", "pool_create"}) {
@@ -162,6 +169,7 @@ class fault_test : public testing::Test {
   void TearDown() override { cudaDeviceSynchronize(); }
 };
 
+/// Rows of random numbers with NaN inputs and infinite targets among them.
 struct rows {
   std::vector<float> x;
   std::vector<float> y;
@@ -180,7 +188,8 @@ struct rows {
   std::int64_t size() const { return static_cast<std::int64_t>(x.size()); }
 };
 
-/// Runs step once for each k with its k-th counted call failing, until it succeeds.
+/// Runs `step` again and again, with its k-th call failing for k = 0, 1, ..., until no call is left
+/// to fail. Returns how many failed. unchanged(k) checks what must be as before.
 template <class Step, class Unchanged>
 int fail_each(recorded_runtime& runtime, const Step& step, const Unchanged& unchanged) {
   for (int k = 0;; ++k) {
@@ -392,7 +401,7 @@ TEST_F(fault_test, every_failing_call_of_a_model) {
   for (const auto& [what, count] : runtime.live()) EXPECT_EQ(count, 0) << what;
 }
 
-/// A wait that fails is a device that has failed: what came before it may be done or not.
+/// If a wait fails, the device has failed, and the rows given before it may have been added or not.
 TEST_F(fault_test, a_failing_wait_is_a_status_and_the_fit_stays_readable) {
   const rows data(3000);
   recorded_runtime runtime;
@@ -469,8 +478,7 @@ TEST_F(fault_test, calls_are_on_the_callers_stream_and_hot_ones_only_launch) {
       const auto calls = runtime.calls_of(
           [&] { fitted->predict_sync(array(data.x.data()), data.size(), outputs, stream); });
       expect_on_stream(calls);
-      // Nothing is copied but what was written: the gap that alignment leaves behind an output is
-      // not.
+      // Only the bytes of each output are copied back, not the gap behind it that alignment leaves.
       std::vector<std::size_t> copied;
       for (const recorded_call& call : calls)
         if (call.bytes != 0) copied.push_back(call.bytes);
@@ -494,7 +502,7 @@ TEST_F(fault_test, calls_are_on_the_callers_stream_and_hot_ones_only_launch) {
 
 // -------------------------------------------------------------------- fork
 
-/// In a child: what `steps` answers becomes the exit code.
+/// Runs `steps` in a forked child and returns what it returns, which passes as the exit code.
 int in_child(const std::function<int()>& steps) {
   const pid_t child = fork();
   if (child == 0) {

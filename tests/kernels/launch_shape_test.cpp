@@ -1,5 +1,5 @@
-// Shapes of the CUDA engine's launches and of its workspace, as numbers: no device, no CUDA
-// compiler.
+// Tests of the shapes of the CUDA engine's launches and of its workspace (kernels/launchers.hpp).
+// They are numbers, so the tests need neither a device nor a CUDA compiler.
 #include "kernels/launchers.hpp"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t two_31 = std::int64_t{1} << 31;
 
-/// 0, 1, around one and two tiles, around 2^31 and far beyond.
+/// Numbers of items: 0, 1, around one tile and two, around 2^31 and far beyond.
 std::vector<std::int64_t> sizes_around(std::int64_t tile) {
   return {0,
           1,
@@ -75,7 +75,8 @@ TEST(launch_shape, covering_launches_give_every_item_a_thread) {
   }
 }
 
-/// Cards of compute capability 7.5, 8.0, 8.6, 9.0 and 12.0.
+/// Cards of compute capability 7.5, 8.0, 8.6, 9.0 and 12.0: multiprocessors, threads and shared
+/// memory of each, shared memory of a block.
 constexpr device_limits cards[] = {{40, 1024, 64 << 10, 64 << 10},
                                    {108, 2048, 164 << 10, 163 << 10},
                                    {84, 1536, 100 << 10, 99 << 10},
@@ -91,7 +92,7 @@ TEST(launch_shape, streams_fill_a_card_and_fit_its_shared_memory) {
       const int a_sm = shape.blocks / card.num_sms;
       EXPECT_LE(a_sm * shape.threads, card.threads_per_sm);
       EXPECT_LE(static_cast<std::size_t>(a_sm) * (shared + 1024), card.shared_per_sm);
-      // 32 KiB in flight of each multiprocessor, whatever the table.
+      // Each multiprocessor has 32 KiB of loads in flight, however large the table is.
       EXPECT_GE(a_sm * shape.threads * 16 * stream_tuning::loads, 32 << 10) << shared;
     }
   }
@@ -180,7 +181,7 @@ TEST(launch_shape, columns_are_as_many_as_fit_beside_the_routing_table) {
   for (const std::size_t shared : {std::size_t{64} << 10, h100_shared}) {
     for (std::int64_t records = 3;
          is_sort_free({records - 3, ZCMOE_F32, false}, device_with(shared)); records += 7) {
-      for (const std::size_t words : {2, 8}) {  // of the image, a record
+      for (const std::size_t words : {2, 8}) {  // of the image, per record
         const std::size_t image = 320 + 4 * words * static_cast<std::size_t>(records);
         int last = 0;
         for (const int most : {0, 1, 2}) {
@@ -213,7 +214,7 @@ TEST(launch_shape, the_cost_model_counts_bytes_wavefronts_and_instructions) {
   EXPECT_DOUBLE_EQ(fit_costs::bytes_sorted(keys_for(256)), 8 + 20);
   EXPECT_DOUBLE_EQ(fit_costs::bytes_sorted(keys_for(65536)), 8 + 36);
   EXPECT_DOUBLE_EQ(fit_costs::bytes_sorted(keys_for(std::int64_t{1} << 24)), 8 + 64);
-  // With four columns instructions are the limit, with one the banks are, where a skew costs most.
+  // With four or two columns the instructions are the limit, with one column the banks are.
   const auto per_32_rows = [](int column_bits) {
     const window_records records{100, column_bits};
     return (fit_costs::sort_free(3200000, records, 1) - fit_costs::sort_free(0, records, 1)) / 1e5;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""resource_test.py NVCC SOURCE_DIR: registers, spills and local memory of the CUDA kernels, as the assembler reports
-them for each architecture that a release has code for. A hot kernel may use no local memory and no more registers than
-the table allows; every other kernel in these files may not spill. Quick: only files with hot kernels are compiled.
+"""resource_test.py NVCC SOURCE_DIR: checks registers, spills and local memory of the CUDA kernels, as the assembler
+reports them for each architecture that a release has code for. A hot kernel may use no local memory and no more
+registers than the table allows; the other kernels in the same files may not spill. To be quick, only files with hot
+kernels are compiled.
 """
 import os
 import re
@@ -9,10 +10,10 @@ import subprocess
 import sys
 import tempfile
 
-# Of each: the most registers with which a multiprocessor runs all the threads it can.
+# By architecture, the most registers per thread with which a multiprocessor runs all the threads it can hold.
 FULL = {"75": 64, "80": 32, "86": 40, "90": 32, "100": 32, "120": 40}
 
-# File, and of each kernel in it (by a part of its mangled name) the most registers a thread may have.
+# By file and kernel (a part of its mangled name), the most registers that a thread may have.
 FILES = {
     "kernels/predict.cu": {
         "stream_kernelIfLb1": FULL,
