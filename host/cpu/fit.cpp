@@ -5,14 +5,15 @@
 #include "host/cpu/fit.hpp"
 
 #include "host/array.hpp"
-#include "host/cpu/rows.hpp"
-#include "host/cpu/slot_sums.hpp"
+#include "host/cpu/fit_rows.hpp"
+#include "host/cpu/partitioned_rows.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace zcmoe::detail {
@@ -56,25 +57,6 @@ void add_state(const state_layout& layout, std::int64_t* to, const std::int64_t*
   });
 }
 
-/// What one range of rows leaves behind besides its sums.
-struct fit_counts {
-  std::int64_t counter[num_row_counters] = {};
-  bool state_used = false;
-};
-
-/// Adds any row: judges it, counts it, and adds what it brings to its slot.
-template <class State, bool Weighted>
-void add_row(const fit_job& job, input_place place, double y, double w, std::int64_t slot,
-             const state_digits& digits, fit_counts& counts) {
-  const row_verdict verdict = judge_row(job.rules, place, y, w, slot);
-  for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
-    ++counts.counter[__builtin_ctz(bits)];
-  if (verdict.slot < 0) return;
-  add_sample<State, Weighted>(
-      static_cast<State>(y), static_cast<State>(w),
-      [&](int plane, std::int64_t piece) { digits.add(plane, verdict.slot, piece); });
-}
-
 template <class State, bool Weighted, class X>
 void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t first,
               std::int64_t last, const state_digits& digits, fit_counts& counts) {
@@ -92,17 +74,6 @@ void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t fir
   }
 }
 
-int num_leading_within(const route_kernels& kernels, const float* x, int count, float from,
-                       float before) {
-  return static_cast<int>(
-      kernels.leading_within_f32(x, static_cast<std::size_t>(count), from, before));
-}
-int num_leading_within(const route_kernels& kernels, const double* x, int count, double from,
-                       double before) {
-  return static_cast<int>(
-      kernels.leading_within_f64(x, static_cast<std::size_t>(count), from, before));
-}
-
 /// Inputs of one segment, one after the other: what sorted rows bring.
 template <class X>
 struct input_run {
@@ -116,7 +87,7 @@ struct input_run {
     if (!(from <= inputs[0] && inputs[0] < before)) {
       if (!(table.from <= inputs[0] && inputs[0] < table.before)) return 0;
       const std::uint32_t rank = table.rank_of(inputs[0]);
-      slot = table.slots_are_ranks ? rank : static_cast<std::uint32_t>(table.slots[rank]);
+      slot = table.slot_of(rank);
       from = rank > 0 ? std::max(table.thresholds[rank - 1], table.from) : table.from;
       before = rank < table.thresholds.size() ? std::min(table.thresholds[rank], table.before)
                                               : table.before;
@@ -124,33 +95,6 @@ struct input_run {
     return num_leading_within(kernels, inputs, count, from, before);
   }
 };
-
-/// The loop that adds such rows to their slots; null: there is none.
-template <class Rows>
-auto loop_of(const sum_kernels& loops) {
-  constexpr bool narrow = sizeof(typename Rows::number) == 4;
-  if constexpr (Rows::weighted) {
-    if constexpr (narrow)
-      return loops.add_weighted_f32;
-    else
-      return loops.add_weighted_f64;
-  } else {
-    if constexpr (narrow)
-      return loops.add_f32;
-    else
-      return loops.add_f64;
-  }
-}
-
-/// `count` values from row `first` on as T: where they lie, if they are such, else copied.
-template <class T>
-const T* values_from(const any_array& array, std::int64_t first, int count, T (&copied)[batch]) {
-  if (array.dtype == (sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64) && array.stride == 1) {
-    return static_cast<const T*>(array.data) + first;
-  }
-  for (int k = 0; k < count; ++k) copied[k] = static_cast<T>(array[first + k]);
-  return copied;
-}
 
 /// Rows most of which are ordinary: in range, no NaN, no weight of 0, targets and weights in a
 /// window. These are added without a look at what becomes of each; those of one segment, as sorted
@@ -166,12 +110,10 @@ class ordinary_rows {
         loops_(*target.sums),
         job_(job),
         table_(table_of<X>(*job.routes)),
-        y_(any(job.y)),
-        w_(any(job.weights)),
         digits_(digits),
         counts_(counts),
         sums_(sums),
-        rows_(routes_, *job.routes) {}
+        rows_(routes_, job) {}
 
   void add(std::int64_t first, std::int64_t last) {
     // A new window costs a pass over all slots: so many rows first.
@@ -181,9 +123,7 @@ class ordinary_rows {
     choose_window(first, last);
     for (std::int64_t i = first; i < last; i += batch) {
       const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
-      targets_ = values_from(y_, i, count, copied_targets_);
-      if constexpr (Rows::weighted) weights_ = values_from(w_, i, count, copied_weights_);
-      rows_.load(job_.rows, i, count);
+      rows_.load(i, count);
       if (add_batch(count) > batch / 16 && i >= window_until) {
         choose_window(i, last);  // perhaps another one holds more of them
         window_until = i + rows_per_window;
@@ -203,8 +143,8 @@ class ordinary_rows {
         std::min<std::int64_t>(rows, std::clamp<std::int64_t>(rows / 16, 16, most_looked_at)));
     for (int k = 0; k < looked_at; ++k) {
       const std::int64_t row = first + rows / looked_at * k;
-      targets[k] = static_cast<T>(y_[row]);
-      if constexpr (Rows::weighted) weights[k] = static_cast<T>(w_[row]);
+      targets[k] = rows_.target_of_row(row);
+      if constexpr (Rows::weighted) weights[k] = rows_.weight_of_row(row);
     }
     sums_.set_window(targets, weights, looked_at);
   }
@@ -212,7 +152,7 @@ class ordinary_rows {
   /// Returns how many rows had numbers that the window did not hold.
   int add_batch(int left) {
     int misfits = 0;
-    for (int count = 0; left > 0; pass(count), left -= count) {
+    for (int count = 0; left > 0; rows_.pass(count), left -= count) {
       count = left;
       if constexpr (!Rows::weighted) {
         if (looks_sorted_ && left >= least_run) {
@@ -233,23 +173,17 @@ class ordinary_rows {
     return misfits;
   }
 
-  void pass(int count) {
-    rows_.inputs += count;
-    targets_ += count;
-    if constexpr (Rows::weighted) weights_ += count;
-  }
-
   /// The next rows, of one segment; false if the window may not hold all their targets.
   bool add_run(int count) {
     const auto n = static_cast<std::size_t>(count);
     sums_.reserve(count);
     bool added;
     if constexpr (sizeof(T) == 4) {
-      added = loops_.add_run_f32(targets_, n, sums_.window(), sums_.at(run_.slot));
+      added = loops_.add_run_f32(rows_.targets, n, sums_.window(), sums_.at(run_.slot));
     } else {
-      added = loops_.add_run_f64(targets_, n, sums_.window(), sums_.at(run_.slot));
+      added = loops_.add_run_f64(rows_.targets, n, sums_.window(), sums_.at(run_.slot));
     }
-    if (added) count_used(count);
+    if (added) counts_.count_used(count);
     return added;
   }
 
@@ -260,53 +194,28 @@ class ordinary_rows {
     std::uint32_t exceptions[batch];
     std::uint32_t outside[batch];  // slots of the first exceptions, those by input or weight
     std::size_t num_outside = 0;
-    if (num_leading_within(routes_, rows_.inputs, count, table_.from, table_.before) < count ||
-        has_zero_weight(count)) {
-      for (int k = 0; k < count; ++k) {
-        if (is_ordinary(k)) continue;
-        outside[num_outside] = rows_.slots[k];
-        exceptions[num_outside++] = static_cast<std::uint32_t>(k);
-        rows_.slots[k] = sums_.ignored_slot();
-      }
-    }
+    rows_.take_exceptions(count, sums_.ignored_slot(), [&](int k, std::uint32_t slot) {
+      outside[num_outside] = slot;
+      exceptions[num_outside++] = static_cast<std::uint32_t>(k);
+    });
     const std::size_t misfits = add_in_window(count, exceptions + num_outside);
     const std::size_t num_exceptions = num_outside + misfits;
-    count_used(count - static_cast<std::int64_t>(num_exceptions));
+    counts_.count_used(count - static_cast<std::int64_t>(num_exceptions));
     for (std::size_t e = 0; e < num_exceptions; ++e) {
-      const std::uint32_t k = exceptions[e];
+      const int k = static_cast<int>(exceptions[e]);
       add_row<State, Rows::weighted>(
-          job_, rows_.place(static_cast<int>(k)), static_cast<double>(targets_[k]), weight_of(k),
+          job_, rows_.place(k), static_cast<double>(rows_.targets[k]), rows_.weight_of(k),
           e < num_outside ? outside[e] : rows_.slots[k], digits_, counts_);
     }
     return static_cast<int>(misfits);
-  }
-
-  double weight_of([[maybe_unused]] std::uint32_t k) const {
-    if constexpr (Rows::weighted) return static_cast<double>(weights_[k]);
-    return 1.0;
-  }
-  bool has_zero_weight([[maybe_unused]] int count) const {
-    if constexpr (Rows::weighted) {
-      constexpr T least = std::numeric_limits<T>::denorm_min();
-      return num_leading_within(routes_, weights_, count, least,
-                                std::numeric_limits<T>::infinity()) < count;
-    }
-    return false;
-  }
-  bool is_ordinary(int k) const {
-    const X input = rows_.inputs[k];
-    return table_.from <= input && !(table_.before <= input) &&
-           weight_of(static_cast<std::uint32_t>(k)) > 0;
   }
 
   /// Adds routed rows to their slots; numbers of those whose targets or weights the window does not
   /// hold, and whose slot is not to be ignored, go to misfits.
   std::size_t add_in_window(int count, std::uint32_t* misfits) {
     sums_.reserve(count);
-    const T* weights = nullptr;
-    if constexpr (Rows::weighted) weights = weights_;
-    const window_rows<Rows> rows{targets_,
-                                 weights,
+    const window_rows<Rows> rows{rows_.targets,
+                                 rows_.weights,
                                  rows_.slots,
                                  static_cast<std::size_t>(count),
                                  sums_.window(),
@@ -317,25 +226,14 @@ class ordinary_rows {
     return loop_of<Rows>(loops_)(rows, misfits);
   }
 
-  void count_used(std::int64_t rows) {
-    counts_.counter[counter_rows] += rows;
-    counts_.counter[counter_rows_used] += rows;
-  }
-
   const route_kernels& routes_;
   const sum_kernels& loops_;
   const fit_job& job_;
   const route_table<X>& table_;
-  const any_array y_;
-  const any_array w_;
   const state_digits digits_;
   fit_counts& counts_;
   slot_sums<Rows, State>& sums_;
-  routed_rows<X> rows_;
-  T copied_targets_[batch];  // where they do not lie in memory as they are needed
-  T copied_weights_[batch];
-  const T* targets_ = nullptr;
-  const T* weights_ = nullptr;
+  fit_rows<Rows, X> rows_;
   input_run<X> run_;
   bool looks_sorted_ = true;
 };
@@ -370,14 +268,45 @@ fit_shares shares_of(const fit_job& job, int num_parts, std::size_t window_bytes
   return shares;
 }
 
+/// Carries the digits of the state if they have no room for as many more rows.
+void make_room(const fit_job& job, std::int64_t rows, workers& crew) {
+  if (job.state[counter_pending] + rows > max_pending_rows) {
+    carry_state(job.layout, job.state, crew);
+  }
+}
+
+constexpr std::int64_t rows_per_round = max_pending_rows / 2;
+
+/// False, having done nothing, where partitions do not pay.
+template <class Rows, class State, class X>
+bool add_partitioned(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
+                     const std::shared_ptr<backend>& engine) {
+  const partition_plan plan =
+      partition_plan_of<Rows, State, X>(job.layout.num_slots(), job.rows.n, num_parts);
+  if (plan.partitions <= 1 || !comes_scattered<Rows, X>(job, target, plan)) return false;
+  std::vector<X> between = thresholds_between(table_of<X>(*job.routes), plan);
+  if (static_cast<std::int64_t>(between.size()) + 1 < plan.partitions) return false;
+  partitioned_rows<Rows, State, X> partitions(job, target, plan, std::move(between), crew, engine);
+  for (std::int64_t begin = 0; begin < job.rows.n; begin += rows_per_round) {
+    const std::int64_t rows = std::min(rows_per_round, job.rows.n - begin);
+    make_room(job, rows, crew);
+    partitions.add(begin, begin + rows);
+    partitions.flush();
+    job.state[counter_pending] += rows;
+  }
+  partitions.add_counts_to(job.state);
+  return true;
+}
+
 /// Rows: plain_rows or weighted_rows of floats or doubles, as targets and weights are in memory;
 /// State: of the state's sums; X: of routing.
 template <class Rows, class State, class X>
 void accumulate_typed(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                       const std::shared_ptr<backend>& engine) {
   const std::int64_t num_slots = job.layout.num_slots();
-  const std::size_t window_bytes =
-      loop_of<Rows>(*target.sums) == nullptr ? 0 : slot_sums<Rows, State>::bytes(num_slots);
+  const bool has_loop = loop_of<Rows>(*target.sums) != nullptr;
+  const std::size_t window_bytes = has_loop ? slot_sums<Rows, State>::bytes(num_slots) : 0;
+  if (has_loop && add_partitioned<Rows, State, X>(job, target, crew, num_parts, engine)) return;
   const fit_shares shares = shares_of(job, num_parts, window_bytes);
   const std::int64_t threads = shares.threads;
   const bool windows = shares.windows;
@@ -402,15 +331,12 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
   sums.reserve(num_threads);
   for (std::size_t t = 0; windows && t < num_threads; ++t) {
     memory.emplace_back(engine, window_bytes, nullptr);
-    sums.emplace_back(memory.back().data(), digits[t]);
+    sums.emplace_back(memory.back().data(), num_slots, digits[t]);
   }
 
-  constexpr std::int64_t rows_per_round = max_pending_rows / 2;
   for (std::int64_t begin = 0; begin < job.rows.n; begin += rows_per_round) {
     const std::int64_t rows = std::min(rows_per_round, job.rows.n - begin);
-    if (job.state[counter_pending] + rows > max_pending_rows) {
-      carry_state(job.layout, job.state, crew);
-    }
+    make_room(job, rows, crew);
     crew.run(threads, [&](std::int64_t t) {
       const default_arithmetic scope;
       const std::int64_t first = begin + rows / threads * t + std::min(t, rows % threads);

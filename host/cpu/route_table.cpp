@@ -61,6 +61,14 @@ void fill_cells(route_table<T>& table) {
 }
 
 template <class T>
+void choose_map(route_table<T>& table, const root_costs& costs) {
+  const auto count = static_cast<std::int64_t>(table.thresholds.size());
+  const std::int64_t most = count > many_thresholds ? std::min(2 * count, max_cells)
+                                                    : 8 * std::max<std::int64_t>(count, 8);
+  table.map = choose_root(table.thresholds, costs, most);
+}
+
+template <class T>
 route_table<T> make_route_table(const model_view& edges, const T* constants,
                                 const root_costs& costs) {
   threshold_list<T> list = thresholds_of<T>(edges);
@@ -71,10 +79,7 @@ route_table<T> make_route_table(const model_view& edges, const T* constants,
   table.slots_are_ranks = list.slots_are_ranks;
   table.from = list.from;
   table.before = list.before;
-  const auto count = static_cast<std::int64_t>(table.thresholds.size());
-  const std::int64_t most = count > many_thresholds ? std::min(2 * count, max_cells)
-                                                    : 8 * std::max<std::int64_t>(count, 8);
-  table.map = choose_root(table.thresholds, costs, most);
+  choose_map(table, costs);
   if (constants != nullptr) {
     table.values.resize(table.slots.size());
     for (std::size_t r = 0; r < table.slots.size(); ++r)
@@ -182,6 +187,21 @@ std::uint32_t route_table<T>::rank_of(T x) const {
   return static_cast<std::uint32_t>(
       std::upper_bound(first + rank_before(cell[0]), first + rank_before(cell[1]), x) - first);
 }
+
+template <class T>
+route_table<T> rank_table_of(std::vector<T> thresholds, const root_costs& costs) {
+  route_table<T> table{};
+  table.thresholds = std::move(thresholds);
+  table.slots_are_ranks = true;
+  table.from = -std::numeric_limits<T>::infinity();
+  table.before = std::numeric_limits<T>::infinity();
+  choose_map(table, costs);
+  fill_cells(table);
+  return table;
+}
+
+template route_table<float> rank_table_of(std::vector<float>, const root_costs&);
+template route_table<double> rank_table_of(std::vector<double>, const root_costs&);
 
 template <class T>
 std::size_t route_table<T>::bytes() const {

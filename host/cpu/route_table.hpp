@@ -100,8 +100,15 @@ struct route_table {
   std::uint32_t nan_rank() const { return static_cast<std::uint32_t>(thresholds.size()) + 1; }
   /// The rank of one input, exactly: what the loops do for a vector of inputs at once.
   std::uint32_t rank_of(T x) const;
+  std::uint32_t slot_of(std::uint32_t rank) const {
+    return slots_are_ranks ? rank : static_cast<std::uint32_t>(slots[rank]);
+  }
   std::size_t bytes() const;
 };
+
+/// The table that finds ranks alone, among thresholds that increase strictly.
+template <class T>
+route_table<T> rank_table_of(std::vector<T> thresholds, const root_costs& costs);
 
 /// What the loops of an instruction set cost, which decides the kind of root.
 struct route_costs {

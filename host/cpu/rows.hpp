@@ -87,13 +87,17 @@ struct routed_rows {
   }
   /// Finds the slots of the first `count` inputs.
   void route(int count) {
-    if constexpr (sizeof(T) == 4) {
-      kernels.ranks_f32(table, inputs, slots, static_cast<std::size_t>(count));
-    } else {
-      kernels.ranks_f64(table, inputs, slots, static_cast<std::size_t>(count));
-    }
+    find_ranks(table, count);
     if (!table.slots_are_ranks) {
       for (int k = 0; k < count; ++k) slots[k] = static_cast<std::uint32_t>(table.slots[slots[k]]);
+    }
+  }
+  /// Leaves their ranks among the thresholds of any table in `slots`.
+  void find_ranks(const route_table<T>& among, int count) {
+    if constexpr (sizeof(T) == 4) {
+      kernels.ranks_f32(among, inputs, slots, static_cast<std::size_t>(count));
+    } else {
+      kernels.ranks_f64(among, inputs, slots, static_cast<std::size_t>(count));
     }
   }
   input_place place(int k) const { return place_of(inputs[k], table.from, table.before); }

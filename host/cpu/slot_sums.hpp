@@ -13,9 +13,9 @@ namespace zcmoe::detail {
 /// The digits of a state's sums, by plane and slot.
 struct state_digits {
   std::int64_t* planes;
-  std::int64_t num_slots;
-  bool shared;  // other threads add to the same ones
-  bool* used;   // set by the first addition
+  std::int64_t num_slots;  // of the state
+  bool shared;             // other threads add to the same ones
+  bool* used;              // set by the first addition
 
   void add(int plane, std::int64_t slot, std::int64_t piece) const {
     std::int64_t& digit = planes[plane * num_slots + slot];
@@ -48,10 +48,11 @@ class slot_sums {
     return (static_cast<std::size_t>(num_slots + 1) << copies_shift_for(num_slots)) * sizeof(sums);
   }
 
-  /// `memory` has bytes(num_slots) zero bytes. What words cannot hold any longer goes to `digits`.
-  slot_sums(void* memory, const state_digits& digits)
+  /// Of the first num_slots slots that `digits` has. `memory` has bytes(num_slots) zero bytes. What
+  /// words cannot hold any longer goes to `digits`.
+  slot_sums(void* memory, std::int64_t num_slots, const state_digits& digits)
       : sums_(static_cast<sums*>(memory)),
-        num_slots_(digits.num_slots),
+        num_slots_(num_slots),
         copies_shift_(copies_shift_for(num_slots_)),
         bits_(Rows::bits_for(num_slots_ << copies_shift_)),
         digits_(digits) {}

@@ -6,6 +6,7 @@
 #include <zcmoe/plan.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 
 namespace zcmoe::test {
@@ -319,6 +320,129 @@ TEST_P(reproducibility_test, plans_are_the_same_for_every_engine) {
 }
 
 ZCMOE_INSTANTIATE_ENGINES(reproducibility_test);
+
+/// Sizes of the blocks that a context asks for; it gets so many.
+struct block_sizes {
+  std::vector<std::size_t> asked;
+  std::size_t granted = std::numeric_limits<std::size_t>::max();
+
+  static void* take(void* user, std::size_t bytes, std::size_t alignment, zcmoe_stream) {
+    auto& sizes = *static_cast<block_sizes*>(user);
+    if (sizes.asked.size() == sizes.granted) return nullptr;
+    sizes.asked.push_back(bytes);
+    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  }
+  static void give(void*, void* at, std::size_t, std::size_t, zcmoe_stream) { std::free(at); }
+};
+
+context context_of_threads(int num_threads, block_sizes& sizes) {
+  zcmoe_context_options options = context_options();
+  options.engine = ZCMOE_ENGINE_CPU;
+  options.num_threads = num_threads;
+  options.alloc = block_sizes::take;
+  options.free = block_sizes::give;
+  options.user = &sizes;
+  return context(options);
+}
+
+/// Rows of every kind, of more segments than a core's cache holds, whose adds are sorted by segment
+/// first if they come in no order; against pieces too small for anything but row by row.
+template <class T>
+void expect_many_segments_alike(zcmoe_dtype target, bool weighted, int range_policy, std::int64_t m,
+                                std::int64_t n, int num_threads) {
+  std::mt19937_64 random(23);
+  const auto unit = [&] { return static_cast<double>(random() >> 11) * 0x1p-53; };
+  const auto rows = static_cast<std::size_t>(n);
+  std::vector<T> x(rows);
+  std::vector<T> y(rows);
+  std::vector<T> w(rows);
+  for (std::size_t i = 0; i < rows; ++i) {
+    x[i] = static_cast<T>(unit() * 1.01 - 0.005);  // some outside
+    y[i] = static_cast<T>(unit() - 0.5);
+    w[i] = static_cast<T>(unit() + 0.5);
+    if (weighted && i % 5 < 2) x[i] = static_cast<T>(0.3);  // more rows than words have room for
+    const auto kind = random() % 400;
+    const T odd[] = {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
+                     -std::numeric_limits<T>::infinity(), std::numeric_limits<T>::max(),
+                     std::numeric_limits<T>::denorm_min()};
+    if (kind < 5) y[i] = odd[kind];
+    if (kind == 5) x[i] = odd[0];
+    if (kind == 6) w[i] = 0;
+    if (kind == 7) w[i] = std::ldexp(T{1}, 100);
+    // Those of the second half need other windows.
+    if (2 * i > rows) y[i] = std::ldexp(y[i], 60);
+  }
+  zcmoe_fit_options how = fit_options();
+  how.target_dtype = target;
+  how.weighted = weighted ? 1 : 0;
+  zcmoe_model_options policies = model_options();
+  policies.range_policy = range_policy;
+  const auto edges = uniform_edges(0, 1, m);
+  block_sizes sizes;
+  const auto add = [&](fit& to, std::int64_t first, std::int64_t count) {
+    to.add_sync(array(x.data() + first), array(y.data() + first),
+                weighted ? array(w.data() + first) : no_array(), count);
+  };
+  const context one = context_of_threads(1, sizes);
+  fit expected(one, edges, policies, how);
+  for (std::int64_t first = 0; first < n; first += 30000)
+    add(expected, first, std::min<std::int64_t>(30000, n - first));
+
+  const context many = context_of_threads(num_threads, sizes);
+  fit scattered(many, edges, policies, how);
+  const auto empty = scattered.serialize();
+  sizes.asked.clear();
+  add(scattered, 0, n);
+  const auto blocks = sizes.asked;
+  EXPECT_TRUE(scattered.serialize() == expected.serialize());
+  EXPECT_LE(std::accumulate(blocks.begin(), blocks.end(), std::size_t{0}), std::size_t{1} << 30);
+
+  fit without_memory(many, edges, policies, how);
+  for (sizes.granted = 0; sizes.granted < blocks.size(); ++sizes.granted) {
+    sizes.asked.clear();
+    EXPECT_THROW(add(without_memory, 0, n), error) << sizes.granted;
+  }
+  sizes.granted = std::numeric_limits<std::size_t>::max();
+  EXPECT_TRUE(without_memory.serialize() == empty);
+
+  // Sorted rows take tables of their own for each thread, so the others took another way.
+  std::vector<std::size_t> order(rows);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::isnan(x[b]) ? !std::isnan(x[a]) : x[a] < x[b];
+  });
+  const auto put_in_order = [&](std::vector<T>& values) {
+    std::vector<T> moved(rows);
+    for (std::size_t i = 0; i < rows; ++i) moved[i] = values[order[i]];
+    values = moved;
+  };
+  put_in_order(y);
+  put_in_order(w);
+  put_in_order(x);
+  fit sorted(many, edges, policies, how);
+  sizes.asked.clear();
+  add(sorted, 0, n);
+  EXPECT_TRUE(sorted.serialize() == expected.serialize());
+  EXPECT_NE(sizes.asked, blocks);
+}
+
+TEST(reproducibility, many_segments_in_any_order_float32) {
+  expect_many_segments_alike<float>(ZCMOE_F32, false, ZCMOE_RANGE_SEGMENTS, 70000, 850000, 6);
+  expect_many_segments_alike<float>(ZCMOE_F64, false, ZCMOE_RANGE_CLAMP, 70000, 850000, 16);
+  expect_many_segments_alike<float>(ZCMOE_F32, true, ZCMOE_RANGE_SEGMENTS, 40000, 800000, 6);
+  expect_many_segments_alike<float>(ZCMOE_F64, true, ZCMOE_RANGE_NAN, 40000, 500000, 16);
+}
+TEST(reproducibility, many_segments_in_any_order_float64) {
+  expect_many_segments_alike<double>(ZCMOE_F64, false, ZCMOE_RANGE_SEGMENTS, 40000, 500000, 64);
+  expect_many_segments_alike<double>(ZCMOE_F64, true, ZCMOE_RANGE_CLAMP, 40000, 500000, 3);
+}
+TEST(reproducibility, many_segments_in_any_order_on_few_threads) {
+  for (const int threads : {1, 2}) {
+    SCOPED_TRACE(threads);
+    expect_many_segments_alike<float>(ZCMOE_F32, false, ZCMOE_RANGE_CLAMP, 1 << 18, 12 << 18,
+                                      threads);
+  }
+}
 
 }  // namespace
 }  // namespace zcmoe::test
