@@ -38,9 +38,9 @@ enum class input_place : std::uint8_t { in_range, below_range, above_range, not_
 /// Of an input of one column whose range is from <= x < before.
 template <class T>
 ZCMOE_HOST_DEVICE inline input_place place_of(T x, T from, T before) {
-  if (x != x) return input_place::not_a_number;
-  if (!(x >= from)) return input_place::below_range;
-  return x >= before ? input_place::above_range : input_place::in_range;
+  if (x >= before) return input_place::above_range;
+  if (x >= from) return input_place::in_range;
+  return x < from ? input_place::below_range : input_place::not_a_number;
 }
 
 struct row_rules {
