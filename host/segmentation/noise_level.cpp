@@ -20,6 +20,10 @@ struct noise_tuning {
   // deviations); a row alone beyond 12 times, since its neighbours are noisy too.
   static constexpr double outlying_bin = 9;
   static constexpr double outlying_row = 12;
+  // A bin holds a jump if its variance exceeds the level by this many standard errors, and by this
+  // part of what the jump explains up to its inverse.
+  static constexpr double beyond_chance = 3;
+  static constexpr double explained_part = 0.3;
 };
 
 /// How far bin k is from the line through its neighbours, in squares of one row's noise.
@@ -130,6 +134,19 @@ double trusted_variance(const std::vector<binned_rows>& bins, std::size_t k, dou
   compare(k + 1, std::min(k + 3, bins.size()));
   const bool outlier = std::isfinite(nearest) && nearest > noise_tuning::outlying_row * level;
   return outlier ? nearest : level;
+}
+
+bool holds_jump(const std::vector<binned_rows>& bins, std::size_t k, double level) {
+  if (k == 0 || k + 1 == bins.size()) return false;
+  const variance_share own = variance_inside(bins[k]);
+  if (own.freedom < 1) return false;
+  const double beyond = own.squares / own.freedom - level;
+  if (beyond <= noise_tuning::beyond_chance * level * std::sqrt(2 / own.freedom)) return false;
+  const double step = bins[k + 1].mean_y - bins[k - 1].mean_y;
+  const double part = (bins[k].mean_y - bins[k - 1].mean_y) / step;
+  const double explained = part * (1 - part) * step * step;
+  return explained > 0 && beyond >= noise_tuning::explained_part * explained &&
+         beyond * noise_tuning::explained_part <= explained;
 }
 
 }  // namespace zcmoe::detail

@@ -45,4 +45,9 @@ std::vector<double> noise_levels(const std::vector<binned_rows>& bins);
 /// bin shows that it holds an outlier, which must not bend a fit.
 double trusted_variance(const std::vector<binned_rows>& bins, std::size_t k, double level);
 
+/// Whether bin k holds rows of both sides of a jump: its rows spread beyond chance, and by about as
+/// much as a step from the bin before to the bin after explains. A steep slope spreads them by a
+/// twelfth of that.
+bool holds_jump(const std::vector<binned_rows>& bins, std::size_t k, double level);
+
 }  // namespace zcmoe::detail

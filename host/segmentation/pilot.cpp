@@ -22,14 +22,12 @@ struct pilot_tuning {
   // roundings of its largest mean: what is below that is interpolated.
   static constexpr double smallest_noise = 1e-20;
   static constexpr double roundings = 8;
+  static constexpr double straddling_weight = 1e-6;
+  static constexpr std::size_t longest_step = 4;  // bins
   // Rounds in which the scale of the risk settles, and the part to which it does.
   static constexpr int rounds = 4;
   static constexpr double settled = 0.05;
   static constexpr double smallest_scale = 0.1;
-  // A bin whose mean lies between two pieces holds a jump if its rows spread as much as that
-  // explains, less a half for chance.
-  static constexpr double straddling_part = 0.5;
-  static constexpr double straddling_weight = 1e-6;
 };
 
 /// Weighted squares about the best line through the items i to j, for starts i that are asked for.
@@ -78,24 +76,68 @@ class interval_lines {
   std::vector<line_sums> sums_;
 };
 
+interval_lines::line_sums line_through(const binned_means& means, std::size_t begin,
+                                       std::size_t end) {
+  interval_lines::line_sums sums;
+  for (std::size_t k = begin; k < end; ++k)
+    sums.add(means.coordinates[1][k], means.values[k], means.weights[k]);
+  return sums;
+}
+
+/// A jump inside a bin, or next to noisy ones, may show as a short steep piece between two others.
+/// Such a piece, one of at most `longest_step` bins with a mean between its neighbours, becomes a
+/// single cut where its bins fit the lines to both sides best.
+std::vector<std::size_t> without_steps(const binned_means& means,
+                                       const std::vector<std::size_t>& cuts) {
+  const std::vector<double>& at = means.coordinates[1];
+  std::vector<std::size_t> kept{0};
+  for (std::size_t i = 1; i + 1 < cuts.size(); ++i) {
+    const std::size_t begin = cuts[i];
+    const std::size_t end = cuts[i + 1];
+    if (i + 2 == cuts.size() || end - begin > pilot_tuning::longest_step) {
+      kept.push_back(begin);
+      continue;
+    }
+    const interval_lines::line_sums left = line_through(means, kept.back(), begin);
+    const interval_lines::line_sums right = line_through(means, end, cuts[i + 2]);
+    const interval_lines::line_sums own = line_through(means, begin, end);
+    const double from = left.value(own.mean_at);
+    const double to = right.value(own.mean_at);
+    if ((own.mean_value > from) != (own.mean_value < to)) {
+      kept.push_back(begin);
+      continue;
+    }
+    double change = 0.0;
+    double least = 0.0;
+    std::size_t best = begin;
+    for (std::size_t k = begin; k < end; ++k) {
+      const double off_left = means.values[k] - left.value(at[k]);
+      const double off_right = means.values[k] - right.value(at[k]);
+      change += means.weights[k] * (off_left * off_left - off_right * off_right);
+      if (change < least) {
+        least = change;
+        best = k + 1;
+      }
+    }
+    kept.push_back(best);
+    ++i;  // the cut behind the piece goes with it
+  }
+  kept.push_back(cuts.back());
+  return kept;
+}
+
 /// Cuts of the best discontinuous piecewise linear fit, 0 and K included, at which the lines to
 /// both sides do not meet. A smooth relation has none of these: the best lines through it miss it
 /// by the same at the end of one piece and at the start of the next.
 std::vector<std::size_t> possible_jumps(const binned_means& means) {
   const std::vector<double>& at = means.coordinates[1];
   interval_lines lines(means);
-  const std::vector<std::size_t> cuts =
-      penalised_cuts(means.size(), pilot_tuning::piece_price(means.size()), lines);
-  const auto line = [&](std::size_t piece) {
-    interval_lines::line_sums sums;
-    for (std::size_t k = cuts[piece]; k < cuts[piece + 1]; ++k)
-      sums.add(at[k], means.values[k], means.weights[k]);
-    return sums;
-  };
+  const std::vector<std::size_t> cuts = without_steps(
+      means, penalised_cuts(means.size(), pilot_tuning::piece_price(means.size()), lines));
   std::vector<std::size_t> kept{0};
   for (std::size_t i = 1; i + 1 < cuts.size(); ++i) {
-    const interval_lines::line_sums left = line(i - 1);
-    const interval_lines::line_sums right = line(i);
+    const interval_lines::line_sums left = line_through(means, cuts[i - 1], cuts[i]);
+    const interval_lines::line_sums right = line_through(means, cuts[i], cuts[i + 1]);
     const double here = 0.5 * (at[cuts[i] - 1] + at[cuts[i]]);
     const double jump = right.value(here) - left.value(here);
     const double variance = right.variance(here) + left.variance(here);
@@ -139,30 +181,6 @@ void drop_needless(std::vector<std::size_t>& cuts, const spline_chooser& chooser
   }
 }
 
-/// A piece of one bin between two others that holds rows of both sides of one jump is no piece:
-/// the bin joins the nearer side, and its weight becomes next to nothing.
-void join_straddling(std::vector<std::size_t>& cuts, const std::vector<binned_rows>& bins,
-                     const std::vector<double>& values, const std::vector<double>& level,
-                     binned_means& means) {
-  for (std::size_t i = 1; i + 2 < cuts.size();) {
-    const std::size_t k = cuts[i];
-    const double left = values[k - 1];
-    const double right = values[std::min(k + 1, values.size() - 1)];
-    const double part = (means.values[k] - left) / (right - left);
-    const variance_share own = variance_inside(bins[k]);
-    const double explained = part * (1 - part) * (right - left) * (right - left);
-    const bool straddles = cuts[i + 1] == k + 1 && part > 0 && part < 1 && own.freedom > 0 &&
-                           own.squares / own.freedom - level[k] >=
-                               pilot_tuning::straddling_part * explained;
-    if (!straddles) {
-      ++i;
-      continue;
-    }
-    means.weights[k] *= pilot_tuning::straddling_weight;
-    cuts.erase(cuts.begin() + static_cast<std::ptrdiff_t>(part < 0.5 ? i : i + 1));
-  }
-}
-
 /// Bins as the splines see them: means less `centre`, their weights, and places in [0, 1] that are
 /// even in x, even in mass, and half of each.
 binned_means means_of(const std::vector<binned_rows>& bins, const std::vector<double>& level,
@@ -177,7 +195,9 @@ binned_means means_of(const std::vector<binned_rows>& bins, const std::vector<do
     const double variance =
         trusted_variance(bins, k, std::max(level[k], smallest_variance));
     means.values.push_back(bins[k].mean_y - centre);
-    means.weights.push_back(bins[k].effective_rows / variance);
+    // Rows of both sides of a jump tell of neither side, so they all but lose their weight.
+    const double part = holds_jump(bins, k, level[k]) ? pilot_tuning::straddling_weight : 1.0;
+    means.weights.push_back(part * bins[k].effective_rows / variance);
     const double in_x = span > 0 ? (bins[k].mean_x / 2 - first) / span : 0.0;
     const double in_mass = (below + bins[k].weight / 2) / total;
     below += bins[k].weight;
@@ -220,8 +240,7 @@ struct fitted_pieces {
   std::vector<double> parameters;  // of each piece
 };
 
-fitted_pieces fit_around_jumps(const std::vector<binned_rows>& bins,
-                               const std::vector<double>& level, binned_means& means,
+fitted_pieces fit_around_jumps(const std::vector<binned_rows>& bins, const binned_means& means,
                                spline_chooser& chooser) {
   fitted_pieces fit;
   fit.values.assign(bins.size(), 0.0);
@@ -230,9 +249,6 @@ fitted_pieces fit_around_jumps(const std::vector<binned_rows>& bins,
     fit.cuts = possible;
     drop_needless(fit.cuts, chooser, bins.size());
     fit.parameters = fit_pieces(fit.cuts, chooser, fit.values);
-    const std::size_t before = fit.cuts.size();
-    join_straddling(fit.cuts, bins, fit.values, level, means);
-    if (fit.cuts.size() < before) fit.parameters = fit_pieces(fit.cuts, chooser, fit.values);
     double parameters = 0.0;
     for (const double p : fit.parameters) parameters += p;
     const double scale = scale_left(bins, means, fit.values, parameters);
@@ -301,9 +317,9 @@ regression_pilot fit_pilot(const std::vector<binned_rows>& bins) {
   }
 
   const std::vector<double> level = noise_levels(bins);
-  binned_means means = means_of(bins, level, centre, smallest);
+  const binned_means means = means_of(bins, level, centre, smallest);
   spline_chooser chooser(means);
-  const fitted_pieces fit = fit_around_jumps(bins, level, means, chooser);
+  const fitted_pieces fit = fit_around_jumps(bins, means, chooser);
   for (const double value : fit.values) pilot.values.push_back(value + centre);
   for (const double p : fit.parameters) pilot.parameters += p;
   for (std::size_t i = 1; i + 1 < fit.cuts.size(); ++i) {
