@@ -27,8 +27,7 @@ uniform_spline::uniform_spline(const weighted_points& points, int degree, std::s
     for (std::size_t i = 0; i <= degree_; ++i) {
       const double weighted = points.weights[p] * b[i];
       coefficients_[first + i] += weighted * points.values[p];
-      for (std::size_t k = 0; k <= i; ++k)
-        factor_[(first + i) * band + k] += weighted * b[i - k];
+      for (std::size_t k = 0; k <= i; ++k) factor_[(first + i) * band + k] += weighted * b[i - k];
     }
   }
   factorise();

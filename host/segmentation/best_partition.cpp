@@ -12,7 +12,20 @@ namespace {
 class interval_scatters {
  public:
   explicit interval_scatters(const weighted_sequence& items)
-      : items_(items), weight_(items.size()), mean_(items.size()), scatter_(items.size()) {}
+      : weights_(items.weights),
+        weight_(items.size()),
+        mean_(items.size()),
+        scatter_(items.size()) {
+    double total = 0.0;
+    double centre = 0.0;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      total += items.weights[i];
+      centre += (items.values[i] - centre) * (items.weights[i] / total);
+    }
+    // Less their mean, so that means of intervals are not rounded to the digits of an offset.
+    for (const double v : items.values) values_.push_back(v - centre);
+    evenness_ = items.evenness / (total * total * total);
+  }
 
   void extend(const std::vector<std::size_t>& starts, std::size_t j) {
     for (const std::size_t i : starts) add(i, j);
@@ -20,38 +33,37 @@ class interval_scatters {
   void extend_all(std::size_t j) {
     for (std::size_t i = 0; i <= j; ++i) add(i, j);
   }
-  double of(std::size_t i) const { return scatter_[i]; }
+  double of(std::size_t i) const {
+    return scatter_[i] + evenness_ * weight_[i] * weight_[i] * weight_[i];
+  }
 
  private:
   void add(std::size_t i, std::size_t j) {
     const double before = weight_[i];
-    const double weight = before + items_.weights[j];
-    const double share = items_.weights[j] / weight;
-    const double difference = items_.values[j] - mean_[i];
+    const double weight = before + weights_[j];
+    const double share = weights_[j] / weight;
+    const double difference = values_[j] - mean_[i];
     weight_[i] = weight;
     mean_[i] += difference * share;
     scatter_[i] += difference * difference * (before * share);
   }
 
-  const weighted_sequence& items_;
+  const std::vector<double>& weights_;
+  std::vector<double> values_;
+  double evenness_;
   std::vector<double> weight_;
   std::vector<double> mean_;
   std::vector<double> scatter_;
 };
 
+/// Adds up the costs of the intervals between cuts.
 double error_of(const weighted_sequence& items, const std::vector<std::size_t>& cuts) {
+  interval_scatters scatters(items);
   double error = 0.0;
   for (std::size_t k = 0; k + 1 < cuts.size(); ++k) {
-    double weight = 0.0;
-    double mean = 0.0;
-    for (std::size_t i = cuts[k]; i < cuts[k + 1]; ++i) {
-      const double before = weight;
-      weight += items.weights[i];
-      const double share = items.weights[i] / weight;
-      const double difference = items.values[i] - mean;
-      mean += difference * share;
-      error += difference * difference * (before * share);
-    }
+    const std::vector<std::size_t> start{cuts[k]};
+    for (std::size_t j = cuts[k]; j < cuts[k + 1]; ++j) scatters.extend(start, j);
+    error += scatters.of(cuts[k]);
   }
   return error;
 }
@@ -116,7 +128,7 @@ interval_partition partition_curve::with(std::size_t m) const {
   return result;
 }
 
-std::size_t placed_cut(const sorted_rows& rows, std::size_t lo, std::size_t hi, double left_mean,
+std::size_t placed_cut(const rows_in_order& rows, std::size_t lo, std::size_t hi, double left_mean,
                        double right_mean) {
   // Row i on the left instead of on the right changes the error by w ((y - left)^2 - (y - right)^2)
   // = 2 w (right - left) (y - middle). The sign of right - left is all that matters.

@@ -11,8 +11,8 @@ namespace zcmoe::detail {
 /// Rows whose inputs lie next to each other, as exact sums give them. Bins come in ascending order
 /// of x and share no input. Targets are in units in which their squares are ordinary doubles.
 struct binned_rows {
-  double lowest;          // x
-  double highest;         // x
+  double lowest;   // x
+  double highest;  // x
   double mean_x;
   double mean_y;
   double scatter;         // sum w (y - mean)^2

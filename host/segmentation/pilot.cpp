@@ -11,10 +11,11 @@ namespace zcmoe::detail {
 namespace {
 
 struct pilot_tuning {
-  // A piece of the discontinuous fit costs 2 + 2 ln K squared standard errors, the largest that K
-  // places of pure noise are expected to reach. So does a jump beyond what a spline leaves over.
+  // A piece of the discontinuous fit costs so many squared standard errors, a little more than the
+  // largest that K places of pure noise are expected to reach, 2 ln K. So does a jump beyond what a
+  // spline leaves over.
   static double piece_price(std::size_t num_bins) {
-    return 2 + 2 * std::log(static_cast<double>(num_bins) + 1);
+    return 2 + 2.5 * std::log(static_cast<double>(num_bins) + 1);
   }
   // Lines that meet within this many standard errors make no jump.
   static constexpr double smallest_jump = 3.5;
@@ -22,6 +23,9 @@ struct pilot_tuning {
   // roundings of its largest mean: what is below that is interpolated.
   static constexpr double smallest_noise = 1e-20;
   static constexpr double roundings = 8;
+  // A jump beside a piece of N rows costs 1 + 8 / N times that, since few rows of a noise with
+  // heavy tails are less like a normal deviate.
+  static constexpr double few_rows = 8;
   static constexpr double straddling_weight = 1e-6;
   static constexpr std::size_t longest_step = 4;  // bins
   // Rounds in which the scale of the risk settles, and the part to which it does.
@@ -149,10 +153,16 @@ std::vector<std::size_t> possible_jumps(const binned_means& means) {
 }
 
 /// Takes away cuts, the least useful first, as long as one spline over both pieces has a risk that
-/// is worse by less than the price of a jump.
+/// is worse by less than the price of a jump. The risks of pieces that stay are kept, so a cut
+/// taken away costs the splines of the two or three pieces around it.
 void drop_needless(std::vector<std::size_t>& cuts, const spline_chooser& chooser,
-                   std::size_t num_bins) {
-  const double price = chooser.scale * pilot_tuning::piece_price(num_bins);
+                   const std::vector<binned_rows>& bins) {
+  const double base = chooser.scale * pilot_tuning::piece_price(bins.size());
+  std::vector<double> rows;  // of each piece
+  for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+    rows.push_back(0.0);
+    for (std::size_t k = cuts[i]; k < cuts[i + 1]; ++k) rows.back() += bins[k].effective_rows;
+  }
   const auto risk_of = [&](std::size_t first, std::size_t last) {
     return chooser.risk(chooser.best(cuts[first], cuts[last]));
   };
@@ -164,15 +174,19 @@ void drop_needless(std::vector<std::size_t>& cuts, const spline_chooser& chooser
     std::size_t at = 0;
     double least = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < joined.size(); ++i) {
-      const double gain = joined[i] - own[i] - own[i + 1];
+      const double fewer = std::min(rows[i], rows[i + 1]);
+      const double price = base * (1 + pilot_tuning::few_rows / fewer);
+      const double gain = joined[i] - own[i] - own[i + 1] - price;
       if (gain < least) {
         least = gain;
         at = i;
       }
     }
-    if (!(least <= price)) return;
+    if (!(least <= 0)) return;
     const auto place = static_cast<std::ptrdiff_t>(at);
     cuts.erase(cuts.begin() + place + 1);
+    rows[at] += rows[at + 1];
+    rows.erase(rows.begin() + place + 1);
     own[at] = joined[at];
     own.erase(own.begin() + place + 1);
     joined.erase(joined.begin() + place);
@@ -192,8 +206,7 @@ binned_means means_of(const std::vector<binned_rows>& bins, const std::vector<do
   const double span = bins.back().mean_x / 2 - first;
   double below = 0.0;
   for (std::size_t k = 0; k < bins.size(); ++k) {
-    const double variance =
-        trusted_variance(bins, k, std::max(level[k], smallest_variance));
+    const double variance = trusted_variance(bins, k, std::max(level[k], smallest_variance));
     means.values.push_back(bins[k].mean_y - centre);
     // Rows of both sides of a jump tell of neither side, so they all but lose their weight.
     const double part = holds_jump(bins, k, level[k]) ? pilot_tuning::straddling_weight : 1.0;
@@ -247,7 +260,7 @@ fitted_pieces fit_around_jumps(const std::vector<binned_rows>& bins, const binne
   const std::vector<std::size_t> possible = possible_jumps(means);
   for (int round = 0; round < pilot_tuning::rounds; ++round) {
     fit.cuts = possible;
-    drop_needless(fit.cuts, chooser, bins.size());
+    drop_needless(fit.cuts, chooser, bins);
     fit.parameters = fit_pieces(fit.cuts, chooser, fit.values);
     double parameters = 0.0;
     for (const double p : fit.parameters) parameters += p;
@@ -306,8 +319,7 @@ regression_pilot fit_pilot(const std::vector<binned_rows>& bins) {
   }
   const double rounding =
       pilot_tuning::roundings * std::numeric_limits<double>::epsilon() * largest;
-  const double smallest =
-      std::max(pilot_tuning::smallest_noise * spread, rounding * rounding);
+  const double smallest = std::max(pilot_tuning::smallest_noise * spread, rounding * rounding);
   regression_pilot pilot;
   if (!(spread > smallest)) {
     pilot.values.assign(bins.size(), centre);

@@ -24,7 +24,8 @@ weighted_points points_of(const binned_means& means, std::size_t begin, std::siz
           means.weights.data() + begin, end - begin};
 }
 
-double weighted_mean(const binned_means& means, std::size_t begin, std::size_t end, double& weight) {
+double weighted_mean(const binned_means& means, std::size_t begin, std::size_t end,
+                     double& weight) {
   double mean = 0.0;
   weight = 0.0;
   for (std::size_t k = begin; k < end; ++k) {
@@ -88,17 +89,16 @@ std::vector<spline_candidate> spline_chooser::candidates(std::size_t begin, std:
       }
     }
   }
-  all.erase(std::remove_if(all.begin(), all.end(),
-                           [&](const auto& c) { return risk(c) > least + near; }),
-            all.end());
+  all.erase(
+      std::remove_if(all.begin(), all.end(), [&](const auto& c) { return risk(c) > least + near; }),
+      all.end());
   return all;
 }
 
 spline_candidate spline_chooser::best(std::size_t begin, std::size_t end) const {
   const std::vector<spline_candidate> all = candidates(begin, end);
-  return *std::min_element(all.begin(), all.end(), [&](const auto& a, const auto& b) {
-    return risk(a) < risk(b);
-  });
+  return *std::min_element(all.begin(), all.end(),
+                           [&](const auto& a, const auto& b) { return risk(a) < risk(b); });
 }
 
 double spline_chooser::average(std::size_t begin, std::size_t end,
@@ -115,9 +115,8 @@ double spline_chooser::average(std::size_t begin, std::size_t end,
     total += share;
     parameters += (c.parameters - parameters) * (share / total);
     // A running mean: where all candidates agree, rounding moves no value.
-    fit(begin, end, c, [&](std::size_t k, double value) {
-      values[k] += (value - values[k]) * (share / total);
-    });
+    fit(begin, end, c,
+        [&](std::size_t k, double value) { values[k] += (value - values[k]) * (share / total); });
   }
   return parameters;
 }

@@ -28,7 +28,7 @@ struct spline_candidate {
   int degree;  // 1 and 3 for splines, or one of the above
   std::size_t intervals;
   std::size_t coordinate;
-  double squares;     // weighted squares left over
+  double squares;  // weighted squares left over
   double parameters;
 };
 
@@ -44,11 +44,14 @@ class spline_chooser {
   /// What the squares left over are per degree of freedom; 1 if the weights are right.
   double scale = 1.0;
 
-  double risk(const spline_candidate& c) const { return c.squares + 2 * charge * scale * c.parameters; }
+  double risk(const spline_candidate& c) const {
+    return c.squares + 2 * charge * scale * c.parameters;
+  }
   /// The candidates for the bins begin .. end - 1 that come near the least risk.
   std::vector<spline_candidate> candidates(std::size_t begin, std::size_t end) const;
   spline_candidate best(std::size_t begin, std::size_t end) const;
-  /// Writes the mean of the candidates' values, weighted by exp(-risk / (4 scale)), to values[begin]
+  /// Writes the mean of the candidates' values, weighted by exp(-risk / (4 scale)), to
+  /// values[begin]
   /// .. values[end - 1]. Returns the same mean of their parameters.
   double average(std::size_t begin, std::size_t end, std::vector<double>& values) const;
   /// The variance of a candidate's value at a bin of its piece.
