@@ -29,9 +29,9 @@ struct pilot_tuning {
   static constexpr double straddling_weight = 1e-6;
   static constexpr std::size_t longest_step = 4;  // bins
   // Rounds in which the scale of the risk settles, and the part to which it does.
-  static constexpr int rounds = 4;
+  static constexpr int rounds = 6;
   static constexpr double settled = 0.05;
-  static constexpr double smallest_scale = 0.1;
+  static constexpr double smallest_scale = 1e-4;
 };
 
 /// Weighted squares about the best line through the items i to j, for starts i that are asked for.
@@ -210,6 +210,7 @@ binned_means means_of(const std::vector<binned_rows>& bins, const std::vector<do
     means.values.push_back(bins[k].mean_y - centre);
     // Rows of both sides of a jump tell of neither side, so they all but lose their weight.
     const double part = holds_jump(bins, k, level[k]) ? pilot_tuning::straddling_weight : 1.0;
+    means.rows.push_back(bins[k].effective_rows);
     means.weights.push_back(part * bins[k].effective_rows / variance);
     const double in_x = span > 0 ? (bins[k].mean_x / 2 - first) / span : 0.0;
     const double in_mass = (below + bins[k].weight / 2) / total;

@@ -66,12 +66,15 @@ void spline_chooser::assess(std::size_t begin, std::size_t end, spline_candidate
 
 std::vector<spline_candidate> spline_chooser::candidates(std::size_t begin, std::size_t end) const {
   const std::size_t size = end - begin;
+  double rows = 0.0;
+  for (std::size_t k = begin; k < end; ++k) rows += means_.rows[k];
   const double near = -choice_tuning::temperature * scale * std::log(choice_tuning::smallest_share);
   std::vector<spline_candidate> all;
   double least = std::numeric_limits<double>::infinity();
   const auto take = [&](int degree, std::size_t intervals, std::size_t coordinate) {
     spline_candidate c{degree, intervals, coordinate, 0.0, 0.0};
     assess(begin, end, c);
+    if (degree != spline_candidate::constant && charge * c.parameters >= rows) return false;
     least = std::min(least, risk(c));
     all.push_back(c);
     // The price alone of a candidate with more knots is beyond what counts from here on.

@@ -18,6 +18,7 @@ struct binned_means {
   static constexpr std::size_t num_coordinates = 3;
   std::vector<double> values;
   std::vector<double> weights;
+  std::vector<double> rows;                                      // effective rows of each bin
   std::array<std::vector<double>, num_coordinates> coordinates;  // ascending
   std::size_t size() const { return values.size(); }
 };
@@ -47,7 +48,8 @@ class spline_chooser {
   double risk(const spline_candidate& c) const {
     return c.squares + 2 * charge * scale * c.parameters;
   }
-  /// The candidates for the bins begin .. end - 1 that come near the least risk.
+  /// The candidates for the bins begin .. end - 1 that come near the least risk. Generalised
+  /// cross-validation has none with a `charge`-th of as many parameters as rows, except a constant.
   std::vector<spline_candidate> candidates(std::size_t begin, std::size_t end) const;
   spline_candidate best(std::size_t begin, std::size_t end) const;
   /// Writes the mean of the candidates' values, weighted by exp(-risk / (4 scale)), to
