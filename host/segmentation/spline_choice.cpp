@@ -16,6 +16,9 @@ struct choice_tuning {
   // exp(-risk / (4 scale)) below this part of the largest is left out of the average.
   static constexpr double smallest_share = 1e-3;
   static constexpr double temperature = 4;
+  // The six families of splines (two degrees, three coordinates) count as one together, since on
+  // even inputs they hold the same fits: a flat piece stays flat.
+  static constexpr double spline_prior = 1.0 / 6;
 };
 
 weighted_points points_of(const binned_means& means, std::size_t begin, std::size_t end,
@@ -114,7 +117,8 @@ double spline_chooser::average(std::size_t begin, std::size_t end,
   double total = 0.0;
   double parameters = 0.0;
   for (const spline_candidate& c : all) {
-    const double share = std::exp((least - risk(c)) / (choice_tuning::temperature * scale));
+    const double prior = c.degree > 0 ? choice_tuning::spline_prior : 1.0;
+    const double share = prior * std::exp((least - risk(c)) / (choice_tuning::temperature * scale));
     total += share;
     parameters += (c.parameters - parameters) * (share / total);
     // A running mean: where all candidates agree, rounding moves no value.

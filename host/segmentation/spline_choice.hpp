@@ -52,7 +52,7 @@ class spline_chooser {
   /// cross-validation has none with a `charge`-th of as many parameters as rows, except a constant.
   std::vector<spline_candidate> candidates(std::size_t begin, std::size_t end) const;
   spline_candidate best(std::size_t begin, std::size_t end) const;
-  /// Writes the mean of the candidates' values, weighted by exp(-risk / (4 scale)), to
+  /// Writes the mean of the candidates' values, weighted by exp(-risk / (4 scale)) and a prior, to
   /// values[begin]
   /// .. values[end - 1]. Returns the same mean of their parameters.
   double average(std::size_t begin, std::size_t end, std::vector<double>& values) const;
