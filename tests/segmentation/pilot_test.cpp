@@ -154,14 +154,15 @@ binned_means means_at(const std::vector<double>& at, const std::vector<double>& 
 TEST(spline_chooser, takes_the_knots_of_generalised_cross_validation) {
   std::mt19937_64 random(17);
   std::normal_distribution<double> normal;
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < 120; ++round) {
     const std::size_t n = 26;
     std::vector<double> at;
     for (std::size_t k = 0; k < n; ++k)
       at.push_back(std::pow(static_cast<double>(random() % 1000000) / 1e6, 1 + round % 3));
     std::sort(at.begin(), at.end());
     std::vector<double> y;
-    for (const double x : at) y.push_back(2 * std::sin((2 + round % 4) * x) + 0.2 * normal(random));
+    for (const double x : at)
+      y.push_back(std::sin((3 + round % 7) * x) + 0.1 * (1 + round % 5) * normal(random));
     const binned_means means = means_at(at, y);
     double least = std::numeric_limits<double>::infinity();
     double scale = 0.0;
@@ -601,6 +602,60 @@ TEST(pilot, inputs_at_the_ends_of_double_and_next_to_each_other) {
   const regression_pilot pilot = fit_pilot(close);
   ASSERT_EQ(pilot.jumps.size(), 1u);
   EXPECT_EQ(pilot.jumps[0].bin, 25u);
+}
+
+TEST(divided_bins, let_cuts_lie_inside_bins_but_never_smooth_a_jump) {
+  std::vector<binned_rows> bins;
+  regression_pilot pilot;
+  for (int k = 0; k < 16; ++k) {
+    bins.push_back({k + 0.0, k + 0.999, k + 0.5, 0, 0, 10, 10});
+    pilot.values.push_back(k + 0.5 + (k >= 8 ? 100.0 : 0.0));
+  }
+  pilot.jumps.push_back({8, 101, 1});
+  const pilot_grid grid = divided_bins(bins, pilot, 32);
+  ASSERT_EQ(grid.items.size(), 16u * 32);
+  for (std::size_t i = 0; i < grid.items.size(); ++i) {
+    const double expected = (static_cast<double>(i) + 0.5) / 32 + (i >= 256 ? 100.0 : 0.0);
+    EXPECT_NEAR(grid.items.values[i], expected, 0.01);
+  }
+  const interval_partition p = partition_curve(grid.items, 6).with(6);
+  const double places[] = {0, 8.0 / 3, 16.0 / 3, 8, 8 + 8.0 / 3, 8 + 16.0 / 3};
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_NEAR(grid.lefts[p.cuts[i]], places[i], 1.0 / 32);
+  EXPECT_EQ(divided_bins({bin(1, 2), bin(3, 4)}, fit_pilot({bin(1, 2), bin(3, 4)}), 8).lefts.size(),
+            2u);
+}
+
+TEST(pilot, rows_of_unequal_weight_count_by_what_their_means_are_worth) {
+  std::mt19937_64 random(21);
+  std::normal_distribution<double> normal;
+  std::vector<binned_rows> bins;
+  for (int k = 0; k < 500; ++k) {
+    binned_rows b{k / 500.0, k / 500.0, k / 500.0, 0, 0, 0, 0};
+    double squares = 0.0;
+    std::vector<sampled_row> rows;  // the weight and the target of each
+    for (int i = 0; i < 8; ++i) {
+      const double w = i == 0 ? 50.0 : 1.0;
+      rows.push_back({w, std::sin(6 * b.mean_x) + 0.3 * normal(random)});
+      b.weight += w;
+      squares += w * w;
+      b.mean_y += w * rows.back().y;
+    }
+    b.mean_y /= b.weight;
+    for (const sampled_row& r : rows) b.scatter += r.x * std::pow(r.y - b.mean_y, 2);
+    b.effective_rows = b.weight * b.weight / squares;
+    bins.push_back(b);
+  }
+  const regression_pilot pilot = fit_pilot(bins);
+  EXPECT_NEAR(pilot.noise, 0.09, 0.015);
+  // The mean of a segment has the variance noise / effective rows, so this much of the error.
+  EXPECT_NEAR(pilot.segment_price, 0.09 * 57 / (57.0 * 57 / 2507), 0.7);
+  double error = 0.0;
+  for (const binned_rows& b : bins)
+    error +=
+        std::pow(pilot.values[static_cast<std::size_t>(&b - bins.data())] - std::sin(6 * b.mean_x),
+                 2) /
+        500;
+  EXPECT_LE(error, 12 * 0.09 / (500 * 57.0 * 57 / 2507));
 }
 
 }  // namespace
