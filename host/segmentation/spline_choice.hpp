@@ -48,8 +48,9 @@ class spline_chooser {
   double risk(const spline_candidate& c) const {
     return c.squares + 2 * charge * scale * c.parameters;
   }
-  /// The candidates for the bins begin .. end - 1 that come near the least risk. Generalised
-  /// cross-validation has none with a `charge`-th of as many parameters as rows, except a constant.
+  /// The candidates for the bins begin .. end - 1 that come near the least risk. Beside the
+  /// constant only those are taken whose parameters, times the charge, are fewer than the rows,
+  /// since generalised cross-validation says nothing of others.
   std::vector<spline_candidate> candidates(std::size_t begin, std::size_t end) const;
   spline_candidate best(std::size_t begin, std::size_t end) const;
   /// Writes the mean of the candidates' values, weighted by exp(-risk / (4 scale)) and a prior, to
