@@ -371,6 +371,7 @@ class weighted_splitter {
   struct parts {
     hn::Vec<DI> word[weighted_sums<T>::num_words];
     hn::Mask<D> fits;
+    HWY_INLINE parts() {}  // spelled out: an implicit one is compiled for no instruction set
   };
 
   HWY_INLINE explicit weighted_splitter(const weighted_window<T>& window)
