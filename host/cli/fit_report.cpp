@@ -113,10 +113,7 @@ nlohmann::ordered_json fit_report::as_json() const {
   const segmentation_choice& segmentation = arguments.segmentation;
   const edge_table& edges = summary.edges;
   const bool given = !segmentation.edges_file.empty();
-  nlohmann::ordered_json json;
-  json["version"] = zcmoe_version();
-  json["engine"] = engine.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu";
-  json["engine_name"] = engine.name;
+  nlohmann::ordered_json json = json_of_engine(engine);
   json["inputs"] = arguments.table.inputs;
   json["format"] = rows.format();
   add_tally(json, summary.tally, rows.first_unparsable());

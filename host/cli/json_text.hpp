@@ -3,6 +3,8 @@
 
 #include "row_triage.hpp"
 
+#include <zcmoe/zcmoe.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -13,6 +15,13 @@ namespace zcmoe::cli {
 /// terminal that shows the text acts on none of it.
 inline std::string json_text(const nlohmann::ordered_json& json) {
   return json.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+/// The beginning of every summary of a command that used an engine.
+inline nlohmann::ordered_json json_of_engine(const zcmoe_context_info& info) {
+  return {{"version", zcmoe_version()},
+          {"engine", info.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu"},
+          {"engine_name", info.name}};
 }
 
 inline void add_tally(nlohmann::ordered_json& json, const row_tally& tally,

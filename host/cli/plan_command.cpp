@@ -118,10 +118,7 @@ std::string plan_as_json(const plan_arguments& arguments, const context& engine,
   const zcmoe_plan_result& plan = *table.plan;
   const zcmoe_plan_candidate& best = plan.candidates[plan.best];
   const zcmoe_context_info info = engine.info();
-  nlohmann::ordered_json json;
-  json["version"] = zcmoe_version();
-  json["engine"] = info.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu";
-  json["engine_name"] = info.name;
+  nlohmann::ordered_json json = json_of_engine(info);
   json["inputs"] = arguments.table.inputs;
   json["format"] = rows.format();
   add_tally(json, table.tally, rows.first_unparsable());

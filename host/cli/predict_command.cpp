@@ -181,10 +181,7 @@ class predict_run {
 
   nlohmann::ordered_json summary_as_json() const {
     const zcmoe_context_info info = engine_.info();
-    nlohmann::ordered_json json;
-    json["version"] = zcmoe_version();
-    json["engine"] = info.engine == ZCMOE_ENGINE_CUDA ? "cuda" : "cpu";
-    json["engine_name"] = info.name;
+    nlohmann::ordered_json json = json_of_engine(info);
     json["model"] = arguments_.model;
     json["inputs"] = arguments_.table.inputs;
     json["format"] = rows_->format();

@@ -138,14 +138,6 @@ void fail_every_allocation(every_call& all, const public_call& call, bool later_
   }
 }
 
-TEST_F(hardship_test, the_table_has_every_function) {
-  every_call all(1);
-  std::vector<std::string> names;
-  for (const public_call& call : all.calls()) names.push_back(call.name);
-  std::sort(names.begin(), names.end());
-  EXPECT_EQ(names, declared_functions(ZCMOE_INCLUDE));
-}
-
 TEST_F(hardship_test, every_allocation_of_every_function) {
   every_call all(2);
   for (const public_call& call : all.calls()) {  // threads started, caches of the C library filled
