@@ -15,6 +15,21 @@
 #include <string>
 #include <vector>
 
+// A sanitizer brings an allocator of its own. It cannot be replaced, its frames are larger, and a
+// child that is forked while another thread allocates inherits its lock held: the child then waits
+// for ever (GCC 12, Clang 14).
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ZCMOE_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define ZCMOE_SANITIZED 1
+#endif
+#endif
+#ifndef ZCMOE_SANITIZED
+#define ZCMOE_SANITIZED 0
+#endif
+
 namespace zcmoe::test {
 
 /// Memory that an engine computes in; CPU: the heap, CUDA: cudaMalloc. Copies wait.

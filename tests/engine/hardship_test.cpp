@@ -3,6 +3,7 @@
 // number of processes is limited. A call answers OUT_OF_MEMORY or succeeds all the same, leaves
 // fits as they were if it fails, leaks nothing, and succeeds when it is repeated.
 #include "tests/api/every_call.hpp"
+#include "tests/support.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,16 +19,10 @@
 #include <cstring>
 #include <functional>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ZCMOE_OWN_MALLOC 0  // sanitizers bring a malloc of their own
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define ZCMOE_OWN_MALLOC 0
-#endif
-#endif
-#if !defined(ZCMOE_OWN_MALLOC) && defined(__GLIBC__)
+#if defined(__GLIBC__) && !ZCMOE_SANITIZED
 #define ZCMOE_OWN_MALLOC 1
+#else
+#define ZCMOE_OWN_MALLOC 0
 #endif
 
 namespace {
