@@ -157,7 +157,8 @@ TEST(state_limits_test, whatever_is_read_can_be_merged_finished_and_read_again) 
   std::mt19937_64 random(7);
   int accepted = 0;
   const auto start = std::chrono::steady_clock::now();
-  for (int run = 0; run < 4000; ++run) {
+  const int runs = std::getenv("ZCMOE_QUICK_TESTS") != nullptr ? 1000 : 4000;
+  for (int run = 0; run < runs; ++run) {
     const bool weighted = run % 2 == 0;
     container_parts parts = split(random_state(random, weighted));
     // Some integers of the data section replaced: by neighbours, powers of two, anything.
@@ -191,7 +192,7 @@ TEST(state_limits_test, whatever_is_read_can_be_merged_finished_and_read_again) 
       ASSERT_EQ(zcmoe_fit_merge(fit.handle, other.handle, nullptr), ZCMOE_OK);
     }
   }
-  EXPECT_GE(accepted, 500);
+  EXPECT_GE(accepted, runs / 8);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::minutes(5));
 }
 
