@@ -151,37 +151,40 @@ void compile_function(const compile_arguments& arguments) {
 
 }  // namespace
 
-command_body add_compile_command(CLI::App& app) {
+command_body add_compile_command(parser& command) {
   auto arguments = std::make_shared<compile_arguments>();
-  app.add_option("expression", arguments->function, "function of x")
-      ->type_name("EXPRESSION")
-      ->required();
-  app.add_option("--range", arguments->range_text, "inputs that the table answers")
-      ->type_name("LO:HI")
-      ->required();
-  app.add_option("--tolerance", arguments->tolerance, "largest error of the table, above 0")
-      ->type_name("T")
-      ->required();
-  add_choice(app, "--error", arguments->error, error_words,
+  command.add_option("expression", arguments->function, "function of x")
+      .type_name("EXPRESSION")
+      .required();
+  command.add_option("--range", arguments->range_text, "inputs that the table answers")
+      .type_name("LO:HI")
+      .required();
+  command.add_option("--tolerance", arguments->tolerance, "largest error of the table, above 0")
+      .type_name("T")
+      .required();
+  add_choice(command, "--error", arguments->error, error_words,
              "what the tolerance bounds: the root mean square over the inputs, or the largest "
              "error anywhere");
-  app.add_option("--density", arguments->density,
-                 "rms: how the inputs are distributed, any scale (evenly)")
-      ->type_name("EXPRESSION");
-  app.add_option("--max-segments", arguments->options.max_segments,
-                 "fail rather than make a larger table")
-      ->type_name("M")
-      ->capture_default_str();
-  app.add_option("--scan-parts", arguments->options.scan_parts,
-                 "parts of the range that are looked at first; more for narrower features")
-      ->check(CLI::Range(std::int64_t{16}, std::int64_t{1} << 20))
-      ->type_name("N")
-      ->capture_default_str();
-  add_output_option(app, arguments->output,
+  command
+      .add_option("--density", arguments->density,
+                  "rms: how the inputs are distributed, any scale (evenly)")
+      .type_name("EXPRESSION");
+  command
+      .add_option("--max-segments", arguments->options.max_segments,
+                  "fail rather than make a larger table")
+      .type_name("M")
+      .capture_default_str();
+  command
+      .add_option("--scan-parts", arguments->options.scan_parts,
+                  "parts of the range that are looked at first; more for narrower features")
+      .check_range(std::int64_t{16}, std::int64_t{1} << 20)
+      .type_name("N")
+      .capture_default_str();
+  add_output_option(command, arguments->output,
                     "model file to write; - is standard output; without it, only the summary");
-  add_talk_options(app, arguments->talk,
+  add_talk_options(command, arguments->talk,
                    "summary as JSON on standard output instead of text on standard error");
-  app.footer(
+  command.footer(
       std::string("Examples:\n"
                   "  zcmoe compile 'exp(-3*x)*sin(9*x)' --range 0:1 --tolerance 1e-4 -o "
                   "model.safetensors\n"

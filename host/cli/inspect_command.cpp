@@ -313,16 +313,18 @@ std::string as_text(const inspected& seen) {
 
 }  // namespace
 
-command_body add_inspect_command(CLI::App& app) {
+command_body add_inspect_command(parser& command) {
   auto arguments = std::make_shared<inspect_arguments>();
-  app.add_option("model", arguments->model, "model file")->type_name("MODEL")->required();
-  CLI::Option* json = app.add_flag("--json", arguments->json, "everything, as one JSON object");
-  app.add_flag("--csv", arguments->csv, "the segments alone, as a CSV table")->excludes(json);
-  app.add_option("--confidence", arguments->confidence,
-                 "level of the intervals of the segments' true means, 0 to 1")
-      ->type_name("LEVEL")
-      ->capture_default_str();
-  app.footer(
+  command.add_option("model", arguments->model, "model file").type_name("MODEL").required();
+  command.add_flag("--json", arguments->json, "everything, as one JSON object");
+  command.add_flag("--csv", arguments->csv, "the segments alone, as a CSV table")
+      .excludes("--json");
+  command
+      .add_option("--confidence", arguments->confidence,
+                  "level of the intervals of the segments' true means, 0 to 1")
+      .type_name("LEVEL")
+      .capture_default_str();
+  command.footer(
       "The intervals hold the mean of the target over a segment, not its value at one input, and "
       "not single targets.\n"
       "Examples:\n"

@@ -164,36 +164,38 @@ void plan(const plan_arguments& arguments) {
 
 }  // namespace
 
-command_body add_plan_command(CLI::App& app) {
+command_body add_plan_command(parser& command) {
   auto arguments = std::make_shared<plan_arguments>();
-  add_table_options(app, arguments->table, true);
-  add_column_options(app, arguments->roles);
-  add_output_option(app, arguments->output, "file to write; - is standard output")
-      ->capture_default_str();
-  add_placement_options(app, arguments->segmentation);
+  add_table_options(command, arguments->table, true);
+  add_column_options(command, arguments->roles);
+  add_output_option(command, arguments->output, "file to write; - is standard output")
+      .capture_default_str();
+  add_placement_options(command, arguments->segmentation);
   const std::string group = "Plan";
-  app.add_option("--rows", arguments->options.fit_rows,
-                 "plan for a fit to this many rows of the kind, not to those of the table")
-      ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 53))
-      ->group(group);
-  app.add_option("--max-segments", arguments->options.max_segments, "most segments to look at")
-      ->type_name("M")
-      ->check(CLI::Range(std::int64_t{1}, ZCMOE_PLAN_MAX_SEGMENTS))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--holdout", arguments->options.holdout,
-                 "part of the rows kept out to check the plan by, 0 to 0.5")
-      ->type_name("PART")
-      ->check(CLI::Range(0.0, 0.5))
-      ->capture_default_str()
-      ->group(group);
-  add_engine_options(app, arguments->engine);
-  CLI::Option* csv = app.add_flag("--csv", arguments->csv,
-                                  "the curve alone, as a CSV table: errors by number of segments");
-  add_talk_options(app, arguments->talk, "everything, as one JSON object");
-  csv->excludes(app.get_option("--json"));
-  app.footer(
+  command
+      .add_option("--rows", arguments->options.fit_rows,
+                  "plan for a fit to this many rows of the kind, not to those of the table")
+      .type_name("N")
+      .check_range(std::int64_t{1}, std::int64_t{1} << 53)
+      .group(group);
+  command.add_option("--max-segments", arguments->options.max_segments, "most segments to look at")
+      .type_name("M")
+      .check_range(std::int64_t{1}, ZCMOE_PLAN_MAX_SEGMENTS)
+      .capture_default_str()
+      .group(group);
+  command
+      .add_option("--holdout", arguments->options.holdout,
+                  "part of the rows kept out to check the plan by, 0 to 0.5")
+      .type_name("PART")
+      .check_range(0.0, 0.5)
+      .capture_default_str()
+      .group(group);
+  add_engine_options(command, arguments->engine);
+  const option csv = command.add_flag(
+      "--csv", arguments->csv, "the curve alone, as a CSV table: errors by number of segments");
+  add_talk_options(command, arguments->talk, "everything, as one JSON object");
+  csv.excludes("--json");
+  command.footer(
       "Estimates the noise and the error of piecewise constants from the table alone, and says how "
       "many segments balance them.\n"
       "Examples:\n"

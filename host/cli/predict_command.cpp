@@ -234,43 +234,45 @@ class predict_run {
 
 }  // namespace
 
-command_body add_predict_command(CLI::App& app) {
+command_body add_predict_command(parser& command) {
   auto arguments = std::make_shared<predict_arguments>();
-  app.add_option("model", arguments->model, "model file, as written by `zcmoe fit`")
-      ->type_name("MODEL")
-      ->required();
-  add_table_options(app, arguments->table, true);
-  app.add_option("--x", arguments->roles[0].value,
-                 "CSV: input column, header text or number (that which the model was learned from)")
-      ->type_name("COLUMN");
-  add_output_option(app, arguments->output, "file to write; - is standard output")
-      ->capture_default_str();
-  add_choice(app, "--output-format", arguments->format, format_words,
+  command.add_option("model", arguments->model, "model file, as written by `zcmoe fit`")
+      .type_name("MODEL")
+      .required();
+  add_table_options(command, arguments->table, true);
+  command
+      .add_option(
+          "--x", arguments->roles[0].value,
+          "CSV: input column, header text or number (that which the model was learned from)")
+      .type_name("COLUMN");
+  add_output_option(command, arguments->output, "file to write; - is standard output")
+      .capture_default_str();
+  add_choice(command, "--output-format", arguments->format, format_words,
              "auto: NPY if the name ends in .npy, else CSV");
-  add_choice(app, "--output-dtype", arguments->dtype, dtype_words, "precision of the predictions");
-  app.add_flag(
+  add_choice(command, "--output-dtype", arguments->dtype, dtype_words,
+             "precision of the predictions");
+  command.add_flag(
       "--segments-column", arguments->segments,
       "CSV: add the column segment (0 to m-1; -1 none; m NaN, m+1 below, m+2 above the range)");
-  app.add_flag("--standard-error", arguments->standard_errors,
-               "CSV: add the column standard_error");
-  app.add_option("--interval", arguments->confidence,
-                 "CSV: add the columns mean_lower and mean_upper, a confidence interval of the "
-                 "target's mean over the segment (not of its value at x)")
-      ->type_name("LEVEL")
-      ->check(CLI::Validator(
-          [](std::string& given) {
-            double value = 0;
-            const bool good =
-                parse_number(given, value) == field_kind::number && value > 0 && value < 1;
-            return good ? std::string() : "'" + given + "' is not a level between 0 and 1";
-          },
-          ""));
-  app.add_flag("--no-output-header", arguments->no_output_header,
-               "CSV: write no line of column names");
-  add_engine_options(app, arguments->engine);
-  add_talk_options(app, arguments->talk,
+  command.add_flag("--standard-error", arguments->standard_errors,
+                   "CSV: add the column standard_error");
+  command
+      .add_option("--interval", arguments->confidence,
+                  "CSV: add the columns mean_lower and mean_upper, a confidence interval of the "
+                  "target's mean over the segment (not of its value at x)")
+      .type_name("LEVEL")
+      .check([](const std::string& given) {
+        double value = 0;
+        const bool good =
+            parse_number(given, value) == field_kind::number && value > 0 && value < 1;
+        return good ? std::string() : "'" + given + "' is not a level between 0 and 1";
+      });
+  command.add_flag("--no-output-header", arguments->no_output_header,
+                   "CSV: write no line of column names");
+  add_engine_options(command, arguments->engine);
+  add_talk_options(command, arguments->talk,
                    "summary as JSON on standard output (the predictions then need --output)");
-  app.footer(
+  command.footer(
       "Examples:\n"
       "  zcmoe predict model.safetensors data.csv                          CSV on standard output\n"
       "  zcmoe predict model.safetensors x.npy --output y.npy              NPY in, NPY out\n"

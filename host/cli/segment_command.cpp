@@ -196,27 +196,30 @@ void segment(const segment_arguments& arguments) {
 
 }  // namespace
 
-command_body add_segment_command(CLI::App& app) {
+command_body add_segment_command(parser& command) {
   auto arguments = std::make_shared<segment_arguments>();
-  add_table_options(app, arguments->table, false);
-  app.add_option("--x", arguments->x, "input column, or the column of the grid")
-      ->type_name("COLUMN");
-  app.add_option("--y", arguments->y, "from data: target column, for optimal")->type_name("COLUMN");
-  app.add_option("--weights", arguments->weights, "from data: column of row weights")
-      ->type_name("COLUMN");
-  app.add_option("--density", arguments->density, "from a table: column of the input density p")
-      ->type_name("COLUMN");
-  app.add_option("--slope", arguments->slope,
-                 "from a table: column of the slope of the regression function")
-      ->type_name("COLUMN");
-  app.add_option("--point-density", arguments->point_density,
-                 "from a table: column of the density of the cuts itself")
-      ->type_name("COLUMN");
-  add_segmentation_options(app, arguments->segmentation);
-  add_output_option(app, arguments->output, "file to write; - is standard output")
-      ->capture_default_str();
-  add_talk_options(app, arguments->talk, "a JSON object instead of one edge a line");
-  app.footer(
+  add_table_options(command, arguments->table, false);
+  command.add_option("--x", arguments->x, "input column, or the column of the grid")
+      .type_name("COLUMN");
+  command.add_option("--y", arguments->y, "from data: target column, for optimal")
+      .type_name("COLUMN");
+  command.add_option("--weights", arguments->weights, "from data: column of row weights")
+      .type_name("COLUMN");
+  command.add_option("--density", arguments->density, "from a table: column of the input density p")
+      .type_name("COLUMN");
+  command
+      .add_option("--slope", arguments->slope,
+                  "from a table: column of the slope of the regression function")
+      .type_name("COLUMN");
+  command
+      .add_option("--point-density", arguments->point_density,
+                  "from a table: column of the density of the cuts itself")
+      .type_name("COLUMN");
+  add_segmentation_options(command, arguments->segmentation);
+  add_output_option(command, arguments->output, "file to write; - is standard output")
+      .capture_default_str();
+  add_talk_options(command, arguments->talk, "a JSON object instead of one edge a line");
+  command.footer(
       "Prints the edges a_0 < a_1 < ... < a_m, one a line, with 17 digits: `zcmoe fit --edges` "
       "reads them back exactly.\n"
       "Examples:\n"
