@@ -4,7 +4,7 @@
 #include "commands.hpp"
 #include "expression.hpp"
 #include "failure.hpp"
-#include "json_text.hpp"
+#include "json_object.hpp"
 #include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
@@ -16,7 +16,6 @@
 
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -76,28 +75,27 @@ struct report {
   }
 
   std::string as_json() const {
-    nlohmann::ordered_json json;
-    json["version"] = zcmoe_version();
-    json["function"] = arguments.function;
-    json["density"] = arguments.density.empty() ? nlohmann::ordered_json(nullptr)
-                                                : nlohmann::ordered_json(arguments.density);
-    json["range"] = {range.first, range.second};
-    json["error_kind"] = word_of(error_words, arguments.error);
-    json["tolerance"] = arguments.tolerance;
-    json["error"] = result.error;
-    json["segments"] = result.num_segments;
-    json["least_segments"] = result.least_segments;
-    json["bytes"] = table_bytes(result.num_segments);
+    json_object json;
+    json.set("version", zcmoe_version());
+    json.set("function", arguments.function);
+    json.set_null_if_empty("density", arguments.density);
+    json.set("range", std::vector<double>{range.first, range.second});
+    json.set("error_kind", word_of(error_words, arguments.error));
+    json.set("tolerance", arguments.tolerance);
+    json.set("error", result.error);
+    json.set("segments", result.num_segments);
+    json.set("least_segments", result.least_segments);
+    json.set("bytes", table_bytes(result.num_segments));
     // 0 segments mean that even max_segments of equal width miss the tolerance; `error` is theirs.
-    json["uniform"] = {{"segments", result.uniform_segments},
-                       {"error", result.uniform_error},
-                       {"bytes", table_bytes(result.uniform_segments)},
-                       {"bytes_without_edges", 8 * result.uniform_segments}};
-    json["evaluations"] = result.num_evaluations;
-    json["seconds"] = seconds;
-    json["model"] = arguments.output.empty() ? nlohmann::ordered_json(nullptr)
-                                             : nlohmann::ordered_json(arguments.output);
-    return json_text(json);
+    json.set("uniform", json_object()
+                            .set("segments", result.uniform_segments)
+                            .set("error", result.uniform_error)
+                            .set("bytes", table_bytes(result.uniform_segments))
+                            .set("bytes_without_edges", 8 * result.uniform_segments));
+    json.set("evaluations", result.num_evaluations);
+    json.set("seconds", seconds);
+    json.set_null_if_empty("model", arguments.output);
+    return json.text();
   }
 };
 

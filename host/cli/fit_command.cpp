@@ -8,7 +8,7 @@
 #include "failure.hpp"
 #include "fit_report.hpp"
 #include "holdout.hpp"
-#include "json_text.hpp"
+#include "json_object.hpp"
 #include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
@@ -24,7 +24,6 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -83,12 +82,7 @@ const char* fault_of_name(const std::string& name) {
   constexpr std::size_t longest = 1024;  // of zcmoe_model_options
   if (name.size() > longest) return "longer than 1024 bytes";
   if (name.find('\0') != std::string::npos) return "cut by a null byte";
-  try {
-    static_cast<void>(nlohmann::json(name).dump());
-  } catch (const nlohmann::json::type_error&) {
-    return "not UTF-8";
-  }
-  return nullptr;
+  return is_utf8(name) ? nullptr : "not UTF-8";
 }
 
 class fit_run {
@@ -116,7 +110,7 @@ class fit_run {
     print_warnings(*rows_);
     const fit_report report{arguments_, summary_, *rows_, context_.info(), model_->info()};
     if (arguments_.talk.json) {
-      write_to_stdout(json_text(report.as_json()));
+      write_to_stdout(report.as_json());
     } else if (!arguments_.talk.quiet) {
       report.say_all();
     }

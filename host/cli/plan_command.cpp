@@ -3,7 +3,6 @@
 #include "commands.hpp"
 #include "edge_table.hpp"
 #include "failure.hpp"
-#include "json_text.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 #include "output_place.hpp"
@@ -17,7 +16,6 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -34,10 +32,6 @@ struct plan_arguments {
   bool csv = false;
   talk_choice talk;
 };
-
-std::string kind_of(const zcmoe_plan_candidate& c) {
-  return word_of(segmentation_words, static_cast<std::int32_t>(c.segmentation));
-}
 
 std::string padded(const std::string& value, std::size_t width) {
   return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
@@ -113,33 +107,6 @@ void write_csv(output_file& output, const zcmoe_plan_result& plan) {
   }
 }
 
-std::string plan_as_json(const plan_arguments& arguments, const context& engine,
-                         const edge_table& table, const row_source& rows, double seconds) {
-  const zcmoe_plan_result& plan = *table.plan;
-  const zcmoe_plan_candidate& best = plan.candidates[plan.best];
-  const zcmoe_context_info info = engine.info();
-  nlohmann::ordered_json json = json_of_engine(info);
-  json["inputs"] = arguments.table.inputs;
-  json["format"] = rows.format();
-  add_tally(json, table.tally, rows.first_unparsable());
-  json["rows_outside"] = table.rows_outside;
-  json["rows"] = table.rows;
-  json["rows_sampled"] = table.rows_sampled;
-  json["effective_rows"] = plan.effective_rows;
-  json["distinct_inputs"] = plan.distinct_inputs;
-  json["planned_rows"] = plan.fit_rows;
-  json["range"] = {plan.lo, plan.hi};
-  json["noise_variance"] = plan.noise;
-  json["noise_variance_standard_error"] = plan.noise_error;
-  json["noise_variance_of_neighbours"] = plan.rice;
-  json["segmentation"] = kind_of(best);
-  json["segments"] = best.num_segments;
-  json["candidates"] = nlohmann::ordered_json::array();
-  for (const zcmoe_plan_candidate& c : plan.candidates) json["candidates"].push_back(as_json(c));
-  json["seconds"] = seconds;
-  return json_text(json);
-}
-
 void plan(const plan_arguments& arguments) {
   const context engine(arguments.engine.options());
   const auto rows = open_rows(arguments.table, arguments.roles);
@@ -152,8 +119,8 @@ void plan(const plan_arguments& arguments) {
   print_warnings(*rows);
   output_file output(arguments.output);
   if (arguments.talk.json) {
-    output.write(
-        plan_as_json(arguments, engine, table, *rows, reading.seconds() + planning.seconds()));
+    output.write(plan_as_json(arguments.table.inputs, engine.info(), table, *rows,
+                              reading.seconds() + planning.seconds()));
   } else if (arguments.csv) {
     write_csv(output, *table.plan);
   } else {

@@ -2,7 +2,7 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "failure.hpp"
-#include "json_text.hpp"
+#include "json_summary.hpp"
 #include "model_input.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
@@ -16,7 +16,6 @@
 
 #include <limits>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -87,7 +86,7 @@ class predict_run {
     }
     print_warnings(*rows_);
     if (arguments_.talk.json) {
-      write_to_stdout(json_text(summary_as_json()));
+      write_to_stdout(summary_as_json().text());
     } else if (!arguments_.talk.quiet) {
       say(summary_in_words());
     }
@@ -179,29 +178,27 @@ class predict_run {
     return total_.seconds() > 0 ? static_cast<double>(num_rows_) / total_.seconds() : 0.0;
   }
 
-  nlohmann::ordered_json summary_as_json() const {
+  json_object summary_as_json() const {
     const zcmoe_context_info info = engine_.info();
-    nlohmann::ordered_json json = json_of_engine(info);
-    json["model"] = arguments_.model;
-    json["inputs"] = arguments_.table.inputs;
-    json["format"] = rows_->format();
-    const auto name_or_null = [](const std::string& name) {
-      return name.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(name);
-    };
-    json["input_name"] = name_or_null(x_name_);
-    json["model_input_name"] = name_or_null(arguments_.roles[0].stored);
-    json["output"] = arguments_.output;
-    json["rows"] = num_rows_;
-    json["missing_inputs"] = report_.nan_inputs;
-    json["unparsable_inputs"] = unparsable_;
-    json["first_unparsable"] = rows_->first_unparsable();
-    json["below_range"] = report_.below_range;
-    json["above_range"] = report_.above_range;
-    json["seconds"] = {{"read", reading_.seconds()},
-                       {"predict", predicting_.seconds()},
-                       {"write", writing_.seconds()},
-                       {"total", total_.seconds()}};
-    json["rows_per_second"] = rows_per_second();
+    json_object json = json_of_engine(info);
+    json.set("model", arguments_.model);
+    json.set("inputs", arguments_.table.inputs);
+    json.set("format", rows_->format());
+    json.set_null_if_empty("input_name", x_name_);
+    json.set_null_if_empty("model_input_name", arguments_.roles[0].stored);
+    json.set("output", arguments_.output);
+    json.set("rows", num_rows_);
+    json.set("missing_inputs", report_.nan_inputs);
+    json.set("unparsable_inputs", unparsable_);
+    json.set("first_unparsable", rows_->first_unparsable());
+    json.set("below_range", report_.below_range);
+    json.set("above_range", report_.above_range);
+    json.set("seconds", json_object()
+                            .set("read", reading_.seconds())
+                            .set("predict", predicting_.seconds())
+                            .set("write", writing_.seconds())
+                            .set("total", total_.seconds()));
+    json.set("rows_per_second", rows_per_second());
     return json;
   }
 

@@ -4,7 +4,7 @@
 #include "commands.hpp"
 #include "edge_table.hpp"
 #include "failure.hpp"
-#include "json_text.hpp"
+#include "json_summary.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 #include "output_place.hpp"
@@ -15,7 +15,6 @@
 #include <zcmoe/zcmoe.hpp>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -168,19 +167,19 @@ void segment(const segment_arguments& arguments) {
 
   output_file output(arguments.output);
   if (arguments.talk.json) {
-    nlohmann::ordered_json json;
-    json["version"] = zcmoe_version();
-    json["segmentation"] = arguments.point_density.empty()
-                               ? word_of(segmentation_words, arguments.segmentation.kind)
-                               : "point-density";
-    json["segments_asked"] = segments_asked(arguments.segmentation, table);
-    json["segments"] = table.segments();
-    json["rows"] = table.rows;
-    json["rows_sampled"] = table.rows_sampled;
+    json_object json;
+    json.set("version", zcmoe_version());
+    json.set("segmentation", arguments.point_density.empty()
+                                 ? word_of(segmentation_words, arguments.segmentation.kind)
+                                 : "point-density");
+    json.set("segments_asked", segments_asked(arguments.segmentation, table));
+    json.set("segments", table.segments());
+    json.set("rows", table.rows);
+    json.set("rows_sampled", table.rows_sampled);
     add_tally(json, table.tally, made.first_unparsable);
-    json["rows_outside"] = table.rows_outside;
-    json["edges"] = table.edges;
-    output.write(json_text(json));
+    json.set("rows_outside", table.rows_outside);
+    json.set("edges", table.edges);
+    output.write(json.text());
   } else {
     std::string line;
     for (const double edge : table.edges) {
