@@ -30,29 +30,25 @@ const choices empty_policy_words = {{"nearest", ZCMOE_EMPTY_NEAREST},
                                     {"value", ZCMOE_EMPTY_VALUE},
                                     {"parent", ZCMOE_EMPTY_PARENT}};
 
-CLI::Option* add_choice(CLI::App& command, const std::string& name, std::int32_t& target,
-                        choices words, const std::string& help) {
-  std::vector<std::string> names;
+option add_choice(parser& command, const std::string& name, std::int32_t& target, choices words,
+                  const std::string& help) {
   std::string list;
-  for (const auto& [word, value] : words) {
-    names.push_back(word);
-    list += text(list.empty() ? "" : "|", word);
-  }
+  for (const auto& [word, value] : words) list += text(list.empty() ? "" : "|", word);
   const std::string preset = word_of(words, target);
-  CLI::Option* option = command.add_option_function<std::string>(
-      name,
-      [&target, words = std::move(words), name, list](const std::string& given) {
-        for (const auto& [word, value] : words) {
-          if (word != given) continue;
-          target = value;
-          return;
-        }
-        throw CLI::ValidationError(name, "'" + given + "' is none of " + list);
-      },
-      help);
-  option->type_name(list);
-  option->default_str(preset);
-  return option;
+  return command
+      .add_option_function(
+          name,
+          [&target, words = std::move(words), list](const std::string& given) {
+            for (const auto& [word, value] : words) {
+              if (word != given) continue;
+              target = value;
+              return std::string();
+            }
+            return "'" + given + "' is none of " + list;
+          },
+          help)
+      .type_name(list)
+      .default_str(preset);
 }
 
 std::string word_of(const choices& words, std::int32_t value) {
@@ -62,29 +58,29 @@ std::string word_of(const choices& words, std::int32_t value) {
   return text(value);
 }
 
-void add_talk_options(CLI::App& command, talk_choice& talk, const std::string& json_help) {
-  CLI::Option* json = command.add_flag("--json", talk.json, json_help);
+void add_talk_options(parser& command, talk_choice& talk, const std::string& json_help) {
+  command.add_flag("--json", talk.json, json_help);
   command.add_flag("-q,--quiet", talk.quiet, "no summary and no progress bar on standard error")
-      ->excludes(json);
+      .excludes("--json");
 }
 
-void add_table_options(CLI::App& command, table_choice& table, bool required) {
-  CLI::Option* inputs = command.add_option("input", table.inputs,
-                                           "one CSV file, or one NPY file per column; - is "
-                                           "standard input. Empty lines of a CSV file are "
-                                           "no rows, but missing values if it has one column only");
-  inputs->type_name("FILE");
-  if (required) inputs->required();
+void add_table_options(parser& command, table_choice& table, bool required) {
+  option inputs = command.add_option("input", table.inputs,
+                                     "one CSV file, or one NPY file per column; - is "
+                                     "standard input. Empty lines of a CSV file are "
+                                     "no rows, but missing values if it has one column only");
+  inputs.type_name("FILE");
+  if (required) inputs.required();
   add_csv_options(command, table);
 }
 
-void add_column_options(CLI::App& command, std::vector<column_role>& roles) {
+void add_column_options(parser& command, std::vector<column_role>& roles) {
   command.add_option("--x", roles[column_x].value, "input column: header text or number")
-      ->type_name("COLUMN");
-  command.add_option("--y", roles[column_y].value, "target column")->type_name("COLUMN");
+      .type_name("COLUMN");
+  command.add_option("--y", roles[column_y].value, "target column").type_name("COLUMN");
   command
       .add_option("--weights", roles[column_weights].value, "column of row weights (finite, >= 0)")
-      ->type_name("COLUMN");
+      .type_name("COLUMN");
 }
 
 namespace {
@@ -96,23 +92,24 @@ bool is_one_character(const std::string& given) {
 }
 
 /// An option whose value is one byte, none of `refused`.
-CLI::Option* add_character(CLI::App& command, const std::string& name, char& target,
-                           std::string_view refused, const std::string& help) {
+option add_character(parser& command, const std::string& name, char& target,
+                     std::string_view refused, const std::string& help) {
   return command
-      .add_option_function<std::string>(
+      .add_option_function(
           name,
-          [&target, name, refused](const std::string& given) {
+          [&target, refused](const std::string& given) {
             const std::string value = given == "\\t" || given == "tab" ? "\t" : given;
             if (value.size() != 1 || value == "\"" || value == "\n" || value == "\r") {
-              throw CLI::ValidationError(name, "'" + given + "' is not one character (or tab)");
+              return "'" + given + "' is not one character (or tab)";
             }
             if (refused.find(value[0]) != std::string_view::npos) {
-              throw CLI::ValidationError(name, "'" + given + "' is part of numbers");
+              return "'" + given + "' is part of numbers";
             }
             target = value[0];
+            return std::string();
           },
           help)
-      ->type_name("CHAR");
+      .type_name("CHAR");
 }
 
 }  // namespace
@@ -125,34 +122,34 @@ const char csv_help[] =
     "unpacks:\n"
     "gunzip -c data.csv.gz | zcmoe ... -";
 
-void add_csv_options(CLI::App& command, table_choice& table) {
+void add_csv_options(parser& command, table_choice& table) {
   csv_options& csv = table.csv;
   add_character(command, "--delimiter", csv.delimiter, "",
                 "CSV: what separates fields; tab for tabulators")
-      ->default_str(",");
+      .default_str(",");
   add_character(command, "--decimal", csv.numbers.decimal, "0123456789+-eE \t",
                 "CSV: the decimal mark of numbers")
-      ->default_str(".");
+      .default_str(".");
   command
-      .add_option_function<std::string>(
+      .add_option_function(
           "--thousands",
           [&csv](const std::string& given) {
             if (!is_one_character(given) ||
                 std::string_view("0123456789+-eE\"\n\r").find(given[0]) != std::string_view::npos) {
-              throw CLI::ValidationError(
-                  "--thousands", "'" + given + "' is not one character that can separate digits");
+              return "'" + given + "' is not one character that can separate digits";
             }
             csv.numbers.thousands = given;
+            return std::string();
           },
           "CSV: what separates groups of digits in numbers, e.g. , in 1,234,567 (nothing)")
-      ->type_name("CHAR");
+      .type_name("CHAR");
   add_character(command, "--comment", csv.comment, "0123456789+-.",
                 "CSV: lines that begin with it are no rows (none)");
   command
       .add_option("--skip-lines", csv.skip_lines, "CSV: leave out so many lines before the header")
-      ->type_name("N")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 53))
-      ->default_str("0");
+      .type_name("N")
+      .check_range(std::int64_t{0}, std::int64_t{1} << 53)
+      .default_str("0");
   command.add_flag_callback(
       "--no-header", [&csv] { csv.header = false; },
       "CSV: the first line is data; columns are given by number");
@@ -161,14 +158,12 @@ void add_csv_options(CLI::App& command, table_choice& table) {
                    "quotes in fields that are not quoted");
 }
 
-CLI::Option* add_output_option(CLI::App& command, std::string& path, const std::string& help) {
+option add_output_option(parser& command, std::string& path, const std::string& help) {
   return command.add_option("-o,--output", path, help)
-      ->type_name("FILE")
-      ->check(CLI::Validator(
-          [](std::string& given) {
-            return given.empty() ? std::string("an empty name") : std::string();
-          },
-          ""));
+      .type_name("FILE")
+      .check([](const std::string& given) {
+        return std::string(given.empty() ? "an empty name" : "");
+      });
 }
 
 zcmoe_context_options engine_choice::options() const {
@@ -189,16 +184,16 @@ zcmoe_context_options engine_choice::options() const {
   fail_usage("--device ", device, ": not auto, cpu, cuda or cuda:N (N = 0, 1, ...)");
 }
 
-void add_engine_options(CLI::App& command, engine_choice& engine) {
+void add_engine_options(parser& command, engine_choice& engine) {
   command.add_option("--device", engine.device, "engine: auto takes a CUDA device if there is one")
-      ->type_name("auto|cpu|cuda:N")
-      ->capture_default_str();
+      .type_name("auto|cpu|cuda:N")
+      .capture_default_str();
   command
       .add_option("--threads", engine.threads,
                   "CPU engine: worker threads, 0 = all cores; never changes a result")
-      ->check(CLI::Range(std::int32_t{0}, max_threads))
-      ->type_name("N")
-      ->capture_default_str();
+      .check_range(std::int64_t{0}, max_threads)
+      .type_name("N")
+      .capture_default_str();
 }
 
 std::pair<double, double> range_of(const std::string& range_text) {
@@ -252,111 +247,111 @@ zcmoe_density_options segmentation_choice::density() const {
   return options;
 }
 
-void add_segmentation_options(CLI::App& command, segmentation_choice& segmentation) {
+void add_segmentation_options(parser& command, segmentation_choice& segmentation) {
   const std::string group = "Segmentation";
   command
       .add_option(
           "--segments", segmentation.segments_text,
           "how many segments to cut the range into; auto: as many as `zcmoe plan` recommends")
-      ->type_name("M|auto")
-      ->capture_default_str()
-      ->group(group);
+      .type_name("M|auto")
+      .capture_default_str()
+      .group(group);
   add_choice(command, "--segmentation", segmentation.kind, segmentation_words,
              "where to cut: equal widths, equal numbers of rows, or least error (narrow where the "
              "target changes fast)")
-      ->group(group);
+      .group(group);
   add_placement_options(command, segmentation);
 }
 
-void add_placement_options(CLI::App& command, segmentation_choice& segmentation) {
+void add_placement_options(parser& command, segmentation_choice& segmentation) {
   const std::string group = "Segmentation";
   command
       .add_option("--range", segmentation.range_text,
                   "cut this range of the input instead of that of the data")
-      ->type_name("LO:HI")
-      ->group(group);
+      .type_name("LO:HI")
+      .group(group);
   command
       .add_option(
           "--uniform-mixture", segmentation.uniform_mixture,
           "optimal: part of the segments spread evenly, 0 to 1 (0.1 from data, 0 for a table)")
-      ->type_name("ETA")
-      ->group(group);
+      .type_name("ETA")
+      .group(group);
   command
       .add_option(
           "--floor", segmentation.floor,
           "optimal: least slope assumed, relative to the mean (0.02 from data, 0 for a table)")
-      ->type_name("DELTA")
-      ->group(group);
+      .type_name("DELTA")
+      .group(group);
   command
       .add_option("--min-count", segmentation.min_count,
                   "optimal, from data: segments expected to hold fewer rows are merged (5)")
-      ->type_name("N")
-      ->group(group);
+      .type_name("N")
+      .group(group);
   command
       .add_option("--pilot-bins", segmentation.pilot_bins,
                   "optimal, from data: bins of the first estimate (chosen from the number of rows)")
-      ->type_name("N")
-      ->group(group);
+      .type_name("N")
+      .group(group);
   command
       .add_option("--sample-rows", segmentation.sample_rows,
                   "from data: choose the cuts from an evenly spread sample if there are more rows")
-      ->type_name("N")
-      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 32))
-      ->capture_default_str()
-      ->group(group);
+      .type_name("N")
+      .check_range(std::int64_t{2}, std::int64_t{1} << 32)
+      .capture_default_str()
+      .group(group);
 }
 
-void add_model_options(CLI::App& command, model_choice& model) {
+void add_model_options(parser& command, model_choice& model) {
   const std::string group = "What the model answers";
   zcmoe_model_options& options = model.options;
   add_choice(command, "--closed-side", options.closed_side, closed_side_words,
              "which edge belongs to a segment: left [a, b) or right (a, b]")
-      ->group(group);
+      .group(group);
   command
       .add_flag_callback(
           "--open-outer-edge", [&options] { options.include_outer_edge = 0; },
           "leave the open end of the range open: the last edge itself is out of range")
-      ->group(group);
+      .group(group);
   add_choice(command, "--nan-policy", options.nan_policy, nan_policy_words,
              "missing input: answer NaN, a constant learned from such rows, or --nan-value")
-      ->group(group);
+      .group(group);
   command.add_option("--nan-value", options.nan_value, "answer under --nan-policy value")
-      ->type_name("V")
-      ->capture_default_str()
-      ->group(group);
+      .type_name("V")
+      .capture_default_str()
+      .group(group);
   add_choice(
       command, "--range-policy", options.range_policy, range_policy_words,
       "input outside the range: nearest segment, NaN, --range-value, or two segments of their own")
-      ->group(group);
+      .group(group);
   command.add_option("--range-value", options.range_value, "answer under --range-policy value")
-      ->type_name("V")
-      ->capture_default_str()
-      ->group(group);
+      .type_name("V")
+      .capture_default_str()
+      .group(group);
   add_choice(command, "--empty-policy", options.empty_policy, empty_policy_words,
              "segment without rows: nearest segment that has some, NaN, mean of all targets, "
              "--empty-value, or the "
              "smallest aligned block of segments that has rows")
-      ->group(group);
+      .group(group);
   command.add_option("--empty-value", options.empty_value, "answer under --empty-policy value")
-      ->type_name("V")
-      ->capture_default_str()
-      ->group(group);
+      .type_name("V")
+      .capture_default_str()
+      .group(group);
   command
       .add_option("--shrinkage", options.shrinkage,
                   "draw constants of small segments towards the mean, as if KAPPA rows had it")
-      ->type_name("KAPPA")
-      ->capture_default_str()
-      ->group(group);
+      .type_name("KAPPA")
+      .capture_default_str()
+      .group(group);
   command
       .add_option("--feature-name", model.feature_name,
                   "name of the input in the model file (CSV: its column)")
-      ->type_name("TEXT")
-      ->group(group);
+      .type_name("TEXT")
+      .group(group);
   command
       .add_option("--target-name", model.target_name,
                   "name of the target in the model file (CSV: its column)")
-      ->type_name("TEXT")
-      ->group(group);
+      .type_name("TEXT")
+      .group(group);
 }
 
 }  // namespace zcmoe::cli

@@ -3,11 +3,11 @@
 #pragma once
 
 #include "failure.hpp"
+#include "parser.hpp"
 #include "row_source.hpp"
 
 #include <zcmoe/zcmoe.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,8 +19,8 @@ namespace zcmoe::cli {
 using choices = std::vector<std::pair<std::string, std::int32_t>>;
 
 /// An option whose value is one of a few words.
-CLI::Option* add_choice(CLI::App& command, const std::string& name, std::int32_t& target,
-                        choices words, const std::string& help);
+option add_choice(parser& command, const std::string& name, std::int32_t& target, choices words,
+                  const std::string& help);
 
 /// The word that stands for a value. Summaries use it.
 std::string word_of(const choices& words, std::int32_t value);
@@ -30,18 +30,18 @@ struct talk_choice {
   bool json = false;
   bool quiet = false;
 };
-void add_talk_options(CLI::App& command, talk_choice& talk, const std::string& json_help);
+void add_talk_options(parser& command, talk_choice& talk, const std::string& json_help);
 
 /// -o, --output; an empty name is refused.
-CLI::Option* add_output_option(CLI::App& command, std::string& path, const std::string& help);
+option add_output_option(parser& command, std::string& path, const std::string& help);
 
 /// Positional inputs and the options of the CSV reader.
-void add_table_options(CLI::App& command, table_choice& table, bool required);
-void add_csv_options(CLI::App& command, table_choice& table);
+void add_table_options(parser& command, table_choice& table, bool required);
+void add_csv_options(parser& command, table_choice& table);
 /// What is read as a number, and what is refused; for the footers of --help.
 extern const char csv_help[];
 /// --x, --y and --weights: roles column_x, column_y, column_weights.
-void add_column_options(CLI::App& command, std::vector<column_role>& roles);
+void add_column_options(parser& command, std::vector<column_role>& roles);
 
 struct engine_choice {
   std::string device = "auto";
@@ -49,7 +49,7 @@ struct engine_choice {
   /// Fails with a usage error on a device that is not auto, cpu, cuda or cuda:N.
   zcmoe_context_options options() const;
 };
-void add_engine_options(CLI::App& command, engine_choice& engine);
+void add_engine_options(parser& command, engine_choice& engine);
 
 /// The two ends of --range LO:HI. A text of another form is a usage error.
 std::pair<double, double> range_of(const std::string& range_text);
@@ -83,9 +83,9 @@ struct segmentation_choice {
   zcmoe_density_options density() const;
 };
 /// Adds the number and kind of segments, and all that add_placement_options adds.
-void add_segmentation_options(CLI::App& command, segmentation_choice& segmentation);
+void add_segmentation_options(parser& command, segmentation_choice& segmentation);
 /// Adds the options that cuts of every number and kind depend on.
-void add_placement_options(CLI::App& command, segmentation_choice& segmentation);
+void add_placement_options(parser& command, segmentation_choice& segmentation);
 
 extern const choices closed_side_words;
 extern const choices nan_policy_words;
@@ -98,6 +98,6 @@ struct model_choice {
   std::string feature_name;
   std::string target_name;
 };
-void add_model_options(CLI::App& command, model_choice& model);
+void add_model_options(parser& command, model_choice& model);
 
 }  // namespace zcmoe::cli

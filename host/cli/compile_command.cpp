@@ -4,7 +4,7 @@
 #include "commands.hpp"
 #include "expression.hpp"
 #include "failure.hpp"
-#include "json_text.hpp"
+#include "json_object.hpp"
 #include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
@@ -16,7 +16,6 @@
 
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -76,28 +75,27 @@ struct report {
   }
 
   std::string as_json() const {
-    nlohmann::ordered_json json;
-    json["version"] = zcmoe_version();
-    json["function"] = arguments.function;
-    json["density"] = arguments.density.empty() ? nlohmann::ordered_json(nullptr)
-                                                : nlohmann::ordered_json(arguments.density);
-    json["range"] = {range.first, range.second};
-    json["error_kind"] = word_of(error_words, arguments.error);
-    json["tolerance"] = arguments.tolerance;
-    json["error"] = result.error;
-    json["segments"] = result.num_segments;
-    json["least_segments"] = result.least_segments;
-    json["bytes"] = table_bytes(result.num_segments);
+    json_object json;
+    json.set("version", zcmoe_version());
+    json.set("function", arguments.function);
+    json.set_null_if_empty("density", arguments.density);
+    json.set("range", std::vector<double>{range.first, range.second});
+    json.set("error_kind", word_of(error_words, arguments.error));
+    json.set("tolerance", arguments.tolerance);
+    json.set("error", result.error);
+    json.set("segments", result.num_segments);
+    json.set("least_segments", result.least_segments);
+    json.set("bytes", table_bytes(result.num_segments));
     // 0 segments mean that even max_segments of equal width miss the tolerance; `error` is theirs.
-    json["uniform"] = {{"segments", result.uniform_segments},
-                       {"error", result.uniform_error},
-                       {"bytes", table_bytes(result.uniform_segments)},
-                       {"bytes_without_edges", 8 * result.uniform_segments}};
-    json["evaluations"] = result.num_evaluations;
-    json["seconds"] = seconds;
-    json["model"] = arguments.output.empty() ? nlohmann::ordered_json(nullptr)
-                                             : nlohmann::ordered_json(arguments.output);
-    return json_text(json);
+    json.set("uniform", json_object()
+                            .set("segments", result.uniform_segments)
+                            .set("error", result.uniform_error)
+                            .set("bytes", table_bytes(result.uniform_segments))
+                            .set("bytes_without_edges", 8 * result.uniform_segments));
+    json.set("evaluations", result.num_evaluations);
+    json.set("seconds", seconds);
+    json.set_null_if_empty("model", arguments.output);
+    return json.text();
   }
 };
 
@@ -151,37 +149,40 @@ void compile_function(const compile_arguments& arguments) {
 
 }  // namespace
 
-command_body add_compile_command(CLI::App& app) {
+command_body add_compile_command(parser& command) {
   auto arguments = std::make_shared<compile_arguments>();
-  app.add_option("expression", arguments->function, "function of x")
-      ->type_name("EXPRESSION")
-      ->required();
-  app.add_option("--range", arguments->range_text, "inputs that the table answers")
-      ->type_name("LO:HI")
-      ->required();
-  app.add_option("--tolerance", arguments->tolerance, "largest error of the table, above 0")
-      ->type_name("T")
-      ->required();
-  add_choice(app, "--error", arguments->error, error_words,
+  command.add_option("expression", arguments->function, "function of x")
+      .type_name("EXPRESSION")
+      .required();
+  command.add_option("--range", arguments->range_text, "inputs that the table answers")
+      .type_name("LO:HI")
+      .required();
+  command.add_option("--tolerance", arguments->tolerance, "largest error of the table, above 0")
+      .type_name("T")
+      .required();
+  add_choice(command, "--error", arguments->error, error_words,
              "what the tolerance bounds: the root mean square over the inputs, or the largest "
              "error anywhere");
-  app.add_option("--density", arguments->density,
-                 "rms: how the inputs are distributed, any scale (evenly)")
-      ->type_name("EXPRESSION");
-  app.add_option("--max-segments", arguments->options.max_segments,
-                 "fail rather than make a larger table")
-      ->type_name("M")
-      ->capture_default_str();
-  app.add_option("--scan-parts", arguments->options.scan_parts,
-                 "parts of the range that are looked at first; more for narrower features")
-      ->check(CLI::Range(std::int64_t{16}, std::int64_t{1} << 20))
-      ->type_name("N")
-      ->capture_default_str();
-  add_output_option(app, arguments->output,
+  command
+      .add_option("--density", arguments->density,
+                  "rms: how the inputs are distributed, any scale (evenly)")
+      .type_name("EXPRESSION");
+  command
+      .add_option("--max-segments", arguments->options.max_segments,
+                  "fail rather than make a larger table")
+      .type_name("M")
+      .capture_default_str();
+  command
+      .add_option("--scan-parts", arguments->options.scan_parts,
+                  "parts of the range that are looked at first; more for narrower features")
+      .check_range(std::int64_t{16}, std::int64_t{1} << 20)
+      .type_name("N")
+      .capture_default_str();
+  add_output_option(command, arguments->output,
                     "model file to write; - is standard output; without it, only the summary");
-  add_talk_options(app, arguments->talk,
+  add_talk_options(command, arguments->talk,
                    "summary as JSON on standard output instead of text on standard error");
-  app.footer(
+  command.footer(
       std::string("Examples:\n"
                   "  zcmoe compile 'exp(-3*x)*sin(9*x)' --range 0:1 --tolerance 1e-4 -o "
                   "model.safetensors\n"

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -27,15 +26,26 @@ class usage_error : public std::runtime_error {
   explicit usage_error(const std::string& line) : std::runtime_error(shown(line)) {}
 };
 
+/// The stream behind text(). It is made in a function of its own, since its code in each message
+/// would take much of the time to compile.
+class text_stream {
+ public:
+  text_stream();
+  ~text_stream();
+  std::ostream& out() noexcept { return out_; }
+  std::string text() const;
+
+ private:
+  std::ostringstream out_;
+};
+
 /// Joins its arguments into one text; doubles with 17 significant digits, so that the text names
 /// the exact value.
 template <class... Args>
 std::string text(const Args&... args) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());  // a global locale may group digits
-  out.precision(17);
-  (out << ... << args);
-  return out.str();
+  text_stream stream;
+  (stream.out() << ... << args);
+  return stream.text();
 }
 
 template <class... Args>
@@ -56,14 +66,6 @@ template <class... Args>
 }
 
 /// What went wrong, of an error of the library: its text without the C function's name.
-inline std::string words_of(const zcmoe::error& error) {
-  std::string words = error.what();
-  const std::size_t end = words.find(": ");
-  const bool named =
-      words.compare(0, 6, "zcmoe_") == 0 && end != std::string::npos && words.find(' ') == end + 1;
-  if (named) words.erase(0, end + 2);
-  const bool says_so = words.find("memory") != std::string::npos;
-  return error.status() == ZCMOE_ERR_OUT_OF_MEMORY && !says_so ? "out of memory: " + words : words;
-}
+std::string words_of(const zcmoe::error& error);
 
 }  // namespace zcmoe::cli

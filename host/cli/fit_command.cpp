@@ -8,7 +8,7 @@
 #include "failure.hpp"
 #include "fit_report.hpp"
 #include "holdout.hpp"
-#include "json_text.hpp"
+#include "json_object.hpp"
 #include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
@@ -24,7 +24,6 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -83,12 +82,7 @@ const char* fault_of_name(const std::string& name) {
   constexpr std::size_t longest = 1024;  // of zcmoe_model_options
   if (name.size() > longest) return "longer than 1024 bytes";
   if (name.find('\0') != std::string::npos) return "cut by a null byte";
-  try {
-    static_cast<void>(nlohmann::json(name).dump());
-  } catch (const nlohmann::json::type_error&) {
-    return "not UTF-8";
-  }
-  return nullptr;
+  return is_utf8(name) ? nullptr : "not UTF-8";
 }
 
 class fit_run {
@@ -116,7 +110,7 @@ class fit_run {
     print_warnings(*rows_);
     const fit_report report{arguments_, summary_, *rows_, context_.info(), model_->info()};
     if (arguments_.talk.json) {
-      write_to_stdout(json_text(report.as_json()));
+      write_to_stdout(report.as_json());
     } else if (!arguments_.talk.quiet) {
       report.say_all();
     }
@@ -339,60 +333,59 @@ class fit_run {
 };
 
 /// Adds the options that say which rows are learned, and how.
-void add_fit_options(CLI::App& app, fit_arguments& arguments) {
+void add_fit_options(parser& command, fit_arguments& arguments) {
   const std::string group = "Fit";
-  app.add_option("--holdout", arguments.holdout,
-                 "part of the rows kept out of the fit to judge it by, e.g. 0.2")
-      ->type_name("PART")
-      ->group(group)
-      ->check(CLI::Validator(
-          [](std::string& given) {
-            double value = 0;
-            const bool good =
-                parse_number(given, value) == field_kind::number && value >= 0 && value < 1;
-            return good ? std::string() : "'" + given + "' is not a number from 0 to below 1";
-          },
-          ""));
-  app.add_option("--seed", arguments.seed, "another seed holds out other rows")
-      ->type_name("N")
-      ->capture_default_str()
-      ->group(group);
+  command
+      .add_option("--holdout", arguments.holdout,
+                  "part of the rows kept out of the fit to judge it by, e.g. 0.2")
+      .type_name("PART")
+      .group(group)
+      .check([](const std::string& given) {
+        double value = 0;
+        const bool good =
+            parse_number(given, value) == field_kind::number && value >= 0 && value < 1;
+        return good ? std::string() : "'" + given + "' is not a number from 0 to below 1";
+      });
+  command.add_option("--seed", arguments.seed, "another seed holds out other rows")
+      .type_name("N")
+      .capture_default_str()
+      .group(group);
   add_choice(
-      app, "--target-dtype", arguments.target_dtype, target_dtype_words,
+      command, "--target-dtype", arguments.target_dtype, target_dtype_words,
       "exactness kept for targets: auto takes f32 if all columns are f4 (an eighth of the memory)")
-      ->group(group);
-  add_choice(app, "--nan-inputs", arguments.fit.nan_inputs, rows_words, "rows with a missing input")
-      ->group(group);
-  add_choice(app, "--nonfinite-targets", arguments.fit.nonfinite_targets, rows_words,
+      .group(group);
+  add_choice(command, "--nan-inputs", arguments.fit.nan_inputs, rows_words,
+             "rows with a missing input")
+      .group(group);
+  add_choice(command, "--nonfinite-targets", arguments.fit.nonfinite_targets, rows_words,
              "rows whose target is missing or infinite")
-      ->group(group);
-  add_choice(app, "--determinism", arguments.fit.determinism, determinism_words,
+      .group(group);
+  add_choice(command, "--determinism", arguments.fit.determinism, determinism_words,
              "least determinism needed; every level gives the strongest")
-      ->group(group);
+      .group(group);
 }
 
 }  // namespace
 
-command_body add_fit_command(CLI::App& app) {
+command_body add_fit_command(parser& command) {
   auto arguments = std::make_shared<fit_arguments>();
-  add_table_options(app, arguments->table, true);
-  add_column_options(app, arguments->roles);
-  add_output_option(app, arguments->output, "model file to write; - is standard output")
-      ->required();
-  CLI::Option* edges =
-      app.add_option("--edges", arguments->segmentation.edges_file,
-                     "cut at these edges, one a line, as `zcmoe segment` prints them");
-  add_segmentation_options(app, arguments->segmentation);
-  edges->type_name("FILE")->group("Segmentation");
-  for (const char* other : {"--segments", "--segmentation", "--range"})
-    edges->excludes(app.get_option(other));
-  add_model_options(app, arguments->model);
+  add_table_options(command, arguments->table, true);
+  add_column_options(command, arguments->roles);
+  add_output_option(command, arguments->output, "model file to write; - is standard output")
+      .required();
+  const option edges =
+      command.add_option("--edges", arguments->segmentation.edges_file,
+                         "cut at these edges, one a line, as `zcmoe segment` prints them");
+  add_segmentation_options(command, arguments->segmentation);
+  edges.type_name("FILE").group("Segmentation");
+  for (const char* other : {"--segments", "--segmentation", "--range"}) edges.excludes(other);
+  add_model_options(command, arguments->model);
 
-  add_fit_options(app, *arguments);
-  add_engine_options(app, arguments->engine);
-  add_talk_options(app, arguments->talk,
+  add_fit_options(command, *arguments);
+  add_engine_options(command, arguments->engine);
+  add_talk_options(command, arguments->talk,
                    "summary as JSON on standard output instead of text on standard error");
-  app.footer(
+  command.footer(
       "Examples:\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --segmentation optimal -o "
       "model.safetensors\n"

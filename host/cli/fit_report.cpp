@@ -2,7 +2,7 @@
 #include "fit_report.hpp"
 
 #include "failure.hpp"
-#include "json_text.hpp"
+#include "json_summary.hpp"
 #include "number.hpp"
 #include "plan_report.hpp"
 #include "say.hpp"
@@ -109,64 +109,67 @@ void fit_report::say_times() const {
   say_step("total", summary.total.seconds(), read);
 }
 
-nlohmann::ordered_json fit_report::as_json() const {
+std::string fit_report::as_json() const {
   const segmentation_choice& segmentation = arguments.segmentation;
   const edge_table& edges = summary.edges;
   const bool given = !segmentation.edges_file.empty();
-  nlohmann::ordered_json json = json_of_engine(engine);
-  json["inputs"] = arguments.table.inputs;
-  json["format"] = rows.format();
+  json_object json = json_of_engine(engine);
+  json.set("inputs", arguments.table.inputs);
+  json.set("format", rows.format());
   add_tally(json, summary.tally, rows.first_unparsable());
-  json["rows_fitted"] = model.num_rows;
-  json["rows_held_out"] = summary.tally.rows_held_out;
+  json.set("rows_fitted", model.num_rows);
+  json.set("rows_held_out", summary.tally.rows_held_out);
   // The next three counts are of rows that are not held out.
-  json["range_policy"] = word_of(range_policy_words, arguments.model.options.range_policy);
-  json["below_range"] = summary.report.below_range;
-  json["above_range"] = summary.report.above_range;
-  json["nan_inputs"] = summary.report.nan_inputs;
-  json["target_dtype"] = model.target_dtype == ZCMOE_F32 ? "f32" : "f64";
-  json["weighted"] = model.weighted != 0;
-  json["segmentation"] = given ? "edges" : word_of(segmentation_words, segmentation.kind);
-  json["segments_asked"] = given ? edges.segments() : segments_asked(segmentation, edges);
+  json.set("range_policy", word_of(range_policy_words, arguments.model.options.range_policy));
+  json.set("below_range", summary.report.below_range);
+  json.set("above_range", summary.report.above_range);
+  json.set("nan_inputs", summary.report.nan_inputs);
+  json.set("target_dtype", model.target_dtype == ZCMOE_F32 ? "f32" : "f64");
+  json.set("weighted", model.weighted != 0);
+  json.set("segmentation", given ? "edges" : word_of(segmentation_words, segmentation.kind));
+  json.set("segments_asked", given ? edges.segments() : segments_asked(segmentation, edges));
   if (edges.plan.has_value())
-    json["plan"] = zcmoe::cli::as_json(edges.plan->candidates[segmentation.kind]);
-  json["segments"] = model.num_segments;
-  json["empty_segments"] = model.num_empty;
-  json["range"] = {edges.edges.front(), edges.edges.back()};
-  json["rows_sampled"] = edges.rows_sampled;
-  json["mean"] = model.mean;
-  json["noise_standard_deviation"] = std::sqrt(model.noise_variance);
-  if (summary.judged) json["holdout"] = holdout_as_json();
+    json.set("plan", zcmoe::cli::as_json(edges.plan->candidates[segmentation.kind]));
+  json.set("segments", model.num_segments);
+  json.set("empty_segments", model.num_empty);
+  json.set("range", std::vector<double>{edges.edges.front(), edges.edges.back()});
+  json.set("rows_sampled", edges.rows_sampled);
+  json.set("mean", model.mean);
+  json.set("noise_standard_deviation", std::sqrt(model.noise_variance));
+  if (summary.judged) json.set("holdout", holdout_as_json());
   const auto seconds = [](const stopwatch& watch) { return watch.seconds(); };
-  json["seconds"] = {{"read", seconds(summary.reading)},
-                     {"segment", seconds(summary.segmenting)},
-                     {"fit", seconds(summary.fitting)},
-                     {"predict", seconds(summary.predicting)},
-                     {"total", seconds(summary.total)}};
+  json.set("seconds", json_object()
+                          .set("read", seconds(summary.reading))
+                          .set("segment", seconds(summary.segmenting))
+                          .set("fit", seconds(summary.fitting))
+                          .set("predict", seconds(summary.predicting))
+                          .set("total", seconds(summary.total)));
   const std::int64_t read = summary.tally.rows_read;
-  json["rows_per_second"] = {
-      {"read", rate(read * rows.times_read(), seconds(summary.reading))},
-      {"segment", rate(edges.rows > 0 ? read : 0, seconds(summary.segmenting))},
-      {"fit", rate(model.num_rows, seconds(summary.fitting))},
-      {"predict", rate(summary.error.rows() + summary.unanswered, seconds(summary.predicting))},
-      {"total", rate(read, seconds(summary.total))}};
-  json["bytes_read"] = summary.bytes_read;
-  json["model"] = arguments.output;
-  return json;
+  const std::int64_t predicted = summary.error.rows() + summary.unanswered;
+  json.set("rows_per_second",
+           json_object()
+               .set("read", rate(read * rows.times_read(), seconds(summary.reading)))
+               .set("segment", rate(edges.rows > 0 ? read : 0, seconds(summary.segmenting)))
+               .set("fit", rate(model.num_rows, seconds(summary.fitting)))
+               .set("predict", rate(predicted, seconds(summary.predicting)))
+               .set("total", rate(read, seconds(summary.total))));
+  json.set("bytes_read", summary.bytes_read);
+  json.set("model", arguments.output);
+  return json.text();
 }
 
-nlohmann::ordered_json fit_report::holdout_as_json() const {
-  nlohmann::ordered_json json;
-  json["fraction"] = arguments.holdout;
-  json["seed"] = arguments.seed;
-  json["rows"] = summary.error.rows();
-  json["rows_not_answered"] = summary.unanswered;
-  json["rmse"] = summary.error.model();
-  json["rmse_line"] = summary.error.line();
-  json["rmse_constant"] = summary.error.constant();
-  json["line_slope"] = summary.line.slope();
-  json["line_intercept"] = summary.line.intercept();
-  json["constant"] = summary.line.mean_y();
+json_object fit_report::holdout_as_json() const {
+  json_object json;
+  json.set("fraction", arguments.holdout);
+  json.set("seed", arguments.seed);
+  json.set("rows", summary.error.rows());
+  json.set("rows_not_answered", summary.unanswered);
+  json.set("rmse", summary.error.model());
+  json.set("rmse_line", summary.error.line());
+  json.set("rmse_constant", summary.error.constant());
+  json.set("line_slope", summary.line.slope());
+  json.set("line_intercept", summary.line.intercept());
+  json.set("constant", summary.line.mean_y());
   return json;
 }
 

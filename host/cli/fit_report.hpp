@@ -5,6 +5,7 @@
 #include "arguments.hpp"
 #include "edge_table.hpp"
 #include "holdout.hpp"
+#include "json_object.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
 #include "row_triage.hpp"
@@ -12,7 +13,6 @@
 #include <zcmoe/zcmoe.h>
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -60,14 +60,14 @@ struct fit_report {
 
   /// On standard error, a line for each figure.
   void say_all() const;
-  nlohmann::ordered_json as_json() const;
+  std::string as_json() const;
 
  private:
   void say_rows() const;
   void say_segments() const;
   void say_errors() const;
   void say_times() const;
-  nlohmann::ordered_json holdout_as_json() const;
+  json_object holdout_as_json() const;
 };
 
 }  // namespace zcmoe::cli

@@ -2,7 +2,7 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "failure.hpp"
-#include "json_text.hpp"
+#include "json_object.hpp"
 #include "model_input.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -84,67 +83,67 @@ std::string target_dtype_of(const zcmoe_model_info& info) {
   return "none";
 }
 
-nlohmann::ordered_json diagnosis_as_json(const inspected& seen) {
-  if (!seen.errors.has_value()) return nullptr;
+json_object diagnosis_as_json(const inspected& seen) {
   const zcmoe_model_diagnosis& d = seen.errors->totals;
-  nlohmann::ordered_json json;
-  json["risk"] = d.risk;
-  json["risk_standard_error"] = d.risk_error;
-  json["noise"] = d.noise;
-  json["approximation"] = d.approximation;
-  json["approximation_standard_error"] = d.approximation_error;
-  json["estimation"] = d.estimation;
-  json["leave_one_out"] = d.leave_one_out;
-  json["equal_error"] = d.equal_error;
-  json["best_segments"] = d.best_segments;
-  json["singletons"] = d.num_singletons;
-  json["starved_segments"] = d.num_starved;
-  json["worst_segments"] = seen.worst();
-  json["segment_approximation"] = seen.errors->approximation;
-  json["segment_estimation"] = seen.errors->estimation;
+  json_object json;
+  json.set("risk", d.risk);
+  json.set("risk_standard_error", d.risk_error);
+  json.set("noise", d.noise);
+  json.set("approximation", d.approximation);
+  json.set("approximation_standard_error", d.approximation_error);
+  json.set("estimation", d.estimation);
+  json.set("leave_one_out", d.leave_one_out);
+  json.set("equal_error", d.equal_error);
+  json.set("best_segments", d.best_segments);
+  json.set("singletons", d.num_singletons);
+  json.set("starved_segments", d.num_starved);
+  json.set("worst_segments", seen.worst());
+  json.set("segment_approximation", seen.errors->approximation);
+  json.set("segment_estimation", seen.errors->estimation);
   return json;
 }
 
 std::string as_json(const inspected& seen) {
   const zcmoe_model_info& info = seen.info;
   const zcmoe_model_options& options = info.options;
-  const auto text_or_null = [](const char* name) {
-    return name == nullptr ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(name);
-  };
-  nlohmann::ordered_json json;
-  json["file"] = seen.path;
-  json["segments"] = info.num_segments;
-  json["empty_segments"] = info.num_empty;
-  json["rows"] = info.num_rows;
-  json["routing_bytes"] = info.routing_bytes;
-  json["range"] = {info.edges[0], info.edges[info.num_segments]};
-  json["mean"] = info.mean;
-  json["noise_variance"] = info.noise_variance;
-  json["feature_name"] = text_or_null(options.feature_name);
-  json["target_name"] = text_or_null(options.target_name);
-  json["target_dtype"] = target_dtype_of(info);
-  json["weighted"] = info.weighted != 0;
-  json["closed_side"] = word_of(closed_side_words, options.closed_side);
-  json["include_outer_edge"] = options.include_outer_edge != 0;
-  json["nan_policy"] = word_of(nan_policy_words, options.nan_policy);
-  json["nan_value"] = options.nan_value;
-  json["range_policy"] = word_of(range_policy_words, options.range_policy);
-  json["range_value"] = options.range_value;
-  json["empty_policy"] = word_of(empty_policy_words, options.empty_policy);
-  json["empty_value"] = options.empty_value;
-  json["shrinkage"] = options.shrinkage;
-  json["edges"] = values_of(info.edges, info.num_segments + 1);
+  json_object json;
+  json.set("file", seen.path);
+  json.set("segments", info.num_segments);
+  json.set("empty_segments", info.num_empty);
+  json.set("rows", info.num_rows);
+  json.set("routing_bytes", info.routing_bytes);
+  json.set("range", std::vector<double>{info.edges[0], info.edges[info.num_segments]});
+  json.set("mean", info.mean);
+  json.set("noise_variance", info.noise_variance);
+  json.set("feature_name", options.feature_name);
+  json.set("target_name", options.target_name);
+  json.set("target_dtype", target_dtype_of(info));
+  json.set("weighted", info.weighted != 0);
+  json.set("closed_side", word_of(closed_side_words, options.closed_side));
+  json.set("include_outer_edge", options.include_outer_edge != 0);
+  json.set("nan_policy", word_of(nan_policy_words, options.nan_policy));
+  json.set("nan_value", options.nan_value);
+  json.set("range_policy", word_of(range_policy_words, options.range_policy));
+  json.set("range_value", options.range_value);
+  json.set("empty_policy", word_of(empty_policy_words, options.empty_policy));
+  json.set("empty_value", options.empty_value);
+  json.set("shrinkage", options.shrinkage);
+  json.set("edges", values_of(info.edges, info.num_segments + 1));
   // The segments, then those of NaN, underflow and overflow inputs. NaN is null in JSON.
-  json["constants"] = values_of(info.constants, info.num_slots);
-  json["counts"] = values_of(info.counts, info.num_slots);
-  json["weights"] = values_of(info.weights, info.num_slots);
-  json["variances"] = values_of(info.variances, info.num_slots);
-  json["standard_errors"] = values_of(info.standard_errors, info.num_slots);
-  json["confidence"] = seen.confidence;
-  json["means_lower"] = seen.means.lower;
-  json["means_upper"] = seen.means.upper;
-  json["diagnosis"] = diagnosis_as_json(seen);
-  return json_text(json);
+  json.set("constants", values_of(info.constants, info.num_slots));
+  json.set("counts", values_of(info.counts, info.num_slots));
+  json.set("weights", values_of(info.weights, info.num_slots));
+  json.set("variances", values_of(info.variances, info.num_slots));
+  json.set("standard_errors", values_of(info.standard_errors, info.num_slots));
+  json.set("confidence", seen.confidence);
+  json.set("means_lower", seen.means.lower);
+  json.set("means_upper", seen.means.upper);
+  if (seen.errors.has_value()) {
+    json.set("diagnosis", diagnosis_as_json(seen));
+  } else {
+    json.set("diagnosis", nullptr);
+  }
+  return json.text();
 }
 
 /// Whether a slot is used: those behind the segments (NaN, below, above) only if a policy says so.
@@ -313,16 +312,18 @@ std::string as_text(const inspected& seen) {
 
 }  // namespace
 
-command_body add_inspect_command(CLI::App& app) {
+command_body add_inspect_command(parser& command) {
   auto arguments = std::make_shared<inspect_arguments>();
-  app.add_option("model", arguments->model, "model file")->type_name("MODEL")->required();
-  CLI::Option* json = app.add_flag("--json", arguments->json, "everything, as one JSON object");
-  app.add_flag("--csv", arguments->csv, "the segments alone, as a CSV table")->excludes(json);
-  app.add_option("--confidence", arguments->confidence,
-                 "level of the intervals of the segments' true means, 0 to 1")
-      ->type_name("LEVEL")
-      ->capture_default_str();
-  app.footer(
+  command.add_option("model", arguments->model, "model file").type_name("MODEL").required();
+  command.add_flag("--json", arguments->json, "everything, as one JSON object");
+  command.add_flag("--csv", arguments->csv, "the segments alone, as a CSV table")
+      .excludes("--json");
+  command
+      .add_option("--confidence", arguments->confidence,
+                  "level of the intervals of the segments' true means, 0 to 1")
+      .type_name("LEVEL")
+      .capture_default_str();
+  command.footer(
       "The intervals hold the mean of the target over a segment, not its value at one input, and "
       "not single targets.\n"
       "Examples:\n"

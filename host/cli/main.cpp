@@ -4,12 +4,11 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "output_file.hpp"
+#include "parser.hpp"
 #include "say.hpp"
 #include "signals.hpp"
 
 #include <zcmoe/zcmoe.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -45,18 +44,11 @@ void prepare_process() {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{
+  zcmoe::cli::command_line line(
+      "zcmoe",
       "zcmoe: regression by many constant experts.\n"
       "Cuts the input line into segments and answers each with one constant, the mean of its "
       "targets.",
-      "zcmoe"};
-  app.set_version_flag(
-      "--version", [] { return std::string(zcmoe_build_info()); },
-      "version, compiler and CUDA of this build");
-  app.require_subcommand(
-      0,
-      1);  // so that an unknown word is reported first; a missing subcommand is reported below
-  app.footer(
       "Examples:\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --output model.safetensors\n"
       "  zcmoe predict model.safetensors new.csv --x distance > answers.csv\n"
@@ -67,13 +59,17 @@ int run(int argc, char** argv) {
       "model.safetensors\n"
       "Each subcommand has its own --help.\n"
       "Exit status: 0 success, 1 failure, 2 wrong usage.");
+  line.set_version_flag(
+      "--version", [] { return std::string(zcmoe_build_info()); },
+      "version, compiler and CUDA of this build");
 
   using zcmoe::cli::command_body;
-  std::vector<std::pair<CLI::App*, command_body>> commands;
+  using zcmoe::cli::parser;
+  std::vector<std::pair<parser, command_body>> commands;
   const auto add = [&](const char* name, const char* description,
-                       command_body (*add_options)(CLI::App&)) {
-    CLI::App* command = app.add_subcommand(name, description);
-    commands.emplace_back(command, add_options(*command));
+                       command_body (*add_options)(parser&)) {
+    parser command = line.add_subcommand(name, description);
+    commands.emplace_back(command, add_options(command));
   };
   add("fit", "learn a model from a table", zcmoe::cli::add_fit_command);
   add("predict", "answer the inputs of a table with a model", zcmoe::cli::add_predict_command);
@@ -84,22 +80,12 @@ int run(int argc, char** argv) {
   add("plot", "draw a model over its data", zcmoe::cli::add_plot_command);
   add("inspect", "show what is in a model file", zcmoe::cli::add_inspect_command);
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    zcmoe::cli::write_to_stdout(app.help());  // of the subcommand, if one was named
+  if (const auto asked_for = line.parse(argc, argv)) {
+    zcmoe::cli::write_to_stdout(*asked_for);
     return exit_success;
-  } catch (const CLI::CallForVersion& version) {
-    zcmoe::cli::write_to_stdout(std::string(version.what()) + "\n");
-    return exit_success;
-  } catch (const CLI::ParseError& e) {
-    const auto chosen = app.get_subcommands();
-    const std::string help =
-        chosen.empty() ? "zcmoe --help" : "zcmoe " + chosen.front()->get_name() + " --help";
-    return report(exit_usage, std::string(e.what()) + " (see " + help + ")");
   }
   for (const auto& [command, body] : commands) {
-    if (!command->parsed()) continue;
+    if (!command.parsed()) continue;
     body();
     return exit_success;
   }

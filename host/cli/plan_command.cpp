@@ -3,7 +3,6 @@
 #include "commands.hpp"
 #include "edge_table.hpp"
 #include "failure.hpp"
-#include "json_text.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 #include "output_place.hpp"
@@ -17,7 +16,6 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -34,10 +32,6 @@ struct plan_arguments {
   bool csv = false;
   talk_choice talk;
 };
-
-std::string kind_of(const zcmoe_plan_candidate& c) {
-  return word_of(segmentation_words, static_cast<std::int32_t>(c.segmentation));
-}
 
 std::string padded(const std::string& value, std::size_t width) {
   return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
@@ -113,33 +107,6 @@ void write_csv(output_file& output, const zcmoe_plan_result& plan) {
   }
 }
 
-std::string plan_as_json(const plan_arguments& arguments, const context& engine,
-                         const edge_table& table, const row_source& rows, double seconds) {
-  const zcmoe_plan_result& plan = *table.plan;
-  const zcmoe_plan_candidate& best = plan.candidates[plan.best];
-  const zcmoe_context_info info = engine.info();
-  nlohmann::ordered_json json = json_of_engine(info);
-  json["inputs"] = arguments.table.inputs;
-  json["format"] = rows.format();
-  add_tally(json, table.tally, rows.first_unparsable());
-  json["rows_outside"] = table.rows_outside;
-  json["rows"] = table.rows;
-  json["rows_sampled"] = table.rows_sampled;
-  json["effective_rows"] = plan.effective_rows;
-  json["distinct_inputs"] = plan.distinct_inputs;
-  json["planned_rows"] = plan.fit_rows;
-  json["range"] = {plan.lo, plan.hi};
-  json["noise_variance"] = plan.noise;
-  json["noise_variance_standard_error"] = plan.noise_error;
-  json["noise_variance_of_neighbours"] = plan.rice;
-  json["segmentation"] = kind_of(best);
-  json["segments"] = best.num_segments;
-  json["candidates"] = nlohmann::ordered_json::array();
-  for (const zcmoe_plan_candidate& c : plan.candidates) json["candidates"].push_back(as_json(c));
-  json["seconds"] = seconds;
-  return json_text(json);
-}
-
 void plan(const plan_arguments& arguments) {
   const context engine(arguments.engine.options());
   const auto rows = open_rows(arguments.table, arguments.roles);
@@ -152,8 +119,8 @@ void plan(const plan_arguments& arguments) {
   print_warnings(*rows);
   output_file output(arguments.output);
   if (arguments.talk.json) {
-    output.write(
-        plan_as_json(arguments, engine, table, *rows, reading.seconds() + planning.seconds()));
+    output.write(plan_as_json(arguments.table.inputs, engine.info(), table, *rows,
+                              reading.seconds() + planning.seconds()));
   } else if (arguments.csv) {
     write_csv(output, *table.plan);
   } else {
@@ -164,36 +131,38 @@ void plan(const plan_arguments& arguments) {
 
 }  // namespace
 
-command_body add_plan_command(CLI::App& app) {
+command_body add_plan_command(parser& command) {
   auto arguments = std::make_shared<plan_arguments>();
-  add_table_options(app, arguments->table, true);
-  add_column_options(app, arguments->roles);
-  add_output_option(app, arguments->output, "file to write; - is standard output")
-      ->capture_default_str();
-  add_placement_options(app, arguments->segmentation);
+  add_table_options(command, arguments->table, true);
+  add_column_options(command, arguments->roles);
+  add_output_option(command, arguments->output, "file to write; - is standard output")
+      .capture_default_str();
+  add_placement_options(command, arguments->segmentation);
   const std::string group = "Plan";
-  app.add_option("--rows", arguments->options.fit_rows,
-                 "plan for a fit to this many rows of the kind, not to those of the table")
-      ->type_name("N")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 53))
-      ->group(group);
-  app.add_option("--max-segments", arguments->options.max_segments, "most segments to look at")
-      ->type_name("M")
-      ->check(CLI::Range(std::int64_t{1}, ZCMOE_PLAN_MAX_SEGMENTS))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--holdout", arguments->options.holdout,
-                 "part of the rows kept out to check the plan by, 0 to 0.5")
-      ->type_name("PART")
-      ->check(CLI::Range(0.0, 0.5))
-      ->capture_default_str()
-      ->group(group);
-  add_engine_options(app, arguments->engine);
-  CLI::Option* csv = app.add_flag("--csv", arguments->csv,
-                                  "the curve alone, as a CSV table: errors by number of segments");
-  add_talk_options(app, arguments->talk, "everything, as one JSON object");
-  csv->excludes(app.get_option("--json"));
-  app.footer(
+  command
+      .add_option("--rows", arguments->options.fit_rows,
+                  "plan for a fit to this many rows of the kind, not to those of the table")
+      .type_name("N")
+      .check_range(std::int64_t{1}, std::int64_t{1} << 53)
+      .group(group);
+  command.add_option("--max-segments", arguments->options.max_segments, "most segments to look at")
+      .type_name("M")
+      .check_range(std::int64_t{1}, ZCMOE_PLAN_MAX_SEGMENTS)
+      .capture_default_str()
+      .group(group);
+  command
+      .add_option("--holdout", arguments->options.holdout,
+                  "part of the rows kept out to check the plan by, 0 to 0.5")
+      .type_name("PART")
+      .check_range(0.0, 0.5)
+      .capture_default_str()
+      .group(group);
+  add_engine_options(command, arguments->engine);
+  const option csv = command.add_flag(
+      "--csv", arguments->csv, "the curve alone, as a CSV table: errors by number of segments");
+  add_talk_options(command, arguments->talk, "everything, as one JSON object");
+  csv.excludes("--json");
+  command.footer(
       "Estimates the noise and the error of piecewise constants from the table alone, and says how "
       "many segments balance them.\n"
       "Examples:\n"

@@ -1,7 +1,8 @@
 // The words for what a plan says, and the keys of its JSON.
 #include "plan_report.hpp"
 
-#include "arguments.hpp"
+#include "failure.hpp"
+#include "json_summary.hpp"
 #include "number.hpp"
 
 #include <cmath>
@@ -45,6 +46,10 @@ const char* verdict_of(const zcmoe_theory_ratio& test) {
 
 }  // namespace
 
+std::string kind_of(const zcmoe_plan_candidate& c) {
+  return word_of(segmentation_words, static_cast<std::int32_t>(c.segmentation));
+}
+
 std::string recommendation_in_words(const zcmoe_plan_candidate& c) {
   const bool fitted = c.method == ZCMOE_THEORY_PARAMETRIC;
   return text(grouped(c.num_segments), ", best between ", grouped(std::llround(c.lower)), " and ",
@@ -63,49 +68,81 @@ std::vector<std::string> warnings_in_words(const zcmoe_plan_candidate& c) {
   return words;
 }
 
-nlohmann::ordered_json as_json(const zcmoe_plan_candidate& c) {
-  nlohmann::ordered_json json;
-  json["segmentation"] = word_of(segmentation_words, static_cast<std::int32_t>(c.segmentation));
-  json["segments"] = c.num_segments;
-  json["segments_with_rows"] = c.num_nonempty;
-  json["segments_interval"] = {c.lower, c.upper};
-  json["method"] = method_of(c);
-  json["excess_risk"] = c.excess;
-  json["excess_risk_interval"] = {c.excess_lower, c.excess_upper};
-  json["risk"] = c.risk;
-  json["approximation"] = c.approximation;
-  json["estimation"] = c.estimation;
-  json["a"] = c.fit.approximation;
-  json["a_standard_error"] = c.fit.approximation_error;
-  json["noise_variance"] = c.fit.noise;
-  json["noise_variance_standard_error"] = c.fit.noise_error;
-  json["ratio_test"] = {{"segments", c.tested_segments},
-                        {"ratio", c.test.ratio},
-                        {"standard_error", c.test.standard_error},
-                        {"verdict", verdict_of(c.test)}};
-  json["leave_one_out_segments"] = c.leave_one_out_segments;
-  json["holdout"] = {{"segments", c.holdout_segments},
-                     {"checked_segments", c.checked_segments},
-                     {"risk", c.holdout_risk},
-                     {"expected", c.holdout_expected},
-                     {"standard_error", c.holdout_error}};
-  json["warnings"] = nlohmann::ordered_json::array();
+json_object as_json(const zcmoe_plan_candidate& c) {
+  json_object json;
+  json.set("segmentation", kind_of(c));
+  json.set("segments", c.num_segments);
+  json.set("segments_with_rows", c.num_nonempty);
+  json.set("segments_interval", std::vector<double>{c.lower, c.upper});
+  json.set("method", method_of(c));
+  json.set("excess_risk", c.excess);
+  json.set("excess_risk_interval", std::vector<double>{c.excess_lower, c.excess_upper});
+  json.set("risk", c.risk);
+  json.set("approximation", c.approximation);
+  json.set("estimation", c.estimation);
+  json.set("a", c.fit.approximation);
+  json.set("a_standard_error", c.fit.approximation_error);
+  json.set("noise_variance", c.fit.noise);
+  json.set("noise_variance_standard_error", c.fit.noise_error);
+  json.set("ratio_test", json_object()
+                             .set("segments", c.tested_segments)
+                             .set("ratio", c.test.ratio)
+                             .set("standard_error", c.test.standard_error)
+                             .set("verdict", verdict_of(c.test)));
+  json.set("leave_one_out_segments", c.leave_one_out_segments);
+  json.set("holdout", json_object()
+                          .set("segments", c.holdout_segments)
+                          .set("checked_segments", c.checked_segments)
+                          .set("risk", c.holdout_risk)
+                          .set("expected", c.holdout_expected)
+                          .set("standard_error", c.holdout_error));
+  std::vector<std::string> warnings;
   for (const warning_text& w : warning_texts) {
-    if ((c.warnings & w.bit) != 0) json["warnings"].push_back(w.key);
+    if ((c.warnings & w.bit) != 0) warnings.emplace_back(w.key);
   }
-  json["levels"] = nlohmann::ordered_json::array();
+  json.set("warnings", warnings);
+  std::vector<json_object> levels(static_cast<std::size_t>(c.num_levels));
   for (std::int64_t i = 0; i < c.num_levels; ++i) {
     const zcmoe_plan_level& l = c.levels[i];
-    json["levels"].push_back({{"segments", l.num_segments},
-                              {"built", l.num_built},
-                              {"nonempty", l.num_nonempty},
-                              {"starved", l.num_starved},
-                              {"within", l.within},
-                              {"risk", l.risk},
-                              {"leave_one_out", l.leave_one_out},
-                              {"holdout", l.holdout}});
+    levels[static_cast<std::size_t>(i)]
+        .set("segments", l.num_segments)
+        .set("built", l.num_built)
+        .set("nonempty", l.num_nonempty)
+        .set("starved", l.num_starved)
+        .set("within", l.within)
+        .set("risk", l.risk)
+        .set("leave_one_out", l.leave_one_out)
+        .set("holdout", l.holdout);
   }
+  json.set("levels", levels);
   return json;
+}
+
+std::string plan_as_json(const std::vector<std::string>& inputs, const zcmoe_context_info& engine,
+                         const edge_table& table, const row_source& rows, double seconds) {
+  const zcmoe_plan_result& plan = *table.plan;
+  const zcmoe_plan_candidate& best = plan.candidates[plan.best];
+  json_object json = json_of_engine(engine);
+  json.set("inputs", inputs);
+  json.set("format", rows.format());
+  add_tally(json, table.tally, rows.first_unparsable());
+  json.set("rows_outside", table.rows_outside);
+  json.set("rows", table.rows);
+  json.set("rows_sampled", table.rows_sampled);
+  json.set("effective_rows", plan.effective_rows);
+  json.set("distinct_inputs", plan.distinct_inputs);
+  json.set("planned_rows", plan.fit_rows);
+  json.set("range", std::vector<double>{plan.lo, plan.hi});
+  json.set("noise_variance", plan.noise);
+  json.set("noise_variance_standard_error", plan.noise_error);
+  json.set("noise_variance_of_neighbours", plan.rice);
+  json.set("segmentation", kind_of(best));
+  json.set("segments", best.num_segments);
+  std::vector<json_object> candidates;
+  for (const zcmoe_plan_candidate& c : plan.candidates) candidates.push_back(as_json(c));
+  json.set("candidates", candidates);
+  json.set("seconds", seconds);
+  return json.text();
 }
 
 }  // namespace zcmoe::cli

@@ -253,30 +253,35 @@ void plot(plot_arguments arguments) {
 
 }  // namespace
 
-command_body add_plot_command(CLI::App& app) {
+command_body add_plot_command(parser& command) {
   auto arguments = std::make_shared<plot_arguments>();
-  app.add_option("model", arguments->model, "model file")->type_name("MODEL")->required();
-  app.add_option("--data", arguments->table.inputs,
-                 "rows to draw: one CSV file, or one NPY file per column; - is standard input")
-      ->type_name("FILE");
-  add_csv_options(app, arguments->table);
-  app.add_option("--x", arguments->roles[column_x].value,
-                 "input column (that which the model was learned from)")
-      ->type_name("COLUMN");
-  app.add_option("--y", arguments->roles[column_y].value,
-                 "target column (that which the model was learned from)")
-      ->type_name("COLUMN");
-  app.add_option("--weights", arguments->roles[column_weights].value, "column of row weights")
-      ->type_name("COLUMN");
-  app.add_option("--sample-rows", arguments->sample_rows,
-                 "draw an evenly spread sample if there are more rows")
-      ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 26))
-      ->type_name("N")
-      ->capture_default_str();
-  add_output_option(app, arguments->output, "picture to write: .svg, .png or .pdf")
-      ->capture_default_str();
-  app.add_flag("-q,--quiet", arguments->quiet, "no summary and no progress bar on standard error");
-  app.footer(
+  command.add_option("model", arguments->model, "model file").type_name("MODEL").required();
+  command
+      .add_option("--data", arguments->table.inputs,
+                  "rows to draw: one CSV file, or one NPY file per column; - is standard input")
+      .type_name("FILE");
+  add_csv_options(command, arguments->table);
+  command
+      .add_option("--x", arguments->roles[column_x].value,
+                  "input column (that which the model was learned from)")
+      .type_name("COLUMN");
+  command
+      .add_option("--y", arguments->roles[column_y].value,
+                  "target column (that which the model was learned from)")
+      .type_name("COLUMN");
+  command.add_option("--weights", arguments->roles[column_weights].value, "column of row weights")
+      .type_name("COLUMN");
+  command
+      .add_option("--sample-rows", arguments->sample_rows,
+                  "draw an evenly spread sample if there are more rows")
+      .check_range(std::int64_t{2}, std::int64_t{1} << 26)
+      .type_name("N")
+      .capture_default_str();
+  add_output_option(command, arguments->output, "picture to write: .svg, .png or .pdf")
+      .capture_default_str();
+  command.add_flag("-q,--quiet", arguments->quiet,
+                   "no summary and no progress bar on standard error");
+  command.footer(
       "Draws the segments over the data, residuals, counts, and the error for other numbers of "
       "segments: each row answered by the others (leave-one-out), with its least at m*.\n"
       "Needs Python 3 with matplotlib 3.6 or later; ZCMOE_PYTHON names the interpreter "

@@ -2,7 +2,7 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "failure.hpp"
-#include "json_text.hpp"
+#include "json_summary.hpp"
 #include "model_input.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
@@ -16,7 +16,6 @@
 
 #include <limits>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -87,7 +86,7 @@ class predict_run {
     }
     print_warnings(*rows_);
     if (arguments_.talk.json) {
-      write_to_stdout(json_text(summary_as_json()));
+      write_to_stdout(summary_as_json().text());
     } else if (!arguments_.talk.quiet) {
       say(summary_in_words());
     }
@@ -179,29 +178,27 @@ class predict_run {
     return total_.seconds() > 0 ? static_cast<double>(num_rows_) / total_.seconds() : 0.0;
   }
 
-  nlohmann::ordered_json summary_as_json() const {
+  json_object summary_as_json() const {
     const zcmoe_context_info info = engine_.info();
-    nlohmann::ordered_json json = json_of_engine(info);
-    json["model"] = arguments_.model;
-    json["inputs"] = arguments_.table.inputs;
-    json["format"] = rows_->format();
-    const auto name_or_null = [](const std::string& name) {
-      return name.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(name);
-    };
-    json["input_name"] = name_or_null(x_name_);
-    json["model_input_name"] = name_or_null(arguments_.roles[0].stored);
-    json["output"] = arguments_.output;
-    json["rows"] = num_rows_;
-    json["missing_inputs"] = report_.nan_inputs;
-    json["unparsable_inputs"] = unparsable_;
-    json["first_unparsable"] = rows_->first_unparsable();
-    json["below_range"] = report_.below_range;
-    json["above_range"] = report_.above_range;
-    json["seconds"] = {{"read", reading_.seconds()},
-                       {"predict", predicting_.seconds()},
-                       {"write", writing_.seconds()},
-                       {"total", total_.seconds()}};
-    json["rows_per_second"] = rows_per_second();
+    json_object json = json_of_engine(info);
+    json.set("model", arguments_.model);
+    json.set("inputs", arguments_.table.inputs);
+    json.set("format", rows_->format());
+    json.set_null_if_empty("input_name", x_name_);
+    json.set_null_if_empty("model_input_name", arguments_.roles[0].stored);
+    json.set("output", arguments_.output);
+    json.set("rows", num_rows_);
+    json.set("missing_inputs", report_.nan_inputs);
+    json.set("unparsable_inputs", unparsable_);
+    json.set("first_unparsable", rows_->first_unparsable());
+    json.set("below_range", report_.below_range);
+    json.set("above_range", report_.above_range);
+    json.set("seconds", json_object()
+                            .set("read", reading_.seconds())
+                            .set("predict", predicting_.seconds())
+                            .set("write", writing_.seconds())
+                            .set("total", total_.seconds()));
+    json.set("rows_per_second", rows_per_second());
     return json;
   }
 
@@ -234,43 +231,45 @@ class predict_run {
 
 }  // namespace
 
-command_body add_predict_command(CLI::App& app) {
+command_body add_predict_command(parser& command) {
   auto arguments = std::make_shared<predict_arguments>();
-  app.add_option("model", arguments->model, "model file, as written by `zcmoe fit`")
-      ->type_name("MODEL")
-      ->required();
-  add_table_options(app, arguments->table, true);
-  app.add_option("--x", arguments->roles[0].value,
-                 "CSV: input column, header text or number (that which the model was learned from)")
-      ->type_name("COLUMN");
-  add_output_option(app, arguments->output, "file to write; - is standard output")
-      ->capture_default_str();
-  add_choice(app, "--output-format", arguments->format, format_words,
+  command.add_option("model", arguments->model, "model file, as written by `zcmoe fit`")
+      .type_name("MODEL")
+      .required();
+  add_table_options(command, arguments->table, true);
+  command
+      .add_option(
+          "--x", arguments->roles[0].value,
+          "CSV: input column, header text or number (that which the model was learned from)")
+      .type_name("COLUMN");
+  add_output_option(command, arguments->output, "file to write; - is standard output")
+      .capture_default_str();
+  add_choice(command, "--output-format", arguments->format, format_words,
              "auto: NPY if the name ends in .npy, else CSV");
-  add_choice(app, "--output-dtype", arguments->dtype, dtype_words, "precision of the predictions");
-  app.add_flag(
+  add_choice(command, "--output-dtype", arguments->dtype, dtype_words,
+             "precision of the predictions");
+  command.add_flag(
       "--segments-column", arguments->segments,
       "CSV: add the column segment (0 to m-1; -1 none; m NaN, m+1 below, m+2 above the range)");
-  app.add_flag("--standard-error", arguments->standard_errors,
-               "CSV: add the column standard_error");
-  app.add_option("--interval", arguments->confidence,
-                 "CSV: add the columns mean_lower and mean_upper, a confidence interval of the "
-                 "target's mean over the segment (not of its value at x)")
-      ->type_name("LEVEL")
-      ->check(CLI::Validator(
-          [](std::string& given) {
-            double value = 0;
-            const bool good =
-                parse_number(given, value) == field_kind::number && value > 0 && value < 1;
-            return good ? std::string() : "'" + given + "' is not a level between 0 and 1";
-          },
-          ""));
-  app.add_flag("--no-output-header", arguments->no_output_header,
-               "CSV: write no line of column names");
-  add_engine_options(app, arguments->engine);
-  add_talk_options(app, arguments->talk,
+  command.add_flag("--standard-error", arguments->standard_errors,
+                   "CSV: add the column standard_error");
+  command
+      .add_option("--interval", arguments->confidence,
+                  "CSV: add the columns mean_lower and mean_upper, a confidence interval of the "
+                  "target's mean over the segment (not of its value at x)")
+      .type_name("LEVEL")
+      .check([](const std::string& given) {
+        double value = 0;
+        const bool good =
+            parse_number(given, value) == field_kind::number && value > 0 && value < 1;
+        return good ? std::string() : "'" + given + "' is not a level between 0 and 1";
+      });
+  command.add_flag("--no-output-header", arguments->no_output_header,
+                   "CSV: write no line of column names");
+  add_engine_options(command, arguments->engine);
+  add_talk_options(command, arguments->talk,
                    "summary as JSON on standard output (the predictions then need --output)");
-  app.footer(
+  command.footer(
       "Examples:\n"
       "  zcmoe predict model.safetensors data.csv                          CSV on standard output\n"
       "  zcmoe predict model.safetensors x.npy --output y.npy              NPY in, NPY out\n"

@@ -4,7 +4,7 @@
 #include "commands.hpp"
 #include "edge_table.hpp"
 #include "failure.hpp"
-#include "json_text.hpp"
+#include "json_summary.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
 #include "output_place.hpp"
@@ -15,7 +15,6 @@
 #include <zcmoe/zcmoe.hpp>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -168,19 +167,19 @@ void segment(const segment_arguments& arguments) {
 
   output_file output(arguments.output);
   if (arguments.talk.json) {
-    nlohmann::ordered_json json;
-    json["version"] = zcmoe_version();
-    json["segmentation"] = arguments.point_density.empty()
-                               ? word_of(segmentation_words, arguments.segmentation.kind)
-                               : "point-density";
-    json["segments_asked"] = segments_asked(arguments.segmentation, table);
-    json["segments"] = table.segments();
-    json["rows"] = table.rows;
-    json["rows_sampled"] = table.rows_sampled;
+    json_object json;
+    json.set("version", zcmoe_version());
+    json.set("segmentation", arguments.point_density.empty()
+                                 ? word_of(segmentation_words, arguments.segmentation.kind)
+                                 : "point-density");
+    json.set("segments_asked", segments_asked(arguments.segmentation, table));
+    json.set("segments", table.segments());
+    json.set("rows", table.rows);
+    json.set("rows_sampled", table.rows_sampled);
     add_tally(json, table.tally, made.first_unparsable);
-    json["rows_outside"] = table.rows_outside;
-    json["edges"] = table.edges;
-    output.write(json_text(json));
+    json.set("rows_outside", table.rows_outside);
+    json.set("edges", table.edges);
+    output.write(json.text());
   } else {
     std::string line;
     for (const double edge : table.edges) {
@@ -196,27 +195,30 @@ void segment(const segment_arguments& arguments) {
 
 }  // namespace
 
-command_body add_segment_command(CLI::App& app) {
+command_body add_segment_command(parser& command) {
   auto arguments = std::make_shared<segment_arguments>();
-  add_table_options(app, arguments->table, false);
-  app.add_option("--x", arguments->x, "input column, or the column of the grid")
-      ->type_name("COLUMN");
-  app.add_option("--y", arguments->y, "from data: target column, for optimal")->type_name("COLUMN");
-  app.add_option("--weights", arguments->weights, "from data: column of row weights")
-      ->type_name("COLUMN");
-  app.add_option("--density", arguments->density, "from a table: column of the input density p")
-      ->type_name("COLUMN");
-  app.add_option("--slope", arguments->slope,
-                 "from a table: column of the slope of the regression function")
-      ->type_name("COLUMN");
-  app.add_option("--point-density", arguments->point_density,
-                 "from a table: column of the density of the cuts itself")
-      ->type_name("COLUMN");
-  add_segmentation_options(app, arguments->segmentation);
-  add_output_option(app, arguments->output, "file to write; - is standard output")
-      ->capture_default_str();
-  add_talk_options(app, arguments->talk, "a JSON object instead of one edge a line");
-  app.footer(
+  add_table_options(command, arguments->table, false);
+  command.add_option("--x", arguments->x, "input column, or the column of the grid")
+      .type_name("COLUMN");
+  command.add_option("--y", arguments->y, "from data: target column, for optimal")
+      .type_name("COLUMN");
+  command.add_option("--weights", arguments->weights, "from data: column of row weights")
+      .type_name("COLUMN");
+  command.add_option("--density", arguments->density, "from a table: column of the input density p")
+      .type_name("COLUMN");
+  command
+      .add_option("--slope", arguments->slope,
+                  "from a table: column of the slope of the regression function")
+      .type_name("COLUMN");
+  command
+      .add_option("--point-density", arguments->point_density,
+                  "from a table: column of the density of the cuts itself")
+      .type_name("COLUMN");
+  add_segmentation_options(command, arguments->segmentation);
+  add_output_option(command, arguments->output, "file to write; - is standard output")
+      .capture_default_str();
+  add_talk_options(command, arguments->talk, "a JSON object instead of one edge a line");
+  command.footer(
       "Prints the edges a_0 < a_1 < ... < a_m, one a line, with 17 digits: `zcmoe fit --edges` "
       "reads them back exactly.\n"
       "Examples:\n"

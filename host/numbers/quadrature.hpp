@@ -12,9 +12,6 @@
 #include "host/error.hpp"
 #include "host/numbers/double_double.hpp"
 
-#include <boost/math/quadrature/gauss.hpp>
-#include <boost/math/quadrature/gauss_kronrod.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -34,30 +31,10 @@ struct kronrod_rule {
   std::array<double, gauss_size> gauss_node{};
   std::array<double, gauss_size> gauss_weight{};
 
-  kronrod_rule() {
-    using kronrod = boost::math::quadrature::gauss_kronrod<double, size>;
-    using gauss = boost::math::quadrature::gauss<double, gauss_size>;
-    unfold(kronrod::abscissa(), node, -1.0);
-    unfold(kronrod::weights(), weight, 1.0);
-    unfold(gauss::abscissa(), gauss_node, -1.0);
-    unfold(gauss::weights(), gauss_weight, 1.0);
-  }
-
-  static const kronrod_rule& instance() {
-    static const kronrod_rule rule;
-    return rule;
-  }
+  static const kronrod_rule& instance();
 
  private:
-  /// Boost gives the points from 0 upwards and their weights. Below 0 both are the same, the points
-  /// with the other sign: `sign` is -1 for points and 1 for weights.
-  template <class Half, std::size_t N>
-  static void unfold(const Half& half, std::array<double, N>& whole, double sign) {
-    for (std::size_t k = 0; k <= N / 2; ++k) {
-      whole[N / 2 - k] = sign * half[k];
-      whole[N / 2 + k] = half[k];
-    }
-  }
+  kronrod_rule();
 };
 
 /// Halves panels, the worst first, until every panel is good, or has no double between its ends, or

@@ -70,6 +70,13 @@ class IncludesTest(unittest.TestCase):
             said = self.found({file: f'// A line.\n#  include "{target}"\n'})
             self.assertRegex(said, rf'^{file}:2: #include "{target}": \S+ may not include \S+\n$')
 
+    def test_slow(self):
+        for file in ["host/cli/b.hpp", "host/cli/main.cpp"]:
+            said = self.found({file: "#include <CLI/CLI.hpp>\n"})
+            self.assertEqual(said, f'{file}:1: #include "CLI/CLI.hpp": slow to read; it stays in host/cli/parser.cpp\n')
+        for file in ["host/cli/parser.cpp", "bench/main.cpp", "examples/main.cpp"]:
+            self.assertIn("every include", self.found({file: "#include <CLI/CLI.hpp>\n"}), file)
+
     def test_no_room(self):
         for file in ["host/detail/b.hpp", "host/b.cpp", "host/cpu/detail/b.hpp", "kernels/impl/b.cu", "src/b.cpp"]:
             self.assertEqual(self.found({file: ""}), f"{file}: belongs to no room that scripts/check-includes lists\n")
