@@ -34,7 +34,8 @@ bool host_allocation_fails(const void* caller) {
   return false;
 }
 
-void* allocate(std::size_t bytes, std::size_t align, const void* caller) {
+// None is inlined: a compiler that sees a new and then a free takes them for a mismatched pair.
+__attribute__((noinline)) void* allocate(std::size_t bytes, std::size_t align, const void* caller) {
   if (host_allocation_fails(caller)) throw std::bad_alloc();
   void* pointer = align <= alignof(std::max_align_t)
                       ? std::malloc(bytes == 0 ? 1 : bytes)
@@ -42,6 +43,7 @@ void* allocate(std::size_t bytes, std::size_t align, const void* caller) {
   if (pointer == nullptr) throw std::bad_alloc();
   return pointer;
 }
+__attribute__((noinline)) void release(void* pointer) { std::free(pointer); }
 
 }  // namespace
 
@@ -49,10 +51,10 @@ void* operator new(std::size_t bytes) { return allocate(bytes, 1, __builtin_retu
 void* operator new(std::size_t bytes, std::align_val_t align) {
   return allocate(bytes, static_cast<std::size_t>(align), __builtin_return_address(0));
 }
-void operator delete(void* pointer) noexcept { std::free(pointer); }
-void operator delete(void* pointer, std::size_t) noexcept { std::free(pointer); }
-void operator delete(void* pointer, std::align_val_t) noexcept { std::free(pointer); }
-void operator delete(void* pointer, std::size_t, std::align_val_t) noexcept { std::free(pointer); }
+void operator delete(void* pointer) noexcept { release(pointer); }
+void operator delete(void* pointer, std::size_t) noexcept { release(pointer); }
+void operator delete(void* pointer, std::align_val_t) noexcept { release(pointer); }
+void operator delete(void* pointer, std::size_t, std::align_val_t) noexcept { release(pointer); }
 
 namespace zcmoe::test {
 namespace {
