@@ -56,7 +56,7 @@ zcmoe_status zcmoe_compile(zcmoe_context* context, zcmoe_function function, zcmo
     const zcmoe_compile_options chosen = read(options);
     ZCMOE_EXPECTS(chosen.error != ZCMOE_COMPILE_MAX || density == nullptr,
                   "density is given, but the maximum error does not depend on it");
-    const auto answers =
+    const auto policies =
         read_options(model_options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "model_options");
     check_pointer(model, "model");
     if (result != nullptr) checked_struct_size(result, "result");
@@ -68,14 +68,15 @@ zcmoe_status zcmoe_compile(zcmoe_context* context, zcmoe_function function, zcmo
     job.hi = hi;
     job.tolerance = tolerance;
     job.options = chosen;
-    job.closed_right = answers.closed_side == ZCMOE_CLOSED_RIGHT;
-    job.outer_edge = answers.include_outer_edge != 0;
+    job.closed_right = policies.closed_side == ZCMOE_CLOSED_RIGHT;
+    job.outer_edge = policies.include_outer_edge != 0;
     owned_model made;
     const zcmoe_compile_result found = compile_table(
         job, [&](const std::vector<double>& edges, const std::vector<double>& constants) {
           zcmoe_model* handle = nullptr;
           check(zcmoe_model_create(context, edges.data(), constants.data(),
-                                   static_cast<std::int64_t>(constants.size()), &answers, &handle));
+                                   static_cast<std::int64_t>(constants.size()), &policies,
+                                   &handle));
           made.reset(handle);
           return [handle](const std::vector<double>& inputs) {
             std::vector<double> values(inputs.size());

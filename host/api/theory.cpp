@@ -89,7 +89,7 @@ zcmoe_model_options read(const zcmoe_model_options* given) {
   return options;
 }
 
-zcmoe_model_options read_answering(const zcmoe_model_options* given) {
+zcmoe_model_options read_policies(const zcmoe_model_options* given) {
   const auto options = read(given);
   ZCMOE_EXPECTS(options.empty_policy != ZCMOE_EMPTY_NAN || options.shrinkage > 0,
                 "options->empty_policy=ZCMOE_EMPTY_NAN (1) has no squared error");
@@ -317,7 +317,7 @@ zcmoe_status zcmoe_theory_estimation(int64_t n, const double* edges, const doubl
   return guard("zcmoe_theory_estimation", [&] {
     check_num_rows(n, 1);
     check_num_segments(num_segments);
-    const zcmoe_model_options chosen = read_answering(options);
+    const zcmoe_model_options chosen = read_policies(options);
     const bool by_distance = chosen.empty_policy == ZCMOE_EMPTY_NEAREST && !(chosen.shrinkage > 0);
     ZCMOE_EXPECTS(edges != nullptr || !by_distance,
                   "edges is null, but ZCMOE_EMPTY_NEAREST needs distances");
@@ -353,7 +353,7 @@ zcmoe_status zcmoe_theory_risk_curve(const zcmoe_theory_problem* problem,
     check_edge_functions(p, segmentation);
     check_function(p.regression, "problem->regression");
     check_num_rows(n, 1);
-    const zcmoe_model_options chosen = read_answering(options);
+    const zcmoe_model_options chosen = read_policies(options);
     ZCMOE_EXPECTS(num_points >= 0, "num_points=", num_points, "; expected >= 0");
     if (num_points == 0) return;
     check_pointer(num_segments, "num_segments");

@@ -302,7 +302,7 @@ void add_placement_options(parser& command, segmentation_choice& segmentation) {
 }
 
 void add_model_options(parser& command, model_choice& model) {
-  const std::string group = "What the model answers";
+  const std::string group = "What the model predicts";
   zcmoe_model_options& options = model.options;
   add_choice(command, "--closed-side", options.closed_side, closed_side_words,
              "which edge belongs to a segment: left [a, b) or right (a, b]")
@@ -313,9 +313,9 @@ void add_model_options(parser& command, model_choice& model) {
           "leave the open end of the range open: the last edge itself is out of range")
       .group(group);
   add_choice(command, "--nan-policy", options.nan_policy, nan_policy_words,
-             "missing input: answer NaN, a constant learned from such rows, or --nan-value")
+             "missing input: predict NaN, a constant learned from such rows, or --nan-value")
       .group(group);
-  command.add_option("--nan-value", options.nan_value, "answer under --nan-policy value")
+  command.add_option("--nan-value", options.nan_value, "the prediction under --nan-policy value")
       .type_name("V")
       .capture_default_str()
       .group(group);
@@ -323,7 +323,8 @@ void add_model_options(parser& command, model_choice& model) {
       command, "--range-policy", options.range_policy, range_policy_words,
       "input outside the range: nearest segment, NaN, --range-value, or two segments of their own")
       .group(group);
-  command.add_option("--range-value", options.range_value, "answer under --range-policy value")
+  command
+      .add_option("--range-value", options.range_value, "the prediction under --range-policy value")
       .type_name("V")
       .capture_default_str()
       .group(group);
@@ -332,7 +333,8 @@ void add_model_options(parser& command, model_choice& model) {
              "--empty-value, or the "
              "smallest aligned block of segments that has rows")
       .group(group);
-  command.add_option("--empty-value", options.empty_value, "answer under --empty-policy value")
+  command
+      .add_option("--empty-value", options.empty_value, "the prediction under --empty-policy value")
       .type_name("V")
       .capture_default_str()
       .group(group);

@@ -122,20 +122,20 @@ void compile_function(const compile_arguments& arguments) {
   const context cpu(ZCMOE_ENGINE_CPU);
   zcmoe_compile_options options = arguments.options;
   options.error = arguments.error;
-  zcmoe_model_options answers = model_options();
+  zcmoe_model_options policies = model_options();
   constexpr std::size_t longest_name = 1024;
-  answers.feature_name = "x";
-  if (arguments.function.size() <= longest_name) answers.target_name = arguments.function.c_str();
+  policies.feature_name = "x";
+  if (arguments.function.size() <= longest_name) policies.target_name = arguments.function.c_str();
   stopwatch total;
   std::optional<compiled> made;
   {
     const stopwatch::scope timed(total);
     if (density.has_value()) {
       made.emplace(compile_for_density(cpu, function, *density, range.first, range.second,
-                                       arguments.tolerance, options, answers));
+                                       arguments.tolerance, options, policies));
     } else {
-      made.emplace(
-          compile(cpu, function, range.first, range.second, arguments.tolerance, options, answers));
+      made.emplace(compile(cpu, function, range.first, range.second, arguments.tolerance, options,
+                           policies));
     }
     if (!arguments.output.empty()) save_model(made->table, arguments.output);
   }
@@ -154,7 +154,7 @@ command_body add_compile_command(parser& command) {
   command.add_option("expression", arguments->function, "function of x")
       .type_name("EXPRESSION")
       .required();
-  command.add_option("--range", arguments->range_text, "inputs that the table answers")
+  command.add_option("--range", arguments->range_text, "inputs that the table covers")
       .type_name("LO:HI")
       .required();
   command.add_option("--tolerance", arguments->tolerance, "largest error of the table, above 0")

@@ -282,7 +282,7 @@ class fit_run {
     progress bar("judge", show_progress_);
     row_triage triage(rules());
     row_block block;
-    std::vector<double> answers;
+    std::vector<double> predictions;
     while (next(block)) {
       const std::vector<row_fate>& fates = triage.classify(block);
       chosen_.clear();
@@ -292,22 +292,22 @@ class fit_run {
       }
       if (chosen_.empty()) continue;
       gathered_.gather(block, chosen_);
-      answers.resize(chosen_.size());
+      predictions.resize(chosen_.size());
       {
         stopwatch::scope timed(summary_.predicting);
         zcmoe_predict_outputs outputs = predict_outputs();
-        outputs.values = output(answers.data());
+        outputs.values = output(predictions.data());
         model_->predict_sync(gathered_.column(column_x), gathered_.rows(), outputs);
       }
       for (std::int64_t i = 0; i < gathered_.rows(); ++i) {
-        const double answer = answers[static_cast<std::size_t>(i)];
-        if (std::isnan(answer)) {
-          ++summary_.unanswered;
+        const double prediction = predictions[static_cast<std::size_t>(i)];
+        if (std::isnan(prediction)) {
+          ++summary_.not_predicted;
           continue;
         }
         const double weight =
             options_.weighted != 0 ? element(gathered_.column(column_weights), i) : 1.0;
-        summary_.error.add(element(gathered_.column(column_y), i), weight, answer,
+        summary_.error.add(element(gathered_.column(column_y), i), weight, prediction,
                            summary_.line.at(element(gathered_.column(column_x), i)),
                            summary_.line.mean_y());
       }

@@ -93,7 +93,8 @@ void fit_report::say_errors() const {
   say("  this model", readable(summary.error.model()));
   say("  straight line", readable(summary.error.line()));
   say("  best constant", readable(summary.error.constant()));
-  if (summary.unanswered > 0) say("  not answered", text(grouped(summary.unanswered), " rows"));
+  if (summary.not_predicted > 0)
+    say("  not predicted", text(grouped(summary.not_predicted), " rows"));
 }
 
 void fit_report::say_times() const {
@@ -105,7 +106,7 @@ void fit_report::say_times() const {
   say_step("segment", summary.segmenting.seconds(), summary.edges.rows > 0 ? read : 0);
   say_step("fit", summary.fitting.seconds(), model.num_rows);
   if (summary.judged)
-    say_step("predict", summary.predicting.seconds(), summary.error.rows() + summary.unanswered);
+    say_step("predict", summary.predicting.seconds(), summary.error.rows() + summary.not_predicted);
   say_step("total", summary.total.seconds(), read);
 }
 
@@ -145,7 +146,7 @@ std::string fit_report::as_json() const {
                           .set("predict", seconds(summary.predicting))
                           .set("total", seconds(summary.total)));
   const std::int64_t read = summary.tally.rows_read;
-  const std::int64_t predicted = summary.error.rows() + summary.unanswered;
+  const std::int64_t predicted = summary.error.rows() + summary.not_predicted;
   json.set("rows_per_second",
            json_object()
                .set("read", rate(read * rows.times_read(), seconds(summary.reading)))
@@ -163,7 +164,7 @@ json_object fit_report::holdout_as_json() const {
   json.set("fraction", arguments.holdout);
   json.set("seed", arguments.seed);
   json.set("rows", summary.error.rows());
-  json.set("rows_not_answered", summary.unanswered);
+  json.set("rows_not_predicted", summary.not_predicted);
   json.set("rmse", summary.error.model());
   json.set("rmse_line", summary.error.line());
   json.set("rmse_constant", summary.error.constant());

@@ -43,7 +43,7 @@ struct fit_summary {
   line_fit line;
   bool judged = false;  // by rows held out
   holdout_error error;
-  std::int64_t unanswered = 0;  // held-out rows that the model answers with NaN
+  std::int64_t not_predicted = 0;  // held-out rows for which the model predicts NaN
   stopwatch reading;
   stopwatch segmenting;
   stopwatch fitting;

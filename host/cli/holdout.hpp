@@ -55,10 +55,10 @@ class line_fit {
 /// Root mean squared errors on the same rows.
 class holdout_error {
  public:
-  void add(double y, double weight, double answer, double line, double constant) {
+  void add(double y, double weight, double prediction, double line, double constant) {
     ++rows_;
     weight_ += weight;
-    model_ += weight * (y - answer) * (y - answer);
+    model_ += weight * (y - prediction) * (y - prediction);
     line_ += weight * (y - line) * (y - line);
     constant_ += weight * (y - constant) * (y - constant);
   }

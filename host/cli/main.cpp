@@ -47,11 +47,11 @@ int run(int argc, char** argv) {
   zcmoe::cli::command_line line(
       "zcmoe",
       "zcmoe: regression by many constant experts.\n"
-      "Cuts the input line into segments and answers each with one constant, the mean of its "
+      "Cuts the input line into segments and predicts one constant in each, the mean of its "
       "targets.",
       "Examples:\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --output model.safetensors\n"
-      "  zcmoe predict model.safetensors new.csv --x distance > answers.csv\n"
+      "  zcmoe predict model.safetensors new.csv --x distance > predictions.csv\n"
       "  zcmoe inspect model.safetensors\n"
       "  zcmoe plan data.csv --x distance --y air_time\n"
       "  zcmoe segment --segmentation uniform --range 0:1 --segments 8\n"
@@ -72,7 +72,7 @@ int run(int argc, char** argv) {
     commands.emplace_back(command, add_options(command));
   };
   add("fit", "learn a model from a table", zcmoe::cli::add_fit_command);
-  add("predict", "answer the inputs of a table with a model", zcmoe::cli::add_predict_command);
+  add("predict", "predict the targets of the inputs of a table", zcmoe::cli::add_predict_command);
   add("plan", "recommend how many segments to take, from a table", zcmoe::cli::add_plan_command);
   add("segment", "print where the input range would be cut", zcmoe::cli::add_segment_command);
   add("compile", "make the smallest table of a function within an error",

@@ -61,14 +61,16 @@ std::unique_ptr<prediction_writer> make_writer(const predict_arguments& argument
 }
 
 /// Looks up the interval of the segment that each row fell into; NaN where a row fell into none.
-void look_up(const intervals& means, answer_block& answers) {
-  answers.lower.resize(answers.segments.size());
-  answers.upper.resize(answers.segments.size());
-  for (std::size_t i = 0; i < answers.segments.size(); ++i) {
-    const std::int64_t segment = answers.segments[i];
+void look_up(const intervals& means, prediction_block& predictions) {
+  predictions.lower.resize(predictions.segments.size());
+  predictions.upper.resize(predictions.segments.size());
+  for (std::size_t i = 0; i < predictions.segments.size(); ++i) {
+    const std::int64_t segment = predictions.segments[i];
     const auto slot = static_cast<std::size_t>(segment);
-    answers.lower[i] = segment < 0 ? std::numeric_limits<double>::quiet_NaN() : means.lower[slot];
-    answers.upper[i] = segment < 0 ? std::numeric_limits<double>::quiet_NaN() : means.upper[slot];
+    predictions.lower[i] =
+        segment < 0 ? std::numeric_limits<double>::quiet_NaN() : means.lower[slot];
+    predictions.upper[i] =
+        segment < 0 ? std::numeric_limits<double>::quiet_NaN() : means.upper[slot];
   }
 }
 
@@ -100,13 +102,13 @@ class predict_run {
     open_table(model.info());
     const auto writer = make_writer(arguments_, *rows_);
     progress bar("predict", !arguments_.talk.quiet);
-    answer_block answers;
+    prediction_block predictions;
     row_block block;
     while (next(block)) {
-      predict_block(model, means, block, answers);
+      predict_block(model, means, block, predictions);
       {
         stopwatch::scope timed(writing_);
-        writer->write(answers);
+        writer->write(predictions);
       }
       num_rows_ = block.first_row + block.rows;
       bar.update(rows_->done(), num_rows_);
@@ -135,31 +137,31 @@ class predict_run {
   }
 
   void predict_block(const model& model, const intervals& means, const row_block& block,
-                     answer_block& answers) {
+                     prediction_block& predictions) {
     const auto size = static_cast<std::size_t>(block.rows);
     const bool intervals = arguments_.confidence.has_value();
     zcmoe_predict_outputs outputs = predict_outputs();
     outputs.report = &report_;
     if (arguments_.dtype == ZCMOE_F32) {
-      answers.values_f32.resize(size);
-      outputs.values = output(answers.values_f32.data());
+      predictions.values_f32.resize(size);
+      outputs.values = output(predictions.values_f32.data());
     } else {
-      answers.values_f64.resize(size);
-      outputs.values = output(answers.values_f64.data());
+      predictions.values_f64.resize(size);
+      outputs.values = output(predictions.values_f64.data());
     }
     if (arguments_.segments || intervals) {
-      answers.segments.resize(size);
-      outputs.segments = output(answers.segments.data());
+      predictions.segments.resize(size);
+      outputs.segments = output(predictions.segments.data());
     }
     if (arguments_.standard_errors) {
-      answers.standard_errors.resize(size);
-      outputs.standard_errors = output(answers.standard_errors.data());
+      predictions.standard_errors.resize(size);
+      outputs.standard_errors = output(predictions.standard_errors.data());
     }
-    answers.rows = block.rows;
+    predictions.rows = block.rows;
     {
       stopwatch::scope timed(predicting_);
       model.predict_sync(block.columns[0], block.rows, outputs);
-      if (intervals) look_up(means, answers);
+      if (intervals) look_up(means, predictions);
     }
     if (block.unparsable != nullptr) {
       for (std::size_t i = 0; i < size; ++i) unparsable_ += block.unparsable[i] != 0 ? 1 : 0;
@@ -274,11 +276,12 @@ command_body add_predict_command(parser& command) {
       "  zcmoe predict model.safetensors data.csv                          CSV on standard output\n"
       "  zcmoe predict model.safetensors x.npy --output y.npy              NPY in, NPY out\n"
       "  zcmoe predict model.safetensors data.csv --x 2 --segments-column --standard-error -o "
-      "answers.csv\n"
+      "predictions.csv\n"
       "  produce | zcmoe predict model.safetensors - --x 1 --no-header     from standard input\n"
       "Every row of the input gets its row of output: a missing or unreadable input counts as NaN, "
-      "which the model\n"
-      "answers as it was told when it was fitted (--nan-policy). If no input at all is a number, "
+      "for which the\n"
+      "model predicts what it was told to when it was fitted (--nan-policy). If no input at all is "
+      "a number, "
       "the "
       "command fails.\n" +
       std::string(csv_help));

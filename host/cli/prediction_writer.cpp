@@ -31,24 +31,24 @@ class csv_writer final : public prediction_writer {
     output_.write(text_);
   }
 
-  void write(const answer_block& answers) override {
-    for (std::size_t i = 0; i < static_cast<std::size_t>(answers.rows); ++i) {
+  void write(const prediction_block& predictions) override {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(predictions.rows); ++i) {
       text_.clear();
       if (options_.dtype == ZCMOE_F32) {
-        append_shortest(text_, answers.values_f32[i]);
+        append_shortest(text_, predictions.values_f32[i]);
       } else {
-        append_shortest(text_, answers.values_f64[i]);
+        append_shortest(text_, predictions.values_f64[i]);
       }
-      if (options_.segments) append_segment(answers.segments[i]);
+      if (options_.segments) append_segment(predictions.segments[i]);
       if (options_.standard_errors) {
         text_ += ',';
-        append_shortest(text_, answers.standard_errors[i]);
+        append_shortest(text_, predictions.standard_errors[i]);
       }
       if (options_.intervals) {
         text_ += ',';
-        append_shortest(text_, answers.lower[i]);
+        append_shortest(text_, predictions.lower[i]);
         text_ += ',';
-        append_shortest(text_, answers.upper[i]);
+        append_shortest(text_, predictions.upper[i]);
       }
       text_ += '\n';
       output_.write(text_);
@@ -88,12 +88,12 @@ class npy_writer final : public prediction_writer {
   npy_writer(const npy_writer&) = delete;
   npy_writer& operator=(const npy_writer&) = delete;
 
-  void write(const answer_block& answers) override {
+  void write(const prediction_block& predictions) override {
     const void* const data = options_.dtype == ZCMOE_F32
-                                 ? static_cast<const void*>(answers.values_f32.data())
-                                 : static_cast<const void*>(answers.values_f64.data());
-    const auto size = static_cast<std::size_t>(answers.rows * element_size(options_.dtype));
-    rows_ += answers.rows;
+                                 ? static_cast<const void*>(predictions.values_f32.data())
+                                 : static_cast<const void*>(predictions.values_f64.data());
+    const auto size = static_cast<std::size_t>(predictions.rows * element_size(options_.dtype));
+    rows_ += predictions.rows;
     if (spool_ >= 0) {
       write_all(spool_, static_cast<const char*>(data), size, spool_name);
     } else {

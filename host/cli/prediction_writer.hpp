@@ -12,9 +12,9 @@
 
 namespace zcmoe::cli {
 
-/// Answers of one block of rows. values holds numbers of the writer's dtype; the others are empty
-/// unless they are wanted.
-struct answer_block {
+/// Predictions of one block of rows. values holds numbers of the writer's dtype; the others are
+/// empty unless they are wanted.
+struct prediction_block {
   std::int64_t rows = 0;
   std::vector<float> values_f32;
   std::vector<double> values_f64;
@@ -35,7 +35,7 @@ struct writer_options {
 class prediction_writer {
  public:
   virtual ~prediction_writer() = default;
-  virtual void write(const answer_block& answers) = 0;
+  virtual void write(const prediction_block& predictions) = 0;
   /// Completes the output; without it nothing appears under the output's name.
   virtual void commit() = 0;
 };

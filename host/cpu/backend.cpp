@@ -69,7 +69,7 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
       pointer = alloc_(user_, bytes, alignment, nullptr);
       if (reinterpret_cast<std::uintptr_t>(pointer) % alignment != 0) {
         free_(user_, pointer, bytes, alignment, nullptr);
-        fail(ZCMOE_ERR_INVALID_ARGUMENT, "options->alloc answered ", pointer,
+        fail(ZCMOE_ERR_INVALID_ARGUMENT, "options->alloc returned ", pointer,
              ", which is not aligned to ", alignment, " bytes");
       }
       if (pointer != nullptr) std::memset(pointer, 0, bytes);

@@ -1,5 +1,6 @@
-// Byte planes: ranks and answers of 64 inputs at a time from tables that stay in AVX-512 registers.
-// The code is in intrinsics because Highway has no look-up of bytes in two registers (VBMI).
+// Byte planes: ranks and predictions of 64 inputs at a time from tables that stay in AVX-512
+// registers. The code is in intrinsics because Highway has no look-up of bytes in two registers
+// (VBMI).
 #include "host/cpu/byte_planes.hpp"
 
 #if defined(__x86_64__)
@@ -154,13 +155,13 @@ ZCMOE_VBMI void write_values(const route_table<float>& table, const float* x, fl
     load(x + i, inputs);
     const __m512i rank = tables.ranks(inputs);
     const __mmask64 upper = _mm512_movepi8_mask(rank);
-    const words answer(value0.at(rank, upper), value1.at(rank, upper), value2.at(rank, upper),
-                       value3.at(rank, upper));
+    const words prediction(value0.at(rank, upper), value1.at(rank, upper), value2.at(rank, upper),
+                           value3.at(rank, upper));
     for (std::size_t k = 0; k < 4; ++k) {
       if constexpr (Stream) {
-        _mm512_stream_si512(reinterpret_cast<__m512i*>(y + i + 16 * k), answer.part[k]);
+        _mm512_stream_si512(reinterpret_cast<__m512i*>(y + i + 16 * k), prediction.part[k]);
       } else {
-        _mm512_storeu_si512(y + i + 16 * k, answer.part[k]);
+        _mm512_storeu_si512(y + i + 16 * k, prediction.part[k]);
       }
     }
     if (__builtin_expect(any_input_is_nan(inputs), 0)) {

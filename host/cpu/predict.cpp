@@ -1,5 +1,5 @@
-// Prediction on the CPU: batches of rows -> slots -> one look-up an output; or, where answers alone
-// are asked for and lie in memory as inputs do, straight from the routing table's cells.
+// Prediction on the CPU: batches of rows -> slots -> one look-up an output; or, where predictions
+// alone are asked for and lie in memory as inputs do, straight from the routing table's cells.
 #include "host/cpu/predict.hpp"
 
 #include "host/array.hpp"
@@ -45,7 +45,7 @@ void predict_rows(const route_kernels& kernels, const predict_job& job, std::int
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
     rows.load(job.rows, i, count);
     rows.route(count);
-    // Counted first: answers may overwrite the inputs.
+    // Counted first: predictions may overwrite the inputs.
     for (int k = 0; job.report != nullptr && k < count; ++k) {
       const input_place place = rows.place(k);
       nan_inputs += place == input_place::not_a_number ? 1 : 0;
@@ -65,9 +65,9 @@ void predict_rows(const route_kernels& kernels, const predict_job& job, std::int
   counts.above += above;
 }
 
-/// Answers alone, in the inputs' own type, both contiguous: straight from cells.
+/// Predictions alone, in the inputs' own type, both contiguous: straight from cells.
 template <class T>
-bool answers_only(const predict_job& job) {
+bool values_only(const predict_job& job) {
   const gather& output = job.gathers[0];
   const any_array& x = job.rows.x;
   return job.num_gathers == 1 && job.report == nullptr && x.stride == 1 && output.stride == 1 &&
@@ -87,8 +87,8 @@ std::size_t last_cache_bytes() {
 }
 
 template <class T>
-void write_answers(const route_kernels& kernels, const predict_job& job, std::int64_t first,
-                   std::int64_t last) {
+void write_predictions(const route_kernels& kernels, const predict_job& job, std::int64_t first,
+                       std::int64_t last) {
   const route_table<T>& table = table_of<T>(*job.routes);
   const T* x = static_cast<const T*>(job.rows.x.data) + first;
   T* y = static_cast<T*>(job.gathers[0].out) + first;
@@ -120,8 +120,8 @@ void predict_as(const predict_job& job, const route_kernels& kernels, workers& c
   const std::int64_t n = job.rows.n;
   const auto over = [&](std::int64_t first, std::int64_t last) {
     const default_arithmetic scope;
-    if (answers_only<T>(job)) {
-      write_answers<T>(kernels, job, first, last);
+    if (values_only<T>(job)) {
+      write_predictions<T>(kernels, job, first, last);
     } else {
       predict_rows<T>(kernels, job, first, last, counts);
     }

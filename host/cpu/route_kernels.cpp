@@ -1,4 +1,4 @@
-// The CPU engine's loops from inputs to answers and slots, compiled once per instruction set by
+// The CPU engine's loops from inputs to predictions and slots, compiled once per instruction set by
 // Google Highway. A block of inputs passes twice: first their buckets are computed, then the cells
 // of those buckets are loaded, each by a load of its own, and transposed into vectors. The gather
 // instruction is not used: it takes more than a cycle per lane.
@@ -251,9 +251,9 @@ HWY_INLINE bool any_special(D d, V threshold, V x, M reached) {
   return !hn::AllTrue(d, hn::Or(reached, hn::Gt(threshold, x)));
 }
 
-/// Turns the cells of a vector of inputs into answers and writes these.
+/// Turns the cells of a vector of inputs into predictions and writes these.
 template <class T, bool Streams>
-struct write_answers {
+struct write_predictions {
   using tag = hn::ScalableTag<T>;
   const route_table<T>& table;
   const T* x;
@@ -261,26 +261,26 @@ struct write_answers {
   const char* cells;
   block_loader<tag> load;
 
-  HWY_INLINE write_answers(const route_table<T>& from, const T* inputs, T* answers)
+  HWY_INLINE write_predictions(const route_table<T>& from, const T* inputs, T* predictions)
       : table(from),
         x(inputs),
-        y(answers),
+        y(predictions),
         cells(reinterpret_cast<const char*>(from.value_cells.data())) {}
   HWY_INLINE void operator()(std::size_t i, const std::uint32_t* offsets) const {
     const tag d;
     const auto input = hn::LoadU(d, x + i);
     const auto cell = value_fields_of(load, cells, offsets);
     const auto reached = hn::Le(cell.threshold, input);
-    const auto answer = hn::IfThenElse(reached, cell.right, cell.left);
+    const auto prediction = hn::IfThenElse(reached, cell.right, cell.left);
     if (HWY_UNLIKELY(any_special(d, cell.threshold, input, reached))) {
       T inputs[hn::MaxLanes(d)];
       hn::StoreU(input, d, inputs);
       for (std::size_t k = 0; k < hn::MaxLanes(d); ++k)
         y[i + k] = table.values[table.rank_of(inputs[k])];
     } else if constexpr (Streams) {
-      hn::Stream(answer, d, y + i);
+      hn::Stream(prediction, d, y + i);
     } else {
-      hn::StoreU(answer, d, y + i);
+      hn::StoreU(prediction, d, y + i);
     }
   }
 };
@@ -323,7 +323,7 @@ struct write_ranks {
 template <root_kind Kind, bool Far, class T, class Use>
 HWY_INLINE void over_blocks(const route_table<T>& table, const T* x, std::size_t n,
                             const Use& given) {
-  const Use use = given;  // a local copy, so that no store of an answer can seem to change it
+  const Use use = given;  // a local copy, so that no store of a prediction can seem to change it
   constexpr std::size_t lanes = hn::MaxLanes(hn::ScalableTag<T>());
   const root<T>& map = table.map;
   alignas(64) std::uint32_t offsets[Far ? 2 : 1][block];
@@ -382,9 +382,9 @@ void values(const route_table<T>& table, const T* x, T* y, std::size_t n, bool s
   }
   if (whole > done) {
     if (stream) {
-      route(table, x + done, whole - done, write_answers<T, true>(table, x + done, y + done));
+      route(table, x + done, whole - done, write_predictions<T, true>(table, x + done, y + done));
     } else {
-      route(table, x + done, whole - done, write_answers<T, false>(table, x + done, y + done));
+      route(table, x + done, whole - done, write_predictions<T, false>(table, x + done, y + done));
     }
   }
   for (std::size_t i = whole; i < n; ++i) y[i] = table.values[table.rank_of(x[i])];

@@ -1,4 +1,4 @@
-// The CPU engine's loops from inputs to answers and slots, one set an instruction set.
+// The CPU engine's loops from inputs to predictions and slots, one set an instruction set.
 #pragma once
 
 #include "host/cpu/route_table.hpp"

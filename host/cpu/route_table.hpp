@@ -1,14 +1,14 @@
 // Routing tables of the CPU engine. The root, the first stage, maps an input to a bucket, and each
 // bucket has a cell of 8 bytes (float64 inputs: 16). The cell holds the one threshold that lies in
-// the bucket, and the answer of inputs from that threshold on; the answer of inputs below it stands
-// in the cell before. So an input takes one load and one comparison, however many segments there
-// are.
+// the bucket, and the prediction of inputs from that threshold on; the prediction of inputs below
+// it stands in the cell before. So an input takes one load and one comparison, however many
+// segments there are.
 //
 //   Segments A = [0, 0.5), B = [0.5, 2.5), C = [2.5, 3] and buckets [0, 1), [1, 2), [2, 3]:
 //     cell      before    0          1          2
 //     holds     A         0.5, B     none, B    2.5, C
-//   x = 0.2 lies in bucket 0, below 0.5: the answer is that of the cell before, A.
-//   x = 2.2 lies in bucket 2, below 2.5: the answer is that of cell 1, B.
+//   x = 0.2 lies in bucket 0, below 0.5: the prediction is that of the cell before, A.
+//   x = 2.2 lies in bucket 2, below 2.5: the prediction is that of cell 1, B.
 #pragma once
 
 #include "host/engine/backend.hpp"
@@ -25,16 +25,17 @@
 
 namespace zcmoe::detail {
 
-/// A cell of answers. `threshold` is the one threshold in the bucket. A bucket without a threshold
-/// has -infinity there, so that every input reaches it and gets `value`. A bucket with two or more
-/// has NaN there, which no input reaches and none is below; the loops see that and ask rank_of().
+/// A cell of predictions. `threshold` is the one threshold in the bucket. A bucket without a
+/// threshold has -infinity there, so that every input reaches it and gets `value`. A bucket with
+/// two or more has NaN there, which no input reaches and none is below; the loops see that and ask
+/// rank_of().
 ///
-/// The answer of an input x is `value` if threshold <= x, else the value of the cell before. Bucket
-/// 0 has a cell before it too.
+/// The prediction of an input x is `value` if threshold <= x, else the value of the cell before.
+/// Bucket 0 has a cell before it too.
 template <class T>
 struct alignas(2 * sizeof(T)) value_cell {
   T threshold;
-  T value;  // the answer of inputs at the right end of the bucket
+  T value;  // the prediction of inputs at the right end of the bucket
 };
 /// A cell of ranks: an input's rank, the number of thresholds that it reaches, is `rank` plus one
 /// if threshold <= x. One cell follows the last bucket, with the number of all thresholds as its
@@ -70,7 +71,7 @@ class line_array {
 /// where 64 inputs at a time are looked up in them. An input x lies in bucket nearest(min(x, hi) *
 /// scale + offset), where the product and sum are rounded once and a negative bucket is bucket 0.
 /// bucket[b] is the rank of inputs at the right end of bucket b; an input below that rank's
-/// threshold has the rank before. A threshold or an answer of rank r is four bytes, the lowest
+/// threshold has the rank before. A threshold or a prediction of rank r is four bytes, the lowest
 /// first, one in each plane: threshold[0][r] ... threshold[3][r].
 struct byte_planes {
   alignas(64) std::uint8_t bucket[1024];
@@ -90,7 +91,7 @@ struct route_table {
   std::vector<T> thresholds;
   /// Of each rank; the last one is the slot of NaN. Empty where ranks are the slots.
   std::vector<std::int32_t> slots;
-  std::vector<T> values;  // the answer of each rank, NaN last; empty for a fit
+  std::vector<T> values;  // the prediction of each rank, NaN last; empty for a fit
   bool slots_are_ranks;
   T from;  // an input is in range if from <= x < before
   T before;

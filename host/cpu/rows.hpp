@@ -38,7 +38,7 @@ class default_arithmetic {
   default_arithmetic& operator=(const default_arithmetic&) = delete;
 };
 
-constexpr int batch = 512;  // rows that are routed at a time where not only answers are wanted
+constexpr int batch = 512;  // rows that are routed at a time where not only predictions are wanted
 /// Rows that a thread takes at a time; below this it costs more than it brings.
 constexpr std::int64_t rows_per_part = 1 << 16;
 constexpr std::size_t private_bytes = std::size_t{1}

@@ -22,34 +22,34 @@ segment_rows rows_of(const model_data& data, std::size_t count) {
 
 /// Sets the constants of the slots of NaN, of inputs below and of inputs above the range. A slot
 /// that the policies use for rows of its own keeps what it learned. If it has learned from no row,
-/// it takes `answer_of_empty`; but where the policy goes by place, the slots below and above the
+/// it takes `constant_of_empty`; but where the policy goes by place, the slots below and above the
 /// range take the constant of the first and of the last segment, their only neighbours.
 void set_outer_slots(model_data& data, const zcmoe_model_options& options,
-                     std::int32_t empty_policy, double answer_of_empty) {
+                     std::int32_t empty_policy, double constant_of_empty) {
   const auto m = static_cast<std::size_t>(data.num_segments());
   const bool by_place = empty_policy == ZCMOE_EMPTY_NEAREST || empty_policy == ZCMOE_EMPTY_PARENT;
-  const auto set = [&](std::size_t slot, bool own, double answer, double fallback) {
+  const auto set = [&](std::size_t slot, bool own, double constant, double fallback) {
     if (!own) {
-      data.constants[slot] = answer;
+      data.constants[slot] = constant;
     } else if (data.counts[slot] == 0) {
       data.constants[slot] = fallback;
     }
   };
   set(nan_slot_of(m), options.nan_policy == ZCMOE_NAN_SEGMENT,
-      options.nan_policy == ZCMOE_NAN_VALUE ? options.nan_value : quiet_nan(), answer_of_empty);
+      options.nan_policy == ZCMOE_NAN_VALUE ? options.nan_value : quiet_nan(), constant_of_empty);
   const bool own = options.range_policy == ZCMOE_RANGE_SEGMENTS;
   const bool clamp = options.range_policy == ZCMOE_RANGE_CLAMP;
-  const double answer =
+  const double outside =
       options.range_policy == ZCMOE_RANGE_VALUE ? options.range_value : quiet_nan();
   const double first = data.constants[0];
   const double last = data.constants[m - 1];
-  set(below_slot_of(m), own, clamp ? first : answer, by_place ? first : answer_of_empty);
-  set(above_slot_of(m), own, clamp ? last : answer, by_place ? last : answer_of_empty);
+  set(below_slot_of(m), own, clamp ? first : outside, by_place ? first : constant_of_empty);
+  set(above_slot_of(m), own, clamp ? last : outside, by_place ? last : constant_of_empty);
 }
 
 /// Sets the constants of segments without rows and of the slots outside the segments, and draws
 /// those with rows to the mean of all where the options say so.
-void set_answers(model_data& data, const zcmoe_model_options& options) {
+void fill_empty_segments(model_data& data, const zcmoe_model_options& options) {
   const auto m = static_cast<std::size_t>(data.num_segments());
   const std::size_t slots = data.constants.size();
   const double global_mean = mean_of_rows(rows_of(data, slots), 0, slots);
@@ -58,9 +58,9 @@ void set_answers(model_data& data, const zcmoe_model_options& options) {
   zcmoe_model_options filling = options;
   // Shrinkage draws a segment to the target, and a segment without rows all the way.
   if (options.shrinkage > 0.0 && !fixed) filling.empty_policy = ZCMOE_EMPTY_GLOBAL_MEAN;
-  empty_answers answers(rows_of(data, m), filling);
+  empty_segment_constants filled(rows_of(data, m), filling);
   for (std::size_t i = 0; i < m; ++i) {
-    if (data.counts[i] == 0) data.constants[i] = answers.of(i, global_mean);
+    if (data.counts[i] == 0) data.constants[i] = filled.of(i, global_mean);
   }
   for (std::size_t i = 0; options.shrinkage > 0.0 && i < slots; ++i) {
     if (data.counts[i] == 0) continue;
@@ -160,7 +160,7 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
     data.variances[i] = summaries[i].variance;
     data.standard_errors[i] = summaries[i].standard_error;
   }
-  set_answers(data, policies.options);
+  fill_empty_segments(data, policies.options);
   return data;
 }
 

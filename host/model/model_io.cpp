@@ -357,20 +357,20 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
     }
   }
   // What is predicted outside the segments is set by the policies, not by data.
-  const auto check_answer = [&](std::size_t slot, const char* policy, double answer) {
+  const auto check_constant = [&](std::size_t slot, const char* policy, double expected) {
     const double value = data.constants[slot];
-    if (!(value == answer || (std::isnan(value) && std::isnan(answer)))) {
-      fail(ZCMOE_ERR_FORMAT, "values[", slot, "]=", value, ", but ", policy, " says ", answer);
+    if (!(value == expected || (std::isnan(value) && std::isnan(expected)))) {
+      fail(ZCMOE_ERR_FORMAT, "values[", slot, "]=", value, ", but ", policy, " says ", expected);
     }
   };
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  if (options.nan_policy == ZCMOE_NAN_PROPAGATE) check_answer(nan_slot_of(m), "nan_policy", nan);
+  if (options.nan_policy == ZCMOE_NAN_PROPAGATE) check_constant(nan_slot_of(m), "nan_policy", nan);
   if (options.nan_policy == ZCMOE_NAN_VALUE)
-    check_answer(nan_slot_of(m), "nan_value", options.nan_value);
+    check_constant(nan_slot_of(m), "nan_value", options.nan_value);
   for (const std::size_t slot : {below_slot_of(m), above_slot_of(m)}) {
-    if (options.range_policy == ZCMOE_RANGE_NAN) check_answer(slot, "range_policy", nan);
+    if (options.range_policy == ZCMOE_RANGE_NAN) check_constant(slot, "range_policy", nan);
     if (options.range_policy == ZCMOE_RANGE_VALUE)
-      check_answer(slot, "range_value", options.range_value);
+      check_constant(slot, "range_value", options.range_value);
   }
 }
 

@@ -122,7 +122,7 @@ struct verdict {
 
 /// The largest |prediction - f| over the part of the range that the table covers.
 verdict verified_maximum(const compiled_function& from, const compile_job& job,
-                         const compiled_table& t, const table_answers& answers) {
+                         const compiled_table& t, const table_predictions& predictions) {
   verdict v;
   const std::size_t m = t.constants.size();
   for (std::size_t first = 0; first < m; first += compile_tuning::verified_at_once) {
@@ -158,7 +158,7 @@ verdict verified_maximum(const compiled_function& from, const compile_job& job,
     std::vector<double> inputs;
     inputs.reserve(probes.size());
     for (const profile_point& k : probes) inputs.push_back(k.x);
-    const std::vector<double> given = answers(inputs);
+    const std::vector<double> given = predictions(inputs);
     for (std::size_t i = 0; i < given.size(); ++i) {
       const double open_end = job.closed_right ? job.lo : job.hi;
       if (!job.outer_edge && inputs[i] == open_end) continue;
@@ -174,11 +174,11 @@ verdict verified_maximum(const compiled_function& from, const compile_job& job,
 /// The root of the mean squared error, by a quadrature that shares neither points nor panels with
 /// the scan.
 double verified_rms(const compiled_function& from, const compile_job& job, const compiled_table& t,
-                    const table_answers& answers) {
+                    const table_predictions& predictions) {
   std::vector<double> inside;
   for (std::size_t i = 0; i + 1 < t.edges.size(); ++i)
     inside.push_back(job.closed_right ? t.edges[i + 1] : t.edges[i]);
-  std::vector<double> given = answers(inside);
+  std::vector<double> given = predictions(inside);
   theory_problem problem{};
   problem.lo = job.lo;
   problem.hi = job.hi;
@@ -196,8 +196,8 @@ double verified_rms(const compiled_function& from, const compile_job& job, const
 
 /// Makes the model of a finished table, and returns what predicts with it. Throws NUMERIC where
 /// values of f were so large that the table is not finite.
-table_answers made(const compiled_function& from, const table_maker& make,
-                   const compiled_table& t) {
+table_predictions made(const compiled_function& from, const table_maker& make,
+                       const compiled_table& t) {
   const auto finite = [](double v) { return std::isfinite(v); };
   if (!std::all_of(t.edges.begin(), t.edges.end(), finite) ||
       !std::all_of(t.constants.begin(), t.constants.end(), finite)) {

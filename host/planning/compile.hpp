@@ -25,10 +25,10 @@ struct compile_job {
 };
 
 /// Predicts a batch of inputs with a table.
-using table_answers = std::function<std::vector<double>(const std::vector<double>& inputs)>;
+using table_predictions = std::function<std::vector<double>(const std::vector<double>& inputs)>;
 /// Makes a model of edges and constants, which replaces the one made before.
-using table_maker = std::function<table_answers(const std::vector<double>& edges,
-                                                const std::vector<double>& constants)>;
+using table_maker = std::function<table_predictions(const std::vector<double>& edges,
+                                                    const std::vector<double>& constants)>;
 
 /// Makes tables until one meets the tolerance, which is the last one that `make` has made. Throws
 /// if none does.

@@ -216,11 +216,11 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
                         : not_a_number;
   d.leave_one_out = not_a_number;
   if (!data.weighted && d.num_rows > 1) {
-    zcmoe_model_options answering = options;
-    if (answering.empty_policy == ZCMOE_EMPTY_NAN) answering.empty_policy = ZCMOE_EMPTY_NEAREST;
+    zcmoe_model_options policies = options;
+    if (policies.empty_policy == ZCMOE_EMPTY_NAN) policies.empty_policy = ZCMOE_EMPTY_NEAREST;
     const zcmoe_theory_table table{data.counts.data(), means.data(), data.variances.data(),
                                    data.edges.data(), data.num_segments()};
-    d.leave_one_out = statistics_of(table, answering, 0.0).leave_one_out;
+    d.leave_one_out = statistics_of(table, policies, 0.0).leave_one_out;
   }
   return d;
 }

@@ -104,8 +104,8 @@ double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, co
     moment = moment + m.weights[i] * m.means[i];
   }
   const double mean = moment.high / total.high;
-  empty_answers answers({edges.data(), m.counts.data(), m.weights.data(), m.means.data(), m.size()},
-                        options);
+  empty_segment_constants filled(
+      {edges.data(), m.counts.data(), m.weights.data(), m.means.data(), m.size()}, options);
   const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
   double_double sum;
   std::size_t row = 0;
@@ -122,7 +122,7 @@ double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, co
       } else if (rest > 0) {
         error = e + w * e / rest;
       } else {
-        error = rows.y[row] - answers.of(i, others);
+        error = rows.y[row] - filled.of(i, others);
       }
       sum = sum + w * error * error;
     }

@@ -150,7 +150,7 @@ std::vector<judged_panel> judged_panels(const compiled_function& from, const com
 }  // namespace
 
 void compiled_function::fail_too_large() const {
-  fail(ZCMOE_ERR_NUMERIC, "function answered ", largest_.value, " at x=", largest_.x,
+  fail(ZCMOE_ERR_NUMERIC, "function returned ", largest_.value, " at x=", largest_.x,
        ": values too far apart to be computed with at tolerance=", job_.tolerance);
 }
 
@@ -204,7 +204,7 @@ scan scanned(const compiled_function& from, const compile_job& job, std::int64_t
     mass = mass + p.content.weight;
   }
   result.mass = mass.high;
-  if (!(result.mass > 0)) fail(ZCMOE_ERR_NUMERIC, "density answered 0 everywhere in [lo, hi]");
+  if (!(result.mass > 0)) fail(ZCMOE_ERR_NUMERIC, "density returned 0 everywhere in [lo, hi]");
   if (maximum) {
     for (const scanned_panel& p : result.panels) result.knots.push_back({p.left, from.f(p.left)});
     result.knots.push_back({job.hi, from.f(job.hi)});

@@ -32,24 +32,25 @@ double mean_of_rows(const segment_rows& rows, std::size_t first, std::size_t las
   return mean.value();
 }
 
-empty_answers::empty_answers(const segment_rows& rows, const zcmoe_model_options& options)
+empty_segment_constants::empty_segment_constants(const segment_rows& rows,
+                                                 const zcmoe_model_options& options)
     : rows_(rows),
       policy_(options.empty_policy),
       value_(options.empty_value),
       with_rows_(rows.edges, rows.num_segments, [&](std::size_t i) { return rows.counts[i] > 0; }) {
 }
 
-double empty_answers::of(std::size_t i, double mean_of_others) {
-  double answer = std::numeric_limits<double>::quiet_NaN();
+double empty_segment_constants::of(std::size_t i, double mean_of_others) {
+  double constant = std::numeric_limits<double>::quiet_NaN();
   switch (policy_) {
     case ZCMOE_EMPTY_VALUE: return value_;
     case ZCMOE_EMPTY_GLOBAL_MEAN: return mean_of_others;
     case ZCMOE_EMPTY_NEAREST:
       with_rows_.nearest_first(i, [&](std::size_t j) {
-        answer = rows_.means[j];
+        constant = rows_.means[j];
         return false;
       });
-      return answer;
+      return constant;
     case ZCMOE_EMPTY_PARENT:
       // The smallest block around i that has rows has all of them in its other half, `block`.
       stand_ins::block_by_block(i, rows_.num_segments, [&](std::size_t level, std::size_t block) {
@@ -61,11 +62,11 @@ double empty_answers::of(std::size_t i, double mean_of_others) {
           block_last_ = last;
           block_mean_ = mean_of_rows(rows_, first, last);
         }
-        answer = block_mean_;
+        constant = block_mean_;
         return false;
       });
-      return answer;
-    default: return answer;
+      return constant;
+    default: return constant;
   }
 }
 

@@ -97,9 +97,9 @@ double mean_of_rows(const segment_rows& rows, std::size_t first, std::size_t las
 
 /// What the policy of a table makes a segment predict that has no rows, or whose only row is left
 /// out.
-class empty_answers {
+class empty_segment_constants {
  public:
-  empty_answers(const segment_rows& rows, const zcmoe_model_options& options);
+  empty_segment_constants(const segment_rows& rows, const zcmoe_model_options& options);
 
   /// The prediction of segment i from rows of other segments. mean_of_others is the mean of all of
   /// these. NaN where the policy says so or no other segment has rows. Calls in ascending order of

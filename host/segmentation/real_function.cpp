@@ -14,10 +14,10 @@ double checked_value(const real_function& f, double x, const char* name, bool ma
   }
   const double v = f(x);
   if (!std::isfinite(v)) {
-    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a finite number");
+    fail(ZCMOE_ERR_NUMERIC, name, " returned ", v, " at x=", x, "; expected a finite number");
   }
   if (v < 0 && !may_be_negative) {
-    fail(ZCMOE_ERR_NUMERIC, name, " answered ", v, " at x=", x, "; expected a number >= 0");
+    fail(ZCMOE_ERR_NUMERIC, name, " returned ", v, " at x=", x, "; expected a number >= 0");
   }
   return v;
 }

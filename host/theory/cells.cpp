@@ -88,7 +88,7 @@ cell_table cells_of(const theory_problem& problem, const double* edges, std::int
     noise = noise + (here);
   }
   const double whole = mass.high;
-  if (!(whole > 0)) fail(ZCMOE_ERR_NUMERIC, "density answered 0 everywhere in the table");
+  if (!(whole > 0)) fail(ZCMOE_ERR_NUMERIC, "density returned 0 everywhere in the table");
   double_double error;
   double_double mean;
   double_double spread;

@@ -47,14 +47,14 @@ double energy_root(double p, double slope, double power) {
 double mass_of(const theory_problem& problem) {
   const double mass = integral(
       problem, [&](double x) { return density_at(problem, x); }, "the density");
-  if (!(mass > 0)) fail(ZCMOE_ERR_NUMERIC, "density answered 0 everywhere in [lo, hi]");
+  if (!(mass > 0)) fail(ZCMOE_ERR_NUMERIC, "density returned 0 everywhere in [lo, hi]");
   return mass;
 }
 
 double lambda_mass(const theory_problem& problem) {
   const double mass = integral(
       problem, [&](double x) { return lambda_at(problem, x); }, "the point density");
-  if (!(mass > 0)) fail(ZCMOE_ERR_NUMERIC, "point_density answered 0 everywhere in [lo, hi]");
+  if (!(mass > 0)) fail(ZCMOE_ERR_NUMERIC, "point_density returned 0 everywhere in [lo, hi]");
   return mass;
 }
 
@@ -83,7 +83,7 @@ double coefficient_of(const theory_problem& problem, zcmoe_theory_segmentation s
         if (p == 0 || b == 0) return 0.0;
         const double lambda = uniform ? 1.0 : lambda_at(problem, x);
         if (lambda == 0) {
-          fail(ZCMOE_ERR_NUMERIC, "point_density answered 0 at x=", x, ", where density=", p,
+          fail(ZCMOE_ERR_NUMERIC, "point_density returned 0 at x=", x, ", where density=", p,
                " and slope=", b, ": the error is infinite");
         }
         const double share = b * (scale / lambda);

@@ -64,7 +64,7 @@ double leave_one_out(const zcmoe_theory_table& table, const zcmoe_model_options&
   const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
   const auto rows = static_cast<double>(n);
   const auto m = static_cast<std::size_t>(table.num_segments);
-  empty_answers answers({table.edges, table.counts, nullptr, table.means, m}, options);
+  empty_segment_constants filled({table.edges, table.counts, nullptr, table.means, m}, options);
   double_double sum;
   for (std::size_t i = 0; i < m; ++i) {
     if (table.counts[i] == 0) continue;
@@ -91,7 +91,7 @@ double leave_one_out(const zcmoe_theory_table& table, const zcmoe_model_options&
                     "table->edges is null, but segment ", i,
                     " has one row and the policy is ZCMOE_EMPTY_NEAREST");
       const double mean_of_others = total_mean + (total_mean - table.means[i]) / (rows - 1.0);
-      const double d = table.means[i] - answers.of(i, mean_of_others);
+      const double d = table.means[i] - filled.of(i, mean_of_others);
       sum = sum + d * d;
     }
   }

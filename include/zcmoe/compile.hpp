@@ -29,14 +29,14 @@ namespace detail {
 template <class Function, class Density>
 compiled compile(const context& context, const Function& function, const Density& density,
                  bool has_density, double lo, double hi, double tolerance,
-                 const zcmoe_compile_options& options, const zcmoe_model_options& answers) {
+                 const zcmoe_compile_options& options, const zcmoe_model_options& policies) {
   using both = callbacks<Function, Density>;
   both calls{function, density};
   zcmoe_model* handle = nullptr;
   zcmoe_compile_result result = ZCMOE_COMPILE_RESULT_INIT;
   const zcmoe_status status =
       zcmoe_compile(context.get(), &both::call_first, has_density ? &both::call_second : nullptr,
-                    &calls, lo, hi, tolerance, &options, &answers, &handle, &result);
+                    &calls, lo, hi, tolerance, &options, &policies, &handle, &result);
   if (calls.thrown) zcmoe_model_destroy(handle);
   calls.rethrow();
   check(status);
@@ -51,13 +51,13 @@ compiled compile(const context& context, const Function& function, const Density
 /// @param hi         upper end, lo < hi, finite
 /// @param tolerance  the largest error, > 0, in the unit of f
 /// @param options    how the table is looked for
-/// @param answers    policies of the model
+/// @param policies   policies of the model
 /// @return the table, and what is known of it
 template <class Function>
 compiled compile(const context& context, const Function& function, double lo, double hi,
                  double tolerance, const zcmoe_compile_options& options = compile_options(),
-                 const zcmoe_model_options& answers = model_options()) {
-  return detail::compile(context, function, function, false, lo, hi, tolerance, options, answers);
+                 const zcmoe_model_options& policies = model_options()) {
+  return detail::compile(context, function, function, false, lo, hi, tolerance, options, policies);
 }
 
 /// Makes the smallest table of a function of inputs with a density: zcmoe_compile().
@@ -68,14 +68,14 @@ compiled compile(const context& context, const Function& function, double lo, do
 /// @param hi         upper end, lo < hi, finite
 /// @param tolerance  the largest rms error, > 0, in the unit of f
 /// @param options    how the table is looked for
-/// @param answers    policies of the model
+/// @param policies   policies of the model
 /// @return the table, and what is known of it
 template <class Function, class Density>
 compiled compile_for_density(const context& context, const Function& function,
                              const Density& density, double lo, double hi, double tolerance,
                              const zcmoe_compile_options& options = compile_options(),
-                             const zcmoe_model_options& answers = model_options()) {
-  return detail::compile(context, function, density, true, lo, hi, tolerance, options, answers);
+                             const zcmoe_model_options& policies = model_options()) {
+  return detail::compile(context, function, density, true, lo, hi, tolerance, options, policies);
 }
 
 }  // namespace zcmoe

@@ -8,7 +8,7 @@
 ///   zcmoe::fit fit(cpu, zcmoe::uniform_edges(0, 1, 64));
 ///   fit.add_sync(x, y);                   // std::vector<float> or <double>; or pointer and length
 ///   zcmoe::model model = fit.finish();
-///   std::vector<double> answers = model.predict_sync(x);
+///   std::vector<double> predictions = model.predict_sync(x);
 /// @endcode
 #pragma once
 

@@ -158,7 +158,7 @@ static void check_call(int line, const char* call, zcmoe_status got, zcmoe_statu
     return;
   }
   ++failures;
-  printf("%s:%d: %s\n  answered %s, expected %s\n", __FILE__, line, call, zcmoe_status_string(got),
+  printf("%s:%d: %s\n  returned %s, expected %s\n", __FILE__, line, call, zcmoe_status_string(got),
          zcmoe_status_string(wanted));
   if (got != ZCMOE_OK)
     printf("  text:     %s\n  expected: %.*s: ...%s...\n", message, (int)length, call, part);
@@ -461,15 +461,15 @@ static void test_segment_optimal(void) {
   for (int i = 1; i < 4; ++i) CHECK(fabs(edges[i] - pow(i / 4.0, 0.6)) < 1e-9);
 
   answer = NAN;
-  FAILS(ZCMOE_ERR_NUMERIC, "density answered nan at x=",
+  FAILS(ZCMOE_ERR_NUMERIC, "density returned nan at x=",
         zcmoe_segment_optimal(given, one, &answer, 0, 1, 4, NULL, edges, &built));
-  FAILS(ZCMOE_ERR_NUMERIC, "slope answered nan at x=",
+  FAILS(ZCMOE_ERR_NUMERIC, "slope returned nan at x=",
         zcmoe_segment_optimal(one, given, &answer, 0, 1, 4, NULL, edges, &built));
   answer = INFINITY;
-  FAILS(ZCMOE_ERR_NUMERIC, "density answered inf at x=",
+  FAILS(ZCMOE_ERR_NUMERIC, "density returned inf at x=",
         zcmoe_segment_optimal(given, one, &answer, 0, 1, 4, NULL, edges, &built));
   answer = -1.0;
-  FAILS(ZCMOE_ERR_NUMERIC, "density answered -1 at x=",
+  FAILS(ZCMOE_ERR_NUMERIC, "density returned -1 at x=",
         zcmoe_segment_optimal(given, one, &answer, 0, 1, 4, NULL, edges, &built));
 
   zcmoe_density_options options = ZCMOE_DENSITY_OPTIONS_INIT;
@@ -540,10 +540,10 @@ static void test_segment_density(void) {
                            &built)); /* zero everywhere: uniform */
   CHECK(built == 4 && edges[1] == 0.25);
   answer = NAN;
-  FAILS(ZCMOE_ERR_NUMERIC, "point_density answered nan at x=",
+  FAILS(ZCMOE_ERR_NUMERIC, "point_density returned nan at x=",
         zcmoe_segment_density(given, &answer, 0, 1, 4, NULL, edges, &built));
   answer = -2.0;
-  FAILS(ZCMOE_ERR_NUMERIC, "point_density answered -2 at x=",
+  FAILS(ZCMOE_ERR_NUMERIC, "point_density returned -2 at x=",
         zcmoe_segment_density(given, &answer, 0, 1, 4, NULL, edges, &built));
   FAILS(INVALID, "point_density is null",
         zcmoe_segment_density(NULL, NULL, 0, 1, 4, NULL, edges, &built));
@@ -653,9 +653,9 @@ static void test_optimal_constants(void) {
   OK(zcmoe_optimal_constants(one, twice, NULL, edges3, 3, ZCMOE_CONSTANT_MIDPOINT, constants));
   CHECK(constants[2] == 6.0);
   double answer = NAN;
-  FAILS(ZCMOE_ERR_NUMERIC, "density answered nan",
+  FAILS(ZCMOE_ERR_NUMERIC, "density returned nan",
         zcmoe_optimal_constants(given, one, &answer, edges3, 3, ZCMOE_CONSTANT_MEAN, constants));
-  FAILS(ZCMOE_ERR_NUMERIC, "regression answered nan",
+  FAILS(ZCMOE_ERR_NUMERIC, "regression returned nan",
         zcmoe_optimal_constants(one, given, &answer, edges3, 3, ZCMOE_CONSTANT_MEAN, constants));
   FAILS(INVALID, "density is null",
         zcmoe_optimal_constants(NULL, one, NULL, edges3, 3, 0, constants));

@@ -1177,14 +1177,14 @@ class compile_test(cli_case):
     def test_what_cannot_be_compiled(self):
         old = self.write("old.safetensors", "old")
         for expression, arguments, says in [
-            ("log(x)", ["--range", "-1:1"], "function answered"),
+            ("log(x)", ["--range", "-1:1"], "function returned"),
             ("sqrt(0.5-x)", ["--range", "0:1"], "at x=0.5"),
-            ("1/(x-0.5)", ["--range", "0:1"], "function answered inf at x=0.5"),
-            ("1/(x-0.5)", ["--range", "0:1", "--error", "max"], "function answered inf at x=0.5"),
+            ("1/(x-0.5)", ["--range", "0:1"], "function returned inf at x=0.5"),
+            ("1/(x-0.5)", ["--range", "0:1", "--error", "max"], "function returned inf at x=0.5"),
             ("x", ["--range", "0:1", "--max-segments", "5"], "tolerance=0.01 needs more than max_segments=5 segments"),
             ("x", ["--range", "0:1e9"], "more than max_segments=1048576"),
-            ("x", ["--range", "0:1", "--density", "0"], "density answered 0 everywhere"),
-            ("x", ["--range", "0:1", "--density", "x-0.5"], "density answered -0."),
+            ("x", ["--range", "0:1", "--density", "0"], "density returned 0 everywhere"),
+            ("x", ["--range", "0:1", "--density", "x-0.5"], "density returned -0."),
         ]:
             with self.subTest(expression=expression, arguments=arguments):
                 self.fails("compile", expression, "--tolerance", "0.01", *arguments, "-o", old, says=says)

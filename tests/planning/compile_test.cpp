@@ -371,7 +371,7 @@ TEST_F(compile_test, what_cannot_be_done_is_said) {
   const auto identity = [](double x) { return x; };
   for (const auto error : {ZCMOE_COMPILE_RMS, ZCMOE_COMPILE_MAX}) {
     EXPECT_THAT(refusal([](double x) { return std::log(x - 0.5); }, 0.1, error),
-                HasSubstr("function answered"));
+                HasSubstr("function returned"));
     EXPECT_THAT(
         refusal([](double x) { return std::abs(x - 0.7) < 0.01 ? not_a_number : 1.0; }, 0.1, error),
         HasSubstr("nan at x=0.6"));
@@ -406,8 +406,8 @@ TEST_F(compile_test, what_cannot_be_done_is_said) {
     return text;
   };
   EXPECT_THAT(of_density([](double) { return 0.0; }), HasSubstr("0 everywhere"));
-  EXPECT_THAT(of_density([](double x) { return x - 0.5; }), HasSubstr("density answered -"));
-  EXPECT_THAT(of_density([](double) { return infinity; }), HasSubstr("density answered inf"));
+  EXPECT_THAT(of_density([](double x) { return x - 0.5; }), HasSubstr("density returned -"));
+  EXPECT_THAT(of_density([](double) { return infinity; }), HasSubstr("density returned inf"));
 }
 
 TEST_F(compile_test, wrong_arguments) {

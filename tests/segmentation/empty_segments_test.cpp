@@ -78,11 +78,11 @@ TEST(empty_segments, are_answered_as_the_policies_say) {
   std::mt19937_64 random(11);
   for (int round = 0; round < 200; ++round) {
     const random_table t(random, 1 + random() % 40);
-    empty_answers nearest(t.rows(), with(ZCMOE_EMPTY_NEAREST));
-    empty_answers parent(t.rows(), with(ZCMOE_EMPTY_PARENT));
-    empty_answers mean(t.rows(), with(ZCMOE_EMPTY_GLOBAL_MEAN));
-    empty_answers value(t.rows(), with(ZCMOE_EMPTY_VALUE));
-    empty_answers nan(t.rows(), with(ZCMOE_EMPTY_NAN));
+    empty_segment_constants nearest(t.rows(), with(ZCMOE_EMPTY_NEAREST));
+    empty_segment_constants parent(t.rows(), with(ZCMOE_EMPTY_PARENT));
+    empty_segment_constants mean(t.rows(), with(ZCMOE_EMPTY_GLOBAL_MEAN));
+    empty_segment_constants value(t.rows(), with(ZCMOE_EMPTY_VALUE));
+    empty_segment_constants nan(t.rows(), with(ZCMOE_EMPTY_NAN));
     for (std::size_t i = 0; i < t.counts.size(); ++i) {
       if (t.counts[i] > 1) continue;  // a single row is left out
       expect_same(nearest.of(i, 5.0), naive_nearest(t, i));
@@ -115,10 +115,11 @@ TEST(empty_segments, of_a_large_table_are_filled_without_a_scan_each) {
   counts[m / 3] = 1;
   means[m / 3] = 4.0;
   for (const std::int32_t policy : {ZCMOE_EMPTY_NEAREST, ZCMOE_EMPTY_PARENT}) {
-    empty_answers answers({edges.data(), counts.data(), nullptr, means.data(), m}, with(policy));
+    empty_segment_constants filled({edges.data(), counts.data(), nullptr, means.data(), m},
+                                   with(policy));
     for (std::size_t i = 0; i < m; ++i) {
       if (counts[i] == 0) {
-        ASSERT_EQ(answers.of(i, 0.0), 4.0);
+        ASSERT_EQ(filled.of(i, 0.0), 4.0);
       }
     }
   }

@@ -582,13 +582,13 @@ TEST(optimal, refuses_what_the_functions_answer) {
   known f{[](double x) { return x > 0.5 ? nan_value : 1; }, one, {}};
   const auto t = optimal(f, 0, 1, 4);
   EXPECT_EQ(t.status, ZCMOE_ERR_NUMERIC);
-  EXPECT_THAT(t.error, HasSubstr("zcmoe_segment_optimal: density answered nan at x=0.5"));
+  EXPECT_THAT(t.error, HasSubstr("zcmoe_segment_optimal: density returned nan at x=0.5"));
   f = {[](double x) { return x > 0.5 ? -1 : 1; }, one, {}};
-  EXPECT_THAT(optimal(f, 0, 1, 4).error, HasSubstr("density answered -1 at x=0.5"));
+  EXPECT_THAT(optimal(f, 0, 1, 4).error, HasSubstr("density returned -1 at x=0.5"));
   f = {one, [](double) { return inf; }, {}};
   const auto infinite = optimal(f, 0, 1, 4);
   EXPECT_EQ(infinite.status, ZCMOE_ERR_NUMERIC);
-  EXPECT_THAT(infinite.error, HasSubstr("slope answered inf"));
+  EXPECT_THAT(infinite.error, HasSubstr("slope returned inf"));
 }
 
 TEST(optimal, calls_only_inside_the_range) {
@@ -670,7 +670,7 @@ TEST(density, that_cannot_be_integrated_is_refused) {
   EXPECT_THAT(t.error, HasSubstr("does not converge"));
   EXPECT_EQ(density([](double x) { return 1 / x; }, 0, 1, 4).status, ZCMOE_ERR_NUMERIC);
   EXPECT_THAT(density([](double) { return -1; }, 0, 1, 4).error,
-              HasSubstr("point_density answered -1 at x="));
+              HasSubstr("point_density returned -1 at x="));
   EXPECT_EQ(zcmoe_segment_density(nullptr, nullptr, 0, 1, 1, nullptr, nullptr, nullptr),
             ZCMOE_ERR_INVALID_ARGUMENT);
 }
@@ -784,7 +784,7 @@ TEST(constants, refusals) {
   };
   EXPECT_EQ(status(e, ZCMOE_CONSTANT_MEAN, c), ZCMOE_ERR_NUMERIC);
   EXPECT_THAT(zcmoe_last_error(),
-              HasSubstr("zcmoe_optimal_constants: regression answered nan at x=0.5"));
+              HasSubstr("zcmoe_optimal_constants: regression returned nan at x=0.5"));
   EXPECT_EQ(status(e, 7, c), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("rule=7"));
   // No number of panels resolves this function.
@@ -803,7 +803,7 @@ TEST(constants, refusals) {
   known negative{[](double) { return -1.0; }, {}, one};
   EXPECT_EQ(zcmoe_optimal_constants(density_of, regression_of, &negative, e, 2, 0, c),
             ZCMOE_ERR_NUMERIC);
-  EXPECT_THAT(zcmoe_last_error(), HasSubstr("density answered -1"));
+  EXPECT_THAT(zcmoe_last_error(), HasSubstr("density returned -1"));
 }
 
 // ------------------------------------------------------------------ plug-in

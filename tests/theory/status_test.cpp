@@ -91,10 +91,10 @@ void add_problem_cases(std::vector<status_case>& all, const std::string& functio
     p.breaks = bad_breaks;
     p.num_breaks = 2;
   });
-  with(numeric, {"density answered", "nan"}, [](problem& p) { p.density = not_a_number_at; });
-  with(numeric, {"density answered", "inf"}, [](problem& p) { p.density = infinite; });
-  with(numeric, {"density answered -1"}, [](problem& p) { p.density = minus_one; });
-  with(numeric, {"density answered 0 everywhere"}, [](problem& p) { p.density = zero; });
+  with(numeric, {"density returned", "nan"}, [](problem& p) { p.density = not_a_number_at; });
+  with(numeric, {"density returned", "inf"}, [](problem& p) { p.density = infinite; });
+  with(numeric, {"density returned -1"}, [](problem& p) { p.density = minus_one; });
+  with(numeric, {"density returned 0 everywhere"}, [](problem& p) { p.density = zero; });
 }
 
 /// A function that must be there.
@@ -131,7 +131,7 @@ std::vector<status_case> problem_cases() {
   add(f, invalid, {"coefficient is null"}, [](const problem* p) {
     return zcmoe_theory_coefficient(p, ZCMOE_THEORY_UNIFORM, 2, nullptr);
   });
-  all.push_back({f, numeric, {"point_density answered 0"}, [] {
+  all.push_back({f, numeric, {"point_density returned 0"}, [] {
                    const problem p = good_but([](problem& q) { q.point_density = zero; });
                    return zcmoe_theory_coefficient(&p, ZCMOE_THEORY_POINT_DENSITY, 2, &d);
                  }});
@@ -507,7 +507,7 @@ std::vector<status_case> compile_cases() {
   with(invalid, {"nan_policy", "7"}, [](compile_call& c) { c.model_options.nan_policy = 7; });
   with(ZCMOE_ERR_OUT_OF_MEMORY, {"memory"}, [](compile_call& c) { c.has_memory = false; });
   for (const zcmoe_compile_error kind : {ZCMOE_COMPILE_RMS, ZCMOE_COMPILE_MAX}) {
-    with(numeric, {"function answered", "nan"}, [kind](compile_call& c) {
+    with(numeric, {"function returned", "nan"}, [kind](compile_call& c) {
       c.options.error = kind;
       c.function = not_a_number_at;
     });
@@ -517,9 +517,9 @@ std::vector<status_case> compile_cases() {
       c.tolerance = 0x1p-10;
     });
   }
-  with(numeric, {"density answered -1"}, [](compile_call& c) { c.density = minus_one; });
-  with(numeric, {"density answered 0 everywhere"}, [](compile_call& c) { c.density = zero; });
-  with(numeric, {"function answered", "inf"}, [](compile_call& c) { c.function = infinite; });
+  with(numeric, {"density returned -1"}, [](compile_call& c) { c.density = minus_one; });
+  with(numeric, {"density returned 0 everywhere"}, [](compile_call& c) { c.density = zero; });
+  with(numeric, {"function returned", "inf"}, [](compile_call& c) { c.function = infinite; });
   with(numeric, {""}, [](compile_call& c) { c.function = pole; });
   return all;
 }

@@ -1080,7 +1080,7 @@ TEST(theory_errors, of_callbacks) {
   auto f = square_problem();
   f.density = [](double x) { return x > 0.5 ? -1.0 : 1.0; };
   EXPECT_THAT(message_of(ZCMOE_ERR_NUMERIC, [&] { f.coefficient(0); }),
-              testing::HasSubstr("density answered -1"));
+              testing::HasSubstr("density returned -1"));
   f.density = [](double) { return 0.0; };
   EXPECT_THAT(message_of(ZCMOE_ERR_NUMERIC, [&] { f.coefficient(0); }),
               testing::HasSubstr("0 everywhere"));
