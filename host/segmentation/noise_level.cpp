@@ -137,7 +137,8 @@ double trusted_variance(const std::vector<binned_rows>& bins, std::size_t k, dou
 }
 
 bool holds_jump(const std::vector<binned_rows>& bins, std::size_t k, double level) {
-  if (k == 0 || k + 1 == bins.size()) return false;
+  // Rows of one input lie on one side of every jump.
+  if (k == 0 || k + 1 == bins.size() || !(bins[k].highest > bins[k].lowest)) return false;
   const variance_share own = variance_inside(bins[k]);
   if (own.freedom < 1) return false;
   const double beyond = own.squares / own.freedom - level;

@@ -471,6 +471,29 @@ TEST(pilot, six_levels_are_cut_where_the_exact_best_partition_cuts) {
   }
 }
 
+// A relation over a few distinct inputs that is no smooth function of them: what its inputs hold
+// is believed, however much one that lies between two others looks like the two sides of a jump.
+TEST(pilot, many_rows_of_one_input_are_believed) {
+  for (unsigned seed = 1; seed <= 5; ++seed) {
+    std::mt19937_64 random(seed);
+    std::normal_distribution<double> normal;
+    std::vector<double> level;
+    for (int x = 0; x < 100; ++x) level.push_back(0.05 * x + 0.5 * normal(random));
+    std::vector<sampled_row> rows;
+    for (int i = 0; i < 60000; ++i) {
+      const auto x = static_cast<std::size_t>(random() % 100);
+      const double deviation = x % 9 == 4 ? 2.0 : 1.0;
+      rows.push_back({static_cast<double>(x), level[x] + deviation * normal(random)});
+    }
+    const std::vector<binned_rows> bins = bins_of(rows, 60000);
+    const regression_pilot pilot = fit_pilot(bins);
+    for (std::size_t k = 0; k < bins.size(); ++k) {
+      const double error = std::sqrt(bins[k].scatter) / bins[k].weight;
+      EXPECT_NEAR(pilot.values[k], bins[k].mean_y, 3 * error) << k;
+    }
+  }
+}
+
 // -------------------------------------------------------------- small things
 binned_rows bin(double x, double y, double rows = 1.0, double scatter = 0.0) {
   return {x, x, x, y, scatter, rows, rows};
