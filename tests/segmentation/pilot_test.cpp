@@ -471,6 +471,27 @@ TEST(pilot, six_levels_are_cut_where_the_exact_best_partition_cuts) {
   }
 }
 
+// Bins of two rows, five to a period: where the rows of a bin happen to lie at its ends, they
+// spread as those to both sides of a jump do.
+TEST(pilot, a_steep_wave_is_no_series_of_jumps) {
+  for (unsigned seed = 1; seed <= 5; ++seed) {
+    std::mt19937_64 random(seed);
+    std::normal_distribution<double> normal;
+    std::vector<sampled_row> rows;
+    for (int i = 0; i < 6000; ++i) {
+      const double x = static_cast<double>(random() >> 11) * 0x1p-53;
+      rows.push_back({x, 5 * std::sin(2 * std::acos(-1.0) * 600 * x) + 0.5 * normal(random)});
+    }
+    const std::vector<binned_rows> bins = bins_of(rows, 3000);
+    const regression_pilot pilot = fit_pilot(bins);
+    double squares = 0.0;
+    for (std::size_t k = 0; k < bins.size(); ++k)
+      squares += std::pow(pilot.values[k] - bins[k].mean_y, 2) / static_cast<double>(bins.size());
+    EXPECT_LE(squares, 2.0);
+    EXPECT_LE(pilot.noise, 6.0);  // a rise of about 6 across a bin has a variance of 3
+  }
+}
+
 // A relation over a few distinct inputs that is no smooth function of them: what its inputs hold
 // is believed, however much one that lies between two others looks like the two sides of a jump.
 TEST(pilot, many_rows_of_one_input_are_believed) {
