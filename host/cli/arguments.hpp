@@ -54,10 +54,12 @@ void add_engine_options(CLI::App& command, engine_choice& engine);
 /// The two ends of --range LO:HI. A text of another form is a usage error.
 std::pair<double, double> range_of(const std::string& range_text);
 
+/// In the order of ZCMOE_PLAN_UNIFORM and so on.
 enum segmentation_kind : std::int32_t {
   segmentation_uniform,
   segmentation_quantile,
-  segmentation_optimal
+  segmentation_optimal,
+  segmentation_compander
 };
 extern const choices segmentation_words;
 
