@@ -16,15 +16,19 @@ struct learned_tuning {
   static constexpr double full_bin = 1.0 / 2048;
   // With no more distinct inputs each of them is a bin.
   static constexpr std::size_t most_single = 4096;
-  // The exact search takes this many segments, which is eight bins for each, or as many as make
-  // no more work than that. Beyond, a point density is within a part in a thousand of it.
+  // The exact search takes this many segments, which is `bins_each` bins for each, or as many as
+  // make no more work than that. Beyond, a point density is within a part in a thousand of it.
+  static constexpr std::size_t bins_each = 8;
   static constexpr std::size_t most_exact = 256;
   static constexpr std::size_t exact_work = most_exact * most_single;
   // Where the pilot is flat, density is this part of the cube of its mean, so about one hundredth:
   // enough to spread cuts that nothing else asks for, too little to draw them from elsewhere.
   static constexpr double evenness = 1e-6;
   static constexpr double smallest_evenness = 1e-12;  // of the variance of the pilot's values
-  static constexpr double rounding = 1e-13;           // of that variance: what counts as no gain
+  // A segment costs at least this part of that variance, since a smaller gain may be rounding, and
+  // at least this much.
+  static constexpr double rounding = 1e-13;
+  static constexpr double any_price = 1e-300;
 };
 
 /// Less than `above`, where doubles allow it, and more than `below`.
@@ -219,28 +223,27 @@ double learned_cuts::approximation(std::size_t num_segments) const {
 
 learned_number learned_cuts::best_number(double growth, std::int64_t limit) const {
   const auto most = static_cast<std::size_t>(std::min(limit, num_inputs()));
-  const std::size_t exact = std::min(curve_->errors().size(), most);
-  const double price = pilot_.segment_price / total_ / growth;
-  std::size_t best = 1;
-  double best_error = approximation(1);
-  const double rounding = learned_tuning::rounding * best_error;
-  for (std::size_t m = 2; m <= exact; ++m) {
-    const double error = approximation(m);
-    const double gain = best_error - error - price * static_cast<double>(m - best);
-    if (gain <= rounding) continue;
-    best = m;
-    best_error = error;
-  }
-  if (best == exact && exact < most) {
-    const double wanted = std::cbrt(2 * high_rate_ / price);  // infinite without noise
+  const double price = pilot_.segment_price / growth;
+  const double least_price =
+      std::max(learned_tuning::rounding * approximation(1) * total_, learned_tuning::any_price);
+  const interval_partition own =
+      penalised_partition(weighted_values(bins_, pilot_), std::max(price, least_price));
+  const std::size_t priced = own.cuts.size() - 1;
+  std::size_t best = priced;
+  // Segments of a few bins are not well placed by these: the sum of high_rate_ / m^2 and of the
+  // price is least at the m wanted, which is infinite without noise.
+  if (num_bins() < starts_.size() - 1 && learned_tuning::bins_each * priced > num_bins()) {
+    const double wanted = std::cbrt(2 * high_rate_ * total_ / price);
     best = wanted < static_cast<double>(most)
-               ? std::max(exact, static_cast<std::size_t>(std::llround(wanted)))
+               ? std::max(num_bins() / learned_tuning::bins_each,
+                          static_cast<std::size_t>(std::llround(wanted)))
                : most;
-    best_error = approximation(best);
   }
+  best = std::min(best, most);
+  const double error = best == priced ? own.error / total_ : approximation(best);
   const auto scaled = [&](double squared) { return std::ldexp(squared, 2 * target_exponent_); };
-  return {static_cast<std::int64_t>(best), scaled(best_error),
-          scaled(price * static_cast<double>(best)), scaled(pilot_.noise)};
+  return {static_cast<std::int64_t>(best), scaled(error),
+          scaled(price / total_ * static_cast<double>(best)), scaled(pilot_.noise)};
 }
 
 /// Cuts at i / m of the point density's integral, the nearest to a jump moved there.

@@ -420,7 +420,8 @@ TEST(plan_numbers, more_rows_to_fit_ask_for_more_segments) {
   for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
     const double ratio = static_cast<double>(there.candidates[k].num_segments) /
                          static_cast<double>(here.candidates[k].num_segments);
-    EXPECT_NEAR(ratio, 4.0, 0.1);                                                    // 64^(1/3)
+    // 64^(1/3); the number of learned cuts is found exactly where it is small.
+    EXPECT_NEAR(ratio, 4.0, k == ZCMOE_PLAN_OPTIMAL ? 0.2 : 0.1);
     EXPECT_NEAR(here.candidates[k].excess / there.candidates[k].excess, 16.0, 0.5);  // 64^(2/3)
   }
   options.max_segments = 30;

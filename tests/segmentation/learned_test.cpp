@@ -221,6 +221,52 @@ TEST(learned, heavy_tails_of_inputs_and_targets_do_no_harm) {
   EXPECT_LE(outliers, 1.5 * tails);
 }
 
+// --------------------------------------------------------------- how many of them
+
+learned_cuts cuts_of(const rows_of_relation& rows) {
+  return {read_samples(array(rows.x), array(rows.y), array({}),
+                       static_cast<std::int64_t>(rows.x.size()), -inf, inf),
+          100000};
+}
+
+TEST(learned, the_best_number_is_that_of_the_relation) {
+  const auto levels = [](double u) { return std::floor(60 * u); };
+  const learned_number quiet = cuts_of(sample(1500, 1, 0, six_levels, levels)).best_number(1, 1500);
+  EXPECT_EQ(quiet.num_segments, 6);
+  EXPECT_NEAR(quiet.approximation, 0.0, 1e-12);
+  EXPECT_NEAR(quiet.noise, 0.0, 1e-12);
+  for (unsigned seed = 1; seed <= 4; ++seed) {
+    const learned_cuts noisy = cuts_of(sample(1500, seed, 0.5, six_levels, levels));
+    const learned_number number = noisy.best_number(1, 1500);
+    EXPECT_GE(number.num_segments, 6);
+    EXPECT_LE(number.num_segments, 12);
+    EXPECT_NEAR(number.noise, 0.25, 0.04);
+    EXPECT_NEAR(number.estimation, number.noise * static_cast<double>(number.num_segments) / 1500,
+                1e-12);
+    EXPECT_EQ(noisy.best_number(1, 4).num_segments, 4);
+    EXPECT_GT(noisy.best_number(1, 4).approximation, 1.0);
+  }
+  // A = 1/12 for y = x, so m = (n / (6 noise))^(1/3), twice that for eight times the rows; beyond
+  // an eighth of the bins too. Units of the target enter squared.
+  for (const double noise : {0.1, 0.001}) {
+    const learned_cuts line = cuts_of(sample(20000, 7, 8 * noise, [](double x) { return 8 * x; }));
+    const double wanted = std::cbrt(20000 / (6 * noise * noise));
+    const learned_number number = line.best_number(1, 100000);
+    EXPECT_NEAR(static_cast<double>(number.num_segments) / wanted, 1.0, 0.1) << noise;
+    EXPECT_NEAR(number.estimation, 64 * noise * noise * wanted / 20000, 0.1 * number.estimation);
+    EXPECT_NEAR(number.approximation, number.estimation / 2, 0.15 * number.estimation);
+    EXPECT_NEAR(static_cast<double>(line.best_number(8, 100000).num_segments) / wanted, 2.0, 0.2);
+  }
+  EXPECT_EQ(
+      cuts_of(sample(3000, 2, 0.3, [](double) { return 1.0; })).best_number(1, 9).num_segments, 1);
+  EXPECT_EQ(cuts_of(sample(3000, 2, 0, [](double) { return 1.0; })).best_number(1, 9).num_segments,
+            1);
+  // Without noise every row is believed.
+  EXPECT_GE(
+      cuts_of(sample(9000, 2, 0, [](double x) { return x; })).best_number(1, 9000).num_segments,
+      1000);
+}
+
 // ------------------------------------------------------------------ invariances
 
 TEST(learned, neither_the_order_of_rows_nor_units_matter) {

@@ -648,27 +648,6 @@ TEST(pilot, inputs_at_the_ends_of_double_and_next_to_each_other) {
   EXPECT_EQ(pilot.jumps[0].bin, 25u);
 }
 
-TEST(divided_bins, let_cuts_lie_inside_bins_but_never_smooth_a_jump) {
-  std::vector<binned_rows> bins;
-  regression_pilot pilot;
-  for (int k = 0; k < 16; ++k) {
-    bins.push_back({k + 0.0, k + 0.999, k + 0.5, 0, 0, 10, 10});
-    pilot.values.push_back(k + 0.5 + (k >= 8 ? 100.0 : 0.0));
-  }
-  pilot.jumps.push_back({8, 101, 1});
-  const pilot_grid grid = divided_bins(bins, pilot, 32);
-  ASSERT_EQ(grid.items.size(), 16u * 32);
-  for (std::size_t i = 0; i < grid.items.size(); ++i) {
-    const double expected = (static_cast<double>(i) + 0.5) / 32 + (i >= 256 ? 100.0 : 0.0);
-    EXPECT_NEAR(grid.items.values[i], expected, 0.01);
-  }
-  const interval_partition p = partition_curve(grid.items, 6).with(6);
-  const double places[] = {0, 8.0 / 3, 16.0 / 3, 8, 8 + 8.0 / 3, 8 + 16.0 / 3};
-  for (std::size_t i = 0; i < 6; ++i) EXPECT_NEAR(grid.lefts[p.cuts[i]], places[i], 1.0 / 32);
-  EXPECT_EQ(divided_bins({bin(1, 2), bin(3, 4)}, fit_pilot({bin(1, 2), bin(3, 4)}), 8).lefts.size(),
-            2u);
-}
-
 TEST(pilot, rows_of_unequal_weight_count_by_what_their_means_are_worth) {
   std::mt19937_64 random(21);
   std::normal_distribution<double> normal;
