@@ -382,6 +382,7 @@ command_body add_fit_command(CLI::App& app) {
   CLI::Option* edges =
       app.add_option("--edges", arguments->segmentation.edges_file,
                      "cut at these edges, one a line, as `zcmoe segment` prints them");
+  arguments->segmentation.segments_text = "auto";
   add_segmentation_options(app, arguments->segmentation);
   edges->type_name("FILE")->group("Segmentation");
   for (const char* other : {"--segments", "--segmentation", "--range"})
@@ -394,11 +395,10 @@ command_body add_fit_command(CLI::App& app) {
                    "summary as JSON on standard output instead of text on standard error");
   app.footer(
       "Examples:\n"
+      "  zcmoe fit data.csv --x distance --y air_time -o model.safetensors     as many segments as "
+      "the data bear\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --segmentation optimal -o "
       "model.safetensors\n"
-      "  zcmoe fit data.csv --x distance --y air_time --segments auto -o model.safetensors      as "
-      "many "
-      "as the data bear\n"
       "  zcmoe fit data.csv --x 3 --y 7 --holdout 0.2 -o model.safetensors     columns by number; "
       "judged on 20 %\n"
       "  zcmoe fit x.npy y.npy --segmentation quantile -o model.safetensors    one NPY file per "

@@ -658,7 +658,8 @@ class fit_test(cli_case):
         why = "4 rows read, 2 not a number (first: line 2, column 'x': 'abc'), 1 missing target, 1 missing input"
         self.fails("fit", data, *common, says="to choose the cuts from: " + why)
         self.fails("segment", data, *common, says="to choose the cuts from: " + why)
-        self.fails("fit", data, *common, "--segmentation", "uniform", "--range", "0:1", says="to learn from: " + why)
+        self.fails("fit", data, *common, "--segmentation", "uniform", "--range", "0:1", "--segments", 4,
+                   says="to learn from: " + why)
         data = self.write("data.csv", "x,y\n5,1\n6,1\n")
         self.fails("fit", data, *common, "--range", "0:1", says="2 rows read, 2 outside --range")
 
@@ -675,8 +676,8 @@ class fit_test(cli_case):
         self.fails("fit", self.write("a.csv", ""), *common, says="the file is empty")
         self.fails("fit", self.write("b.csv", "x,y\n"), *common, says="no usable row")
         self.fails("fit", self.write("c.csv", "x,y\n1,\n2,\n"), *common, says="no usable row")
-        self.fails("fit", self.path("b.csv"), "--segmentation", "uniform", "--range", "0:1", *common,
-                   says="no usable row to learn from: 0 rows read")
+        self.fails("fit", self.path("b.csv"), "--segmentation", "uniform", "--range", "0:1", "--segments", 4,
+                   *common, says="no usable row to learn from: 0 rows read")
         empty = self.write("e.npy", npy([]))
         self.fails("fit", empty, empty, "-o", self.path("m"), says="no usable row")
         self.fails("fit", self.path("none.csv"), *common, says="No such file")
@@ -1271,6 +1272,8 @@ class plan_test(cli_case):
             self.assertEqual(fitted["plan"], wanted)
             self.run_cli("fit", *common, "--segments", wanted["segments"], "-o", self.path("given"))
             self.assertEqual(self.read("auto"), self.read("given"))
+            self.run_cli("fit", *common, "-o", self.path("default"))
+            self.assertEqual(self.read("default"), self.read("auto"))
             edges = self.run_cli("segment", *common, "--segments", "auto").stdout
             self.assertEqual(edges, self.run_cli("segment", *common, "--segments", wanted["segments"]).stdout)
         said = self.run_cli("fit", data, "--x", "x", "--y", "y", "--segments", "auto", "-o", self.path("m"))
