@@ -232,6 +232,20 @@ void segmentation_choice::check() {
   if (!range_text.empty()) range = range_of(range_text);
 }
 
+void segmentation_choice::refuse_options_of_companders() const {
+  if (kind == segmentation_compander) return;
+  const auto refuse = [&](bool given, const char* option) {
+    if (given) {
+      fail_usage(option, ": goes with --segmentation compander, not with ",
+                 word_of(segmentation_words, kind));
+    }
+  };
+  refuse(uniform_mixture.has_value(), "--uniform-mixture");
+  refuse(floor.has_value(), "--floor");
+  refuse(min_count.has_value(), "--min-count");
+  refuse(pilot_bins.has_value(), "--pilot-bins");
+}
+
 bool segmentation_choice::needs_data() const {
   if (!edges_file.empty()) return false;
   return automatic || kind != segmentation_uniform || !range.has_value();

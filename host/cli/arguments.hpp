@@ -79,6 +79,8 @@ struct segmentation_choice {
 
   /// Reads the number of segments and the range. A text that is neither is a usage error.
   void check();
+  /// Fails with a usage error if an option that places a compander's cuts is given for others.
+  void refuse_options_of_companders() const;
   /// Whether the cuts depend on the rows. To be asked after check().
   bool needs_data() const;
   zcmoe_plug_in_options plug_in() const;

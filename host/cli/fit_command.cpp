@@ -420,6 +420,7 @@ command_body add_fit_command(CLI::App& app) {
       fail_usage("--json and --output - both want standard output");
     }
     arguments->segmentation.check();
+    arguments->segmentation.refuse_options_of_companders();
     const model_choice& model = arguments->model;
     if (const char* const fault = fault_of_name(model.feature_name))
       fail_usage("--feature-name: the text is ", fault);

@@ -64,6 +64,7 @@ void check_arguments(segment_arguments& arguments) {
     }
     return;
   }
+  segmentation.refuse_options_of_companders();
   if (!arguments.table.inputs.empty()) return;
   if (segmentation.kind != segmentation_uniform || !segmentation.range.has_value()) {
     fail_usage("no input: without one, only --segmentation uniform with --range LO:HI is possible");

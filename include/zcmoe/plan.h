@@ -76,7 +76,7 @@ typedef struct zcmoe_plan_options {
   /// of the data. Rows outside it are left out.
   double lo;
   double hi;               ///< its upper end, finite, >= lo
-  double uniform_mixture;  ///< this and the three below: as in zcmoe_plug_in_options
+  double uniform_mixture;  ///< COMPANDER; this and the three below: as in zcmoe_plug_in_options
   double floor;            ///< see there
   double min_count;        ///< see there
   int64_t pilot_bins;      ///< see there

@@ -150,7 +150,12 @@ class general_test(cli_case):
             (["predict", model, data, "--x", "x", "--interval", "1"], "--interval"),
             (["predict", model, data, "--x", "x", "-o", "y.npy", "--interval", "0.9"], "--interval"),
             (["inspect", model, "--confidence", "0"], "--confidence"),
-            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segmentation", "best"], "uniform|quantile|optimal|compander"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segmentation", "best"],
+             "uniform|quantile|optimal|compander"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--min-count", "3"],
+             "--min-count: goes with --segmentation compander, not with optimal"),
+            (["segment", data, "--x", "x", "--segmentation", "quantile", "--pilot-bins", "3"],
+             "--pilot-bins: goes with --segmentation compander, not with quantile"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "1"], "--range 1"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "2:1"], "--range 2:1"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--holdout", "1"], "--holdout"),
@@ -1259,6 +1264,19 @@ class plan_test(cli_case):
                 self.assertLessEqual(candidate["segments"], 213)
                 self.assertLessEqual(candidate["segments_interval"][1], 213)
         self.assertRegex(self.run_cli("plan", *columns).stdout.decode(), r"fewer distinct values .*: 2\d\d hold rows")
+
+    def test_options_of_companders(self):
+        def edges(*arguments):
+            return self.run_cli("segment", *arguments).stdout.split()
+
+        data = self.sine()
+        common = ["--x", "x", "--y", "y", "--segmentation", "compander", "--segments", 300]
+        plain = edges(data, *common)
+        self.assertLess(len(plain), 301)  # segments of fewer than 5 rows are merged
+        for option in (["--min-count", 0], ["--floor", 1], ["--uniform-mixture", 1], ["--pilot-bins", 4]):
+            self.assertNotEqual(edges(data, *common, *option), plain)
+        self.assertEqual(len(edges(data, *common, "--min-count", 0)), 301)
+        self.run_cli("plan", data, "--x", "x", "--y", "y", "--min-count", 20)
 
     def test_fit_takes_what_is_planned(self):
         data = self.sine()
