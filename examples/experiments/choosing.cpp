@@ -50,11 +50,11 @@ contender best_of(const setting& given, const theory::problem& f,
   return {edges, f.approximation(edges), least.approximation + least.estimation};
 }
 
-/// The excess risk of a table whose cuts were learned from the rows too.
+/// The excess risk of a table whose cuts were placed by the rows too.
 double excess_on_learned_cuts(const laboratory& lab, const theory::problem& f,
                               const std::vector<double>& x, const std::vector<double>& y,
                               std::int64_t m) {
-  std::vector<double> edges = zcmoe::optimal_edges_from_data(x, y, m);
+  std::vector<double> edges = zcmoe::compander_edges_from_data(x, y, m);
   const learned table = lab.machine.learn(edges, x, y);
   edges.front() = f.lo;  // the outer segments also predict inputs beyond the samples
   edges.back() = f.hi;
@@ -172,7 +172,7 @@ void automatic_number(const laboratory& lab) {
           const zcmoe_plan_result plan =
               zcmoe::make_plan(lab.machine.context(), rows.x, y, options);
           const zcmoe_plan_candidate& candidate =
-              plan.candidates[uniform ? ZCMOE_PLAN_UNIFORM : ZCMOE_PLAN_OPTIMAL];
+              plan.candidates[uniform ? ZCMOE_PLAN_UNIFORM : ZCMOE_PLAN_COMPANDER];
           number.add(static_cast<double>(candidate.num_segments));
           predicted.add(candidate.excess);
           at_automatic.push_back(excess_at(rows.x, y, candidate.num_segments));

@@ -513,7 +513,7 @@ promises, within 0.02, on s2, s3, s5, s6, s7. They do not pay
 - where pβ′² is even (s1), and
 - where β is steep in a tail with few samples (s4 in part; t1 and t2 wholly): the gain is promised for segments that
   hold no samples, and what decides there is the answer to empty segments;
-- where the cuts are learned from too few of the same data (`zcmoe_segment_optimal_from_data`, at the m that is best for
+- where the cuts are learned from too few of the same data (`zcmoe_segment_compander_from_data`, at the m that is best for
   known p and β): against uniform cuts a loss on {LOSERS} of s1–s7 at n = 1,000, the largest {LOSS} %, and the risk
   times {TAIL_LOW} to {TAIL_HIGH} in t1 and t2. `zcmoe_plan` compares segmentations by their own curves and on
   held-out rows: let it choose.

@@ -4,6 +4,7 @@
 #include "host/api/buffer.hpp"
 #include "host/api/options.hpp"
 #include "host/segmentation/compander.hpp"
+#include "host/segmentation/learned.hpp"
 #include "host/segmentation/optimal_constants.hpp"
 #include "host/segmentation/plug_in.hpp"
 #include "host/segmentation/quantile.hpp"
@@ -46,6 +47,15 @@ void check_column(const double* column, std::int64_t num_grid, const char* name,
     ZCMOE_EXPECTS(may_be_negative || column[i] >= 0, name, "[", i, "]=", column[i],
                   "; expected a number >= 0");
   }
+}
+
+void check_samples(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
+                   std::int64_t n, std::int64_t num_segments) {
+  check_num_rows(n);
+  check_input("x", x, n);
+  check_values("y", y, n);
+  if (weights.data != nullptr) check_values("weights", weights, n);
+  check_num_segments(num_segments);
 }
 
 }  // namespace
@@ -151,15 +161,22 @@ zcmoe_status zcmoe_segment_density_table(const double* grid, const double* point
 }
 
 zcmoe_status zcmoe_segment_optimal_from_data(zcmoe_array x, zcmoe_array y, zcmoe_array weights,
-                                             int64_t n, int64_t num_segments,
-                                             const zcmoe_plug_in_options* options, double* edges,
+                                             int64_t n, int64_t num_segments, double* edges,
                                              int64_t* num_built) {
   return guard("zcmoe_segment_optimal_from_data", [&] {
-    check_num_rows(n);
-    check_input("x", x, n);
-    check_values("y", y, n);
-    if (weights.data != nullptr) check_values("weights", weights, n);
-    check_num_segments(num_segments);
+    check_samples(x, y, weights, n, num_segments);
+    check_pointer(edges, "edges");
+    check_pointer(num_built, "num_built");
+    give_edges(learned_edges(x, y, weights, n, num_segments), edges, num_built);
+  });
+}
+
+zcmoe_status zcmoe_segment_compander_from_data(zcmoe_array x, zcmoe_array y, zcmoe_array weights,
+                                               int64_t n, int64_t num_segments,
+                                               const zcmoe_plug_in_options* options, double* edges,
+                                               int64_t* num_built) {
+  return guard("zcmoe_segment_compander_from_data", [&] {
+    check_samples(x, y, weights, n, num_segments);
     const auto chosen =
         read_options(options, zcmoe_plug_in_options ZCMOE_PLUG_IN_OPTIONS_INIT, "options");
     check_share(chosen.uniform_mixture, "options->uniform_mixture");

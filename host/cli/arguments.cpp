@@ -16,7 +16,8 @@ constexpr std::int32_t max_threads = 4096;  // of zcmoe_context_create
 
 const choices segmentation_words = {{"uniform", segmentation_uniform},
                                     {"quantile", segmentation_quantile},
-                                    {"optimal", segmentation_optimal}};
+                                    {"optimal", segmentation_optimal},
+                                    {"compander", segmentation_compander}};
 const choices closed_side_words = {{"left", ZCMOE_CLOSED_LEFT}, {"right", ZCMOE_CLOSED_RIGHT}};
 const choices nan_policy_words = {
     {"propagate", ZCMOE_NAN_PROPAGATE}, {"segment", ZCMOE_NAN_SEGMENT}, {"value", ZCMOE_NAN_VALUE}};
@@ -226,6 +227,20 @@ void segmentation_choice::check() {
   if (!range_text.empty()) range = range_of(range_text);
 }
 
+void segmentation_choice::refuse_options_of_companders() const {
+  if (kind == segmentation_compander) return;
+  const auto refuse = [&](bool given, const char* option) {
+    if (given) {
+      fail_usage(option, ": goes with --segmentation compander, not with ",
+                 word_of(segmentation_words, kind));
+    }
+  };
+  refuse(uniform_mixture.has_value(), "--uniform-mixture");
+  refuse(floor.has_value(), "--floor");
+  refuse(min_count.has_value(), "--min-count");
+  refuse(pilot_bins.has_value(), "--pilot-bins");
+}
+
 bool segmentation_choice::needs_data() const {
   if (!edges_file.empty()) return false;
   return automatic || kind != segmentation_uniform || !range.has_value();
@@ -257,8 +272,8 @@ void add_segmentation_options(parser& command, segmentation_choice& segmentation
       .capture_default_str()
       .group(group);
   add_choice(command, "--segmentation", segmentation.kind, segmentation_words,
-             "where to cut: equal widths, equal numbers of rows, or least error (narrow where the "
-             "target changes fast)")
+             "where to cut: equal widths, equal numbers of rows, least error (narrow where the "
+             "target changes fast, and at its jumps), or a crude density of such cuts")
       .group(group);
   add_placement_options(command, segmentation);
 }
@@ -273,23 +288,24 @@ void add_placement_options(parser& command, segmentation_choice& segmentation) {
   command
       .add_option(
           "--uniform-mixture", segmentation.uniform_mixture,
-          "optimal: part of the segments spread evenly, 0 to 1 (0.1 from data, 0 for a table)")
+          "compander: part of the segments spread evenly, 0 to 1 (0.1 from data, 0 for a table)")
       .type_name("ETA")
       .group(group);
   command
       .add_option(
           "--floor", segmentation.floor,
-          "optimal: least slope assumed, relative to the mean (0.02 from data, 0 for a table)")
+          "compander: least slope assumed, relative to the mean (0.02 from data, 0 for a table)")
       .type_name("DELTA")
       .group(group);
   command
       .add_option("--min-count", segmentation.min_count,
-                  "optimal, from data: segments expected to hold fewer rows are merged (5)")
+                  "compander, from data: segments expected to hold fewer rows are merged (5)")
       .type_name("N")
       .group(group);
   command
       .add_option("--pilot-bins", segmentation.pilot_bins,
-                  "optimal, from data: bins of the first estimate (chosen from the number of rows)")
+                  "compander, from data: bins of the first estimate (chosen from the number of "
+                  "rows)")
       .type_name("N")
       .group(group);
   command

@@ -54,10 +54,12 @@ void add_engine_options(parser& command, engine_choice& engine);
 /// The two ends of --range LO:HI. A text of another form is a usage error.
 std::pair<double, double> range_of(const std::string& range_text);
 
+/// In the order of ZCMOE_PLAN_UNIFORM and so on.
 enum segmentation_kind : std::int32_t {
   segmentation_uniform,
   segmentation_quantile,
-  segmentation_optimal
+  segmentation_optimal,
+  segmentation_compander
 };
 extern const choices segmentation_words;
 
@@ -77,6 +79,8 @@ struct segmentation_choice {
 
   /// Reads the number of segments and the range. A text that is neither is a usage error.
   void check();
+  /// Fails with a usage error if an option that places a compander's cuts is given for others.
+  void refuse_options_of_companders() const;
   /// Whether the cuts depend on the rows. To be asked after check().
   bool needs_data() const;
   zcmoe_plug_in_options plug_in() const;

@@ -158,10 +158,13 @@ class range_and_sample {
     if (segmentation_.kind == segmentation_quantile) {
       check(zcmoe_segment_quantile(column(0), weights(), sample_.rows(), segments, edges.data(),
                                    &built));
+    } else if (segmentation_.kind == segmentation_optimal) {
+      check(zcmoe_segment_optimal_from_data(column(0), column(1), weights(), sample_.rows(),
+                                            segments, edges.data(), &built));
     } else {
       const zcmoe_plug_in_options options = segmentation_.plug_in();
-      check(zcmoe_segment_optimal_from_data(column(0), column(1), weights(), sample_.rows(),
-                                            segments, &options, edges.data(), &built));
+      check(zcmoe_segment_compander_from_data(column(0), column(1), weights(), sample_.rows(),
+                                              segments, &options, edges.data(), &built));
     }
     return built;
   }

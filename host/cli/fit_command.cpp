@@ -376,6 +376,7 @@ command_body add_fit_command(parser& command) {
   const option edges =
       command.add_option("--edges", arguments->segmentation.edges_file,
                          "cut at these edges, one a line, as `zcmoe segment` prints them");
+  arguments->segmentation.segments_text = "auto";
   add_segmentation_options(command, arguments->segmentation);
   edges.type_name("FILE").group("Segmentation");
   for (const char* other : {"--segments", "--segmentation", "--range"}) edges.excludes(other);
@@ -387,11 +388,10 @@ command_body add_fit_command(parser& command) {
                    "summary as JSON on standard output instead of text on standard error");
   command.footer(
       "Examples:\n"
+      "  zcmoe fit data.csv --x distance --y air_time -o model.safetensors     as many segments as "
+      "the data bear\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --segmentation optimal -o "
       "model.safetensors\n"
-      "  zcmoe fit data.csv --x distance --y air_time --segments auto -o model.safetensors      as "
-      "many "
-      "as the data bear\n"
       "  zcmoe fit data.csv --x 3 --y 7 --holdout 0.2 -o model.safetensors     columns by number; "
       "judged on 20 %\n"
       "  zcmoe fit x.npy y.npy --segmentation quantile -o model.safetensors    one NPY file per "
@@ -413,6 +413,7 @@ command_body add_fit_command(parser& command) {
       fail_usage("--json and --output - both want standard output");
     }
     arguments->segmentation.check();
+    arguments->segmentation.refuse_options_of_companders();
     const model_choice& model = arguments->model;
     if (const char* const fault = fault_of_name(model.feature_name))
       fail_usage("--feature-name: the text is ", fault);

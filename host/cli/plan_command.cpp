@@ -169,7 +169,7 @@ command_body add_plan_command(parser& command) {
       "  zcmoe plan data.csv --x distance --y air_time\n"
       "  zcmoe plan data.csv --x distance --y air_time --rows 10000000   this table is a sample\n"
       "  zcmoe plan data.csv --x distance --y air_time --csv > curve.csv\n"
-      "`zcmoe fit --segments auto` plans and fits in one go.\n"
+      "`zcmoe fit` plans and fits in one go, unless --segments says how many.\n"
       "Excess risk: expected squared error on new rows beyond the noise. Tables of more than "
       "--sample-rows rows are planned\n"
       "from an evenly spread sample.\n" +

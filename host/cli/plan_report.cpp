@@ -36,6 +36,7 @@ const warning_text warning_texts[] = {
 };
 
 std::string method_of(const zcmoe_plan_candidate& candidate) {
+  if (candidate.method == ZCMOE_PLAN_PILOT) return "pilot";
   return candidate.method == ZCMOE_THEORY_PARAMETRIC ? "parametric" : "leave-one-out";
 }
 
@@ -51,10 +52,13 @@ std::string kind_of(const zcmoe_plan_candidate& c) {
 }
 
 std::string recommendation_in_words(const zcmoe_plan_candidate& c) {
-  const bool fitted = c.method == ZCMOE_THEORY_PARAMETRIC;
+  const char* const how = c.method == ZCMOE_PLAN_PILOT
+                              ? "least on a spline estimate of the relation"
+                          : c.method == ZCMOE_THEORY_PARAMETRIC ? "fitted A/m^2 + sigma^2 m/n"
+                                                                : "least leave-one-out error";
   return text(grouped(c.num_segments), ", best between ", grouped(std::llround(c.lower)), " and ",
               grouped(std::llround(c.upper)), "; excess risk ", readable(c.excess), " expected (",
-              fitted ? "fitted A/m^2 + sigma^2 m/n" : "least leave-one-out error", ")");
+              how, ")");
 }
 
 std::vector<std::string> warnings_in_words(const zcmoe_plan_candidate& c) {

@@ -5,8 +5,8 @@ Run by `zcmoe plot`, which reads and samples the table:
     plot.py MODEL svg|png|pdf COLUMNS ROWS ROWS_IN_ALL X_NAME Y_NAME < numbers > picture
 
 Standard input is float64: COLUMNS (0, 2 or 3: x, y, weights) runs of ROWS numbers, one column after the other; then the
-tables of the risk curve, each its number of edges and these. On failure the last
-line of standard error says why; exit status 3: a package is missing. Needs numpy and matplotlib 3.6 or later; the model
+risks of other tables, each its number of segments and its leave-one-out error. On failure the last line of standard
+error says why; exit status 3: a package is missing. Needs numpy and matplotlib 3.6 or later; the model
 file is read here, without the safetensors package.
 """
 import json
@@ -258,46 +258,16 @@ def draw_counts(axes, model, samples, names):
                   color=MODEL)
 
 
-def leave_one_out(slot, y, weights, segments):
-    """Mean squared error when each row is answered by the others of its segment; a row that is alone, by the next
-    segment. No segment is empty, no weight 0 (Allen 1974; zcmoe_theory_table_statistics without weights)."""
-    mass = np.bincount(slot, weights, segments)
-    mean = np.bincount(slot, weights * y, segments) / mass
-    rest = mass[slot] - weights
-    alone = np.bincount(slot, minlength=segments)[slot] < 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        residuals = (y - mean[slot]) * np.where(alone, 0, mass[slot] / rest)
-    if segments > 1:
-        residuals[alone] = y[alone] - mean[np.where(slot[alone] > 0, slot[alone] - 1, 1)]
-    return float(np.average(residuals ** 2, weights=weights))
-
-
-def risk_curve(model, samples, tables):
-    """(segments with rows, leave-one-out error) of each table of edges, the segments rising."""
-    used = (samples.weights > 0) & (samples.x >= model.lo) & (samples.x <= model.hi)
-    if np.count_nonzero(used) < 4:
-        return []
-    x, y, weights = samples.x[used], samples.y[used], samples.weights[used]
-    y = y - np.average(y, weights=weights)
-    points = {}
-    for edges in tables:
-        slot = np.searchsorted(edges[1:-1], x, "right")
-        slot = np.unique(slot, return_inverse=True)[1]
-        points.setdefault(int(slot.max()) + 1, leave_one_out(slot, y, weights, int(slot.max()) + 1))
-    return sorted(points.items())
-
-
-def draw_risk(axes, model, samples, tables, names):
+def draw_risk(axes, model, samples, risks, names):
     titled(axes, "Error for other numbers of segments", "segments", f"rms error of {names[1]}")
     if samples is None:
         say(axes, "needs --data")
         return None
-    points = risk_curve(model, samples, tables)
-    if not points:
+    if len(risks) == 0:
         say(axes, "too few rows in the range")
         return None
-    m = np.array([p[0] for p in points])
-    error = np.sqrt([p[1] for p in points])
+    m, first = np.unique(risks[:, 0].astype(int), return_index=True)
+    error = np.sqrt(risks[first, 1])
     best = int(np.argmin(error))
     axes.plot(m, error, "-o", color=DATA, markersize=3.5, linewidth=1.3, label="leave-one-out, optimal cuts")
     axes.axvline(m[best], color=ACCENT, linewidth=1, linestyle="--",
@@ -326,7 +296,7 @@ def draw_risk(axes, model, samples, tables, names):
     return m[best], error[best]
 
 
-def draw(model, samples, tables, names):
+def draw(model, samples, risks, names):
     pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "zcmoe", "font.size": 9,
                             "axes.formatter.limits": (-4, 6), "axes.formatter.useoffset": True})
     figure = pyplot.figure(figsize=(11, 8), dpi=130, layout="constrained")
@@ -353,7 +323,7 @@ def draw(model, samples, tables, names):
     draw_segments(top, model, samples, log_x, names)
     draw_residuals(below[0], model, samples, log_x, names)
     draw_counts(below[1], model, samples, names)
-    best = draw_risk(below[2], model, samples, tables, names)
+    best = draw_risk(below[2], model, samples, risks, names)
     return figure, best
 
 
@@ -365,18 +335,15 @@ def shortened(name, size=48):
 def main():
     path, kind, columns, rows, rows_in_all, x_name, y_name = sys.argv[1:]
     model = Model(path)
-    samples, tables = None, []
+    samples, risks = None, np.zeros((0, 2))
     if int(columns) > 0:
         numbers = np.frombuffer(sys.stdin.buffer.read(), "<f8")
         place = int(columns) * int(rows)
         samples = Samples(numbers[:place].reshape(int(columns), -1), int(rows_in_all))
-        while place < len(numbers):
-            end = place + 1 + int(numbers[place])
-            tables.append(numbers[place + 1:end])
-            place = end
+        risks = numbers[place:].reshape(-1, 2)
     names = (shortened(x_name or model.metadata.get("feature_name") or "x"),
              shortened(y_name or model.metadata.get("target_name") or "y"))
-    figure, best = draw(model, samples, tables, names)
+    figure, best = draw(model, samples, risks, names)
     figure.savefig(sys.stdout.buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
     sys.stdout.flush()
     if best is not None:

@@ -15,7 +15,7 @@
 #include "say.hpp"
 #include "table_sample.hpp"
 
-#include <zcmoe/zcmoe.hpp>
+#include <zcmoe/plan.hpp>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -39,7 +39,7 @@ namespace {
 
 constexpr int exit_missing_package =
     3;  // with which plot.py ends if numpy or matplotlib is missing
-constexpr std::int64_t most_tried = 8192;  // segments at most in the curve of risks
+constexpr std::int64_t most_tried = 6144;  // segments at most in the curve of risks
 
 struct plot_arguments {
   std::string model;
@@ -74,7 +74,7 @@ std::string python() {
        "matplotlib`, or name another Python in ZCMOE_PYTHON");
 }
 
-/// What plot.py reads: a file with the sampled columns, one after the other, and then tables of
+/// What plot.py reads: a file with the sampled columns, one after the other, and then the risks of
 /// other numbers of segments.
 struct sampled_table {
   owned_descriptor file;
@@ -90,32 +90,39 @@ void write_numbers(const owned_descriptor& file, const std::vector<double>& numb
             numbers.size() * sizeof(double), "temporary file");
 }
 
-/// Optimal cuts for 1, 2, 4, ... segments of the model's range, each table behind its number of
-/// edges.
-void write_tables(const owned_descriptor& file, const table_sample& sample, bool weighted,
-                  const zcmoe_model_info& info) {
-  std::array<std::vector<double>, 3> inside;
+/// The leave-one-out error of optimal cuts of the model's range by number of segments, as pairs of
+/// numbers; none where fewer than four rows lie in the range.
+void write_risks(const owned_descriptor& file, const context& engine, const table_sample& sample,
+                 bool weighted, const zcmoe_model_info& info) {
+  const double lo = info.edges[0];
+  const double hi = info.edges[info.num_segments];
+  std::int64_t inside = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(sample.rows()); ++i) {
     const double x = sample.column(column_x)[i];
-    if (!(x >= info.edges[0] && x <= info.edges[info.num_segments])) continue;
-    for (std::size_t k = 0; k < (weighted ? 3u : 2u); ++k) inside[k].push_back(sample.column(k)[i]);
+    const bool counts = !weighted || sample.column(column_weights)[i] > 0;
+    inside += counts && x >= lo && x <= hi ? 1 : 0;
   }
-  const auto column = [&](std::size_t k) { return array(inside[k].data()); };
-  const auto rows = static_cast<std::int64_t>(inside[column_x].size());
-  for (std::int64_t m = 1; m <= std::min(most_tried, rows / 2); m *= 2) {
-    std::vector<double> edges(static_cast<std::size_t>(m) + 1);
-    std::int64_t built = 0;
-    check(zcmoe_segment_optimal_from_data(column(column_x), column(column_y),
-                                          weighted ? column(column_weights) : no_array(), rows, m,
-                                          nullptr, edges.data(), &built));
-    edges.resize(static_cast<std::size_t>(built) + 1);
-    edges.insert(edges.begin(), static_cast<double>(edges.size()));
-    write_numbers(file, edges);
+  if (inside < 4) return;
+  zcmoe_plan_options options = plan_options();
+  options.lo = lo;
+  options.hi = hi;
+  options.holdout = 0.0;
+  options.max_segments = most_tried;
+  const auto column = [&](std::size_t k) { return array(sample.column(k).data()); };
+  const zcmoe_plan_result plan =
+      make_plan(engine, column(column_x), column(column_y),
+                weighted ? column(column_weights) : no_array(), sample.rows(), options);
+  const zcmoe_plan_candidate& c = plan.candidates[ZCMOE_PLAN_OPTIMAL];
+  std::vector<double> numbers;
+  for (std::int64_t i = 0; i < c.num_levels; ++i) {
+    numbers.push_back(static_cast<double>(c.levels[i].num_built));
+    numbers.push_back(c.levels[i].leave_one_out);
   }
+  write_numbers(file, numbers);
 }
 
-sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& info,
-                      row_source& rows) {
+sampled_table sampled(const plot_arguments& arguments, const context& engine,
+                      const zcmoe_model_info& info, row_source& rows) {
   sampled_table result;
   const bool weighted = rows.has(column_weights);
   result.columns = weighted ? 3 : 2;
@@ -151,7 +158,7 @@ sampled_table sampled(const plot_arguments& arguments, const zcmoe_model_info& i
   result.file = owned_descriptor(open_unlinked_file());
   result.rows = sample.rows();
   for (std::size_t k = 0; k < result.columns; ++k) write_numbers(result.file, sample.column(k));
-  write_tables(result.file, sample, weighted, info);
+  write_risks(result.file, engine, sample, weighted, info);
   if (::lseek(result.file.get(), 0, SEEK_SET) < 0) fail_errno("temporary file");
   return result;
 }
@@ -234,7 +241,7 @@ void plot(plot_arguments arguments) {
   }
   check_outputs({{"--output", arguments.output}}, inputs);
   sampled_table samples;
-  if (rows != nullptr) samples = sampled(arguments, info, *rows);
+  if (rows != nullptr) samples = sampled(arguments, cpu, info, *rows);
   const owned_descriptor picture(open_unlinked_file());
   const finished done = run({python(), script_path(), arguments.model, kind.substr(1),
                              std::to_string(samples.columns), std::to_string(samples.rows),

@@ -52,9 +52,9 @@ void check_arguments(segment_arguments& arguments) {
       fail_usage(
           "--point-density says where the cuts lie; --density and --slope are not used with it");
     }
-    if (segmentation.kind != segmentation_optimal) {
+    if (segmentation.kind != segmentation_optimal && segmentation.kind != segmentation_compander) {
       fail_usage("--segmentation ", word_of(segmentation_words, segmentation.kind),
-                 ": a table of densities goes with optimal");
+                 ": a table of densities goes with optimal or compander, which are the same there");
     }
     if (segmentation.range.has_value())
       fail_usage("--range: a table of densities brings its own range");
@@ -63,6 +63,7 @@ void check_arguments(segment_arguments& arguments) {
     }
     return;
   }
+  segmentation.refuse_options_of_companders();
   if (!arguments.table.inputs.empty()) return;
   if (segmentation.kind != segmentation_uniform || !segmentation.range.has_value()) {
     fail_usage("no input: without one, only --segmentation uniform with --range LO:HI is possible");
@@ -123,7 +124,8 @@ struct cut {
 
 cut edges_from_data(const segment_arguments& arguments) {
   const segmentation_choice& segmentation = arguments.segmentation;
-  const bool needs_target = segmentation.kind == segmentation_optimal || segmentation.automatic;
+  const bool needs_target = segmentation.kind == segmentation_optimal ||
+                            segmentation.kind == segmentation_compander || segmentation.automatic;
   const std::vector<column_role> roles{{"--x", arguments.x, true},
                                        {"--y", arguments.y, needs_target},
                                        {"--weights", arguments.weights, false}};
@@ -200,7 +202,7 @@ command_body add_segment_command(parser& command) {
   add_table_options(command, arguments->table, false);
   command.add_option("--x", arguments->x, "input column, or the column of the grid")
       .type_name("COLUMN");
-  command.add_option("--y", arguments->y, "from data: target column, for optimal")
+  command.add_option("--y", arguments->y, "from data: target column, for optimal and compander")
       .type_name("COLUMN");
   command.add_option("--weights", arguments->weights, "from data: column of row weights")
       .type_name("COLUMN");
@@ -228,7 +230,9 @@ command_body add_segment_command(parser& command) {
       "  zcmoe segment table.csv --x x --density p --slope dbeta --segmentation optimal --segments "
       "8\n"
       "  zcmoe segment table.csv --x x --point-density lambda --segments 8\n"
-      "The optimal cuts follow (p slope^2)^(1/3): many where inputs are frequent and the target "
+      "The optimal cuts are those of least error of a smooth estimate with jumps; those of a "
+      "table, "
+      "and of compander, follow\n(p slope^2)^(1/3): many where inputs are frequent and the target "
       "changes fast.\n" +
       std::string(csv_help));
   return [arguments] {

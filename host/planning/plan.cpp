@@ -2,14 +2,16 @@
 //
 // clang-format off
 //   rows sorted -> part held out -> for each segmentation: fine edges from the rows learned from
-//   -> the engine fits both parts on the fine edges -> the cells of coarser levels are fine ones joined
+//   -> the engine fits both parts on the fine edges -> the cells of all levels are fine ones joined
 //   -> V_m, leave-one-out and held-out error of each level -> a number of segments (recommendation.hpp)
 // clang-format on
 //
 // A level is the table of one number of segments, and a cell is one of its segments. The finest
 // level has 3 2^k segments, so that the levels of 1, 2, 3, 4, 6, 8, 12, ... segments all nest in
-// it. V_m is the variance within the segments of level m. Every sum runs over sorted rows or over
-// cells in order, so the order of the caller's rows does not matter.
+// it. Learned cuts of one number of segments are not among those of another, so there the fine
+// edges are those of all levels together. V_m is the variance within the segments of level m. Every
+// sum runs over sorted rows or over cells in order, so the order of the caller's rows does not
+// matter.
 #include "host/planning/plan.hpp"
 
 #include "host/array.hpp"
@@ -21,6 +23,7 @@
 #include "host/routing/slots.hpp"
 #include "host/segmentation/edges.hpp"
 #include "host/segmentation/empty_segments.hpp"
+#include "host/segmentation/learned.hpp"
 #include "host/segmentation/plug_in.hpp"
 #include "host/segmentation/quantile.hpp"
 #include "host/segmentation/uniform.hpp"
@@ -30,7 +33,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -47,6 +53,7 @@ struct plan_tuning {
   static constexpr double disagreement = 3;
 };
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 // ------------------------------------------------------------------- cells
@@ -132,13 +139,13 @@ double weighted_leave_one_out(const cell_moments& m, const edge_table& edges, co
 
 // ------------------------------------------------------------ one segmentation
 
-/// The levels of one segmentation and what they recommend. The engine fits the finest; the others
-/// are made of it.
-class nested_levels {
+/// The levels of one segmentation and what they recommend. The engine fits the fine cells; all
+/// levels are made of these.
+class segmentation_levels {
  public:
-  nested_levels(const std::shared_ptr<backend>& engine, const plan_rows& rows,
-                const zcmoe_model_options& model, const zcmoe_plan_options& options,
-                int segmentation)
+  segmentation_levels(const std::shared_ptr<backend>& engine, const plan_rows& rows,
+                      const zcmoe_model_options& model, const zcmoe_plan_options& options,
+                      int segmentation)
       : rows_(rows),
         model_(model),
         options_(options),
@@ -151,6 +158,11 @@ class nested_levels {
       finest_ = 3;
       while (2 * finest_ <= limit) finest_ *= 2;
     }
+    // The least level on which each input has a segment of its own is the last that learned cuts
+    // need.
+    if (segmentation_ == ZCMOE_PLAN_OPTIMAL) {
+      while (finest_ >= 2 && finest_ / 2 >= rows.distinct) finest_ /= 2;
+    }
     edges_ = fine_edges();
     level_cells fine{0, {}, fitted(engine, rows.learned), fitted(engine, rows.held_out)};
     fine.cuts.resize(edges_.size());
@@ -162,17 +174,16 @@ class nested_levels {
       below = below + w;
     }
     learned_weight_ = below.high;
-    // Levels are made from the finest down: level m joins the cells of level 2m, so that all levels
-    // together cost a few passes over the fine cells. Numbers other than 2^k and 3 2^k are no
-    // levels.
+    // Levels are made from the finest down: level m joins the cells of level 2m where it nests in
+    // it, so that all levels together cost a few passes over the fine cells.
     std::vector<level_cells> made;
-    for (std::int64_t m = finest_; m >= 1; --m) {
-      if (m >= 4 && (m & (m - 1)) != 0 && (m % 3 != 0 || (m / 3 & (m / 3 - 1)) != 0)) continue;
+    const std::vector<std::int64_t> numbers = numbers_of_segments();
+    for (auto m = numbers.rbegin(); m != numbers.rend(); ++m) {
       const level_cells* from = &fine;
       for (const level_cells& finer : made) {
-        if (finer.num_segments == 2 * m) from = &finer;
+        if (segmentation_ != ZCMOE_PLAN_OPTIMAL && finer.num_segments == 2 * *m) from = &finer;
       }
-      made.push_back(coarser(*from, m));
+      made.push_back(coarser(*from, *m));
     }
     std::reverse(made.begin(), made.end());
     for (level_cells& cells : made) {
@@ -214,7 +225,8 @@ class nested_levels {
     c.fit.noise_error = rows_.scale_back(r.fit.noise_error);
     c.leave_one_out_segments = levels_[static_cast<std::size_t>(r.best_level)].num_segments;
 
-    const double limit = recommend_within_limits(c, r, rows * growth);
+    const double limit = learned_.has_value() ? recommend_learned(c, r)
+                                              : recommend_within_limits(c, r, rows * growth);
     c.num_nonempty = level_near(c.num_segments).num_nonempty;
 
     check(c);
@@ -240,6 +252,17 @@ class nested_levels {
   }
 
  private:
+  /// 1, 2, 3, 4, 6, 8, 12, ... up to the finest level.
+  std::vector<std::int64_t> numbers_of_segments() const {
+    std::vector<std::int64_t> numbers;
+    for (std::int64_t m = 1; m <= finest_; ++m) {
+      const bool power = (m & (m - 1)) == 0;
+      const bool thrice = m % 3 == 0 && (m / 3 & (m / 3 - 1)) == 0;
+      if (power || thrice) numbers.push_back(m);
+    }
+    return numbers;
+  }
+
   /// Sets the recommended number of segments and its errors, limited to what the options, the rows
   /// and the doubles in the range allow. Returns that limit.
   double recommend_within_limits(zcmoe_plan_candidate& c, const zcmoe_theory_recommendation& r,
@@ -270,6 +293,30 @@ class nested_levels {
     c.excess = c.approximation + c.estimation;
     c.risk = c.fit.noise + c.excess;
     return limit;
+  }
+
+  /// Sets the number of segments that the learned cuts ask for, and its errors. Of what the levels
+  /// recommend the intervals keep their relative width. Returns the largest number there is.
+  double recommend_learned(zcmoe_plan_candidate& c, const zcmoe_theory_recommendation& r) const {
+    const auto m = static_cast<double>(learned_->num_segments);
+    const std::int64_t limit = std::min(options_.max_segments, rows_.all.size());
+    const double ratio = m / static_cast<double>(r.num_segments);
+    c.method = ZCMOE_PLAN_PILOT;
+    c.num_segments = learned_->num_segments;
+    c.lower = std::max(1.0, std::min(r.lower * ratio, m));
+    c.upper = std::max(
+        m, std::min(r.upper * ratio, static_cast<double>(std::min(limit, rows_.distinct))));
+    c.fit.noise = rows_.scale_back(learned_->noise);
+    c.approximation = rows_.scale_back(learned_->approximation);
+    c.estimation = rows_.scale_back(learned_->estimation);
+    c.excess = c.approximation + c.estimation;
+    c.excess_lower = c.excess_upper = c.excess;
+    if (r.excess > 0) {
+      c.excess_lower *= r.excess_lower / r.excess;
+      c.excess_upper *= r.excess_upper / r.excess;
+    }
+    c.risk = c.fit.noise + c.excess;
+    return static_cast<double>(limit);
   }
 
   /// m, or where the range has too few doubles, about as many segments of equal width as it has
@@ -359,22 +406,46 @@ class nested_levels {
     return edges;
   }
 
-  /// The edges of the finest level. Only the rows learned from place them, so that the held-out
-  /// error is an honest one.
-  edge_table fine_edges() const {
+  /// The edges of the fine cells. Only the rows learned from place them, so that the held-out error
+  /// is an honest one.
+  edge_table fine_edges() {
     if (rows_.lo == rows_.hi) return single_value_edges(rows_.lo);
     const part& rows = rows_.learned;
-    if (segmentation_ == ZCMOE_PLAN_UNIFORM) {
-      return distinct_uniform_edges(rows_.lo, rows_.hi, finest_);
-    }
     const zcmoe_array x = rows.column(rows.x);
+    const zcmoe_array y = rows.column(rows.y);
     const zcmoe_array weights = rows.column(rows.weights);
-    edge_table edges =
-        segmentation_ == ZCMOE_PLAN_QUANTILE
-            ? quantile_edges(x, weights, rows.size(), finest_)
-            : plug_in_edges(x, rows.column(rows.y), weights, rows.size(), finest_, plug_in());
+    edge_table edges;
+    switch (segmentation_) {
+      case ZCMOE_PLAN_UNIFORM: return distinct_uniform_edges(rows_.lo, rows_.hi, finest_);
+      case ZCMOE_PLAN_QUANTILE: edges = quantile_edges(x, weights, rows.size(), finest_); break;
+      case ZCMOE_PLAN_COMPANDER:
+        edges = plug_in_edges(x, y, weights, rows.size(), finest_, plug_in());
+        break;
+      default: edges = all_learned_edges(x, y, weights, rows.size());
+    }
     edges.front() = std::min(edges.front(), rows_.lo);
     edges.back() = std::max(edges.back(), rows_.hi);
+    return edges;
+  }
+
+  /// The learned edges of all levels in one table; those of each are kept in learned_edges_.
+  edge_table all_learned_edges(const zcmoe_array& x, const zcmoe_array& y,
+                               const zcmoe_array& weights, std::int64_t n) {
+    const std::int64_t most = std::min(options_.max_segments, rows_.all.size());
+    const learned_cuts learned(read_samples(x, y, weights, n, rows_.lo, rows_.hi), most);
+    const std::int64_t fit_rows = options_.fit_rows > 0 ? options_.fit_rows : rows_.all.size();
+    learned_ = learned.best_number(static_cast<double>(fit_rows) / static_cast<double>(n), most);
+    std::set<double> inner;
+    double last = rows_.lo;
+    for (const std::int64_t m : numbers_of_segments()) {
+      learned_edges_[m] = learned.edges(m);
+      const edge_table& own = learned_edges_[m];
+      inner.insert(own.begin() + 1, own.end() - 1);
+      last = std::max(last, own.back());
+    }
+    edge_table edges{rows_.lo};
+    edges.insert(edges.end(), inner.begin(), inner.end());
+    edges.push_back(last);
     return edges;
   }
 
@@ -389,10 +460,18 @@ class nested_levels {
   }
 
   /// The indices of the fine cells where cells of level m begin, and the number of fine cells.
-  /// Those of level m are among those of level 2m.
+  /// Unless cuts are learned, those of level m are among those of level 2m.
   std::vector<std::size_t> cuts_of(std::int64_t m) const {
     const std::size_t fine = edges_.size() - 1;
     std::vector<std::size_t> cuts{0};
+    if (const auto own = learned_edges_.find(m); own != learned_edges_.end()) {
+      for (std::size_t i = 1; i + 1 < own->second.size(); ++i) {
+        const auto at = std::lower_bound(edges_.begin(), edges_.end(), own->second[i]);
+        cuts.push_back(static_cast<std::size_t>(at - edges_.begin()));
+      }
+      cuts.push_back(fine);
+      return cuts;
+    }
     for (std::int64_t i = 1; i < m; ++i) {
       std::size_t cut;
       if (segmentation_ == ZCMOE_PLAN_QUANTILE) {
@@ -425,9 +504,9 @@ class nested_levels {
     return cells;
   }
 
-  /// Joins cells of the optimal segmentation with fewer than min_count rows to their neighbours.
+  /// Joins cells of the compander with fewer than min_count rows to their neighbours.
   void keep_full_cells(level_cells& cells) const {
-    if (segmentation_ != ZCMOE_PLAN_OPTIMAL || !(options_.min_count > 0)) return;
+    if (segmentation_ != ZCMOE_PLAN_COMPANDER || !(options_.min_count > 0)) return;
     std::vector<std::int64_t> below{0};
     for (std::size_t i = 0; i < cells.learned.size(); ++i) {
       below.push_back(below.back() + cells.learned.counts[i] + cells.held_out.counts[i]);
@@ -515,12 +594,22 @@ class nested_levels {
   int segmentation_;
   std::int64_t finest_;
   edge_table edges_;
+  std::map<std::int64_t, edge_table> learned_edges_;  // by number of segments; OPTIMAL
+  std::optional<learned_number> learned_;             // OPTIMAL, unless there is one input
   // For each fine cell the weight of the rows learned from below it, and half of its own.
   std::vector<double> middles_;
   double learned_weight_ = 0.0;
   std::vector<zcmoe_plan_level> levels_;
   std::vector<level_cells> cells_;  // the cells of each level
 };
+
+/// The least leave-one-out error of a candidate's levels.
+double least_error(const zcmoe_plan_candidate& c) {
+  double least = infinity;
+  for (std::int64_t i = 0; i < c.num_levels; ++i)
+    least = std::min(least, c.levels[i].leave_one_out);
+  return least;
+}
 
 }  // namespace
 
@@ -546,11 +635,10 @@ std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engin
   result.hi = rows.hi;
   for (int s = 0; s < ZCMOE_PLAN_SEGMENTATIONS; ++s) {
     zcmoe_plan_candidate& c = result.candidates[s];
-    nested_levels(engine, rows, scaled, options, s).fill(c);
+    segmentation_levels(engine, rows, scaled, options, s).fill(c);
     result.warnings |= c.warnings;
-    // The noise itself is the same for all segmentations while its estimates differ by more than
-    // the excess risks do. So these are compared, not the risks.
-    if (c.excess < result.candidates[result.best].excess) result.best = s;
+    // Leave-one-out errors of the same rows share their noise, so they can be compared.
+    if (least_error(c) < least_error(result.candidates[result.best])) result.best = s;
   }
   result.noise = result.candidates[result.best].fit.noise;
   result.noise_error = result.candidates[result.best].fit.noise_error;

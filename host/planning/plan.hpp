@@ -11,7 +11,7 @@
 
 namespace zcmoe::detail {
 
-/// The caller has checked the arguments. The result is on the heap because it takes 10 KB, and the
+/// The caller has checked the arguments. The result is on the heap because it takes 14 KB, and the
 /// stack of a caller's thread may be small.
 std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engine,
                                            const zcmoe_array& x, const zcmoe_array& y,

@@ -2,18 +2,17 @@
 // table: see smallest_rms.hpp.
 #include "host/planning/smallest_rms.hpp"
 
+#include "host/segmentation/best_partition.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <utility>
 #include <vector>
 
 namespace zcmoe::detail {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct smallest_rms_tuning {
   // The search for a bound ends after this many sweeps.
@@ -24,9 +23,10 @@ struct smallest_rms_tuning {
   // Tables of more segments are not made more equal, which would gain about 1/m of the error.
   static constexpr std::size_t most_equalised = 4096;
   // Tables of more segments are not partitioned anew, since equal errors are all but optimal there.
-  static constexpr std::size_t most_partitioned = 64;
-  // Partitions choose from about this many cuts.
+  static constexpr std::size_t most_partitioned = 256;
+  // Partitions choose from about this many cuts, and at least from `each` a segment.
   static constexpr std::int64_t candidates = 768;
+  static constexpr std::int64_t each = 8;
   // No bound is tried that is a smaller part of the whole error.
   static constexpr double least_bound = 1e-18;
 };
@@ -105,58 +105,50 @@ compiled_table equalised(const rms_sweep& sweep, compiled_table best, double hig
   return best;
 }
 
-/// The table of fewest segments, at most `most`, that meets the limit, among those whose cuts are
-/// cuts of a fine table, and of these the one with the least error. Dynamic programming goes
-/// through every partition. The table is not complete if there is none.
-compiled_table best_partition(const compiled_function& from, const compiled_table& fine,
-                              double limit, std::size_t most) {
-  const std::size_t n = fine.cells.size();
-  // error[j] is the least error of the first j fine segments joined into m, first[m][j] the fine
-  // segment with which the last of these m begins, and cost[j (n + 1) + i] the error of the fine
-  // segments i .. j - 1 joined into one.
-  std::vector<double> error(n + 1, infinity);
-  error[0] = 0.0;
-  std::vector<std::vector<std::size_t>> first{{}};
-  std::vector<double> cost((n + 1) * (n + 1));
-  for (std::size_t i = 0; i < n; ++i) {
-    centred_moments segment;
-    for (std::size_t j = i; j < n; ++j) {
-      segment = from.joined(segment, fine.cells[j]);
-      cost[(j + 1) * (n + 1) + i] = segment.scatter;
-    }
-  }
+/// The table that joins the fine segments cuts[k] .. cuts[k + 1] - 1.
+compiled_table joined_table(const compiled_function& from, const compiled_table& fine,
+                            const std::vector<std::size_t>& cuts) {
   compiled_table t;
-  while (first.size() <= most && !(error[n] <= limit)) {
-    std::vector<double> next(n + 1, infinity);
-    std::vector<std::size_t> begins(n + 1, 0);
-    for (std::size_t j = 1; j <= n; ++j) {
-      const double* const to_j = &cost[j * (n + 1)];
-      for (std::size_t i = 0; i < j; ++i) {
-        const double e = error[i] + to_j[i];
-        if (e < next[j]) {
-          next[j] = e;
-          begins[j] = i;
-        }
-      }
-    }
-    error = std::move(next);
-    first.push_back(std::move(begins));
-  }
-  if (!(error[n] <= limit)) return t;
-  t.edges.push_back(fine.edges[n]);
-  for (std::size_t m = first.size() - 1, j = n; m > 0; --m) {
-    const std::size_t i = first[m][j];
+  t.edges.push_back(fine.edges[0]);
+  for (std::size_t k = 0; k + 1 < cuts.size(); ++k) {
     centred_moments segment;
-    for (std::size_t k = i; k < j; ++k) segment = from.joined(segment, fine.cells[k]);
-    t.constants.push_back(segment.weight > 0 ? segment.mean : fine.constants[i]);
-    t.edges.push_back(fine.edges[i]);
-    j = i;
+    for (std::size_t i = cuts[k]; i < cuts[k + 1]; ++i)
+      segment = from.joined(segment, fine.cells[i]);
+    t.constants.push_back(segment.weight > 0 ? segment.mean : fine.constants[cuts[k]]);
+    t.edges.push_back(fine.edges[cuts[k + 1]]);
+    t.error += segment.scatter;
   }
-  std::reverse(t.constants.begin(), t.constants.end());
-  std::reverse(t.edges.begin(), t.edges.end());
-  t.error = error[n];
   t.complete = true;
   return t;
+}
+
+/// The table of fewest segments, at most `most`, that meets the limit, among those whose cuts are
+/// cuts of a fine table, and of these the one with the least error. The table is not complete if
+/// there is none.
+compiled_table best_partition(const compiled_function& from, const compiled_table& fine,
+                              double limit, std::size_t most) {
+  // A fine segment without weight belongs to the one before it, or to the first that has weight.
+  weighted_sequence items;
+  std::vector<std::size_t> begins;  // the fine segment with which an item begins
+  double inside = 0.0;
+  for (std::size_t i = 0; i < fine.cells.size(); ++i) {
+    if (!(fine.cells[i].weight > 0)) continue;
+    begins.push_back(begins.empty() ? 0 : i);
+    items.values.push_back(from.in_units(fine.cells[i].mean - fine.cells[0].mean));
+    items.weights.push_back(fine.cells[i].weight);
+    inside += fine.cells[i].scatter;
+  }
+  begins.push_back(fine.cells.size());
+  if (items.size() == 0) return {};
+  const partition_curve curve(items, most);
+  for (std::size_t m = 1; m <= curve.errors().size(); ++m) {
+    if (!(inside + curve.errors()[m - 1] <= limit)) continue;
+    std::vector<std::size_t> cuts;
+    for (const std::size_t item : curve.with(m).cuts) cuts.push_back(begins[item]);
+    compiled_table t = joined_table(from, fine, cuts);
+    if (t.error <= limit) return t;  // but for rounding, it is
+  }
+  return {};
 }
 
 }  // namespace
@@ -169,10 +161,11 @@ compiled_table smallest_rms(const compiled_function& from, const rms_sweep& swee
   best = equalised(sweep, std::move(best), bound, limit);
   if (m > smallest_rms_tuning::most_partitioned) return best;
   // A table with `fineness` times the segments has a bound that is smaller by its cube.
-  const double fineness =
-      static_cast<double>(smallest_rms_tuning::candidates) / static_cast<double>(m);
-  const compiled_table fine = sweep.with_bound(bound / (fineness * fineness * fineness),
-                                               4 * smallest_rms_tuning::candidates);
+  const std::int64_t candidates = std::max(
+      smallest_rms_tuning::candidates, smallest_rms_tuning::each * static_cast<std::int64_t>(m));
+  const double fineness = static_cast<double>(candidates) / static_cast<double>(m);
+  const compiled_table fine =
+      sweep.with_bound(bound / (fineness * fineness * fineness), 4 * candidates);
   if (!fine.complete) return best;
   compiled_table t = best_partition(from, fine, limit, m);
   return t.complete && (t.constants.size() < m || t.error < best.error) ? t : best;

@@ -23,6 +23,9 @@ struct noise_tuning {
   // A bin holds a jump if its variance exceeds the level by this many standard errors, and by this
   // part of what the jump explains up to its inverse.
   static constexpr double beyond_chance = 3;
+  // Degrees of freedom from which on a bin may be said to hold a jump. Fewer rows of a steep slope
+  // too often lie at both ends of their bin.
+  static constexpr double seen_inside = 7;
   static constexpr double explained_part = 0.3;
 };
 
@@ -137,9 +140,10 @@ double trusted_variance(const std::vector<binned_rows>& bins, std::size_t k, dou
 }
 
 bool holds_jump(const std::vector<binned_rows>& bins, std::size_t k, double level) {
-  if (k == 0 || k + 1 == bins.size()) return false;
+  // Rows of one input lie on one side of every jump.
+  if (k == 0 || k + 1 == bins.size() || !(bins[k].highest > bins[k].lowest)) return false;
   const variance_share own = variance_inside(bins[k]);
-  if (own.freedom < 1) return false;
+  if (own.freedom < noise_tuning::seen_inside) return false;
   const double beyond = own.squares / own.freedom - level;
   if (beyond <= noise_tuning::beyond_chance * level * std::sqrt(2 / own.freedom)) return false;
   const double step = bins[k + 1].mean_y - bins[k - 1].mean_y;

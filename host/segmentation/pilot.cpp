@@ -359,35 +359,4 @@ weighted_sequence weighted_values(const std::vector<binned_rows>& bins,
   return sequence;
 }
 
-pilot_grid divided_bins(const std::vector<binned_rows>& bins, const regression_pilot& pilot,
-                        std::size_t parts) {
-  std::vector<bool> jumps(bins.size() + 1, false);  // [k] tells of a jump before bin k
-  jumps.front() = true;
-  jumps.back() = true;
-  for (const pilot_jump& jump : pilot.jumps) jumps[jump.bin] = true;
-  // In halves, so that no difference of inputs overflows.
-  const auto slope = [&](std::size_t k) {
-    return (pilot.values[k] - pilot.values[k - 1]) / (bins[k].mean_x / 2 - bins[k - 1].mean_x / 2);
-  };
-  pilot_grid grid;
-  for (std::size_t k = 0; k < bins.size(); ++k) {
-    const bool single = parts == 1 || !(bins[k].highest > bins[k].lowest);
-    const std::size_t own = single ? 1 : parts;
-    const double before = !jumps[k] ? slope(k) : !jumps[k + 1] ? slope(k + 1) : 0.0;
-    const double after = !jumps[k + 1] ? slope(k + 1) : before;
-    for (std::size_t i = 0; i < own; ++i) {
-      const auto place = [&](double part) {
-        const double share = part / static_cast<double>(own);
-        return bins[k].lowest * (1 - share) + bins[k].highest * share;
-      };
-      const double off =
-          single ? 0.0 : place(static_cast<double>(i) + 0.5) / 2 - bins[k].mean_x / 2;
-      grid.lefts.push_back(i == 0 ? bins[k].lowest : place(static_cast<double>(i)));
-      grid.items.values.push_back(pilot.values[k] + off * (off < 0 ? before : after));
-      grid.items.weights.push_back(bins[k].weight / static_cast<double>(own));
-    }
-  }
-  return grid;
-}
-
 }  // namespace zcmoe::detail

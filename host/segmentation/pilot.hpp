@@ -47,17 +47,4 @@ regression_pilot fit_pilot(const std::vector<binned_rows>& bins);
 weighted_sequence weighted_values(const std::vector<binned_rows>& bins,
                                   const regression_pilot& pilot);
 
-/// The pilot's values on parts of bins, so that cuts may lie inside bins too. A cut before item i
-/// is one at the input `lefts[i]`, which belongs to item i.
-struct pilot_grid {
-  weighted_sequence items;
-  std::vector<double> lefts;
-};
-
-/// Divides each bin of more than one input into `parts` parts of equal width and weight. Between
-/// the mean inputs of bins the pilot runs in straight lines; beside a jump it goes on with the
-/// slope of its own side.
-pilot_grid divided_bins(const std::vector<binned_rows>& bins, const regression_pilot& pilot,
-                        std::size_t parts);
-
 }  // namespace zcmoe::detail

@@ -68,7 +68,7 @@ typedef struct zcmoe_compile_result {
 /// same for all; constants are the means. The largest bound that meets the tolerance gives the
 /// smallest table of this family; m - 1 segments of it do not meet the tolerance. At high rate this
 /// is the optimal segment density (p f'^2)^(1/3), theorem 3 of Dar 2025 (arXiv 2510.03151), without
-/// needing f'; beyond it, it puts cuts at jumps and none on plateaus. Up to 64 segments, where
+/// needing f'; beyond it, it puts cuts at jumps and none on plateaus. Up to 256 segments, where
 /// other cuts can do with fewer, the best of all partitions along several hundred such cuts is
 /// taken, by dynamic programming.
 ///

@@ -25,13 +25,20 @@ enum {
   ZCMOE_PLAN_UNIFORM = 0,       ///< zcmoe_segment_uniform() over the range
   ZCMOE_PLAN_QUANTILE = 1,      ///< zcmoe_segment_quantile()
   ZCMOE_PLAN_OPTIMAL = 2,       ///< zcmoe_segment_optimal_from_data()
-  ZCMOE_PLAN_SEGMENTATIONS = 3  ///< how many there are
+  ZCMOE_PLAN_COMPANDER = 3,     ///< zcmoe_segment_compander_from_data()
+  ZCMOE_PLAN_SEGMENTATIONS = 4  ///< how many there are
 };
 
 /// The most levels of a candidate's curve.
 #define ZCMOE_PLAN_MAX_LEVELS 48
 /// The largest m that a plan can look at.
 #define ZCMOE_PLAN_MAX_SEGMENTS ((int64_t)3 << 20)
+
+/// A method beside those of theory.h.
+enum {
+  /// The least excess risk on a spline estimate of b, taken for the truth: OPTIMAL.
+  ZCMOE_PLAN_PILOT = 2
+};
 
 /// What to be careful about; bits of `warnings`.
 enum {
@@ -69,7 +76,7 @@ typedef struct zcmoe_plan_options {
   /// of the data. Rows outside it are left out.
   double lo;
   double hi;               ///< its upper end, finite, >= lo
-  double uniform_mixture;  ///< this and the three below: as in zcmoe_plug_in_options
+  double uniform_mixture;  ///< COMPANDER; this and the three below: as in zcmoe_plug_in_options
   double floor;            ///< see there
   double min_count;        ///< see there
   int64_t pilot_bins;      ///< see there
@@ -81,7 +88,7 @@ typedef struct zcmoe_plan_options {
 /// One number of segments on the curve.
 typedef struct zcmoe_plan_level {
   int64_t num_segments;  ///< m asked for
-  int64_t num_built;     ///< distinct segments, those with too few rows merged (OPTIMAL)
+  int64_t num_built;     ///< distinct segments, those with too few rows merged (COMPANDER)
   int64_t num_nonempty;  ///< of these, with rows
   int64_t num_starved;   ///< of these, with fewer than 5 rows, empty ones included
   double within;         ///< V_m of zcmoe_theory_statistics: mean sigma^2 + E_app(m); NaN if none
@@ -93,21 +100,24 @@ typedef struct zcmoe_plan_level {
 
 /// What is recommended for one segmentation.
 typedef struct zcmoe_plan_candidate {
-  int64_t segmentation;            ///< ZCMOE_PLAN_UNIFORM, _QUANTILE or _OPTIMAL
-  int64_t num_segments;            ///< m recommended for fit_rows rows, >= 1
-  int64_t num_nonempty;            ///< segments that hold rows, at the level nearest to it
-  double lower;                    ///< lower end of the 95 % interval of the best m
-  double upper;                    ///< its upper end
-  double excess;                   ///< predicted excess risk at num_segments; NaN for one row
-  double excess_lower;             ///< lower end of its 95 % interval
-  double excess_upper;             ///< its upper end
-  double risk;                     ///< predicted risk: noise + excess
-  double approximation;            ///< of excess, the part that more segments lower: A / m^2
-  double estimation;               ///< the part that more rows lower
-  zcmoe_theory_fit fit;            ///< A and sigma^2 of V_m = sigma^2 + A / m^2, fitted about m
-  zcmoe_theory_ratio test;         ///< of the high-rate form; ratio NaN if it could not be made
-  int64_t tested_segments;         ///< its m; 0: none
-  int64_t method;                  ///< ZCMOE_THEORY_PARAMETRIC or ZCMOE_THEORY_LEAVE_ONE_OUT
+  int64_t segmentation;  ///< ZCMOE_PLAN_UNIFORM, _QUANTILE, _OPTIMAL or _COMPANDER
+  int64_t num_segments;  ///< m recommended for fit_rows rows, >= 1
+  int64_t num_nonempty;  ///< segments that hold rows, at the level nearest to it
+  double lower;          ///< lower end of the 95 % interval of the best m
+  double upper;          ///< its upper end
+  double excess;         ///< predicted excess risk at num_segments; NaN for one row
+  double excess_lower;   ///< lower end of its 95 % interval
+  double excess_upper;   ///< its upper end
+  double risk;           ///< predicted risk: noise + excess
+  double approximation;  ///< of excess, the part that more segments lower: A / m^2
+  double estimation;     ///< the part that more rows lower
+  /// A and sigma^2 of V_m = sigma^2 + A / m^2, fitted about m. OPTIMAL: sigma^2 of the spline
+  /// estimate.
+  zcmoe_theory_fit fit;
+  zcmoe_theory_ratio test;  ///< of the high-rate form; ratio NaN if it could not be made
+  int64_t tested_segments;  ///< its m; 0: none
+  /// ZCMOE_THEORY_PARAMETRIC, ZCMOE_THEORY_LEAVE_ONE_OUT or ZCMOE_PLAN_PILOT.
+  int64_t method;
   int64_t leave_one_out_segments;  ///< the level with the least leave-one-out error
   int64_t holdout_segments;        ///< the level with the least held-out error; 0: none
   int64_t checked_segments;        ///< the level nearest to num_segments, compared on held-out rows
@@ -132,7 +142,7 @@ typedef struct zcmoe_plan_result {
   double noise;             ///< sigma^2: of the best candidate's fit
   double noise_error;       ///< its standard error
   double rice;              ///< sigma^2 by zcmoe_theory_rice(), a check; NaN for one row
-  int64_t best;             ///< the candidate with the least predicted excess risk
+  int64_t best;             ///< the candidate with the least leave-one-out error of any level
   int64_t warnings;         ///< of any candidate
   zcmoe_plan_candidate candidates[ZCMOE_PLAN_SEGMENTATIONS];  ///< by segmentation
 } zcmoe_plan_result;
@@ -140,18 +150,20 @@ typedef struct zcmoe_plan_result {
 /// Plans how many segments to take, for each segmentation, from n samples in host memory. Host
 /// function: waits.
 ///
-/// One fine table of 3 2^k segments is fitted by the context's engine, to the rows learned from and
-/// to those held out; every coarser table is the sum of its segments, so the whole curve costs one
-/// pass a segmentation.
+/// One fine table is fitted by the context's engine for each segmentation, to the rows learned from
+/// and to those held out; the tables of all m are sums of its segments, so the whole curve costs
+/// one pass a segmentation. It has 3 2^k segments, or (OPTIMAL) the cuts of all m together.
 ///
 /// m is chosen from V_m - V_2m = 3/4 A / m^2 over the levels about the m sought
 /// (zcmoe_theory_recommend()); by the least leave-one-out error where the rows are too few for
-/// that. The error of the m recommended is second order: half or twice the best m costs 67 or 42 %
-/// of the excess risk, a quarter more 5 %.
+/// that. OPTIMAL takes the m with the least sum of the error of its means on the spline estimate
+/// and sigma^2 m / N, and never more segments than there are distinct inputs. The error of the m
+/// recommended is second order: half or twice the best m costs 67 or 42 % of the excess risk, a
+/// quarter more 5 %.
 ///
-/// The intervals are of the scatter of A and sigma^2. Not in them: cuts placed by the same targets,
-/// and rows beyond the outermost ones, which make the excess risk come out low where segments are
-/// starved (simulated: by up to a third).
+/// The intervals are of the scatter of A and sigma^2 (OPTIMAL: those of the form above, about its
+/// own m). Not in them: cuts placed by the same targets, and rows beyond the outermost ones, which
+/// make the excess risk come out low where segments are starved (simulated: by up to a third).
 ///
 /// Results at the edges: one row, or one value of x: m = 1. All y equal: m = 1, excess 0. Fewer
 /// than 16 rows: leave-one-out. Rows with a NaN or infinite x or y, weight 0, or x outside the
@@ -170,9 +182,10 @@ typedef struct zcmoe_plan_result {
 /// @param[in,out] result     struct_size is read, the rest is filled
 /// @retval ZCMOE_ERR_DATA  no row is left, or a weight is negative or not finite
 ///
-/// Cost: one sort of n rows and three passes of the engine; 56 bytes a row (weighted 72) and two
-/// fit states of at most max_segments segments. Of many millions of rows a sample and fit_rows are
-/// enough. Sources: theory.h; Dar 2025 (arXiv 2510.03151), section 6; Allen 1974 (leave-one-out).
+/// Cost: that of zcmoe_segment_optimal_from_data(), and a pass of the engine for each segmentation;
+/// 56 bytes a row (weighted 72) and two fit states of at most max_segments segments, or (OPTIMAL)
+/// four times as many. Of many millions of rows a sample and fit_rows are enough. Sources:
+/// theory.h; Dar 2025 (arXiv 2510.03151), section 6; Allen 1974 (leave-one-out).
 ZCMOE_API zcmoe_status zcmoe_plan(zcmoe_context* context, zcmoe_array x, zcmoe_array y,
                                   zcmoe_array weights, int64_t n,
                                   const zcmoe_model_options* model_options,

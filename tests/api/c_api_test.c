@@ -59,6 +59,9 @@ static struct pair pairs[] = {
     {"zcmoe_segment_optimal_from_data", ZCMOE_OK, 0},
     {"zcmoe_segment_optimal_from_data", INVALID, 0},
     {"zcmoe_segment_optimal_from_data", ZCMOE_ERR_DATA, 0},
+    {"zcmoe_segment_compander_from_data", ZCMOE_OK, 0},
+    {"zcmoe_segment_compander_from_data", INVALID, 0},
+    {"zcmoe_segment_compander_from_data", ZCMOE_ERR_DATA, 0},
     {"zcmoe_optimal_constants", ZCMOE_OK, 0},
     {"zcmoe_optimal_constants", INVALID, 0},
     {"zcmoe_optimal_constants", ZCMOE_ERR_NUMERIC, 0},
@@ -594,40 +597,82 @@ static void test_segment_optimal_from_data(void) {
   }
   double edges[8];
   int64_t built = -1;
-  OK(zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, edges,
-                                     &built));
+  OK(zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, edges, &built));
   CHECK(built >= 1 && built <= 4 && edges[0] == 0.0);
   OK(zcmoe_segment_check(edges, built));
-  OK(zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, NULL,
-                                     edges, &built));
-  FAILS(ZCMOE_ERR_DATA, "no row with finite x and y and positive weight among n=0 rows",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), 0, 4, NULL, edges,
-                                        &built));
+  OK(zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, edges,
+                                     &built));
+  FAILS(
+      ZCMOE_ERR_DATA, "no row with finite x and y and positive weight among n=0 rows",
+      zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), 0, 4, edges, &built));
   weights[5] = -1.0;
   FAILS(ZCMOE_ERR_DATA, "weights[5]=-1",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, NULL,
-                                        edges, &built));
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, edges,
+                                        &built));
   FAILS(INVALID, "n=-1",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), -1, 4, NULL, edges,
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), -1, 4, edges,
                                         &built));
   FAILS(INVALID, "x.data is null",
-        zcmoe_segment_optimal_from_data(no_array(), f64_array(y), no_array(), n, 4, NULL, edges,
-                                        &built));
+        zcmoe_segment_optimal_from_data(no_array(), f64_array(y), no_array(), n, 4, edges, &built));
   FAILS(INVALID, "y.data is null",
-        zcmoe_segment_optimal_from_data(f64_array(x), no_array(), no_array(), n, 4, NULL, edges,
-                                        &built));
+        zcmoe_segment_optimal_from_data(f64_array(x), no_array(), no_array(), n, 4, edges, &built));
   FAILS(INVALID, "weights.data=",
         zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(misaligned(weights)),
-                                        n, 4, NULL, edges, &built));
-  FAILS(INVALID, "num_segments=0",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 0, NULL, edges,
-                                        &built));
-  FAILS(INVALID, "edges is null",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, NULL,
-                                        &built));
+                                        n, 4, edges, &built));
+  FAILS(
+      INVALID, "num_segments=0",
+      zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 0, edges, &built));
+  FAILS(
+      INVALID, "edges is null",
+      zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, &built));
   FAILS(INVALID, "num_built is null",
-        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, edges,
-                                        NULL));
+        zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4, edges, NULL));
+}
+
+static void test_segment_compander_from_data(void) {
+  enum { n = 1000 };
+  static double x[n], y[n], weights[n];
+  for (int i = 0; i < n; ++i) {
+    x[i] = (i * 7919 % n) / (double)n;
+    y[i] = x[i] * x[i];
+    weights[i] = 1.0;
+  }
+  double edges[8];
+  int64_t built = -1;
+  OK(zcmoe_segment_compander_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, edges,
+                                       &built));
+  CHECK(built >= 1 && built <= 4 && edges[0] == 0.0);
+  OK(zcmoe_segment_check(edges, built));
+  OK(zcmoe_segment_compander_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, NULL,
+                                       edges, &built));
+  FAILS(ZCMOE_ERR_DATA, "no row with finite x and y and positive weight among n=0 rows",
+        zcmoe_segment_compander_from_data(f64_array(x), f64_array(y), no_array(), 0, 4, NULL, edges,
+                                          &built));
+  weights[5] = -1.0;
+  FAILS(ZCMOE_ERR_DATA, "weights[5]=-1",
+        zcmoe_segment_compander_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4,
+                                          NULL, edges, &built));
+  FAILS(INVALID, "n=-1",
+        zcmoe_segment_compander_from_data(f64_array(x), f64_array(y), no_array(), -1, 4, NULL,
+                                          edges, &built));
+  FAILS(INVALID, "x.data is null",
+        zcmoe_segment_compander_from_data(no_array(), f64_array(y), no_array(), n, 4, NULL, edges,
+                                          &built));
+  FAILS(INVALID, "y.data is null",
+        zcmoe_segment_compander_from_data(f64_array(x), no_array(), no_array(), n, 4, NULL, edges,
+                                          &built));
+  FAILS(INVALID, "weights.data=",
+        zcmoe_segment_compander_from_data(
+            f64_array(x), f64_array(y), f64_array(misaligned(weights)), n, 4, NULL, edges, &built));
+  FAILS(INVALID, "num_segments=0",
+        zcmoe_segment_compander_from_data(f64_array(x), f64_array(y), no_array(), n, 0, NULL, edges,
+                                          &built));
+  FAILS(INVALID, "edges is null",
+        zcmoe_segment_compander_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, NULL,
+                                          &built));
+  FAILS(INVALID, "num_built is null",
+        zcmoe_segment_compander_from_data(f64_array(x), f64_array(y), no_array(), n, 4, NULL, edges,
+                                          NULL));
   static const struct {
     zcmoe_plug_in_options options;
     const char* text;
@@ -640,8 +685,8 @@ static void test_segment_optimal_from_data(void) {
   };
   for (size_t i = 0; i < sizeof refused / sizeof refused[0]; ++i) {
     FAILS(INVALID, refused[i].text,
-          zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), n, 4,
-                                          &refused[i].options, edges, &built));
+          zcmoe_segment_compander_from_data(f64_array(x), f64_array(y), no_array(), n, 4,
+                                            &refused[i].options, edges, &built));
   }
 }
 
@@ -1397,6 +1442,7 @@ int main(void) {
   test_segment_optimal();
   test_segment_density();
   test_segment_optimal_from_data();
+  test_segment_compander_from_data();
   test_optimal_constants();
   test_model_create();
   test_model_file();

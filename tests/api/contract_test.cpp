@@ -406,8 +406,8 @@ TEST(contract_test, sizes_that_decide_how_long_a_call_takes_have_a_limit) {
        {ZCMOE_MAX_PILOT_BINS + 1, std::int64_t{1000000000000}, INT64_MAX, std::int64_t{-1}}) {
     zcmoe_plug_in_options options = ZCMOE_PLUG_IN_OPTIONS_INIT;
     options.pilot_bins = bins;
-    EXPECT_EQ(zcmoe_segment_optimal_from_data(array(x.data()), array(x.data()), no_array(), 4, 2,
-                                              &options, edges, &built),
+    EXPECT_EQ(zcmoe_segment_compander_from_data(array(x.data()), array(x.data()), no_array(), 4, 2,
+                                                &options, edges, &built),
               ZCMOE_ERR_INVALID_ARGUMENT);
     EXPECT_THAT(zcmoe_last_error(), testing::HasSubstr("pilot_bins=" + std::to_string(bins)));
     zcmoe_plan_options plan = ZCMOE_PLAN_OPTIONS_INIT;
@@ -421,8 +421,8 @@ TEST(contract_test, sizes_that_decide_how_long_a_call_takes_have_a_limit) {
   // The largest one ends.
   zcmoe_plug_in_options options = ZCMOE_PLUG_IN_OPTIONS_INIT;
   options.pilot_bins = ZCMOE_MAX_PILOT_BINS;
-  EXPECT_EQ(zcmoe_segment_optimal_from_data(array(x.data()), array(x.data()), no_array(), 4, 2,
-                                            &options, edges, &built),
+  EXPECT_EQ(zcmoe_segment_compander_from_data(array(x.data()), array(x.data()), no_array(), 4, 2,
+                                              &options, edges, &built),
             ZCMOE_OK)
       << zcmoe_last_error();
 }

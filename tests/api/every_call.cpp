@@ -291,7 +291,8 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add(ZCMOE_CALL(zcmoe_segment_density, one, nullptr, 0.0, 1.0, 8, &a.density_options, out, built));
   add(ZCMOE_CALL(zcmoe_segment_density_table, edges, edges, m + 1, 8, &a.density_options, out,
                  built));
-  add(ZCMOE_CALL(zcmoe_segment_optimal_from_data, x, y, w, few_rows, 8, &a.plug_in_options, out,
+  add(ZCMOE_CALL(zcmoe_segment_optimal_from_data, x, y, w, few_rows, 8, out, built));
+  add(ZCMOE_CALL(zcmoe_segment_compander_from_data, x, y, w, few_rows, 8, &a.plug_in_options, out,
                  built));
   add(ZCMOE_CALL(zcmoe_optimal_constants, one, square, nullptr, edges, 8, ZCMOE_CONSTANT_MEAN,
                  out));

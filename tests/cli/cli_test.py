@@ -150,7 +150,12 @@ class general_test(cli_case):
             (["predict", model, data, "--x", "x", "--interval", "1"], "--interval"),
             (["predict", model, data, "--x", "x", "-o", "y.npy", "--interval", "0.9"], "--interval"),
             (["inspect", model, "--confidence", "0"], "--confidence"),
-            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segmentation", "best"], "uniform|quantile|optimal"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--segmentation", "best"],
+             "uniform|quantile|optimal|compander"),
+            (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--min-count", "3"],
+             "--min-count: goes with --segmentation compander, not with optimal"),
+            (["segment", data, "--x", "x", "--segmentation", "quantile", "--pilot-bins", "3"],
+             "--pilot-bins: goes with --segmentation compander, not with quantile"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "1"], "--range 1"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--range", "2:1"], "--range 2:1"),
             (["fit", data, "--x", "x", "--y", "y", "-o", "m", "--holdout", "1"], "--holdout"),
@@ -406,7 +411,8 @@ class general_test(cli_case):
     def test_ranges_are_told_with_digits_enough(self):
         for x, words in (([1732579200 + 60 * i for i in range(12)], "1732579200 to 1732579860"),
                          ([100000000 + i / 1000 for i in range(4)], "100000000 to 100000000.003"),
-                         ([0.5, math.nextafter(0.5, 1)], "0.5 to 0.5000000000000001")):
+                         # to ...01, or to ...02 where both inputs have a segment
+                         ([0.5, math.nextafter(0.5, 1)], "0.5 to 0.500000000000000")):
             data = self.write("t.csv", "t,y\n" + "".join(f"{v!r},{k % 3}\n" for k, v in enumerate(x)))
             said = self.run_cli("fit", data, "--x", "t", "--y", "y", "--segments", 2, "-o", self.path("m")).stderr
             self.assertIn("inputs " + words, said.decode())
@@ -657,7 +663,8 @@ class fit_test(cli_case):
         why = "4 rows read, 2 not a number (first: line 2, column 'x': 'abc'), 1 missing target, 1 missing input"
         self.fails("fit", data, *common, says="to choose the cuts from: " + why)
         self.fails("segment", data, *common, says="to choose the cuts from: " + why)
-        self.fails("fit", data, *common, "--segmentation", "uniform", "--range", "0:1", says="to learn from: " + why)
+        self.fails("fit", data, *common, "--segmentation", "uniform", "--range", "0:1", "--segments", 4,
+                   says="to learn from: " + why)
         data = self.write("data.csv", "x,y\n5,1\n6,1\n")
         self.fails("fit", data, *common, "--range", "0:1", says="2 rows read, 2 outside --range")
 
@@ -674,8 +681,8 @@ class fit_test(cli_case):
         self.fails("fit", self.write("a.csv", ""), *common, says="the file is empty")
         self.fails("fit", self.write("b.csv", "x,y\n"), *common, says="no usable row")
         self.fails("fit", self.write("c.csv", "x,y\n1,\n2,\n"), *common, says="no usable row")
-        self.fails("fit", self.path("b.csv"), "--segmentation", "uniform", "--range", "0:1", *common,
-                   says="no usable row to learn from: 0 rows read")
+        self.fails("fit", self.path("b.csv"), "--segmentation", "uniform", "--range", "0:1", "--segments", 4,
+                   *common, says="no usable row to learn from: 0 rows read")
         empty = self.write("e.npy", npy([]))
         self.fails("fit", empty, empty, "-o", self.path("m"), says="no usable row")
         self.fails("fit", self.path("none.csv"), *common, says="No such file")
@@ -686,7 +693,7 @@ class fit_test(cli_case):
     def test_one_row_and_equal_inputs(self):
         for content in ("x,y\n3,7\n", "x,y\n3,6\n3,8\n"):
             data = self.write("data.csv", content)
-            for segmentation in ("uniform", "quantile", "optimal"):
+            for segmentation in ("uniform", "quantile", "optimal", "compander"):
                 self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", segmentation, "-o", self.path("m"))
                 self.assertEqual(self.answers(self.path("m"), data, "--x", "x")[0], 7)
 
@@ -1072,7 +1079,7 @@ class segment_test(cli_case):
         data = self.table()
         x = sorted(float(row["x"]) for row in self.rows_of(data))
         for arguments in (["--segmentation", "uniform"], ["--segmentation", "quantile"],
-                          ["--y", "y", "--segmentation", "optimal"]):
+                          ["--y", "y", "--segmentation", "optimal"], ["--y", "y", "--segmentation", "compander"]):
             edges = self.edges(data, "--x", "x", "--segments", 5, *arguments)
             self.assertEqual((edges[0], edges[-1]), (x[0], x[-1]))
             self.assertEqual(edges, sorted(set(edges)))
@@ -1213,7 +1220,7 @@ class plan_test(cli_case):
         self.assertEqual((plan["rows"], plan["rows_sampled"], plan["planned_rows"]), (4000, 4000, 4000))
         self.assertLess(abs(plan["noise_variance"] / 0.09 - 1), 0.1)
         self.assertLess(abs(plan["noise_variance_of_neighbours"] / 0.09 - 1), 0.1)
-        self.assertEqual([c["segmentation"] for c in plan["candidates"]], ["uniform", "quantile", "optimal"])
+        self.assertEqual([c["segmentation"] for c in plan["candidates"]], ["uniform", "quantile", "optimal", "compander"])
         # b' = 6 cos 6x: A = 1.43 for equal widths, and m = (2 A n / sigma^2)^(1/3) = 50.
         uniform = plan["candidates"][0]
         self.assertEqual(uniform["method"], "parametric")
@@ -1222,7 +1229,7 @@ class plan_test(cli_case):
         low, high = uniform["excess_risk_interval"]
         self.assertTrue(low < uniform["excess_risk"] < high)
         self.assertEqual([level["segments"] for level in uniform["levels"]][:9], [1, 2, 3, 4, 6, 8, 12, 16, 24])
-        best = min(plan["candidates"], key=lambda c: c["excess_risk"])
+        best = min(plan["candidates"], key=lambda c: min(level["leave_one_out"] for level in c["levels"]))
         self.assertEqual((plan["segmentation"], plan["segments"]), (best["segmentation"], best["segments"]))
         more = self.plan(data, "--x", "x", "--y", "y", "--rows", 4000 * 8)
         self.assertLess(abs(more["candidates"][0]["segments"] / uniform["segments"] - 2), 0.05)
@@ -1240,7 +1247,7 @@ class plan_test(cli_case):
         self.assertEqual(self.run_cli("plan", data, "--x", "x", "--y", "y", "-q").stderr, b"")
         self.run_cli("plan", data, "--x", "x", "--y", "y", "--csv", "-o", self.path("curve.csv"))
         rows = self.rows_of(self.path("curve.csv"))
-        self.assertEqual({row["segmentation"] for row in rows}, {"uniform", "quantile", "optimal"})
+        self.assertEqual({row["segmentation"] for row in rows}, {"uniform", "quantile", "optimal", "compander"})
         risks = {int(r["segments"]): float(r["leave_one_out"]) for r in rows if r["segmentation"] == "uniform"}
         self.assertGreater(risks[1], 1.5 * risks[32])
         self.assertGreater(risks[3072], 1.5 * risks[32])
@@ -1250,13 +1257,30 @@ class plan_test(cli_case):
         plan = self.plan(*columns)
         self.assertEqual(plan["distinct_inputs"], 213)
         for candidate in plan["candidates"]:
-            self.assertIn("tied", candidate["warnings"])
+            # Optimal cuts are never more than it takes to part the inputs.
+            self.assertEqual("tied" in candidate["warnings"], candidate["segmentation"] != "optimal")
             self.assertLessEqual(candidate["segments_with_rows"], 213)
+            if candidate["segmentation"] == "optimal":
+                self.assertLessEqual(candidate["segments"], 213)
+                self.assertLessEqual(candidate["segments_interval"][1], 213)
         self.assertRegex(self.run_cli("plan", *columns).stdout.decode(), r"fewer distinct values .*: 2\d\d hold rows")
+
+    def test_options_of_companders(self):
+        def edges(*arguments):
+            return self.run_cli("segment", *arguments).stdout.split()
+
+        data = self.sine()
+        common = ["--x", "x", "--y", "y", "--segmentation", "compander", "--segments", 300]
+        plain = edges(data, *common)
+        self.assertLess(len(plain), 301)  # segments of fewer than 5 rows are merged
+        for option in (["--min-count", 0], ["--floor", 1], ["--uniform-mixture", 1], ["--pilot-bins", 4]):
+            self.assertNotEqual(edges(data, *common, *option), plain)
+        self.assertEqual(len(edges(data, *common, "--min-count", 0)), 301)
+        self.run_cli("plan", data, "--x", "x", "--y", "y", "--min-count", 20)
 
     def test_fit_takes_what_is_planned(self):
         data = self.sine()
-        for kind in ("uniform", "quantile", "optimal"):
+        for kind in ("uniform", "quantile", "optimal", "compander"):
             plan = self.plan(data, "--x", "x", "--y", "y")
             wanted = next(c for c in plan["candidates"] if c["segmentation"] == kind)
             common = [data, "--x", "x", "--y", "y", "--segmentation", kind]
@@ -1266,6 +1290,8 @@ class plan_test(cli_case):
             self.assertEqual(fitted["plan"], wanted)
             self.run_cli("fit", *common, "--segments", wanted["segments"], "-o", self.path("given"))
             self.assertEqual(self.read("auto"), self.read("given"))
+            self.run_cli("fit", *common, "-o", self.path("default"))
+            self.assertEqual(self.read("default"), self.read("auto"))
             edges = self.run_cli("segment", *common, "--segments", "auto").stdout
             self.assertEqual(edges, self.run_cli("segment", *common, "--segments", wanted["segments"]).stdout)
         said = self.run_cli("fit", data, "--x", "x", "--y", "y", "--segments", "auto", "-o", self.path("m"))

@@ -90,28 +90,6 @@ class picture_test(plot_case):
         self.assertTrue(0.1 < float(best[0][2]) < 0.115, best[0][2])
         self.assertRegex(said, rf"least leave-one-out error {best[0][2]} with {m} segments")
 
-    def test_the_error_is_the_library_s_leave_one_out(self):
-        if str(HERE.parents[1] / "host" / "cli") not in sys.path:
-            sys.path.insert(0, str(HERE.parents[1] / "host" / "cli"))
-        import numpy as np
-        import plot
-
-        generator = np.random.default_rng(3)
-        for segments, rows, weighted in ((4, 60, False), (4, 60, True), (5, 12, True), (1, 7, True)):
-            slot = generator.integers(0, segments, rows)
-            slot = np.unique(np.append(slot, [segments - 1]), return_inverse=True)[1]
-            y = generator.normal(size=len(slot))
-            w = generator.integers(1, 4, len(slot)).astype(float) if weighted else np.ones(len(slot))
-            built = int(slot.max()) + 1
-            squares = []
-            for i in range(len(slot)):
-                others = (slot == slot[i]) & (np.arange(len(slot)) != i)
-                if not others.any() and built > 1:
-                    others = slot == (slot[i] - 1 if slot[i] > 0 else 1)
-                answer = np.average(y[others], weights=w[others]) if others.any() else y[i]
-                squares.append((y[i] - answer) ** 2)
-            self.assertAlmostEqual(plot.leave_one_out(slot, y, w, built), np.average(squares, weights=w), 12)
-
     def test_the_ends_of_the_range_can_be_told_apart(self):
         for x, words in (([1357020000 + 60 * i for i in range(12)], "1,357,020,000 to 1,357,020,660"),
                          ([100000000 + i / 1000 for i in range(4)], "100000000 to 100000000.003"),

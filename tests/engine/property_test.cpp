@@ -15,6 +15,7 @@
 #include <functional>
 #include <iterator>
 #include <numeric>
+#include <set>
 
 namespace zcmoe::test {
 namespace {
@@ -941,11 +942,12 @@ RC_GTEST_PROP(segmentation, point_density_may_have_any_scale, ()) {
   }
 }
 
-RC_GTEST_PROP(segmentation, edges_from_data_are_valid_and_ignore_order, ()) {
+template <class Edges>
+void assert_edges_ignore_order(const Edges& edges_of) {
   const reals x = *rc::gen::nonEmpty(rc::gen::container<reals>(eighth()));
   const reals y = *rows(x.size(), eighth());
   const int m = *rc::gen::inRange(1, 30);
-  const reals edges = optimal_edges_from_data(x, y, m);
+  const reals edges = edges_of(x, y, m);
   RC_ASSERT(edges.size() >= 2 && edges.size() <= static_cast<std::size_t>(m) + 1);
   check(zcmoe_segment_check(edges.data(), count_of(edges.size()) - 1));
   reals x2;
@@ -954,7 +956,49 @@ RC_GTEST_PROP(segmentation, edges_from_data_are_valid_and_ignore_order, ()) {
     x2.push_back(x[i]);
     y2.push_back(y[i]);
   }
-  RC_ASSERT(same_bits(edges, optimal_edges_from_data(x2, y2, m)));
+  RC_ASSERT(same_bits(edges, edges_of(x2, y2, m)));
+}
+
+RC_GTEST_PROP(segmentation, compander_edges_from_data_are_valid_and_ignore_order, ()) {
+  assert_edges_ignore_order(
+      [](const reals& x, const reals& y, int m) { return compander_edges_from_data(x, y, m); });
+}
+
+RC_GTEST_PROP(segmentation, learned_edges_are_valid_and_ignore_order, ()) {
+  assert_edges_ignore_order([](const reals& x, const reals& y, int m) {
+    const reals edges = optimal_edges_from_data(x, y, m);
+    RC_ASSERT(edges.size() - 1 ==
+              std::min<std::size_t>(m, std::set<double>(x.begin(), x.end()).size()));
+    return edges;
+  });
+}
+
+RC_GTEST_PROP(segmentation, learned_edges_follow_units_and_count_weights, ()) {
+  const reals x = *rc::gen::nonEmpty(rc::gen::container<reals>(eighth()));
+  const reals y = *rows(x.size(), eighth());
+  const int m = *rc::gen::inRange(1, 30);
+  const int x_power = *rc::gen::inRange(-900, 900);
+  const int y_power = *rc::gen::inRange(-900, 900);
+  const int w_power = *rc::gen::inRange(-900, 900);
+  const reals edges = optimal_edges_from_data(x, y, m);
+  reals far;
+  reals large;
+  for (const double v : x) far.push_back(std::ldexp(v, x_power));
+  for (const double v : y) large.push_back(std::ldexp(v, y_power));
+  // Rows without weight are none.
+  reals weights(x.size(), std::ldexp(1.0, w_power));
+  far.push_back(0.0);
+  large.push_back(1e300);
+  weights.push_back(0.0);
+  reals other(static_cast<std::size_t>(m) + 1);
+  std::int64_t built = 0;
+  check(zcmoe_segment_optimal_from_data(array(far.data()), array(large.data()),
+                                        array(weights.data()), count_of(far.size()), m,
+                                        other.data(), &built));
+  other.resize(static_cast<std::size_t>(built) + 1);
+  RC_ASSERT(other.size() == edges.size());
+  for (std::size_t i = 0; i < edges.size(); ++i)
+    RC_ASSERT(other[i] == std::ldexp(edges[i], x_power) || edges.size() == 2);
 }
 
 }  // namespace

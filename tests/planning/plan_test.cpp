@@ -1,6 +1,7 @@
 // The plan of zcmoe/plan.h: the answers at the edges, the numbers against independent ones, and the
 // number of segments recommended against the best one, on average over simulated samples.
 // ZCMOE_LONG_TESTS=1 simulates more settings and samples.
+#include "host/segmentation/learned.hpp"
 #include "tests/reference_cases.hpp"
 #include "tests/support.hpp"
 
@@ -11,6 +12,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <set>
@@ -24,6 +26,19 @@ constexpr double pi = 3.14159265358979323846;
 struct sample {
   std::vector<double> x;
   std::vector<double> y;
+  mutable std::shared_ptr<detail::learned_cuts> learned = nullptr;
+
+  /// What optimal_edges_from_data() gives, without learning anew for each m.
+  std::vector<double> learned_edges(std::int64_t m) const {
+    constexpr double infinite = std::numeric_limits<double>::infinity();
+    if (learned == nullptr) {
+      learned = std::make_shared<detail::learned_cuts>(
+          detail::read_samples(array(x.data()), array(y.data()), no_array(),
+                               static_cast<std::int64_t>(x.size()), -infinite, infinite),
+          ZCMOE_MAX_SEGMENTS);
+    }
+    return learned->edges(m);
+  }
 };
 
 /// What y is made of: density, regression function and noise on [0, 1].
@@ -58,7 +73,8 @@ setting plain(const char* name, function regression, double noise) {
 
 std::vector<double> edges_of(int segmentation, const sample& s, std::int64_t m) {
   if (segmentation == ZCMOE_PLAN_QUANTILE) return quantile_edges(s.x, m);
-  if (segmentation == ZCMOE_PLAN_OPTIMAL) return optimal_edges_from_data(s.x, s.y, m);
+  if (segmentation == ZCMOE_PLAN_OPTIMAL) return s.learned_edges(m);
+  if (segmentation == ZCMOE_PLAN_COMPANDER) return compander_edges_from_data(s.x, s.y, m);
   const auto [lo, hi] = std::minmax_element(s.x.begin(), s.x.end());
   return uniform_edges(*lo, *hi, m);
 }
@@ -121,23 +137,22 @@ struct average {
   double covered;  // share of samples whose excess interval holds the mean excess
 };
 
-average average_of(const context& cpu, const setting& f, int segmentation, std::size_t n, int runs,
-                   std::uint64_t seed) {
+average average_of(const context& cpu, const setting& f, int segmentation,
+                   const std::vector<sample>& samples,
+                   const std::vector<zcmoe_plan_result>& results) {
   std::map<std::int64_t, double> fixed;  // total excess at each m
   std::vector<zcmoe_plan_candidate> plans;
-  std::vector<sample> samples;
+  const int runs = static_cast<int>(samples.size());
   double recommended = 0.0;
   double predicted = 0.0;
   std::int64_t least = std::numeric_limits<std::int64_t>::max();
   std::int64_t most = 1;
-  for (int run = 0; run < runs; ++run) {
-    samples.push_back(f.draw(n, seed + static_cast<std::uint64_t>(run)));
-    const zcmoe_plan_result plan = make_plan(cpu, samples.back().x, samples.back().y);
-    plans.push_back(plan.candidates[segmentation]);
+  for (std::size_t run = 0; run < samples.size(); ++run) {
+    plans.push_back(results[run].candidates[segmentation]);
     const std::int64_t m = plans.back().num_segments;
     least = std::min(least, m);
     most = std::max(most, m);
-    recommended += excess_of(cpu, f, samples.back(), segmentation, m);
+    recommended += excess_of(cpu, f, samples[run], segmentation, m);
     predicted += plans.back().excess;
   }
   // A grid of ratio 2^(1/4) around what was recommended; the best m may not lie at its ends.
@@ -171,12 +186,18 @@ TEST(plan_on_average, is_within_a_fifth_of_the_best) {
   const int runs = long_tests() ? 20 : 6;
   std::vector<std::size_t> sizes{10000};
   if (long_tests()) sizes.push_back(40000);
-  const char* const names[] = {"uniform", "quantile", "optimal"};
+  const char* const names[] = {"uniform", "quantile", "optimal", "compander"};
   double worst = 0.0;
   for (const std::size_t n : sizes) {
     for (const setting& f : settings()) {
+      std::vector<sample> samples;
+      std::vector<zcmoe_plan_result> plans;
+      for (int run = 0; run < runs; ++run) {
+        samples.push_back(f.draw(n, 7000 + static_cast<std::uint64_t>(run)));
+        plans.push_back(make_plan(cpu, samples.back().x, samples.back().y));
+      }
       for (int s = 0; s < ZCMOE_PLAN_SEGMENTATIONS; ++s) {
-        const average a = average_of(cpu, f, s, n, runs, 7000);
+        const average a = average_of(cpu, f, s, samples, plans);
         std::printf("%-22s %-8s n=%zu  excess / best %.3f  predicted / realised %.2f\n",
                     f.name.c_str(), names[s], n, a.ratio, a.predicted);
         EXPECT_LT(a.ratio, 1.2) << f.name << ", " << names[s] << ", n=" << n;
@@ -275,9 +296,9 @@ TEST(plan_numbers, levels_are_those_of_separate_fits) {
   const auto plan = plan_of(s.x, s.y, options);
   EXPECT_EQ(plan.rows_used, 3000);
   for (const std::int64_t m : {1, 2, 3, 12, 64, 384}) {
-    const std::vector<double> edges[] = {edges_of(ZCMOE_PLAN_UNIFORM, s, m),
-                                         edges_of(ZCMOE_PLAN_QUANTILE, s, m),
-                                         edges_of(ZCMOE_PLAN_OPTIMAL, s, m)};
+    const std::vector<double> edges[] = {
+        edges_of(ZCMOE_PLAN_UNIFORM, s, m), edges_of(ZCMOE_PLAN_QUANTILE, s, m),
+        edges_of(ZCMOE_PLAN_OPTIMAL, s, m), edges_of(ZCMOE_PLAN_COMPANDER, s, m)};
     for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
       fit state(cpu, edges[k]);
       state.add_sync(s.x, s.y);
@@ -285,15 +306,16 @@ TEST(plan_numbers, levels_are_those_of_separate_fits) {
       const auto expected = theory::statistics(theory::table_of(fitted));
       const zcmoe_plan_level& level = level_of(plan.candidates[k], m);
       EXPECT_TRUE(std::isnan(level.holdout));
-      // Uniform levels have the same segments as tables of their own. Levels of equal mass are cut
-      // between fine cells, where a row may fall on the other side; the edges of optimal ones
-      // differ by the rounding of the pilot.
-      const double tolerance = k == ZCMOE_PLAN_UNIFORM ? 1e-13 : 0.02;
+      // Uniform and optimal levels have the same segments as tables of their own. Levels of equal
+      // mass are cut between fine cells, where a row may fall on the other side; the edges of
+      // companders differ by the rounding of the pilot.
+      const bool same = k == ZCMOE_PLAN_UNIFORM || k == ZCMOE_PLAN_OPTIMAL;
+      const double tolerance = same ? 1e-13 : 0.02;
       EXPECT_NEAR(level.within, expected.within, tolerance * expected.within) << k << ", m=" << m;
       EXPECT_NEAR(level.risk, expected.risk, tolerance * expected.risk) << k << ", m=" << m;
       EXPECT_NEAR(level.leave_one_out, expected.leave_one_out, tolerance * expected.leave_one_out)
           << k << ", m=" << m;
-      if (k == ZCMOE_PLAN_UNIFORM) {
+      if (same) {
         EXPECT_EQ(level.num_nonempty, expected.num_nonempty);
       }
     }
@@ -398,7 +420,8 @@ TEST(plan_numbers, more_rows_to_fit_ask_for_more_segments) {
   for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
     const double ratio = static_cast<double>(there.candidates[k].num_segments) /
                          static_cast<double>(here.candidates[k].num_segments);
-    EXPECT_NEAR(ratio, 4.0, 0.1);                                                    // 64^(1/3)
+    // 64^(1/3); the number of learned cuts is found exactly where it is small.
+    EXPECT_NEAR(ratio, 4.0, k == ZCMOE_PLAN_OPTIMAL ? 0.2 : 0.1);
     EXPECT_NEAR(here.candidates[k].excess / there.candidates[k].excess, 16.0, 0.5);  // 64^(2/3)
   }
   options.max_segments = 30;
@@ -455,7 +478,8 @@ TEST(plan_edges, one_and_two_rows) {
   EXPECT_EQ(two.rice, 0.5);
   for (const auto& c : two.candidates) {
     EXPECT_EQ(c.num_segments, 1);
-    EXPECT_EQ(c.method, ZCMOE_THEORY_LEAVE_ONE_OUT);
+    const bool pilot = c.segmentation == ZCMOE_PLAN_OPTIMAL;
+    EXPECT_EQ(c.method, pilot ? ZCMOE_PLAN_PILOT : int{ZCMOE_THEORY_LEAVE_ONE_OUT});
     EXPECT_TRUE(c.warnings & ZCMOE_PLAN_FEW_ROWS);
     EXPECT_EQ(c.levels[0].leave_one_out, 1.0);  // each answered by the other
     EXPECT_EQ(c.levels[0].within, 0.5);

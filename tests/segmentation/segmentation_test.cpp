@@ -109,9 +109,9 @@ table quantile(const std::vector<double>& x, std::int64_t m, const std::vector<d
 table from_data(const std::vector<double>& x, const std::vector<double>& y, std::int64_t m,
                 const zcmoe_plug_in_options* options = nullptr, const std::vector<double>& w = {}) {
   return built(m, [&](double* edges, std::int64_t* num_built) {
-    return zcmoe_segment_optimal_from_data(array(x), array(y), w.empty() ? no_weights : array(w),
-                                           static_cast<std::int64_t>(x.size()), m, options, edges,
-                                           num_built);
+    return zcmoe_segment_compander_from_data(array(x), array(y), w.empty() ? no_weights : array(w),
+                                             static_cast<std::int64_t>(x.size()), m, options, edges,
+                                             num_built);
   });
 }
 
@@ -904,7 +904,7 @@ double best_excess(const experiment& e, std::size_t n, const std::vector<std::in
   return *std::min_element(mean.begin(), mean.end());
 }
 
-TEST(from_data, risk_is_near_that_of_the_true_density) {
+TEST(compander_from_data, risk_is_near_that_of_the_true_density) {
   // Known values of this ratio (30 repetitions, standard error up to 10 %): 1.23, 1.16, 1.79 at n =
   // 1000. Allowed: three standard errors above.
   const std::vector<std::int64_t> candidates = {6, 8, 12, 17, 24, 34, 48, 68};
@@ -926,7 +926,7 @@ TEST(from_data, risk_is_near_that_of_the_true_density) {
   }
 }
 
-TEST(from_data, beats_uniform_on_a_steep_slope) {
+TEST(compander_from_data, beats_uniform_on_a_steep_slope) {
   // Known ratio of uniform to plug-in: 3.76 / 1.65 at n = 10^4.
   const std::vector<std::int64_t> candidates = {12, 17, 24, 34, 48, 68, 96};
   const experiment e = steep_logistic();
@@ -938,7 +938,7 @@ TEST(from_data, beats_uniform_on_a_steep_slope) {
   EXPECT_LE(plug_in, plain / 1.6);
 }
 
-TEST(from_data, does_not_depend_on_the_order_of_rows) {
+TEST(compander_from_data, does_not_depend_on_the_order_of_rows) {
   data d = draw(beta_inputs(), 3000, 5);
   std::vector<double> w(d.x.size());
   std::mt19937_64 bits(3);
@@ -975,7 +975,7 @@ std::vector<std::int64_t> counts(const std::vector<double>& x, const std::vector
   return n;
 }
 
-TEST(from_data, no_segment_is_starved) {
+TEST(compander_from_data, no_segment_is_starved) {
   std::mt19937_64 bits(21);
   for (int round = 0; round < 200; ++round) {
     const auto n = static_cast<std::size_t>(1 + bits() % 400);
@@ -995,7 +995,7 @@ TEST(from_data, no_segment_is_starved) {
   }
 }
 
-TEST(from_data, degenerate_inputs) {
+TEST(compander_from_data, degenerate_inputs) {
   EXPECT_THAT(from_data({3}, {1}, 5).edges, ElementsAre(3, std::nextafter(3.0, inf)));
   EXPECT_THAT(from_data({3, 3, 3}, {1, 2, 3}, 5).edges, ElementsAre(3, std::nextafter(3.0, inf)));
   EXPECT_THAT(from_data({1, 2}, {1, 2}, 5).edges, ElementsAre(1, 2));
@@ -1027,7 +1027,7 @@ TEST(from_data, degenerate_inputs) {
   EXPECT_EQ(from_data({}, {}, 2).status, ZCMOE_ERR_DATA);
 }
 
-TEST(from_data, large_common_offset_of_y_does_not_matter) {
+TEST(compander_from_data, large_common_offset_of_y_does_not_matter) {
   const data d = draw(sine(), 2000, 9);
   std::vector<double> shifted = d.y;
   for (double& v : shifted) v += 1e6;
@@ -1035,7 +1035,7 @@ TEST(from_data, large_common_offset_of_y_does_not_matter) {
               Pointwise(DoubleNear(1e-6), from_data(d.x, d.y, 20).edges));
 }
 
-TEST(from_data, a_step_draws_the_edges) {
+TEST(compander_from_data, a_step_draws_the_edges) {
   data d = draw(sine(), 20000, 1);
   for (std::size_t i = 0; i < d.x.size(); ++i) d.y[i] = d.x[i] < 0.7 ? 0.0 : 1.0;
   const auto e = from_data(d.x, d.y, 40).edges;
@@ -1044,7 +1044,7 @@ TEST(from_data, a_step_draws_the_edges) {
   EXPECT_GE(near, 16);  // uniform edges would have 8 there
 }
 
-TEST(from_data, refuses_bad_arguments) {
+TEST(compander_from_data, refuses_bad_arguments) {
   const std::vector<double> x = {1, 2};
   zcmoe_plug_in_options options = ZCMOE_PLUG_IN_OPTIONS_INIT;
   options.uniform_mixture = -0.5;
@@ -1062,8 +1062,8 @@ TEST(from_data, refuses_bad_arguments) {
   EXPECT_THAT(from_data(x, x, 2, nullptr, {1, -2}).error, HasSubstr("weights[1]=-2"));
   double e[3];
   std::int64_t num_built = 0;
-  EXPECT_EQ(zcmoe_segment_optimal_from_data(array(x), {nullptr, ZCMOE_F64, 1}, no_weights, 2, 2,
-                                            nullptr, e, &num_built),
+  EXPECT_EQ(zcmoe_segment_compander_from_data(array(x), {nullptr, ZCMOE_F64, 1}, no_weights, 2, 2,
+                                              nullptr, e, &num_built),
             ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(zcmoe_last_error(), HasSubstr("y.data is null"));
 }
