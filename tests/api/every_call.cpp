@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -93,7 +95,11 @@ public_call answering(const char* name, std::function<bool()> run) {
   return {name, nothing, as_status, nothing, as_status, [] { return std::vector<zcmoe_status>(); }};
 }
 
-std::string temporary_path(const char* name) { return testing::TempDir() + name; }
+/// A file of this process alone: tests that use the table may run beside each other.
+std::string temporary_path(const char* name) {
+  return testing::TempDir() + "zcmoe-every-call-" + std::to_string(::getpid()) + "-" + name +
+         ".safetensors";
+}
 
 }  // namespace
 
@@ -101,8 +107,8 @@ struct every_call::arguments {
   std::vector<double> x, y, w, edges, constants, out, cells, built;
   std::vector<std::int64_t> counts, rows, offsets, built_numbers;
   std::vector<unsigned char> state, model_bytes, buffer;
-  std::string saved = temporary_path("zcmoe-every-call-saved.safetensors");
-  std::string loaded = temporary_path("zcmoe-every-call-loaded.safetensors");
+  std::string saved = temporary_path("saved");
+  std::string loaded = temporary_path("loaded");
 
   zcmoe_context_options context_options = ZCMOE_CONTEXT_OPTIONS_INIT;
   zcmoe_context_info context_info = ZCMOE_CONTEXT_INFO_INIT;
