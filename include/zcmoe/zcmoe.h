@@ -921,8 +921,8 @@ typedef struct zcmoe_fit_options {
 /// @retval ZCMOE_ERR_INVALID_ARGUMENT  also for wrong edges; the error names the first bad index
 ///
 /// Memory: the state holds exact integer sums. Bytes a slot (there are m + 3 slots): float32
-/// targets 256, weighted 640; float64 1,624, weighted 4,288. On the CPU engine only the part that
-/// data reaches becomes resident.
+/// targets 256, weighted 640; float64 1,624, weighted 4,288. On the CPU engine only the pages that
+/// data reaches become resident; of a state of 32 MiB and more these may be pages of 2 MiB.
 ZCMOE_API zcmoe_status zcmoe_fit_create(zcmoe_context* context, const double* edges,
                                         int64_t num_segments,
                                         const zcmoe_model_options* model_options,
