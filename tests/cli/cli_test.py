@@ -409,15 +409,15 @@ class general_test(cli_case):
             self.assertNotRegex(self.run_cli(*arguments, status=1).stderr.decode(), "ZCMOE_|zcmoe_")
 
     def test_ranges_are_told_with_digits_enough(self):
-        for x, words in (([1732579200 + 60 * i for i in range(12)], "1732579200 to 1732579860"),
-                         ([100000000 + i / 1000 for i in range(4)], "100000000 to 100000000.003"),
-                         # to ...01, or to ...02 where both inputs have a segment
-                         ([0.5, math.nextafter(0.5, 1)], "0.5 to 0.500000000000000")):
+        # A table in which both of two neighbouring doubles have a segment ends at the next one.
+        for x, words, last in (([1732579200 + 60 * i for i in range(12)], "1732579200 to 1732579860", ""),
+                               ([100000000 + i / 1000 for i in range(4)], "100000000 to 100000000.003", ""),
+                               ([0.5, math.nextafter(0.5, 1)], "0.5 to 0.5000000000000001", "0.5 to 0.5000000000000002")):
             data = self.write("t.csv", "t,y\n" + "".join(f"{v!r},{k % 3}\n" for k, v in enumerate(x)))
             said = self.run_cli("fit", data, "--x", "t", "--y", "y", "--segments", 2, "-o", self.path("m")).stderr
-            self.assertIn("inputs " + words, said.decode())
+            self.assertRegex(said.decode(), rf"(?m)inputs {re.escape(last or words)}$")
             text = self.run_cli("inspect", self.path("m")).stdout.decode()
-            self.assertIn(words, text)
+            self.assertRegex(text, rf"(?m) {re.escape(last or words)}$")
             self.assertNotIn("about 0 segments", text)
             self.assertIn(words, self.run_cli("plan", data, "--x", "t", "--y", "y").stdout.decode())
             for row in re.findall(r"(?m)^ {7}\d .*$", text):
