@@ -57,9 +57,6 @@ struct target_window<float> {
     window.low_anchor = std::ldexp(1.5, 52 - 2 * window.shift);
     return window;
   }
-  bool operator==(const target_window& other) const {
-    return bits == other.bits && shift == other.shift && limit == other.limit;
-  }
   /// False for NaN.
   bool holds(double y) const { return std::abs(y) < limit && (y + y_anchor) - y_anchor == y; }
 };
@@ -88,9 +85,6 @@ struct target_window<double> {
     window.high_anchor = std::ldexp(1.5, 52 + digit_bits - window.shift);
     window.low_anchor = std::ldexp(1.5, 52 - window.shift);
     return window;
-  }
-  bool operator==(const target_window& other) const {
-    return shift == other.shift && limit == other.limit;
   }
   /// False for NaN.
   bool holds(double y) const {

@@ -354,7 +354,6 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
     for_each_slot_range(num_slots, crew, [&](std::int64_t first, std::int64_t last) {
       bool used = false;
       const state_digits whole{job.state + num_row_counters, num_slots, false, &used};
-      for (std::size_t t = 1; t < sums.size(); ++t) sums[0].take(first, last, sums[t]);
       for (slot_sums<Rows, State>& own : sums) own.flush_slots(first, last, 0, whole);
     });
     job.state[counter_pending] += rows;

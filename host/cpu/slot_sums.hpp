@@ -80,25 +80,6 @@ class slot_sums {
     window_ = Rows::window_for(targets, weights, count, bits_);
   }
 
-  /// Takes the sums of the slots from first to before last over from other words, where both have
-  /// the same window and a slot has room for the rows of both. They then go to the digits once,
-  /// which takes longer than adding words.
-  void take(std::int64_t first, std::int64_t last, slot_sums& other) {
-    if (!(window_ == other.window_)) return;
-    const std::int64_t copies = std::int64_t{1} << copies_shift_;
-    for (std::int64_t slot = first; slot < last; ++slot) {
-      sums* const own = sums_ + slot * copies;
-      sums* const others = other.sums_ + slot * copies;
-      std::int64_t count = 0;
-      for (std::int64_t c = 0; c < copies; ++c) {
-        count += own[c].num_rows(window_) + others[c].num_rows(window_);
-      }
-      if (count >= Rows::max_rows(bits_)) continue;
-      for (std::int64_t c = 0; c < copies; ++c) own[c].add(others[c]);
-      std::fill_n(others, copies, sums{});
-    }
-  }
-
   /// Adds the sums of slots with more than `most` rows to digits and clears them.
   void flush(std::int64_t most, const state_digits& digits) {
     flush_slots(0, num_slots_, most, digits);

@@ -73,11 +73,6 @@ struct weighted_window {
   double wy_anchor[2 * digits] = {};
   double wyy_anchor[3 * digits] = {};
 
-  bool operator==(const weighted_window& other) const {
-    return top_bits == other.top_bits && weight_shift == other.weight_shift &&
-           target_shift == other.target_shift && weight_limit == other.weight_limit &&
-           target_limit == other.target_limit;
-  }
   /// Bit of word 0 from which on rows are counted. Below it is room for the top digits of as many
   /// weights as can be counted above it.
   int count_shift() const { return top_bits + (64 - top_bits) / 2; }

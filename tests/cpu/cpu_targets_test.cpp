@@ -455,26 +455,6 @@ TEST(cpu_targets_test, a_run_of_2_to_the_28_rows_is_exact) {
   EXPECT_TRUE(at_once.serialize() == doubled.serialize());
 }
 
-/// Threads that each leave half of what a slot's words can hold, of numbers as large as the window
-/// takes: the words of all of them together would overflow.
-TEST(cpu_targets_test, full_words_of_many_threads_are_exact) {
-  const std::vector<double> edges{0, 0.5, 1};
-  const float x = 0.25f;
-  const float y = std::nextafter(2.0f, 0.0f);
-  constexpr int threads = 16;
-  constexpr std::int64_t rows = threads * (std::int64_t{1} << 17);
-  zcmoe_context_options options = context_options();
-  options.engine = ZCMOE_ENGINE_CPU;
-  options.num_threads = threads;
-  fit shared(context(options), edges);
-  shared.add_sync(array(&x, 0), array(&y, 0), no_array(), rows);
-  const context one_row = cpu_context();
-  fit doubled(one_row, edges);
-  doubled.add_sync(array(&x, 0), array(&y, 0), no_array(), threads);
-  for (int k = 0; k < 17; ++k) doubled.merge(fit::deserialize(one_row, doubled.serialize()));
-  EXPECT_TRUE(shared.serialize() == doubled.serialize());
-}
-
 TEST(cpu_targets_test, the_callers_arithmetic_does_not_matter) {
   const auto edges = uniform_edges(0, 1, 300);
   std::vector<double> constants(300);
