@@ -112,6 +112,7 @@ inline byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, 
                          std::int64_t n) {
   const std::int64_t size = size_of(dtype);
   constexpr std::int64_t limit = std::numeric_limits<std::int64_t>::max() / 2;
+  ZCMOE_EXPECTS(size > 0, name, ".dtype=", dtype, " is not a ZCMOE_ dtype");
   ZCMOE_EXPECTS(stride >= -limit / size && stride <= limit / size, name, ".stride=", stride,
                 " spans more than ", limit, " bytes");
   const std::int64_t distance = stride < 0 ? -stride : stride;
