@@ -22,7 +22,7 @@ std::size_t segment_by_upper_bound(const std::vector<double>& edges, T x) {
 }
 
 struct plain_sums {
-  double count = 0;
+  double count = 0;  // or the sum of weights
   double y = 0;
   double yy = 0;
 };
@@ -36,6 +36,17 @@ void add_plainly(const std::vector<double>& edges, const T* x, const T* y, std::
     at.count += 1;
     at.y += target;
     at.yy += target * target;
+  }
+}
+
+template <class T>
+void add_weighted(const std::vector<double>& edges, const T* x, const T* y, const T* weights,
+                  std::int64_t n, std::vector<plain_sums>& sums) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto weight = static_cast<double>(weights[i]);
+    plain_sums& at = sums[segment_by_upper_bound(edges, x[i])];
+    at.count += weight;
+    at.y += weight * static_cast<double>(y[i]);
   }
 }
 
@@ -57,12 +68,13 @@ void check_answers(const std::vector<double>& edges, const std::vector<double>& 
   }
 }
 
-/// Throws at the first segment whose count or mean is not that of the plain sums.
+/// Throws at the first segment whose count, or sum of weights, or mean is not that of the plain
+/// sums.
 inline void check_means(const zcmoe_model_info& fitted, const std::vector<plain_sums>& sums) {
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const bool same =
-        static_cast<double>(fitted.counts[i]) == sums[i].count &&
-        (fitted.counts[i] == 0 || std::abs(fitted.constants[i] - sums[i].y / sums[i].count) < 1e-9);
+        fitted.weights[i] == sums[i].count &&
+        (sums[i].count == 0 || std::abs(fitted.constants[i] - sums[i].y / sums[i].count) < 1e-9);
     if (!same) throw std::runtime_error("segment " + std::to_string(i) + " has a wrong mean");
   }
 }

@@ -2,6 +2,8 @@
 // its memory limit.
 #pragma once
 
+#include <zcmoe/zcmoe.h>
+
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -24,11 +26,10 @@ struct settings {
 
 constexpr std::int64_t all_num_segments[] = {8, 64, 256, 1024, 4096, 65536, 1048576, 16777216};
 
-/// Whether a size is measured. A fit of 2^24 segments holds 4 GiB of exact sums of float32 targets;
-/// for float64 targets they would take 25 GiB.
-template <class T>
-constexpr bool is_measured(bool predicts, std::int64_t num_segments) {
-  return predicts || sizeof(T) == 4 || num_segments < 16777216;
+/// Whether a fit of this size is measured. 2^24 segments take 4 GiB of exact sums of float32
+/// targets; for float64 targets they would take 25 GiB.
+constexpr bool is_measured_fit(zcmoe_dtype target_dtype, std::int64_t num_segments) {
+  return target_dtype == ZCMOE_F32 || num_segments < 16777216;
 }
 
 /// The name of a benchmark, engine/op/type/distribution/m:M.

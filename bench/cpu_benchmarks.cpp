@@ -1,6 +1,7 @@
 // Benchmarks on the CPU: the engine on one thread (cpu1) and on all (cpu), the memory limit (copy,
-// read) and what one would write without the library: std (upper_bound and a look-up) and plain
-// (upper_bound and sums in double). Latency is the time of one predict call of few rows.
+// read), threads that share nothing (apart) and what one would write without the library: std
+// (upper_bound and a look-up) and plain (upper_bound and sums in double). Latency is the time of
+// one predict call of few rows.
 #include "alternatives.hpp"
 #include "benchmarks.hpp"
 #include "memory_limits.hpp"
@@ -11,7 +12,10 @@
 #include <algorithm>
 #include <chrono>
 #include <stdexcept>
-#include <type_traits>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 namespace zcmoe::bench {
 namespace {
@@ -115,26 +119,55 @@ void run_latency(benchmark::State& state, const std::string& name, int threads,
 
 // --------------------------------------------------------------------- fit
 
+/// What a fit is made of. Apart from each other, `num_states` contexts with a state each take equal
+/// shares of the rows at the same time.
+struct fit_setting {
+  int threads = 1;  // of each context
+  int num_states = 1;
+  zcmoe_dtype target_dtype = ZCMOE_F64;
+  bool weighted = false;
+};
+
 template <class T>
 struct fit_data {
-  fit_data(int threads, distribution of, std::int64_t num_segments, std::int64_t rows)
-      : edges(edges_of(of, num_segments)),
+  fit_data(const fit_setting& given, distribution of, std::int64_t num_segments, std::int64_t rows)
+      : setting(given),
+        edges(edges_of(of, num_segments)),
         x(inputs_of<T>(of, edges, rows)),
         y(targets_of(x)),
-        owner(context_of(threads)),
+        weights(given.weighted ? weights_of<T>(rows) : aligned_array<T>()),
+        owner(context_of(given.threads)),
         router(owner, edges, constants_of(num_segments)),
-        plain(static_cast<std::size_t>(num_segments)),
-        exact(checked_fit()) {}
+        plain(static_cast<std::size_t>(num_segments)) {
+    check_fit();
+    for (int s = 0; s < setting.num_states; ++s) {
+      owners.push_back(context_of(setting.threads));
+      exact.emplace_back(owners.back(), edges, model_options(), options());
+    }
+  }
 
-  static zcmoe_fit_options options() {
+  zcmoe_fit_options options() const {
     zcmoe_fit_options options = fit_options();
-    options.target_dtype = dtype_of<T>();
+    options.target_dtype = setting.target_dtype;
+    options.weighted = setting.weighted ? 1 : 0;
     return options;
+  }
+  void add(fit& to, std::int64_t first, std::int64_t rows) const {
+    to.add(array(x.data() + first), array(y.data() + first),
+           setting.weighted ? array(weights.data() + first) : no_array(), rows, nullptr, 0,
+           nullptr);
   }
   /// Adds to one state again and again, as a user with many chunks does. The sums grow, the work
   /// does not.
   void fit_with_library() {
-    exact.add(array(x.data()), array(y.data()), no_array(), x.size(), nullptr, 0, nullptr);
+    const std::int64_t share = x.size() / setting.num_states;
+    std::vector<std::thread> others;
+    for (int s = 1; s < setting.num_states; ++s) {
+      others.emplace_back(
+          [this, s, share] { add(exact[static_cast<std::size_t>(s)], s * share, share); });
+    }
+    add(exact[0], 0, share);
+    for (std::thread& other : others) other.join();
   }
   void fit_with_doubles(std::int64_t rows) { add_plainly(edges, x.data(), y.data(), rows, plain); }
   /// Takes the segments from the library, some thousand rows at a time, and sums in double.
@@ -155,52 +188,58 @@ struct fit_data {
       }
     }
   }
-  /// Makes an empty fit, after another one has given the same means of some rows as plain sums.
-  /// There is one at a time, since the state of many segments is large.
-  fit checked_fit() {
+  /// Throws unless a fit gives the means that plain sums give. Its state goes before the timed one
+  /// comes, since that of many segments is large.
+  void check_fit() {
     const std::int64_t rows = std::min(x.size(), rows_to_check);
-    {
-      fit some(owner, edges, model_options(), options());
-      some.add(array(x.data()), array(y.data()), no_array(), rows, nullptr, 0, nullptr);
+    fit some(owner, edges, model_options(), options());
+    add(some, 0, rows);
+    if (setting.weighted) {
+      add_weighted(edges, x.data(), y.data(), weights.data(), rows, plain);
+    } else {
       fit_with_doubles(rows);
-      const model result = some.finish();
-      check_means(result.info(), plain);
     }
+    const model result = some.finish();
+    check_means(result.info(), plain);
     std::fill(plain.begin(), plain.end(), plain_sums{});
-    return fit(owner, edges, model_options(), options());
   }
 
+  fit_setting setting;
   std::vector<double> edges;
   aligned_array<T> x;
   aligned_array<T> y;
+  aligned_array<T> weights;  // empty without
   context owner;
   model router;
   std::vector<plain_sums> plain;
-  fit exact;
+  std::vector<context> owners;
+  std::vector<fit> exact;
 };
 
 template <class T>
-void run_fit(benchmark::State& state, const std::string& name, bool with_library, int threads,
+void run_fit(benchmark::State& state, const std::string& name, const fit_setting& setting,
              distribution of, std::int64_t num_segments, std::int64_t rows) {
-  const bool routed = name.rfind("double/", 0) == 0;
+  const std::string engine = name.substr(0, name.find('/'));
   auto& data = data_for<fit_data<T>>(
-      name, [&] { return std::make_shared<fit_data<T>>(threads, of, num_segments, rows); });
-  const auto bytes = rows * static_cast<std::int64_t>(sizeof(T));
+      name, [&] { return std::make_shared<fit_data<T>>(setting, of, num_segments, rows); });
+  const auto bytes = static_cast<std::size_t>(rows) * sizeof(T);
+  const std::int64_t moved = (setting.weighted ? 3 : 2) * static_cast<std::int64_t>(bytes);
+  const int threads = setting.threads * setting.num_states;
   measure(
-      state, {rows, 2 * bytes, 2 * bytes, threads},
+      state, {rows, moved, moved, threads},
       [&] {
         return seconds_of([&] {
-          with_library ? data.fit_with_library()
-          : routed     ? data.fit_with_routed_doubles()
-                       : data.fit_with_doubles(rows);
+          engine == "plain"    ? data.fit_with_doubles(rows)
+          : engine == "double" ? data.fit_with_routed_doubles()
+                               : data.fit_with_library();
         });
       },
       [&] {
         return seconds_of([&] {
-          benchmark::DoNotOptimize(
-              streaming_read(data.x.data(), static_cast<std::size_t>(bytes), threads));
-          benchmark::DoNotOptimize(
-              streaming_read(data.y.data(), static_cast<std::size_t>(bytes), threads));
+          benchmark::DoNotOptimize(streaming_read(data.x.data(), bytes, threads));
+          benchmark::DoNotOptimize(streaming_read(data.y.data(), bytes, threads));
+          if (setting.weighted)
+            benchmark::DoNotOptimize(streaming_read(data.weights.data(), bytes, threads));
         });
       });
 }
@@ -283,19 +322,56 @@ void add_limits(int all_threads, std::int64_t rows) {
 }
 
 template <class T>
-void add_engine(const char* engine, const char* op, int threads, std::int64_t rows) {
+void add_predict(const char* engine, int threads, std::int64_t rows) {
   const bool with_library = std::string(engine).rfind("cpu", 0) == 0;
-  const bool predicts = std::string(op) == "predict";
+  // Without `hot`: nothing is learned here, and the constant of one segment is one cache line.
   for (const distribution of :
-       {distribution::random, distribution::sorted, distribution::clustered, distribution::hot}) {
-    if (predicts && of == distribution::hot)
-      continue;  // nothing is learned here: the constant of one segment is one cache line
+       {distribution::random, distribution::sorted, distribution::clustered}) {
     for (const std::int64_t m : all_num_segments) {
-      if (!is_measured<T>(predicts, m)) continue;
-      add(name_of(engine, op, type_name<T>(), name_of(of), m), [=](benchmark::State& state,
-                                                                   const std::string& name) {
-        (predicts ? run_predict<T> : run_fit<T>)(state, name, with_library, threads, of, m, rows);
-      });
+      add(name_of(engine, "predict", type_name<T>(), name_of(of), m),
+          [=](benchmark::State& state, const std::string& name) {
+            run_predict<T>(state, name, with_library, threads, of, m, rows);
+          });
+    }
+  }
+}
+
+template <class T>
+void add_fit(const char* engine, const char* op, const fit_setting& setting,
+             const std::vector<distribution>& places, std::int64_t rows) {
+  for (const distribution of : places) {
+    for (const std::int64_t m : all_num_segments) {
+      if (!is_measured_fit(setting.target_dtype, m)) continue;
+      add(name_of(engine, op, type_name<T>(), name_of(of), m),
+          [=](benchmark::State& state, const std::string& name) {
+            run_fit<T>(state, name, setting, of, m, rows);
+          });
+    }
+  }
+}
+
+void add_fits(int all_threads, std::int64_t rows) {
+  struct named_engine {
+    const char* name;
+    int threads;
+    int num_states;
+  };
+  const std::vector<distribution> everywhere = {distribution::random, distribution::sorted,
+                                                distribution::clustered, distribution::hot};
+  for (const named_engine& each : {named_engine{"cpu1", 1, 1}, named_engine{"cpu", all_threads, 1},
+                                   named_engine{"plain", 1, 1}, named_engine{"double", 1, 1}}) {
+    add_fit<float>(each.name, "fit", {each.threads, each.num_states, ZCMOE_F32, false}, everywhere,
+                   rows);
+    add_fit<double>(each.name, "fit", {each.threads, each.num_states, ZCMOE_F64, false}, everywhere,
+                    rows);
+  }
+  add_fit<float>("apart", "fit", {1, all_threads, ZCMOE_F32, false}, {distribution::random}, rows);
+  for (const named_engine& each : {named_engine{"cpu1", 1, 1}, named_engine{"cpu", all_threads, 1},
+                                   named_engine{"apart", 1, all_threads}}) {
+    for (const bool weighted : {false, true}) {
+      add_fit<float>(each.name, weighted ? "fit-weighted" : "fit-default",
+                     {each.threads, each.num_states, ZCMOE_F64, weighted}, {distribution::random},
+                     rows);
     }
   }
 }
@@ -306,19 +382,12 @@ void register_cpu_benchmarks(const settings& given) {
   const int all_threads = context_of(0).info().num_threads;
   add_limits<float>(all_threads, given.rows);
   add_limits<double>(all_threads, given.rows);
-  for (const char* op : {"predict", "fit"}) {
-    add_engine<float>("cpu1", op, 1, given.rows);
-    add_engine<double>("cpu1", op, 1, given.rows);
-    add_engine<float>("cpu", op, all_threads, given.rows);
-    add_engine<double>("cpu", op, all_threads, given.rows);
-    const char* const alternative = std::string(op) == "predict" ? "std" : "plain";
-    add_engine<float>(alternative, op, 1, given.rows);
-    add_engine<double>(alternative, op, 1, given.rows);
-    if (std::string(op) == "fit") {
-      add_engine<float>("double", op, 1, given.rows);
-      add_engine<double>("double", op, 1, given.rows);
-    }
+  for (const auto& [engine, threads] :
+       {std::pair{"cpu1", 1}, std::pair{"cpu", all_threads}, std::pair{"std", 1}}) {
+    add_predict<float>(engine, threads, given.rows);
+    add_predict<double>(engine, threads, given.rows);
   }
+  add_fits(all_threads, given.rows);
   add_latency("cpu1", 1);
   add_latency("cpu", all_threads);
 }

@@ -267,7 +267,7 @@ void add_all(std::int64_t rows, bool emulated) {
          {distribution::random, distribution::sorted, distribution::clustered, distribution::hot}) {
       if (predicts && of == distribution::hot) continue;
       for (const std::int64_t m : all_num_segments) {
-        if (!is_measured<T>(predicts, m)) continue;
+        if (!predicts && !is_measured_fit(dtype_of<T>(), m)) continue;
         add(name_of("cuda", predicts ? "predict" : "fit", type_name<T>(), name_of(of), m), emulated,
             [=](benchmark::State& state, const std::string& name) {
               (predicts ? run_predict<T> : run_fit<T>)(state, name, of, m, rows, emulated);

@@ -54,7 +54,19 @@ GOALS = (
     [(11, f"fit, 90 % of the rows in one segment, m = {m}",
       times(f"cpu1/fit/f32/hot/m:{m}", f"cpu1/fit/{F32}{m}"), "<=", 2, "of random") for m in (64, 256)] +
     [("", f"fit, exact sums against double ones, same routing, m = {m}",
-      times(f"cpu1/fit/{F32}{m}", f"double/fit/{F32}{m}"), None, None, "of the time") for m in (64, 1024, 65536)])
+      times(f"cpu1/fit/{F32}{m}", f"double/fit/{F32}{m}"), None, None, "of the time") for m in (64, 1024, 65536)] +
+    [("", f"fit, default state against float32 state, m = {m:,}",
+      times(f"cpu1/fit-default/{F32}{m}", f"cpu1/fit/{F32}{m}"), "<=", 1.15, "of the time")
+     for m in (64, 1024, 65536, 1048576)] +
+    [("", f"fit, with weights against without, m = {m:,}",
+      times(f"cpu1/fit-weighted/{F32}{m}", f"cpu1/fit-default/{F32}{m}"), "<=", 2, "of the time")
+     for m in (64, 1024, 65536)] +
+    [row for op, state in (("fit", "float32"), ("fit-default", "default")) for m in (64, 1024, 4096, 65536, 1048576)
+     for row in (
+         ("", f"fit, {state} state, two threads, m = {m:,}",
+          times(f"cpu1/{op}/{F32}{m}", f"cpu/{op}/{F32}{m}"), ">=", 1.7, "x one thread"),
+         ("", f"the same work, two threads that share nothing, m = {m:,}",
+          times(f"cpu1/{op}/{F32}{m}", f"apart/{op}/{F32}{m}"), None, None, "x one thread"))])
 
 
 def table(runs):

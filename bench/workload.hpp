@@ -119,6 +119,16 @@ aligned_array<T> inputs_of(distribution of, const std::vector<double>& edges, st
   return x;
 }
 
+/// Multiples of 1/8 from 1/2 to 11/8, so that plain sums of them are exact.
+template <class T>
+aligned_array<T> weights_of(std::int64_t n) {
+  aligned_array<T> weights(n);
+  fill_rows(n, [&](std::int64_t i) {
+    weights.data()[i] = static_cast<T>(4 + scramble(3 * static_cast<std::uint64_t>(i)) % 8) / 8;
+  });
+  return weights;
+}
+
 /// A smooth curve and noise.
 template <class T>
 aligned_array<T> targets_of(const aligned_array<T>& x) {

@@ -21,6 +21,11 @@ namespace {
 
 constexpr std::size_t alignment = 256;
 
+/// Blocks of so many bytes are mapped. Fresh pages are zero, and those that no value reaches never
+/// become resident, where calloc would clear all of a block that it had given out before: a second
+/// thread's state of 65,536 segments, of which it mostly uses nothing, took a fifth of a call.
+constexpr std::size_t least_mapped = std::size_t{1} << 22;
+
 /// Cores that this process may use; 1 where the system does not say.
 int num_cores() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
 
@@ -73,12 +78,17 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
              ", which is not aligned to ", alignment, " bytes");
       }
       if (pointer != nullptr) std::memset(pointer, 0, bytes);
+    } else if (bytes >= least_mapped) {
+      void* const mapped =
+          mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (mapped != MAP_FAILED) {
+        prefer_huge_pages(mapped, bytes);
+        pointer = mapped;
+      }
     } else {
-      // calloc leaves large blocks to the kernel's zero pages: planes that no value reaches never
-      // become resident. The block's own address is kept below the aligned one.
+      // The block's own address is kept below the aligned one.
       void* block = std::calloc(bytes + 2 * alignment, 1);
       if (block != nullptr) {
-        prefer_huge_pages(block, bytes);
         std::size_t space = bytes + alignment;
         pointer = static_cast<char*>(block) + alignment;
         pointer = std::align(alignment, bytes, pointer, space);
@@ -92,6 +102,10 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   void deallocate(void* pointer, std::size_t bytes, zcmoe_stream) noexcept override {
     if (free_ != nullptr) {
       free_(user_, pointer, bytes, alignment, nullptr);
+      return;
+    }
+    if (bytes >= least_mapped) {
+      (void)munmap(pointer, bytes);
       return;
     }
     void* block = nullptr;

@@ -46,15 +46,26 @@ void carry_state(const state_layout& layout, std::int64_t* state, workers& crew)
   state[counter_pending] = 0;
 }
 
-void add_state(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
-               workers& crew) {
-  const auto size = static_cast<std::int64_t>(layout.bytes() / sizeof(std::int64_t));
+void add_digits(std::int64_t* to, const std::int64_t* from, std::int64_t size, workers& crew) {
   crew.run((size + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
     const std::int64_t last = std::min(size, (part + 1) * rows_per_part);
     for (std::int64_t i = part * rows_per_part; i < last; ++i) {
       if (from[i] != 0) to[i] += from[i];  // untouched pages of `to` stay untouched
     }
   });
+}
+
+/// Moves the digits of the planes used from a thread's own state to that of the fit.
+void move_planes(const state_layout& layout, std::int64_t* to, std::int64_t* from, bool* used,
+                 workers& crew) {
+  const std::int64_t size = layout.num_slots();
+  for (int plane = 0; plane < layout.num_planes(); ++plane) {
+    if (!used[plane]) continue;
+    const std::int64_t first = num_row_counters + plane * size;
+    add_digits(to + first, from + first, size, crew);
+    std::fill_n(from + first, size, 0);
+    used[plane] = false;
+  }
 }
 
 template <class State, bool Weighted, class X>
@@ -325,7 +336,7 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
       state = static_cast<std::int64_t*>(memory.back().data());
     }
     digits.push_back({state + num_row_counters, num_slots, threads > 1 && !private_states,
-                      &counts[t].state_used});
+                      counts[t].planes_used});
   }
   std::vector<slot_sums<Rows, State>> sums;
   sums.reserve(num_threads);
@@ -352,16 +363,14 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
     });
     // A slot's words of all threads go to the state by one of them.
     for_each_slot_range(num_slots, crew, [&](std::int64_t first, std::int64_t last) {
-      bool used = false;
-      const state_digits whole{job.state + num_row_counters, num_slots, false, &used};
+      bool used[most_planes];
+      const state_digits whole{job.state + num_row_counters, num_slots, false, used};
       for (slot_sums<Rows, State>& own : sums) own.flush_slots(first, last, 0, whole);
     });
     job.state[counter_pending] += rows;
     for (std::size_t t = 1; private_states && t < num_threads; ++t) {
-      if (!counts[t].state_used) continue;
-      std::int64_t* const state = digits[t].planes - num_row_counters;
-      add_state(job.layout, job.state, state, crew);
-      if (begin + rows < job.rows.n) std::memset(state, 0, job.layout.bytes());
+      move_planes(job.layout, job.state, digits[t].planes - num_row_counters, counts[t].planes_used,
+                  crew);
     }
   }
   for (const fit_counts& part : counts) {
@@ -451,7 +460,7 @@ void merge_on_cpu(const state_layout& layout, std::int64_t* to, const std::int64
   if (to[counter_pending] + from[counter_pending] > max_pending_rows) {
     carry_state(layout, to, crew);
   }
-  add_state(layout, to, from, crew);
+  add_digits(to, from, static_cast<std::int64_t>(layout.bytes() / sizeof(std::int64_t)), crew);
   carry_state(layout, to, crew);
 }
 

@@ -6,6 +6,7 @@
 #include "host/cpu/rows.hpp"
 #include "host/cpu/slot_sums.hpp"
 #include "host/engine/backend.hpp"
+#include "host/engine/jobs.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -16,7 +17,7 @@ namespace zcmoe::detail {
 /// What a range of rows leaves behind besides its sums.
 struct fit_counts {
   std::int64_t counter[num_row_counters] = {};
-  bool state_used = false;
+  bool planes_used[most_planes] = {};  // of the state that its digits are in
 
   /// Rows that were in range and whose numbers were added.
   void count_used(std::int64_t rows) {

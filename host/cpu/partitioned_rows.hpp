@@ -180,7 +180,7 @@ class partitioned_rows {
       const std::int64_t first = p << plan.slots_shift;
       partition& own = partitions_[static_cast<std::size_t>(p)];
       own.digits = {job.state + num_row_counters + first, job.layout.num_slots(), false,
-                    &own.counts.state_used};
+                    own.counts.planes_used};
       sums_.emplace_back(words + p * static_cast<std::int64_t>(plan.words_bytes), plan.slots(),
                          own.digits);
     }
@@ -275,7 +275,7 @@ class partitioned_rows {
   void find_partitions(fit_rows<Rows, X>& rows, std::int64_t first, std::int64_t last,
                        fit_counts& counts, std::uint16_t* routed, std::int32_t* starts) {
     const state_digits digits{job_.state + num_row_counters, job_.layout.num_slots(),
-                              plan_.threads > 1, &counts.state_used};
+                              plan_.threads > 1, counts.planes_used};
     const auto nowhere = static_cast<std::uint32_t>(plan_.partitions);
     std::fill_n(starts, num_starts(), 0);
     for (std::int64_t i = first; i < last; i += batch) {

@@ -15,11 +15,11 @@ struct state_digits {
   std::int64_t* planes;
   std::int64_t num_slots;  // of the state
   bool shared;             // other threads add to the same ones
-  bool* used;              // set by the first addition
+  bool* used;              // [planes], set by the first addition to each
 
   void add(int plane, std::int64_t slot, std::int64_t piece) const {
     std::int64_t& digit = planes[plane * num_slots + slot];
-    *used = true;
+    used[plane] = true;
     if (shared) {
       __atomic_fetch_add(&digit, piece, __ATOMIC_RELAXED);
     } else {

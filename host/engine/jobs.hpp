@@ -42,6 +42,8 @@ decltype(auto) with_layout(const state_layout& layout, Body&& body) {
   return layout.weighted ? body(double{}, std::true_type{}) : body(double{}, std::false_type{});
 }
 
+constexpr int most_planes = sum_planes<double, true>::end;
+
 inline int state_layout::num_planes() const {
   return with_layout(*this, [](auto target, auto is_weighted) {
     return sum_planes<decltype(target), decltype(is_weighted)::value>::end;

@@ -58,6 +58,7 @@ class BenchTest(unittest.TestCase):
             self.assertRegex(name, r"^(cuda/copy|copy1?|read1?)/f(32|64)$"
                                    r"|^(cpu1?|std|cuda)/predict/f(32|64)/(random|sorted|clustered)/m:\d+$"
                                    r"|^(cpu1?|plain|double|cuda)/fit/f(32|64)/(random|sorted|clustered|hot)/m:\d+$"
+                                   r"|^(cpu1?|apart)/fit(-default|-weighted)?/f32/random/m:\d+$"
                                    r"|^cpu1?/latency/f32/random/m:\d+/n:\d+$")
         engines = {"predict": ["cpu", "cpu1", "std"], "fit": ["cpu", "cpu1", "plain", "double"]}
         places = {"predict": ["random", "sorted", "clustered"], "fit": ["random", "sorted", "clustered", "hot"]}
@@ -69,6 +70,10 @@ class BenchTest(unittest.TestCase):
                             wanted = op == "predict" or m <= MOST_SEGMENTS_OF_A_FIT[kind]
                             self.assertEqual(f"{engine}/{op}/{kind}/{place}/m:{m}" in names, wanted)
         for m in SEGMENTS:
+            for engine in ["cpu", "cpu1", "apart"]:
+                for op in ["fit-default", "fit-weighted"]:
+                    self.assertEqual(f"{engine}/{op}/f32/random/m:{m}" in names, m <= MOST_SEGMENTS_OF_A_FIT["f64"])
+            self.assertIn(f"apart/fit/f32/random/m:{m}", names)
             for n in [1, 32, 1024]:
                 self.assertIn(f"cpu/latency/f32/random/m:{m}/n:{n}", names)
                 self.assertIn(f"cpu1/latency/f32/random/m:{m}/n:{n}", names)
@@ -78,7 +83,8 @@ class BenchTest(unittest.TestCase):
     def test_fields(self):
         wanted = ["copy/f32", "read/f64", "cpu/predict/f32/random/m:1024", "cpu1/predict/f64/sorted/m:8",
                   "std/predict/f32/clustered/m:64", "cpu/fit/f32/hot/m:8", "cpu1/fit/f64/random/m:256",
-                  "plain/fit/f32/random/m:64", "double/fit/f32/hot/m:64"]
+                  "plain/fit/f32/random/m:64", "double/fit/f32/hot/m:64", "apart/fit/f32/random/m:64",
+                  "cpu1/fit-default/f32/random/m:64", "apart/fit-weighted/f32/random/m:64"]
         report = report_of("^(" + "|".join(wanted) + ")$")
         context = report["context"]
         for key in ["zcmoe", "engines", "cpu_model", "cpu_engine", "cpu_rows", "copy_stores", "num_cpus", "date"]:
@@ -93,7 +99,8 @@ class BenchTest(unittest.TestCase):
             for key in ["items_per_second", "bytes_per_second", "percent_of_copy", "real_time"]:
                 self.assertGreater(entry[key], 0, entry["name"])
             size = 4 if "/f32" in entry["name"] else 8
-            self.assertAlmostEqual(entry["bytes_per_second"] / entry["items_per_second"], 2 * size, places=6)
+            arrays = 3 if "weighted" in entry["name"] else 2
+            self.assertAlmostEqual(entry["bytes_per_second"] / entry["items_per_second"], arrays * size, places=6)
             one_thread = re.match(r"(cpu1|std|plain|double)/", entry["name"])
             if one_thread:
                 self.assertEqual(entry["threads"], 1, entry["name"])
