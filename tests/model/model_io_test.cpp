@@ -217,6 +217,21 @@ scoped_fit weighted_fit() {
   return fit;
 }
 
+/// Smooth constants of five segments: none, one and several rows.
+scoped_fit smooth_fit() {
+  const double edges[] = {0.0, 1.0, 2.0, 3.0, 4.0, 5.0};
+  zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+  options.constants = ZCMOE_CONSTANTS_SMOOTH;
+  scoped_fit fit;
+  EXPECT_EQ(zcmoe_fit_create(cpu_context(), edges, 5, &options, nullptr, &fit.handle), ZCMOE_OK)
+      << zcmoe_last_error();
+  const std::vector<double> x{0.5, 0.25, 1.5, 1.25, 1.75, 3.5, 4.5, 4.25};
+  const std::vector<double> y{1.0, 2.5, 2.0, 3.0, 2.5, 4.0, 5.0, 6.0};
+  EXPECT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), no_weights, 8, nullptr), ZCMOE_OK)
+      << zcmoe_last_error();
+  return fit;
+}
+
 scoped_model finished(const scoped_fit& fit) {
   scoped_model model;
   EXPECT_EQ(zcmoe_fit_finish(fit.handle, &model.handle, nullptr), ZCMOE_OK) << zcmoe_last_error();
@@ -255,6 +270,9 @@ void expect_same(const scoped_model& a, const scoped_model& b) {
   expect_equal_bits(x.weights, y.weights, x.num_slots, "weights");
   expect_equal_bits(x.variances, y.variances, x.num_slots, "variances");
   expect_equal_bits(x.standard_errors, y.standard_errors, x.num_slots, "standard_errors");
+  ASSERT_EQ(x.means == nullptr, y.means == nullptr);
+  if (x.means != nullptr) expect_equal_bits(x.means, y.means, x.num_slots, "means");
+  EXPECT_EQ(x.options.constants, y.options.constants);
   EXPECT_EQ(x.target_dtype, y.target_dtype);
   EXPECT_EQ(x.weighted, y.weighted);
   EXPECT_EQ(x.options.closed_side, y.options.closed_side);
@@ -274,7 +292,7 @@ void expect_same(const scoped_model& a, const scoped_model& b) {
 
 TEST_F(model_io_test, LoadGivesWhatWasSavedAndSavesTheSameBytes) {
   for (const scoped_model& model :
-       {known_model(), finished(sample_fit()), finished(weighted_fit())}) {
+       {known_model(), finished(sample_fit()), finished(weighted_fit()), finished(smooth_fit())}) {
     const std::string first = path("first");
     const std::string second = path("second");
     ASSERT_EQ(zcmoe_model_save(model.handle, first.c_str()), ZCMOE_OK) << zcmoe_last_error();
@@ -290,7 +308,7 @@ TEST_F(model_io_test, LoadGivesWhatWasSavedAndSavesTheSameBytes) {
 
 TEST_F(model_io_test, MemoryHoldsTheBytesOfTheFile) {
   for (const scoped_model& model :
-       {known_model(), finished(sample_fit()), finished(weighted_fit())}) {
+       {known_model(), finished(sample_fit()), finished(weighted_fit()), finished(smooth_fit())}) {
     const std::string file = path("model");
     ASSERT_EQ(zcmoe_model_save(model.handle, file.c_str()), ZCMOE_OK) << zcmoe_last_error();
     std::size_t size = 0;
@@ -342,7 +360,7 @@ TEST_F(model_io_test, EveryPolicyValueSurvives) {
 }
 
 TEST_F(model_io_test, StateRoundTripKeepsBytesReportAndModel) {
-  for (const scoped_fit& fit : {sample_fit(), weighted_fit()}) {
+  for (const scoped_fit& fit : {sample_fit(), weighted_fit(), smooth_fit()}) {
     const std::string bytes = bytes_of(fit);
     scoped_fit copy;
     ASSERT_EQ(load(bytes, copy), ZCMOE_OK) << zcmoe_last_error();
@@ -418,6 +436,10 @@ TEST_F(model_io_test, ContainerIsWhatTheFormatPageSays) {
   EXPECT_THAT(parts.header, HasSubstr(R"("format":"zcmoe-model","format_version":"1.0")"));
   EXPECT_THAT(parts.header,
               HasSubstr(std::string("\"library_version\":\"") + zcmoe_version() + "\""));
+  const container_parts smooth = split(bytes_of(finished(smooth_fit())));
+  EXPECT_THAT(smooth.header, HasSubstr(R"("format":"zcmoe-model","format_version":"1.1")"));
+  EXPECT_THAT(smooth.header, HasSubstr(R"("constants":"smooth")"));
+  EXPECT_THAT(smooth.header, HasSubstr(R"("means":{"dtype":"F64","shape":[8])"));
 }
 
 // ---------------------------------------------------------- damaged files
@@ -796,7 +818,23 @@ TEST_F(model_io_test, HostileModelsAreRefusedEachForItsReason) {
   known.header("weights without samples", "\"weighted\":\"false\"", "\"weighted\":\"true\"",
                "a model without samples");
   known.expect_refused<scoped_model>();
-  RecordProperty("hostile_models", static_cast<int>(cases.size() + known.size()));
+
+  hostile_cases smooth(bytes_of(finished(smooth_fit())));
+  smooth.header("kind of constants", "\"constants\":\"smooth\"", "\"constants\":\"median\"",
+                "none of mean, smooth");
+  smooth.header("means that need no word", "\"constants\":\"smooth\"", "\"constants\":\"mean\"",
+                "constants=mean is to be left out");
+  smooth.header("means of no smooth constants", "\"constants\":\"smooth\",", "",
+                "unknown tensor means");
+  smooth.header("no means", "\"means\":{", "\"modes\":{", "tensor means is missing");
+  smooth.header("shrinkage of smooth constants", "\"shrinkage\":\"0\"", "\"shrinkage\":\"1\"",
+                "constants=ZCMOE_CONSTANTS_SMOOTH");
+  smooth.value("mean infinite", "means", 0, infinity, "means[0]=inf is infinite");
+  smooth.value("mean missing", "means", 3, nan, "means[3]=nan does not fit counts[3]=1");
+  smooth.value("mean without samples", "means", 2, 0.5, "means[2]=0.5 does not fit counts[2]=0");
+  smooth.value("error without samples", "standard_error", 2, 0.5, "does not fit counts[2]=0");
+  smooth.expect_refused<scoped_model>();
+  RecordProperty("hostile_models", static_cast<int>(cases.size() + known.size() + smooth.size()));
 }
 
 TEST_F(model_io_test, HostileStatesAreRefusedEachForItsReason) {
