@@ -148,7 +148,7 @@ void say_what_was_left_out(const segment_arguments& arguments, const cut& made) 
     say(text("rows left out ", grouped(table.rows_outside), ": ",
              outside_words(arguments.segmentation)));
   }
-  const std::int64_t asked = segments_asked(arguments.segmentation, table);
+  const std::int64_t asked = table.asked;
   if (table.segments() < asked) {
     say(text(grouped(table.segments()), " segments instead of ", grouped(asked),
              ": equal or adjacent edges were joined"));
@@ -174,7 +174,7 @@ void segment(const segment_arguments& arguments) {
     json.set("segmentation", arguments.point_density.empty()
                                  ? word_of(segmentation_words, arguments.segmentation.kind)
                                  : "point-density");
-    json.set("segments_asked", segments_asked(arguments.segmentation, table));
+    json.set("segments_asked", table.asked);
     json.set("segments", table.segments());
     json.set("rows", table.rows);
     json.set("rows_sampled", table.rows_sampled);

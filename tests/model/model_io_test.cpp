@@ -732,7 +732,7 @@ void add_container_cases(hostile_cases& cases) {
                                 zcmoe_status status) {
     cases.header(name, version, std::string("\"format_version\":\"") + text + "\"", reason, status);
   };
-  with_version("version 2.0", "2.0", "format version 2.0 is later than 1.0", ZCMOE_ERR_VERSION);
+  with_version("version 2.0", "2.0", "format version 2.0 is later than 1.1", ZCMOE_ERR_VERSION);
   with_version("version 999999.7", "999999.7", "is later than", ZCMOE_ERR_VERSION);
   with_version("version 0.9", "0.9", "is not MAJOR.MINOR", format);
   with_version("version 1", "1", "is not MAJOR.MINOR", format);
@@ -824,8 +824,8 @@ TEST_F(model_io_test, HostileModelsAreRefusedEachForItsReason) {
                 "none of mean, smooth");
   smooth.header("means that need no word", "\"constants\":\"smooth\"", "\"constants\":\"mean\"",
                 "constants=mean is to be left out");
-  smooth.header("means of no smooth constants", "\"constants\":\"smooth\",", "",
-                "unknown tensor means");
+  smooth.header("means of no smooth constants", ",\"constants\":\"smooth\"", "",
+                "unknown tensor \"means\"");
   smooth.header("no means", "\"means\":{", "\"modes\":{", "tensor means is missing");
   smooth.header("shrinkage of smooth constants", "\"shrinkage\":\"0\"", "\"shrinkage\":\"1\"",
                 "constants=ZCMOE_CONSTANTS_SMOOTH");
