@@ -179,9 +179,11 @@ model_policies read_policies(metadata_reader& metadata) {
 /// The latest version that this version of the library reads.
 std::string format_version() { return text(format_major, ".", format_minor); }
 
-/// The first version that says all of what a file holds, so that earlier readers can read it.
+/// The first minor version that has all of what a file holds, so that earlier readers can read it.
+int minor_of(const model_policies& policies) { return is_smooth(policies) ? 1 : 0; }
+
 std::string format_version(const model_policies& policies) {
-  return text(format_major, ".", is_smooth(policies) ? 1 : 0);
+  return text(format_major, ".", minor_of(policies));
 }
 
 /// A container whose format, version and checksums are right. Metadata is read by key, arrays by
@@ -200,7 +202,7 @@ class opened_container {
            ": metadata format=", found == nullptr ? "(none)" : escaped(name), ", expected ",
            format);
     }
-    later_minor_ = read_minor(metadata_.get("format_version")) > format_minor;
+    minor_ = read_minor(metadata_.get("format_version"));
     container_.verify_checksums();
     metadata_.find("header_xxh3_128");
     metadata_.find("data_xxh3_128");
@@ -261,10 +263,17 @@ class opened_container {
     return edges;
   }
 
+  /// Refuses a version of this library's that is not the one it would write.
+  void check_version(const model_policies& policies) const {
+    if (is_later() || minor_ == minor_of(policies)) return;
+    fail(ZCMOE_ERR_FORMAT, "metadata format_version=", format_major, ".", minor_,
+         ", but what it holds is of version ", format_version(policies));
+  }
+
   /// Refuses keys and arrays that nobody has asked for. A file of a later minor version may have
   /// some: they do not change the meaning of what this version knows.
   void refuse_unknown() const {
-    if (later_minor_) return;
+    if (is_later()) return;
     metadata_.refuse_unknown();
     for (const tensor_entry& entry : container_.tensors()) {
       if (known_.count(entry.name) == 0)
@@ -273,6 +282,7 @@ class opened_container {
   }
 
  private:
+  bool is_later() const { return minor_ > format_minor; }
   static int read_minor(const std::string& version) {
     int major = 0;
     int minor = 0;
@@ -294,7 +304,7 @@ class opened_container {
   safetensors_reader container_;
   metadata_reader metadata_;
   std::set<std::string> known_;
-  bool later_minor_ = false;
+  int minor_ = 0;
 };
 
 /// Runs `build`, which makes an object from a file. If it refuses an argument, the fault is in the
@@ -405,6 +415,7 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
     data.target_dtype = container.metadata().get("target_dtype", model_target_dtypes);
     data.weighted = container.metadata().get("weighted", yes_or_no) != 0;
     model_policies policies = read_policies(container.metadata());
+    container.check_version(policies);
     data.edges = container.read_boundaries();
     const std::size_t slots = num_slots_of(data.edges.size() - 1);
     data.constants = container.read<double>("values", slots);
@@ -701,6 +712,7 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
     options.nonfinite_targets = container.metadata().get("nonfinite_targets", row_policies);
     options.determinism = container.metadata().get("determinism", determinism_levels);
     model_policies policies = read_policies(container.metadata());
+    container.check_version(policies);
     std::vector<double> edges = container.read_boundaries();
     const state_layout layout{static_cast<std::int64_t>(edges.size()) - 1, options.target_dtype,
                               options.weighted != 0};
