@@ -1104,6 +1104,9 @@ class segment_test(cli_case):
         edges = self.edges(table, "--x", "x", "--point-density", "one", "--segments", 4)
         for i, edge in enumerate(edges):
             self.assertAlmostEqual(edge, i / 4, delta=1e-9)
+        for wanted in (["--point-density", "one"], ["--density", "p", "--slope", "dbeta", "--segmentation", "optimal"]):
+            said = json.loads(self.run_cli("segment", table, "--x", "x", *wanted, "--segments", 8, "--json").stdout)
+            self.assertEqual((said["segments_asked"], said["segments"]), (8, 8))
         holed = self.write("holed.csv", "x,p,dbeta\n0,1,1\n0.5,,1\n1,1,1\n")
         self.fails("segment", holed, "--x", "x", "--density", "p", "--slope", "dbeta", says="line 3, column 'p': no value (--density)")
         self.fails("segment", holed, "--x", "p", "--density", "x", "--slope", "dbeta")
