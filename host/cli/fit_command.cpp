@@ -361,7 +361,8 @@ void add_fit_options(parser& command, fit_arguments& arguments) {
       .group(group);
   add_choice(command, "--constants", arguments.model.options.constants, constants_words,
              "what segments predict: the mean of their own rows, or a smooth fit to the means of "
-             "all, which lets --segments auto take three times as many")
+             "all, which lets --segments auto take three times as many: for relations that are "
+             "smooth between jumps; where there is nothing but jumps means are better")
       .group(group);
   add_choice(command, "--nan-inputs", arguments.fit.nan_inputs, rows_words,
              "rows with a missing input")
@@ -428,8 +429,8 @@ command_body add_fit_command(parser& command) {
     const model_choice& model = arguments->model;
     if (model.options.constants == ZCMOE_CONSTANTS_SMOOTH && model.options.shrinkage > 0) {
       fail_usage(
-          "--shrinkage and --constants smooth exclude each other: it draws means to one "
-          "value");
+          "--shrinkage and --constants smooth exclude each other: shrinkage draws means to one "
+          "value, and smooth constants are no means");
     }
     if (const char* const fault = fault_of_name(model.feature_name))
       fail_usage("--feature-name: the text is ", fault);
