@@ -49,8 +49,9 @@ void take_line(edge_table& table, const std::string& name, std::string_view line
   table.edges.push_back(edge);
 }
 
-/// The segments of smooth constants where means bear `segments`: thrice as many, since the error of
-/// the fit hardly grows with them, and their width then counts for a ninth.
+/// The number of segments of smooth constants where `segments` is the best number for means: three
+/// times as many, since the error of the fit hardly grows with them, and that of their width falls
+/// to a ninth.
 std::int64_t finer(std::int64_t segments, const zcmoe_plan_result& plan) {
   return std::min({3 * segments, std::max(segments, plan.distinct_inputs),
                    std::int64_t{ZCMOE_MAX_SMOOTH_SEGMENTS}});

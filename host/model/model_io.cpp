@@ -382,7 +382,7 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
       fail(ZCMOE_ERR_FORMAT, "variance[", i, "]=", data.variances[i], " does not fit counts[", i,
            "]=", count);
     }
-    // A smooth constant has an error that one row does not tell.
+    // The error of a smooth constant is that of the fit, which a segment of one row has too.
     const std::int64_t least = options.constants == ZCMOE_CONSTANTS_SMOOTH ? 1 : 2;
     if (count < least && !std::isnan(data.standard_errors[i])) {
       fail(ZCMOE_ERR_FORMAT, "standard_error[", i, "]=", data.standard_errors[i],

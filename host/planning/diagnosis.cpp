@@ -165,6 +165,20 @@ double equal_error_of(const std::vector<double>& errors) {
   return mean_root * mean_root * mean_root / (sum.high / static_cast<double>(m));
 }
 
+/// Counts segments and their rows. Returns the sum of the weights.
+double count_rows(const model_data& data, zcmoe_model_diagnosis& d) {
+  d.num_segments = data.num_segments();
+  double_double total;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(d.num_segments); ++i) {
+    d.num_rows += data.counts[i];
+    d.num_empty += data.counts[i] == 0 ? 1 : 0;
+    d.num_singletons += data.counts[i] == 1 ? 1 : 0;
+    d.num_starved += data.counts[i] < full ? 1 : 0;
+    total = total + data.weights[i];
+  }
+  return total.high;
+}
+
 }  // namespace
 
 zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_segments& wanted) {
@@ -176,22 +190,14 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   const bool smooth = options.constants == ZCMOE_CONSTANTS_SMOOTH;
 
   zcmoe_model_diagnosis d{};
-  d.num_segments = data.num_segments();
-  double_double total;
-  for (std::size_t i = 0; i < m; ++i) {
-    d.num_rows += data.counts[i];
-    d.num_empty += data.counts[i] == 0 ? 1 : 0;
-    d.num_singletons += data.counts[i] == 1 ? 1 : 0;
-    d.num_starved += data.counts[i] < full ? 1 : 0;
-    total = total + data.weights[i];
-  }
+  const double total = count_rows(data, d);
   double_double within;
   double_double covered;
   double_double freedom;
   double_double estimation;
   for (std::size_t i = 0; i < m; ++i) {
     if (!(data.variances[i] >= 0)) continue;
-    const double share = data.weights[i] / total.high;
+    const double share = data.weights[i] / total;
     const double error = learned.constant_error(i, data.weights[i]);
     within = within + share * data.variances[i];
     covered = covered + share;
@@ -203,7 +209,7 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   }
   const double v = within.high / covered.high;
 
-  const std::vector<learned_segment> segments = learned_segments(data, learned, total.high, v);
+  const std::vector<learned_segment> segments = learned_segments(data, learned, total, v);
   std::vector<double> errors(segments.size());
   double_double approximation;
   double_double variance;

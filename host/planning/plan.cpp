@@ -580,8 +580,9 @@ class segmentation_levels {
         slot_summary{0, 0.0, 0.0, not_a_number, not_a_number, not_a_number});
     for (std::size_t i = 0; i < cells.size(); ++i) {
       if (cells.counts[i] == 0) continue;
-      summaries[i] = {cells.counts[i], cells.weights[i],  cells.weights[i],
-                      cells.means[i],  cells.variance(i), 0.0};
+      // Means need neither the effective count nor the standard error.
+      summaries[i] = {cells.counts[i], cells.weights[i],  not_a_number,
+                      cells.means[i],  cells.variance(i), not_a_number};
     }
     std::vector<double> constants =
         model_data_of(edges, policies_, summaries, ZCMOE_F64, rows_.weighted).constants;

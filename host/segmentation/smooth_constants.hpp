@@ -15,9 +15,8 @@ namespace zcmoe::detail {
 
 /// [num_segments] each. NaN for segments without rows.
 struct smooth_constants {
-  std::vector<double> values;  // finite
-  std::vector<double>
-      standard_errors;  // of the values; NaN if there are fewer than two rows in all
+  std::vector<double> values;           // finite
+  std::vector<double> standard_errors;  // of the values; all NaN below two rows in all
 };
 
 /// The smooth constants of segments whose rows have the given variances and effective numbers,

@@ -55,8 +55,7 @@ class spline_chooser {
   std::vector<spline_candidate> candidates(std::size_t begin, std::size_t end) const;
   spline_candidate best(std::size_t begin, std::size_t end) const;
   /// Writes the mean of the candidates' values, weighted by exp(-risk / (4 scale)) and a prior, to
-  /// values[begin]
-  /// .. values[end - 1]. Returns the same mean of their parameters.
+  /// values[begin] .. values[end - 1]. Returns the same mean of their parameters.
   double average(std::size_t begin, std::size_t end, std::vector<double>& values) const;
   /// Writes the standard errors of the means that average() wrote to `values`. Beside the variance
   /// of each candidate its distance from the mean of all counts, since where candidates differ some

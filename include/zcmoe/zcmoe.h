@@ -4,8 +4,7 @@
 ///
 /// The input line is cut into m segments [a_{i-1}, a_i); each segment predicts one constant, the
 /// mean of the targets that fell into it, or what a fit to the means of all segments says of it.
-/// Build a table of edges (zcmoe_segment_*), fit it
-/// (zcmoe_fit_*), predict (zcmoe_predict).
+/// Build a table of edges (zcmoe_segment_*), fit it (zcmoe_fit_*), predict (zcmoe_predict).
 ///
 /// Rules that hold everywhere:
 /// - Every function returns a zcmoe_status, except for four that return text and two of theory.h
@@ -933,9 +932,8 @@ typedef struct zcmoe_fit_options {
 /// @param[in]  model_options  policies of the fit and of its models; NULL: all defaults
 /// @param[in]  fit_options    NULL: all defaults
 /// @param[out] fit            receives the fit, to be freed with zcmoe_fit_destroy()
-/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also for wrong edges; the error names the first bad index;
-/// and
-///   for more than ZCMOE_MAX_SMOOTH_SEGMENTS with ZCMOE_CONSTANTS_SMOOTH
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also for wrong edges, where the error names the first bad
+///   index, and for more than ZCMOE_MAX_SMOOTH_SEGMENTS with ZCMOE_CONSTANTS_SMOOTH
 ///
 /// Memory: the state holds exact integer sums. Bytes a slot (there are m + 3 slots): float32
 /// targets 256, weighted 640; float64 1,624, weighted 4,288. On the CPU engine only the pages that
