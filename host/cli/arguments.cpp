@@ -30,6 +30,8 @@ const choices empty_policy_words = {{"nearest", ZCMOE_EMPTY_NEAREST},
                                     {"mean", ZCMOE_EMPTY_GLOBAL_MEAN},
                                     {"value", ZCMOE_EMPTY_VALUE},
                                     {"parent", ZCMOE_EMPTY_PARENT}};
+const choices constants_words = {{"mean", ZCMOE_CONSTANTS_MEAN},
+                                 {"smooth", ZCMOE_CONSTANTS_SMOOTH}};
 
 option add_choice(parser& command, const std::string& name, std::int32_t& target, choices words,
                   const std::string& help) {

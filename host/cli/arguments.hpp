@@ -95,6 +95,7 @@ extern const choices closed_side_words;
 extern const choices nan_policy_words;
 extern const choices range_policy_words;
 extern const choices empty_policy_words;
+extern const choices constants_words;
 
 /// zcmoe_model_options with the texts it points to.
 struct model_choice {

@@ -23,6 +23,7 @@ struct edge_table {
   row_tally tally;                // of all rows
   std::int64_t rows_outside = 0;  // used rows whose input is infinite or outside --range
   std::optional<zcmoe_plan_result> plan;  // where the number of segments was not given
+  std::int64_t asked = 0;                 // segments wanted; ties and doubles may leave fewer
 
   std::int64_t segments() const noexcept { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
@@ -33,9 +34,6 @@ edge_table edges_from_file(const std::string& path);
 
 /// Why the rows of rows_outside were left out.
 const char* outside_words(const segmentation_choice& segmentation);
-
-/// The number of segments that was given, or else planned.
-std::int64_t segments_asked(const segmentation_choice& segmentation, const edge_table& table);
 
 edge_table edges_from_range(const segmentation_choice& segmentation);
 

@@ -138,6 +138,11 @@ class fit_run {
                           show_progress_, summary_.reading, summary_.segmenting);
       rows_->rewind();
     }
+    if (arguments_.model.options.constants == ZCMOE_CONSTANTS_SMOOTH &&
+        summary_.edges.segments() > ZCMOE_MAX_SMOOTH_SEGMENTS) {
+      fail("--constants smooth takes at most ", grouped(ZCMOE_MAX_SMOOTH_SEGMENTS),
+           " segments, and there are ", grouped(summary_.edges.segments()));
+    }
   }
 
   void learn() {
@@ -354,6 +359,11 @@ void add_fit_options(parser& command, fit_arguments& arguments) {
       command, "--target-dtype", arguments.target_dtype, target_dtype_words,
       "exactness kept for targets: auto takes f32 if all columns are f4 (an eighth of the memory)")
       .group(group);
+  add_choice(command, "--constants", arguments.model.options.constants, constants_words,
+             "what segments predict: the mean of their own rows, or a smooth fit to the means of "
+             "all, which lets --segments auto take three times as many: for relations that are "
+             "smooth between jumps; where there is nothing but jumps means are better")
+      .group(group);
   add_choice(command, "--nan-inputs", arguments.fit.nan_inputs, rows_words,
              "rows with a missing input")
       .group(group);
@@ -392,6 +402,8 @@ command_body add_fit_command(parser& command) {
       "the data bear\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --segmentation optimal -o "
       "model.safetensors\n"
+      "  zcmoe fit data.csv --x distance --y air_time --constants smooth -o model.safetensors  "
+      "segments that share their rows\n"
       "  zcmoe fit data.csv --x 3 --y 7 --holdout 0.2 -o model.safetensors     columns by number; "
       "judged on 20 %\n"
       "  zcmoe fit x.npy y.npy --segmentation quantile -o model.safetensors    one NPY file per "
@@ -415,6 +427,11 @@ command_body add_fit_command(parser& command) {
     arguments->segmentation.check();
     arguments->segmentation.refuse_options_of_companders();
     const model_choice& model = arguments->model;
+    if (model.options.constants == ZCMOE_CONSTANTS_SMOOTH && model.options.shrinkage > 0) {
+      fail_usage(
+          "--shrinkage and --constants smooth exclude each other: shrinkage draws means to one "
+          "value, and smooth constants are no means");
+    }
     if (const char* const fault = fault_of_name(model.feature_name))
       fail_usage("--feature-name: the text is ", fault);
     if (const char* const fault = fault_of_name(model.target_name))

@@ -72,10 +72,9 @@ void fit_report::say_segments() const {
     say("segments chosen", recommendation_in_words(chosen));
     for (const std::string& warning : warnings_in_words(chosen)) say("", warning);
   }
-  const std::int64_t asked = segments_asked(segmentation, edges);
-  const bool fewer = segmentation.needs_data() && model.num_segments < asked;
+  const bool fewer = segmentation.needs_data() && model.num_segments < edges.asked;
   const std::string of_asked =
-      fewer ? text(" of ", grouped(asked), planned ? " chosen" : " asked for") : "";
+      fewer ? text(" of ", grouped(edges.asked), planned ? " chosen" : " asked for") : "";
   say("segments", text(grouped(model.num_segments), of_asked, " (",
                        segmentation_in_words(segmentation), "), ", grouped(model.num_empty),
                        " empty, inputs ", readable_range(edges.edges.front(), edges.edges.back())));
@@ -86,6 +85,8 @@ void fit_report::say_segments() const {
 }
 
 void fit_report::say_errors() const {
+  if (model.options.constants == ZCMOE_CONSTANTS_SMOOTH)
+    say("constants", "smooth: a fit to the means of all segments");
   say("noise estimate",
       text(readable(std::sqrt(model.noise_variance)), " (standard deviation within segments)"));
   if (!summary.judged) return;
@@ -128,13 +129,14 @@ std::string fit_report::as_json() const {
   json.set("target_dtype", model.target_dtype == ZCMOE_F32 ? "f32" : "f64");
   json.set("weighted", model.weighted != 0);
   json.set("segmentation", given ? "edges" : word_of(segmentation_words, segmentation.kind));
-  json.set("segments_asked", given ? edges.segments() : segments_asked(segmentation, edges));
+  json.set("segments_asked", given ? edges.segments() : edges.asked);
   if (edges.plan.has_value())
     json.set("plan", zcmoe::cli::as_json(edges.plan->candidates[segmentation.kind]));
   json.set("segments", model.num_segments);
   json.set("empty_segments", model.num_empty);
   json.set("range", std::vector<double>{edges.edges.front(), edges.edges.back()});
   json.set("rows_sampled", edges.rows_sampled);
+  json.set("constants_kind", word_of(constants_words, model.options.constants));
   json.set("mean", model.mean);
   json.set("noise_standard_deviation", std::sqrt(model.noise_variance));
   if (summary.judged) json.set("holdout", holdout_as_json());

@@ -128,9 +128,11 @@ std::string as_json(const inspected& seen) {
   json.set("empty_policy", word_of(empty_policy_words, options.empty_policy));
   json.set("empty_value", options.empty_value);
   json.set("shrinkage", options.shrinkage);
+  json.set("constants_kind", word_of(constants_words, options.constants));
   json.set("edges", values_of(info.edges, info.num_segments + 1));
   // The segments, then those of NaN, underflow and overflow inputs. NaN is null in JSON.
   json.set("constants", values_of(info.constants, info.num_slots));
+  if (info.means != nullptr) json.set("means", values_of(info.means, info.num_slots));
   json.set("counts", values_of(info.counts, info.num_slots));
   json.set("weights", values_of(info.weights, info.num_slots));
   json.set("variances", values_of(info.variances, info.num_slots));
@@ -157,7 +159,9 @@ void write_csv(output_file& output, const inspected& seen) {
   const zcmoe_model_info& info = seen.info;
   output.write(
       "segment,lower,upper,constant,count,weight,variance,standard_error,mean_lower,mean_upper,"
-      "approximation,estimation\n");
+      "approximation,estimation");
+  // Smooth constants stand beside the means of the rows.
+  output.write(info.means != nullptr ? ",mean\n" : "\n");
   std::string line;
   for (std::int64_t slot = 0; slot < info.num_slots; ++slot) {
     if (!slot_in_use(info, slot)) continue;
@@ -188,6 +192,10 @@ void write_csv(output_file& output, const inspected& seen) {
       const bool known = seen.errors.has_value() && slot < info.num_segments;
       append_shortest(line, known ? ((*seen.errors).*column)[static_cast<std::size_t>(slot)]
                                   : std::numeric_limits<double>::quiet_NaN());
+    }
+    if (info.means != nullptr) {
+      line += ',';
+      append_shortest(line, info.means[slot]);
     }
     line += '\n';
     output.write(line);
@@ -274,6 +282,8 @@ std::string as_text(const inspected& seen) {
   page.add("empty segments",
            with_value(word_of(empty_policy_words, options.empty_policy), options.empty_value));
   if (options.shrinkage > 0) page.add("shrinkage", readable(options.shrinkage));
+  if (options.constants == ZCMOE_CONSTANTS_SMOOTH)
+    page.add("constants", "smooth: a fit to the means of all segments");
 
   add_diagnosis(page, seen);
 

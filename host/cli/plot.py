@@ -53,6 +53,7 @@ class Model:
         self.lo, self.hi = self.edges[0], self.edges[-1]
         self.right_closed = self.metadata["closed_side"] == "right"
         self.weighted = self.metadata["weighted"] == "true"
+        self.kind = "smooth " if self.metadata.get("constants") == "smooth" else ""
 
     def answers(self, x):
         """What predict answers; NaN where it is outside every segment."""
@@ -187,7 +188,7 @@ def draw_segments(axes, model, samples, log_x, names):
                     linewidth=0, zorder=2, label="constant ± 2 standard errors")
     thick = 2.2 if model.segments <= 40 else 1.4 if model.segments <= 400 else 0.9
     axes.stairs(constants, model.edges, baseline=None, color=MODEL, linewidth=thick, zorder=3,
-                label="constants of the segments" if model.segments > 1 else "constant")
+                label=f"{model.kind}constants of the segments" if model.segments > 1 else "constant")
     gaps = np.flatnonzero(np.isnan(constants))
     for k, i in enumerate(gaps[:200]):
         axes.axvspan(model.edges[i], model.edges[i + 1], facecolor="none", edgecolor=FAINT, hatch="////", linewidth=0,

@@ -102,6 +102,7 @@ edge_table edges_from_density_table(const segment_arguments& arguments) {
   const zcmoe_density_options options = segmentation.density();
   const auto grid_size = static_cast<std::int64_t>(columns[0].size());
   edge_table table;
+  table.asked = segmentation.segments;
   table.edges.resize(static_cast<std::size_t>(segmentation.segments) + 1);
   std::int64_t built = 0;
   if (point) {
@@ -148,9 +149,8 @@ void say_what_was_left_out(const segment_arguments& arguments, const cut& made) 
     say(text("rows left out ", grouped(table.rows_outside), ": ",
              outside_words(arguments.segmentation)));
   }
-  const std::int64_t asked = segments_asked(arguments.segmentation, table);
-  if (table.segments() < asked) {
-    say(text(grouped(table.segments()), " segments instead of ", grouped(asked),
+  if (table.segments() < table.asked) {
+    say(text(grouped(table.segments()), " segments instead of ", grouped(table.asked),
              ": equal or adjacent edges were joined"));
   }
 }
@@ -174,7 +174,7 @@ void segment(const segment_arguments& arguments) {
     json.set("segmentation", arguments.point_density.empty()
                                  ? word_of(segmentation_words, arguments.segmentation.kind)
                                  : "point-density");
-    json.set("segments_asked", segments_asked(arguments.segmentation, table));
+    json.set("segments_asked", table.asked);
     json.set("segments", table.segments());
     json.set("rows", table.rows);
     json.set("rows_sampled", table.rows_sampled);

@@ -11,10 +11,11 @@
 
 namespace zcmoe::detail {
 
-/// What the samples of a slot say. Without samples the weight is 0 and all other doubles are NaN.
+/// What the samples of a slot say. Without samples the weights are 0 and all other doubles are NaN.
 struct slot_summary {
   std::int64_t count;
   double weight;
+  double effective_count;  // W^2 / W2: the count where all weigh the same
   double mean;
   double variance;        // of the samples, in squared units of y; NaN for fewer than two samples
   double standard_error;  // of the mean, in units of y; NaN for fewer than two samples
@@ -34,6 +35,7 @@ ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std:
   slot_summary result;
   result.count = own[at::count * num_slots];
   result.weight = static_cast<double>(result.count);
+  result.effective_count = result.weight;
   result.mean = quiet_nan();
   result.variance = quiet_nan();
   result.standard_error = quiet_nan();
@@ -64,10 +66,10 @@ ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std:
     wide_integer<2 * w_digits> freedom;  // W^2, then W^2 - W2
     read_sum(own, num_slots, at::ww, ww);
     multiply(w, w, freedom);
-    const double effective_count = quotient_of(freedom, ww, 0);
+    result.effective_count = quotient_of(freedom, ww, 0);
     subtract(freedom, ww);
     result.variance = quotient_of(spread, freedom, -2 * unit);
-    result.standard_error = sqrt(result.variance / effective_count);
+    result.standard_error = sqrt(result.variance / result.effective_count);
   } else {
     constexpr int y_digits = digits_of<T>(1);
     constexpr int yy_digits = digits_of<T>(2);

@@ -52,9 +52,10 @@ bool same_policies(const fit& a, const fit& b) {
   const zcmoe_model_options& q = b.policies().options;
   return p.closed_side == q.closed_side && p.include_outer_edge == q.include_outer_edge &&
          p.nan_policy == q.nan_policy && p.range_policy == q.range_policy &&
-         p.empty_policy == q.empty_policy && same(p.nan_value, q.nan_value) &&
-         same(p.range_value, q.range_value) && same(p.empty_value, q.empty_value) &&
-         same(p.shrinkage, q.shrinkage) && a.options().nan_inputs == b.options().nan_inputs &&
+         p.empty_policy == q.empty_policy && p.constants == q.constants &&
+         same(p.nan_value, q.nan_value) && same(p.range_value, q.range_value) &&
+         same(p.empty_value, q.empty_value) && same(p.shrinkage, q.shrinkage) &&
+         a.options().nan_inputs == b.options().nan_inputs &&
          a.options().nonfinite_targets == b.options().nonfinite_targets;
 }
 
@@ -71,6 +72,10 @@ fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_polic
   for (double& edge : edges_) edge += 0.0;
   layout_ = layout_of(edges_, options_);
   check_edges(edges_.data(), layout_.num_segments);
+  ZCMOE_EXPECTS(policies_.options.constants == ZCMOE_CONSTANTS_MEAN ||
+                    layout_.num_segments <= ZCMOE_MAX_SMOOTH_SEGMENTS,
+                "num_segments=", layout_.num_segments, " is more than ", ZCMOE_MAX_SMOOTH_SEGMENTS,
+                ", the most of model_options->constants=ZCMOE_CONSTANTS_SMOOTH (1)");
   state_ = engine_buffer(engine_, layout_.bytes(), nullptr);
   first_bad_ = engine_buffer(engine_, sizeof none, nullptr);
   engine_->upload(first_bad_.data(), &none, sizeof none, nullptr);
@@ -148,7 +153,7 @@ void fit::check_mergeable(const fit& source) const {
   if (!same_policies(*this, source)) {
     fail(ZCMOE_ERR_INCOMPATIBLE,
          "source and fit differ in a policy: closed_side, include_outer_edge, nan_, range_ or "
-         "empty_policy or their values, shrinkage, nan_inputs or nonfinite_targets");
+         "empty_policy or their values, constants, shrinkage, nan_inputs or nonfinite_targets");
   }
 }
 

@@ -8,16 +8,32 @@
 #include "host/routing/slots.hpp"
 #include "host/segmentation/edges.hpp"
 #include "host/segmentation/empty_segments.hpp"
+#include "host/segmentation/smooth_constants.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 namespace zcmoe::detail {
 namespace {
 
-/// What is known of the rows of the first `count` slots.
+/// What is known of the rows of the first `count` slots, with what is predicted for their mean.
 segment_rows rows_of(const model_data& data, std::size_t count) {
   return {data.edges.data(), data.counts.data(), data.weights.data(), data.constants.data(), count};
+}
+
+/// Keeps the means of the rows aside and makes the constants of the segments smooth. The other
+/// slots have no neighbours to share with.
+void make_smooth(model_data& data, const std::vector<slot_summary>& summaries) {
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  std::vector<double> effective_rows(m);
+  for (std::size_t i = 0; i < m; ++i) effective_rows[i] = summaries[i].effective_count;
+  data.means = data.constants;
+  const smooth_constants smooth =
+      smooth_constants_of(rows_of(data, m), data.variances.data(), effective_rows.data());
+  std::copy(smooth.values.begin(), smooth.values.end(), data.constants.begin());
+  std::copy(smooth.standard_errors.begin(), smooth.standard_errors.end(),
+            data.standard_errors.begin());
 }
 
 /// Sets the constants of the slots of NaN, of inputs below and of inputs above the range. A slot
@@ -52,7 +68,9 @@ void set_outer_slots(model_data& data, const zcmoe_model_options& options,
 void fill_empty_segments(model_data& data, const zcmoe_model_options& options) {
   const auto m = static_cast<std::size_t>(data.num_segments());
   const std::size_t slots = data.constants.size();
-  const double global_mean = mean_of_rows(rows_of(data, slots), 0, slots);
+  segment_rows all = rows_of(data, slots);
+  if (!data.means.empty()) all.means = data.means.data();
+  const double global_mean = mean_of_rows(all, 0, slots);
   const bool fixed = options.empty_policy == ZCMOE_EMPTY_VALUE;
   const double target = fixed ? options.empty_value : global_mean;
   zcmoe_model_options filling = options;
@@ -126,9 +144,12 @@ model_policies::model_policies(const zcmoe_model_options& given)
   check_policy("nan_policy", options.nan_policy, ZCMOE_NAN_VALUE);
   check_policy("range_policy", options.range_policy, ZCMOE_RANGE_SEGMENTS);
   check_policy("empty_policy", options.empty_policy, ZCMOE_EMPTY_PARENT);
-  ZCMOE_EXPECTS(options.reserved == 0, "model_options->reserved=", options.reserved, " is not 0");
+  check_policy("constants", options.constants, ZCMOE_CONSTANTS_SMOOTH);
   ZCMOE_EXPECTS(options.shrinkage >= 0.0 && std::isfinite(options.shrinkage),
                 "model_options->shrinkage=", options.shrinkage, " is not a finite number >= 0");
+  ZCMOE_EXPECTS(options.shrinkage == 0.0 || options.constants == ZCMOE_CONSTANTS_MEAN,
+                "model_options->shrinkage=", options.shrinkage,
+                " draws means to one value, but constants=ZCMOE_CONSTANTS_SMOOTH (1) are no means");
   ZCMOE_EXPECTS(!std::isinf(options.empty_value),
                 "model_options->empty_value=", options.empty_value, " is infinite");
 }
@@ -160,12 +181,17 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
     data.variances[i] = summaries[i].variance;
     data.standard_errors[i] = summaries[i].standard_error;
   }
+  if (policies.options.constants == ZCMOE_CONSTANTS_SMOOTH) make_smooth(data, summaries);
   fill_empty_segments(data, policies.options);
   return data;
 }
 
 model_data model_data_of(const double* edges, const double* constants, std::int64_t num_segments,
                          const model_policies& policies) {
+  ZCMOE_EXPECTS(
+      policies.options.constants == ZCMOE_CONSTANTS_MEAN,
+      "model_options->constants=ZCMOE_CONSTANTS_SMOOTH (1) is for fits, not for constants "
+      "that are given");
   const auto m = static_cast<std::size_t>(num_segments);
   const std::size_t slots = num_slots_of(m);
   model_data data;
@@ -196,6 +222,9 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
                     data_.weights.size() == slots && data_.variances.size() == slots &&
                     data_.standard_errors.size() == slots,
                 "the per-segment arrays do not have num_segments + 3 = ", slots, " entries");
+  const bool smooth = policies_.options.constants == ZCMOE_CONSTANTS_SMOOTH;
+  ZCMOE_EXPECTS(data_.means.size() == (smooth ? slots : 0), "means has ", data_.means.size(),
+                " entries, expected ", smooth ? slots : 0);
   for (std::size_t i = 0; i < slots; ++i) {
     ZCMOE_EXPECTS(i >= static_cast<std::size_t>(m) || !std::isinf(data_.constants[i]), "constants[",
                   i, "]=", data_.constants[i], " is infinite");
@@ -206,10 +235,14 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
                   " is negative");
     ZCMOE_EXPECTS(!(data_.standard_errors[i] < 0.0), "standard_errors[", i,
                   "]=", data_.standard_errors[i], " is negative");
+    ZCMOE_EXPECTS(!smooth || std::isnan(data_.means[i]) == (data_.counts[i] == 0), "means[", i,
+                  "]=", data_.means[i], " does not fit counts[", i, "]=", data_.counts[i]);
+    ZCMOE_EXPECTS(!smooth || !std::isinf(data_.means[i]), "means[", i, "]=", data_.means[i],
+                  " is infinite");
     // All NaNs become the same one, for every engine and file.
     for (std::vector<double>* column :
-         {&data_.constants, &data_.variances, &data_.standard_errors}) {
-      if (std::isnan((*column)[i])) (*column)[i] = quiet_nan();
+         {&data_.constants, &data_.means, &data_.variances, &data_.standard_errors}) {
+      if (i < column->size() && std::isnan((*column)[i])) (*column)[i] = quiet_nan();
     }
   }
 
@@ -278,6 +311,7 @@ void model::get_info(zcmoe_model_info& info) const {
   info.weights = data_.weights.data();
   info.variances = data_.variances.data();
   info.standard_errors = data_.standard_errors.data();
+  info.means = data_.means.empty() ? nullptr : data_.means.data();
   info.options = policies_.as_options();
   info.target_dtype = data_.target_dtype;
   info.weighted = data_.weighted ? 1 : 0;

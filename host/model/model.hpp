@@ -28,6 +28,7 @@ struct model_policies {
 struct model_data {
   std::vector<double> edges;
   std::vector<double> constants;
+  std::vector<double> means;  // of the rows; empty unless the constants are smooth
   std::vector<std::int64_t> counts;
   std::vector<double> weights;
   std::vector<double> variances;
@@ -38,8 +39,8 @@ struct model_data {
   std::int64_t num_segments() const { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
 
-/// A model of what a fit has learned, with the policies for empty segments, shrinkage, NaN and
-/// inputs outside the range carried out.
+/// A model of what a fit has learned, with the policies for constants, empty segments, shrinkage,
+/// NaN and inputs outside the range carried out.
 model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
                          const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype,
                          bool weighted);

@@ -21,7 +21,7 @@ namespace {
 const char model_format[] = "zcmoe-model";
 const char fit_format[] = "zcmoe-fit";
 constexpr int format_major = 1;
-constexpr int format_minor = 0;
+constexpr int format_minor = 1;
 
 // ---------------------------------------------------- metadata: text forms
 
@@ -44,6 +44,8 @@ const choices empty_policies = {{ZCMOE_EMPTY_NEAREST, "nearest"},
                                 {ZCMOE_EMPTY_GLOBAL_MEAN, "global_mean"},
                                 {ZCMOE_EMPTY_VALUE, "value"},
                                 {ZCMOE_EMPTY_PARENT, "parent"}};
+const choices constants_kinds = {{ZCMOE_CONSTANTS_MEAN, "mean"},
+                                 {ZCMOE_CONSTANTS_SMOOTH, "smooth"}};
 const choices row_policies = {{ZCMOE_ROWS_SKIP, "skip"}, {ZCMOE_ROWS_ERROR, "error"}};
 const choices determinism_levels = {{ZCMOE_DETERMINISM_FAST, "fast"},
                                     {ZCMOE_DETERMINISM_RUN_TO_RUN, "run_to_run"},
@@ -127,6 +129,10 @@ class metadata_reader {
   std::set<std::string> known_;
 };
 
+bool is_smooth(const model_policies& policies) {
+  return policies.options.constants == ZCMOE_CONSTANTS_SMOOTH;
+}
+
 void write_policies(const model_policies& policies, metadata_list& metadata) {
   const zcmoe_model_options& options = policies.options;
   metadata.emplace_back("closed_side", name_in(closed_sides, options.closed_side));
@@ -138,6 +144,8 @@ void write_policies(const model_policies& policies, metadata_list& metadata) {
   metadata.emplace_back("empty_policy", name_in(empty_policies, options.empty_policy));
   metadata.emplace_back("empty_value", text_of(options.empty_value));
   metadata.emplace_back("shrinkage", text_of(options.shrinkage));
+  if (is_smooth(policies))
+    metadata.emplace_back("constants", name_in(constants_kinds, options.constants));
   if (policies.has_feature_name) metadata.emplace_back("feature_name", policies.feature_name);
   if (policies.has_target_name) metadata.emplace_back("target_name", policies.target_name);
 }
@@ -153,6 +161,12 @@ model_policies read_policies(metadata_reader& metadata) {
   options.empty_policy = metadata.get("empty_policy", empty_policies);
   options.empty_value = metadata.get_number("empty_value");
   options.shrinkage = metadata.get_number("shrinkage");
+  // Version 1.0 knew means alone, and files of means are written as it did.
+  if (metadata.find("constants") != nullptr) {
+    options.constants = metadata.get("constants", constants_kinds);
+    if (options.constants == ZCMOE_CONSTANTS_MEAN)
+      fail(ZCMOE_ERR_FORMAT, "metadata constants=mean is to be left out");
+  }
   const std::string* const feature = metadata.find("feature_name");
   const std::string* const target = metadata.find("target_name");
   options.feature_name = feature == nullptr ? nullptr : feature->c_str();
@@ -162,7 +176,15 @@ model_policies read_policies(metadata_reader& metadata) {
 
 // ------------------------------------------------------- containers of ours
 
+/// The latest version that this version of the library reads.
 std::string format_version() { return text(format_major, ".", format_minor); }
+
+/// The first minor version that has all of what a file holds, so that earlier readers can read it.
+int minor_of(const model_policies& policies) { return is_smooth(policies) ? 1 : 0; }
+
+std::string format_version(const model_policies& policies) {
+  return text(format_major, ".", minor_of(policies));
+}
 
 /// A container whose format, version and checksums are right. Metadata is read by key, arrays by
 /// name.
@@ -180,7 +202,7 @@ class opened_container {
            ": metadata format=", found == nullptr ? "(none)" : escaped(name), ", expected ",
            format);
     }
-    later_minor_ = read_minor(metadata_.get("format_version")) > format_minor;
+    minor_ = read_minor(metadata_.get("format_version"));
     container_.verify_checksums();
     metadata_.find("header_xxh3_128");
     metadata_.find("data_xxh3_128");
@@ -241,10 +263,17 @@ class opened_container {
     return edges;
   }
 
+  /// Refuses a version of this library's that is not the one it would write.
+  void check_version(const model_policies& policies) const {
+    if (is_later() || minor_ == minor_of(policies)) return;
+    fail(ZCMOE_ERR_FORMAT, "metadata format_version=", format_major, ".", minor_,
+         ", but what it holds is of version ", format_version(policies));
+  }
+
   /// Refuses keys and arrays that nobody has asked for. A file of a later minor version may have
   /// some: they do not change the meaning of what this version knows.
   void refuse_unknown() const {
-    if (later_minor_) return;
+    if (is_later()) return;
     metadata_.refuse_unknown();
     for (const tensor_entry& entry : container_.tensors()) {
       if (known_.count(entry.name) == 0)
@@ -253,6 +282,7 @@ class opened_container {
   }
 
  private:
+  bool is_later() const { return minor_ > format_minor; }
   static int read_minor(const std::string& version) {
     int major = 0;
     int minor = 0;
@@ -274,7 +304,7 @@ class opened_container {
   safetensors_reader container_;
   metadata_reader metadata_;
   std::set<std::string> known_;
-  bool later_minor_ = false;
+  int minor_ = 0;
 };
 
 /// Runs `build`, which makes an object from a file. If it refuses an argument, the fault is in the
@@ -303,20 +333,21 @@ void write_model(const model& model, const byte_sink& sink) {
   const model_data& data = model.data();
   metadata_list metadata = {
       {"format", model_format},
-      {"format_version", format_version()},
+      {"format_version", format_version(model.policies())},
       {"library_version", zcmoe_version()},
       {"target_dtype", name_in(model_target_dtypes, static_cast<std::int32_t>(data.target_dtype))},
       {"weighted", name_in(yes_or_no, data.weighted ? 1 : 0)}};
   write_policies(model.policies(), metadata);
   const std::int64_t slots = num_slots_of(data.num_segments());
-  write_safetensors(metadata,
-                    {{"boundaries", "F64", {data.num_segments() + 1}, data.edges.data()},
-                     {"values", "F64", {slots}, data.constants.data()},
-                     {"counts", "I64", {slots}, data.counts.data()},
-                     {"weights", "F64", {slots}, data.weights.data()},
-                     {"variance", "F64", {slots}, data.variances.data()},
-                     {"standard_error", "F64", {slots}, data.standard_errors.data()}},
-                    sink);
+  std::vector<tensor_view> tensors = {
+      {"boundaries", "F64", {data.num_segments() + 1}, data.edges.data()},
+      {"values", "F64", {slots}, data.constants.data()},
+      {"counts", "I64", {slots}, data.counts.data()},
+      {"weights", "F64", {slots}, data.weights.data()},
+      {"variance", "F64", {slots}, data.variances.data()},
+      {"standard_error", "F64", {slots}, data.standard_errors.data()}};
+  if (!data.means.empty()) tensors.push_back({"means", "F64", {slots}, data.means.data()});
+  write_safetensors(metadata, tensors, sink);
 }
 
 /// Checks that the arrays agree with each other. The constructor of model checks each by itself.
@@ -351,7 +382,9 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
       fail(ZCMOE_ERR_FORMAT, "variance[", i, "]=", data.variances[i], " does not fit counts[", i,
            "]=", count);
     }
-    if (count < 2 && !std::isnan(data.standard_errors[i])) {
+    // The error of a smooth constant is that of the fit, which a segment of one row has too.
+    const std::int64_t least = options.constants == ZCMOE_CONSTANTS_SMOOTH ? 1 : 2;
+    if (count < least && !std::isnan(data.standard_errors[i])) {
       fail(ZCMOE_ERR_FORMAT, "standard_error[", i, "]=", data.standard_errors[i],
            " does not fit counts[", i, "]=", count);
     }
@@ -382,6 +415,7 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
     data.target_dtype = container.metadata().get("target_dtype", model_target_dtypes);
     data.weighted = container.metadata().get("weighted", yes_or_no) != 0;
     model_policies policies = read_policies(container.metadata());
+    container.check_version(policies);
     data.edges = container.read_boundaries();
     const std::size_t slots = num_slots_of(data.edges.size() - 1);
     data.constants = container.read<double>("values", slots);
@@ -389,6 +423,7 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
     data.weights = container.read<double>("weights", slots);
     data.variances = container.read<double>("variance", slots);
     data.standard_errors = container.read<double>("standard_error", slots);
+    if (is_smooth(policies)) data.means = container.read<double>("means", slots);
     container.refuse_unknown();
     check_model(data, policies.options);
     return std::make_unique<model>(std::move(engine), std::move(data), std::move(policies),
@@ -641,7 +676,7 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
   // has counted them.
   metadata_list metadata = {
       {"format", fit_format},
-      {"format_version", format_version()},
+      {"format_version", format_version(fit.policies())},
       {"target_dtype", name_in(target_dtypes, static_cast<std::int32_t>(options.target_dtype))},
       {"weighted", name_in(yes_or_no, options.weighted)},
       {"nan_inputs", name_in(row_policies, options.nan_inputs)},
@@ -677,6 +712,7 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
     options.nonfinite_targets = container.metadata().get("nonfinite_targets", row_policies);
     options.determinism = container.metadata().get("determinism", determinism_levels);
     model_policies policies = read_policies(container.metadata());
+    container.check_version(policies);
     std::vector<double> edges = container.read_boundaries();
     const state_layout layout{static_cast<std::int64_t>(edges.size()) - 1, options.target_dtype,
                               options.weighted != 0};

@@ -91,15 +91,45 @@ double uniform_spline::value(double at) const {
   return sum;
 }
 
-double uniform_spline::variance(double at) const {
-  std::vector<double> solved(coefficients_.size(), 0.0);
+/// The inverse S of L D L' obeys S = D^-1 L^-1 + (I - L') S. On and above the diagonal D^-1 L^-1 is
+/// D^-1 alone, so a row follows from the rows below it: S[i][j] = -sum_k L[i + k][i] S[i + k][j]
+/// for j > i, and 1 / D[i] more for j = i. Both indices on the right are within the band of each
+/// other.
+std::vector<double> uniform_spline::inverse_band() const {
+  const std::size_t size = coefficients_.size();
+  std::vector<double> inverse(size * band, 0.0);
+  for (std::size_t i = size; i-- > 0;) {
+    const std::size_t reach = std::min(degree_, size - 1 - i);
+    for (std::size_t j = reach + 1; j-- > 0;) {
+      const double pivot = factor_[i * band];
+      double sum = j == 0 && pivot > 0 ? 1 / pivot : 0.0;
+      for (std::size_t k = 1; k <= reach; ++k) {
+        const std::size_t row = i + std::min(j, k);
+        const std::size_t across = std::max(j, k) - std::min(j, k);
+        sum -= factor_[(i + k) * band + k] * inverse[row * band + across];
+      }
+      inverse[i * band + j] = sum;
+    }
+  }
+  return inverse;
+}
+
+std::vector<double> uniform_spline::variances(const double* at, std::size_t size) const {
+  const std::vector<double> inverse = inverse_band();
+  std::vector<double> found;
+  found.reserve(size);
   basis b{};
-  const std::size_t first = basis_at(at, b);
-  for (std::size_t i = 0; i <= degree_; ++i) solved[first + i] = b[i];
-  solve(solved);
-  double sum = 0.0;
-  for (std::size_t i = 0; i <= degree_; ++i) sum += b[i] * solved[first + i];
-  return sum;
+  for (std::size_t p = 0; p < size; ++p) {
+    const std::size_t first = basis_at(at[p], b);
+    double sum = 0.0;
+    for (std::size_t i = 0; i <= degree_; ++i) {
+      sum += b[i] * b[i] * inverse[(first + i) * band];
+      for (std::size_t k = 1; i + k <= degree_; ++k)
+        sum += 2 * b[i] * b[i + k] * inverse[(first + i) * band + k];
+    }
+    found.push_back(std::max(0.0, sum));
+  }
+  return found;
 }
 
 }  // namespace zcmoe::detail

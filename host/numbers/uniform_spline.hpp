@@ -1,5 +1,6 @@
 // A least-squares spline of degree 1 or 3 with evenly spaced knots, by the normal equations of
-// uniform B-splines, which are banded. Source: de Boor 1978, A Practical Guide to Splines.
+// uniform B-splines, which are banded. Sources: de Boor 1978, A Practical Guide to Splines;
+// Hutchinson & de Hoog 1985 for the variances, which need no more of the inverse than its band.
 #pragma once
 
 #include <array>
@@ -23,8 +24,8 @@ class uniform_spline {
   uniform_spline(const weighted_points& points, int degree, std::size_t intervals);
 
   double value(double at) const;
-  /// The variance of value(at) where that of each point is 1 / weight.
-  double variance(double at) const;
+  /// The variances of the values at `size` places where that of each point is 1 / weight.
+  std::vector<double> variances(const double* at, std::size_t size) const;
   /// The rank of the fit: intervals + degree, less what the points leave open.
   double parameters() const { return parameters_; }
 
@@ -36,6 +37,8 @@ class uniform_spline {
   std::size_t basis_at(double at, basis& values) const;
   void factorise();
   void solve(std::vector<double>& right_side) const;
+  /// [i * band + k] is row i, column i + k of the inverse of the normal matrix.
+  std::vector<double> inverse_band() const;
 
   std::size_t degree_;
   std::size_t intervals_;

@@ -27,7 +27,8 @@ namespace {
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t full = 5;  // a segment with fewer rows is called starved
 
-/// The means of the slots that have rows and their standard errors, as they were before shrinkage.
+/// The constants of the slots that have rows and their standard errors, as they were before
+/// shrinkage: means, unless they are smooth.
 /// A shrunk constant is c = (W mean + kappa g) / (W + kappa), so the mean is c + (c - g) kappa / W.
 /// g is empty_value under the policy VALUE, else the mean of all targets: the sum of W mean over
 /// all slots is g times the sum of W, which in terms of the constants reads
@@ -73,6 +74,25 @@ struct unshrunk {
   }
 };
 
+/// The squared error of smooth constants, sum P_i E(c_i - mean of b)^2, with what the fit misses of
+/// b. The mean y_i of the rows of a segment and the constant are correlated by the variance e_i^2
+/// of the constant, so E(y_i - c_i)^2 is the bias squared plus s_i^2 / N_i - e_i^2. May be
+/// negative; 0 for weighted rows, of which s_i^2 / N_i is not known. Source: Mallows 1973.
+double smooth_error(const model_data& data) {
+  if (data.weighted) return 0.0;
+  double_double rows;
+  double_double error;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(data.num_segments()); ++i) {
+    const auto count = static_cast<double>(data.counts[i]);
+    rows = rows + count;
+    if (!(data.variances[i] >= 0)) continue;
+    const double off = data.means[i] - data.constants[i];
+    const double e = data.standard_errors[i];
+    error = error + (count * (off * off + 2.0 * e * e) - data.variances[i]);
+  }
+  return error.high / rows.high;
+}
+
 /// A segment with rows. Errors and variances are in squared units of y.
 struct learned_segment {
   std::size_t index;
@@ -102,12 +122,13 @@ std::vector<learned_segment> learned_segments(const model_data& data, const unsh
 /// The squared rise of b across segment k, less what noise adds to it on average, and the variance
 /// of that estimate. The slope comes from the segments on both sides, or at an end from one of them
 /// and segment k. If r is the rise and s the variance of its noise, the variance of r^2 is
-/// 4 r^2 s + 2 s^2.
+/// 4 r^2 s + 2 s^2. The errors of smooth constants are all but the same on both sides: next to
+/// nothing of them is in the rise, and s is an upper limit.
 struct squared_rise {
   double value;
   double variance;
 };
-squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k) {
+squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k, bool smooth) {
   const learned_segment& left = segments[k > 0 ? k - 1 : k];
   const learned_segment& right = segments[k + 1 < segments.size() ? k + 1 : k];
   const double run = right.centre - left.centre;
@@ -115,7 +136,7 @@ squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k
   const double part = segments[k].width / run;
   const double rise = (right.mean - left.mean) * part;
   const double noise = (left.error + right.error) * part * part;
-  const double value = rise * rise - noise;
+  const double value = rise * rise - (smooth ? 0.0 : noise);
   return {value, 4.0 * std::max(0.0, value) * noise + 2.0 * noise * noise};
 }
 
@@ -144,6 +165,20 @@ double equal_error_of(const std::vector<double>& errors) {
   return mean_root * mean_root * mean_root / (sum.high / static_cast<double>(m));
 }
 
+/// Counts segments and their rows. Returns the sum of the weights.
+double count_rows(const model_data& data, zcmoe_model_diagnosis& d) {
+  d.num_segments = data.num_segments();
+  double_double total;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(d.num_segments); ++i) {
+    d.num_rows += data.counts[i];
+    d.num_empty += data.counts[i] == 0 ? 1 : 0;
+    d.num_singletons += data.counts[i] == 1 ? 1 : 0;
+    d.num_starved += data.counts[i] < full ? 1 : 0;
+    total = total + data.weights[i];
+  }
+  return total.high;
+}
+
 }  // namespace
 
 zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_segments& wanted) {
@@ -152,24 +187,17 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   const auto m = static_cast<std::size_t>(data.num_segments());
   const unshrunk learned(fitted);
   const std::vector<double>& means = learned.means;
+  const bool smooth = options.constants == ZCMOE_CONSTANTS_SMOOTH;
 
   zcmoe_model_diagnosis d{};
-  d.num_segments = data.num_segments();
-  double_double total;
-  for (std::size_t i = 0; i < m; ++i) {
-    d.num_rows += data.counts[i];
-    d.num_empty += data.counts[i] == 0 ? 1 : 0;
-    d.num_singletons += data.counts[i] == 1 ? 1 : 0;
-    d.num_starved += data.counts[i] < full ? 1 : 0;
-    total = total + data.weights[i];
-  }
+  const double total = count_rows(data, d);
   double_double within;
   double_double covered;
   double_double freedom;
   double_double estimation;
   for (std::size_t i = 0; i < m; ++i) {
     if (!(data.variances[i] >= 0)) continue;
-    const double share = data.weights[i] / total.high;
+    const double share = data.weights[i] / total;
     const double error = learned.constant_error(i, data.weights[i]);
     within = within + share * data.variances[i];
     covered = covered + share;
@@ -181,7 +209,7 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   }
   const double v = within.high / covered.high;
 
-  const std::vector<learned_segment> segments = learned_segments(data, learned, total.high, v);
+  const std::vector<learned_segment> segments = learned_segments(data, learned, total, v);
   std::vector<double> errors(segments.size());
   double_double approximation;
   double_double variance;
@@ -189,7 +217,7 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   if (wanted.estimation != nullptr) std::fill_n(wanted.estimation, m, 0.0);
   for (std::size_t k = 0; k < segments.size(); ++k) {
     const learned_segment& s = segments[k];
-    const squared_rise rise = rise_of(segments, k);
+    const squared_rise rise = rise_of(segments, k, smooth);
     errors[k] = s.share * rise.value / 12.0;
     approximation = approximation + errors[k];
     // The rises across segments k and k + 2 share the mean of segment k + 1. So the variance of the
@@ -207,15 +235,16 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   d.approximation_error = std::sqrt(variance.high);
   d.noise = v - d.approximation;
   d.estimation = estimation.high / covered.high;
+  if (smooth) d.estimation = std::max(d.estimation, smooth_error(data) / covered.high);
   d.risk = v + d.estimation;
   d.risk_error = v * std::sqrt(2.0 / std::max(1.0, freedom.high));
   d.equal_error =
       approximation.high > d.approximation_error ? equal_error_of(errors) : not_a_number;
-  d.best_segments = d.estimation > 0
+  d.best_segments = d.estimation > 0 && !smooth
                         ? static_cast<double>(m) * std::cbrt(2.0 * d.approximation / d.estimation)
                         : not_a_number;
   d.leave_one_out = not_a_number;
-  if (!data.weighted && d.num_rows > 1) {
+  if (!data.weighted && d.num_rows > 1 && !smooth) {
     zcmoe_model_options policies = options;
     if (policies.empty_policy == ZCMOE_EMPTY_NAN) policies.empty_policy = ZCMOE_EMPTY_NEAREST;
     const zcmoe_theory_table table{data.counts.data(), means.data(), data.variances.data(),
@@ -228,18 +257,24 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
 void intervals_of(const model& fitted, double confidence, double* lower, double* upper) {
   const model_data& data = fitted.data();
   const unshrunk learned(fitted);
+  const bool smooth = !data.means.empty();
+  // The noise in the errors of smooth constants is told by all rows.
+  double shared_freedom = 0.0;
+  for (std::size_t i = 0; smooth && i < static_cast<std::size_t>(data.num_segments()); ++i)
+    shared_freedom += std::max(0.0, static_cast<double>(data.counts[i]) - 1.0);
   double freedom = 0.0;
   double t = not_a_number;
   for (std::size_t i = 0; i < data.constants.size(); ++i) {
     lower[i] = upper[i] = not_a_number;
     const double error = learned.errors[i];
-    if (data.counts[i] < 2 || !(error >= 0)) continue;
+    const bool shares = smooth && i < static_cast<std::size_t>(data.num_segments());
+    if ((data.counts[i] < 2 && !shares) || !(error >= 0)) continue;
     // The effective number of rows (sum w)^2 / sum w^2 is the variance of the rows over that of the
     // mean.
     const auto rows = static_cast<double>(data.counts[i]);
     const double effective =
         data.weighted && error > 0 ? data.variances[i] / (error * error) : rows;
-    const double own = std::min(effective, rows) - 1.0;
+    const double own = shares ? shared_freedom : std::min(effective, rows) - 1.0;
     if (!(own > 0)) continue;
     if (own != freedom) {
       freedom = own;

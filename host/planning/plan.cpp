@@ -576,10 +576,13 @@ class segmentation_levels {
   /// The constants that a model with these cells has.
   std::vector<double> constants_of(const cell_moments& cells, const edge_table& edges) const {
     std::vector<slot_summary> summaries(
-        num_slots_of(cells.size()), slot_summary{0, 0.0, not_a_number, not_a_number, not_a_number});
+        num_slots_of(cells.size()),
+        slot_summary{0, 0.0, 0.0, not_a_number, not_a_number, not_a_number});
     for (std::size_t i = 0; i < cells.size(); ++i) {
       if (cells.counts[i] == 0) continue;
-      summaries[i] = {cells.counts[i], cells.weights[i], cells.means[i], cells.variance(i), 0.0};
+      // Means need neither the effective count nor the standard error.
+      summaries[i] = {cells.counts[i], cells.weights[i],  not_a_number,
+                      cells.means[i],  cells.variance(i), not_a_number};
     }
     std::vector<double> constants =
         model_data_of(edges, policies_, summaries, ZCMOE_F64, rows_.weighted).constants;
@@ -624,6 +627,7 @@ std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engin
   scaled.empty_value = std::ldexp(model.empty_value, -rows.target_exponent);
   scaled.shrinkage = std::ldexp(model.shrinkage, -rows.weight_exponent);
   if (scaled.empty_policy == ZCMOE_EMPTY_NAN) scaled.empty_policy = ZCMOE_EMPTY_NEAREST;
+  scaled.constants = ZCMOE_CONSTANTS_MEAN;
   auto made = std::make_unique<zcmoe_plan_result>();
   zcmoe_plan_result& result = *made;
   result.rows = n;

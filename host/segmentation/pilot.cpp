@@ -198,7 +198,8 @@ void drop_needless(std::vector<std::size_t>& cuts, const spline_chooser& chooser
 /// Bins as the splines see them: means less `centre`, their weights, and places in [0, 1] that are
 /// even in x, even in mass, and half of each.
 binned_means means_of(const std::vector<binned_rows>& bins, const std::vector<double>& level,
-                      double centre, double smallest_variance) {
+                      const std::vector<bool>& straddling, double centre,
+                      double smallest_variance) {
   binned_means means;
   double total = 0.0;
   for (const binned_rows& b : bins) total += b.weight;
@@ -209,7 +210,7 @@ binned_means means_of(const std::vector<binned_rows>& bins, const std::vector<do
     const double variance = trusted_variance(bins, k, std::max(level[k], smallest_variance));
     means.values.push_back(bins[k].mean_y - centre);
     // Rows of both sides of a jump tell of neither side, so they all but lose their weight.
-    const double part = holds_jump(bins, k, level[k]) ? pilot_tuning::straddling_weight : 1.0;
+    const double part = straddling[k] ? pilot_tuning::straddling_weight : 1.0;
     means.rows.push_back(bins[k].effective_rows);
     means.weights.push_back(part * bins[k].effective_rows / variance);
     const double in_x = span > 0 ? (bins[k].mean_x / 2 - first) / span : 0.0;
@@ -324,25 +325,32 @@ regression_pilot fit_pilot(const std::vector<binned_rows>& bins) {
   regression_pilot pilot;
   if (!(spread > smallest)) {
     pilot.values.assign(bins.size(), centre);
+    pilot.standard_errors.assign(bins.size(), 0.0);
+    pilot.straddling.assign(bins.size(), false);
     pilot.variances.assign(bins.size(), 0.0);
     pilot.parameters = 1;
     return pilot;
   }
 
   const std::vector<double> level = noise_levels(bins);
-  const binned_means means = means_of(bins, level, centre, smallest);
+  for (std::size_t k = 0; k < bins.size(); ++k)
+    pilot.straddling.push_back(holds_jump(bins, k, level[k]));
+  const binned_means means = means_of(bins, level, pilot.straddling, centre, smallest);
   spline_chooser chooser(means);
   const fitted_pieces fit = fit_around_jumps(bins, means, chooser);
   for (const double value : fit.values) pilot.values.push_back(value + centre);
   for (const double p : fit.parameters) pilot.parameters += p;
+  pilot.standard_errors.resize(bins.size());
+  for (std::size_t i = 0; i + 1 < fit.cuts.size(); ++i)
+    chooser.average_errors(fit.cuts[i], fit.cuts[i + 1], fit.values, pilot.standard_errors);
   for (std::size_t i = 1; i + 1 < fit.cuts.size(); ++i) {
     const std::size_t bin = fit.cuts[i];
-    const auto variance = [&](std::size_t piece, std::size_t k) {
+    const auto variances = [&](std::size_t piece) {
       const std::size_t begin = fit.cuts[piece];
       const std::size_t end = fit.cuts[piece + 1];
-      return chooser.variance_at(begin, end, chooser.best(begin, end), k);
+      return chooser.variances(begin, end, chooser.best(begin, end));
     };
-    const double both = variance(i - 1, bin - 1) + variance(i, bin);
+    const double both = variances(i - 1).back() + variances(i).front();
     pilot.jumps.push_back(
         {bin, fit.values[bin] - fit.values[bin - 1], std::sqrt(chooser.scale * both)});
   }

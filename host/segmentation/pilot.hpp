@@ -28,11 +28,13 @@ struct pilot_jump {
 };
 
 struct regression_pilot {
-  std::vector<double> values;     // at the mean x of each bin
-  std::vector<double> variances;  // of y about the regression around each bin
-  double noise = 0.0;             // the variance of y about the regression, over all rows
-  double parameters = 0.0;        // effective parameters of the fit
-  std::vector<pilot_jump> jumps;  // ascending
+  std::vector<double> values;           // at the mean x of each bin
+  std::vector<double> standard_errors;  // of the values
+  std::vector<bool> straddling;         // [bin]: whether it holds rows of both sides of a jump
+  std::vector<double> variances;        // of y about the regression around each bin
+  double noise = 0.0;                   // the variance of y about the regression, over all rows
+  double parameters = 0.0;              // effective parameters of the fit
+  std::vector<pilot_jump> jumps;        // ascending
 
   /// What a segment with a mean of its own costs, in units of sum w (value - mean)^2: the penalty
   /// that makes penalised_partition minimise the expected error of learned constants.

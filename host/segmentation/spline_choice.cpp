@@ -107,37 +107,68 @@ spline_candidate spline_chooser::best(std::size_t begin, std::size_t end) const 
                            [&](const auto& a, const auto& b) { return risk(a) < risk(b); });
 }
 
+std::vector<double> spline_chooser::shares_of(const std::vector<spline_candidate>& all) const {
+  double least = std::numeric_limits<double>::infinity();
+  for (const spline_candidate& c : all) least = std::min(least, risk(c));
+  std::vector<double> shares;
+  for (const spline_candidate& c : all) {
+    const double prior = c.degree > 0 ? choice_tuning::spline_prior : 1.0;
+    shares.push_back(prior * std::exp((least - risk(c)) / (choice_tuning::temperature * scale)));
+  }
+  return shares;
+}
+
 double spline_chooser::average(std::size_t begin, std::size_t end,
                                std::vector<double>& values) const {
   const std::vector<spline_candidate> all = candidates(begin, end);
-  double least = std::numeric_limits<double>::infinity();
-  for (const spline_candidate& c : all) least = std::min(least, risk(c));
+  const std::vector<double> shares = shares_of(all);
   std::fill(values.begin() + static_cast<std::ptrdiff_t>(begin),
             values.begin() + static_cast<std::ptrdiff_t>(end), 0.0);
   double total = 0.0;
   double parameters = 0.0;
-  for (const spline_candidate& c : all) {
-    const double prior = c.degree > 0 ? choice_tuning::spline_prior : 1.0;
-    const double share = prior * std::exp((least - risk(c)) / (choice_tuning::temperature * scale));
-    total += share;
-    parameters += (c.parameters - parameters) * (share / total);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    total += shares[i];
+    const double part = shares[i] / total;
+    parameters += (all[i].parameters - parameters) * part;
     // A running mean: where all candidates agree, rounding moves no value.
-    fit(begin, end, c,
-        [&](std::size_t k, double value) { values[k] += (value - values[k]) * (share / total); });
+    fit(begin, end, all[i],
+        [&](std::size_t k, double value) { values[k] += (value - values[k]) * part; });
   }
   return parameters;
 }
 
-double spline_chooser::variance_at(std::size_t begin, std::size_t end, const spline_candidate& c,
-                                   std::size_t bin) const {
-  if (c.degree == spline_candidate::each_bin) return 1 / means_.weights[bin];
+void spline_chooser::average_errors(std::size_t begin, std::size_t end,
+                                    const std::vector<double>& values,
+                                    std::vector<double>& errors) const {
+  const std::vector<spline_candidate> all = candidates(begin, end);
+  const std::vector<double> shares = shares_of(all);
+  double total = 0.0;
+  for (const double share : shares) total += share;
+  std::fill(errors.begin() + static_cast<std::ptrdiff_t>(begin),
+            errors.begin() + static_cast<std::ptrdiff_t>(end), 0.0);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::vector<double> own = variances(begin, end, all[i]);
+    fit(begin, end, all[i], [&](std::size_t k, double value) {
+      const double off = value - values[k];
+      errors[k] += shares[i] / total * std::sqrt(scale * own[k - begin] + off * off);
+    });
+  }
+}
+
+std::vector<double> spline_chooser::variances(std::size_t begin, std::size_t end,
+                                              const spline_candidate& c) const {
+  if (c.degree == spline_candidate::each_bin) {
+    std::vector<double> found;
+    for (std::size_t k = begin; k < end; ++k) found.push_back(1 / means_.weights[k]);
+    return found;
+  }
   if (c.degree == spline_candidate::constant) {
     double weight = 0.0;
     weighted_mean(means_, begin, end, weight);
-    return 1 / weight;
+    return std::vector<double>(end - begin, 1 / weight);
   }
   const weighted_points points = points_of(means_, begin, end, c.coordinate);
-  return uniform_spline(points, c.degree, c.intervals).variance(points.at[bin - begin]);
+  return uniform_spline(points, c.degree, c.intervals).variances(points.at, points.size);
 }
 
 }  // namespace zcmoe::detail

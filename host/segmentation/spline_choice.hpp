@@ -4,7 +4,8 @@
 // price 2 * charge * scale, where scale is what the squares left over are per degree of freedom,
 // its least value is that of generalised cross-validation, n squares / (n - charge parameters)^2.
 // Sources: Craven & Wahba 1979; a charge above 1 for choosing among many, Friedman 1991; averages
-// weighted by exp(-risk / 4), Leung & Barron 2006.
+// weighted by exp(-risk / 4), Leung & Barron 2006; their standard errors, Buckland, Burnham &
+// Augustin 1997.
 #pragma once
 
 #include <array>
@@ -54,15 +55,21 @@ class spline_chooser {
   std::vector<spline_candidate> candidates(std::size_t begin, std::size_t end) const;
   spline_candidate best(std::size_t begin, std::size_t end) const;
   /// Writes the mean of the candidates' values, weighted by exp(-risk / (4 scale)) and a prior, to
-  /// values[begin]
-  /// .. values[end - 1]. Returns the same mean of their parameters.
+  /// values[begin] .. values[end - 1]. Returns the same mean of their parameters.
   double average(std::size_t begin, std::size_t end, std::vector<double>& values) const;
-  /// The variance of a candidate's value at a bin of its piece.
-  double variance_at(std::size_t begin, std::size_t end, const spline_candidate& c,
-                     std::size_t bin) const;
+  /// Writes the standard errors of the means that average() wrote to `values`. Beside the variance
+  /// of each candidate its distance from the mean of all counts, since where candidates differ some
+  /// of them are biased.
+  void average_errors(std::size_t begin, std::size_t end, const std::vector<double>& values,
+                      std::vector<double>& errors) const;
+  /// The variances of a candidate's values at the bins begin .. end - 1, in units of the scale.
+  std::vector<double> variances(std::size_t begin, std::size_t end,
+                                const spline_candidate& c) const;
 
  private:
   void assess(std::size_t begin, std::size_t end, spline_candidate& c) const;
+  /// The weights of candidates in the average, the largest about 1.
+  std::vector<double> shares_of(const std::vector<spline_candidate>& all) const;
   /// Calls visit(k, value of the fit at bin k) for each bin. Returns the parameters of the fit.
   template <class Visit>
   double fit(std::size_t begin, std::size_t end, const spline_candidate& c,

@@ -177,7 +177,7 @@ typedef struct zcmoe_plan_result {
 ///   given: risks are weighted means, and rows count as (sum w)^2 / sum w^2 does
 /// @param[in] n              number of rows
 /// @param[in] model_options  closed side, and what empty segments predict; NULL: the defaults; a
-///   policy that gives NaN counts as ZCMOE_EMPTY_NEAREST
+///   policy that gives NaN counts as ZCMOE_EMPTY_NEAREST, and ZCMOE_CONSTANTS_SMOOTH as means
 /// @param[in] options        NULL: all defaults
 /// @param[in,out] result     struct_size is read, the rest is filled
 /// @retval ZCMOE_ERR_DATA  no row is left, or a weight is negative or not finite
@@ -221,7 +221,7 @@ typedef struct zcmoe_model_diagnosis {
   double estimation;           ///< E_est = sum P_i s_i^2 / N_i, what more rows would lower
   double risk_error;           ///< standard error of risk
   double approximation_error;  ///< standard error of approximation
-  double leave_one_out;        ///< exact leave-one-out error; NaN for a weighted model
+  double leave_one_out;        ///< exact leave-one-out error; NaN for weights or smooth constants
   /// E_app with the cuts moved to where every segment has the same error, over E_app as it is: 1 =
   /// nothing to gain, NaN if E_app cannot be seen.
   double equal_error;
@@ -239,6 +239,10 @@ typedef struct zcmoe_model_diagnosis {
 /// which the cuts were placed make E_app come out low where segments are starved. Shrinkage is
 /// undone to tell the rises, and counted in E_est.
 ///
+/// Smooth constants: rises are not corrected, and E_est is that of the standard errors or, if more
+/// and without weights, sum P_i ((mean_i - c_i)^2 - s_i^2 / N_i + 2 error_i^2), which also holds
+/// what the fit misses. leave_one_out and best_segments are NaN.
+///
 /// @param[in]     model      the model
 /// @param[in]     segments   where to write the share of each segment; may be NULL
 /// @param[in,out] diagnosis  struct_size is read, the rest is filled
@@ -255,11 +259,13 @@ ZCMOE_API zcmoe_status zcmoe_model_diagnose(const zcmoe_model* model,
 /// freedom (weighted: N = (sum w)^2 / sum w^2). They do not hold b(x), which differs from the mean
 /// of its segment by up to half the rise across it, and they are not prediction intervals of y.
 /// Exact for normal noise of one variance in segments that resolve b. Shrinkage is undone: the
-/// intervals are about the means of the rows, not the constants drawn from them.
+/// intervals are about the means of the rows, not the constants drawn from them. Those of smooth
+/// constants are constant -+ t error, t with the degrees of freedom of all rows within segments;
+/// they leave out a bias that all splines of the fit share.
 ///
 /// @param[in]  model       the model
 /// @param[in]  confidence  between 0 and 1, exclusive
-/// @param[out] lower       [num_segments + 3], by slot; NaN with fewer than two rows
+/// @param[out] lower       [num_segments + 3], by slot; NaN with fewer than two rows (smooth: none)
 /// @param[out] upper       likewise
 /// @return ZCMOE_OK, or what any function may return
 ///

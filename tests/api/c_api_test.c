@@ -748,7 +748,8 @@ static void test_model_create(void) {
       {offsetof(zcmoe_model_options, nan_policy), 3, "nan_policy=3 is not in 0..2"},
       {offsetof(zcmoe_model_options, range_policy), 4, "range_policy=4 is not in 0..3"},
       {offsetof(zcmoe_model_options, empty_policy), 5, "empty_policy=5 is not in 0..4"},
-      {offsetof(zcmoe_model_options, reserved), 1, "reserved=1 is not 0"},
+      {offsetof(zcmoe_model_options, constants), 2, "constants=2 is not in 0..1"},
+      {offsetof(zcmoe_model_options, constants), 1, "is for fits"},
   };
   for (size_t i = 0; i < sizeof policies / sizeof policies[0]; ++i) {
     zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;

@@ -21,6 +21,7 @@ constexpr std::int64_t num_rows = 140000;  // more than one thread's share
 constexpr std::int64_t few_rows = 1000;    // of calls that fit many tables
 constexpr std::int64_t num_segments = 100;
 constexpr std::int64_t num_slots = num_segments + 3;
+constexpr std::int64_t few_segments = 12;  // of smooth constants, which take many small allocations
 
 void expect_ok(zcmoe_status status) { EXPECT_EQ(status, ZCMOE_OK) << zcmoe_last_error(); }
 
@@ -104,9 +105,9 @@ std::string temporary_path(const char* name) {
 }  // namespace
 
 struct every_call::arguments {
-  std::vector<double> x, y, w, edges, constants, out, cells, built;
+  std::vector<double> x, y, w, edges, few_edges, constants, out, cells, built;
   std::vector<std::int64_t> counts, rows, offsets, built_numbers;
-  std::vector<unsigned char> state, model_bytes, buffer;
+  std::vector<unsigned char> state, smooth_state, model_bytes, smooth_bytes, buffer;
   std::string saved = temporary_path("saved");
   std::string loaded = temporary_path("loaded");
 
@@ -116,6 +117,7 @@ struct every_call::arguments {
   zcmoe_plug_in_options plug_in_options = ZCMOE_PLUG_IN_OPTIONS_INIT;
   zcmoe_model_options model_options = ZCMOE_MODEL_OPTIONS_INIT;
   zcmoe_model_options mean_of_all = ZCMOE_MODEL_OPTIONS_INIT;
+  zcmoe_model_options smooth_options = ZCMOE_MODEL_OPTIONS_INIT;
   zcmoe_fit_options fit_options = ZCMOE_FIT_OPTIONS_INIT;
   zcmoe_model_info model_info{};
   zcmoe_model_view view = ZCMOE_MODEL_VIEW_INIT;
@@ -149,7 +151,9 @@ struct every_call::arguments {
   zcmoe_fit* fit = nullptr;
   zcmoe_fit* weighted = nullptr;
   zcmoe_fit* other = nullptr;
+  zcmoe_fit* smooth = nullptr;
   zcmoe_model* model = nullptr;
+  zcmoe_model* smooth_model = nullptr;
   zcmoe_theory_curve* curve = nullptr;
   zcmoe_context* new_context = nullptr;
   zcmoe_fit* new_fit = nullptr;
@@ -169,6 +173,8 @@ every_call::arguments::arguments(int num_threads) {
   }
   edges.resize(num_segments + 1);
   expect_ok(zcmoe_segment_uniform(0, 1, num_segments, edges.data()));
+  few_edges.resize(few_segments + 1);
+  expect_ok(zcmoe_segment_uniform(0, 1, few_segments, few_edges.data()));
   constants.assign(num_segments, 0.25);
   cells.assign(num_segments, 1.0 / static_cast<double>(num_segments));
   counts.assign(num_segments, 9);
@@ -184,6 +190,7 @@ every_call::arguments::arguments(int num_threads) {
   model_options.feature_name = "a";
   model_options.target_name = "b";
   mean_of_all.empty_policy = ZCMOE_EMPTY_GLOBAL_MEAN;
+  smooth_options.constants = ZCMOE_CONSTANTS_SMOOTH;
   fit_options.weighted = 1;
   model_info.struct_size = sizeof model_info;
   planned.struct_size = sizeof planned;
@@ -214,12 +221,15 @@ every_call::arguments::arguments(int num_threads) {
   expect_ok(zcmoe_fit_create(context, edges.data(), num_segments, nullptr, nullptr, &other));
   expect_ok(
       zcmoe_fit_create(context, edges.data(), num_segments, nullptr, &fit_options, &weighted));
+  expect_ok(
+      zcmoe_fit_create(context, few_edges.data(), few_segments, &smooth_options, nullptr, &smooth));
   const zcmoe_array none = {nullptr, ZCMOE_F64, 1};
-  for (zcmoe_fit* each : {fit, other}) {
+  for (zcmoe_fit* each : {fit, other, smooth}) {
     expect_ok(zcmoe_fit_add_sync(each, {x.data(), ZCMOE_F64, 140}, {y.data(), ZCMOE_F64, 140}, none,
                                  few_rows, nullptr));
   }
   expect_ok(zcmoe_fit_finish(fit, &model, nullptr));
+  expect_ok(zcmoe_fit_finish(smooth, &smooth_model, nullptr));
   const auto bytes_of = [&](auto&& serialize) {
     std::vector<unsigned char> bytes;
     expect_ok(serialize(nullptr, 0));
@@ -227,12 +237,20 @@ every_call::arguments::arguments(int num_threads) {
     expect_ok(serialize(bytes.data(), size));
     return bytes;
   };
-  state = bytes_of([&](void* to, std::size_t capacity) {
-    return zcmoe_fit_serialize(fit, to, capacity, &size, nullptr);
-  });
-  model_bytes = bytes_of([&](void* to, std::size_t capacity) {
-    return zcmoe_model_serialize(model, to, capacity, &size);
-  });
+  const auto state_of = [&](const zcmoe_fit* of) {
+    return bytes_of([&](void* to, std::size_t capacity) {
+      return zcmoe_fit_serialize(of, to, capacity, &size, nullptr);
+    });
+  };
+  const auto bytes_of_model = [&](const zcmoe_model* of) {
+    return bytes_of([&](void* to, std::size_t capacity) {
+      return zcmoe_model_serialize(of, to, capacity, &size);
+    });
+  };
+  state = state_of(fit);
+  smooth_state = state_of(smooth);
+  model_bytes = bytes_of_model(model);
+  smooth_bytes = bytes_of_model(smooth_model);
   buffer.resize(4 * state.size() + model_bytes.size());
   expect_ok(zcmoe_model_save(model, loaded.c_str()));
   expect_ok(zcmoe_theory_curve_create(edges.data(), edges.data(), num_segments + 1, &curve));
@@ -240,8 +258,8 @@ every_call::arguments::arguments(int num_threads) {
 
 every_call::arguments::~arguments() {
   zcmoe_theory_curve_destroy(curve);
-  zcmoe_model_destroy(model);
-  for (zcmoe_fit* each : {fit, other, weighted}) zcmoe_fit_destroy(each);
+  for (zcmoe_model* each : {model, smooth_model}) zcmoe_model_destroy(each);
+  for (zcmoe_fit* each : {fit, other, weighted, smooth}) zcmoe_fit_destroy(each);
   zcmoe_context_destroy(context);
   std::remove(saved.c_str());
   std::remove(loaded.c_str());
@@ -311,10 +329,13 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add(ZCMOE_CALL(zcmoe_model_save, a.model, a.saved.c_str()));
   add_making(ZCMOE_CALL(zcmoe_model_load, a.context, a.loaded.c_str(), &a.new_model), &a.new_model,
              zcmoe_model_destroy);
-  add(ZCMOE_CALL(zcmoe_model_serialize, a.model, a.buffer.data(), a.buffer.size(), &a.size));
-  add_making(ZCMOE_CALL(zcmoe_model_deserialize, a.context, a.model_bytes.data(),
-                        a.model_bytes.size(), &a.new_model),
-             &a.new_model, zcmoe_model_destroy);
+  for (const zcmoe_model* of : {a.model, a.smooth_model})
+    add(ZCMOE_CALL(zcmoe_model_serialize, of, a.buffer.data(), a.buffer.size(), &a.size));
+  for (const auto* bytes : {&a.model_bytes, &a.smooth_bytes}) {
+    add_making(
+        ZCMOE_CALL(zcmoe_model_deserialize, a.context, bytes->data(), bytes->size(), &a.new_model),
+        &a.new_model, zcmoe_model_destroy);
+  }
   add(ZCMOE_CALL(zcmoe_model_get_info, a.model, &a.model_info));
   add(ZCMOE_CALL(zcmoe_model_get_view, a.model, &a.view));
 
@@ -335,17 +356,23 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add(ZCMOE_CALL(zcmoe_fit_add_sync, a.weighted, x, y, w, num_rows, nullptr));
   add(ZCMOE_CALL(zcmoe_fit_merge, a.fit, a.other, nullptr));
   add(ZCMOE_CALL(zcmoe_fit_get_report, a.fit, &a.report, nullptr));
-  add_making(ZCMOE_CALL(zcmoe_fit_finish, a.fit, &a.new_model, nullptr), &a.new_model,
-             zcmoe_model_destroy);
+  for (const zcmoe_fit* of : {a.fit, a.smooth}) {
+    add_making(ZCMOE_CALL(zcmoe_fit_finish, of, &a.new_model, nullptr), &a.new_model,
+               zcmoe_model_destroy);
+  }
   add(ZCMOE_CALL(zcmoe_fit_serialize, a.other, a.buffer.data(), a.buffer.size(), &a.size, nullptr));
-  add_making(
-      ZCMOE_CALL(zcmoe_fit_deserialize, a.context, a.state.data(), a.state.size(), &a.new_fit),
-      &a.new_fit, zcmoe_fit_destroy);
+  for (const auto* bytes : {&a.state, &a.smooth_state}) {
+    add_making(
+        ZCMOE_CALL(zcmoe_fit_deserialize, a.context, bytes->data(), bytes->size(), &a.new_fit),
+        &a.new_fit, zcmoe_fit_destroy);
+  }
 
   add(ZCMOE_CALL(zcmoe_plan, a.context, x, y, w, few_rows, &a.model_options, &a.plan_options,
                  &a.planned));
-  add(ZCMOE_CALL(zcmoe_model_diagnose, a.model, &a.diagnosis_segments, &a.diagnosis));
-  add(ZCMOE_CALL(zcmoe_model_intervals, a.model, 0.9, out, a.built.data()));
+  for (const zcmoe_model* of : {a.model, a.smooth_model}) {
+    add(ZCMOE_CALL(zcmoe_model_diagnose, of, &a.diagnosis_segments, &a.diagnosis));
+    add(ZCMOE_CALL(zcmoe_model_intervals, of, 0.9, out, a.built.data()));
+  }
   add_making(ZCMOE_CALL(zcmoe_compile, a.context, square, one, nullptr, 0.0, 1.0, 0.05,
                         &a.compile_options, &a.model_options, &a.new_model, &a.compiled),
              &a.new_model, zcmoe_model_destroy);
@@ -401,7 +428,7 @@ every_call::~every_call() { delete own_; }
 
 std::vector<unsigned char> every_call::state() const {
   std::vector<unsigned char> bytes;
-  for (const zcmoe_fit* fit : {own_->fit, own_->weighted}) {
+  for (const zcmoe_fit* fit : {own_->fit, own_->weighted, own_->smooth}) {
     std::size_t size = 0;
     expect_ok(zcmoe_fit_serialize(fit, nullptr, 0, &size, nullptr));
     const std::size_t begin = bytes.size();

@@ -1,5 +1,6 @@
 // Every function of the C headers with arguments that it takes: one table for all tests of promises
 // that every function makes. A function that a header declares and the table lacks is a failure.
+// Functions that have more to do where constants are smooth stand in it twice.
 #pragma once
 
 #include <zcmoe/compile.h>

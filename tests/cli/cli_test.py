@@ -717,6 +717,39 @@ class fit_test(cli_case):
         self.assertEqual(summary["rows_fitted"], 4)
         self.assertEqual(self.answers(self.path("m"), data, "--x", "x"), [20, 30, 20, 30, 30])
 
+    def test_constants_that_share(self):
+        # 4,000 rows of a sine: what is predicted is three times as many smooth constants, nearer to it than the means.
+        generator = random.Random(5)
+        inputs = [generator.random() for _ in range(4000)]
+        table = "x,y\n" + "".join(f"{x},{math.sin(6 * x) + generator.gauss(0, 0.3)}\n" for x in inputs)
+        data = self.write("sine.csv", table)
+        grid = self.write("grid.csv", "x\n" + "".join(f"{(i + 0.5) / 1000}\n" for i in range(1000)))
+        error, summary = {}, {}
+        for kind in ("mean", "smooth"):
+            model = self.path(kind)
+            done = self.run_cli("fit", data, "--x", "x", "--y", "y", "--constants", kind, "-o", model, "--json")
+            summary[kind] = json.loads(done.stdout)
+            self.assertEqual(summary[kind]["constants_kind"], kind)
+            predictions = self.answers(model, grid, "--x", "x")
+            error[kind] = sum((p - math.sin(6 * (i + 0.5) / 1000)) ** 2 for i, p in enumerate(predictions)) / 1000
+        self.assertEqual(summary["smooth"]["segments_asked"], 3 * summary["mean"]["segments_asked"])
+        self.assertLess(error["smooth"], 0.6 * error["mean"])
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        self.assertEqual(seen["constants_kind"], "smooth")
+        self.assertEqual(seen["rows"], 4000)
+        apart = [abs(m - c) for m, c in zip(seen["means"], seen["constants"]) if m is not None]
+        self.assertGreater(max(apart), 0)
+        self.assertIsNone(seen["diagnosis"]["leave_one_out"])
+        self.assertNotIn("means", json.loads(self.run_cli("inspect", self.path("mean"), "--json").stdout))
+        self.assertIn("smooth: a fit to the means", self.run_cli("inspect", model).stdout.decode())
+        rows = list(csv.DictReader(io.StringIO(self.run_cli("inspect", model, "--csv").stdout.decode())))
+        self.assertEqual([float(row["mean"]) for row in rows], seen["means"][:len(rows)])
+        said = self.run_cli("fit", data, "--x", "x", "--y", "y", "--constants", "smooth", "-o", self.path("m"))
+        self.assertIn("smooth: a fit to the means", said.stderr.decode())
+        common = ["fit", data, "--x", "x", "--y", "y", "-o", self.path("m"), "--constants", "smooth"]
+        self.fails(*common, "--shrinkage", 1, status=2, says="--shrinkage")
+        self.fails(*common, "--segments", 16385, "--segmentation", "uniform", says="at most 16,384 segments")
+
     def test_a_sample_chooses_the_cuts_of_a_large_table(self):
         data = self.table(rows=5000)
         summary = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", "quantile",
@@ -1071,6 +1104,9 @@ class segment_test(cli_case):
         edges = self.edges(table, "--x", "x", "--point-density", "one", "--segments", 4)
         for i, edge in enumerate(edges):
             self.assertAlmostEqual(edge, i / 4, delta=1e-9)
+        for wanted in (["--point-density", "one"], ["--density", "p", "--slope", "dbeta", "--segmentation", "optimal"]):
+            said = json.loads(self.run_cli("segment", table, "--x", "x", *wanted, "--segments", 8, "--json").stdout)
+            self.assertEqual((said["segments_asked"], said["segments"]), (8, 8))
         holed = self.write("holed.csv", "x,p,dbeta\n0,1,1\n0.5,,1\n1,1,1\n")
         self.fails("segment", holed, "--x", "x", "--density", "p", "--slope", "dbeta", says="line 3, column 'p': no value (--density)")
         self.fails("segment", holed, "--x", "p", "--density", "x", "--slope", "dbeta")

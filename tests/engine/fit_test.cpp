@@ -337,6 +337,128 @@ TEST_P(fit_test, empty_segment_policies) {
               ElementsAre(-1, 1, -1, -1, testing::DoubleEq(10.0 / 3), -1, -1, -1));
 }
 
+/// Rows of a sine with noise, some of them without an input.
+struct wave_rows {
+  std::vector<double> x = uniform_sample<double>(6000, 0, 1, 1);
+  std::vector<double> y;
+  std::vector<double> weights = uniform_sample<double>(6000, 0.5, 2, 2);
+
+  wave_rows() {
+    std::mt19937_64 random(3);
+    std::normal_distribution<double> normal;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      y.push_back(std::sin(6 * x[i]) + 0.3 * normal(random));
+      if (i % 100 == 7) x[i] = not_a_number;
+    }
+  }
+};
+
+zcmoe_model_options smooth_options() {
+  zcmoe_model_options options = model_options();
+  options.constants = ZCMOE_CONSTANTS_SMOOTH;
+  options.nan_policy = ZCMOE_NAN_SEGMENT;
+  return options;
+}
+
+TEST_P(fit_test, smooth_constants_stand_beside_what_the_rows_say) {
+  const wave_rows rows;
+  const std::vector<double> edges = equal_edges(60);
+  zcmoe_model_options plain = smooth_options();
+  plain.constants = ZCMOE_CONSTANTS_MEAN;
+  for (const std::vector<double>& weights : {std::vector<double>{}, rows.weights}) {
+    const model of_means = fitted(edges, rows.x, rows.y, plain, weights);
+    const model smooth = fitted(edges, rows.x, rows.y, smooth_options(), weights);
+    const zcmoe_model_info a = of_means.info();
+    const zcmoe_model_info b = smooth.info();
+    EXPECT_EQ(a.means, nullptr);
+    ASSERT_NE(b.means, nullptr);
+    double squares[2] = {0.0, 0.0};
+    double errors[2] = {0.0, 0.0};
+    for (std::size_t i = 0; i < 60; ++i) {
+      EXPECT_EQ(b.counts[i], a.counts[i]);
+      EXPECT_EQ(b.weights[i], a.weights[i]);
+      EXPECT_EQ(b.variances[i], a.variances[i]);
+      EXPECT_EQ(b.means[i], a.constants[i]);
+      EXPECT_LT(b.standard_errors[i], 1.2 * a.standard_errors[i]);
+      errors[0] += a.standard_errors[i];
+      errors[1] += b.standard_errors[i];
+      const double off = b.constants[i] - std::sin(6 * (edges[i] + edges[i + 1]) / 2);
+      EXPECT_LT(std::abs(off), 4.5 * b.standard_errors[i] + 0.01) << i;
+      squares[0] += std::pow(off - b.constants[i] + a.constants[i], 2);
+      squares[1] += off * off;
+    }
+    EXPECT_LT(squares[1], 0.4 * squares[0]);
+    EXPECT_LT(errors[1], 0.6 * errors[0]);
+    // Rows without an input have no neighbours to share with.
+    EXPECT_EQ(b.constants[60], a.constants[60]);
+    EXPECT_EQ(b.standard_errors[60], a.standard_errors[60]);
+    EXPECT_EQ(b.constants[61], b.constants[0]);
+    EXPECT_EQ(b.constants[62], b.constants[59]);
+    EXPECT_EQ(smooth.predict_sync(std::vector<double>{0.5})[0], b.constants[30]);
+    const model again = model::deserialize(ctx(), smooth.serialize());
+    EXPECT_EQ(again.serialize(), smooth.serialize());
+    EXPECT_EQ(again.info().options.constants, ZCMOE_CONSTANTS_SMOOTH);
+    for (std::size_t i = 0; i < 60; ++i) EXPECT_EQ(again.info().means[i], b.means[i]);
+  }
+}
+
+TEST_P(fit_test, smooth_constants_do_not_depend_on_the_order_of_rows_or_merges) {
+  const wave_rows rows;
+  const std::vector<double> edges = equal_edges(50);
+  const std::size_t half = rows.x.size() / 2;
+  const auto part = [&](const std::vector<double>& column, std::size_t begin, std::size_t end) {
+    return std::vector<double>(column.begin() + static_cast<std::ptrdiff_t>(begin),
+                               column.begin() + static_cast<std::ptrdiff_t>(end));
+  };
+  const auto whole = fitted(edges, rows.x, rows.y, smooth_options()).serialize();
+  fit first(ctx(), edges, smooth_options());
+  fit second(ctx(), edges, smooth_options());
+  add(first, part(rows.x, 0, half), part(rows.y, 0, half));
+  add(second, part(rows.x, half, rows.x.size()), part(rows.y, half, rows.x.size()));
+  second = fit::deserialize(ctx(), second.serialize());
+  second.merge(first);
+  EXPECT_EQ(second.finish().serialize(), whole);
+  std::vector<double> x(rows.x.rbegin(), rows.x.rend());
+  std::vector<double> y(rows.y.rbegin(), rows.y.rend());
+  EXPECT_EQ(fitted(edges, x, y, smooth_options()).serialize(), whole);
+
+  zcmoe_model_options plain = smooth_options();
+  plain.constants = ZCMOE_CONSTANTS_MEAN;
+  fit means(ctx(), edges, plain);
+  EXPECT_EQ(status_of([&] { means.merge(first); }), ZCMOE_ERR_INCOMPATIBLE);
+}
+
+TEST_P(fit_test, smooth_constants_and_segments_without_rows) {
+  const std::vector<double> edges = uniform_edges(0, 10, 10);
+  std::vector<double> x;
+  std::vector<double> y;
+  for (int i = 0; i < 1000; ++i) {
+    x.push_back(i % 10 == 3 ? 0.5 : i % 10 + 0.5);
+    y.push_back(0.1 * (i % 7));
+  }
+  zcmoe_model_options options = smooth_options();
+  const model nearest = fitted(edges, x, y, options);
+  EXPECT_EQ(nearest.info().constants[3], nearest.info().constants[2]);
+  EXPECT_TRUE(std::isnan(nearest.info().standard_errors[3]));
+  EXPECT_TRUE(std::isnan(nearest.info().means[3]));
+  options.empty_policy = ZCMOE_EMPTY_GLOBAL_MEAN;
+  double mean = 0.0;
+  for (const double value : y) mean += value / 1000;
+  EXPECT_NEAR(fitted(edges, x, y, options).info().constants[3], mean, 1e-12);
+}
+
+TEST_P(fit_test, smooth_constants_have_limits) {
+  std::string text;
+  const std::vector<double> many = uniform_edges(0, 1, ZCMOE_MAX_SMOOTH_SEGMENTS + 1);
+  EXPECT_EQ(status_of([&] { fit(ctx(), many, smooth_options()); }, &text),
+            ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_THAT(text, testing::HasSubstr("num_segments=16385 is more than 16384"));
+  zcmoe_model_options shrunk = smooth_options();
+  shrunk.shrinkage = 1;
+  EXPECT_EQ(status_of([&] { fit(ctx(), {0, 1}, shrunk); }, &text), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_THAT(text, testing::HasSubstr("shrinkage=1"));
+}
+
 TEST_P(fit_test, nothing_added) {
   fit fit(ctx(), {0, 1, 2});
   fit.add(array(static_cast<const double*>(nullptr)), array(static_cast<const double*>(nullptr)),

@@ -68,6 +68,7 @@ void compare_with_multiprecision() {
     ASSERT_LE(ulps(found.mean, mean), Weighted ? 1 : 0)
         << round << ' ' << found.mean << ' ' << mean;
     ASSERT_LE(ulps(found.weight, static_cast<double>(w_sum)), 1);
+    ASSERT_LE(ulps(found.effective_count, static_cast<double>(real(w_sum * w_sum / ww_sum))), 1);
     if (found.count < 2) {
       ASSERT_TRUE(std::isnan(found.variance));
     } else {

@@ -150,9 +150,10 @@ constexpr std::int64_t output_strides[] = {1, 1, 2, -1, -3};
 
 struct policies {
   int side = 0, outer = 1, nan = 0, range = 0, empty = 0;
+  int constants = ZCMOE_CONSTANTS_MEAN;  // of fits alone: known constants are not smooth
   bool operator==(const policies& o) const {
     return side == o.side && outer == o.outer && nan == o.nan && range == o.range &&
-           empty == o.empty;
+           empty == o.empty && constants == o.constants;
   }
   zcmoe_model_options options() const {
     zcmoe_model_options made = ZCMOE_MODEL_OPTIONS_INIT;
@@ -161,6 +162,7 @@ struct policies {
     made.nan_policy = nan;
     made.range_policy = range;
     made.empty_policy = empty;
+    made.constants = constants;
     made.nan_value = -77.0;
     made.range_value = 88.5;
     made.empty_value = 99.25;
@@ -330,9 +332,42 @@ zcmoe_model_info info_of(const zcmoe_model* model) {
   return info;
 }
 
+/// Smooth constants of segments with rows are finite and within the means. NaN and inputs outside
+/// the range keep means.
+void check_smooth(const shadow_fit& fit, const zcmoe_model_info& info) {
+  double lowest = infinity;
+  double highest = -infinity;
+  std::int64_t num_rows = 0;
+  const auto m = fit.sums.size() - 3;
+  for (std::size_t i = 0; i < m; ++i) {
+    if (fit.sums[i].count == 0) continue;
+    lowest = std::min(lowest, info.means[i]);
+    highest = std::max(highest, info.means[i]);
+    num_rows += fit.sums[i].count;
+  }
+  for (std::size_t i = 0; i < fit.sums.size(); ++i) {
+    if (fit.sums[i].count == 0) {
+      expect(std::isnan(info.means[i]), "the mean of no sample");
+      expect(std::isnan(info.standard_errors[i]), "the standard error of no sample");
+    } else if (i >= m) {
+      expect(info.constants[i] == info.means[i], "a smooth constant without neighbours");
+    } else {
+      expect(info.constants[i] >= lowest && info.constants[i] <= highest,
+             "a smooth constant beyond the means");
+      const double error = info.standard_errors[i];
+      expect(num_rows < 2 ? std::isnan(error) : error >= 0 && error < infinity,
+             "the standard error of a smooth constant");
+    }
+  }
+}
+
 /// The finished model against the sums: counts, weights, means, variances, empty segments.
 void check_model(const shadow_fit& fit, const zcmoe_model* model) {
   const zcmoe_model_info info = info_of(model);
+  const bool smooth = fit.model.constants == ZCMOE_CONSTANTS_SMOOTH;
+  expect((info.means != nullptr) == smooth, "the means of a model");
+  if (smooth) check_smooth(fit, info);
+  const double* const means = smooth ? info.means : info.constants;
   expect(info.num_slots == static_cast<std::int64_t>(fit.sums.size()), "a model of another size");
   slot_sums all;
   for (const slot_sums& s : fit.sums) {
@@ -359,7 +394,7 @@ void check_model(const shadow_fit& fit, const zcmoe_model* model) {
       continue;
     }
     const long double mean = static_cast<long double>(s.wy) / s.w;
-    expect(is_near(info.constants[i], mean, 0x1.1p-53L), "a constant that is not the mean");
+    expect(is_near(means[i], mean, 0x1.1p-53L), "a mean");
     if (s.count < 2) {
       expect(std::isnan(info.variances[i]), "the variance of one sample");
       continue;
@@ -453,6 +488,7 @@ class session {
     made.target_dtype = (kind & 2) != 0 ? ZCMOE_F32 : ZCMOE_F64;
     made.nan_error = (kind & 12) == 12 ? 1 : 0;
     made.target_error = (kind & 48) == 48 ? 1 : 0;
+    if ((kind & 128) != 0) made.model.constants = ZCMOE_CONSTANTS_SMOOTH;
     made.sums.resize(made.edges.size() + 2);
     zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
     options.target_dtype = made.target_dtype;
@@ -752,11 +788,15 @@ class session {
     expect_ok(status, "loading what was saved");
     const zcmoe_model_info a = info_of(model.handle);
     const zcmoe_model_info b = info_of(made);
-    expect(a.num_slots == b.num_slots && a.target_dtype == b.target_dtype, "a loaded model");
+    expect(a.num_slots == b.num_slots && a.target_dtype == b.target_dtype &&
+               a.options.constants == b.options.constants &&
+               (a.means == nullptr) == (b.means == nullptr),
+           "a loaded model");
     for (std::int64_t i = 0; i < a.num_slots; ++i) {
       expect(same(a.constants[i], b.constants[i]) && a.counts[i] == b.counts[i] &&
                  same(a.variances[i], b.variances[i]) &&
-                 same(a.standard_errors[i], b.standard_errors[i]),
+                 same(a.standard_errors[i], b.standard_errors[i]) &&
+                 (a.means == nullptr || same(a.means[i], b.means[i])),
              "an array of a loaded model");
     }
     take(place, made, std::vector<double>(model.edges), policies(model.model));

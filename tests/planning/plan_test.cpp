@@ -712,6 +712,37 @@ TEST(diagnosis, splits_the_risk_as_the_theory_does) {
   }
 }
 
+TEST(diagnosis, of_smooth_constants_tells_their_risk) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  theory::problem exact;
+  exact.density = [](double) { return 1.0; };
+  exact.regression = [](double x) { return std::tanh(12 * (x - 0.4)); };
+  const setting f{"tanh", exact.density, exact.regression, [](double) { return 0.3; }, {}};
+  zcmoe_model_options options = model_options();
+  options.constants = ZCMOE_CONSTANTS_SMOOTH;
+  const std::vector<double> edges = uniform_edges(0, 1, 80);
+  double excess = 0.0;
+  double said = 0.0;
+  double wide = 0.0;
+  const int runs = 40;
+  for (int run = 0; run < runs; ++run) {
+    const fitted_model fitted(cpu, f.draw(4000, 900 + static_cast<std::uint64_t>(run)), edges,
+                              options);
+    const zcmoe_model_info info = fitted.value.info();
+    const zcmoe_model_diagnosis d = diagnose(fitted.value).totals;
+    const std::vector<double> constants(info.constants, info.constants + 80);
+    excess += exact.approximation(edges, constants).totals.error / runs;
+    said += (d.approximation + d.estimation) / runs;
+    wide += d.approximation / runs;
+    EXPECT_TRUE(std::isnan(d.leave_one_out));
+    EXPECT_TRUE(std::isnan(d.best_segments));
+    EXPECT_NEAR(d.risk, d.noise + d.approximation + d.estimation, 1e-12);
+  }
+  std::printf("smooth constants: excess x 1000 %.3f, said %.3f\n", 1e3 * excess, 1e3 * said);
+  EXPECT_NEAR(said, excess, 0.35 * excess);
+  EXPECT_NEAR(wide, exact.approximation(edges).totals.error, 0.15 * wide);
+}
+
 TEST(diagnosis, tells_equal_errors_from_unequal_ones) {
   const context cpu(ZCMOE_ENGINE_CPU);
   const auto& all = zcmoe_test::reference_cases();
@@ -791,7 +822,7 @@ TEST(diagnosis, sees_through_shrinkage_weights_and_empty_segments) {
 
 /// Share of the segments' true means that their intervals hold, over many fits.
 double coverage(const setting& f, std::size_t n, std::int64_t m, double confidence, int runs,
-                bool weighted) {
+                bool weighted, const zcmoe_model_options& options = model_options()) {
   const context cpu(ZCMOE_ENGINE_CPU);
   const std::vector<double> edges = uniform_edges(0, 1, m);
   theory::problem exact;
@@ -806,7 +837,7 @@ double coverage(const setting& f, std::size_t n, std::int64_t m, double confiden
     const sample s = f.draw(n, 500 + static_cast<std::uint64_t>(run));
     zcmoe_fit_options as = fit_options();
     as.weighted = weighted ? 1 : 0;
-    fit state(cpu, edges, model_options(), as);
+    fit state(cpu, edges, options, as);
     if (weighted) {
       std::vector<double> w(n);
       for (double& v : w) v = uniform(random);
@@ -817,7 +848,7 @@ double coverage(const setting& f, std::size_t n, std::int64_t m, double confiden
     const model fitted = state.finish();
     const intervals i = intervals_of(fitted, confidence);
     for (std::size_t k = 0; k < means.size(); ++k) {
-      if (fitted.info().counts[k] < 2) continue;
+      if (std::isnan(i.lower[k])) continue;
       ++tried;
       held += i.lower[k] <= means[k] && means[k] <= i.upper[k] ? 1 : 0;
     }
@@ -836,6 +867,24 @@ TEST(intervals, hold_the_mean_of_the_segment_as_often_as_they_say) {
   EXPECT_NEAR(coverage(sine, 1920, 64, 0.95, 400, false), 0.95, 0.01);
   EXPECT_NEAR(coverage(sine, 1920, 64, 0.80, 400, false), 0.80, 0.01);
   EXPECT_NEAR(coverage(sine, 1920, 64, 0.95, 400, true), 0.95, 0.01);
+}
+
+TEST(intervals, of_smooth_constants_hold_the_mean_of_the_segment_in_nine_of_ten) {
+  const setting sine = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  const setting bend = plain(
+      "bend", [](double x) { return std::tanh(12 * (x - 0.4)); }, 0.3);
+  zcmoe_model_options smooth = model_options();
+  smooth.constants = ZCMOE_CONSTANTS_SMOOTH;
+  for (const bool weighted : {false, true}) {
+    for (const setting& f : {sine, bend}) {
+      const double few = coverage(f, 320, 64, 0.95, 100, weighted, smooth);
+      const double many = coverage(f, 4000, 64, 0.95, 100, weighted, smooth);
+      std::printf("smooth constants: covered %.3f of 320 rows, %.3f of 4000\n", few, many);
+      EXPECT_GE(few, 0.9);
+      EXPECT_GE(many, 0.9);
+    }
+  }
 }
 
 TEST(intervals, are_student_s_and_absent_below_two_rows) {
