@@ -21,7 +21,6 @@
 #include <fstream>
 #include <functional>
 #include <limits>
-#include <regex>
 #include <vector>
 
 // ------------------------------------------------ system calls that fail to order
@@ -1426,9 +1425,12 @@ TEST_F(model_io_test, GoldenWeightedModelAndStates) {
 }
 
 /// A header without what depends on the version of the library that wrote it.
-std::string lasting(const std::string& header) {
-  const std::regex passing(R"re("(header_xxh3_128|library_version)":"[^"]*",| +$)re");
-  return std::regex_replace(header, passing, "");
+std::string lasting(std::string header) {
+  for (const std::string key : {"header_xxh3_128", "library_version"}) {
+    const std::size_t value = header.find("\"" + key + "\":\"") + key.size() + 4;
+    header.erase(value, header.find('"', value) - value);
+  }
+  return header.erase(header.find_last_not_of(' ') + 1);
 }
 
 /// Format 1.1 added smooth constants.
