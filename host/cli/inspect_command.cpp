@@ -55,8 +55,10 @@ struct inspected {
   /// What a segment adds to the approximation error and the estimation error. A segment of one row
   /// has no variance and so no known estimation error: it counts by its approximation error.
   double excess(std::size_t segment) const {
+    const double approximation = errors->approximation[segment];
     const double estimation = errors->estimation[segment];
-    return errors->approximation[segment] + (std::isnan(estimation) ? 0.0 : estimation);
+    return (std::isnan(approximation) ? 0.0 : approximation) +
+           (std::isnan(estimation) ? 0.0 : estimation);
   }
   /// The segments that add most, the worst first.
   std::vector<std::size_t> worst() const {
@@ -219,10 +221,16 @@ void add_diagnosis(text_page& page, const inspected& seen) {
   page.add("expected error",
            text(readable(d.risk), " +- ", readable(d.risk_error), " squared, RMSE ",
                 readable(std::sqrt(d.risk)), " on new rows like those fitted"));
-  page.add("  noise", part(d.noise));
-  page.add("  segments' width",
-           text(part(d.approximation), ", +- ", readable(d.approximation_error),
-                ": falls with more segments"));
+  if (std::isnan(d.approximation)) {
+    page.add("  noise and width", text(part(d.risk - d.estimation),
+                                       ": the target jumps, at edges or inside of segments; "
+                                       "the two cannot be told apart"));
+  } else {
+    page.add("  noise", part(d.noise));
+    page.add("  segments' width",
+             text(part(d.approximation), ", +- ", readable(d.approximation_error),
+                  ": falls with more segments"));
+  }
   page.add("  few rows", text(part(d.estimation), ": falls with more rows"));
   page.add("leave-one-out", std::isnan(d.leave_one_out) ? "not known" : readable(d.leave_one_out));
   if (!std::isnan(d.equal_error)) {
@@ -249,7 +257,10 @@ void add_diagnosis(text_page& page, const inspected& seen) {
     page.add(padded(std::to_string(i), 8) + padded(readable_within(lower, lower, upper), 15) +
              padded(readable_within(upper, lower, upper), 12) +
              padded(std::to_string(seen.info.counts[i]), 12) +
-             padded(readable(seen.errors->approximation[i]), 12) +
+             padded(std::isnan(seen.errors->approximation[i])
+                        ? "-"
+                        : readable(seen.errors->approximation[i]),
+                    12) +
              padded(readable(seen.errors->estimation[i]), 12));
   }
 }

@@ -64,9 +64,14 @@ std::string as_text(const edge_table& table, const std::string& first_unparsable
   for (const zcmoe_plan_candidate& c : plan.candidates) {
     page.add(
         " " + kind_of(c) + padded(grouped(c.num_segments), 23 - kind_of(c).size()) +
-        padded(text(grouped(std::llround(c.lower)), " - ", grouped(std::llround(c.upper))), 17) +
+        padded(std::isnan(c.lower)
+                   ? "-"
+                   : text(grouped(std::llround(c.lower)), " - ", grouped(std::llround(c.upper))),
+               17) +
         padded(readable(c.excess), 14) +
-        padded(readable_range(c.excess_lower, c.excess_upper, " - "), 27) +
+        padded(std::isnan(c.excess_lower) ? "-"
+                                          : readable_range(c.excess_lower, c.excess_upper, " - "),
+               27) +
         padded(grouped(c.leave_one_out_segments), 11) +
         padded(c.holdout_segments > 0 ? grouped(c.holdout_segments) : "none", 10));
   }

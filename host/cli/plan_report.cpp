@@ -32,7 +32,8 @@ const warning_text warning_texts[] = {
      "the input says nothing of the target as far as can be seen"},
     {ZCMOE_PLAN_CONSTANT, "constant",
      "all inputs are equal, or all targets: one segment says it all"},
-    {ZCMOE_PLAN_TIED, "tied", "the inputs have fewer distinct values than segments recommended"},
+    {ZCMOE_PLAN_TIED, "tied",
+     "the inputs have fewer distinct values than segments of this kind would take"},
 };
 
 std::string method_of(const zcmoe_plan_candidate& candidate) {
@@ -56,9 +57,13 @@ std::string recommendation_in_words(const zcmoe_plan_candidate& c) {
                               ? "least on a spline estimate of the relation"
                           : c.method == ZCMOE_THEORY_PARAMETRIC ? "fitted A/m^2 + sigma^2 m/n"
                                                                 : "least leave-one-out error";
-  return text(grouped(c.num_segments), ", best between ", grouped(std::llround(c.lower)), " and ",
-              grouped(std::llround(c.upper)), "; excess risk ", readable(c.excess), " expected (",
-              how, ")");
+  std::string words = grouped(c.num_segments);
+  if (c.upper - c.lower >= 1) {
+    words +=
+        text(c.method == ZCMOE_THEORY_PARAMETRIC ? ", best between " : ", about as good between ",
+             grouped(std::llround(c.lower)), " and ", grouped(std::llround(c.upper)));
+  }
+  return text(words, "; excess risk ", readable(c.excess), " expected (", how, ")");
 }
 
 std::vector<std::string> warnings_in_words(const zcmoe_plan_candidate& c) {

@@ -5,8 +5,11 @@
 //
 // clang-format off
 //   constants of the neighbours of segment i -> rise of b across it, less what noise adds to its square
-//   -> E_app = sum P_i rise^2 / 12;  sigma^2 = V - E_app;  E_est = sum P_i s_i^2 / N_i
+//   -> E_app = sum P_i rise^2 / 12;  sigma^2 = V - E_app;  E_est = sum P_i s_i^2 / (N_i - 1)
 // clang-format on
+//
+// A share in new rows is not that in the rows learned from, on average over samples P_i / N_i is
+// 1 / (N_i - 1) of what it seems. E_app holds where b is smooth; width_is_refuted looks for that.
 #include "host/planning/diagnosis.hpp"
 
 #include "host/error.hpp"
@@ -140,6 +143,82 @@ squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k
   return {value, 4.0 * std::max(0.0, value) * noise + 2.0 * noise * noise};
 }
 
+/// A segment against the mean of its two neighbours.
+struct contrast {
+  double weight;          // of the rows behind it
+  double width;           // of rise^2 / 12
+  double width_noise;     // its variance
+  double variance;        // of s^2
+  double variance_noise;  // its variance, for normal noise
+};
+
+std::vector<contrast> contrasts_of(const std::vector<learned_segment>& segments,
+                                   const std::vector<squared_rise>& rises, const model_data& data) {
+  std::vector<contrast> found;
+  for (std::size_t k = 1; k + 1 < segments.size(); ++k) {
+    contrast c{};
+    bool known = true;
+    double inverse = 0.0;
+    for (const std::size_t j : {k - 1, k, k + 1}) {
+      const double sign = j == k ? 1.0 : -0.5;
+      const double s2 = segments[j].variance;
+      const auto freedom = static_cast<double>(data.counts[segments[j].index] - 1);
+      known = known && freedom > 0;
+      inverse += sign * sign / freedom;
+      c.width += sign * rises[j].value / 12.0;
+      c.width_noise += sign * sign * rises[j].variance / 144.0;
+      c.variance += sign * s2;
+      c.variance_noise += sign * sign * 2.0 * s2 * s2 / freedom;
+    }
+    c.weight = 1.0 / inverse;
+    if (known) found.push_back(c);
+  }
+  return found;
+}
+
+/// Whether the variances within segments contradict the widths that rises tell. s_i^2 is sigma^2
+/// and rise^2 / 12: where noise changes slowly, contrasts of the one are those of the other. Their
+/// regression through the origin has the slope 1 where b is smooth, and 0 where it jumps at edges;
+/// where it jumps inside of segments, variances differ by far more than noise explains, and widths
+/// do not tell why. The noise of the rises is taken out of the squares of widths; where it is most
+/// of them, nothing can be said.
+bool width_is_refuted(const std::vector<contrast>& contrasts) {
+  constexpr double harmful = 0.5;   // the split is off by half
+  constexpr double clear = 4.0;     // standard errors
+  constexpr double by_noise = 9.0;  // squared contrasts of variances over their expectation
+  double top = 0.0;
+  double squares = 0.0;
+  double noise = 0.0;
+  for (const contrast& c : contrasts) {
+    top += c.weight * c.width * c.variance;
+    squares += c.weight * c.width * c.width;
+    noise += c.weight * c.width_noise;
+  }
+  const double bottom = squares - noise;
+  if (!(bottom > squares / 2.0)) return false;
+  const double slope = top / bottom;
+  double seen = 0.0;
+  double expected = 0.0;
+  double told = 0.0;
+  double left = 0.0;
+  double excess = 0.0;
+  for (const contrast& c : contrasts) {
+    const double rest = c.variance - slope * c.width;
+    const double scale = c.weight * c.weight * c.width * c.width;
+    seen += scale * rest * rest;
+    expected += scale * c.variance_noise;
+    const double off = c.variance - c.width;
+    told += c.weight * c.variance * c.variance;
+    left += c.weight * off * off;
+    excess += c.weight * c.variance_noise;
+  }
+  // Contrasts that share segments are correlated: the variance counts twice.
+  const double error = std::sqrt(2.0 * std::max(seen, expected)) / bottom;
+  const bool another_slope = std::abs(slope - 1.0) > std::max(harmful, clear * error);
+  const bool unexplained = told > by_noise * excess && left > harmful * told;
+  return another_slope || unexplained;
+}
+
 /// The share of the sum of errors e that would remain if cuts were moved until all errors are
 /// equal: (sum e^(1/3))^3 / (m^2 sum e). Errors are smoothed with the weights 1, 2, 3, 2, 1 first,
 /// since the cube root of a noisy number is biased.
@@ -191,6 +270,16 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
 
   zcmoe_model_diagnosis d{};
   const double total = count_rows(data, d);
+  // What an error on the rows learned from becomes on new ones; smooth constants are not means of
+  // the rows of a segment.
+  const auto fresh = [&](std::size_t i) {
+    if (smooth) return 1.0;
+    const double se = learned.errors[i];
+    const double effective = data.weighted && se > 0 ? data.variances[i] / (se * se)
+                                                     : static_cast<double>(data.counts[i]);
+    const double rows = std::max(2.0, effective);
+    return rows / (rows - 1.0);
+  };
   double_double within;
   double_double covered;
   double_double freedom;
@@ -198,7 +287,7 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   for (std::size_t i = 0; i < m; ++i) {
     if (!(data.variances[i] >= 0)) continue;
     const double share = data.weights[i] / total;
-    const double error = learned.constant_error(i, data.weights[i]);
+    const double error = learned.constant_error(i, data.weights[i]) * fresh(i);
     within = within + share * data.variances[i];
     covered = covered + share;
     estimation = estimation + share * error;
@@ -211,23 +300,27 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
 
   const std::vector<learned_segment> segments = learned_segments(data, learned, total, v);
   std::vector<double> errors(segments.size());
+  std::vector<squared_rise> rises(segments.size());
   double_double approximation;
   double_double variance;
   if (wanted.approximation != nullptr) std::fill_n(wanted.approximation, m, 0.0);
   if (wanted.estimation != nullptr) std::fill_n(wanted.estimation, m, 0.0);
   for (std::size_t k = 0; k < segments.size(); ++k) {
     const learned_segment& s = segments[k];
-    const squared_rise rise = rise_of(segments, k, smooth);
+    const squared_rise rise = rises[k] = rise_of(segments, k, smooth);
     errors[k] = s.share * rise.value / 12.0;
     approximation = approximation + errors[k];
     // The rises across segments k and k + 2 share the mean of segment k + 1. So the variance of the
     // sum is taken to be twice that of independent terms.
     variance = variance + 2.0 * s.share * s.share / 144.0 * rise.variance;
-    if (wanted.approximation != nullptr) wanted.approximation[s.index] = std::max(0.0, errors[k]);
+    if (wanted.approximation != nullptr) {
+      const double most = s.variance >= 0 ? s.share * s.variance : errors[k];
+      wanted.approximation[s.index] = std::max(0.0, std::min(errors[k], most));
+    }
     if (wanted.estimation != nullptr) {
       wanted.estimation[s.index] =
           data.counts[s.index] > 1
-              ? s.share * learned.constant_error(s.index, data.weights[s.index])
+              ? s.share * learned.constant_error(s.index, data.weights[s.index]) * fresh(s.index)
               : not_a_number;
     }
   }
@@ -243,6 +336,11 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   d.best_segments = d.estimation > 0 && !smooth
                         ? static_cast<double>(m) * std::cbrt(2.0 * d.approximation / d.estimation)
                         : not_a_number;
+  if (width_is_refuted(contrasts_of(segments, rises, data))) {
+    d.noise = d.approximation = d.approximation_error = not_a_number;
+    d.equal_error = d.best_segments = not_a_number;
+    if (wanted.approximation != nullptr) std::fill_n(wanted.approximation, m, not_a_number);
+  }
   d.leave_one_out = not_a_number;
   if (!data.weighted && d.num_rows > 1 && !smooth) {
     zcmoe_model_options policies = options;

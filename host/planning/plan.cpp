@@ -225,8 +225,8 @@ class segmentation_levels {
     c.fit.noise_error = rows_.scale_back(r.fit.noise_error);
     c.leave_one_out_segments = levels_[static_cast<std::size_t>(r.best_level)].num_segments;
 
-    const double limit = learned_.has_value() ? recommend_learned(c, r)
-                                              : recommend_within_limits(c, r, rows * growth);
+    const double limit =
+        learned_.has_value() ? recommend_learned(c) : recommend_within_limits(c, r, rows * growth);
     c.num_nonempty = level_near(c.num_segments).num_nonempty;
 
     check(c);
@@ -239,13 +239,16 @@ class segmentation_levels {
       c.warnings |= ZCMOE_PLAN_NOT_HIGH_RATE;
       if (r.test.ratio + 2.0 * r.test.standard_error < 3.0) c.warnings |= ZCMOE_PLAN_JUMPS;
     }
-    if (rows_.distinct < c.num_segments) c.warnings |= ZCMOE_PLAN_TIED;
+    const bool inputs_bind = !learned_.has_value() && is_tied() && r.num_segments > rows_.distinct;
+    if (inputs_bind) c.warnings |= ZCMOE_PLAN_TIED;
     const zcmoe_plan_level& level = level_near(c.num_segments);
     if (static_cast<double>(level.num_starved) >
         plan_tuning::starved_share * static_cast<double>(level.num_built)) {
       c.warnings |= ZCMOE_PLAN_STARVED;
     }
-    if (static_cast<double>(c.num_segments) >= limit) c.warnings |= ZCMOE_PLAN_AT_LIMIT;
+    if (static_cast<double>(c.num_segments) >= limit && !inputs_bind) {
+      c.warnings |= ZCMOE_PLAN_AT_LIMIT;
+    }
     if (c.num_segments == 1 || r.fit.approximation < 1.96 * r.fit.approximation_error) {
       c.warnings |= ZCMOE_PLAN_NO_SIGNAL;
     }
@@ -267,7 +270,9 @@ class segmentation_levels {
   /// and the doubles in the range allow. Returns that limit.
   double recommend_within_limits(zcmoe_plan_candidate& c, const zcmoe_theory_recommendation& r,
                                  double fit_rows) const {
+    const bool tied = is_tied();
     double limit = std::min(static_cast<double>(options_.max_segments), fit_rows);
+    if (tied) limit = std::min(limit, static_cast<double>(rows_.distinct));
     if (segmentation_ == ZCMOE_PLAN_UNIFORM && rows_.lo < rows_.hi) {
       const auto wanted =
           static_cast<std::int64_t>(std::min(static_cast<double>(r.num_segments), limit));
@@ -280,44 +285,41 @@ class segmentation_levels {
     c.upper = std::min(r.upper, limit);
     c.approximation = rows_.scale_back(r.approximation);
     c.estimation = rows_.scale_back(r.estimation);
-    c.excess_lower = rows_.scale_back(r.excess_lower);
-    c.excess_upper = rows_.scale_back(r.excess_upper);
-    if (static_cast<double>(r.num_segments) > limit) {
-      const double ratio = static_cast<double>(r.num_segments) / limit;
+    const double ratio = static_cast<double>(r.num_segments) / limit;
+    if (ratio > 1.0) {
+      // Segments without an input lower nothing.
       c.approximation *= ratio * ratio;
       c.estimation /= ratio;
-      const double change = (c.approximation + c.estimation) / rows_.scale_back(r.excess);
-      c.excess_lower *= change;
-      c.excess_upper *= change;
     }
+    const bool parts_all = tied && level_near(c.num_segments).num_nonempty >= rows_.distinct;
+    if (parts_all) c.approximation = 0.0;  // no segment holds two inputs
     c.excess = c.approximation + c.estimation;
+    c.excess_lower = c.excess_upper = not_a_number;
+    if (r.method == ZCMOE_THEORY_PARAMETRIC && !parts_all) {
+      const double change = c.excess / rows_.scale_back(r.excess);
+      c.excess_lower = rows_.scale_back(r.excess_lower) * change;
+      c.excess_upper = rows_.scale_back(r.excess_upper) * change;
+    }
     c.risk = c.fit.noise + c.excess;
     return limit;
   }
 
-  /// Sets the number of segments that the learned cuts ask for, and its errors. Of what the levels
-  /// recommend the intervals keep their relative width. Returns the largest number there is.
-  double recommend_learned(zcmoe_plan_candidate& c, const zcmoe_theory_recommendation& r) const {
-    const auto m = static_cast<double>(learned_->num_segments);
-    const std::int64_t limit = std::min(options_.max_segments, rows_.all.size());
-    const double ratio = m / static_cast<double>(r.num_segments);
+  /// Sets the number of segments that the learned cuts ask for, and its errors; no interval of them
+  /// is known. Returns the largest number there is.
+  double recommend_learned(zcmoe_plan_candidate& c) const {
     c.method = ZCMOE_PLAN_PILOT;
     c.num_segments = learned_->num_segments;
-    c.lower = std::max(1.0, std::min(r.lower * ratio, m));
-    c.upper = std::max(
-        m, std::min(r.upper * ratio, static_cast<double>(std::min(limit, rows_.distinct))));
+    c.lower = c.upper = c.excess_lower = c.excess_upper = not_a_number;
     c.fit.noise = rows_.scale_back(learned_->noise);
     c.approximation = rows_.scale_back(learned_->approximation);
     c.estimation = rows_.scale_back(learned_->estimation);
     c.excess = c.approximation + c.estimation;
-    c.excess_lower = c.excess_upper = c.excess;
-    if (r.excess > 0) {
-      c.excess_lower *= r.excess_lower / r.excess;
-      c.excess_upper *= r.excess_upper / r.excess;
-    }
     c.risk = c.fit.noise + c.excess;
-    return static_cast<double>(limit);
+    return static_cast<double>(std::min(options_.max_segments, rows_.all.size()));
   }
+
+  /// Whether inputs repeat so often that more rows hardly bring new ones.
+  bool is_tied() const { return 2 * rows_.distinct <= rows_.all.size(); }
 
   /// m, or where the range has too few doubles, about as many segments of equal width as it has
   /// room for.
@@ -542,7 +544,9 @@ class segmentation_levels {
       if (!(v >= 0)) continue;
       variances[i] = v;
       within = within + cells.weights[i] * v;
-      estimation = estimation + v * (cells.squares[i] / cells.weights[i]);
+      // The share of a cell in new rows is not that in these, which makes v / N low: N - 1.
+      const double of_one = cells.squares[i] / (cells.weights[i] * cells.weights[i]);  // 1 / N
+      if (of_one < 1.0) estimation = estimation + cells.weights[i] * v * (of_one / (1.0 - of_one));
       covered = covered + cells.weights[i];
     }
     level.within = covered.high > 0 ? within.high / covered.high : not_a_number;

@@ -123,7 +123,8 @@ zcmoe_theory_statistics statistics_of(const zcmoe_theory_table& table,
     }
     rss = rss + (count - 1.0) * table.variances[i];
     within = within + count * table.variances[i];
-    spread = spread + table.variances[i];
+    // The share of a segment in new rows is not that in these, which makes s^2 / N low: N - 1.
+    spread = spread + table.variances[i] * (count / (count - 1.0));
     covered += count;
   }
   const auto nonempty = static_cast<double>(s.num_nonempty);

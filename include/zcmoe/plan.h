@@ -59,8 +59,9 @@ enum {
   ZCMOE_PLAN_NO_SIGNAL = 64,
   /// The inputs have one value only, or the targets have.
   ZCMOE_PLAN_CONSTANT = 128,
-  /// x has fewer distinct values than m: most segments are empty or, where equal edges are dropped,
-  /// not built. num_nonempty is how many rows can tell apart.
+  /// More segments were asked for than x has distinct values; m is the number of these.
+  /// num_nonempty
+  /// is how many of them the segments tell apart.
   ZCMOE_PLAN_TIED = 256
 };
 
@@ -103,10 +104,15 @@ typedef struct zcmoe_plan_candidate {
   int64_t segmentation;  ///< ZCMOE_PLAN_UNIFORM, _QUANTILE, _OPTIMAL or _COMPANDER
   int64_t num_segments;  ///< m recommended for fit_rows rows, >= 1
   int64_t num_nonempty;  ///< segments that hold rows, at the level nearest to it
-  double lower;          ///< lower end of the 95 % interval of the best m
-  double upper;          ///< its upper end
-  double excess;         ///< predicted excess risk at num_segments; NaN for one row
-  double excess_lower;   ///< lower end of its 95 % interval
+  /// Lower end of an interval of the best m. PARAMETRIC: the 95 % interval, from that of A;
+  /// LEAVE_ONE_OUT: of the levels whose error is within a standard deviation of the least; PILOT:
+  /// NaN.
+  double lower;
+  double upper;   ///< its upper end
+  double excess;  ///< predicted excess risk at num_segments; NaN for one row
+  /// Lower end of its 95 % interval; NaN unless PARAMETRIC: elsewhere no interval is known that
+  /// would hold it so often.
+  double excess_lower;
   double excess_upper;   ///< its upper end
   double risk;           ///< predicted risk: noise + excess
   double approximation;  ///< of excess, the part that more segments lower: A / m^2
@@ -199,8 +205,11 @@ ZCMOE_API zcmoe_status zcmoe_plan(zcmoe_context* context, zcmoe_array x, zcmoe_a
 /// What zcmoe_model_diagnose() tells of each segment. Each array [num_segments] or NULL: not
 /// wanted.
 typedef struct zcmoe_diagnosis_segments {
-  double* approximation;  ///< share of E_app: P_i (slope times width)^2 / 12, not below 0
-  /// Share of E_est: P_i times the squared standard error; 0 without rows, NaN with one row.
+  /// Share of E_app: P_i (slope times width)^2 / 12, not below 0 and not above P_i s_i^2, so the
+  /// shares may add up to other than E_app; NaN where that is.
+  double* approximation;
+  /// Share of E_est: P_i times the squared standard error, times N_i / (N_i - 1); 0 without rows,
+  /// NaN with one row.
   double* estimation;
 } zcmoe_diagnosis_segments;
 /// No array is wanted.
@@ -209,16 +218,18 @@ typedef struct zcmoe_diagnosis_segments {
 
 /// The expected risk of a fitted model and its parts.
 typedef struct zcmoe_model_diagnosis {
-  size_t struct_size;          ///< sizeof(zcmoe_model_diagnosis), set by the caller
-  int64_t num_rows;            ///< in the segments of the range
-  int64_t num_segments;        ///< m
-  int64_t num_empty;           ///< segments without rows
-  int64_t num_singletons;      ///< with one
-  int64_t num_starved;         ///< with fewer than 5, these included
-  double risk;                 ///< expected squared error on a new row: the sum of the next three
-  double noise;                ///< sigma^2: V - approximation, not below 0
-  double approximation;        ///< E_app, what more segments would lower; not below 0
-  double estimation;           ///< E_est = sum P_i s_i^2 / N_i, what more rows would lower
+  size_t struct_size;      ///< sizeof(zcmoe_model_diagnosis), set by the caller
+  int64_t num_rows;        ///< in the segments of the range
+  int64_t num_segments;    ///< m
+  int64_t num_empty;       ///< segments without rows
+  int64_t num_singletons;  ///< with one
+  int64_t num_starved;     ///< with fewer than 5, these included
+  double risk;             ///< expected squared error on a new row: the sum of the next three
+  double noise;            ///< sigma^2: V - approximation, not below 0; NaN as approximation
+  /// E_app, what more segments would lower; not below 0. NaN, as the fields that follow from it,
+  /// where the variances within segments refute it: the relation jumps.
+  double approximation;
+  double estimation;           ///< E_est = sum P_i s_i^2 / (N_i - 1), what more rows would lower
   double risk_error;           ///< standard error of risk
   double approximation_error;  ///< standard error of approximation
   double leave_one_out;        ///< exact leave-one-out error; NaN for weights or smooth constants

@@ -514,7 +514,7 @@ typedef struct zcmoe_theory_statistics {
   /// V = sum N_i s_i^2 / sum N_i over N_i >= 2: mean sigma^2 + E_app(m); exactly if no segment has
   /// one row. NaN if none has two.
   double within;
-  double risk;  ///< V + (1/n) sum s_i^2 over N_i >= 2: direct estimate of the risk
+  double risk;  ///< V + (1/n) sum s_i^2 N_i / (N_i - 1) over N_i >= 2: direct estimate of the risk
   /// Mean squared error when each row is predicted from the others, singletons by the empty policy:
   /// mean = exact risk with n - 1 rows. NaN if n < 2.
   double leave_one_out;

@@ -1296,10 +1296,10 @@ class plan_test(cli_case):
             # Optimal cuts are never more than it takes to part the inputs.
             self.assertEqual("tied" in candidate["warnings"], candidate["segmentation"] != "optimal")
             self.assertLessEqual(candidate["segments_with_rows"], 213)
+            self.assertLessEqual(candidate["segments"], 213)
             if candidate["segmentation"] == "optimal":
-                self.assertLessEqual(candidate["segments"], 213)
-                self.assertLessEqual(candidate["segments_interval"][1], 213)
-        self.assertRegex(self.run_cli("plan", *columns).stdout.decode(), r"fewer distinct values .*: 2\d\d hold rows")
+                self.assertEqual(candidate["segments_interval"], [None, None])
+        self.assertRegex(self.run_cli("plan", *columns).stdout.decode(), r"fewer distinct values .*: \d+ hold rows")
 
     def test_options_of_companders(self):
         def edges(*arguments):
@@ -1331,7 +1331,7 @@ class plan_test(cli_case):
             edges = self.run_cli("segment", *common, "--segments", "auto").stdout
             self.assertEqual(edges, self.run_cli("segment", *common, "--segments", wanted["segments"]).stdout)
         said = self.run_cli("fit", data, "--x", "x", "--y", "y", "--segments", "auto", "-o", self.path("m"))
-        self.assertRegex(said.stderr.decode(), r"segments chosen +\d+, best between \d+ and \d+; excess risk")
+        self.assertRegex(said.stderr.decode(), r"segments chosen +\d+; excess risk [0-9.e-]+ expected")
         # A given range, and rows held out, which the plan must not see.
         ranged = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", "uniform", "--range",
                                          "0:2", "--segments", "auto", "--holdout", "0.5", "-o", self.path("m"),

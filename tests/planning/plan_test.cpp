@@ -506,11 +506,21 @@ TEST(plan_edges, few_rows_have_an_answer) {
     for (const auto& c : plan.candidates) {
       EXPECT_GE(c.num_segments, 1);
       EXPECT_LE(c.num_segments, static_cast<std::int64_t>(n));
-      EXPECT_LE(c.lower, static_cast<double>(c.num_segments) + 0.5);
-      EXPECT_GE(c.upper, static_cast<double>(c.num_segments) - 0.5);
       EXPECT_TRUE(std::isfinite(c.excess)) << n;
-      EXPECT_GE(c.excess_upper, c.excess) << n;
-      EXPECT_LE(c.excess_lower, c.excess) << n;
+      // An interval is given where its coverage is known: of the parametric form.
+      const bool pilot = c.method == ZCMOE_PLAN_PILOT;
+      EXPECT_EQ(std::isnan(c.lower), pilot);
+      EXPECT_EQ(std::isnan(c.upper), pilot);
+      if (!pilot) {
+        EXPECT_LE(c.lower, static_cast<double>(c.num_segments) + 0.5);
+        EXPECT_GE(c.upper, static_cast<double>(c.num_segments) - 0.5);
+      }
+      EXPECT_EQ(std::isnan(c.excess_lower), c.method != ZCMOE_THEORY_PARAMETRIC) << n;
+      EXPECT_EQ(std::isnan(c.excess_upper), c.method != ZCMOE_THEORY_PARAMETRIC) << n;
+      if (c.method == ZCMOE_THEORY_PARAMETRIC) {
+        EXPECT_GE(c.excess_upper, c.excess) << n;
+        EXPECT_LE(c.excess_lower, c.excess) << n;
+      }
     }
   }
 }
@@ -596,7 +606,7 @@ TEST(plan_edges, fewer_doubles_than_segments) {
   const auto plan = plan_of(x, s.y);
   const zcmoe_plan_candidate& c = plan.candidates[ZCMOE_PLAN_UNIFORM];
   EXPECT_LE(c.num_segments, 15);
-  EXPECT_TRUE(c.warnings & ZCMOE_PLAN_AT_LIMIT);
+  EXPECT_TRUE(c.warnings & ZCMOE_PLAN_TIED);
   EXPECT_NO_THROW(uniform_edges(plan.lo, plan.hi, c.num_segments));
   // The widest range there is.
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = (2 * s.x[i] - 1) * 1.79e308;
@@ -623,9 +633,10 @@ TEST(plan_edges, ties_are_told_where_they_bind) {
   EXPECT_EQ(plan.distinct_inputs,
             static_cast<std::int64_t>(std::set<double>(x.begin(), x.end()).size()));
   const auto& quantile = plan.candidates[ZCMOE_PLAN_QUANTILE];
-  EXPECT_GT(quantile.num_segments, plan.distinct_inputs);
+  EXPECT_EQ(quantile.num_segments, plan.distinct_inputs);
   EXPECT_TRUE(quantile.warnings & ZCMOE_PLAN_TIED);
-  EXPECT_GT(quantile.num_nonempty, plan.distinct_inputs / 2);
+  EXPECT_FALSE(quantile.warnings & ZCMOE_PLAN_AT_LIMIT);
+  for (const auto& c : plan.candidates) EXPECT_LE(c.num_segments, plan.distinct_inputs);
   EXPECT_LE(quantile.num_nonempty, plan.distinct_inputs);
 }
 
@@ -645,7 +656,9 @@ TEST(plan_edges, few_values_of_x) {
     EXPECT_LE(c.levels[c.num_levels - 1].num_nonempty, 7);
     EXPECT_NEAR(c.risk, 0.01 * (1 + 7.0 / 5000), 0.001);
     EXPECT_LE(c.num_nonempty, 7);
-    EXPECT_EQ((c.warnings & ZCMOE_PLAN_TIED) != 0, c.num_segments > 7);
+    EXPECT_LE(c.num_segments, 7);
+    EXPECT_EQ((c.warnings & ZCMOE_PLAN_TIED) != 0, c.segmentation != ZCMOE_PLAN_OPTIMAL);
+    EXPECT_FALSE(c.warnings & ZCMOE_PLAN_AT_LIMIT);
   }
   EXPECT_EQ(plan.distinct_inputs, 7);
   EXPECT_NEAR(plan.noise, 0.01, 0.001);
@@ -815,7 +828,63 @@ TEST(diagnosis, sees_through_shrinkage_weights_and_empty_segments) {
   const auto one_segment =
       diagnose(fitted_model(cpu, {{0.1, 0.9}, {1, 2}}, uniform_edges(0, 1, 1)).value);
   EXPECT_EQ(one_segment.totals.approximation, 0.0);  // nothing tells a slope
-  EXPECT_EQ(one_segment.totals.risk, 0.75);          // 0.5 (1 + 1/2)
+  EXPECT_EQ(one_segment.totals.risk, 1.0);           // 0.5 (1 + 1/1), as leave-one-out
+}
+
+TEST(diagnosis, widths_that_variances_refute_are_not_computed_with) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const auto steps = [](double x) {
+    return std::fmod(37 * std::floor(10 * std::clamp(x, 0.0, 0.999)), 11);
+  };
+  const auto step = [](double x) { return x < 0.5 ? 0.0 : 1.0; };
+  const auto refuted = [&](const setting& f, std::int64_t m, std::uint64_t seed,
+                           std::size_t n = 4000) {
+    const auto d = diagnose(fitted_model(cpu, f.draw(n, seed), uniform_edges(0, 1, m)).value);
+    const bool is = std::isnan(d.totals.approximation);
+    EXPECT_EQ(is, std::isnan(d.totals.noise));
+    EXPECT_EQ(is, std::isnan(d.approximation[1]));
+    EXPECT_FALSE(is && !std::isnan(d.totals.best_segments));
+    EXPECT_GT(d.totals.risk, 0);
+    EXPECT_GT(d.totals.estimation, 0);
+    return is;
+  };
+  int smooth = 0;
+  int uneven = 0;  // of noise
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    EXPECT_TRUE(refuted(plain("steps", steps, 1.0), 10, seed));  // jumps on edges
+    EXPECT_TRUE(refuted(plain("steps", steps, 1.0), 9, seed));   // inside of segments
+    EXPECT_TRUE(refuted(plain("step", step, 0.1), 15, seed));
+    EXPECT_TRUE(refuted(plain("step", step, 0.1), 16, seed));
+    EXPECT_TRUE(refuted(plain("steps", steps, 1.0), 23, seed));  // on edges and inside
+    for (const double noise : {0.02, 0.1, 0.3}) {
+      for (const std::int64_t m : {8, 16, 40, 100}) {
+        setting f = plain(
+            "sine", [](double x) { return std::sin(2 * pi * x); }, noise);
+        smooth += refuted(f, m, seed);
+        f.deviation = [=](double x) { return noise * (1 + 0.9 * std::sin(5 * x)); };
+        uneven += refuted(f, m, seed);
+        f.regression = [](double x) { return 4 * x * x; };
+        uneven += refuted(f, m, seed);
+      }
+    }
+  }
+  EXPECT_LE(smooth, 5);   // of 240
+  EXPECT_LE(uneven, 24);  // of 480
+}
+
+TEST(diagnosis, no_width_exceeds_the_variance_of_its_segment) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const setting f = plain(
+      "step", [](double x) { return x < 0.5 ? 0.0 : 4.0; }, 0.2);
+  const fitted_model fit(cpu, f.draw(3000, 3), uniform_edges(0, 1, 6));
+  const auto d = diagnose(fit.value);
+  const zcmoe_model_info info = fit.value.info();
+  for (std::size_t i = 0; i < 6; ++i) {
+    const double share = static_cast<double>(info.counts[i]) / 3000.0;
+    if (!std::isnan(d.approximation[i])) {
+      EXPECT_LE(d.approximation[i], share * info.variances[i] * (1 + 1e-12)) << i;
+    }
+  }
 }
 
 // --------------------------------------------------------------- intervals

@@ -820,7 +820,7 @@ TEST(theory_statistics, sums_of_a_table) {
   EXPECT_EQ(s.num_singletons, 1);
   expect_ratio(s.rss, 6.5, 1e-15);
   expect_ratio(s.within, 1.5, 1e-15);
-  expect_ratio(s.risk, 1.5 + 2.5 / 7, 1e-15);
+  expect_ratio(s.risk, 1.5 + (0.5 * 2 + 2 * 4.0 / 3) / 7, 1e-15);
   expect_ratio(s.gcv, 7 * 6.5 / 16, 1e-15);
   expect_ratio(s.mallows, 6.5 / 7 + 2 * 0.25 * 3 / 7, 1e-15);
   const double others = 10.0 / 6;
