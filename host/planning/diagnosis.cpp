@@ -75,6 +75,18 @@ struct unshrunk {
     const double away = (means[i] - g) * (means[i] - g) - v;
     return share * share * v + (1.0 - share) * (1.0 - share) * std::max(0.0, away);
   }
+
+  /// The same on new rows, whose share of the segment is another one than that of the rows learned
+  /// from. Smooth constants are not means of the rows of their segment, and are told by all.
+  double error_on_new_rows(const model_data& data, std::size_t i) const {
+    const double error = constant_error(i, data.weights[i]);
+    if (!data.means.empty()) return error;
+    const double effective = data.weighted && errors[i] > 0
+                                 ? data.variances[i] / (errors[i] * errors[i])
+                                 : static_cast<double>(data.counts[i]);
+    const double rows = std::max(2.0, effective);
+    return error * (rows / (rows - 1.0));
+  }
 };
 
 /// The squared error of smooth constants, sum P_i E(c_i - mean of b)^2, with what the fit misses of
@@ -244,6 +256,14 @@ double equal_error_of(const std::vector<double>& errors) {
   return mean_root * mean_root * mean_root / (sum.high / static_cast<double>(m));
 }
 
+double leave_one_out_of(const model_data& data, const std::vector<double>& means,
+                        zcmoe_model_options policies) {
+  if (policies.empty_policy == ZCMOE_EMPTY_NAN) policies.empty_policy = ZCMOE_EMPTY_NEAREST;
+  const zcmoe_theory_table table{data.counts.data(), means.data(), data.variances.data(),
+                                 data.edges.data(), data.num_segments()};
+  return statistics_of(table, policies, 0.0).leave_one_out;
+}
+
 /// Counts segments and their rows. Returns the sum of the weights.
 double count_rows(const model_data& data, zcmoe_model_diagnosis& d) {
   d.num_segments = data.num_segments();
@@ -265,21 +285,10 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   const zcmoe_model_options options = fitted.policies().as_options();
   const auto m = static_cast<std::size_t>(data.num_segments());
   const unshrunk learned(fitted);
-  const std::vector<double>& means = learned.means;
   const bool smooth = options.constants == ZCMOE_CONSTANTS_SMOOTH;
 
   zcmoe_model_diagnosis d{};
   const double total = count_rows(data, d);
-  // What an error on the rows learned from becomes on new ones; smooth constants are not means of
-  // the rows of a segment.
-  const auto fresh = [&](std::size_t i) {
-    if (smooth) return 1.0;
-    const double se = learned.errors[i];
-    const double effective = data.weighted && se > 0 ? data.variances[i] / (se * se)
-                                                     : static_cast<double>(data.counts[i]);
-    const double rows = std::max(2.0, effective);
-    return rows / (rows - 1.0);
-  };
   double_double within;
   double_double covered;
   double_double freedom;
@@ -287,10 +296,9 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   for (std::size_t i = 0; i < m; ++i) {
     if (!(data.variances[i] >= 0)) continue;
     const double share = data.weights[i] / total;
-    const double error = learned.constant_error(i, data.weights[i]) * fresh(i);
     within = within + share * data.variances[i];
     covered = covered + share;
-    estimation = estimation + share * error;
+    estimation = estimation + share * learned.error_on_new_rows(data, i);
     freedom = freedom + static_cast<double>(data.counts[i] - 1);
   }
   if (!(covered.high > 0)) {
@@ -318,10 +326,9 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
       wanted.approximation[s.index] = std::max(0.0, std::min(errors[k], most));
     }
     if (wanted.estimation != nullptr) {
-      wanted.estimation[s.index] =
-          data.counts[s.index] > 1
-              ? s.share * learned.constant_error(s.index, data.weights[s.index]) * fresh(s.index)
-              : not_a_number;
+      wanted.estimation[s.index] = data.counts[s.index] > 1
+                                       ? s.share * learned.error_on_new_rows(data, s.index)
+                                       : not_a_number;
     }
   }
   d.approximation = std::min(v, std::max(0.0, approximation.high));
@@ -341,14 +348,9 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
     d.equal_error = d.best_segments = not_a_number;
     if (wanted.approximation != nullptr) std::fill_n(wanted.approximation, m, not_a_number);
   }
-  d.leave_one_out = not_a_number;
-  if (!data.weighted && d.num_rows > 1 && !smooth) {
-    zcmoe_model_options policies = options;
-    if (policies.empty_policy == ZCMOE_EMPTY_NAN) policies.empty_policy = ZCMOE_EMPTY_NEAREST;
-    const zcmoe_theory_table table{data.counts.data(), means.data(), data.variances.data(),
-                                   data.edges.data(), data.num_segments()};
-    d.leave_one_out = statistics_of(table, policies, 0.0).leave_one_out;
-  }
+  d.leave_one_out = smooth || data.weighted || d.num_rows < 2
+                        ? not_a_number
+                        : leave_one_out_of(data, learned.means, options);
   return d;
 }
 
