@@ -158,6 +158,7 @@ squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k
 /// A segment against the mean of its two neighbours.
 struct contrast {
   double weight;          // of the rows behind it
+  double share;           // of the segment, P_i
   double width;           // of rise^2 / 12
   double width_noise;     // its variance
   double variance;        // of s^2
@@ -183,9 +184,26 @@ std::vector<contrast> contrasts_of(const std::vector<learned_segment>& segments,
       c.variance_noise += sign * sign * 2.0 * s2 * s2 / freedom;
     }
     c.weight = 1.0 / inverse;
+    c.share = segments[k].share;
     if (known) found.push_back(c);
   }
   return found;
+}
+
+/// The squared standard error of V = sum P_i s_i^2 that the variances of neighbouring segments
+/// tell, whatever the tails of the noise: a contrast of three variances has 3/2 of the variance of
+/// one. What segments at the ends add is taken as that of the others; 0 where nothing is known.
+double squared_error_seen(const std::vector<contrast>& contrasts,
+                          const std::vector<learned_segment>& segments) {
+  double all = 0.0;
+  for (const learned_segment& s : segments) all += s.share * s.share;
+  double known = 0.0;
+  double seen = 0.0;
+  for (const contrast& c : contrasts) {
+    known += c.share * c.share;
+    seen += c.share * c.share * c.variance * c.variance / 1.5;
+  }
+  return known > 0 ? seen * (all / known) : 0.0;
 }
 
 /// Whether the variances within segments contradict the widths that rises tell. s_i^2 is sigma^2
@@ -337,13 +355,15 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   d.estimation = estimation.high / covered.high;
   if (smooth) d.estimation = std::max(d.estimation, smooth_error(data) / covered.high);
   d.risk = v + d.estimation;
-  d.risk_error = v * std::sqrt(2.0 / std::max(1.0, freedom.high));
+  const std::vector<contrast> contrasts = contrasts_of(segments, rises, data);
+  d.risk_error = std::sqrt(
+      std::max(2.0 * v * v / std::max(1.0, freedom.high), squared_error_seen(contrasts, segments)));
   d.equal_error =
       approximation.high > d.approximation_error ? equal_error_of(errors) : not_a_number;
   d.best_segments = d.estimation > 0 && !smooth
                         ? static_cast<double>(m) * std::cbrt(2.0 * d.approximation / d.estimation)
                         : not_a_number;
-  if (width_is_refuted(contrasts_of(segments, rises, data))) {
+  if (width_is_refuted(contrasts)) {
     d.noise = d.approximation = d.approximation_error = not_a_number;
     d.equal_error = d.best_segments = not_a_number;
     if (wanted.approximation != nullptr) std::fill_n(wanted.approximation, m, not_a_number);

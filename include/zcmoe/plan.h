@@ -229,8 +229,10 @@ typedef struct zcmoe_model_diagnosis {
   /// E_app, what more segments would lower; not below 0. NaN, as the fields that follow from it,
   /// where the variances within segments refute it: the relation jumps.
   double approximation;
-  double estimation;           ///< E_est = sum P_i s_i^2 / (N_i - 1), what more rows would lower
-  double risk_error;           ///< standard error of risk
+  double estimation;  ///< E_est = sum P_i s_i^2 / (N_i - 1), what more rows would lower
+  /// Standard error of risk: that of normal noise, or, if larger, what the spread of the variances
+  /// of neighbouring segments tells, whatever the noise's tails.
+  double risk_error;
   double approximation_error;  ///< standard error of approximation
   double leave_one_out;        ///< exact leave-one-out error; NaN for weights or smooth constants
   /// E_app with the cuts moved to where every segment has the same error, over E_app as it is: 1 =

@@ -872,6 +872,34 @@ TEST(diagnosis, widths_that_variances_refute_are_not_computed_with) {
   EXPECT_LE(uneven, 24);  // of 480
 }
 
+TEST(diagnosis, standard_error_of_the_risk_knows_of_outliers) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const std::vector<double> edges = uniform_edges(0, 1, 40);
+  // Every fortieth target is off by about `off` standard deviations.
+  for (const double off : {0.0, 10.0}) {
+    const int runs = 200;
+    double sum = 0.0;
+    double squares = 0.0;
+    double said = 0.0;
+    for (int run = 0; run < runs; ++run) {
+      sample s = plain(
+                     "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3)
+                     .draw(4000, 100 + static_cast<std::uint64_t>(run));
+      std::mt19937_64 random(static_cast<std::uint64_t>(run));
+      std::normal_distribution<double> normal;
+      for (double& y : s.y) {
+        if (random() % 40 == 0) y += 0.3 * off * normal(random);
+      }
+      const auto d = diagnose(fitted_model(cpu, s, edges).value).totals;
+      sum += d.risk;
+      squares += d.risk * d.risk;
+      said += d.risk_error * d.risk_error / runs;
+    }
+    const double real = (squares - sum * sum / runs) / (runs - 1);
+    EXPECT_NEAR(std::sqrt(said / real), 1.0, 0.2) << off;  // four standard errors of 200 runs
+  }
+}
+
 TEST(diagnosis, no_width_exceeds_the_variance_of_its_segment) {
   const context cpu(ZCMOE_ENGINE_CPU);
   const setting f = plain(
