@@ -96,6 +96,8 @@ extern const choices nan_policy_words;
 extern const choices range_policy_words;
 extern const choices empty_policy_words;
 extern const choices constants_words;
+/// Of `zcmoe fit` alone: the kind with the least leave-one-out error.
+constexpr std::int32_t constants_auto = -1;
 
 /// zcmoe_model_options with the texts it points to.
 struct model_choice {

@@ -143,12 +143,8 @@ class range_and_sample {
       }
       return table;
     }
-    const std::int64_t built = cut_sample(segments, table.edges);
-    table.edges.resize(static_cast<std::size_t>(built) + 1);
-    // The edges reach to the outermost rows, which the sample may have missed, or to the range that
-    // was asked for.
-    table.edges.front() = std::min(table.edges.front(), lo);
-    table.edges.back() = std::max(table.edges.back(), hi);
+    table.edges = cut_sample(segments);
+    if (planner.both_kinds) table.finer = cut_sample(finer(segments, *table.plan));
     return table;
   }
 
@@ -163,9 +159,11 @@ class range_and_sample {
   zcmoe_array column(std::size_t k) const { return {sample_.column(k).data(), ZCMOE_F64, 1}; }
   zcmoe_array weights() const { return weighted_ ? column(has_target_ ? 2 : 1) : no_array(); }
 
-  std::int64_t cut_sample(std::int64_t segments, std::vector<double>& edges) const {
+  /// The edges reach to the outermost rows, which the sample may have missed, or to the range that
+  /// was asked for.
+  std::vector<double> cut_sample(std::int64_t segments) const {
     std::int64_t built = 0;
-    edges.resize(static_cast<std::size_t>(segments) + 1);
+    std::vector<double> edges(static_cast<std::size_t>(segments) + 1);
     if (segmentation_.kind == segmentation_quantile) {
       check(zcmoe_segment_quantile(column(0), weights(), sample_.rows(), segments, edges.data(),
                                    &built));
@@ -177,7 +175,11 @@ class range_and_sample {
       check(zcmoe_segment_compander_from_data(column(0), column(1), weights(), sample_.rows(),
                                               segments, &options, edges.data(), &built));
     }
-    return built;
+    edges.resize(static_cast<std::size_t>(built) + 1);
+    const auto [lo, hi] = range();
+    edges.front() = std::min(edges.front(), lo);
+    edges.back() = std::max(edges.back(), hi);
+    return edges;
   }
 
   const segmentation_choice& segmentation_;

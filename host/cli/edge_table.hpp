@@ -24,6 +24,7 @@ struct edge_table {
   std::int64_t rows_outside = 0;  // used rows whose input is infinite or outside --range
   std::optional<zcmoe_plan_result> plan;  // where the number of segments was not given
   std::int64_t asked = 0;                 // segments wanted; ties and doubles may leave fewer
+  std::vector<double> finer;              // for smooth constants, where both kinds are candidates
 
   std::int64_t segments() const noexcept { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
@@ -42,6 +43,7 @@ struct planner {
   const context& engine;
   zcmoe_model_options model = model_options();
   zcmoe_plan_options options = plan_options();  // holdout, max_segments; fit_rows 0: all rows
+  bool both_kinds = false;  // of constants: means in the edges, smooth in the finer ones
 };
 
 /// One pass over the training rows. Roles: x, y (unless the kind needs none), weights. The planner

@@ -20,9 +20,11 @@
 
 #include <zcmoe/zcmoe.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -126,6 +128,21 @@ class fit_run {
     check_outputs(outputs, inputs);
   }
 
+  /// Whether both kinds of constants are candidates: where the number of learned segments is
+  /// chosen, and the leave-one-out errors of both are known.
+  bool both_kinds() const {
+    const segmentation_choice& segmentation = arguments_.segmentation;
+    return arguments_.model.options.constants == constants_auto && segmentation.automatic &&
+           segmentation.edges_file.empty() && segmentation.kind == segmentation_optimal &&
+           !rows_->has(column_weights) && !(arguments_.model.options.shrinkage > 0);
+  }
+
+  zcmoe_model_options model_of(std::int32_t constants) const {
+    zcmoe_model_options model = arguments_.model.options;
+    model.constants = constants == constants_auto ? int{ZCMOE_CONSTANTS_MEAN} : constants;
+    return model;
+  }
+
   void place_cuts() {
     const segmentation_choice& segmentation = arguments_.segmentation;
     if (!segmentation.edges_file.empty()) {
@@ -133,9 +150,10 @@ class fit_run {
     } else if (!arguments_.segmentation.needs_data()) {
       summary_.edges = edges_from_range(segmentation);
     } else {
-      summary_.edges =
-          edges_from_rows(segmentation, *rows_, true, split_, {context_, arguments_.model.options},
-                          show_progress_, summary_.reading, summary_.segmenting);
+      summary_.edges = edges_from_rows(
+          segmentation, *rows_, true, split_,
+          {context_, model_of(arguments_.model.options.constants), plan_options(), both_kinds()},
+          show_progress_, summary_.reading, summary_.segmenting);
       rows_->rewind();
     }
     if (arguments_.model.options.constants == ZCMOE_CONSTANTS_SMOOTH &&
@@ -146,7 +164,10 @@ class fit_run {
   }
 
   void learn() {
-    make_fit();
+    make_options();
+    make_fit(fit_, summary_.edges.edges, arguments_.model.options.constants);
+    if (!summary_.edges.finer.empty())
+      make_fit(finer_fit_, summary_.edges.finer, ZCMOE_CONSTANTS_SMOOTH);
     progress bar("fit", show_progress_);
     row_triage triage(rules());
     row_block block;
@@ -167,13 +188,39 @@ class fit_run {
     if (model_->info().num_rows == 0) {
       fail("no usable row to learn from: ", summary_.tally.read_in_words(*rows_));
     }
+    if (finer_fit_.has_value()) choose_kind();
     summary_.report = fit_->report();
   }
 
-  void make_fit() {
-    zcmoe_model_options model = arguments_.model.options;
+  /// Takes the model of smooth constants if its leave-one-out error is less. Errors of the same
+  /// rows share their noise, so they can be compared.
+  void choose_kind() {
+    const auto error_of = [](const model& fitted) {
+      const zcmoe_model_info info = fitted.info();
+      const bool known = std::any_of(info.counts, info.counts + info.num_segments,
+                                     [](std::int64_t count) { return count > 1; });
+      return known ? diagnose(fitted).totals.leave_one_out
+                   : std::numeric_limits<double>::quiet_NaN();
+    };
+    model smooth = finer_fit_->finish();
+    summary_.error_of_means = error_of(*model_);
+    summary_.error_of_smooth = error_of(smooth);
+    if (!(summary_.error_of_smooth < summary_.error_of_means)) return;
+    model_.emplace(std::move(smooth));
+    fit_.swap(finer_fit_);
+    summary_.edges.edges = summary_.edges.finer;
+    summary_.edges.asked = std::max(summary_.edges.asked, summary_.edges.segments());
+  }
+
+  void make_fit(std::optional<fit>& made, const std::vector<double>& edges,
+                std::int32_t constants) {
+    zcmoe_model_options model = model_of(constants);
     model.feature_name = feature_name_.empty() ? nullptr : feature_name_.c_str();
     model.target_name = target_name_.empty() ? nullptr : target_name_.c_str();
+    made.emplace(context_, edges, model, options_);
+  }
+
+  void make_options() {
     options_ = arguments_.fit;
     options_.weighted = rows_->has(column_weights) ? 1 : 0;
     options_.target_dtype = arguments_.target_dtype;
@@ -183,7 +230,6 @@ class fit_run {
                           (options_.weighted == 0 || rows_->dtype(column_weights) == ZCMOE_F32);
       options_.target_dtype = narrow ? ZCMOE_F32 : ZCMOE_F64;
     }
-    fit_.emplace(context_, summary_.edges.edges, model, options_);
   }
 
   /// The name to keep in the model. A header that cannot be a name is said, and no name is kept.
@@ -250,6 +296,7 @@ class fit_run {
                                     ? narrowed(columns[column_weights], rows, narrow_weights_)
                                     : no_array();
     fit_->add_sync(columns[column_x], y, weights, rows);
+    if (finer_fit_.has_value()) finer_fit_->add_sync(columns[column_x], y, weights, rows);
   }
 
   zcmoe_array narrowed(const zcmoe_array& column, std::int64_t rows,
@@ -329,6 +376,7 @@ class fit_run {
   std::string target_name_;
   zcmoe_fit_options options_ = ZCMOE_FIT_OPTIONS_INIT;
   std::optional<fit> fit_;
+  std::optional<fit> finer_fit_;  // of smooth constants, where both kinds are candidates
   std::optional<model> model_;
   fit_summary summary_;
   std::vector<std::int64_t> chosen_;
@@ -359,10 +407,18 @@ void add_fit_options(parser& command, fit_arguments& arguments) {
       command, "--target-dtype", arguments.target_dtype, target_dtype_words,
       "exactness kept for targets: auto takes f32 if all columns are f4 (an eighth of the memory)")
       .group(group);
-  add_choice(command, "--constants", arguments.model.options.constants, constants_words,
+  static const choices words = [] {
+    choices all = {{"auto", constants_auto}};
+    all.insert(all.end(), constants_words.begin(), constants_words.end());
+    return all;
+  }();
+  arguments.model.options.constants = constants_auto;
+  add_choice(command, "--constants", arguments.model.options.constants, words,
              "what segments predict: the mean of their own rows, or a smooth fit to the means of "
              "all, which lets --segments auto take three times as many: for relations that are "
-             "smooth between jumps; where there is nothing but jumps means are better")
+             "smooth between jumps; where there is nothing but jumps means are better. auto takes "
+             "the kind with the least leave-one-out error where --segments auto cuts are optimal "
+             "and there are neither weights nor --shrinkage, else means")
       .group(group);
   add_choice(command, "--nan-inputs", arguments.fit.nan_inputs, rows_words,
              "rows with a missing input")

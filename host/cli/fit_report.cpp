@@ -85,8 +85,17 @@ void fit_report::say_segments() const {
 }
 
 void fit_report::say_errors() const {
-  if (model.options.constants == ZCMOE_CONSTANTS_SMOOTH)
-    say("constants", "smooth: a fit to the means of all segments");
+  const bool smooth = model.options.constants == ZCMOE_CONSTANTS_SMOOTH;
+  const std::string kind =
+      smooth ? "smooth: a fit to the means of all segments" : "means of their rows";
+  if (summary.error_of_means > 0) {
+    say("constants", text(kind, "; leave-one-out error ",
+                          readable(smooth ? summary.error_of_smooth : summary.error_of_means), ", ",
+                          readable(smooth ? summary.error_of_means : summary.error_of_smooth),
+                          " of the others"));
+  } else if (smooth) {
+    say("constants", kind);
+  }
   say("noise estimate",
       text(readable(std::sqrt(model.noise_variance)), " (standard deviation within segments)"));
   if (!summary.judged) return;
@@ -136,6 +145,11 @@ std::string fit_report::as_json() const {
   json.set("empty_segments", model.num_empty);
   json.set("range", std::vector<double>{edges.edges.front(), edges.edges.back()});
   json.set("rows_sampled", edges.rows_sampled);
+  if (summary.error_of_means > 0) {
+    json.set(
+        "leave_one_out",
+        json_object().set("mean", summary.error_of_means).set("smooth", summary.error_of_smooth));
+  }
   json.set("constants_kind", word_of(constants_words, model.options.constants));
   json.set("mean", model.mean);
   json.set("noise_standard_deviation", std::sqrt(model.noise_variance));

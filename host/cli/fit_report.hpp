@@ -40,6 +40,9 @@ struct fit_summary {
   zcmoe_report report{};  // the library's count of what the model's policies touched
   std::int64_t bytes_read = 0;
   edge_table edges;
+  /// Leave-one-out errors of the two kinds of constants, if both were candidates; else 0.
+  double error_of_means = 0.0;
+  double error_of_smooth = 0.0;
   line_fit line;
   bool judged = false;  // by rows held out
   holdout_error error;

@@ -234,7 +234,9 @@ typedef struct zcmoe_model_diagnosis {
   /// of neighbouring segments tells, whatever the noise's tails.
   double risk_error;
   double approximation_error;  ///< standard error of approximation
-  double leave_one_out;        ///< exact leave-one-out error; NaN for weights or smooth constants
+  /// Leave-one-out error, exact for means; of smooth constants from their standard errors, within a
+  /// few per cent. NaN with weights.
+  double leave_one_out;
   /// E_app with the cuts moved to where every segment has the same error, over E_app as it is: 1 =
   /// nothing to gain, NaN if E_app cannot be seen.
   double equal_error;
@@ -254,7 +256,7 @@ typedef struct zcmoe_model_diagnosis {
 ///
 /// Smooth constants: rises are not corrected, and E_est is that of the standard errors or, if more
 /// and without weights, sum P_i ((mean_i - c_i)^2 - s_i^2 / N_i + 2 error_i^2), which also holds
-/// what the fit misses. leave_one_out and best_segments are NaN.
+/// what the fit misses. best_segments is NaN.
 ///
 /// @param[in]     model      the model
 /// @param[in]     segments   where to write the share of each segment; may be NULL

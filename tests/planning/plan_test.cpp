@@ -747,7 +747,7 @@ TEST(diagnosis, of_smooth_constants_tells_their_risk) {
     excess += exact.approximation(edges, constants).totals.error / runs;
     said += (d.approximation + d.estimation) / runs;
     wide += d.approximation / runs;
-    EXPECT_TRUE(std::isnan(d.leave_one_out));
+    EXPECT_NEAR(d.leave_one_out, d.risk, 0.05 * d.risk);
     EXPECT_TRUE(std::isnan(d.best_segments));
     EXPECT_NEAR(d.risk, d.noise + d.approximation + d.estimation, 1e-12);
   }
@@ -897,6 +897,29 @@ TEST(diagnosis, standard_error_of_the_risk_knows_of_outliers) {
     }
     const double real = (squares - sum * sum / runs) / (runs - 1);
     EXPECT_NEAR(std::sqrt(said / real), 1.0, 0.2) << off;  // four standard errors of 200 runs
+  }
+}
+
+TEST(diagnosis, leave_one_out_of_smooth_constants_is_about_that_of_refits) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  zcmoe_model_options options = model_options();
+  options.constants = ZCMOE_CONSTANTS_SMOOTH;
+  const std::vector<double> edges = uniform_edges(0, 1, 30);
+  for (const double noise : {0.1, 0.5}) {
+    const sample s = plain(
+                         "sine", [](double x) { return std::sin(2 * pi * x); }, noise)
+                         .draw(300, 17);
+    const auto said = diagnose(fitted_model(cpu, s, edges, options).value).totals.leave_one_out;
+    double refits = 0.0;
+    for (std::size_t out = 0; out < s.x.size(); ++out) {
+      sample rest = s;
+      rest.x.erase(rest.x.begin() + static_cast<std::ptrdiff_t>(out));
+      rest.y.erase(rest.y.begin() + static_cast<std::ptrdiff_t>(out));
+      const fitted_model fit(cpu, rest, edges, options);
+      const double e = s.y[out] - fit.value.predict_sync(std::vector<double>{s.x[out]})[0];
+      refits += e * e / static_cast<double>(s.x.size());
+    }
+    EXPECT_NEAR(said / refits, 1.0, 0.02) << noise;
   }
 }
 
