@@ -57,6 +57,10 @@ std::int64_t finer(std::int64_t segments, const zcmoe_plan_result& plan) {
                    std::int64_t{ZCMOE_MAX_SMOOTH_SEGMENTS}});
 }
 
+/// Smooth constants of so many times three segments are fitted in two seconds; the time grows with
+/// the square. So long a wait is for those who ask for it.
+constexpr std::int64_t most_compared = 2048;
+
 class range_and_sample {
  public:
   range_and_sample(const segmentation_choice& segmentation, bool sampled, bool has_target,
@@ -144,7 +148,10 @@ class range_and_sample {
       return table;
     }
     table.edges = cut_sample(segments);
-    if (planner.both_kinds) table.finer = cut_sample(finer(segments, *table.plan));
+    if (planner.both_kinds && segments <= most_compared) {
+      table.finer_asked = finer(segments, *table.plan);
+      table.finer = cut_sample(table.finer_asked);
+    }
     return table;
   }
 

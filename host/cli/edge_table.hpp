@@ -24,7 +24,9 @@ struct edge_table {
   std::int64_t rows_outside = 0;  // used rows whose input is infinite or outside --range
   std::optional<zcmoe_plan_result> plan;  // where the number of segments was not given
   std::int64_t asked = 0;                 // segments wanted; ties and doubles may leave fewer
-  std::vector<double> finer;              // for smooth constants, where both kinds are candidates
+  // The table for smooth constants, where both kinds are candidates; else empty.
+  std::vector<double> finer;
+  std::int64_t finer_asked = 0;
 
   std::int64_t segments() const noexcept { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
@@ -43,7 +45,7 @@ struct planner {
   const context& engine;
   zcmoe_model_options model = model_options();
   zcmoe_plan_options options = plan_options();  // holdout, max_segments; fit_rows 0: all rows
-  bool both_kinds = false;  // of constants: means in the edges, smooth in the finer ones
+  bool both_kinds = false;  // of constants are candidates: a finer table is wanted too
 };
 
 /// One pass over the training rows. Roles: x, y (unless the kind needs none), weights. The planner

@@ -203,13 +203,12 @@ class fit_run {
                    : std::numeric_limits<double>::quiet_NaN();
     };
     model smooth = finer_fit_->finish();
-    summary_.error_of_means = error_of(*model_);
-    summary_.error_of_smooth = error_of(smooth);
-    if (!(summary_.error_of_smooth < summary_.error_of_means)) return;
+    summary_.compared = {error_of(*model_), error_of(smooth)};
+    if (!(summary_.compared->smooth < summary_.compared->means)) return;
     model_.emplace(std::move(smooth));
     fit_.swap(finer_fit_);
     summary_.edges.edges = summary_.edges.finer;
-    summary_.edges.asked = std::max(summary_.edges.asked, summary_.edges.segments());
+    summary_.edges.asked = summary_.edges.finer_asked;
   }
 
   void make_fit(std::optional<fit>& made, const std::vector<double>& edges,
@@ -417,8 +416,8 @@ void add_fit_options(parser& command, fit_arguments& arguments) {
              "what segments predict: the mean of their own rows, or a smooth fit to the means of "
              "all, which lets --segments auto take three times as many: for relations that are "
              "smooth between jumps; where there is nothing but jumps means are better. auto takes "
-             "the kind with the least leave-one-out error where --segments auto cuts are optimal "
-             "and there are neither weights nor --shrinkage, else means")
+             "the kind with the least leave-one-out error where --segments auto finds at most 2048 "
+             "optimal segments and there are neither weights nor --shrinkage, else means")
       .group(group);
   add_choice(command, "--nan-inputs", arguments.fit.nan_inputs, rows_words,
              "rows with a missing input")

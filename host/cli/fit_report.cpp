@@ -70,6 +70,9 @@ void fit_report::say_segments() const {
   if (planned) {
     const zcmoe_plan_candidate& chosen = edges.plan->candidates[segmentation.kind];
     say("segments chosen", recommendation_in_words(chosen));
+    if (model.options.constants == ZCMOE_CONSTANTS_SMOOTH)
+      say("",
+          text(grouped(edges.asked), " for smooth constants, whose error hardly grows with them"));
     for (const std::string& warning : warnings_in_words(chosen)) say("", warning);
   }
   const bool fewer = segmentation.needs_data() && model.num_segments < edges.asked;
@@ -88,11 +91,11 @@ void fit_report::say_errors() const {
   const bool smooth = model.options.constants == ZCMOE_CONSTANTS_SMOOTH;
   const std::string kind =
       smooth ? "smooth: a fit to the means of all segments" : "means of their rows";
-  if (summary.error_of_means > 0) {
-    say("constants", text(kind, "; leave-one-out error ",
-                          readable(smooth ? summary.error_of_smooth : summary.error_of_means), ", ",
-                          readable(smooth ? summary.error_of_means : summary.error_of_smooth),
-                          " of the others"));
+  if (summary.compared.has_value()) {
+    const auto [means, smooth_ones] = *summary.compared;
+    say("constants",
+        text(kind, "; leave-one-out error ", readable(smooth ? smooth_ones : means), ", of ",
+             smooth ? "means " : "smooth ones ", readable(smooth ? means : smooth_ones)));
   } else if (smooth) {
     say("constants", kind);
   }
@@ -145,10 +148,10 @@ std::string fit_report::as_json() const {
   json.set("empty_segments", model.num_empty);
   json.set("range", std::vector<double>{edges.edges.front(), edges.edges.back()});
   json.set("rows_sampled", edges.rows_sampled);
-  if (summary.error_of_means > 0) {
+  if (summary.compared.has_value()) {
     json.set(
         "leave_one_out",
-        json_object().set("mean", summary.error_of_means).set("smooth", summary.error_of_smooth));
+        json_object().set("mean", summary.compared->means).set("smooth", summary.compared->smooth));
   }
   json.set("constants_kind", word_of(constants_words, model.options.constants));
   json.set("mean", model.mean);

@@ -13,6 +13,7 @@
 #include <zcmoe/zcmoe.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,9 +41,12 @@ struct fit_summary {
   zcmoe_report report{};  // the library's count of what the model's policies touched
   std::int64_t bytes_read = 0;
   edge_table edges;
-  /// Leave-one-out errors of the two kinds of constants, if both were candidates; else 0.
-  double error_of_means = 0.0;
-  double error_of_smooth = 0.0;
+  struct kind_errors {
+    double means;
+    double smooth;
+  };
+  /// Leave-one-out errors of the two kinds of constants, if both were candidates.
+  std::optional<kind_errors> compared;
   line_fit line;
   bool judged = false;  // by rows held out
   holdout_error error;

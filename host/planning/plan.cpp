@@ -287,7 +287,6 @@ class segmentation_levels {
     c.estimation = rows_.scale_back(r.estimation);
     const double ratio = static_cast<double>(r.num_segments) / limit;
     if (ratio > 1.0) {
-      // Segments without an input lower nothing.
       c.approximation *= ratio * ratio;
       c.estimation /= ratio;
     }
@@ -296,7 +295,7 @@ class segmentation_levels {
     c.excess = c.approximation + c.estimation;
     c.excess_lower = c.excess_upper = not_a_number;
     if (r.method == ZCMOE_THEORY_PARAMETRIC && !parts_all) {
-      const double change = c.excess / rows_.scale_back(r.excess);
+      const double change = ratio > 1.0 ? c.excess / rows_.scale_back(r.excess) : 1.0;
       c.excess_lower = rows_.scale_back(r.excess_lower) * change;
       c.excess_upper = rows_.scale_back(r.excess_upper) * change;
     }

@@ -1330,7 +1330,8 @@ class plan_test(cli_case):
             seen = json.loads(self.run_cli("inspect", self.path("auto"), "--json").stdout)
             self.assertEqual(seen["diagnosis"]["leave_one_out"], errors[kind])
             said = self.run_cli(*common, "-o", self.path("m")).stderr.decode()
-            self.assertRegex(said, r"constants +(smooth|means).*leave-one-out error [0-9.]+, [0-9.]+ of the others")
+            self.assertRegex(said, r"constants +(smooth|means).*leave-one-out error [0-9.e-]+, of (means|smooth ones) [0-9.e-]+\n")
+            self.assertEqual("for smooth constants" in said, kind == "smooth")
         # Where they are not compared: a number that is given, weights, another segmentation, shrinkage.
         for more in (["--segments", 64], ["--weights", "w"], ["--segmentation", "uniform"], ["--shrinkage", 1]):
             data = jumps if "--weights" in more else smooth
