@@ -57,9 +57,9 @@ std::int64_t finer(std::int64_t segments, const zcmoe_plan_result& plan) {
                    std::int64_t{ZCMOE_MAX_SMOOTH_SEGMENTS}});
 }
 
-/// Smooth constants of so many times three segments are fitted in two seconds; the time grows with
-/// the square. So long a wait is for those who ask for it.
-constexpr std::int64_t most_compared = 2048;
+/// Smooth constants of so many segments are fitted in two seconds, and the time grows with the
+/// square. A longer wait is for those who ask for it.
+constexpr std::int64_t most_compared = 6144;
 
 class range_and_sample {
  public:
@@ -148,9 +148,9 @@ class range_and_sample {
       return table;
     }
     table.edges = cut_sample(segments);
-    if (planner.both_kinds && segments <= most_compared) {
+    if (planner.both_kinds) {
       table.finer_asked = finer(segments, *table.plan);
-      table.finer = cut_sample(table.finer_asked);
+      if (table.finer_asked <= most_compared) table.finer = cut_sample(table.finer_asked);
     }
     return table;
   }

@@ -416,8 +416,9 @@ void add_fit_options(parser& command, fit_arguments& arguments) {
              "what segments predict: the mean of their own rows, or a smooth fit to the means of "
              "all, which lets --segments auto take three times as many: for relations that are "
              "smooth between jumps; where there is nothing but jumps means are better. auto takes "
-             "the kind with the least leave-one-out error where --segments auto finds at most 2048 "
-             "optimal segments and there are neither weights nor --shrinkage, else means")
+             "the kind with the least leave-one-out error where --segments auto cuts are optimal, "
+             "smooth constants take at most 6144 segments, and there are neither weights nor "
+             "--shrinkage, else means")
       .group(group);
   add_choice(command, "--nan-inputs", arguments.fit.nan_inputs, rows_words,
              "rows with a missing input")

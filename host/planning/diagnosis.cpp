@@ -89,23 +89,24 @@ struct unshrunk {
   }
 };
 
-/// The squared error of smooth constants, sum P_i E(c_i - mean of b)^2, with what the fit misses of
-/// b. The mean y_i of the rows of a segment and the constant are correlated by the variance e_i^2
-/// of the constant, so E(y_i - c_i)^2 is the bias squared plus s_i^2 / N_i - e_i^2. May be
-/// negative; 0 for weighted rows, of which s_i^2 / N_i is not known. Source: Mallows 1973.
-double smooth_error(const model_data& data) {
+/// What the expected squared error of smooth constants on new rows has above v, the variance within
+/// segments: the error of the rows learned from, and twice the variance of what they are predicted
+/// with. It holds what the fit misses of b, and segments of one row. May be negative; 0 for
+/// weighted rows, of which the variance of a mean is not known. Source: Mallows 1973.
+double smooth_error(const model_data& data, double v) {
   if (data.weighted) return 0.0;
   double_double rows;
   double_double error;
   for (std::size_t i = 0; i < static_cast<std::size_t>(data.num_segments()); ++i) {
+    if (data.counts[i] == 0) continue;
     const auto count = static_cast<double>(data.counts[i]);
     rows = rows + count;
-    if (!(data.variances[i] >= 0)) continue;
     const double off = data.means[i] - data.constants[i];
     const double e = data.standard_errors[i];
-    error = error + (count * (off * off + 2.0 * e * e) - data.variances[i]);
+    const double scatter = count > 1 ? (count - 1.0) * data.variances[i] : 0.0;
+    error = error + (scatter + count * (off * off + 2.0 * e * e));
   }
-  return error.high / rows.high;
+  return error.high / rows.high - v;
 }
 
 /// A segment with rows. Errors and variances are in squared units of y.
@@ -375,7 +376,7 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   d.approximation_error = std::sqrt(variance.high);
   d.noise = v - d.approximation;
   d.estimation = estimation.high / covered.high;
-  if (smooth) d.estimation = std::max(d.estimation, smooth_error(data) / covered.high);
+  if (smooth) d.estimation = std::max(d.estimation, smooth_error(data, v));
   d.risk = v + d.estimation;
   const std::vector<contrast> contrasts = contrasts_of(segments, rises, data);
   d.risk_error = std::sqrt(

@@ -290,8 +290,13 @@ class segmentation_levels {
       c.approximation *= ratio * ratio;
       c.estimation /= ratio;
     }
-    const bool parts_all = tied && level_near(c.num_segments).num_nonempty >= rows_.distinct;
-    if (parts_all) c.approximation = 0.0;  // no segment holds two inputs
+    const std::int64_t with_rows = level_near(c.num_segments).num_nonempty;
+    const bool parts_all = tied && with_rows >= rows_.distinct;
+    if (parts_all) {  // no segment holds two inputs, and each input learns from its own rows
+      c.approximation = 0.0;
+      c.estimation = c.fit.noise * static_cast<double>(rows_.distinct) /
+                     (rows_.effective * fit_rows / static_cast<double>(rows_.all.size()));
+    }
     c.excess = c.approximation + c.estimation;
     c.excess_lower = c.excess_upper = not_a_number;
     if (r.method == ZCMOE_THEORY_PARAMETRIC && !parts_all) {

@@ -255,8 +255,8 @@ typedef struct zcmoe_model_diagnosis {
 /// undone to tell the rises, and counted in E_est.
 ///
 /// Smooth constants: rises are not corrected, and E_est is that of the standard errors or, if more
-/// and without weights, sum P_i ((mean_i - c_i)^2 - s_i^2 / N_i + 2 error_i^2), which also holds
-/// what the fit misses. best_segments is NaN.
+/// and without weights, the error of the rows learned from plus 2 sum P_i error_i^2, less V, which
+/// also holds what the fit misses and segments of one row. best_segments is NaN.
 ///
 /// @param[in]     model      the model
 /// @param[in]     segments   where to write the share of each segment; may be NULL

@@ -655,6 +655,7 @@ TEST(plan_edges, few_values_of_x) {
   for (const auto& c : plan.candidates) {
     EXPECT_LE(c.levels[c.num_levels - 1].num_nonempty, 7);
     EXPECT_NEAR(c.risk, 0.01 * (1 + 7.0 / 5000), 0.001);
+    EXPECT_NEAR(c.excess, 0.01 * 7 / 5000, 0.1 * 0.01 * 7 / 5000);
     EXPECT_LE(c.num_nonempty, 7);
     EXPECT_LE(c.num_segments, 7);
     EXPECT_EQ((c.warnings & ZCMOE_PLAN_TIED) != 0, c.segmentation != ZCMOE_PLAN_OPTIMAL);
@@ -925,17 +926,20 @@ TEST(diagnosis, leave_one_out_of_smooth_constants_is_about_that_of_refits) {
 
 TEST(diagnosis, no_width_exceeds_the_variance_of_its_segment) {
   const context cpu(ZCMOE_ENGINE_CPU);
+  // Ten rows a segment of a steep line: by chance their variance is below rise^2 / 12 in many.
   const setting f = plain(
-      "step", [](double x) { return x < 0.5 ? 0.0 : 4.0; }, 0.2);
-  const fitted_model fit(cpu, f.draw(3000, 3), uniform_edges(0, 1, 6));
+      "line", [](double x) { return 4 * x; }, 0.01);
+  const fitted_model fit(cpu, f.draw(200, 3), uniform_edges(0, 1, 20));
   const auto d = diagnose(fit.value);
   const zcmoe_model_info info = fit.value.info();
-  for (std::size_t i = 0; i < 6; ++i) {
-    const double share = static_cast<double>(info.counts[i]) / 3000.0;
-    if (!std::isnan(d.approximation[i])) {
-      EXPECT_LE(d.approximation[i], share * info.variances[i] * (1 + 1e-12)) << i;
-    }
+  int at_the_variance = 0;
+  for (std::size_t i = 0; i < 20; ++i) {
+    const double most = static_cast<double>(info.counts[i]) / 200.0 * info.variances[i];
+    EXPECT_LE(d.approximation[i], most * (1 + 1e-12)) << i;
+    at_the_variance += d.approximation[i] > most * (1 - 1e-12) ? 1 : 0;
   }
+  EXPECT_GE(at_the_variance, 3);
+  EXPECT_LE(at_the_variance, 17);
 }
 
 // --------------------------------------------------------------- intervals
