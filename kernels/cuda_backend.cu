@@ -199,6 +199,16 @@ class cuda_backend final : public backend {
         cuda().memcpy_async(summaries, buffer.data(), bytes, cudaMemcpyDeviceToHost, stream));
     ZCMOE_CUDA_TRY(cuda().stream_synchronize(stream));
   }
+  void summarize_lines(const state_layout& layout, const std::int64_t* state,
+                       line_summary* summaries, zcmoe_stream stream) override {
+    const device_guard guard(device_);
+    const std::size_t bytes = static_cast<std::size_t>(layout.num_slots()) * sizeof(line_summary);
+    const device_buffer buffer(allocator_, bytes, stream);
+    launch_summarize_lines(layout, state, static_cast<line_summary*>(buffer.data()), stream);
+    ZCMOE_CUDA_TRY(
+        cuda().memcpy_async(summaries, buffer.data(), bytes, cudaMemcpyDeviceToHost, stream));
+    ZCMOE_CUDA_TRY(cuda().stream_synchronize(stream));
+  }
 
  private:
   void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,

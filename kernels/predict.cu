@@ -9,6 +9,7 @@
 #include "route_table.cuh"
 
 #include <algorithm>
+#include <initializer_list>
 #include <type_traits>
 
 namespace zcmoe::detail {
@@ -99,6 +100,28 @@ __device__ Element looked_up(const void* table, const slot_roles& roles, std::in
   return static_cast<const Element*>(table)[slot];
 }
 
+/// What a line gives for an input, as the bits of a float or a double.
+template <class Element, class T>
+__device__ Element line_value(const zcmoe_line& line, T x) {
+  const double value = value_of(line, static_cast<double>(x));
+  Element bits;
+  if constexpr (sizeof(Element) == sizeof(float)) {
+    // Devices make another NaN of NaN than processors do.
+    bits = value == value ? __float_as_uint(static_cast<float>(value)) : 0x7fc00000u;
+  } else {
+    memcpy(&bits, &value, sizeof bits);
+  }
+  return bits;
+}
+
+/// Two loads of 16 bytes.
+__device__ zcmoe_line load_line(const zcmoe_line* lines, std::int32_t slot) {
+  const auto* const halves = reinterpret_cast<const double2*>(lines + slot);
+  const double2 first = __ldg(halves);
+  const double2 second = __ldg(halves + 1);
+  return {first.x, first.y, second.x, second.y};
+}
+
 // --------------------------------------------------------- streaming kernel
 
 template <class T>
@@ -106,9 +129,10 @@ using vector_of = std::conditional_t<sizeof(T) == sizeof(float), float4, double2
 
 /// One output of a streaming launch.
 struct stream_output {
-  void* out;             // place of the first input's output
-  const void* table;     // its values by slot; null if the output is segment numbers
-  std::uint32_t staged;  // byte offset, in shared memory, of its values by rank
+  void* out;                // place of the first input's output
+  const void* table;        // its values by slot; null if the output is segment numbers
+  const zcmoe_line* lines;  // by slot; null unless it is what lines give: of the first output alone
+  std::uint32_t staged;     // byte offset, in shared memory, of its values or lines by rank
   std::int16_t element_size;
   bool wide;       // whether a vector of inputs has outputs aligned for one wide store
   bool from_cell;  // whether the routing table's cells hold its values
@@ -179,7 +203,7 @@ __device__ void with_width(const stream_output& to, const StoreAs& store_as) {
 
 /// Predicts for a thread's inputs: routes them and stores all their outputs. `tables` is the
 /// address of the tables in shared memory, `first` the number of the first input.
-template <bool by_words, class T, int Count>
+template <bool by_words, bool lines, class T, int Count>
 __device__ void predict_inputs(const stream_job<T>& job, const shared_image<T>& image,
                                std::uint32_t tables, std::int64_t first, const T (&x)[Count]) {
   std::uint32_t ranks[Count];
@@ -210,26 +234,44 @@ __device__ void predict_inputs(const stream_job<T>& job, const shared_image<T>& 
   };
   // Mostly there is a single output. Outside of the loop over outputs, the compiler computes its
   // address and width before the loop over rounds.
-  if (job.num_outputs > 0) store_one(job.outputs[0]);
+  if constexpr (lines) {
+    const stream_output& to = job.outputs[0];
+    with_width(to, [&](auto element) {
+      using type = decltype(element);
+      store<T, Count, type>(to, first, [&](int k) {
+        if constexpr (by_words) {
+          const auto* const staged = reinterpret_cast<const zcmoe_line*>(
+              __cvta_shared_to_generic(static_cast<std::size_t>(tables + to.staged)));
+          return line_value<type>(staged[ranks[k]], x[k]);
+        } else {
+          return line_value<type>(load_line(to.lines, job.routes.slot_of(ranks[k])), x[k]);
+        }
+      });
+    });
+  } else if (job.num_outputs > 0) {
+    store_one(job.outputs[0]);
+  }
   for (int g = 1; g < job.num_outputs; ++g) store_one(job.outputs[g]);
 }
 
 // The most registers with which a multiprocessor runs all the threads it can hold: 32 for 2,048
 // threads, 40 for 1,536, 64 for 1,024. Tables with cells get 64: they take more registers, and
-// fewer threads do no harm, since these wait for the second-level cache.
+// fewer threads do no harm, since these wait for the second-level cache. So do lines, whose
+// arithmetic is in float64.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 #define ZCMOE_STREAM_BOUNDS __launch_bounds__(stream_tuning::most_threads)
 #elif defined(__CUDA_ARCH__) && \
     (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1100)
-#define ZCMOE_STREAM_BOUNDS __maxnreg__(by_words ? 40 : 64)
+#define ZCMOE_STREAM_BOUNDS __maxnreg__(by_words && !lines ? 40 : 64)
 #else
-#define ZCMOE_STREAM_BOUNDS __launch_bounds__(stream_tuning::most_threads, by_words ? 2 : 1)
+#define ZCMOE_STREAM_BOUNDS \
+  __launch_bounds__(stream_tuning::most_threads, by_words && !lines ? 2 : 1)
 #endif
 
 /// Predicts for contiguous inputs of T. by_words: the routing table has words, which are staged in
-/// shared memory together with the outputs by rank; else it has cells, of which only the lines are
-/// staged.
-template <class T, bool by_words>
+/// shared memory together with the outputs by rank; else it has cells, of which only the lines of
+/// its first stage are staged. lines: the first output is what the lines of slots give.
+template <class T, bool by_words, bool lines>
 __global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream_job<T> job) {
   extern __shared__ __align__(16) unsigned char memory[];
   __shared__ unsigned long long tally[num_counts];
@@ -240,6 +282,13 @@ __global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream
   if (by_words) {
     for (int g = 0; g < job.num_outputs; ++g) {
       const stream_output& to = job.outputs[g];
+      if (lines && g == 0) {
+        for (std::uint32_t r = threadIdx.x; r < job.routes.num_ranks(); r += blockDim.x) {
+          reinterpret_cast<zcmoe_line*>(memory + to.staged)[r] =
+              load_line(to.lines, job.routes.slot_of(r));
+        }
+        continue;
+      }
       with_width(to, [&](auto element) {
         using type = decltype(element);
         for (std::uint32_t r = threadIdx.x; r < job.routes.num_ranks(); r += blockDim.x) {
@@ -267,7 +316,7 @@ __global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream
       memcpy(&x[v * per_vector], &loaded, sizeof loaded);
     }
     if (job.counts.report != nullptr) job.counts.add(x, (1u << count) - 1, tally);
-    predict_inputs<by_words>(job, image, tables, first, x);
+    predict_inputs<by_words, lines>(job, image, tables, first, x);
   }
 
   // The inputs before the body and behind it are taken one per thread.
@@ -279,7 +328,7 @@ __global__ ZCMOE_STREAM_BOUNDS void stream_kernel(const __grid_constant__ stream
     const bool is_input = other < others;
     const T x[1] = {is_input ? __ldcs(job.x + i) : T{0}};
     if (job.counts.report != nullptr) job.counts.add(x, is_input ? 1u : 0u, tally);
-    if (is_input) predict_inputs<by_words>(job, image, tables, i, x);
+    if (is_input) predict_inputs<by_words, lines>(job, image, tables, i, x);
   }
   if (job.counts.report != nullptr) job.counts.finish(tally, job.n);
 }
@@ -292,14 +341,22 @@ struct gather_list {
 };
 
 /// Stores all outputs of row i.
+template <class T>
 __device__ void predict_row(const gather_list& gathers, const slot_roles& roles, std::int64_t i,
-                            std::int32_t slot) {
+                            T x, std::int32_t slot) {
 #pragma unroll
   for (int g = 0; g < max_gathers; ++g) {
     if (g >= gathers.count) return;
     const gather& to = gathers.item[g];
     const std::int64_t at = i * to.stride;
-    if (to.element_size == 4) {
+    if (to.lines != nullptr) {
+      const zcmoe_line line = load_line(to.lines, slot);
+      if (to.element_size == 4) {
+        static_cast<std::uint32_t*>(to.out)[at] = line_value<std::uint32_t>(line, x);
+      } else {
+        static_cast<std::uint64_t*>(to.out)[at] = line_value<std::uint64_t>(line, x);
+      }
+    } else if (to.element_size == 4) {
       static_cast<std::uint32_t*>(to.out)[at] = looked_up<std::uint32_t>(to.table, roles, slot);
     } else {
       static_cast<std::uint64_t*>(to.out)[at] = looked_up<std::uint64_t>(to.table, roles, slot);
@@ -337,7 +394,8 @@ __global__ __launch_bounds__(gather_tuning::threads,
 #pragma unroll
     for (int k = 0; k < per_thread; ++k) {
       if ((valid >> k & 1u) == 0) break;
-      predict_row(gathers, roles, tile + k * threads + threadIdx.x, routes.slot_of(ranks[k]));
+      predict_row(gathers, roles, tile + k * threads + threadIdx.x, input[k],
+                  routes.slot_of(ranks[k]));
     }
     if (counts.report != nullptr) counts.add(input, valid, tally);
   }
@@ -378,25 +436,30 @@ bool launch_stream(const predict_job& job, const device_limits& device, zcmoe_st
     stream_output& to = work.outputs[g];
     to.out = from.out;
     to.table = from.table;
+    to.lines = from.lines;
     to.element_size = static_cast<std::int16_t>(from.element_size);
     to.wide = aligned(static_cast<const char*>(from.out) + work.body_begin * from.element_size,
                       vector < 16 ? vector : 16);
     to.from_cell = !by_words && from.held_by_router && size == sizeof(T);
     if (by_words) {
       to.staged = static_cast<std::uint32_t>(shared);
-      shared += (routes.num_ranks() * size + 15) / 16 * 16;
+      const std::size_t entry = from.lines != nullptr ? sizeof(zcmoe_line) : size;
+      shared += (routes.num_ranks() * entry + 15) / 16 * 16;
     }
   }
   if (shared + stream_tuning::own_shared > device.shared_per_block) return false;
   // With fewer inputs than 32-bit words to stage, gather_kernel is done sooner.
   if (static_cast<std::int64_t>(shared / 4) > rows.n) return false;
   device_limits room = device;
-  // With cells, 64 registers per thread let a multiprocessor run 1,024 threads.
-  if (!by_words) room.threads_per_sm = std::min(room.threads_per_sm, 1024);
+  // With cells or lines, 64 registers per thread let a multiprocessor run 1,024 threads.
+  const bool lines = job.num_gathers > 0 && job.gathers[0].lines != nullptr;
+  if (!by_words || lines) room.threads_per_sm = std::min(room.threads_per_sm, 1024);
   const launch_shape shape = stream_shape(room, shared, rows.n, sizeof(T));
   const std::int64_t inputs_a_round = std::int64_t{shape.threads} * round_of<T>::count;
   work.body_end = work.body_begin + (rows.n - work.body_begin) / inputs_a_round * inputs_a_round;
-  const auto kernel = by_words ? stream_kernel<T, true> : stream_kernel<T, false>;
+  const auto kernel =
+      lines ? (by_words ? stream_kernel<T, true, true> : stream_kernel<T, false, true>)
+            : (by_words ? stream_kernel<T, true, false> : stream_kernel<T, false, false>);
   launch(kernel, shape.blocks, shape.threads, shared, stream, work);
   return true;
 }
@@ -416,14 +479,21 @@ void launch_gather(const predict_job& job, const Input& x, zcmoe_stream stream) 
 
 void prepare_predict(const device_limits& device) {
   const auto bytes = static_cast<int>(device.shared_per_block - stream_tuning::own_shared);
-  for (const auto kernel : {stream_kernel<float, true>, stream_kernel<float, false>}) {
-    ZCMOE_CUDA_TRY(cuda().func_set_attribute(reinterpret_cast<const void*>(kernel),
-                                             cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-  }
-  for (const auto kernel : {stream_kernel<double, true>, stream_kernel<double, false>}) {
-    ZCMOE_CUDA_TRY(cuda().func_set_attribute(reinterpret_cast<const void*>(kernel),
-                                             cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-  }
+  const auto prepare = [bytes](std::initializer_list<const void*> kernels) {
+    for (const void* const kernel : kernels) {
+      ZCMOE_CUDA_TRY(
+          cuda().func_set_attribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+    }
+  };
+  const auto prepare_for = [&prepare](auto number) {
+    using T = decltype(number);
+    prepare({reinterpret_cast<const void*>(&stream_kernel<T, true, false>),
+             reinterpret_cast<const void*>(&stream_kernel<T, false, false>),
+             reinterpret_cast<const void*>(&stream_kernel<T, true, true>),
+             reinterpret_cast<const void*>(&stream_kernel<T, false, true>)});
+  };
+  prepare_for(float{});
+  prepare_for(double{});
 }
 
 void launch_predict(const predict_job& job, const device_limits& device, zcmoe_stream stream) {

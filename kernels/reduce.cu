@@ -13,6 +13,7 @@
 #include "stored_key.cuh"
 
 #include <climits>
+#include <type_traits>
 
 namespace zcmoe::detail {
 namespace {
@@ -23,6 +24,11 @@ struct slot_planes {
   std::int64_t num_slots;
   __device__ void add(int plane, std::int64_t value) const {
     add_to(first + plane * num_slots, value);
+  }
+  /// Makes an extreme at least `value`, which is positive.
+  __device__ void raise(int plane, std::int64_t value) const {
+    atomicMax(reinterpret_cast<unsigned long long*>(first + plane * num_slots),
+              static_cast<unsigned long long>(value));
   }
 };
 
@@ -159,6 +165,58 @@ struct run_sums<T, true> {
   }
 };
 
+/// The sums of a run of rows with lines: those of constants, and of their positions. Extremes are
+/// raised in the state when the run ends.
+template <class T, bool Weighted>
+struct run_line_sums : run_sums<T, Weighted> {
+  using base = run_sums<T, Weighted>;
+  using at = line_planes<T, Weighted>;
+  static constexpr int words = float_format<T>::words;
+  static constexpr int weight_words = Weighted ? words : 0;
+  sum_window<1 + weight_words> t;
+  sum_window<2 + weight_words> tt;
+  sum_window<1 + weight_words + words> ty;
+  std::int64_t lowest;  // as line_planes has them; 0: no row
+  std::int64_t highest;
+
+  template <class Body>
+  __device__ void each(Body&& body) {
+    base::each(body);
+    body(t);
+    body(tt);
+    body(ty);
+  }
+  __device__ void add(T target, T weight, std::int64_t position, const slot_planes& slot) {
+    base::add(target, weight, slot);
+    lowest = max(lowest, low_extreme_of(position));
+    highest = max(highest, high_extreme_of(position));
+    if (position == 0) return;
+    const auto term = natural_of_position(position);
+    if constexpr (Weighted) {
+      const auto weighted = multiply(decompose(weight), term);
+      t.add(weighted, at::t, slot);
+      tt.add(multiply(weighted, term), at::tt, slot);
+      if (target != 0) ty.add(multiply(weighted, decompose(target)), at::ty, slot);
+    } else {
+      t.add(term, at::t, slot);
+      tt.add(multiply(term, term), at::tt, slot);
+      if (target != 0) ty.add(multiply(term, decompose(target)), at::ty, slot);
+    }
+  }
+  __device__ void raise_extremes(const slot_planes& slot) {
+    if (lowest == 0) return;
+    slot.raise(at::lowest, lowest);
+    slot.raise(at::highest, highest);
+    lowest = 0;
+    highest = 0;
+  }
+};
+
+template <class Sums>
+constexpr bool is_with_lines = false;
+template <class T, bool Weighted>
+constexpr bool is_with_lines<run_line_sums<T, Weighted>> = true;
+
 /// Adds a run's sums to its slot and leaves them zero.
 template <class Sums>
 __device__ void flush(Sums& sums, const slot_planes& slot) {
@@ -166,6 +224,7 @@ __device__ void flush(Sums& sums, const slot_planes& slot) {
   slot.add(Sums::planes::count, sums.rows_seen);
   sums.rows_seen = 0;
   sums.each([&](auto& window) { window.flush(slot); });
+  if constexpr (is_with_lines<Sums>) sums.raise_extremes(slot);
 }
 
 // ---------------------------------------------------- segmented reduction
@@ -179,20 +238,33 @@ struct sorted_rows {
   std::uint32_t count;
 };
 
-/// Reads the target (and weight) of a sorted row; returns false if the row was left out.
-template <class T, bool Weighted>
-__device__ bool load_row(const sorted_rows& rows, const any_array& y, const any_array& w,
-                         std::uint32_t row, T& target, T& weight) {
-  if constexpr (Weighted) {
-    const std::uint32_t from = static_cast<const std::uint32_t*>(rows.payload)[row];
-    if (from == absent_row) return false;
-    target = static_cast<T>(y[from]);
-    weight = static_cast<T>(w[from]);
-    return true;
+/// The arrays that a chunk's rows are fetched from, where the sort has moved their numbers.
+struct numbered_rows {
+  any_array x;  // not read without lines
+  any_array y;
+  any_array w;  // not read without weights
+  const line_frame* frames;
+};
+
+/// Adds a sorted row, unless it was left out, to the sums of its slot.
+template <class T, bool Weighted, bool Lines, class Sums>
+__device__ void add_sorted_row(const sorted_rows& rows, const numbered_rows& from,
+                               std::uint32_t row, [[maybe_unused]] std::int64_t slot, Sums& sums,
+                               const slot_planes& to) {
+  if constexpr (Weighted || Lines) {
+    const std::uint32_t number = static_cast<const std::uint32_t*>(rows.payload)[row];
+    if (number == absent_row) return;
+    const auto target = static_cast<T>(from.y[number]);
+    T weight = 1;
+    if constexpr (Weighted) weight = static_cast<T>(from.w[number]);
+    if constexpr (Lines) {
+      sums.add(target, weight, position_of(from.frames[slot], from.x[number]), to);
+    } else {
+      sums.add(target, weight, to);
+    }
   } else {
-    target = static_cast<const T*>(rows.payload)[row];
-    weight = 1;
-    return target == target;
+    const T target = static_cast<const T*>(rows.payload)[row];
+    if (target == target) sums.add(target, T{1}, to);
   }
 }
 
@@ -204,9 +276,9 @@ __device__ void add_chunk_counts(const chunk_counts& counts, std::int64_t* state
   if (c == counter_chunk_begin && counts.first_bad < *first_bad) *first_bad = counts.first_bad;
 }
 
-template <class T, bool Weighted>
+template <class T, bool Weighted, bool Lines>
 __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(
-    sorted_rows rows, any_array y, any_array w, const chunk_counts* counts, std::int64_t* state,
+    sorted_rows rows, numbered_rows from, const chunk_counts* counts, std::int64_t* state,
     std::int64_t* first_bad, std::int64_t num_slots) {
   std::int64_t* const planes = state + num_row_counters;
   if (blockIdx.x == 0) add_chunk_counts(*counts, state, first_bad);
@@ -217,8 +289,9 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(
   std::uint32_t row = static_cast<std::uint32_t>(first < rows.count ? first : rows.count);
   const std::uint32_t end = static_cast<std::uint32_t>(last < rows.count ? last : rows.count);
 
-  run_sums<T, Weighted> sums;
+  std::conditional_t<Lines, run_line_sums<T, Weighted>, run_sums<T, Weighted>> sums;
   sums.rows_seen = 0;
+  if constexpr (Lines) sums.lowest = sums.highest = 0;
   sums.each([](auto& window) { window.clear(); });
   // The rows of most warps belong to one slot or to two neighbouring slots. The keys of the warp's
   // first and last row show that, and then no other key is read.
@@ -241,9 +314,7 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(
       run_end = rows.ends[slot];
       to.first = planes + slot;
     }
-    T target;
-    T weight;
-    if (load_row<T, Weighted>(rows, y, w, row, target, weight)) sums.add(target, weight, to);
+    add_sorted_row<T, Weighted, Lines>(rows, from, row, slot, sums, to);
   }
 
   // Each thread still holds the sums of its last run. In a segment much larger than a warp's rows
@@ -262,6 +333,14 @@ __global__ __launch_bounds__(reduce_tuning::threads) void reduce_kernel(
     if (threadIdx.x % 32 == static_cast<unsigned>(leader))
       to.add(sum_planes<T, Weighted>::count, rows_seen);
     sums.each([&](auto& window) { window.flush_warp(to); });
+    if constexpr (Lines) {
+#pragma unroll
+      for (int step = 16; step > 0; step /= 2) {
+        sums.lowest = max(sums.lowest, __shfl_xor_sync(all_lanes, sums.lowest, step));
+        sums.highest = max(sums.highest, __shfl_xor_sync(all_lanes, sums.highest, step));
+      }
+      if (threadIdx.x % 32 == static_cast<unsigned>(leader)) sums.raise_extremes(to);
+    }
   } else {
     flush(sums, to);
   }
@@ -291,21 +370,21 @@ __global__ __launch_bounds__(slot_tuning::threads) void segment_ends_kernel(cons
 
 /// First plane and number of digits of each sum of a state, as a kernel's parameter.
 struct sum_list {
-  static constexpr int most = kept_sums<true>::count;
+  static constexpr int most = kept_sums<true>::count + line_sums<true>::count;
   int first[most];
   int digits[most];
   int count;
+  int first_extreme;  // the plane of the first of num_extremes extremes; 0: there are none
 };
 
 sum_list sums_of(const state_layout& layout) {
-  return with_layout(layout, [](auto target, auto weighted) {
-    sum_list list{};
-    for_each_sum<decltype(target), decltype(weighted)::value>([&list](int first, int digits) {
-      list.first[list.count] = first;
-      list.digits[list.count++] = digits;
-    });
-    return list;
+  sum_list list{};
+  for_each_sum(layout, [&list](const char*, int first, int digits) {
+    list.first[list.count] = first;
+    list.digits[list.count++] = digits;
   });
+  if (layout.lines) list.first_extreme = layout.num_sum_planes();
+  return list;
 }
 
 /// Whether num_rows more rows might overflow a digit that has not been carried.
@@ -385,6 +464,10 @@ __global__ __launch_bounds__(slot_tuning::threads) void merge_kernel(
     }
     to_planes[at] += to_carry + from_planes[at] + from_carry + carry;
   }
+  for (int k = 0; sums.first_extreme > 0 && k < num_extremes; ++k) {
+    const std::int64_t at = (sums.first_extreme + k) * num_slots;
+    if (from_planes[at] > to_planes[at]) to_planes[at] = from_planes[at];
+  }
 }
 
 }  // namespace
@@ -400,10 +483,14 @@ void launch_reduce(const fit_job& chunk, const row_keys& keys, const keyed_rows&
   if (chunk.rows.n == 0) return;
   const sorted_rows rows{sorted.keys, keys.size, sorted.payload, ends,
                          static_cast<std::uint32_t>(chunk.rows.n)};
+  const numbered_rows from{chunk.rows.x, any(chunk.y), any(chunk.weights), chunk.frames};
   with_layout(chunk.layout, [&](auto target, auto weighted) {
-    launch(&reduce_kernel<decltype(target), decltype(weighted)::value>, reduce_blocks(chunk.rows.n),
-           reduce_tuning::threads, 0, stream, rows, any(chunk.y), any(chunk.weights), &counts,
-           chunk.state, chunk.first_bad, chunk.layout.num_slots());
+    using T = decltype(target);
+    constexpr bool has_weights = decltype(weighted)::value;
+    const auto kernel = chunk.layout.lines ? &reduce_kernel<T, has_weights, true>
+                                           : &reduce_kernel<T, has_weights, false>;
+    launch(kernel, reduce_blocks(chunk.rows.n), reduce_tuning::threads, 0, stream, rows, from,
+           &counts, chunk.state, chunk.first_bad, chunk.layout.num_slots());
   });
 }
 

@@ -13,9 +13,9 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Writes key and payload of each row. The payload of an unweighted fit is the target (float or
-/// double), or NaN if the row is left out. The payload of a weighted fit is the row's number within
-/// the chunk (uint32), or absent_row.
+/// Writes key and payload of each row. Where the payload is a float or double, it is the target, or
+/// NaN if the row is left out. Where it is a uint32 (sorts_numbers), it is the row's number within
+/// the chunk, or absent_row. w has no data in fits without weights.
 template <class Input, class Payload>
 __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
     const __grid_constant__ row_rules rules,
@@ -23,7 +23,7 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
     any_array w, std::int64_t n, void* keys, int key_size, Payload* payload, std::int64_t* counters,
     std::int64_t* first_bad) {
   using T = routed_as<Input>;
-  constexpr bool weighted = std::is_same_v<Payload, std::uint32_t>;
+  constexpr bool is_number = std::is_same_v<Payload, std::uint32_t>;
   const unsigned lane = threadIdx.x % 32;
   const plain_image<T> image(routes);
   // A chunk has at most 2^26 rows, so 32 bits hold what a thread, warp or block counts.
@@ -41,12 +41,13 @@ __global__ __launch_bounds__(route_tuning::threads) void route_kernel(
       ranks_of(routes, image, input, rank);
       const input_place place = place_of(input[0], routes.range_begin, routes.range_end);
       const row_verdict verdict =
-          judge_row(rules, place, target, weighted ? w[i] : 1.0, routes.slot_of(rank[0]));
+          judge_row(rules, place, target, is_number && w.data != nullptr ? w[i] : 1.0,
+                    routes.slot_of(rank[0]));
       row_counters = verdict.counters;
       // A row that is left out gets key 0: a key of its own could cost the sort one bit more.
       const bool present = verdict.slot >= 0;
       store_key(keys, key_size, i, present ? static_cast<std::uint32_t>(verdict.slot) : 0);
-      if constexpr (weighted) {
+      if constexpr (is_number) {
         payload[i] = present ? static_cast<std::uint32_t>(i) : absent_row;
       } else {
         payload[i] = present ? static_cast<Payload>(target) : static_cast<Payload>(NAN);
@@ -76,7 +77,7 @@ void launch_route_as(const fit_job& chunk, const row_keys& keys, const keyed_row
 void launch_route(const fit_job& chunk, const row_keys& keys, const keyed_rows& rows,
                   chunk_counts& counts, zcmoe_stream stream) {
   if (chunk.rows.n == 0) return;
-  if (chunk.layout.weighted) {
+  if (sorts_numbers(chunk.layout)) {
     launch_route_as<std::uint32_t>(chunk, keys, rows, counts, stream);
   } else if (chunk.layout.target_dtype == ZCMOE_F32) {
     launch_route_as<float>(chunk, keys, rows, counts, stream);

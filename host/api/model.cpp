@@ -4,7 +4,9 @@
 #include "host/api/buffer.hpp"
 #include "host/api/handles.hpp"
 #include "host/api/options.hpp"
+#include "host/model/lines.hpp"
 #include "host/model/model_io.hpp"
+#include "host/segmentation/edges.hpp"
 
 #include <zcmoe/zcmoe.h>
 
@@ -39,6 +41,35 @@ extern "C" zcmoe_status zcmoe_model_create(zcmoe_context* context, const double*
                  context->engine, model_data_of(edges, constants, num_segments, policies), policies,
                  nullptr),
              model);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_create_lines(zcmoe_context* context, const double* edges,
+                                                 const zcmoe_line* lines, int64_t num_segments,
+                                                 const zcmoe_model_options* options,
+                                                 zcmoe_model** model) {
+  return guard("zcmoe_model_create_lines", [&] {
+    check_handle(context, "context");
+    check_pointer(model, "model");
+    check_pointer(edges, "edges");
+    check_pointer(lines, "lines");
+    check_num_segments(num_segments);
+    const model_policies policies(
+        read_options(options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "options"));
+    check_edges(edges, num_segments);
+    hand_out(std::make_unique<zcmoe::detail::model>(
+                 context->engine, model_data_of(edges, lines, num_segments, policies), policies,
+                 nullptr),
+             model);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_interpolate(const zcmoe_model* model,
+                                                zcmoe_model** interpolating) {
+  return guard("zcmoe_model_interpolate", [&] {
+    check_handle(model, "model");
+    check_pointer(interpolating, "interpolating");
+    hand_out(interpolated(*model->model), interpolating);
   });
 }
 

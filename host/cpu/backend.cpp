@@ -161,6 +161,10 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
                  zcmoe_stream) override {
     summarize_on_cpu(layout, state, summaries, crew_);
   }
+  void summarize_lines(const state_layout& layout, const std::int64_t* state,
+                       line_summary* summaries, zcmoe_stream) override {
+    summarize_lines_on_cpu(layout, state, summaries, crew_);
+  }
 
  private:
   zcmoe_alloc_fn alloc_;

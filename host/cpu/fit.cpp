@@ -37,10 +37,12 @@ void for_each_slot(const state_layout& layout, workers& crew, const Body& body) 
 
 /// Makes the digits of every sum canonical.
 void carry_state(const state_layout& layout, std::int64_t* state, workers& crew) {
-  with_layout(layout, [&](auto target, auto weighted) {
-    for_each_slot(layout, crew, [&](std::int64_t slot) {
-      carry_slot<decltype(target), decltype(weighted)::value>(state + num_row_counters,
-                                                              layout.num_slots(), slot);
+  std::int64_t* const planes = state + num_row_counters;
+  for_each_slot_range(layout.num_slots(), crew, [&](std::int64_t begin, std::int64_t end) {
+    for_each_sum(layout, [&](const char*, int first, int digits) {
+      for (std::int64_t slot = begin; slot < end; ++slot) {
+        carry_sum(planes, layout.num_slots(), slot, first, digits);
+      }
     });
   });
   state[counter_pending] = 0;
@@ -55,11 +57,25 @@ void add_digits(std::int64_t* to, const std::int64_t* from, std::int64_t size, w
   });
 }
 
+/// The extremes of both states: the greater ones.
+void raise_extremes(const state_layout& layout, std::int64_t* to, const std::int64_t* from,
+                    workers& crew) {
+  if (!layout.lines) return;
+  const std::int64_t first = num_row_counters + layout.num_sum_planes() * layout.num_slots();
+  for_each_slot_range(num_extremes * layout.num_slots(), crew,
+                      [&](std::int64_t begin, std::int64_t end) {
+                        for (std::int64_t i = first + begin; i < first + end; ++i) {
+                          if (from[i] > to[i]) to[i] = from[i];
+                        }
+                      });
+}
+
 /// Moves the digits of the planes used from a thread's own state to that of the fit.
 void move_planes(const state_layout& layout, std::int64_t* to, std::int64_t* from, bool* used,
                  workers& crew) {
   const std::int64_t size = layout.num_slots();
-  for (int plane = 0; plane < layout.num_planes(); ++plane) {
+  raise_extremes(layout, to, from, crew);
+  for (int plane = 0; plane < layout.num_sum_planes(); ++plane) {
     if (!used[plane]) continue;
     const std::int64_t first = num_row_counters + plane * size;
     add_digits(to + first, from + first, size, crew);
@@ -79,8 +95,8 @@ void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t fir
     rows.load(job.rows, i, count);
     rows.route(count);
     for (int k = 0; k < count; ++k) {
-      add_row<State, Weighted>(job, rows.place(k), y[i + k], Weighted ? w[i + k] : 1.0,
-                               rows.slots[k], digits, counts);
+      add_row<State, Weighted>(job, rows.place(k), static_cast<double>(rows.inputs[k]), y[i + k],
+                               Weighted ? w[i + k] : 1.0, rows.slots[k], digits, counts);
     }
   }
 }
@@ -214,9 +230,10 @@ class ordinary_rows {
     counts_.count_used(count - static_cast<std::int64_t>(num_exceptions));
     for (std::size_t e = 0; e < num_exceptions; ++e) {
       const int k = static_cast<int>(exceptions[e]);
-      add_row<State, Rows::weighted>(
-          job_, rows_.place(k), static_cast<double>(rows_.targets[k]), rows_.weight_of(k),
-          e < num_outside ? outside[e] : rows_.slots[k], digits_, counts_);
+      add_row<State, Rows::weighted>(job_, rows_.place(k), static_cast<double>(rows_.inputs[k]),
+                                     static_cast<double>(rows_.targets[k]), rows_.weight_of(k),
+                                     e < num_outside ? outside[e] : rows_.slots[k], digits_,
+                                     counts_);
     }
     return static_cast<int>(misfits);
   }
@@ -315,7 +332,7 @@ template <class Rows, class State, class X>
 void accumulate_typed(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                       const std::shared_ptr<backend>& engine) {
   const std::int64_t num_slots = job.layout.num_slots();
-  const bool has_loop = loop_of<Rows>(*target.sums) != nullptr;
+  const bool has_loop = !job.layout.lines && loop_of<Rows>(*target.sums) != nullptr;
   const std::size_t window_bytes = has_loop ? slot_sums<Rows, State>::bytes(num_slots) : 0;
   if (has_loop && add_partitioned<Rows, State, X>(job, target, crew, num_parts, engine)) return;
   const fit_shares shares = shares_of(job, num_parts, window_bytes);
@@ -460,7 +477,8 @@ void merge_on_cpu(const state_layout& layout, std::int64_t* to, const std::int64
   if (to[counter_pending] + from[counter_pending] > max_pending_rows) {
     carry_state(layout, to, crew);
   }
-  add_digits(to, from, static_cast<std::int64_t>(layout.bytes() / sizeof(std::int64_t)), crew);
+  add_digits(to, from, num_row_counters + layout.num_sum_planes() * layout.num_slots(), crew);
+  raise_extremes(layout, to, from, crew);
   carry_state(layout, to, crew);
 }
 
@@ -469,6 +487,16 @@ void summarize_on_cpu(const state_layout& layout, const std::int64_t* state,
   with_layout(layout, [&](auto target, auto weighted) {
     for_each_slot(layout, crew, [&](std::int64_t slot) {
       summaries[slot] = summarize<decltype(target), decltype(weighted)::value>(
+          state + num_row_counters, layout.num_slots(), slot);
+    });
+  });
+}
+
+void summarize_lines_on_cpu(const state_layout& layout, const std::int64_t* state,
+                            line_summary* summaries, workers& crew) {
+  with_layout(layout, [&](auto target, auto weighted) {
+    for_each_slot(layout, crew, [&](std::int64_t slot) {
+      summaries[slot] = summarize_line<decltype(target), decltype(weighted)::value>(
           state + num_row_counters, layout.num_slots(), slot);
     });
   });

@@ -28,7 +28,7 @@ struct fit_counts {
 
 /// Adds any row: judges it, counts it, and adds what it brings to its slot.
 template <class State, bool Weighted>
-void add_row(const fit_job& job, input_place place, double y, double w, std::int64_t slot,
+void add_row(const fit_job& job, input_place place, double x, double y, double w, std::int64_t slot,
              const state_digits& digits, fit_counts& counts) {
   const row_verdict verdict = judge_row(job.rules, place, y, w, slot);
   for (std::uint32_t bits = verdict.counters; bits != 0; bits &= bits - 1)
@@ -37,6 +37,11 @@ void add_row(const fit_job& job, input_place place, double y, double w, std::int
   add_sample<State, Weighted>(
       static_cast<State>(y), static_cast<State>(w),
       [&](int plane, std::int64_t piece) { digits.add(plane, verdict.slot, piece); });
+  if (!job.layout.lines) return;
+  add_position<State, Weighted>(
+      position_of(job.frames[verdict.slot], x), static_cast<State>(y), static_cast<State>(w),
+      [&](int plane, std::int64_t piece) { digits.add(plane, verdict.slot, piece); },
+      [&](int plane, std::int64_t value) { digits.raise(plane, verdict.slot, value); });
 }
 
 inline int num_leading_within(const route_kernels& kernels, const float* x, int count, float from,

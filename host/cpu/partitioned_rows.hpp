@@ -284,8 +284,9 @@ class partitioned_rows {
       rows.find_ranks(partition_table_, count);
       rows.take_exceptions(count, nowhere, [&](int k, std::uint32_t) {
         const std::uint32_t rank = table_.rank_of(rows.inputs[k]);
-        add_row<State, Rows::weighted>(job_, rows.place(k), static_cast<double>(rows.targets[k]),
-                                       rows.weight_of(k), table_.slot_of(rank), digits, counts);
+        add_row<State, Rows::weighted>(job_, rows.place(k), static_cast<double>(rows.inputs[k]),
+                                       static_cast<double>(rows.targets[k]), rows.weight_of(k),
+                                       table_.slot_of(rank), digits, counts);
       });
       for (int k = 0; k < count; ++k) {
         ++starts[rows.slots[k] + 1];
@@ -348,7 +349,9 @@ class partitioned_rows {
     const std::size_t num_misfits = loop_of<Rows>(*target_.sums)(rows, misfits);
     for (std::size_t e = 0; e < num_misfits; ++e) {
       const std::uint32_t k = misfits[e];
-      add_row<State, Rows::weighted>(job_, input_place::in_range,
+      // Inputs are not at hand any more, nor asked for: rows with lines are not partitioned.
+      constexpr double any_input = 0.0;
+      add_row<State, Rows::weighted>(job_, input_place::in_range, any_input,
                                      static_cast<double>(rows.targets[k]),
                                      Rows::weighted ? static_cast<double>(weights[k]) : 1.0,
                                      rows.slots[k], own.digits, own.counts);

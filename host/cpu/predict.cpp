@@ -34,6 +34,18 @@ void store_outputs(const gather& output, const slot_roles& roles, std::int64_t f
   }
 }
 
+/// What lines answer. Of the outputs this alone reads the inputs, row by row before it writes the
+/// row, and comes first: it may overwrite them.
+template <class Element, class T>
+void store_line_values(const gather& output, std::int64_t first, int count,
+                       const std::uint32_t* slots, const T* inputs) {
+  auto* const out = static_cast<Element*>(output.out) + first * output.stride;
+  for (int k = 0; k < count; ++k) {
+    out[k * output.stride] =
+        static_cast<Element>(value_of(output.lines[slots[k]], static_cast<double>(inputs[k])));
+  }
+}
+
 template <class T>
 void predict_rows(const route_kernels& kernels, const predict_job& job, std::int64_t first,
                   std::int64_t last, predict_counts& counts) {
@@ -54,6 +66,12 @@ void predict_rows(const route_kernels& kernels, const predict_job& job, std::int
       used += rows.slots[k] < num_segments ? 1 : 0;
     }
     for (int g = 0; g < job.num_gathers; ++g) {
+      if (job.gathers[g].lines != nullptr) {
+        job.gathers[g].element_size == 8
+            ? store_line_values<double>(job.gathers[g], i, count, rows.slots, rows.inputs)
+            : store_line_values<float>(job.gathers[g], i, count, rows.slots, rows.inputs);
+        continue;
+      }
       job.gathers[g].element_size == 8
           ? store_outputs<std::int64_t>(job.gathers[g], roles, i, count, rows.slots)
           : store_outputs<std::int32_t>(job.gathers[g], roles, i, count, rows.slots);

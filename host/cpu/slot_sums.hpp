@@ -26,6 +26,18 @@ struct state_digits {
       digit += piece;
     }
   }
+  /// Makes it at least `value`, in a plane that is no sum.
+  void raise(int plane, std::int64_t slot, std::int64_t value) const {
+    std::int64_t& extreme = planes[plane * num_slots + slot];
+    if (shared) {
+      std::int64_t known = __atomic_load_n(&extreme, __ATOMIC_RELAXED);
+      while (known < value && !__atomic_compare_exchange_n(&extreme, &known, value, true,
+                                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+      }
+    } else if (extreme < value) {
+      extreme = value;
+    }
+  }
 };
 
 /// The words of every slot, several copies of each, side by side, where slots are few: rows in turn

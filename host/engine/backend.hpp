@@ -58,6 +58,9 @@ class backend {
   /// Writes num_slots summaries to host memory; returns when done.
   virtual void summarize(const state_layout& layout, const std::int64_t* state,
                          slot_summary* summaries, zcmoe_stream stream) = 0;
+  /// The same of the lines of a state that has them.
+  virtual void summarize_lines(const state_layout& layout, const std::int64_t* state,
+                               line_summary* summaries, zcmoe_stream stream) = 0;
 };
 
 /// An engine's memory block, zeroed; allocated and freed on the stream it was made with.

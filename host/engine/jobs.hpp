@@ -7,6 +7,7 @@
 #include "host/array.hpp"
 #include "host/engine/fit_row.hpp"
 #include "host/experts/exact_sum.hpp"
+#include "host/experts/line.hpp"
 #include "host/routing/slots.hpp"
 
 #include <zcmoe/zcmoe.h>
@@ -18,14 +19,16 @@
 namespace zcmoe::detail {
 
 /// Shape of a fit state: one int64 array, num_row_counters counters, then num_planes planes of
-/// num_slots sums.
+/// num_slots sums; of a state with lines the last num_extremes planes are no sums.
 struct state_layout {
   std::int64_t num_segments;
   zcmoe_dtype target_dtype;  // ZCMOE_F32 or ZCMOE_F64
   bool weighted;
+  bool lines = false;  // with the sums of line.hpp
 
   std::int64_t num_slots() const { return num_slots_of(num_segments); }
   int num_planes() const;
+  int num_sum_planes() const { return num_planes() - (lines ? num_extremes : 0); }
   std::size_t bytes() const {
     return (num_row_counters +
             static_cast<std::size_t>(num_planes()) * static_cast<std::size_t>(num_slots())) *
@@ -42,11 +45,25 @@ decltype(auto) with_layout(const state_layout& layout, Body&& body) {
   return layout.weighted ? body(double{}, std::true_type{}) : body(double{}, std::false_type{});
 }
 
-constexpr int most_planes = sum_planes<double, true>::end;
+constexpr int most_planes = line_planes<double, true>::end;
 
 inline int state_layout::num_planes() const {
-  return with_layout(*this, [](auto target, auto is_weighted) {
-    return sum_planes<decltype(target), decltype(is_weighted)::value>::end;
+  return with_layout(*this, [this](auto target, auto is_weighted) {
+    constexpr bool with_weights = decltype(is_weighted)::value;
+    return lines ? line_planes<decltype(target), with_weights>::end
+                 : sum_planes<decltype(target), with_weights>::end;
+  });
+}
+
+/// Calls body(name, first plane, digits) for each sum of a state, in plane order.
+template <class Body>
+void for_each_sum(const state_layout& layout, const Body& body) {
+  with_layout(layout, [&](auto target, auto is_weighted) {
+    constexpr bool with_weights = decltype(is_weighted)::value;
+    const kept_sum* sum = kept_sums<with_weights>::list;
+    for_each_sum<decltype(target), with_weights>(
+        [&](int first, int digits) { body((sum++)->name, first, digits); });
+    if (layout.lines) for_each_line_sum<decltype(target), with_weights>(body);
   });
 }
 
@@ -57,9 +74,11 @@ struct points {
 };
 
 /// One output of predict: out[i * stride] = table[slot of x_i], in elements of 4 or 8 bytes. Where
-/// table is null, the output is the segment number itself.
+/// table is null, the output is the segment number itself. Where lines is not null, it is what the
+/// slot's line gives for x_i, rounded to a float of that size.
 struct gather {
   const void* table;
+  const zcmoe_line* lines;
   void* out;
   std::int64_t stride;
   int element_size;
@@ -101,7 +120,8 @@ struct predict_job {
 struct fit_job {
   state_layout layout;
   row_rules rules;
-  const router* routes;  // from the same engine
+  const router* routes;      // from the same engine
+  const line_frame* frames;  // by slot, in the engine's memory; null unless layout.lines
   /// In the engine's memory: layout.bytes(); and the first refused row, INT64_MAX if there is none.
   std::int64_t* state;
   std::int64_t* first_bad;

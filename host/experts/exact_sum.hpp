@@ -153,23 +153,21 @@ void for_each_sum(const Body& body) {
   }
 }
 
-/// Makes every sum of a slot canonical. The top digit of a sum takes the last carry whole. Only
-/// digits that change are written.
-template <class T, bool Weighted>
-inline void carry_slot(std::int64_t* planes, std::int64_t num_slots, std::int64_t slot) {
-  for_each_sum<T, Weighted>([planes, num_slots, slot](int first, int digits) {
-    std::int64_t carry = 0;
-    for (int k = 0; k < digits; ++k) {
-      std::int64_t& stored = planes[(first + k) * num_slots + slot];
-      std::int64_t digit = stored;
-      if (k + 1 < digits) {
-        carry = carry_digit(digit, carry);
-      } else {
-        digit += carry;
-      }
-      if (digit != stored) stored = digit;
+/// Makes a sum of a slot canonical. Its top digit takes the last carry whole. Only digits that
+/// change are written.
+inline void carry_sum(std::int64_t* planes, std::int64_t num_slots, std::int64_t slot, int first,
+                      int digits) {
+  std::int64_t carry = 0;
+  for (int k = 0; k < digits; ++k) {
+    std::int64_t& stored = planes[(first + k) * num_slots + slot];
+    std::int64_t digit = stored;
+    if (k + 1 < digits) {
+      carry = carry_digit(digit, carry);
+    } else {
+      digit += carry;
     }
-  });
+    if (digit != stored) stored = digit;
+  }
 }
 
 /// Reads the sum in planes [first, first + Digits) of a slot, whether it is canonical or not.

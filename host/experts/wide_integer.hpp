@@ -151,6 +151,47 @@ ZCMOE_HOST_DEVICE inline void subtract(wide_integer<A>& a, const wide_integer<B>
   a.trim();
 }
 
+template <int A, int B>
+ZCMOE_HOST_DEVICE inline wide_integer<A + B> product(const wide_integer<A>& a,
+                                                     const wide_integer<B>& b) {
+  wide_integer<A + B> result;
+  multiply(a, b, result);
+  return result;
+}
+
+/// -1, 0 or 1 if |a| is less than, equal to or greater than |b|.
+template <int A, int B>
+ZCMOE_HOST_DEVICE inline int compare(const wide_integer<A>& a, const wide_integer<B>& b) {
+  const int high = a.high > b.high ? a.high : b.high;
+  const int low = a.low < b.low ? a.low : b.low;
+  for (int k = high - 1; k >= low; --k) {
+    if (a.at(k) != b.at(k)) return a.at(k) < b.at(k) ? -1 : 1;
+  }
+  return 0;
+}
+
+/// a - b, of any signs.
+template <int A, int B>
+ZCMOE_HOST_DEVICE inline wide_integer<(A > B ? A : B) + 1> difference(const wide_integer<A>& a,
+                                                                      const wide_integer<B>& b) {
+  const bool adds = a.negative != b.negative;
+  const bool swaps = !adds && compare(a, b) < 0;
+  wide_integer<(A > B ? A : B) + 1> result;
+  result.negative = swaps ? !a.negative : a.negative;
+  result.low = a.low < b.low ? a.low : b.low;
+  result.high = (a.high > b.high ? a.high : b.high) + 1;
+  std::int64_t carry = 0;
+  for (int k = result.low; k < result.high; ++k) {
+    const std::int64_t own = swaps ? b.at(k) : a.at(k);
+    const std::int64_t other = swaps ? a.at(k) : b.at(k);
+    const std::int64_t value = own + (adds ? other : -other) + carry;
+    result.digit[k] = static_cast<std::uint32_t>(static_cast<std::uint64_t>(value));
+    carry = value >> 32;
+  }
+  result.trim();
+  return result;
+}
+
 /// The leading 128 bits of a wide integer, which is (high 2^64 + low) 2^exponent where bit 127 is
 /// set. `inexact` says that bits below them were cut off and are not all 0. Example: 1 has high =
 /// 2^63, low = 0 and exponent = -127.

@@ -3,6 +3,7 @@
 #include "host/model/fit.hpp"
 
 #include "host/array.hpp"
+#include "host/model/lines.hpp"
 #include "host/segmentation/edges.hpp"
 
 #include <algorithm>
@@ -13,8 +14,10 @@ namespace {
 
 constexpr std::int64_t none = std::numeric_limits<std::int64_t>::max();
 
-state_layout layout_of(const std::vector<double>& edges, const zcmoe_fit_options& options) {
-  return {static_cast<std::int64_t>(edges.size()) - 1, options.target_dtype, options.weighted != 0};
+state_layout layout_of(const std::vector<double>& edges, const model_policies& policies,
+                       const zcmoe_fit_options& options) {
+  return {static_cast<std::int64_t>(edges.size()) - 1, options.target_dtype, options.weighted != 0,
+          policies.options.experts != ZCMOE_EXPERTS_CONSTANT};
 }
 
 void check_options(const zcmoe_fit_options& options) {
@@ -52,7 +55,7 @@ bool same_policies(const fit& a, const fit& b) {
   const zcmoe_model_options& q = b.policies().options;
   return p.closed_side == q.closed_side && p.include_outer_edge == q.include_outer_edge &&
          p.nan_policy == q.nan_policy && p.range_policy == q.range_policy &&
-         p.empty_policy == q.empty_policy && p.constants == q.constants &&
+         p.empty_policy == q.empty_policy && p.constants == q.constants && p.experts == q.experts &&
          same(p.nan_value, q.nan_value) && same(p.range_value, q.range_value) &&
          same(p.empty_value, q.empty_value) && same(p.shrinkage, q.shrinkage) &&
          a.options().nan_inputs == b.options().nan_inputs &&
@@ -70,7 +73,7 @@ fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_polic
   check_options(options_);
   // Adding 0.0 makes -0.0 into 0.0, so that equal tables have equal bytes.
   for (double& edge : edges_) edge += 0.0;
-  layout_ = layout_of(edges_, options_);
+  layout_ = layout_of(edges_, policies_, options_);
   check_edges(edges_.data(), layout_.num_segments);
   ZCMOE_EXPECTS(policies_.options.constants == ZCMOE_CONSTANTS_MEAN ||
                     layout_.num_segments <= ZCMOE_MAX_SMOOTH_SEGMENTS,
@@ -79,6 +82,11 @@ fit::fit(std::shared_ptr<backend> engine, std::vector<double> edges, model_polic
   state_ = engine_buffer(engine_, layout_.bytes(), nullptr);
   first_bad_ = engine_buffer(engine_, sizeof none, nullptr);
   engine_->upload(first_bad_.data(), &none, sizeof none, nullptr);
+  if (layout_.lines) {
+    const std::vector<line_frame> frames = line_frames_of(edges_);
+    frames_ = engine_buffer(engine_, frames.size() * sizeof(line_frame), nullptr);
+    engine_->upload(frames_.data(), frames.data(), frames_.bytes(), nullptr);
+  }
   pivot_ = pivot_of(edges_.data(), layout_.num_segments, policies_.options.closed_side);
   model_view table{};
   table.edges = edges_.data();
@@ -107,6 +115,7 @@ fit_job fit::job(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& 
   job.layout = layout_;
   job.rules = rules();
   job.routes = routes_.get();
+  job.frames = static_cast<const line_frame*>(frames_.data());
   job.state = state();
   job.first_bad = static_cast<std::int64_t*>(first_bad_.data());
   job.rows = {any(x, pivot_), n};
@@ -153,7 +162,8 @@ void fit::check_mergeable(const fit& source) const {
   if (!same_policies(*this, source)) {
     fail(ZCMOE_ERR_INCOMPATIBLE,
          "source and fit differ in a policy: closed_side, include_outer_edge, nan_, range_ or "
-         "empty_policy or their values, constants, shrinkage, nan_inputs or nonfinite_targets");
+         "empty_policy or their values, constants, experts, shrinkage, nan_inputs or "
+         "nonfinite_targets");
   }
 }
 
@@ -222,8 +232,17 @@ std::unique_ptr<model> fit::finish(zcmoe_stream stream) const {
   }
   std::vector<slot_summary> summaries(static_cast<std::size_t>(layout_.num_slots()));
   engine_->summarize(layout_, state(), summaries.data(), stream);
+  if (!layout_.lines) {
+    return std::make_unique<model>(
+        engine_,
+        model_data_of(edges_, policies_, summaries, layout_.target_dtype, layout_.weighted),
+        policies_, stream);
+  }
+  std::vector<line_summary> lines(summaries.size());
+  engine_->summarize_lines(layout_, state(), lines.data(), stream);
   return std::make_unique<model>(
-      engine_, model_data_of(edges_, policies_, summaries, layout_.target_dtype, layout_.weighted),
+      engine_,
+      model_data_of(edges_, policies_, summaries, lines, layout_.target_dtype, layout_.weighted),
       policies_, stream);
 }
 

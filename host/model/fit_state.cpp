@@ -11,11 +11,8 @@ namespace zcmoe::detail {
 
 std::vector<sum_extent> sum_extents(const state_layout& layout) {
   std::vector<sum_extent> extents;
-  with_layout(layout, [&](auto target, auto weighted) {
-    const kept_sum* sum = kept_sums<decltype(weighted)::value>::list;
-    for_each_sum<decltype(target), decltype(weighted)::value>([&](int first, int digits) {
-      extents.push_back({(sum++)->name, first, digits});
-    });
+  for_each_sum(layout, [&](const char* name, int first, int digits) {
+    extents.push_back({name, first, digits});
   });
   return extents;
 }
@@ -64,6 +61,10 @@ host_state download(const backend& engine, const state_layout& layout, const std
     if (kept == 0) sum.first = 0;
     result.sums.push_back(std::move(sum));
   }
+  if (layout.lines) {
+    read_plane(layout.num_planes() - 2, result.lowest);
+    read_plane(layout.num_planes() - 1, result.highest);
+  }
   return result;
 }
 
@@ -80,6 +81,14 @@ void upload(backend& engine, const state_layout& layout, const host_state& from,
         static_cast<std::size_t>(extents[s].first) + static_cast<std::size_t>(sum.first);
     engine.upload(state + num_row_counters + plane * slots, sum.planes.data(),
                   sum.planes.size() * sizeof(std::int64_t), stream);
+  }
+  const auto write_extremes = [&](int plane, const std::vector<std::int64_t>& values) {
+    engine.upload(state + num_row_counters + static_cast<std::size_t>(plane) * slots, values.data(),
+                  slots * sizeof(std::int64_t), stream);
+  };
+  if (layout.lines) {
+    write_extremes(layout.num_planes() - 2, from.lowest);
+    write_extremes(layout.num_planes() - 1, from.highest);
   }
 }
 

@@ -18,7 +18,9 @@ struct host_state {
   };
   std::vector<std::int64_t> counters;  // [num_row_counters]; counter_pending is 0
   std::vector<std::int64_t> counts;    // [num_slots]
-  std::vector<sum> sums;               // in plane order: y, yy, or with weights w, ww, wy, wyy
+  std::vector<sum> sums;  // in plane order: y, yy, or with weights w, ww, wy, wyy; then of lines
+  std::vector<std::int64_t> lowest;   // [num_slots] of a state with lines: its extremes (line.hpp)
+  std::vector<std::int64_t> highest;  // likewise
 };
 
 /// The name, the first plane and the number of planes of a sum.

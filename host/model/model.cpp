@@ -4,6 +4,7 @@
 
 #include "host/array.hpp"
 #include "host/experts/wide_integer.hpp"
+#include "host/model/lines.hpp"
 #include "host/numbers/compensated_sum.hpp"
 #include "host/routing/slots.hpp"
 #include "host/segmentation/edges.hpp"
@@ -63,6 +64,19 @@ void set_outer_slots(model_data& data, const zcmoe_model_options& options,
   set(above_slot_of(m), own, clamp ? last : outside, by_place ? last : constant_of_empty);
 }
 
+/// Gives slots without a line of their own a level one, at their constants; and segments without
+/// rows that have a line the constant that it gives in their middle.
+void complete_lines(model_data& data) {
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  for (std::size_t i = 0; i < data.lines.size(); ++i) {
+    if (i >= m || std::isnan(data.lines[i].value)) {
+      data.lines[i] = level_line(data.constants[i]);
+    } else if (data.counts[i] == 0) {
+      data.constants[i] = value_of(data.lines[i], data.edges[i] / 2 + data.edges[i + 1] / 2);
+    }
+  }
+}
+
 /// Sets the constants of segments without rows and of the slots outside the segments, and draws
 /// those with rows to the mean of all where the options say so.
 void fill_empty_segments(model_data& data, const zcmoe_model_options& options) {
@@ -89,6 +103,34 @@ void fill_empty_segments(model_data& data, const zcmoe_model_options& options) {
   }
   set_outer_slots(data, options, filling.empty_policy,
                   filling.empty_policy == ZCMOE_EMPTY_NAN ? quiet_nan() : target);
+}
+
+/// A model of constants without rows.
+model_data known_constants(const double* edges, const double* constants, std::int64_t num_segments,
+                           const model_policies& policies) {
+  const auto m = static_cast<std::size_t>(num_segments);
+  const std::size_t slots = num_slots_of(m);
+  model_data data;
+  data.edges.assign(edges, edges + m + 1);
+  data.constants.assign(constants, constants + m);
+  data.constants.resize(slots, quiet_nan());
+  data.counts.assign(slots, 0);
+  data.weights.assign(slots, 0.0);
+  data.variances.assign(slots, quiet_nan());
+  data.standard_errors.assign(slots, quiet_nan());
+  const zcmoe_model_options& options = policies.options;
+  set_outer_slots(data, options, options.empty_policy,
+                  options.empty_policy == ZCMOE_EMPTY_VALUE ? options.empty_value : quiet_nan());
+  return data;
+}
+
+void check_line(const zcmoe_line& line, std::size_t i) {
+  const bool good = std::isfinite(line.from) && std::isfinite(line.to) && line.from <= line.to &&
+                    std::isfinite(line.slope) && std::isfinite(line.to - line.from);
+  ZCMOE_EXPECTS(good, "lines[", i, "] from=", line.from, " to=", line.to, " slope=", line.slope,
+                " are not finite, or from is greater than to");
+  ZCMOE_EXPECTS(!std::isinf(line.value) && !std::isinf(value_of(line, line.to)), "lines[", i,
+                "] value=", line.value, " is infinite, or leads to infinity at to=", line.to);
 }
 
 void check_policy(const char* name, std::int32_t value, std::int32_t last) {
@@ -145,6 +187,13 @@ model_policies::model_policies(const zcmoe_model_options& given)
   check_policy("range_policy", options.range_policy, ZCMOE_RANGE_SEGMENTS);
   check_policy("empty_policy", options.empty_policy, ZCMOE_EMPTY_PARENT);
   check_policy("constants", options.constants, ZCMOE_CONSTANTS_SMOOTH);
+  check_policy("experts", options.experts, ZCMOE_EXPERTS_INTERPOLATE);
+  ZCMOE_EXPECTS(options.reserved == 0, "model_options->reserved=", options.reserved, " is not 0");
+  ZCMOE_EXPECTS(options.experts == ZCMOE_EXPERTS_CONSTANT ||
+                    (options.constants == ZCMOE_CONSTANTS_MEAN && options.shrinkage == 0.0),
+                "model_options->experts=", options.experts,
+                " are lines, which neither constants=ZCMOE_CONSTANTS_SMOOTH (1) nor shrinkage is "
+                "for");
   ZCMOE_EXPECTS(options.shrinkage >= 0.0 && std::isfinite(options.shrinkage),
                 "model_options->shrinkage=", options.shrinkage, " is not a finite number >= 0");
   ZCMOE_EXPECTS(options.shrinkage == 0.0 || options.constants == ZCMOE_CONSTANTS_MEAN,
@@ -186,26 +235,56 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
   return data;
 }
 
+model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
+                         const std::vector<slot_summary>& summaries,
+                         const std::vector<line_summary>& lines, zcmoe_dtype target_dtype,
+                         bool weighted) {
+  std::vector<slot_summary> at_lines = summaries;
+  const learned_lines learned =
+      policies.options.experts == ZCMOE_EXPERTS_LINEAR
+          ? linear_experts(edges, summaries, lines)
+          : interpolating_experts(edges, summaries, lines, policies.options.empty_policy);
+  for (std::size_t i = 0; i < learned.lines.size(); ++i) {
+    if (std::isnan(learned.values[i])) continue;
+    at_lines[i].mean = learned.values[i];
+    at_lines[i].variance = learned.variances[i];
+    at_lines[i].standard_error = learned.standard_errors[i];
+  }
+  model_data data = model_data_of(edges, policies, at_lines, target_dtype, weighted);
+  data.lines = learned.lines;
+  data.lines.resize(data.constants.size());
+  complete_lines(data);
+  return data;
+}
+
+model_data model_data_of(const double* edges, const zcmoe_line* lines, std::int64_t num_segments,
+                         const model_policies& policies) {
+  ZCMOE_EXPECTS(policies.options.experts != ZCMOE_EXPERTS_CONSTANT,
+                "options->experts=ZCMOE_EXPERTS_CONSTANT (0), but lines are given");
+  std::vector<double> middles(static_cast<std::size_t>(num_segments));
+  for (std::size_t i = 0; i < middles.size(); ++i) {
+    check_line(lines[i], i);
+    middles[i] = value_of(lines[i], edges[i] / 2 + edges[i + 1] / 2);
+  }
+  model_data data = known_constants(edges, middles.data(), num_segments, policies);
+  data.lines.assign(lines, lines + num_segments);
+  data.lines.resize(data.constants.size());
+  for (std::size_t i = middles.size(); i < data.lines.size(); ++i) {
+    data.lines[i] = level_line(data.constants[i]);
+  }
+  return data;
+}
+
 model_data model_data_of(const double* edges, const double* constants, std::int64_t num_segments,
                          const model_policies& policies) {
+  ZCMOE_EXPECTS(policies.options.experts == ZCMOE_EXPERTS_CONSTANT,
+                "model_options->experts=", policies.options.experts,
+                " are lines, but constants are given: zcmoe_model_create_lines() takes lines");
   ZCMOE_EXPECTS(
       policies.options.constants == ZCMOE_CONSTANTS_MEAN,
       "model_options->constants=ZCMOE_CONSTANTS_SMOOTH (1) is for fits, not for constants "
       "that are given");
-  const auto m = static_cast<std::size_t>(num_segments);
-  const std::size_t slots = num_slots_of(m);
-  model_data data;
-  data.edges.assign(edges, edges + m + 1);
-  data.constants.assign(constants, constants + m);
-  data.constants.resize(slots, quiet_nan());
-  data.counts.assign(slots, 0);
-  data.weights.assign(slots, 0.0);
-  data.variances.assign(slots, quiet_nan());
-  data.standard_errors.assign(slots, quiet_nan());
-  const zcmoe_model_options& options = policies.options;
-  set_outer_slots(data, options, options.empty_policy,
-                  options.empty_policy == ZCMOE_EMPTY_VALUE ? options.empty_value : quiet_nan());
-  return data;
+  return known_constants(edges, constants, num_segments, policies);
 }
 
 model::model(std::shared_ptr<backend> engine, model_data data, model_policies policies,
@@ -225,6 +304,18 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   const bool smooth = policies_.options.constants == ZCMOE_CONSTANTS_SMOOTH;
   ZCMOE_EXPECTS(data_.means.size() == (smooth ? slots : 0), "means has ", data_.means.size(),
                 " entries, expected ", smooth ? slots : 0);
+  const bool has_lines = policies_.options.experts != ZCMOE_EXPERTS_CONSTANT;
+  ZCMOE_EXPECTS(data_.lines.size() == (has_lines ? slots : 0), "lines has ", data_.lines.size(),
+                " entries, expected ", has_lines ? slots : 0);
+  for (std::size_t i = 0; has_lines && i < slots; ++i) {
+    zcmoe_line& line = data_.lines[i];
+    const bool outside = i >= static_cast<std::size_t>(m);
+    // Constants outside the range may be infinite, as a policy's value.
+    if (!outside) check_line(line, i);
+    ZCMOE_EXPECTS(!outside || (line.slope == 0.0 && line.from == 0.0 && line.to == 0.0), "lines[",
+                  i, "] of a slot beside the segments is not level");
+    if (std::isnan(line.value)) line.value = quiet_nan();
+  }
   for (std::size_t i = 0; i < slots; ++i) {
     ZCMOE_EXPECTS(i >= static_cast<std::size_t>(m) || !std::isinf(data_.constants[i]), "constants[",
                   i, "]=", data_.constants[i], " is infinite");
@@ -249,7 +340,8 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   // All tables are one block in the engine's memory: first the columns of 8-byte numbers, then
   // their float32 copies.
   const auto edges = static_cast<std::size_t>(m) + 1;
-  std::vector<unsigned char> image((edges + 4 * slots) * sizeof(double) +
+  std::vector<unsigned char> image(data_.lines.size() * sizeof(zcmoe_line) +
+                                   (edges + 4 * slots) * sizeof(double) +
                                    3 * slots * sizeof(float));
   tables_ = engine_buffer(engine_, image.size(), stream);
   std::size_t offset = 0;
@@ -263,6 +355,8 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   const auto narrow = [](const std::vector<double>& values) {
     return std::vector<float>(values.begin(), values.end());
   };
+  // First, where they are aligned to their size.
+  if (has_lines) view_.lines = place(data_.lines.data(), slots);
   view_.edges = place(data_.edges.data(), edges);
   view_.constants = place(data_.constants.data(), slots);
   view_.standard_errors = place(data_.standard_errors.data(), slots);
@@ -284,7 +378,9 @@ model::model(std::shared_ptr<backend> engine, model_data data, model_policies po
   model_view table = view_;
   table.edges = data_.edges.data();
   const std::vector<float> constants_f32 = narrow(data_.constants);
-  routes_ = engine_->make_router(table, {data_.constants.data(), constants_f32.data()}, stream);
+  slot_constants held;
+  if (!has_lines) held = {data_.constants.data(), constants_f32.data()};
+  routes_ = engine_->make_router(table, held, stream);
 }
 
 void model::get_info(zcmoe_model_info& info) const {
@@ -312,6 +408,7 @@ void model::get_info(zcmoe_model_info& info) const {
   info.variances = data_.variances.data();
   info.standard_errors = data_.standard_errors.data();
   info.means = data_.means.empty() ? nullptr : data_.means.data();
+  info.lines = data_.lines.empty() ? nullptr : data_.lines.data();
   info.options = policies_.as_options();
   info.target_dtype = data_.target_dtype;
   info.weighted = data_.weighted ? 1 : 0;
@@ -327,8 +424,13 @@ predict_job model::job(const zcmoe_array& x, std::int64_t n,
   const auto add = [&](const zcmoe_output& output, const void* wide, const void* narrow) {
     if (output.data == nullptr) return;
     const int size = static_cast<int>(size_of(output.dtype));
-    job.gathers[job.num_gathers++] = {size == 8 ? wide : narrow, output.data, output.stride, size,
-                                      wide == view_.constants};
+    const bool values = wide == view_.constants;
+    job.gathers[job.num_gathers++] = {size == 8 ? wide : narrow,
+                                      values ? view_.lines : nullptr,
+                                      output.data,
+                                      output.stride,
+                                      size,
+                                      values && view_.lines == nullptr};
   };
   add(outputs.values, view_.constants, view_.constants_f32);
   add(outputs.segments, nullptr, nullptr);

@@ -28,7 +28,8 @@ struct model_policies {
 struct model_data {
   std::vector<double> edges;
   std::vector<double> constants;
-  std::vector<double> means;  // of the rows; empty unless the constants are smooth
+  std::vector<double> means;      // of the rows; empty unless the constants are smooth
+  std::vector<zcmoe_line> lines;  // empty unless the experts are lines
   std::vector<std::int64_t> counts;
   std::vector<double> weights;
   std::vector<double> variances;
@@ -44,6 +45,14 @@ struct model_data {
 model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
                          const std::vector<slot_summary>& summaries, zcmoe_dtype target_dtype,
                          bool weighted);
+/// The same with lines as experts, for fits that ask for them.
+model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,
+                         const std::vector<slot_summary>& summaries,
+                         const std::vector<line_summary>& lines, zcmoe_dtype target_dtype,
+                         bool weighted);
+/// A model of given lines, one per segment. All counts are 0.
+model_data model_data_of(const double* edges, const zcmoe_line* lines, std::int64_t num_segments,
+                         const model_policies& policies);
 /// A model of given constants, one per segment. All counts are 0.
 model_data model_data_of(const double* edges, const double* constants, std::int64_t num_segments,
                          const model_policies& policies);
@@ -61,6 +70,7 @@ class model {
   void get_info(zcmoe_model_info& info) const;
 
   backend& engine() const { return *engine_; }
+  const std::shared_ptr<backend>& shared_engine() const { return engine_; }
   /// The job of predicting n inputs. The caller has checked the arguments.
   predict_job job(const zcmoe_array& x, std::int64_t n, const zcmoe_predict_outputs& outputs) const;
   /// The job of grouping n rows by slot. It has no workspace yet.

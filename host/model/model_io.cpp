@@ -21,7 +21,7 @@ namespace {
 const char model_format[] = "zcmoe-model";
 const char fit_format[] = "zcmoe-fit";
 constexpr int format_major = 1;
-constexpr int format_minor = 1;
+constexpr int format_minor = 2;
 
 // ---------------------------------------------------- metadata: text forms
 
@@ -46,6 +46,9 @@ const choices empty_policies = {{ZCMOE_EMPTY_NEAREST, "nearest"},
                                 {ZCMOE_EMPTY_PARENT, "parent"}};
 const choices constants_kinds = {{ZCMOE_CONSTANTS_MEAN, "mean"},
                                  {ZCMOE_CONSTANTS_SMOOTH, "smooth"}};
+const choices experts_kinds = {{ZCMOE_EXPERTS_CONSTANT, "constant"},
+                               {ZCMOE_EXPERTS_LINEAR, "linear"},
+                               {ZCMOE_EXPERTS_INTERPOLATE, "interpolate"}};
 const choices row_policies = {{ZCMOE_ROWS_SKIP, "skip"}, {ZCMOE_ROWS_ERROR, "error"}};
 const choices determinism_levels = {{ZCMOE_DETERMINISM_FAST, "fast"},
                                     {ZCMOE_DETERMINISM_RUN_TO_RUN, "run_to_run"},
@@ -133,6 +136,10 @@ bool is_smooth(const model_policies& policies) {
   return policies.options.constants == ZCMOE_CONSTANTS_SMOOTH;
 }
 
+bool has_lines(const model_policies& policies) {
+  return policies.options.experts != ZCMOE_EXPERTS_CONSTANT;
+}
+
 void write_policies(const model_policies& policies, metadata_list& metadata) {
   const zcmoe_model_options& options = policies.options;
   metadata.emplace_back("closed_side", name_in(closed_sides, options.closed_side));
@@ -146,6 +153,8 @@ void write_policies(const model_policies& policies, metadata_list& metadata) {
   metadata.emplace_back("shrinkage", text_of(options.shrinkage));
   if (is_smooth(policies))
     metadata.emplace_back("constants", name_in(constants_kinds, options.constants));
+  if (has_lines(policies))
+    metadata.emplace_back("experts", name_in(experts_kinds, options.experts));
   if (policies.has_feature_name) metadata.emplace_back("feature_name", policies.feature_name);
   if (policies.has_target_name) metadata.emplace_back("target_name", policies.target_name);
 }
@@ -167,6 +176,12 @@ model_policies read_policies(metadata_reader& metadata) {
     if (options.constants == ZCMOE_CONSTANTS_MEAN)
       fail(ZCMOE_ERR_FORMAT, "metadata constants=mean is to be left out");
   }
+  // Likewise for experts, up to version 1.1.
+  if (metadata.find("experts") != nullptr) {
+    options.experts = metadata.get("experts", experts_kinds);
+    if (options.experts == ZCMOE_EXPERTS_CONSTANT)
+      fail(ZCMOE_ERR_FORMAT, "metadata experts=constant is to be left out");
+  }
   const std::string* const feature = metadata.find("feature_name");
   const std::string* const target = metadata.find("target_name");
   options.feature_name = feature == nullptr ? nullptr : feature->c_str();
@@ -180,7 +195,9 @@ model_policies read_policies(metadata_reader& metadata) {
 std::string format_version() { return text(format_major, ".", format_minor); }
 
 /// The first minor version that has all of what a file holds, so that earlier readers can read it.
-int minor_of(const model_policies& policies) { return is_smooth(policies) ? 1 : 0; }
+int minor_of(const model_policies& policies) {
+  return has_lines(policies) ? 2 : is_smooth(policies) ? 1 : 0;
+}
 
 std::string format_version(const model_policies& policies) {
   return text(format_major, ".", minor_of(policies));
@@ -237,6 +254,21 @@ class opened_container {
            length);
     }
     return container_.read<T>(entry);
+  }
+  /// The lines of all slots, one row of four numbers each.
+  std::vector<zcmoe_line> read_lines(std::size_t slots) {
+    const tensor_entry& entry = get("lines", "F64", 2);
+    if (entry.shape[0] != slots || entry.shape[1] != 4) {
+      fail(ZCMOE_ERR_FORMAT, "tensor lines has shape [", entry.shape[0], ", ", entry.shape[1],
+           "], expected [", slots, ", 4]");
+    }
+    const std::vector<double> numbers = container_.read<double>(entry);
+    std::vector<zcmoe_line> lines(slots);
+    for (std::size_t i = 0; i < slots; ++i) {
+      const double* const own = numbers.data() + 4 * i;
+      lines[i] = {own[0], own[1], own[2], own[3]};
+    }
+    return lines;
   }
   std::vector<std::int64_t> read_planes(const tensor_entry& entry) {
     return container_.read<std::int64_t>(entry);
@@ -347,6 +379,8 @@ void write_model(const model& model, const byte_sink& sink) {
       {"variance", "F64", {slots}, data.variances.data()},
       {"standard_error", "F64", {slots}, data.standard_errors.data()}};
   if (!data.means.empty()) tensors.push_back({"means", "F64", {slots}, data.means.data()});
+  static_assert(sizeof(zcmoe_line) == 4 * sizeof(double), "a line is a row of the tensor");
+  if (!data.lines.empty()) tensors.push_back({"lines", "F64", {slots, 4}, data.lines.data()});
   write_safetensors(metadata, tensors, sink);
 }
 
@@ -389,6 +423,11 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
            " does not fit counts[", i, "]=", count);
     }
   }
+  for (std::size_t i = m; i < data.lines.size(); ++i) {
+    const double value = data.lines[i].value;
+    if (!(value == data.constants[i] || (std::isnan(value) && std::isnan(data.constants[i]))))
+      fail(ZCMOE_ERR_FORMAT, "lines[", i, "] is not level at values[", i, "]=", data.constants[i]);
+  }
   // What is predicted outside the segments is set by the policies, not by data.
   const auto check_constant = [&](std::size_t slot, const char* policy, double expected) {
     const double value = data.constants[slot];
@@ -424,6 +463,7 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
     data.variances = container.read<double>("variance", slots);
     data.standard_errors = container.read<double>("standard_error", slots);
     if (is_smooth(policies)) data.means = container.read<double>("means", slots);
+    if (has_lines(policies)) data.lines = container.read_lines(slots);
     container.refuse_unknown();
     check_model(data, policies.options);
     return std::make_unique<model>(std::move(engine), std::move(data), std::move(policies),
@@ -525,22 +565,6 @@ void check_planes(const sum_extent& extent, const host_state::sum& sum, std::siz
   }
 }
 
-/// -1, 0 or 1 if |a| is less than, equal to or greater than |b|.
-template <int A, int B>
-int compare(const wide_integer<A>& a, const wide_integer<B>& b) {
-  for (int k = std::max(a.high, b.high) - 1; k >= std::min(a.low, b.low); --k) {
-    if (a.at(k) != b.at(k)) return a.at(k) < b.at(k) ? -1 : 1;
-  }
-  return 0;
-}
-
-template <int A, int B>
-wide_integer<A + B> product(const wide_integer<A>& a, const wide_integer<B>& b) {
-  wide_integer<A + B> result;
-  multiply(a, b, result);
-  return result;
-}
-
 /// The largest finite T, in units of the sums.
 template <class T>
 wide_integer<digits_of<T>(1)> largest() {
@@ -613,13 +637,76 @@ void check_slot(const std::int64_t* planes, std::size_t slot) {
   }
 }
 
+/// Checks the further sums of a slot with lines, as check_slot does: with W, S = sum w y and
+/// Q = sum w y^2, P = sum w t, R = sum w t^2 and C = sum w t y, for positions |t| <= M they are
+/// within |P| <= W M and 0 <= R <= W M^2, and the matrix of all six (Gram's) has no negative
+/// determinant: W R >= P^2, R Q >= C^2, and (W Q - S^2)(W R - P^2) >= (W C - P S)^2.
+template <class T, bool Weighted>
+void check_line_slot(const std::int64_t* planes, std::size_t slot) {
+  using base = sum_planes<T, Weighted>;
+  using at = line_planes<T, Weighted>;
+  const auto refuse = [slot](const char* why) {
+    fail(ZCMOE_ERR_FORMAT, "sums of slot ", slot, ": ", why);
+  };
+  const std::int64_t count = planes[base::count];
+  const std::int64_t low = low_extreme_of(planes[at::lowest]);
+  const std::int64_t high = planes[at::highest] - high_extreme_of(0);
+  if (count == 0) {
+    const bool zero = std::all_of(planes + at::t, planes + at::end,
+                                  [](std::int64_t digit) { return digit == 0; });
+    if (!zero) refuse("positions are there, but no row is");
+    return;
+  }
+  constexpr auto most = static_cast<std::int64_t>(most_position);
+  if (planes[at::lowest] < 1 || planes[at::highest] < 1 || low < -most || high > most || low > high)
+    refuse("lowest and highest are no positions");
+  wide_integer<digits_of_line_sum<T, Weighted>(0)> t;
+  wide_integer<digits_of_line_sum<T, Weighted>(1)> tt;
+  wide_integer<digits_of_line_sum<T, Weighted>(2)> ty;
+  read_sum(planes, 1, at::t, t);
+  read_sum(planes, 1, at::tt, tt);
+  read_sum(planes, 1, at::ty, ty);
+  const auto check = [&](const auto& weight, const auto& y, const auto& yy) {
+    const auto end = wide_of(most);
+    if (compare(t, product(weight, end)) > 0)
+      refuse("the sum of positions is greater than any positions give");
+    if (tt.negative) refuse("the sum of squared positions is negative");
+    if (compare(tt, product(weight, product(end, end))) > 0)
+      refuse("the sum of squared positions is greater than any positions give");
+    const auto of_t = difference(product(weight, tt), product(t, t));
+    if (of_t.negative && !of_t.is_zero())
+      refuse("the sum of squared positions is less than the sum of positions allows");
+    if (compare(product(ty, ty), product(tt, yy)) > 0)
+      refuse("the sum of position times target is greater than their squares allow");
+    const auto of_y = difference(product(weight, yy), product(y, y));
+    const auto of_both = difference(product(weight, ty), product(t, y));
+    if (compare(product(of_both, of_both), product(of_y, of_t)) > 0)
+      refuse("the sum of position times target does not fit the others");
+  };
+  if constexpr (Weighted) {
+    wide_integer<digits_of<T>(1)> w;
+    wide_integer<digits_of<T>(2)> wy;
+    wide_integer<digits_of<T>(3)> wyy;
+    read_sum(planes, 1, base::w, w);
+    read_sum(planes, 1, base::wy, wy);
+    read_sum(planes, 1, base::wyy, wyy);
+    check(w, wy, wyy);
+  } else {
+    wide_integer<digits_of<T>(1)> y;
+    wide_integer<digits_of<T>(2)> yy;
+    read_sum(planes, 1, base::y, y);
+    read_sum(planes, 1, base::yy, yy);
+    check(wide_of(count), y, yy);
+  }
+}
+
 void check_sums(const state_layout& layout, const host_state& state) {
   const auto slots = static_cast<std::size_t>(layout.num_slots());
   const std::vector<sum_extent> extents = sum_extents(layout);
   with_layout(layout, [&](auto target, auto weighted) {
     using T = decltype(target);
     constexpr bool is_weighted = decltype(weighted)::value;
-    std::int64_t planes[sum_planes<T, is_weighted>::end];
+    std::int64_t planes[line_planes<T, is_weighted>::end];
     for (std::size_t slot = 0; slot < slots; ++slot) {
       std::fill(std::begin(planes), std::end(planes), 0);
       planes[0] = state.counts[slot];
@@ -631,6 +718,10 @@ void check_sums(const state_layout& layout, const host_state& state) {
         }
       }
       check_slot<T, is_weighted>(planes, slot);
+      if (!layout.lines) continue;
+      planes[line_planes<T, is_weighted>::lowest] = state.lowest[slot];
+      planes[line_planes<T, is_weighted>::highest] = state.highest[slot];
+      check_line_slot<T, is_weighted>(planes, slot);
     }
   });
 }
@@ -696,6 +787,10 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
     const std::int64_t kept = static_cast<std::int64_t>(sum.planes.size()) / slots;
     tensors.push_back({extents[s].name, "I64", {kept, slots}, sum.planes.data()});
   }
+  if (fit.layout().lines) {
+    tensors.push_back({"lowest", "I64", {slots}, state.lowest.data()});
+    tensors.push_back({"highest", "I64", {slots}, state.highest.data()});
+  }
   std::vector<std::uint8_t> bytes;
   write_safetensors(metadata, tensors, appending_to(bytes));
   return bytes;
@@ -715,7 +810,7 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
     container.check_version(policies);
     std::vector<double> edges = container.read_boundaries();
     const state_layout layout{static_cast<std::int64_t>(edges.size()) - 1, options.target_dtype,
-                              options.weighted != 0};
+                              options.weighted != 0, has_lines(policies)};
     const auto slots = static_cast<std::size_t>(layout.num_slots());
     host_state state;
     state.counters = container.read<std::int64_t>("counters", num_row_counters);
@@ -736,6 +831,10 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
         check_planes(extent, sum, slots);
       }
       state.sums.push_back(std::move(sum));
+    }
+    if (layout.lines) {
+      state.lowest = container.read<std::int64_t>("lowest", slots);
+      state.highest = container.read<std::int64_t>("highest", slots);
     }
     container.refuse_unknown();
     check_sums(layout, state);

@@ -15,6 +15,7 @@
 
 #include <zcmoe/zcmoe.h>
 
+#include <cmath>
 #include <cstdint>
 
 /// Marks functions for the host and, under nvcc, for the device.
@@ -61,6 +62,16 @@ ZCMOE_HOST_DEVICE constexpr Integer above_slot_of(Integer num_segments) {
 }
 
 /// @}
+
+/// What a line answers.
+/// @param line  of the slot of the input
+/// @param x     the input; NaN is taken as line.from
+/// @return value + slope * (x - from), x drawn to [from, to] first; rounded as zcmoe_line says
+ZCMOE_HOST_DEVICE inline double value_of(const zcmoe_line& line, double x) {
+  const double inside = x > line.from ? (x < line.to ? x : line.to) : line.from;
+  const double value = fma(line.slope, inside - line.from, line.value);
+  return value == value ? value : line.value;  // the NaN of the model, not that of the processor
+}
 
 /// A zcmoe_model_view that routes and predicts.
 struct model_view : zcmoe_model_view {
@@ -118,8 +129,11 @@ struct model_view : zcmoe_model_view {
 
   /// Predicts for one input.
   /// @param x  the input
-  /// @return the constant of its slot
-  ZCMOE_HOST_DEVICE double value_at(double x) const { return constants[slot_of(x)]; }
+  /// @return the constant of its slot, or what the slot's line gives
+  ZCMOE_HOST_DEVICE double value_at(double x) const {
+    const std::int64_t slot = slot_of(x);
+    return lines != nullptr ? value_of(lines[slot], x) : constants[slot];
+  }
 
   /// Whether an input lies below the range, whatever the policy.
   /// @param x  the input

@@ -590,6 +590,29 @@ enum {
   /// bear, where it halves the excess risk of a smooth relation. See zcmoe_fit_finish().
   ZCMOE_CONSTANTS_SMOOTH = 1
 };
+/// What a segment answers with: zcmoe_model_options::experts.
+enum {
+  ZCMOE_EXPERTS_CONSTANT = 0,  ///< its constant
+  /// A line of its own, the least-squares line of its samples. It is level beyond the first and the
+  /// last of them; where fewer than three samples, or inputs too close to each other, give no line,
+  /// it is the constant.
+  ZCMOE_EXPERTS_LINEAR = 1,
+  /// A line between two values at its edges, which it shares with its neighbours, so that the
+  /// answers of the model are continuous: mixing of the two nearest of m + 1 experts (top-2) with
+  /// linear weights. The values are those of least squares.
+  ZCMOE_EXPERTS_INTERPOLATE = 2
+};
+
+/// The line of a segment: its answer is value + slope * (x - from), x drawn to [from, to] first,
+/// in float64: one subtraction, then one fused multiply-add. Both engines, and model_view.hpp, give
+/// these bits.
+typedef struct zcmoe_line {
+  double from;   ///< where the line begins; x below it is taken as it
+  double to;     ///< where it ends, not below from; x above it is taken as it
+  double value;  ///< the answer at from; NaN allowed
+  double slope;  ///< finite; 0 in slots beside the segments
+} zcmoe_line;
+
 /// The most segments of a fit with ZCMOE_CONSTANTS_SMOOTH.
 #define ZCMOE_MAX_SMOOTH_SEGMENTS ((int64_t)1 << 14)
 
@@ -616,10 +639,14 @@ typedef struct zcmoe_model_options {
   double shrinkage;
   const char* feature_name;  ///< UTF-8, at most 1,024 bytes, kept in the model file; NULL: none
   const char* target_name;   ///< likewise
+  /// Default ZCMOE_EXPERTS_CONSTANT. The others are for fits without shrinkage, with constants that
+  /// are means; zcmoe_model_create() refuses them.
+  int32_t experts;
+  int32_t reserved;  ///< 0
 } zcmoe_model_options;
 /// All defaults.
 #define ZCMOE_MODEL_OPTIONS_INIT \
-  { sizeof(zcmoe_model_options), 0, 1, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, NULL, NULL }
+  { sizeof(zcmoe_model_options), 0, 1, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, NULL, NULL, 0, 0 }
 
 /// Makes a model from known constants. Host function; on the CUDA engine it copies the tables to
 /// the device, on the legacy default stream, and waits for that.
@@ -639,6 +666,38 @@ typedef struct zcmoe_model_options {
 ZCMOE_API zcmoe_status zcmoe_model_create(zcmoe_context* context, const double* edges,
                                           const double* constants, int64_t num_segments,
                                           const zcmoe_model_options* options, zcmoe_model** model);
+/// Makes a model from known lines, one a segment, which answer as zcmoe_line says. As
+/// zcmoe_model_create(); constants are what the lines give in the middle of their segments.
+///
+/// @param[in]  context       whose engine the model lives on
+/// @param[in]  edges         [num_segments + 1], host memory, finite, strictly increasing; copied
+/// @param[in]  lines         [num_segments], host memory; from, to and slope finite, from <= to,
+///   value not infinite; copied
+/// @param[in]  num_segments  m, 1 to ZCMOE_MAX_SEGMENTS
+/// @param[in]  options       experts must be ZCMOE_EXPERTS_LINEAR or ZCMOE_EXPERTS_INTERPOLATE,
+///   which here are but names
+/// @param[out] model         receives the model, to be freed with zcmoe_model_destroy()
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also for wrong entries; the error names the first bad index
+ZCMOE_API zcmoe_status zcmoe_model_create_lines(zcmoe_context* context, const double* edges,
+                                                const zcmoe_line* lines, int64_t num_segments,
+                                                const zcmoe_model_options* options,
+                                                zcmoe_model** model);
+/// Makes a model that reads the constants of another by interpolation: between the centres of two
+/// neighbouring segments it answers with the line through their constants, and continues the
+/// outermost lines to the ends of the range. Nothing is learned anew, and for a smooth relation the
+/// error falls from 1/m^2 to 1/m^4 (Scott 1985; theory.h).
+///
+/// Its segments lie between the centres: one fewer than those of `model`, or one where that has
+/// one. Its counts are 0 and its variances NaN, as of known constants; its constants are those in
+/// the middle of its segments. Policies, names and what is answered to NaN are kept, as are
+/// constants of their own outside the range. A NaN constant makes the lines on both sides NaN.
+///
+/// @param[in]  model          with ZCMOE_EXPERTS_CONSTANT
+/// @param[out] interpolating  receives the model, on the same engine, to be freed with
+///   zcmoe_model_destroy()
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also where the experts of `model` are lines already
+ZCMOE_API zcmoe_status zcmoe_model_interpolate(const zcmoe_model* model,
+                                               zcmoe_model** interpolating);
 /// Frees a model. Work that uses it must be done: its device memory is freed at once.
 /// @param[in] model  NULL is allowed
 /// @return ZCMOE_OK
@@ -703,15 +762,21 @@ typedef struct zcmoe_model_info {
   double mean;
   /// Within-segment variance, sum (count - 1) variance / sum (count - 1); NaN if none.
   double noise_variance;
-  const double* edges;      ///< [num_segments + 1]
-  const double* constants;  ///< [num_slots], what is predicted
-  const int64_t* counts;    ///< [num_slots], rows
-  const double* weights;    ///< [num_slots], sum of weights (= counts without weights)
+  const double* edges;  ///< [num_segments + 1]
+  /// [num_slots], what is predicted; where experts are lines what they give at the mean input of
+  /// their samples.
+  const double* constants;
+  const int64_t* counts;  ///< [num_slots], rows
+  const double* weights;  ///< [num_slots], sum of weights (= counts without weights)
   /// [num_slots], NaN below two samples. Weighted: sum w (y - mean)^2 / (W - W2 / W), with
-  /// W = sum w, W2 = sum w^2: weights say how precise a row is, not how often it was seen.
+  /// W = sum w, W2 = sum w^2: weights say how precise a row is, not how often it was seen. Where
+  /// experts are lines, about the line: with k parameters in the segment (2 of a line of its own,
+  /// or what the segment takes of the shared values, at most half the samples) the mean squared
+  /// distance times N / (N - k), N = W^2 / W2.
   const double* variances;
   /// [num_slots], of the constant: sqrt(variance * W2 / W^2), NaN below two samples; times
-  /// W / (W + kappa) under shrinkage. Of a smooth constant that of the fit, NaN without samples.
+  /// W / (W + kappa) under shrinkage. Of a smooth constant that of the fit, NaN without samples. Of
+  /// a line the root mean square over the samples: sqrt(variance * k / N).
   const double* standard_errors;
   /// [num_slots], of the targets, NaN without samples; NULL unless constants are smooth.
   const double* means;
@@ -721,6 +786,7 @@ typedef struct zcmoe_model_info {
   /// 8 KB; of models of more than 2^20 segments 128 bytes a segment and 8 KB. Beside these a model
   /// takes 52 bytes a segment of the engine's memory and 48 of the host's.
   int64_t routing_bytes;
+  const zcmoe_line* lines;  ///< [num_slots], what is predicted; NULL where experts are constants
   zcmoe_model_options options;  ///< names point into the model; last, so that it can grow
 } zcmoe_model_info;
 /// Tells what a model holds. Host function.
@@ -745,10 +811,11 @@ typedef struct zcmoe_model_view {
   int32_t include_outer_edge;        ///< likewise
   int32_t nan_policy;                ///< likewise
   int32_t range_policy;              ///< likewise
+  const zcmoe_line* lines;  ///< [num_segments + 3], by slot; NULL where experts are constants
 } zcmoe_model_view;
 /// A struct to be filled by zcmoe_model_get_view().
 #define ZCMOE_MODEL_VIEW_INIT \
-  { sizeof(zcmoe_model_view), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0 }
+  { sizeof(zcmoe_model_view), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL }
 /// Tells where a model's tables are. Host function: no device call.
 /// @param[in]     model  the model
 /// @param[in,out] view   struct_size is read, the rest is filled

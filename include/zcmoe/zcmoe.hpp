@@ -398,6 +398,30 @@ class model {
                              detail::length_of(edges), &options, &handle));
     handle_.reset(handle);
   }
+  /// Makes a model from known lines: zcmoe_model_create_lines(). It also throws error if the
+  /// lengths do not fit.
+  /// @param context  whose engine the model lives on
+  /// @param edges    one more than lines
+  /// @param lines    one a segment
+  /// @param options  policies, with the kind of experts that the lines are
+  /// @return the model
+  static model of_lines(const context& context, const std::vector<double>& edges,
+                        const std::vector<zcmoe_line>& lines, const zcmoe_model_options& options) {
+    if (edges.size() != lines.size() + 1) {
+      throw error(ZCMOE_ERR_INVALID_ARGUMENT, "edges must have one entry more than lines");
+    }
+    zcmoe_model* handle = nullptr;
+    check(zcmoe_model_create_lines(context.get(), edges.data(), lines.data(),
+                                   detail::length_of(edges), &options, &handle));
+    return model(handle);
+  }
+  /// Reads the constants of this model by interpolation: zcmoe_model_interpolate().
+  /// @return a model of one segment fewer
+  model interpolated() const {
+    zcmoe_model* handle = nullptr;
+    check(zcmoe_model_interpolate(get(), &handle));
+    return model(handle);
+  }
   /// Reads a model's file: zcmoe_model_load().
   /// @param context  whose engine the model lives on
   /// @param path     where from

@@ -107,7 +107,9 @@ std::string temporary_path(const char* name) {
 struct every_call::arguments {
   std::vector<double> x, y, w, edges, few_edges, constants, out, cells, built;
   std::vector<std::int64_t> counts, rows, offsets, built_numbers;
-  std::vector<unsigned char> state, smooth_state, model_bytes, smooth_bytes, buffer;
+  std::vector<unsigned char> state, smooth_state, lines_state, model_bytes, smooth_bytes,
+      lines_bytes, buffer;
+  std::vector<zcmoe_line> lines;
   std::string saved = temporary_path("saved");
   std::string loaded = temporary_path("loaded");
 
@@ -118,6 +120,7 @@ struct every_call::arguments {
   zcmoe_model_options model_options = ZCMOE_MODEL_OPTIONS_INIT;
   zcmoe_model_options mean_of_all = ZCMOE_MODEL_OPTIONS_INIT;
   zcmoe_model_options smooth_options = ZCMOE_MODEL_OPTIONS_INIT;
+  zcmoe_model_options line_options = ZCMOE_MODEL_OPTIONS_INIT;
   zcmoe_fit_options fit_options = ZCMOE_FIT_OPTIONS_INIT;
   zcmoe_model_info model_info{};
   zcmoe_model_view view = ZCMOE_MODEL_VIEW_INIT;
@@ -152,8 +155,10 @@ struct every_call::arguments {
   zcmoe_fit* weighted = nullptr;
   zcmoe_fit* other = nullptr;
   zcmoe_fit* smooth = nullptr;
+  zcmoe_fit* with_lines = nullptr;
   zcmoe_model* model = nullptr;
   zcmoe_model* smooth_model = nullptr;
+  zcmoe_model* lines_model = nullptr;
   zcmoe_theory_curve* curve = nullptr;
   zcmoe_context* new_context = nullptr;
   zcmoe_fit* new_fit = nullptr;
@@ -191,6 +196,8 @@ every_call::arguments::arguments(int num_threads) {
   model_options.target_name = "b";
   mean_of_all.empty_policy = ZCMOE_EMPTY_GLOBAL_MEAN;
   smooth_options.constants = ZCMOE_CONSTANTS_SMOOTH;
+  line_options.experts = ZCMOE_EXPERTS_INTERPOLATE;
+  lines.assign(few_segments, {0.0, 1.0, 2.0, 3.0});
   fit_options.weighted = 1;
   model_info.struct_size = sizeof model_info;
   planned.struct_size = sizeof planned;
@@ -223,13 +230,16 @@ every_call::arguments::arguments(int num_threads) {
       zcmoe_fit_create(context, edges.data(), num_segments, nullptr, &fit_options, &weighted));
   expect_ok(
       zcmoe_fit_create(context, few_edges.data(), few_segments, &smooth_options, nullptr, &smooth));
+  expect_ok(zcmoe_fit_create(context, few_edges.data(), few_segments, &line_options, nullptr,
+                             &with_lines));
   const zcmoe_array none = {nullptr, ZCMOE_F64, 1};
-  for (zcmoe_fit* each : {fit, other, smooth}) {
+  for (zcmoe_fit* each : {fit, other, smooth, with_lines}) {
     expect_ok(zcmoe_fit_add_sync(each, {x.data(), ZCMOE_F64, 140}, {y.data(), ZCMOE_F64, 140}, none,
                                  few_rows, nullptr));
   }
   expect_ok(zcmoe_fit_finish(fit, &model, nullptr));
   expect_ok(zcmoe_fit_finish(smooth, &smooth_model, nullptr));
+  expect_ok(zcmoe_fit_finish(with_lines, &lines_model, nullptr));
   const auto bytes_of = [&](auto&& serialize) {
     std::vector<unsigned char> bytes;
     expect_ok(serialize(nullptr, 0));
@@ -249,8 +259,10 @@ every_call::arguments::arguments(int num_threads) {
   };
   state = state_of(fit);
   smooth_state = state_of(smooth);
+  lines_state = state_of(with_lines);
   model_bytes = bytes_of_model(model);
   smooth_bytes = bytes_of_model(smooth_model);
+  lines_bytes = bytes_of_model(lines_model);
   buffer.resize(4 * state.size() + model_bytes.size());
   expect_ok(zcmoe_model_save(model, loaded.c_str()));
   expect_ok(zcmoe_theory_curve_create(edges.data(), edges.data(), num_segments + 1, &curve));
@@ -258,8 +270,8 @@ every_call::arguments::arguments(int num_threads) {
 
 every_call::arguments::~arguments() {
   zcmoe_theory_curve_destroy(curve);
-  for (zcmoe_model* each : {model, smooth_model}) zcmoe_model_destroy(each);
-  for (zcmoe_fit* each : {fit, other, weighted, smooth}) zcmoe_fit_destroy(each);
+  for (zcmoe_model* each : {model, smooth_model, lines_model}) zcmoe_model_destroy(each);
+  for (zcmoe_fit* each : {fit, other, weighted, smooth, with_lines}) zcmoe_fit_destroy(each);
   zcmoe_context_destroy(context);
   std::remove(saved.c_str());
   std::remove(loaded.c_str());
@@ -324,14 +336,19 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add_making(ZCMOE_CALL(zcmoe_model_create, a.context, edges, a.constants.data(), m,
                         &a.model_options, &a.new_model),
              &a.new_model, zcmoe_model_destroy);
+  add_making(ZCMOE_CALL(zcmoe_model_create_lines, a.context, a.few_edges.data(), a.lines.data(),
+                        few_segments, &a.line_options, &a.new_model),
+             &a.new_model, zcmoe_model_destroy);
+  add_making(ZCMOE_CALL(zcmoe_model_interpolate, a.model, &a.new_model), &a.new_model,
+             zcmoe_model_destroy);
   add_using_up("zcmoe_model_destroy", zcmoe_model_destroy, &a.new_model,
                [&a] { return zcmoe_fit_finish(a.fit, &a.new_model, nullptr); });
   add(ZCMOE_CALL(zcmoe_model_save, a.model, a.saved.c_str()));
   add_making(ZCMOE_CALL(zcmoe_model_load, a.context, a.loaded.c_str(), &a.new_model), &a.new_model,
              zcmoe_model_destroy);
-  for (const zcmoe_model* of : {a.model, a.smooth_model})
+  for (const zcmoe_model* of : {a.model, a.smooth_model, a.lines_model})
     add(ZCMOE_CALL(zcmoe_model_serialize, of, a.buffer.data(), a.buffer.size(), &a.size));
-  for (const auto* bytes : {&a.model_bytes, &a.smooth_bytes}) {
+  for (const auto* bytes : {&a.model_bytes, &a.smooth_bytes, &a.lines_bytes}) {
     add_making(
         ZCMOE_CALL(zcmoe_model_deserialize, a.context, bytes->data(), bytes->size(), &a.new_model),
         &a.new_model, zcmoe_model_destroy);
@@ -354,14 +371,15 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add(ZCMOE_CALL(zcmoe_fit_workspace, a.fit, num_rows, &a.size));
   add(ZCMOE_CALL(zcmoe_fit_add, a.fit, x, y, none, num_rows, nullptr, 0, nullptr));
   add(ZCMOE_CALL(zcmoe_fit_add_sync, a.weighted, x, y, w, num_rows, nullptr));
+  add(ZCMOE_CALL(zcmoe_fit_add_sync, a.with_lines, x, y, none, num_rows, nullptr));
   add(ZCMOE_CALL(zcmoe_fit_merge, a.fit, a.other, nullptr));
   add(ZCMOE_CALL(zcmoe_fit_get_report, a.fit, &a.report, nullptr));
-  for (const zcmoe_fit* of : {a.fit, a.smooth}) {
+  for (const zcmoe_fit* of : {a.fit, a.smooth, a.with_lines}) {
     add_making(ZCMOE_CALL(zcmoe_fit_finish, of, &a.new_model, nullptr), &a.new_model,
                zcmoe_model_destroy);
   }
   add(ZCMOE_CALL(zcmoe_fit_serialize, a.other, a.buffer.data(), a.buffer.size(), &a.size, nullptr));
-  for (const auto* bytes : {&a.state, &a.smooth_state}) {
+  for (const auto* bytes : {&a.state, &a.smooth_state, &a.lines_state}) {
     add_making(
         ZCMOE_CALL(zcmoe_fit_deserialize, a.context, bytes->data(), bytes->size(), &a.new_fit),
         &a.new_fit, zcmoe_fit_destroy);
@@ -428,7 +446,7 @@ every_call::~every_call() { delete own_; }
 
 std::vector<unsigned char> every_call::state() const {
   std::vector<unsigned char> bytes;
-  for (const zcmoe_fit* fit : {own_->fit, own_->weighted, own_->smooth}) {
+  for (const zcmoe_fit* fit : {own_->fit, own_->weighted, own_->smooth, own_->with_lines}) {
     std::size_t size = 0;
     expect_ok(zcmoe_fit_serialize(fit, nullptr, 0, &size, nullptr));
     const std::size_t begin = bytes.size();

@@ -1,6 +1,7 @@
 // Every function of the C headers with arguments that it takes: one table for all tests of promises
 // that every function makes. A function that a header declares and the table lacks is a failure.
-// Functions that have more to do where constants are smooth stand in it twice.
+// Functions that have more to do where constants are smooth, or experts are lines, stand in it
+// once more for each.
 #pragma once
 
 #include <zcmoe/compile.h>

@@ -24,7 +24,7 @@ STANDINS = {
 if "--version" in sys.argv:
     print("Cuda compilation tools, release 13.0, V13.0.1")
 else:
-    print("ptxas info    : Compiling entry function 'void zcmoe::detail::(anonymous namespace)::stream_kernel<float, true>"
+    print("ptxas info    : Compiling entry function 'void zcmoe::detail::(anonymous namespace)::stream_kernel<float, true, false>"
           "(int)' for 'sm_90'\\\\n    8 bytes stack frame, 0 bytes spill stores, 4 bytes spill loads\\\\n"
           "ptxas info    : Used 33 registers, used 1 barriers, 40 bytes smem", file=sys.stderr)""",
     "ctest": """
@@ -127,7 +127,7 @@ class WithoutDevice(unittest.TestCase):
         self.assertIn("| `cuda/predict/f64/random/m:1024` | 0.048 | 333 | 33.3 |", text)
         self.assertIn("12 bytes of stack and spills (sm_90) | not met |", text)
         self.assertIn("33 registers (sm_90) | not met |", text)
-        self.assertIn("| `stream_kernel<float, true>` | 33 | 8 | 4 | 40 |", text)
+        self.assertIn("| `stream_kernel<float, true, false>` | 33 | 8 | 4 | 40 |", text)
         self.assertIn("m = 256: 1.00 |", text)
         self.assertRegex(text, r"\| 16: .* on this card \| met \|")
 
@@ -175,7 +175,7 @@ class Emulated(unittest.TestCase):
             self.assertIn(f"| compute-sanitizer {tool} | not run: emulated | – |  |", text)
         self.assertIn("No times: emulated.", text)
         self.assertIsNone(re.search(r"[0-9] ns|GB/s|passed \| [0-9]+ \|", text))
-        self.assertRegex(text, r"\| `stream_kernel<float, true>` \| \d+ \|")
+        self.assertRegex(text, r"\| `stream_kernel<float, true, false>` \| \d+ \|")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ struct sample {
   std::vector<double> edges;
   std::vector<double> x, y, w;  // w empty: not weighted
   zcmoe_dtype dtype;            // of targets and weights
+  std::int32_t experts;
 };
 
 double random_target(std::mt19937_64& random, int kind, bool narrow) {
@@ -49,6 +50,7 @@ sample random_sample(std::mt19937_64& random) {
   const std::size_t m = 1 + random() % (random() % 4 == 0 ? 600 : 20);
   const std::size_t n = random() % 400;
   s.dtype = random() % 2 == 0 ? ZCMOE_F32 : ZCMOE_F64;
+  s.experts = random() % 2 == 0 ? ZCMOE_EXPERTS_CONSTANT : static_cast<int>(1 + random() % 2);
   std::uniform_real_distribution<double> unit(0, 1);
   std::vector<double> edges;
   while (edges.size() < m + 1) edges.push_back(unit(random));
@@ -98,7 +100,9 @@ fit new_fit(const context& context, const sample& s) {
   zcmoe_fit_options how = fit_options();
   how.target_dtype = s.dtype;
   how.weighted = s.w.empty() ? 0 : 1;
-  return fit(context, s.edges, model_options(), how);
+  zcmoe_model_options model = model_options();
+  model.experts = s.experts;
+  return fit(context, s.edges, model, how);
 }
 
 void add_rows(fit& fit, zcmoe_engine engine, const sample& s, const rows& r, bool host_memory) {
@@ -284,18 +288,22 @@ TEST_P(reproducibility_test, many_rows_on_many_threads) {
     y[i] = std::sin(9 * x[i]) + x[i] * 1e-3f;
     if (i % 7 == 0) y[i] = std::ldexp(y[i], static_cast<int>(random() % 200) - 100);
   }
-  std::vector<unsigned char> expected;
-  for (const int threads : {1, 2, 3, 5, 8, 16}) {
-    zcmoe_context_options options = context_options();
-    options.engine = threads == 1 ? ZCMOE_ENGINE_CPU : engine();
-    options.num_threads = threads;
-    const context context(options);
-    zcmoe_fit_options how = fit_options();
-    how.target_dtype = ZCMOE_F32;
-    fit fit(context, edges, model_options(), how);
-    fit.add_sync(x, y);
-    if (expected.empty()) expected = fit.serialize();
-    EXPECT_EQ(fit.serialize(), expected) << threads;
+  for (const std::int32_t experts : {ZCMOE_EXPERTS_CONSTANT, ZCMOE_EXPERTS_LINEAR}) {
+    std::vector<unsigned char> expected;
+    for (const int threads : {1, 2, 3, 5, 8, 16}) {
+      zcmoe_context_options options = context_options();
+      options.engine = threads == 1 ? ZCMOE_ENGINE_CPU : engine();
+      options.num_threads = threads;
+      const context context(options);
+      zcmoe_fit_options how = fit_options();
+      how.target_dtype = ZCMOE_F32;
+      zcmoe_model_options model = model_options();
+      model.experts = experts;
+      fit fit(context, edges, model, how);
+      fit.add_sync(x, y);
+      if (expected.empty()) expected = fit.serialize();
+      EXPECT_EQ(fit.serialize(), expected) << threads;
+    }
   }
 }
 

@@ -39,6 +39,13 @@ T random_value(std::mt19937_64& random, int kind) {
   }
 }
 
+/// Makes the digits of all sums of the one slot canonical.
+template <class T, bool Weighted>
+void carry_slot(std::int64_t* planes) {
+  for_each_sum<T, Weighted>(
+      [planes](int first, int digits) { carry_sum(planes, 1, 0, first, digits); });
+}
+
 template <class T, bool Weighted>
 void compare_with_multiprecision() {
   using planes = sum_planes<T, Weighted>;
@@ -85,10 +92,10 @@ void compare_with_multiprecision() {
     }
     // The digits hold the same sums after they are made canonical.
     std::vector<std::int64_t> canonical = state;
-    carry_slot<T, Weighted>(canonical.data(), 1, 0);
+    carry_slot<T, Weighted>(canonical.data());
     const slot_summary again = summarize<T, Weighted>(canonical.data(), 1, 0);
     ASSERT_EQ(std::memcmp(&again, &found, sizeof again), 0);
-    carry_slot<T, Weighted>(canonical.data(), 1, 0);
+    carry_slot<T, Weighted>(canonical.data());
     for_each_sum<T, Weighted>([&](int first, int digits) {
       for (int k = first; k + 1 < first + digits; ++k) {
         ASSERT_LT(canonical[static_cast<std::size_t>(k)], std::int64_t{1} << 31);
@@ -154,7 +161,7 @@ TEST(constant_test, digits_hold_a_full_round_of_the_largest_terms) {
 
 /// The digits of both sums of one slot, made canonical.
 std::vector<std::int64_t> canonical(std::vector<std::int64_t> planes) {
-  carry_slot<float, false>(planes.data(), 1, 0);
+  carry_slot<float, false>(planes.data());
   return planes;
 }
 

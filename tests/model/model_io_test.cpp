@@ -732,7 +732,7 @@ void add_container_cases(hostile_cases& cases) {
                                 zcmoe_status status) {
     cases.header(name, version, std::string("\"format_version\":\"") + text + "\"", reason, status);
   };
-  with_version("version 2.0", "2.0", "format version 2.0 is later than 1.1", ZCMOE_ERR_VERSION);
+  with_version("version 2.0", "2.0", "format version 2.0 is later than 1.2", ZCMOE_ERR_VERSION);
   with_version("version 999999.7", "999999.7", "is later than", ZCMOE_ERR_VERSION);
   with_version("version 0.9", "0.9", "is not MAJOR.MINOR", format);
   with_version("version 1", "1", "is not MAJOR.MINOR", format);
