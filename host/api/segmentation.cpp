@@ -171,6 +171,17 @@ zcmoe_status zcmoe_segment_optimal_from_data(zcmoe_array x, zcmoe_array y, zcmoe
   });
 }
 
+zcmoe_status zcmoe_segment_lines_from_data(zcmoe_array x, zcmoe_array y, zcmoe_array weights,
+                                           int64_t n, int64_t num_segments, double* edges,
+                                           int64_t* num_built) {
+  return guard("zcmoe_segment_lines_from_data", [&] {
+    check_samples(x, y, weights, n, num_segments);
+    check_pointer(edges, "edges");
+    check_pointer(num_built, "num_built");
+    give_edges(learned_line_edges(x, y, weights, n, num_segments), edges, num_built);
+  });
+}
+
 zcmoe_status zcmoe_segment_compander_from_data(zcmoe_array x, zcmoe_array y, zcmoe_array weights,
                                                int64_t n, int64_t num_segments,
                                                const zcmoe_plug_in_options* options, double* edges,

@@ -32,6 +32,14 @@ const choices empty_policy_words = {{"nearest", ZCMOE_EMPTY_NEAREST},
                                     {"parent", ZCMOE_EMPTY_PARENT}};
 const choices constants_words = {{"mean", ZCMOE_CONSTANTS_MEAN},
                                  {"smooth", ZCMOE_CONSTANTS_SMOOTH}};
+const choices experts_words = {{"constant", ZCMOE_EXPERTS_CONSTANT},
+                               {"linear", ZCMOE_EXPERTS_LINEAR},
+                               {"interpolate", ZCMOE_EXPERTS_INTERPOLATE}};
+const char* experts_in_words(std::int32_t experts) {
+  return experts == ZCMOE_EXPERTS_LINEAR
+             ? "a least-squares line of each segment's rows"
+             : "lines between values that segments share at their edges";
+}
 
 option add_choice(parser& command, const std::string& name, std::int32_t& target, choices words,
                   const std::string& help) {

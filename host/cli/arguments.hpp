@@ -96,8 +96,12 @@ extern const choices nan_policy_words;
 extern const choices range_policy_words;
 extern const choices empty_policy_words;
 extern const choices constants_words;
+extern const choices experts_words;
+/// Of experts that are lines.
+const char* experts_in_words(std::int32_t experts);
 /// Of `zcmoe fit` alone: the kind with the least leave-one-out error.
 constexpr std::int32_t constants_auto = -1;
+constexpr std::int32_t experts_auto = -1;
 
 /// zcmoe_model_options with the texts it points to.
 struct model_choice {

@@ -135,6 +135,8 @@ class range_and_sample {
       segments = table.plan->candidates[segmentation_.kind].num_segments;
       if (planner.model.constants == ZCMOE_CONSTANTS_SMOOTH)
         segments = finer(segments, *table.plan);
+      if (planner.model.experts != ZCMOE_EXPERTS_CONSTANT)
+        segments = for_lines(*table.plan, planner.model.experts);
     }
     table.asked = segments;
     const auto [lo, hi] = range();
@@ -147,10 +149,17 @@ class range_and_sample {
       }
       return table;
     }
-    table.edges = cut_sample(segments);
-    if (planner.both_kinds) {
-      table.finer_asked = finer(segments, *table.plan);
-      if (table.finer_asked <= most_compared) table.finer = cut_sample(table.finer_asked);
+    table.edges = cut_sample(segments, planner.model.experts);
+    const auto add_other = [&](std::int64_t asked, std::int32_t constants, std::int32_t experts) {
+      table.others.push_back({cut_sample(asked, experts), asked, constants, experts});
+    };
+    if (planner.smooth_too) {
+      const std::int64_t asked = finer(segments, *table.plan);
+      if (asked <= most_compared) add_other(asked, ZCMOE_CONSTANTS_SMOOTH, ZCMOE_EXPERTS_CONSTANT);
+    }
+    for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE}) {
+      if (!planner.lines_too) break;
+      add_other(for_lines(*table.plan, experts), ZCMOE_CONSTANTS_MEAN, experts);
     }
     return table;
   }
@@ -166,14 +175,25 @@ class range_and_sample {
   zcmoe_array column(std::size_t k) const { return {sample_.column(k).data(), ZCMOE_F64, 1}; }
   zcmoe_array weights() const { return weighted_ ? column(has_target_ ? 2 : 1) : no_array(); }
 
+  /// The number of segments with the least leave-one-out error of such experts; 1 where the plan
+  /// knows none.
+  std::int64_t for_lines(const zcmoe_plan_result& plan, std::int32_t experts) const {
+    const zcmoe_plan_candidate& c = plan.candidates[segmentation_.kind];
+    return std::max<std::int64_t>(
+        1, experts == ZCMOE_EXPERTS_LINEAR ? c.linear_segments : c.interpolate_segments);
+  }
+
   /// The edges reach to the outermost rows, which the sample may have missed, or to the range that
   /// was asked for.
-  std::vector<double> cut_sample(std::int64_t segments) const {
+  std::vector<double> cut_sample(std::int64_t segments, std::int32_t experts) const {
     std::int64_t built = 0;
     std::vector<double> edges(static_cast<std::size_t>(segments) + 1);
     if (segmentation_.kind == segmentation_quantile) {
       check(zcmoe_segment_quantile(column(0), weights(), sample_.rows(), segments, edges.data(),
                                    &built));
+    } else if (segmentation_.kind == segmentation_optimal && experts != ZCMOE_EXPERTS_CONSTANT) {
+      check(zcmoe_segment_lines_from_data(column(0), column(1), weights(), sample_.rows(), segments,
+                                          edges.data(), &built));
     } else if (segmentation_.kind == segmentation_optimal) {
       check(zcmoe_segment_optimal_from_data(column(0), column(1), weights(), sample_.rows(),
                                             segments, edges.data(), &built));

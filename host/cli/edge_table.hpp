@@ -16,6 +16,14 @@
 
 namespace zcmoe::cli {
 
+/// A table that another kind of constants or experts asks for.
+struct candidate_table {
+  std::vector<double> edges;
+  std::int64_t asked = 0;  // segments wanted
+  std::int32_t constants = ZCMOE_CONSTANTS_MEAN;
+  std::int32_t experts = ZCMOE_EXPERTS_CONSTANT;
+};
+
 struct edge_table {
   std::vector<double> edges;
   std::int64_t rows = 0;          // usable rows seen; 0 if no data was needed
@@ -24,9 +32,8 @@ struct edge_table {
   std::int64_t rows_outside = 0;  // used rows whose input is infinite or outside --range
   std::optional<zcmoe_plan_result> plan;  // where the number of segments was not given
   std::int64_t asked = 0;                 // segments wanted; ties and doubles may leave fewer
-  // The table for smooth constants, where both kinds are candidates; else empty.
-  std::vector<double> finer;
-  std::int64_t finer_asked = 0;
+  /// Tables for further kinds of constants and experts, where these are candidates.
+  std::vector<candidate_table> others;
 
   std::int64_t segments() const noexcept { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
@@ -45,7 +52,8 @@ struct planner {
   const context& engine;
   zcmoe_model_options model = model_options();
   zcmoe_plan_options options = plan_options();  // holdout, max_segments; fit_rows 0: all rows
-  bool both_kinds = false;  // of constants are candidates: a finer table is wanted too
+  bool smooth_too = false;  // tables for smooth constants, and for lines, are wanted too
+  bool lines_too = false;
 };
 
 /// One pass over the training rows. Roles: x, y (unless the kind needs none), weights. The planner

@@ -88,6 +88,11 @@ const char* fault_of_name(const std::string& name) {
 }
 
 class fit_run {
+  struct candidate {
+    candidate_table table;
+    fit learned;
+  };
+
  public:
   explicit fit_run(const fit_arguments& arguments)
       : arguments_(arguments),
@@ -128,18 +133,29 @@ class fit_run {
     check_outputs(outputs, inputs);
   }
 
-  /// Whether both kinds of constants are candidates: where the number of learned segments is
-  /// chosen, and the leave-one-out errors of both are known.
-  bool both_kinds() const {
+  /// Whether several kinds of constants or experts can be candidates: where the number of learned
+  /// segments is chosen, and the leave-one-out errors of all are known.
+  bool can_compare() const {
     const segmentation_choice& segmentation = arguments_.segmentation;
-    return arguments_.model.options.constants == constants_auto && segmentation.automatic &&
-           segmentation.edges_file.empty() && segmentation.kind == segmentation_optimal &&
-           !rows_->has(column_weights) && !(arguments_.model.options.shrinkage > 0);
+    return segmentation.automatic && segmentation.edges_file.empty() &&
+           segmentation.kind == segmentation_optimal && !rows_->has(column_weights) &&
+           !(arguments_.model.options.shrinkage > 0);
+  }
+  bool smooth_too() const {
+    return can_compare() && arguments_.model.options.constants == constants_auto &&
+           (arguments_.model.options.experts == ZCMOE_EXPERTS_CONSTANT ||
+            arguments_.model.options.experts == experts_auto);
+  }
+  bool lines_too() const {
+    return can_compare() && arguments_.model.options.experts == experts_auto &&
+           arguments_.model.options.constants != ZCMOE_CONSTANTS_SMOOTH;
   }
 
-  zcmoe_model_options model_of(std::int32_t constants) const {
+  /// The options of the first candidate, or of the only one.
+  zcmoe_model_options first_model() const {
     zcmoe_model_options model = arguments_.model.options;
-    model.constants = constants == constants_auto ? int{ZCMOE_CONSTANTS_MEAN} : constants;
+    if (model.constants == constants_auto) model.constants = ZCMOE_CONSTANTS_MEAN;
+    if (model.experts == experts_auto) model.experts = ZCMOE_EXPERTS_CONSTANT;
     return model;
   }
 
@@ -150,10 +166,10 @@ class fit_run {
     } else if (!arguments_.segmentation.needs_data()) {
       summary_.edges = edges_from_range(segmentation);
     } else {
-      summary_.edges = edges_from_rows(
-          segmentation, *rows_, true, split_,
-          {context_, model_of(arguments_.model.options.constants), plan_options(), both_kinds()},
-          show_progress_, summary_.reading, summary_.segmenting);
+      summary_.edges =
+          edges_from_rows(segmentation, *rows_, true, split_,
+                          {context_, first_model(), plan_options(), smooth_too(), lines_too()},
+                          show_progress_, summary_.reading, summary_.segmenting);
       rows_->rewind();
     }
     if (arguments_.model.options.constants == ZCMOE_CONSTANTS_SMOOTH &&
@@ -165,9 +181,10 @@ class fit_run {
 
   void learn() {
     make_options();
-    make_fit(fit_, summary_.edges.edges, arguments_.model.options.constants);
-    if (!summary_.edges.finer.empty())
-      make_fit(finer_fit_, summary_.edges.finer, ZCMOE_CONSTANTS_SMOOTH);
+    const zcmoe_model_options first = first_model();
+    make_fit({summary_.edges.edges, summary_.edges.asked, first.constants, first.experts});
+    for (candidate_table& other : summary_.edges.others) make_fit(std::move(other));
+    summary_.edges.others.clear();
     progress bar("fit", show_progress_);
     row_triage triage(rules());
     row_block block;
@@ -184,16 +201,16 @@ class fit_run {
     }
     summary_.bytes_read = rows_->bytes();
     stopwatch::scope timed(summary_.fitting);
-    model_.emplace(fit_->finish());
+    model_.emplace(candidates_.front().learned.finish());
     if (model_->info().num_rows == 0) {
       fail("no usable row to learn from: ", summary_.tally.read_in_words(*rows_));
     }
-    if (finer_fit_.has_value()) choose_kind();
-    summary_.report = fit_->report();
+    if (candidates_.size() > 1) choose_kind();
+    summary_.report = candidates_.front().learned.report();
   }
 
-  /// Takes the model of smooth constants if its leave-one-out error is less. Errors of the same
-  /// rows share their noise, so they can be compared.
+  /// Takes the model with the least leave-one-out error. Errors of the same rows share their noise,
+  /// so they can be compared.
   void choose_kind() {
     const auto error_of = [](const model& fitted) {
       const zcmoe_model_info info = fitted.info();
@@ -202,21 +219,29 @@ class fit_run {
       return known ? diagnose(fitted).totals.leave_one_out
                    : std::numeric_limits<double>::quiet_NaN();
     };
-    model smooth = finer_fit_->finish();
-    summary_.compared = {error_of(*model_), error_of(smooth)};
-    if (!(summary_.compared->smooth < summary_.compared->means)) return;
-    model_.emplace(std::move(smooth));
-    fit_.swap(finer_fit_);
-    summary_.edges.edges = summary_.edges.finer;
-    summary_.edges.asked = summary_.edges.finer_asked;
+    double least = 0;
+    for (const candidate& c : candidates_) {
+      const bool first = summary_.compared.empty();
+      model made = first ? std::move(*model_) : c.learned.finish();
+      const double error = error_of(made);
+      if (first || error < least) {
+        model_.emplace(std::move(made));
+        least = error;
+        summary_.edges.edges = c.table.edges;
+        summary_.edges.asked = c.table.asked;
+      }
+      summary_.compared.push_back({c.table.constants, c.table.experts, error});
+    }
   }
 
-  void make_fit(std::optional<fit>& made, const std::vector<double>& edges,
-                std::int32_t constants) {
-    zcmoe_model_options model = model_of(constants);
+  void make_fit(candidate_table table) {
+    zcmoe_model_options model = arguments_.model.options;
+    model.constants = table.constants;
+    model.experts = table.experts;
     model.feature_name = feature_name_.empty() ? nullptr : feature_name_.c_str();
     model.target_name = target_name_.empty() ? nullptr : target_name_.c_str();
-    made.emplace(context_, edges, model, options_);
+    fit learned(context_, table.edges, model, options_);
+    candidates_.push_back({std::move(table), std::move(learned)});
   }
 
   void make_options() {
@@ -294,8 +319,7 @@ class fit_run {
     const zcmoe_array weights = options_.weighted != 0
                                     ? narrowed(columns[column_weights], rows, narrow_weights_)
                                     : no_array();
-    fit_->add_sync(columns[column_x], y, weights, rows);
-    if (finer_fit_.has_value()) finer_fit_->add_sync(columns[column_x], y, weights, rows);
+    for (candidate& c : candidates_) c.learned.add_sync(columns[column_x], y, weights, rows);
   }
 
   zcmoe_array narrowed(const zcmoe_array& column, std::int64_t rows,
@@ -374,8 +398,7 @@ class fit_run {
   std::string feature_name_;
   std::string target_name_;
   zcmoe_fit_options options_ = ZCMOE_FIT_OPTIONS_INIT;
-  std::optional<fit> fit_;
-  std::optional<fit> finer_fit_;  // of smooth constants, where both kinds are candidates
+  std::vector<candidate> candidates_;  // several where kinds of constants or experts are compared
   std::optional<model> model_;
   fit_summary summary_;
   std::vector<std::int64_t> chosen_;
@@ -420,6 +443,18 @@ void add_fit_options(parser& command, fit_arguments& arguments) {
              "smooth constants take at most 6144 segments, and there are neither weights nor "
              "--shrinkage, else means")
       .group(group);
+  static const choices kinds_of_experts = [] {
+    choices all = {{"auto", experts_auto}};
+    all.insert(all.end(), experts_words.begin(), experts_words.end());
+    return all;
+  }();
+  add_choice(command, "--experts", arguments.model.options.experts, kinds_of_experts,
+             "what a segment answers with: its constant, a line of its own, or a line that it "
+             "shares values with at its edges, so that answers are continuous; for smooth "
+             "relations lines need far fewer segments. auto takes the kind with the least "
+             "leave-one-out error, constants of either kind among them, where --constants auto "
+             "compares, else constants")
+      .group(group);
   add_choice(command, "--nan-inputs", arguments.fit.nan_inputs, rows_words,
              "rows with a missing input")
       .group(group);
@@ -460,6 +495,8 @@ command_body add_fit_command(parser& command) {
       "model.safetensors\n"
       "  zcmoe fit data.csv --x distance --y air_time --constants smooth -o model.safetensors  "
       "segments that share their rows\n"
+      "  zcmoe fit data.csv --x distance --y air_time --experts linear -o model.safetensors    "
+      "a line a segment\n"
       "  zcmoe fit data.csv --x 3 --y 7 --holdout 0.2 -o model.safetensors     columns by number; "
       "judged on 20 %\n"
       "  zcmoe fit x.npy y.npy --segmentation quantile -o model.safetensors    one NPY file per "
@@ -488,6 +525,12 @@ command_body add_fit_command(parser& command) {
           "--shrinkage and --constants smooth exclude each other: shrinkage draws means to one "
           "value, and smooth constants are no means");
     }
+    const bool lines = model.options.experts == ZCMOE_EXPERTS_LINEAR ||
+                       model.options.experts == ZCMOE_EXPERTS_INTERPOLATE;
+    if (lines && model.options.shrinkage > 0)
+      fail_usage("--shrinkage draws constants to one value, and --experts asks for lines");
+    if (lines && model.options.constants == ZCMOE_CONSTANTS_SMOOTH)
+      fail_usage("--constants smooth is for --experts constant");
     if (const char* const fault = fault_of_name(model.feature_name))
       fail_usage("--feature-name: the text is ", fault);
     if (const char* const fault = fault_of_name(model.target_name))

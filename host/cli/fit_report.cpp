@@ -36,6 +36,15 @@ void say_step(const char* name, double seconds, std::int64_t rows) {
   say(name, value);
 }
 
+/// A kind that was not taken, before its error.
+const char* kind_in_words(const fit_summary::kind_error& kind) {
+  switch (kind.experts) {
+    case ZCMOE_EXPERTS_LINEAR: return "lines ";
+    case ZCMOE_EXPERTS_INTERPOLATE: return "shared values ";
+    default: return kind.constants == ZCMOE_CONSTANTS_SMOOTH ? "smooth ones " : "means ";
+  }
+}
+
 }  // namespace
 
 void fit_report::say_all() const {
@@ -73,6 +82,8 @@ void fit_report::say_segments() const {
     if (model.options.constants == ZCMOE_CONSTANTS_SMOOTH)
       say("",
           text(grouped(edges.asked), " for smooth constants, whose error hardly grows with them"));
+    if (model.options.experts != ZCMOE_EXPERTS_CONSTANT)
+      say("", text(grouped(edges.asked), " for lines, by their leave-one-out error"));
     for (const std::string& warning : warnings_in_words(chosen)) say("", warning);
   }
   const bool fewer = segmentation.needs_data() && model.num_segments < edges.asked;
@@ -88,17 +99,23 @@ void fit_report::say_segments() const {
 }
 
 void fit_report::say_errors() const {
+  const bool lines = model.options.experts != ZCMOE_EXPERTS_CONSTANT;
   const bool smooth = model.options.constants == ZCMOE_CONSTANTS_SMOOTH;
-  const std::string kind =
-      smooth ? "smooth: a fit to the means of all segments" : "means of their rows";
-  if (summary.compared.has_value()) {
-    const auto [means, smooth_ones] = *summary.compared;
-    say("constants",
-        text(kind, "; leave-one-out error ", readable(smooth ? smooth_ones : means), ", of ",
-             smooth ? "means " : "smooth ones ", readable(smooth ? means : smooth_ones)));
-  } else if (smooth) {
-    say("constants", kind);
+  std::string kind = lines    ? experts_in_words(model.options.experts)
+                     : smooth ? "smooth: a fit to the means of all segments"
+                              : "means of their rows";
+  std::string others;
+  for (const fit_summary::kind_error& other : summary.compared) {
+    const bool chosen = other.experts == model.options.experts &&
+                        (lines || other.constants == model.options.constants);
+    if (chosen) {
+      kind += "; leave-one-out error " + readable(other.error);
+    } else {
+      others += text(others.empty() ? ", of " : ", ", kind_in_words(other), readable(other.error));
+    }
   }
+  if (lines || smooth || !summary.compared.empty())
+    say(lines ? "experts" : "constants", kind + others);
   say("noise estimate",
       text(readable(std::sqrt(model.noise_variance)), " (standard deviation within segments)"));
   if (!summary.judged) return;
@@ -148,11 +165,16 @@ std::string fit_report::as_json() const {
   json.set("empty_segments", model.num_empty);
   json.set("range", std::vector<double>{edges.edges.front(), edges.edges.back()});
   json.set("rows_sampled", edges.rows_sampled);
-  if (summary.compared.has_value()) {
-    json.set(
-        "leave_one_out",
-        json_object().set("mean", summary.compared->means).set("smooth", summary.compared->smooth));
+  if (!summary.compared.empty()) {
+    json_object errors;
+    for (const fit_summary::kind_error& kind : summary.compared) {
+      errors.set(kind.experts == ZCMOE_EXPERTS_CONSTANT ? word_of(constants_words, kind.constants)
+                                                        : word_of(experts_words, kind.experts),
+                 kind.error);
+    }
+    json.set("leave_one_out", std::move(errors));
   }
+  json.set("experts", word_of(experts_words, model.options.experts));
   json.set("constants_kind", word_of(constants_words, model.options.constants));
   json.set("mean", model.mean);
   json.set("noise_standard_deviation", std::sqrt(model.noise_variance));

@@ -41,12 +41,13 @@ struct fit_summary {
   zcmoe_report report{};  // the library's count of what the model's policies touched
   std::int64_t bytes_read = 0;
   edge_table edges;
-  struct kind_errors {
-    double means;
-    double smooth;
+  struct kind_error {
+    std::int32_t constants;
+    std::int32_t experts;
+    double error;
   };
-  /// Leave-one-out errors of the two kinds of constants, if both were candidates.
-  std::optional<kind_errors> compared;
+  /// Leave-one-out errors of all kinds of constants and experts that were candidates, if several.
+  std::vector<kind_error> compared;
   line_fit line;
   bool judged = false;  // by rows held out
   holdout_error error;

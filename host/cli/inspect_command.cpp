@@ -105,6 +105,20 @@ json_object diagnosis_as_json(const inspected& seen) {
   return json;
 }
 
+/// The parts of a line, for columns and lists.
+constexpr std::pair<const char*, double zcmoe_line::*> parts_of_lines[] = {
+    {"from", &zcmoe_line::from},
+    {"to", &zcmoe_line::to},
+    {"value", &zcmoe_line::value},
+    {"slope", &zcmoe_line::slope}};
+
+std::vector<double> values_of_lines(const zcmoe_model_info& info, double zcmoe_line::*part) {
+  std::vector<double> values;
+  for (std::int64_t slot = 0; slot < info.num_slots; ++slot)
+    values.push_back(info.lines[slot].*part);
+  return values;
+}
+
 std::string as_json(const inspected& seen) {
   const zcmoe_model_info& info = seen.info;
   const zcmoe_model_options& options = info.options;
@@ -131,10 +145,15 @@ std::string as_json(const inspected& seen) {
   json.set("empty_value", options.empty_value);
   json.set("shrinkage", options.shrinkage);
   json.set("constants_kind", word_of(constants_words, options.constants));
+  json.set("experts", word_of(experts_words, options.experts));
   json.set("edges", values_of(info.edges, info.num_segments + 1));
   // The segments, then those of NaN, underflow and overflow inputs. NaN is null in JSON.
   json.set("constants", values_of(info.constants, info.num_slots));
   if (info.means != nullptr) json.set("means", values_of(info.means, info.num_slots));
+  if (info.lines != nullptr) {
+    for (const auto& [name, part] : parts_of_lines)
+      json.set(text("line_", name), values_of_lines(info, part));
+  }
   json.set("counts", values_of(info.counts, info.num_slots));
   json.set("weights", values_of(info.weights, info.num_slots));
   json.set("variances", values_of(info.variances, info.num_slots));
@@ -162,8 +181,12 @@ void write_csv(output_file& output, const inspected& seen) {
   output.write(
       "segment,lower,upper,constant,count,weight,variance,standard_error,mean_lower,mean_upper,"
       "approximation,estimation");
-  // Smooth constants stand beside the means of the rows.
-  output.write(info.means != nullptr ? ",mean\n" : "\n");
+  // Smooth constants stand beside the means of the rows, lines beside their values there.
+  if (info.means != nullptr) output.write(",mean");
+  for (const auto& [name, part] : parts_of_lines) {
+    if (info.lines != nullptr) output.write(text(",line_", name));
+  }
+  output.write("\n");
   std::string line;
   for (std::int64_t slot = 0; slot < info.num_slots; ++slot) {
     if (!slot_in_use(info, slot)) continue;
@@ -198,6 +221,11 @@ void write_csv(output_file& output, const inspected& seen) {
     if (info.means != nullptr) {
       line += ',';
       append_shortest(line, info.means[slot]);
+    }
+    for (const auto& [name, part] : parts_of_lines) {
+      if (info.lines == nullptr) break;
+      line += ',';
+      append_shortest(line, info.lines[slot].*part);
     }
     line += '\n';
     output.write(line);
@@ -295,12 +323,14 @@ std::string as_text(const inspected& seen) {
   if (options.shrinkage > 0) page.add("shrinkage", readable(options.shrinkage));
   if (options.constants == ZCMOE_CONSTANTS_SMOOTH)
     page.add("constants", "smooth: a fit to the means of all segments");
+  if (info.lines != nullptr) page.add("experts", experts_in_words(options.experts));
 
   add_diagnosis(page, seen);
 
   page.add("");
   page.add(text(" segment        from          to       count    constant  std. error     ",
-                readable(100 * seen.confidence), " % interval of the mean"));
+                readable(100 * seen.confidence), " % interval of the mean",
+                info.lines != nullptr ? "       slope" : ""));
   const bool all = info.num_segments <= max_lines_shown;
   for (std::int64_t slot = 0; slot < info.num_slots; ++slot) {
     if (!slot_in_use(info, slot)) continue;
@@ -326,6 +356,7 @@ std::string as_text(const inspected& seen) {
            padded(readable(info.standard_errors[slot]), 12) +
            padded(readable_within(lower, lower, upper), 12) +
            padded(readable_within(upper, lower, upper), 12);
+    if (info.lines != nullptr) row += padded(readable(info.lines[slot].slope), 12);
     page.add(row);
   }
   return page.text();

@@ -26,6 +26,9 @@ namespace {
 
 enum output_format : std::int32_t { format_auto, format_csv, format_npy };
 const choices format_words = {{"auto", format_auto}, {"csv", format_csv}, {"npy", format_npy}};
+constexpr std::int32_t experts_as_fitted = -1;
+const choices reading_words = {{"as-fitted", experts_as_fitted},
+                               {"interpolate", ZCMOE_EXPERTS_INTERPOLATE}};
 const choices dtype_words = {{"f4", ZCMOE_F32}, {"f8", ZCMOE_F64}};
 
 struct predict_arguments {
@@ -36,6 +39,7 @@ struct predict_arguments {
   std::string output = "-";
   std::int32_t format = format_auto;
   std::int32_t dtype = ZCMOE_F64;
+  std::int32_t experts = experts_as_fitted;
   bool segments = false;
   bool standard_errors = false;
   std::optional<double> confidence;
@@ -96,7 +100,16 @@ class predict_run {
 
  private:
   void predict() {
-    const model model = load_model(engine_, arguments_.model);
+    model model = load_model(engine_, arguments_.model);
+    if (arguments_.experts == ZCMOE_EXPERTS_INTERPOLATE &&
+        model.info().options.experts != ZCMOE_EXPERTS_INTERPOLATE) {
+      if (model.info().options.experts != ZCMOE_EXPERTS_CONSTANT) {
+        fail(arguments_.model,
+             ": --experts interpolate reads constants, and this model's segments "
+             "have lines");
+      }
+      model = model.interpolated();
+    }
     intervals means;
     if (arguments_.confidence.has_value()) means = intervals_of(model, *arguments_.confidence);
     open_table(model.info());
@@ -250,6 +263,9 @@ command_body add_predict_command(parser& command) {
              "auto: NPY if the name ends in .npy, else CSV");
   add_choice(command, "--output-dtype", arguments->dtype, dtype_words,
              "precision of the predictions");
+  add_choice(command, "--experts", arguments->experts, reading_words,
+             "interpolate: read a model of constants by lines between the centres of its segments; "
+             "for smooth relations, of which that is a better estimate");
   command.add_flag(
       "--segments-column", arguments->segments,
       "CSV: add the column segment (0 to m-1; -1 none; m NaN, m+1 below, m+2 above the range)");
@@ -293,6 +309,9 @@ command_body add_predict_command(parser& command) {
                                : arguments->standard_errors        ? "--standard-error"
                                : arguments->confidence.has_value() ? "--interval"
                                                                    : nullptr;
+    if (arguments->experts == ZCMOE_EXPERTS_INTERPOLATE && column != nullptr) {
+      fail_usage(column, " tells of one segment, and --experts interpolate answers from two");
+    }
     if (arguments->npy() && column != nullptr) {
       fail_usage(column, " needs CSV output; an NPY file holds the predictions alone");
     }

@@ -27,17 +27,6 @@ zcmoe_line line_through(double x0, double y0, double x1, double y1, double from,
   return is_sound(line) ? line : level_line(middle_of(y0, y1));
 }
 
-/// What the rows of a segment say of a line over its width.
-struct width_moments {
-  double weight = 0.0;
-  double rows = 0.0;  // effective ones
-  double u = 0.0;     // mean share of the width
-  double uu = 0.0;    // variance of it
-  double y = 0.0;     // mean target, from the origin and in the unit that the caller chose
-  double uy = 0.0;    // covariance
-  double yy = 0.0;    // variance of targets
-};
-
 /// Targets from `origin`, in units of 2^exponent.
 width_moments moments_of(double a, double b, const slot_summary& summary, const line_summary& line,
                          double origin, int exponent) {
@@ -54,63 +43,6 @@ width_moments moments_of(double a, double b, const slot_summary& summary, const 
           std::ldexp(line.covariance, -exponent) * unit,
           std::ldexp(line.target_variance, -2 * exponent)};
 }
-
-/// A symmetric tridiagonal system of the values at m + 1 nodes, positive definite. Each segment
-/// adds what its rows say of the two nodes at its edges.
-class node_system {
- public:
-  explicit node_system(std::size_t num_nodes)
-      : diagonal_(num_nodes, 0.0), beside_(num_nodes, 0.0), right_side_(num_nodes, 0.0) {}
-
-  void add(std::size_t i, const width_moments& rows) {
-    const double w = rows.weight;
-    diagonal_[i] += w * ((1 - rows.u) * (1 - rows.u) + rows.uu);
-    diagonal_[i + 1] += w * (rows.u * rows.u + rows.uu);
-    beside_[i] += w * (rows.u * (1 - rows.u) - rows.uu);
-    right_side_[i] += w * ((1 - rows.u) * rows.y - rows.uy);
-    right_side_[i + 1] += w * (rows.u * rows.y + rows.uy);
-  }
-  /// Holds the two nodes of a segment together, as a spring does.
-  void hold(std::size_t i, double strength) {
-    diagonal_[i] += strength;
-    diagonal_[i + 1] += strength;
-    beside_[i] -= strength;
-  }
-  /// Solves it, by LDL^T. Afterwards value() and inverse() are known.
-  void solve() {
-    const std::size_t n = diagonal_.size();
-    factor_.assign(n, 0.0);
-    for (std::size_t i = 0; i + 1 < n; ++i) {
-      factor_[i] = beside_[i] / diagonal_[i];
-      diagonal_[i + 1] -= factor_[i] * beside_[i];
-      right_side_[i + 1] -= factor_[i] * right_side_[i];
-    }
-    inverse_.assign(n, 0.0);
-    inverse_[n - 1] = 1.0 / diagonal_[n - 1];
-    right_side_[n - 1] /= diagonal_[n - 1];
-    for (std::size_t i = n - 1; i-- > 0;) {
-      right_side_[i] = right_side_[i] / diagonal_[i] - factor_[i] * right_side_[i + 1];
-      inverse_[i] = 1.0 / diagonal_[i] + factor_[i] * factor_[i] * inverse_[i + 1];
-    }
-  }
-  double value(std::size_t i) const { return right_side_[i]; }
-  /// How many parameters a segment's rows take of those that all rows share: the trace of their
-  /// part of the hat matrix.
-  double parameters(std::size_t i, const width_moments& rows) const {
-    const double w = rows.weight;
-    const double across = -factor_[i] * inverse_[i + 1];
-    return w * ((1 - rows.u) * (1 - rows.u) + rows.uu) * inverse_[i] +
-           2 * w * (rows.u * (1 - rows.u) - rows.uu) * across +
-           w * (rows.u * rows.u + rows.uu) * inverse_[i + 1];
-  }
-
- private:
-  std::vector<double> diagonal_;
-  std::vector<double> beside_;  // [i]: between the nodes i and i + 1
-  std::vector<double> right_side_;
-  std::vector<double> factor_;
-  std::vector<double> inverse_;  // its diagonal
-};
 
 /// Mean squared distance of a segment's targets from the line with these values at its edges.
 double distance_from(const width_moments& rows, double first, double last) {
@@ -129,6 +61,55 @@ learned_lines level_everywhere(std::size_t m) {
 }
 
 }  // namespace
+
+node_system::node_system(std::size_t num_nodes)
+    : diagonal_(num_nodes, 0.0), beside_(num_nodes, 0.0), right_side_(num_nodes, 0.0) {}
+
+void node_system::add(std::size_t i, const width_moments& rows) {
+  const double w = rows.weight;
+  diagonal_[i] += w * ((1 - rows.u) * (1 - rows.u) + rows.uu);
+  diagonal_[i + 1] += w * (rows.u * rows.u + rows.uu);
+  beside_[i] += w * (rows.u * (1 - rows.u) - rows.uu);
+  right_side_[i] += w * ((1 - rows.u) * rows.y - rows.uy);
+  right_side_[i + 1] += w * (rows.u * rows.y + rows.uy);
+}
+
+void node_system::hold(std::size_t i, double strength) {
+  diagonal_[i] += strength;
+  diagonal_[i + 1] += strength;
+  beside_[i] -= strength;
+}
+
+void node_system::solve() {
+  const std::size_t n = diagonal_.size();
+  factor_.assign(n, 0.0);
+  for (std::size_t i = 0; i + 1 < n; ++i) {
+    factor_[i] = beside_[i] / diagonal_[i];
+    diagonal_[i + 1] -= factor_[i] * beside_[i];
+    right_side_[i + 1] -= factor_[i] * right_side_[i];
+  }
+  inverse_.assign(n, 0.0);
+  inverse_[n - 1] = 1.0 / diagonal_[n - 1];
+  right_side_[n - 1] /= diagonal_[n - 1];
+  for (std::size_t i = n - 1; i-- > 0;) {
+    right_side_[i] = right_side_[i] / diagonal_[i] - factor_[i] * right_side_[i + 1];
+    inverse_[i] = 1.0 / diagonal_[i] + factor_[i] * factor_[i] * inverse_[i + 1];
+  }
+}
+
+double node_system::parameters(std::size_t i, const width_moments& rows) const {
+  const double across = -factor_[i] * inverse_[i + 1];
+  return rows.weight * (((1 - rows.u) * (1 - rows.u) + rows.uu) * inverse_[i] +
+                        2 * (rows.u * (1 - rows.u) - rows.uu) * across +
+                        (rows.u * rows.u + rows.uu) * inverse_[i + 1]);
+}
+
+double spring_of(const std::vector<double>& edges, std::size_t i) {
+  const auto m = static_cast<double>(edges.size() - 1);
+  constexpr double strength = 1e-11;
+  const double range = edges.back() / 2 - edges.front() / 2;
+  return std::min(1.0, strength / m * (range / (edges[i + 1] / 2 - edges[i] / 2)));
+}
 
 std::vector<line_frame> line_frames_of(const std::vector<double>& edges) {
   std::vector<line_frame> frames(num_slots_of(edges.size() - 1), line_frame{0.0, 0.0});
@@ -192,16 +173,11 @@ learned_lines interpolating_experts(const std::vector<double>& edges,
   if (spread > 0.0) std::frexp(spread, &exponent);
   std::vector<width_moments> rows(m);
   node_system nodes(m + 1);
-  const double range = edges[m] / 2 - edges[0] / 2;
   for (std::size_t i = 0; i < m; ++i) {
     rows[i] = moments_of(edges[i], edges[i + 1], summaries[i], lines[i], origin, exponent);
     rows[i].weight /= weight;
     if (summaries[i].count > 0) nodes.add(i, rows[i]);
-    // Too weak to be seen where rows say anything. Where they do not, springs as stiff as the
-    // segments are short leave the nodes on a straight line.
-    constexpr double strength = 1e-11;
-    nodes.hold(i, std::min(1.0, strength / static_cast<double>(m) *
-                                    (range / (edges[i + 1] / 2 - edges[i] / 2))));
+    nodes.hold(i, spring_of(edges, i));
   }
   nodes.solve();
   const bool told = empty_policy == ZCMOE_EMPTY_NAN || empty_policy == ZCMOE_EMPTY_VALUE;

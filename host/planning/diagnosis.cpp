@@ -8,6 +8,9 @@
 //   -> E_app = sum P_i rise^2 / 12;  sigma^2 = V - E_app;  E_est = sum P_i s_i^2 / (N_i - 1)
 // clang-format on
 //
+// Where experts are lines, in place of constants and rises there are slopes of lines and bends, of
+// which E_app is sum P_i bend^2 / 720 (width_law), and s_i^2 is the variance about the line.
+//
 // A share in new rows is not that in the rows learned from, on average over samples P_i / N_i is
 // 1 / (N_i - 1) of what it seems. E_app holds where b is smooth; width_is_refuted looks for that.
 #include "host/planning/diagnosis.hpp"
@@ -29,6 +32,15 @@ namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t full = 5;  // a segment with fewer rows is called starved
+
+/// How many rows of equal weight tell as much as those of a slot: W^2 / W2. Where experts are lines
+/// only the number is known.
+double effective_rows(const model_data& data, std::size_t i) {
+  const auto count = static_cast<double>(data.counts[i]);
+  const double e = data.standard_errors[i];
+  const bool known = data.weighted && data.lines.empty() && e > 0;
+  return known ? data.variances[i] / (e * e) : count;
+}
 
 /// The constants of the slots that have rows and their standard errors, as they were before
 /// shrinkage: means, unless they are smooth.
@@ -81,13 +93,28 @@ struct unshrunk {
   double error_on_new_rows(const model_data& data, std::size_t i) const {
     const double error = constant_error(i, data.weights[i]);
     if (!data.means.empty()) return error;
-    const double effective = data.weighted && errors[i] > 0
-                                 ? data.variances[i] / (errors[i] * errors[i])
-                                 : static_cast<double>(data.counts[i]);
-    const double rows = std::max(2.0, effective);
+    if (!data.lines.empty()) {
+      const double rows = effective_rows(data, i);
+      const double parameters = data.variances[i] > 0 ? error * rows / data.variances[i] : 0.0;
+      return error * (rows / std::max(1.0, rows - parameters));
+    }
+    const double rows =
+        std::max(2.0, data.weighted && errors[i] > 0 ? data.variances[i] / (errors[i] * errors[i])
+                                                     : static_cast<double>(data.counts[i]));
     return error * (rows / (rows - 1.0));
   }
 };
+
+/// What the width of segments costs: an error of rise^2 / 12 and 1 / m^2 for constants, bend^2 /
+/// 720 and 1 / m^4 for lines, where the rise is that of b across a segment, and the bend what its
+/// slope rises by times the width. Source: Dar 2025; theory.h.
+struct width_law {
+  double divisor;
+  double power;  // of 1 / m
+};
+width_law law_of(const model_data& data) {
+  return data.lines.empty() ? width_law{12.0, 2.0} : width_law{720.0, 4.0};
+}
 
 /// What the expected squared error of smooth constants on new rows has above v, the variance within
 /// segments: the error of the rows learned from, and twice the variance of what they are predicted
@@ -109,7 +136,8 @@ double smooth_error(const model_data& data, double v) {
   return error.high / rows.high - v;
 }
 
-/// A segment with rows. Errors and variances are in squared units of y.
+/// A segment with rows. Errors and variances are in squared units of y; where experts are lines,
+/// mean and error are of the slope times the width.
 struct learned_segment {
   std::size_t index;
   double centre;
@@ -131,27 +159,40 @@ std::vector<learned_segment> learned_segments(const model_data& data, const unsh
     segments.push_back({i, data.edges[i] / 2 + data.edges[i + 1] / 2,
                         data.edges[i + 1] - data.edges[i], data.weights[i] / total,
                         learned.means[i], data.variances[i], data.counts[i] > 1 ? se * se : v});
+    if (data.lines.empty()) continue;
+    // A slope times the width has 12 times the variance of a mean where inputs are spread evenly,
+    // and of the two parameters of a line the mean has half of the squared error.
+    learned_segment& own = segments.back();
+    own.mean = data.lines[i].slope * own.width;
+    own.error *= 6.0;
   }
   return segments;
 }
 
-/// The squared rise of b across segment k, less what noise adds to it on average, and the variance
-/// of that estimate. The slope comes from the segments on both sides, or at an end from one of them
-/// and segment k. If r is the rise and s the variance of its noise, the variance of r^2 is
-/// 4 r^2 s + 2 s^2. The errors of smooth constants are all but the same on both sides: next to
-/// nothing of them is in the rise, and s is an upper limit.
+/// The squared rise of b (or bend, where experts are lines) across segment k, less what noise adds
+/// to it on average, and the variance of that estimate. The slope comes from the segments on both
+/// sides, or at an end from one of them and segment k. If r is the rise and s the variance of its
+/// noise, the variance of r^2 is 4 r^2 s + 2 s^2. The errors of smooth constants are all but the
+/// same on both sides: next to nothing of them is in the rise, and s is an upper limit.
 struct squared_rise {
   double value;
   double variance;
 };
-squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k, bool smooth) {
+squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k, bool smooth,
+                     bool lines) {
   const learned_segment& left = segments[k > 0 ? k - 1 : k];
   const learned_segment& right = segments[k + 1 < segments.size() ? k + 1 : k];
   const double run = right.centre - left.centre;
   if (!(run > 0)) return {0.0, 0.0};
   const double part = segments[k].width / run;
-  const double rise = (right.mean - left.mean) * part;
-  const double noise = (left.error + right.error) * part * part;
+  // Means are compared as they are; slopes over the width of segment k, whatever their own.
+  const auto over_width = [&](const learned_segment& s) {
+    return lines ? segments[k].width / s.width : 1.0;
+  };
+  const double rise = (right.mean * over_width(right) - left.mean * over_width(left)) * part;
+  const double noise = (left.error * over_width(left) * over_width(left) +
+                        right.error * over_width(right) * over_width(right)) *
+                       part * part;
   const double value = rise * rise - (smooth ? 0.0 : noise);
   return {value, 4.0 * std::max(0.0, value) * noise + 2.0 * noise * noise};
 }
@@ -168,6 +209,7 @@ struct contrast {
 
 std::vector<contrast> contrasts_of(const std::vector<learned_segment>& segments,
                                    const std::vector<squared_rise>& rises, const model_data& data) {
+  const double divisor = law_of(data).divisor;
   std::vector<contrast> found;
   for (std::size_t k = 1; k + 1 < segments.size(); ++k) {
     contrast c{};
@@ -179,8 +221,8 @@ std::vector<contrast> contrasts_of(const std::vector<learned_segment>& segments,
       const auto freedom = static_cast<double>(data.counts[segments[j].index] - 1);
       known = known && freedom > 0;
       inverse += sign * sign / freedom;
-      c.width += sign * rises[j].value / 12.0;
-      c.width_noise += sign * sign * rises[j].variance / 144.0;
+      c.width += sign * rises[j].value / divisor;
+      c.width_noise += sign * sign * rises[j].variance / (divisor * divisor);
       c.variance += sign * s2;
       c.variance_noise += sign * sign * 2.0 * s2 * s2 / freedom;
     }
@@ -251,9 +293,9 @@ bool width_is_refuted(const std::vector<contrast>& contrasts) {
 }
 
 /// The share of the sum of errors e that would remain if cuts were moved until all errors are
-/// equal: (sum e^(1/3))^3 / (m^2 sum e). Errors are smoothed with the weights 1, 2, 3, 2, 1 first,
-/// since the cube root of a noisy number is biased.
-double equal_error_of(const std::vector<double>& errors) {
+/// equal: (sum e^(1/3))^3 / (m^2 sum e), of lines (sum e^(1/5))^5 / (m^4 sum e). Errors are
+/// smoothed with the weights 1, 2, 3, 2, 1 first, since the root of a noisy number is biased.
+double equal_error_of(const std::vector<double>& errors, const width_law& law) {
   constexpr double weights[] = {3, 2, 1};
   const auto m = static_cast<std::ptrdiff_t>(errors.size());
   double_double sum;
@@ -268,11 +310,11 @@ double equal_error_of(const std::vector<double>& errors) {
     }
     const double e = std::max(0.0, top / bottom);
     sum = sum + e;
-    roots = roots + std::cbrt(e);
+    roots = roots + std::pow(e, 1.0 / (law.power + 1.0));
   }
   if (!(sum.high > 0)) return not_a_number;
   const double mean_root = roots.high / static_cast<double>(m);
-  return mean_root * mean_root * mean_root / (sum.high / static_cast<double>(m));
+  return std::pow(mean_root, law.power + 1.0) / (sum.high / static_cast<double>(m));
 }
 
 /// The leave-one-out error of smooth constants, from one fit. A least-squares fit that gives a row
@@ -292,6 +334,24 @@ double smooth_leave_one_out_of(const model_data& data, double noise) {
     const double h = std::min({noise > 0 && e >= 0 ? e * e / noise : most, 1.0 / count, most});
     const double scatter = count > 1 ? (count - 1.0) * data.variances[i] : 0.0;
     sum = sum + (scatter + count * off * off) / ((1.0 - h) * (1.0 - h));
+    rows = rows + count;
+  }
+  return sum.high / rows.high;
+}
+
+/// The leave-one-out error of lines, from one fit: rows that take k of the parameters of all move
+/// their own answers by k / N on average. A row alone in its segment counts as one that its
+/// neighbours answer with twice the error of others.
+double line_leave_one_out_of(const model_data& data, double noise) {
+  double_double sum;
+  double_double rows;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(data.num_segments()); ++i) {
+    if (data.counts[i] == 0) continue;
+    const auto count = static_cast<double>(data.counts[i]);
+    const double e = data.standard_errors[i];
+    const double taken = data.variances[i] > 0 && e >= 0 ? e * e * count / data.variances[i] : 0.0;
+    const double left = std::max(count - taken, 0.5 * count);
+    sum = sum + (count > 1 ? data.variances[i] * count * count / left : 2.0 * noise);
     rows = rows + count;
   }
   return sum.high / rows.high;
@@ -327,6 +387,8 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   const auto m = static_cast<std::size_t>(data.num_segments());
   const unshrunk learned(fitted);
   const bool smooth = options.constants == ZCMOE_CONSTANTS_SMOOTH;
+  const bool lines = !data.lines.empty();
+  const width_law law = law_of(data);
 
   zcmoe_model_diagnosis d{};
   const double total = count_rows(data, d);
@@ -356,12 +418,12 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   if (wanted.estimation != nullptr) std::fill_n(wanted.estimation, m, 0.0);
   for (std::size_t k = 0; k < segments.size(); ++k) {
     const learned_segment& s = segments[k];
-    const squared_rise rise = rises[k] = rise_of(segments, k, smooth);
-    errors[k] = s.share * rise.value / 12.0;
+    const squared_rise rise = rises[k] = rise_of(segments, k, smooth, lines);
+    errors[k] = s.share * rise.value / law.divisor;
     approximation = approximation + errors[k];
     // The rises across segments k and k + 2 share the mean of segment k + 1. So the variance of the
     // sum is taken to be twice that of independent terms.
-    variance = variance + 2.0 * s.share * s.share / 144.0 * rise.variance;
+    variance = variance + 2.0 * s.share * s.share / (law.divisor * law.divisor) * rise.variance;
     if (wanted.approximation != nullptr) {
       const double most = s.variance >= 0 ? s.share * s.variance : errors[k];
       wanted.approximation[s.index] = std::max(0.0, std::min(errors[k], most));
@@ -382,10 +444,12 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   d.risk_error = std::sqrt(
       std::max(2.0 * v * v / std::max(1.0, freedom.high), squared_error_seen(contrasts, segments)));
   d.equal_error =
-      approximation.high > d.approximation_error ? equal_error_of(errors) : not_a_number;
-  d.best_segments = d.estimation > 0 && !smooth
-                        ? static_cast<double>(m) * std::cbrt(2.0 * d.approximation / d.estimation)
-                        : not_a_number;
+      approximation.high > d.approximation_error ? equal_error_of(errors, law) : not_a_number;
+  d.best_segments =
+      d.estimation > 0 && !smooth
+          ? static_cast<double>(m) *
+                std::pow(law.power * d.approximation / d.estimation, 1.0 / (law.power + 1.0))
+          : not_a_number;
   if (width_is_refuted(contrasts)) {
     d.noise = d.approximation = d.approximation_error = not_a_number;
     d.equal_error = d.best_segments = not_a_number;
@@ -393,7 +457,8 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   }
   d.leave_one_out = data.weighted || d.num_rows < 2 ? not_a_number
                     : smooth                        ? smooth_leave_one_out_of(data, v)
-                             : leave_one_out_of(data, learned.means, options);
+                    : lines                         ? line_leave_one_out_of(data, v)
+                            : leave_one_out_of(data, learned.means, options);
   return d;
 }
 
@@ -401,6 +466,7 @@ void intervals_of(const model& fitted, double confidence, double* lower, double*
   const model_data& data = fitted.data();
   const unshrunk learned(fitted);
   const bool smooth = !data.means.empty();
+  const bool linear = fitted.policies().options.experts == ZCMOE_EXPERTS_LINEAR;
   // The noise in the errors of smooth constants is told by all rows.
   double shared_freedom = 0.0;
   for (std::size_t i = 0; smooth && i < static_cast<std::size_t>(data.num_segments()); ++i)
@@ -409,7 +475,7 @@ void intervals_of(const model& fitted, double confidence, double* lower, double*
   double t = not_a_number;
   for (std::size_t i = 0; i < data.constants.size(); ++i) {
     lower[i] = upper[i] = not_a_number;
-    const double error = learned.errors[i];
+    double error = learned.errors[i];
     const bool shares = smooth && i < static_cast<std::size_t>(data.num_segments());
     if ((data.counts[i] < 2 && !shares) || !(error >= 0)) continue;
     // The effective number of rows (sum w)^2 / sum w^2 is the variance of the rows over that of the
@@ -417,7 +483,13 @@ void intervals_of(const model& fitted, double confidence, double* lower, double*
     const auto rows = static_cast<double>(data.counts[i]);
     const double effective =
         data.weighted && error > 0 ? data.variances[i] / (error * error) : rows;
-    const double own = shares ? shared_freedom : std::min(effective, rows) - 1.0;
+    double own = shares ? shared_freedom : std::min(effective, rows) - 1.0;
+    if (linear && i < data.lines.size() && data.lines[i].slope != 0.0) {
+      // A line takes two parameters; the mean has one of them.
+      const double of_line = data.weighted ? 2.0 * effective : rows;
+      error = std::sqrt(data.variances[i] / of_line);
+      own = of_line - 2.0;
+    }
     if (!(own > 0)) continue;
     if (own != freedom) {
       freedom = own;

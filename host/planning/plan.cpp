@@ -19,6 +19,7 @@
 #include "host/model/model.hpp"
 #include "host/numbers/double_double.hpp"
 #include "host/planning/cell_moments.hpp"
+#include "host/planning/line_levels.hpp"
 #include "host/planning/plan_rows.hpp"
 #include "host/routing/slots.hpp"
 #include "host/segmentation/edges.hpp"
@@ -200,7 +201,8 @@ class segmentation_levels {
     for (std::size_t i = 0; i < levels_.size(); ++i) {
       c.levels[i] = levels_[i];
       for (double* v : {&c.levels[i].within, &c.levels[i].risk, &c.levels[i].leave_one_out,
-                        &c.levels[i].holdout}) {
+                        &c.levels[i].holdout, &c.levels[i].linear_leave_one_out,
+                        &c.levels[i].interpolate_leave_one_out}) {
         *v = rows_.scale_back(*v);
       }
     }
@@ -224,6 +226,8 @@ class segmentation_levels {
     c.fit.noise = rows_.scale_back(r.fit.noise);
     c.fit.noise_error = rows_.scale_back(r.fit.noise_error);
     c.leave_one_out_segments = levels_[static_cast<std::size_t>(r.best_level)].num_segments;
+    c.linear_segments = least_level(&zcmoe_plan_level::linear_leave_one_out);
+    c.interpolate_segments = least_level(&zcmoe_plan_level::interpolate_leave_one_out);
 
     const double limit =
         learned_.has_value() ? recommend_learned(c) : recommend_within_limits(c, r, rows * growth);
@@ -255,6 +259,18 @@ class segmentation_levels {
   }
 
  private:
+  /// The number of segments of the level with the least error of a kind; 0 if no level knows it.
+  std::int64_t least_level(double zcmoe_plan_level::*error) const {
+    std::int64_t best = 0;
+    double least = infinity;
+    for (const zcmoe_plan_level& level : levels_) {
+      if (!(level.*error < least * (1.0 - 1e-12))) continue;
+      least = level.*error;
+      best = level.num_segments;
+    }
+    return best;
+  }
+
   /// 1, 2, 3, 4, 6, 8, 12, ... up to the finest level.
   std::vector<std::int64_t> numbers_of_segments() const {
     std::vector<std::int64_t> numbers;
@@ -438,7 +454,7 @@ class segmentation_levels {
   edge_table all_learned_edges(const zcmoe_array& x, const zcmoe_array& y,
                                const zcmoe_array& weights, std::int64_t n) {
     const std::int64_t most = std::min(options_.max_segments, rows_.all.size());
-    const learned_cuts learned(read_samples(x, y, weights, n, rows_.lo, rows_.hi), most);
+    learned_cuts learned(read_samples(x, y, weights, n, rows_.lo, rows_.hi), most);
     const std::int64_t fit_rows = options_.fit_rows > 0 ? options_.fit_rows : rows_.all.size();
     learned_ = learned.best_number(static_cast<double>(fit_rows) / static_cast<double>(n), most);
     std::set<double> inner;
@@ -448,6 +464,11 @@ class segmentation_levels {
       const edge_table& own = learned_edges_[m];
       inner.insert(own.begin() + 1, own.end() - 1);
       last = std::max(last, own.back());
+      if (3 * m > rows_.all.size()) continue;
+      edge_table& lines = learned_line_edges_[m];
+      lines = learned.line_edges(m);
+      lines.front() = std::min(lines.front(), rows_.lo);
+      lines.back() = std::max(lines.back(), rows_.hi);
     }
     edge_table edges{rows_.lo};
     edges.insert(edges.end(), inner.begin(), inner.end());
@@ -564,6 +585,18 @@ class segmentation_levels {
                                      edges.data(), level.num_built};
       level.leave_one_out = statistics_of(table, model_, 0.0).leave_one_out;
     }
+    level.linear_leave_one_out = level.interpolate_leave_one_out = not_a_number;
+    if (3 * parts.num_segments <= rows_.all.size() && rows_.lo < rows_.hi) {
+      const auto own = learned_line_edges_.find(parts.num_segments);
+      const bool known = segmentation_ != ZCMOE_PLAN_OPTIMAL || own != learned_line_edges_.end();
+      if (known) {
+        const line_errors errors = leave_one_out_of_lines(
+            rows_.all, segmentation_ == ZCMOE_PLAN_OPTIMAL ? own->second : edges,
+            model_.closed_side);
+        level.linear_leave_one_out = errors.linear;
+        level.interpolate_leave_one_out = errors.interpolate;
+      }
+    }
     level.holdout = not_a_number;
     if (rows_.held_out.size() > 0) {
       const std::vector<double> constants = constants_of(parts.learned, edges);
@@ -606,7 +639,8 @@ class segmentation_levels {
   std::int64_t finest_;
   edge_table edges_;
   std::map<std::int64_t, edge_table> learned_edges_;  // by number of segments; OPTIMAL
-  std::optional<learned_number> learned_;             // OPTIMAL, unless there is one input
+  std::map<std::int64_t, edge_table> learned_line_edges_;
+  std::optional<learned_number> learned_;  // OPTIMAL, unless there is one input
   // For each fine cell the weight of the rows learned from below it, and half of its own.
   std::vector<double> middles_;
   double learned_weight_ = 0.0;
@@ -614,11 +648,10 @@ class segmentation_levels {
   std::vector<level_cells> cells_;  // the cells of each level
 };
 
-/// The least leave-one-out error of a candidate's levels.
-double least_error(const zcmoe_plan_candidate& c) {
+/// The least error of a kind of a candidate's levels.
+double least_error(const zcmoe_plan_candidate& c, double zcmoe_plan_level::*error) {
   double least = infinity;
-  for (std::int64_t i = 0; i < c.num_levels; ++i)
-    least = std::min(least, c.levels[i].leave_one_out);
+  for (std::int64_t i = 0; i < c.num_levels; ++i) least = std::fmin(least, c.levels[i].*error);
   return least;
 }
 
@@ -650,7 +683,12 @@ std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engin
     segmentation_levels(engine, rows, scaled, options, s).fill(c);
     result.warnings |= c.warnings;
     // Leave-one-out errors of the same rows share their noise, so they can be compared.
-    if (least_error(c) < least_error(result.candidates[result.best])) result.best = s;
+    const auto compare = [&](std::int64_t& best, double zcmoe_plan_level::*error) {
+      if (least_error(c, error) < least_error(result.candidates[best], error)) best = s;
+    };
+    compare(result.best, &zcmoe_plan_level::leave_one_out);
+    compare(result.best_linear, &zcmoe_plan_level::linear_leave_one_out);
+    compare(result.best_interpolate, &zcmoe_plan_level::interpolate_leave_one_out);
   }
   result.noise = result.candidates[result.best].fit.noise;
   result.noise_error = result.candidates[result.best].fit.noise_error;

@@ -8,14 +8,17 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Sum of w (value - mean)^2 of the items i to j, for the starts i that are asked for.
+/// Sum of w (value - mean)^2 of the items i to j, or of that about their line, for the starts i
+/// that are asked for.
 class interval_scatters {
  public:
   explicit interval_scatters(const weighted_sequence& items)
       : weights_(items.weights),
+        positions_(items.positions),
         weight_(items.size()),
         mean_(items.size()),
-        scatter_(items.size()) {
+        scatter_(items.size()),
+        line_(items.positions.size()) {
     double total = 0.0;
     double centre = 0.0;
     for (std::size_t i = 0; i < items.size(); ++i) {
@@ -25,6 +28,7 @@ class interval_scatters {
     // Less their mean, so that means of intervals are not rounded to the digits of an offset.
     for (const double v : items.values) values_.push_back(v - centre);
     evenness_ = items.evenness / (total * total * total);
+    total_ = total;
   }
 
   void extend(const std::vector<std::size_t>& starts, std::size_t j) {
@@ -34,10 +38,24 @@ class interval_scatters {
     for (std::size_t i = 0; i <= j; ++i) add(i, j);
   }
   double of(std::size_t i) const {
-    return scatter_[i] + evenness_ * weight_[i] * weight_[i] * weight_[i];
+    const double weight = weight_[i];
+    if (line_.empty()) return scatter_[i] + evenness_ * weight * weight * weight;
+    const line_moments& line = line_[i];
+    const double by_line = line.spread > 0 ? line.product * line.product / line.spread : 0.0;
+    const double share = weight / total_;
+    return std::max(0.0, scatter_[i] - by_line) +
+           evenness_ * weight * weight * weight * (share * share);
   }
 
  private:
+  /// Of the positions x of an interval: mean, sum w (x - mean)^2, and with values
+  /// sum w (x - mean)(value - mean).
+  struct line_moments {
+    double mean = 0.0;
+    double spread = 0.0;
+    double product = 0.0;
+  };
+
   void add(std::size_t i, std::size_t j) {
     const double before = weight_[i];
     const double weight = before + weights_[j];
@@ -46,14 +64,23 @@ class interval_scatters {
     weight_[i] = weight;
     mean_[i] += difference * share;
     scatter_[i] += difference * difference * (before * share);
+    if (line_.empty()) return;
+    line_moments& line = line_[i];
+    const double apart = positions_[j] - line.mean;
+    line.mean += apart * share;
+    line.spread += apart * apart * (before * share);
+    line.product += apart * difference * (before * share);
   }
 
   const std::vector<double>& weights_;
+  const std::vector<double>& positions_;
   std::vector<double> values_;
   double evenness_;
+  double total_ = 0.0;
   std::vector<double> weight_;
   std::vector<double> mean_;
   std::vector<double> scatter_;
+  std::vector<line_moments> line_;  // empty where intervals have means
 };
 
 /// Adds up the costs of the intervals between cuts.

@@ -1,8 +1,9 @@
-// The best partition of a sequence of weighted values into intervals, each with its mean: values of
-// bins go in, the cuts of least squared error come out. Values need not be monotone: for
-// y = (0, 1, 2, 2, 1) and two intervals the least error is 1, where programmes that presume
-// monotone cuts (divide and conquer, SMAWK) find 7/6. Sources: Bellman 1961 for the recursion;
-// Jackson et al. 2005 for the penalised form; Killick, Fearnhead & Eckley 2012 for the pruning.
+// The best partition of a sequence of weighted values into intervals, each with its mean or with
+// its line: values of bins go in, the cuts of least squared error come out. Values need not be
+// monotone: for y = (0, 1, 2, 2, 1) and two intervals the least error is 1, where programmes that
+// presume monotone cuts (divide and conquer, SMAWK) find 7/6. Sources: Bellman 1961 for the
+// recursion; Jackson et al. 2005 for the penalised form; Killick, Fearnhead & Eckley 2012 for the
+// pruning.
 //
 // Every comparison is of sums that Welford's update keeps without cancellation, in the order of the
 // sequence, so the cuts depend on nothing but the values.
@@ -19,14 +20,18 @@ namespace zcmoe::detail {
 struct weighted_sequence {
   std::vector<double> values;
   std::vector<double> weights;
+  /// Where the items lie, ascending: intervals have lines over these. Empty: they have means.
+  std::vector<double> positions;
   /// What an interval of all items costs beside its error; one with the part p of the weight costs
-  /// p^3 of that. A little of it makes intervals even where values are equal and cuts are free.
+  /// p^3 of that, as errors of means do where values change evenly, or p^5, as those of lines do
+  /// where values curve evenly. A little of it makes intervals even where cuts are free.
   double evenness = 0.0;
   std::size_t size() const { return values.size(); }
 };
 
 /// Cuts 0 = cuts[0] < ... < cuts[m] = size: interval i has the items cuts[i] up to cuts[i + 1], the
-/// latter not included. The error is the sum over the intervals of sum w (value - mean)^2.
+/// latter not included. The error is the sum over the intervals of sum w (value - mean)^2, or of
+/// that about the least-squares line.
 struct interval_partition {
   std::vector<std::size_t> cuts;
   double error = 0.0;

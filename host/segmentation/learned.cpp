@@ -25,6 +25,9 @@ struct learned_tuning {
   // enough to spread cuts that nothing else asks for, too little to draw them from elsewhere.
   static constexpr double evenness = 1e-6;
   static constexpr double smallest_evenness = 1e-12;  // of the variance of the pilot's values
+  static constexpr double line_evenness = 1e-9;       // likewise, for lines
+  // The exact search for lines takes as many segments at least.
+  static constexpr std::size_t least_lines = 32;
   // A segment costs at least this part of that variance, since a smaller gain may be rounding, and
   // at least this much.
   static constexpr double rounding = 1e-13;
@@ -79,10 +82,26 @@ void part(std::vector<std::size_t>& cuts, std::size_t end) {
   }
 }
 
+/// As many cuts as part m segments: those given, and between neighbours of them about equally many
+/// more, at equal numbers of groups.
+std::vector<std::size_t> spread_between(const std::vector<std::size_t>& cuts, std::size_t m,
+                                        std::size_t groups) {
+  std::vector<std::size_t> all;
+  const std::size_t given = cuts.size() + 1;
+  for (std::size_t i = 0; i < given; ++i) {
+    const std::size_t from = i > 0 ? cuts[i - 1] : 0;
+    const std::size_t to = i + 1 < given ? cuts[i] : groups;
+    const std::size_t parts = m * (i + 1) / given - m * i / given;
+    for (std::size_t k = 1; k < parts; ++k) all.push_back(from + (to - from) * k / parts);
+    if (i + 1 < given) all.push_back(to);
+  }
+  return all;
+}
+
 }  // namespace
 
 learned_cuts::learned_cuts(samples read, std::int64_t most)
-    : rows_(std::move(read.rows)), target_exponent_(read.target_exponent) {
+    : rows_(std::move(read.rows)), target_exponent_(read.target_exponent), most_(most) {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     if (i == 0 || rows_[i].x != rows_[i - 1].x) starts_.push_back(i);
   }
@@ -189,14 +208,36 @@ edge_table learned_cuts::edges(std::int64_t num_segments) const {
   const std::size_t groups = starts_.size() - 1;
   if (groups == 1) return single_value_edges(rows_.front().x);
   const std::size_t m = std::min(static_cast<std::size_t>(num_segments), groups);
-  std::vector<std::size_t> cuts = m <= curve_->errors().size() ? best_cuts(m) : dense_cuts(m);
+  std::vector<std::size_t> cuts =
+      m <= curve_->errors().size() ? best_cuts(*curve_, m) : dense_cuts(m);
   part(cuts, groups);
   return edges_before(cuts);
 }
 
-std::vector<std::size_t> learned_cuts::best_cuts(std::size_t num_segments) const {
+edge_table learned_cuts::line_edges(std::int64_t num_segments) {
+  const std::size_t groups = starts_.size() - 1;
+  if (groups == 1) return single_value_edges(rows_.front().x);
+  if (!line_curve_.has_value()) {
+    weighted_sequence values = weighted_values(bins_, pilot_);
+    for (const binned_rows& bin : bins_) values.positions.push_back(bin.mean_x);
+    values.evenness = learned_tuning::line_evenness * approximation(1) * total_;
+    const std::size_t exact = std::min(
+        num_bins(),
+        std::max<std::size_t>(num_bins() / learned_tuning::bins_each, learned_tuning::least_lines));
+    line_curve_.emplace(values, std::min(exact, static_cast<std::size_t>(most_)));
+  }
+  const std::size_t m = std::min(static_cast<std::size_t>(num_segments), groups);
+  const std::size_t exact = std::min(m, line_curve_->errors().size());
+  std::vector<std::size_t> cuts = best_cuts(*line_curve_, exact);
+  if (exact < m) cuts = spread_between(cuts, m, groups);
+  part(cuts, groups);
+  return edges_before(cuts);
+}
+
+std::vector<std::size_t> learned_cuts::best_cuts(const partition_curve& curve,
+                                                 std::size_t num_segments) const {
   std::vector<std::size_t> cuts;
-  const interval_partition best = curve_->with(num_segments);
+  const interval_partition best = curve.with(num_segments);
   for (std::size_t i = 1; i < num_segments; ++i) cuts.push_back(cut_at_[best.cuts[i]]);
   return cuts;
 }
@@ -295,6 +336,14 @@ edge_table learned_cuts::edges_before(const std::vector<std::size_t>& groups) co
     edges.pop_back();
   }
   return edges;
+}
+
+edge_table learned_line_edges(const zcmoe_array& x, const zcmoe_array& y,
+                              const zcmoe_array& weights, std::int64_t n,
+                              std::int64_t num_segments) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  return learned_cuts(read_samples(x, y, weights, n, -infinity, infinity), num_segments)
+      .line_edges(num_segments);
 }
 
 edge_table learned_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,

@@ -40,6 +40,8 @@ class learned_cuts {
   /// are fewer. Each segment holds rows. The outer edges are the outermost inputs; where the last
   /// input is a segment of its own, the last edge is the next double.
   edge_table edges(std::int64_t num_segments) const;
+  /// The same for segments with lines as experts, whose cuts go where the relation bends.
+  edge_table line_edges(std::int64_t num_segments);
 
   /// The number of segments, at most `limit`, with the least excess risk when `growth` times as
   /// many rows of the kind are fitted: the pilot is taken for the truth. limit <= most.
@@ -53,7 +55,7 @@ class learned_cuts {
   void make_bins();
   void place_jumps();
   void follow_pilot(std::int64_t most);
-  std::vector<std::size_t> best_cuts(std::size_t num_segments) const;
+  std::vector<std::size_t> best_cuts(const partition_curve& curve, std::size_t num_segments) const;
   std::vector<std::size_t> dense_cuts(std::size_t num_segments) const;
   edge_table edges_before(const std::vector<std::size_t>& groups) const;
   double approximation(std::size_t num_segments) const;
@@ -69,10 +71,16 @@ class learned_cuts {
   std::vector<double> demand_;  // [bin]: its part of the point density's integral, times a constant
   double high_rate_ = 0.0;  // the error of m segments is about high_rate_ / m^2 where m is large
   std::optional<partition_curve> curve_;
+  std::optional<partition_curve> line_curve_;  // made when it is first asked for
+  std::int64_t most_;
 };
 
 /// The edges of exactly num_segments segments, or of fewer where there are fewer distinct inputs.
 edge_table learned_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
                          std::int64_t n, std::int64_t num_segments);
+/// The same for segments with lines.
+edge_table learned_line_edges(const zcmoe_array& x, const zcmoe_array& y,
+                              const zcmoe_array& weights, std::int64_t n,
+                              std::int64_t num_segments);
 
 }  // namespace zcmoe::detail

@@ -97,6 +97,11 @@ typedef struct zcmoe_plan_level {
   double leave_one_out;  ///< exact leave-one-out error, singletons counted; NaN for one row
   /// Mean squared error on the rows held out, learned from the others; NaN: none.
   double holdout;
+  /// Leave-one-out error of experts that are lines of their own (ZCMOE_EXPERTS_LINEAR), where rows
+  /// are three times as many as segments; else NaN. The segments are the same, but OPTIMAL cuts
+  /// are those of zcmoe_segment_lines_from_data().
+  double linear_leave_one_out;
+  double interpolate_leave_one_out;  ///< likewise of ZCMOE_EXPERTS_INTERPOLATE
 } zcmoe_plan_level;
 
 /// What is recommended for one segmentation.
@@ -131,25 +136,30 @@ typedef struct zcmoe_plan_candidate {
   double holdout_expected;         ///< risk predicted there for the rows learned from
   double holdout_error;            ///< standard error of holdout_risk
   int64_t warnings;                ///< ZCMOE_PLAN_ bits
-  int64_t num_levels;              ///< levels of the curve
+  /// The level with the least leave-one-out error of experts that are lines of their own; 0: none.
+  int64_t linear_segments;
+  int64_t interpolate_segments;                    ///< likewise of ZCMOE_EXPERTS_INTERPOLATE
+  int64_t num_levels;                              ///< levels of the curve
   zcmoe_plan_level levels[ZCMOE_PLAN_MAX_LEVELS];  ///< 1, 2, 3, 4, 6, 8, 12, ...; [num_levels]
 } zcmoe_plan_candidate;
 
 /// What zcmoe_plan() tells.
 typedef struct zcmoe_plan_result {
-  size_t struct_size;       ///< sizeof(zcmoe_plan_result), set by the caller
-  int64_t rows;             ///< offered
-  int64_t rows_used;        ///< x and y finite, x in the range, weight > 0
-  int64_t fit_rows;         ///< rows the recommendation is for, of the kind used
-  double effective_rows;    ///< (sum w)^2 / sum w^2 of the rows used; without weights their number
-  int64_t distinct_inputs;  ///< different values of x in the rows used
-  double lo;                ///< lower end of the range of the segmentations
-  double hi;                ///< its upper end
-  double noise;             ///< sigma^2: of the best candidate's fit
-  double noise_error;       ///< its standard error
-  double rice;              ///< sigma^2 by zcmoe_theory_rice(), a check; NaN for one row
-  int64_t best;             ///< the candidate with the least leave-one-out error of any level
-  int64_t warnings;         ///< of any candidate
+  size_t struct_size;        ///< sizeof(zcmoe_plan_result), set by the caller
+  int64_t rows;              ///< offered
+  int64_t rows_used;         ///< x and y finite, x in the range, weight > 0
+  int64_t fit_rows;          ///< rows the recommendation is for, of the kind used
+  double effective_rows;     ///< (sum w)^2 / sum w^2 of the rows used; without weights their number
+  int64_t distinct_inputs;   ///< different values of x in the rows used
+  double lo;                 ///< lower end of the range of the segmentations
+  double hi;                 ///< its upper end
+  double noise;              ///< sigma^2: of the best candidate's fit
+  double noise_error;        ///< its standard error
+  double rice;               ///< sigma^2 by zcmoe_theory_rice(), a check; NaN for one row
+  int64_t best;              ///< the candidate with the least leave-one-out error of any level
+  int64_t best_linear;       ///< the same for ZCMOE_EXPERTS_LINEAR
+  int64_t best_interpolate;  ///< the same for ZCMOE_EXPERTS_INTERPOLATE
+  int64_t warnings;          ///< of any candidate
   zcmoe_plan_candidate candidates[ZCMOE_PLAN_SEGMENTATIONS];  ///< by segmentation
 } zcmoe_plan_result;
 

@@ -478,6 +478,26 @@ ZCMOE_API zcmoe_status zcmoe_segment_optimal_from_data(zcmoe_array x, zcmoe_arra
                                                        int64_t num_segments, double* edges,
                                                        int64_t* num_built);
 
+/// Builds the segments with the least expected error for experts that are lines: narrow where the
+/// target bends, and cut at its jumps. As zcmoe_segment_optimal_from_data(), with the best
+/// partition of the splines into lines, exact for m up to 32 and up to an eighth of the bins;
+/// beyond, the best of these numbers with its segments divided.
+///
+/// @param[in]  x             as zcmoe_segment_optimal_from_data()
+/// @param[in]  y             likewise
+/// @param[in]  weights       likewise
+/// @param[in]  n             likewise
+/// @param[in]  num_segments  m, 1 to ZCMOE_MAX_SEGMENTS
+/// @param[out] edges         buffer of m + 1 doubles
+/// @param[out] num_built     segments built, 1 to m
+/// @retval ZCMOE_ERR_DATA  no row is left, or a weight is negative or not finite
+///
+/// Cost: as zcmoe_segment_optimal_from_data().
+ZCMOE_API zcmoe_status zcmoe_segment_lines_from_data(zcmoe_array x, zcmoe_array y,
+                                                     zcmoe_array weights, int64_t n,
+                                                     int64_t num_segments, double* edges,
+                                                     int64_t* num_built);
+
 /// How zcmoe_segment_compander_from_data() estimates.
 typedef struct zcmoe_plug_in_options {
   size_t struct_size;      ///< sizeof(zcmoe_plug_in_options)

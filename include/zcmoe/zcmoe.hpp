@@ -298,6 +298,23 @@ std::vector<double> optimal_edges_from_data(const std::vector<X>& x, const std::
   });
 }
 
+/// Builds the segments of least error for lines from samples: zcmoe_segment_lines_from_data(). It
+/// also throws error if x and y differ in length.
+/// @param x             inputs
+/// @param y             targets
+/// @param num_segments  m, 1 to ZCMOE_MAX_SEGMENTS
+/// @return one edge more than there are segments, of which there are at most m
+template <class X, class Y>
+std::vector<double> line_edges_from_data(const std::vector<X>& x, const std::vector<Y>& y,
+                                         std::int64_t num_segments) {
+  if (x.size() != y.size()) throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x and y differ in length");
+  return detail::built_edges(num_segments, [&](double* edges, std::int64_t* built) {
+    return zcmoe_segment_lines_from_data(array(x.data()), array(y.data()), no_array(),
+                                         static_cast<std::int64_t>(x.size()), num_segments, edges,
+                                         built);
+  });
+}
+
 /// Builds segments from samples by a crude point density: zcmoe_segment_compander_from_data(). It
 /// also throws error if x and y differ in length.
 /// @param x             inputs

@@ -37,7 +37,7 @@ constexpr bool is_handle = std::is_same_v<T, zcmoe_context> || std::is_same_v<T,
 /// Moves a pointer to something with an alignment off it; false: this argument is none.
 template <class T>
 bool move_off(T& argument) {
-  alignas(64) static char room[1 << 14] = {};
+  alignas(64) static char room[1 << 15] = {};
   if constexpr (std::is_same_v<T, zcmoe_array>) {
     if (argument.data == nullptr) return false;
     argument.data = room + 1;
@@ -328,6 +328,7 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add(ZCMOE_CALL(zcmoe_segment_density_table, edges, edges, m + 1, 8, &a.density_options, out,
                  built));
   add(ZCMOE_CALL(zcmoe_segment_optimal_from_data, x, y, w, few_rows, 8, out, built));
+  add(ZCMOE_CALL(zcmoe_segment_lines_from_data, x, y, w, few_rows, 8, out, built));
   add(ZCMOE_CALL(zcmoe_segment_compander_from_data, x, y, w, few_rows, 8, &a.plug_in_options, out,
                  built));
   add(ZCMOE_CALL(zcmoe_optimal_constants, one, square, nullptr, edges, 8, ZCMOE_CONSTANT_MEAN,

@@ -750,6 +750,56 @@ class fit_test(cli_case):
         self.fails(*common, "--shrinkage", 1, status=2, says="--shrinkage")
         self.fails(*common, "--segments", 16385, "--segmentation", "uniform", says="at most 16,384 segments")
 
+    def test_experts_that_are_lines(self):
+        # 4,000 rows of a sine: lines need a sixth of the segments, and are nearer to it than means.
+        generator = random.Random(6)
+        inputs = [generator.random() for _ in range(4000)]
+        table = "x,y\n" + "".join(f"{x},{math.sin(6 * x) + generator.gauss(0, 0.3)}\n" for x in inputs)
+        data = self.write("sine.csv", table)
+        grid = self.write("grid.csv", "x\n" + "".join(f"{(i + 0.5) / 1000}\n" for i in range(1000)))
+        columns = ["--x", "x", "--y", "y"]
+
+        def error_of(model, *reading):
+            predictions = self.answers(model, grid, "--x", "x", *reading)
+            return sum((p - math.sin(6 * (i + 0.5) / 1000)) ** 2 for i, p in enumerate(predictions)) / 1000
+
+        error, summary = {}, {}
+        for kind in ("constant", "linear", "interpolate"):
+            done = self.run_cli("fit", data, *columns, "--experts", kind, "--constants", "mean", "-o", self.path(kind),
+                                "--json")
+            summary[kind] = json.loads(done.stdout)
+            self.assertEqual(summary[kind]["experts"], kind)
+            error[kind] = error_of(self.path(kind))
+        for kind in ("linear", "interpolate"):
+            self.assertLess(summary[kind]["segments"], summary["constant"]["segments"] / 3)
+            self.assertLess(error[kind], 0.6 * error["constant"])
+            seen = json.loads(self.run_cli("inspect", self.path(kind), "--json").stdout)
+            self.assertEqual(seen["experts"], kind)
+            self.assertEqual(len(seen["line_slope"]), summary[kind]["segments"] + 3)
+            self.assertLess(abs(seen["diagnosis"]["risk"] / 0.09 - 1), 0.1)
+            rows = list(csv.DictReader(io.StringIO(self.run_cli("inspect", self.path(kind), "--csv").stdout.decode())))
+            self.assertEqual([float(row["line_value"]) for row in rows], seen["line_value"][:len(rows)])
+            self.assertRegex(self.run_cli("inspect", self.path(kind)).stdout.decode(), r"experts +(a least-squares|lines)")
+        # Constants read by interpolation, without fitting anew.
+        self.assertLess(error_of(self.path("constant"), "--experts", "interpolate"), 0.8 * error["constant"])
+        self.assertEqual(error_of(self.path("interpolate"), "--experts", "interpolate"), error["interpolate"])
+        self.fails("predict", self.path("linear"), grid, "--experts", "interpolate", says="segments have lines")
+        self.fails("predict", self.path("constant"), grid, "--experts", "interpolate", "--segments-column", status=2,
+                   says="--segments-column")
+        # The kind with the least leave-one-out error.
+        auto = json.loads(self.run_cli("fit", data, *columns, "--experts", "auto", "-o", self.path("auto"), "--json").stdout)
+        errors = auto["leave_one_out"]
+        self.assertEqual(set(errors), {"mean", "smooth", "linear", "interpolate"})
+        best = min(errors, key=errors.get)
+        self.assertEqual(auto["experts"], best if best in ("linear", "interpolate") else "constant")
+        said = self.run_cli("fit", data, *columns, "--experts", "linear", "-o", self.path("m")).stderr.decode()
+        self.assertRegex(said, r"\d+ for lines, by their leave-one-out error")
+        self.run_cli("fit", data, *columns, "--experts", "linear", "--segments", 5, "-o", self.path("five"))
+        self.assertEqual(json.loads(self.run_cli("inspect", self.path("five"), "--json").stdout)["segments"], 5)
+        common = ["fit", data, *columns, "-o", self.path("m"), "--experts", "linear"]
+        self.fails(*common, "--shrinkage", 1, status=2, says="--shrinkage")
+        self.fails(*common, "--constants", "smooth", status=2, says="--constants smooth")
+
     def test_a_sample_chooses_the_cuts_of_a_large_table(self):
         data = self.table(rows=5000)
         summary = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", "quantile",

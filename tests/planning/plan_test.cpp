@@ -39,6 +39,11 @@ struct sample {
     }
     return learned->edges(m);
   }
+  /// The same of line_edges_from_data().
+  std::vector<double> learned_line_edges(std::int64_t m) const {
+    (void)learned_edges(1);
+    return learned->line_edges(m);
+  }
 };
 
 /// What y is made of: density, regression function and noise on [0, 1].
@@ -283,6 +288,100 @@ TEST(plan_numbers, leave_one_out_is_that_of_refits_under_every_policy) {
                   brute_leave_one_out(s.x, s.y, w, edges, options), 1e-12)
           << "weighted, policy " << policy << ", m=" << m;
     }
+  }
+}
+
+TEST(plan_numbers, leave_one_out_of_lines_is_that_of_refits) {
+  // Every row is answered by a model fitted to the others.
+  const context cpu(ZCMOE_ENGINE_CPU);
+  std::mt19937_64 random(8);
+  std::normal_distribution<double> normal;
+  sample s;
+  for (int i = 0; i < 60; ++i) {
+    s.x.push_back(std::exp(normal(random)));
+    s.y.push_back(std::sin(2 * s.x.back()) + 0.2 * normal(random));
+  }
+  s.x[7] = s.x[8];  // a tie
+  zcmoe_plan_options options = plan_options();
+  options.max_segments = 12;
+  const zcmoe_plan_result plan =
+      make_plan(cpu, array(s.x.data()), array(s.y.data()), no_array(), 60, options);
+  for (const int segmentation : {ZCMOE_PLAN_UNIFORM, ZCMOE_PLAN_OPTIMAL}) {
+    const zcmoe_plan_candidate& c = plan.candidates[segmentation];
+    for (std::int64_t k = 0; k < c.num_levels; ++k) {
+      const zcmoe_plan_level& level = c.levels[k];
+      if (level.num_segments > 6) continue;  // more leave segments with a row or none
+      if (segmentation == ZCMOE_PLAN_UNIFORM && level.num_segments > 2) continue;
+      const std::vector<double> edges = segmentation == ZCMOE_PLAN_OPTIMAL
+                                            ? line_edges_from_data(s.x, s.y, level.num_segments)
+                                            : edges_of(segmentation, s, level.num_segments);
+      for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE}) {
+        zcmoe_model_options model = model_options();
+        model.experts = experts;
+        double sum = 0.0;
+        for (std::size_t i = 0; i < 60; ++i) {
+          fit others(cpu, edges, model);
+          for (std::size_t j = 0; j < 60; ++j) {
+            if (j != i) others.add_sync(std::vector<double>{s.x[j]}, std::vector<double>{s.y[j]});
+          }
+          const double off = s.y[i] - others.finish().predict_sync(std::vector<double>{s.x[i]})[0];
+          sum += off * off / 60;
+        }
+        const double told = experts == ZCMOE_EXPERTS_LINEAR ? level.linear_leave_one_out
+                                                            : level.interpolate_leave_one_out;
+        // OPTIMAL cuts of the plan come from the rows that are not held out.
+        if (segmentation == ZCMOE_PLAN_OPTIMAL) {
+          EXPECT_GT(told, 0.0);
+        } else {
+          EXPECT_NEAR(told, sum, 1e-6 * sum) << level.num_segments << ' ' << experts;
+        }
+      }
+    }
+    EXPECT_GT(c.linear_segments, 0);
+    EXPECT_GT(c.interpolate_segments, 0);
+  }
+}
+
+TEST(plan_on_average, numbers_of_lines_are_near_the_best) {
+  // The excess risk of the number chosen by leave-one-out over that of the best number.
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  std::vector<double> grid;
+  for (int i = 0; i < 4000; ++i) grid.push_back((i + 0.5) / 4000);
+  for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE}) {
+    double chosen = 0.0;
+    double best = 0.0;
+    double constants = 0.0;
+    for (unsigned seed = 1; seed <= 6; ++seed) {
+      const sample s = f.draw(4000, seed);
+      zcmoe_model_options model = model_options();
+      const auto excess = [&](const std::vector<double>& edges) {
+        fit state(cpu, edges, model);
+        state.add_sync(s.x, s.y);
+        const std::vector<double> found = state.finish().predict_sync(grid);
+        double error = 0.0;
+        for (std::size_t i = 0; i < grid.size(); ++i)
+          error += std::pow(found[i] - f.regression(grid[i]), 2) / static_cast<double>(grid.size());
+        return error;
+      };
+      const zcmoe_plan_result plan =
+          make_plan(cpu, array(s.x.data()), array(s.y.data()), no_array(), 4000, plan_options());
+      const zcmoe_plan_candidate& c = plan.candidates[ZCMOE_PLAN_OPTIMAL];
+      constants += excess(s.learned_edges(c.num_segments));
+      model.experts = experts;
+      const std::int64_t m =
+          experts == ZCMOE_EXPERTS_LINEAR ? c.linear_segments : c.interpolate_segments;
+      chosen += excess(s.learned_line_edges(m));
+      double least = infinity;
+      for (const std::int64_t k : {2, 3, 4, 6, 8, 12, 16, 24})
+        least = std::min(least, excess(s.learned_line_edges(k)));
+      best += least;
+    }
+    std::printf("experts %d: %.3f of the best number, %.3f of constants\n", experts, chosen / best,
+                chosen / constants);
+    EXPECT_LT(chosen, 1.5 * best);
+    EXPECT_LT(chosen, 0.5 * constants);
   }
 }
 
@@ -755,6 +854,42 @@ TEST(diagnosis, of_smooth_constants_tells_their_risk) {
   std::printf("smooth constants: excess x 1000 %.3f, said %.3f\n", 1e3 * excess, 1e3 * said);
   EXPECT_NEAR(said, excess, 0.35 * excess);
   EXPECT_NEAR(wide, exact.approximation(edges).totals.error, 0.15 * wide);
+}
+
+TEST(diagnosis, of_lines_tells_their_risk) {
+  // The risk promised against the real one, and the part of the width against the theory's
+  // integral of b''^2 / (720 m^4).
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.1);
+  std::vector<double> grid;
+  for (int i = 0; i < 4000; ++i) grid.push_back((i + 0.5) / 4000);
+  for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE}) {
+    double promised = 0.0, real = 0.0, width = 0.0, noise = 0.0, left_out = 0.0;
+    constexpr int samples = 20;
+    for (unsigned seed = 1; seed <= samples; ++seed) {
+      const sample s = f.draw(4000, seed);
+      zcmoe_model_options model = model_options();
+      model.experts = experts;
+      fit state(cpu, uniform_edges(0, 1, 8), model);
+      state.add_sync(s.x, s.y);
+      const zcmoe::model fitted = state.finish();
+      const zcmoe_model_diagnosis d = diagnose(fitted).totals;
+      promised += d.risk / samples;
+      width += d.approximation / samples;
+      noise += d.noise / samples;
+      left_out += d.leave_one_out / samples;
+      const std::vector<double> found = fitted.predict_sync(grid);
+      for (std::size_t i = 0; i < grid.size(); ++i)
+        real += std::pow(found[i] - f.regression(grid[i]), 2) / (samples * 4000.0);
+    }
+    real += 0.01;
+    EXPECT_NEAR(promised / real, 1.0, 0.03) << experts;
+    EXPECT_NEAR(left_out / real, 1.0, 0.03) << experts;
+    EXPECT_NEAR(noise, 0.01, 0.0004) << experts;
+    const double high_rate = std::pow(2 * pi, 4) / 2 / 720 / std::pow(8.0, 4);
+    EXPECT_NEAR(width / high_rate, 1.0, 0.35) << experts;
+  }
 }
 
 TEST(diagnosis, tells_equal_errors_from_unequal_ones) {

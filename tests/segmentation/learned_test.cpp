@@ -5,6 +5,8 @@
 
 #include "host/error.hpp"
 
+#include <zcmoe/zcmoe.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -161,6 +163,56 @@ TEST(learned, jumps_inside_bins_are_cut_where_the_rows_change) {
       }
     }
   }
+}
+
+/// The excess risk of lines of their own on these edges, by the engine.
+double excess_of_lines(const rows_of_relation& rows, const reals& edges,
+                       const std::function<double(double)>& value) {
+  zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+  options.experts = ZCMOE_EXPERTS_LINEAR;
+  const zcmoe::context cpu(ZCMOE_ENGINE_CPU);
+  zcmoe::fit state(cpu, edges, options);
+  state.add_sync(rows.x, rows.y);
+  std::vector<double> grid;
+  for (int i = 0; i < 20000; ++i) grid.push_back((i + 0.5) / 20000);
+  const std::vector<double> found = state.finish().predict_sync(grid);
+  double error = 0.0;
+  for (std::size_t i = 0; i < grid.size(); ++i)
+    error += std::pow(found[i] - value(grid[i]), 2) / static_cast<double>(grid.size());
+  return error;
+}
+
+TEST(learned, cuts_for_lines_go_where_the_relation_bends_and_jumps) {
+  // High rate: (integral of |b''|^(2/5))^5 / (720 m^4), and two parameters a segment.
+  const auto value = [](double x) { return 0.7 * std::sin(6.283185307 * x); };
+  const std::size_t n = 50000;
+  const rows_of_relation rows = sample(n, 3, 0.1, value);
+  double integral = 0.0;
+  for (int i = 0; i < 100000; ++i) {
+    integral += std::pow(std::abs(0.7 * 39.4784176 * std::sin(6.283185307 * (i + 0.5) / 1e5)), 0.4);
+  }
+  for (const double m : {8.0, 16.0}) {
+    const double expected = std::pow(integral / 1e5, 5) / (720 * std::pow(m, 4)) +
+                            2 * 0.01 * m / static_cast<double>(n);
+    const auto segments = static_cast<std::int64_t>(m);
+    const double error =
+        excess_of_lines(rows, zcmoe::line_edges_from_data(rows.x, rows.y, segments), value);
+    EXPECT_LE(error, 1.35 * expected) << m;
+    EXPECT_GE(error, 0.5 * expected) << m;
+    // Cuts for constants are wide where the relation bends most.
+    EXPECT_GT(excess_of_lines(rows, learned(rows.x, rows.y, segments), value), 1.2 * error) << m;
+  }
+  const auto steps = [](double x) { return (x < 0.4 ? 0.0 : 1.0) + x; };
+  const rows_of_relation jump = sample(n, 4, 0.1, steps);
+  const reals two = zcmoe::line_edges_from_data(jump.x, jump.y, 2);
+  ASSERT_EQ(two.size(), 3u);
+  EXPECT_NEAR(two[1], 0.4, 1e-4);
+  // Any number of segments, of distinct inputs at most, of exact size.
+  for (const std::int64_t m : {1, 3, 300, 5000})
+    EXPECT_EQ(zcmoe::line_edges_from_data(rows.x, rows.y, m).size(),
+              static_cast<std::size_t>(m) + 1);
+  EXPECT_EQ(zcmoe::line_edges_from_data(reals{1, 2, 2, 3}, reals{5, 6, 7, 8}, 9).size(), 4u);
+  EXPECT_EQ(zcmoe::line_edges_from_data(reals{4, 4}, reals{1, 2}, 3).size(), 2u);
 }
 
 /// The least error of m constants for the relation itself, without noise.
