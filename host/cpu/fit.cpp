@@ -6,6 +6,7 @@
 
 #include "host/array.hpp"
 #include "host/cpu/fit_rows.hpp"
+#include "host/cpu/line_words.hpp"
 #include "host/cpu/partitioned_rows.hpp"
 
 #include <algorithm>
@@ -131,8 +132,9 @@ class ordinary_rows {
   using T = typename Rows::number;
 
  public:
+  /// lines: null unless the state has them.
   ordinary_rows(const cpu_target& target, const fit_job& job, const state_digits& digits,
-                fit_counts& counts, slot_sums<Rows, State>& sums)
+                fit_counts& counts, slot_sums<Rows, State>& sums, line_table<T, State>* lines)
       : routes_(*target.routes),
         loops_(*target.sums),
         job_(job),
@@ -140,6 +142,7 @@ class ordinary_rows {
         digits_(digits),
         counts_(counts),
         sums_(sums),
+        lines_(lines),
         rows_(routes_, job) {}
 
   void add(std::int64_t first, std::int64_t last) {
@@ -173,7 +176,13 @@ class ordinary_rows {
       targets[k] = rows_.target_of_row(row);
       if constexpr (Rows::weighted) weights[k] = rows_.weight_of_row(row);
     }
+    if constexpr (!Rows::weighted) {
+      if (lines_ != nullptr) lines_->flush(0, sums_.window());
+    }
     sums_.set_window(targets, weights, looked_at);
+    if constexpr (!Rows::weighted) {
+      if (lines_ != nullptr && !takes_products(sums_.window())) sums_.close_window();
+    }
   }
 
   /// Returns how many rows had numbers that the window did not hold.
@@ -182,7 +191,7 @@ class ordinary_rows {
     for (int count = 0; left > 0; rows_.pass(count), left -= count) {
       count = left;
       if constexpr (!Rows::weighted) {
-        if (looks_sorted_ && left >= least_run) {
+        if (lines_ == nullptr && looks_sorted_ && left >= least_run) {
           const int length = run_.leading(routes_, table_, rows_.inputs, left);
           if (length >= least_run && add_run(length)) {
             count = length;
@@ -234,8 +243,33 @@ class ordinary_rows {
                                      static_cast<double>(rows_.targets[k]), rows_.weight_of(k),
                                      e < num_outside ? outside[e] : rows_.slots[k], digits_,
                                      counts_);
+      rows_.slots[k] = sums_.ignored_slot();
+    }
+    if constexpr (!Rows::weighted) {
+      if (lines_ != nullptr) add_positions(count);
     }
     return static_cast<int>(misfits);
+  }
+
+  /// Adds what the positions of rows bring whose targets are in words, unless their slot is to be
+  /// ignored.
+  void add_positions(int count) {
+    double positions[batch];
+    const auto last = static_cast<std::uint32_t>(job_.layout.num_slots() - 1);
+    for (int k = 0; k < count; ++k) {
+      const line_frame& frame = job_.frames[std::min(rows_.slots[k], last)];
+      positions[k] = (static_cast<double>(rows_.inputs[k]) - frame.centre) * frame.scale;
+    }
+    lines_->reserve(count, sums_.window());
+    const position_rows<T> rows{rows_.targets,  positions,
+                                rows_.slots,    static_cast<std::size_t>(count),
+                                sums_.window(), sums_.ignored_slot(),
+                                lines_->data(), lines_->copies_shift()};
+    if constexpr (sizeof(T) == 4) {
+      loops_.add_positions_f32(rows);
+    } else {
+      loops_.add_positions_f64(rows);
+    }
   }
 
   /// Adds routed rows to their slots; numbers of those whose targets or weights the window does not
@@ -261,6 +295,7 @@ class ordinary_rows {
   const state_digits digits_;
   fit_counts& counts_;
   slot_sums<Rows, State>& sums_;
+  line_table<T, State>* const lines_;
   fit_rows<Rows, X> rows_;
   input_run<X> run_;
   bool looks_sorted_ = true;
@@ -332,9 +367,16 @@ template <class Rows, class State, class X>
 void accumulate_typed(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                       const std::shared_ptr<backend>& engine) {
   const std::int64_t num_slots = job.layout.num_slots();
-  const bool has_loop = !job.layout.lines && loop_of<Rows>(*target.sums) != nullptr;
-  const std::size_t window_bytes = has_loop ? slot_sums<Rows, State>::bytes(num_slots) : 0;
-  if (has_loop && add_partitioned<Rows, State, X>(job, target, crew, num_parts, engine)) return;
+  using lines_of_slots = line_table<typename Rows::number, State>;
+  const bool with_lines = job.layout.lines;
+  const bool has_loop =
+      loop_of<Rows>(*target.sums) != nullptr && (!with_lines || has_line_loop<Rows>(*target.sums));
+  const std::size_t line_bytes = with_lines ? lines_of_slots::bytes(num_slots) : 0;
+  const std::size_t window_bytes =
+      has_loop ? slot_sums<Rows, State>::bytes(num_slots) + line_bytes : 0;
+  if (has_loop && !with_lines &&
+      add_partitioned<Rows, State, X>(job, target, crew, num_parts, engine))
+    return;
   const fit_shares shares = shares_of(job, num_parts, window_bytes);
   const std::int64_t threads = shares.threads;
   const bool windows = shares.windows;
@@ -342,7 +384,7 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
   // All memory is there before the first row, so nothing can fail half-way.
   const auto num_threads = static_cast<std::size_t>(threads);
   std::vector<engine_buffer> memory;
-  memory.reserve(2 * num_threads);
+  memory.reserve(3 * num_threads);
   std::vector<fit_counts> counts(num_threads);
   std::vector<state_digits> digits;
   digits.reserve(num_threads);
@@ -357,9 +399,14 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
   }
   std::vector<slot_sums<Rows, State>> sums;
   sums.reserve(num_threads);
+  std::vector<lines_of_slots> lines;
+  lines.reserve(num_threads);
   for (std::size_t t = 0; windows && t < num_threads; ++t) {
-    memory.emplace_back(engine, window_bytes, nullptr);
+    memory.emplace_back(engine, window_bytes - line_bytes, nullptr);
     sums.emplace_back(memory.back().data(), num_slots, digits[t]);
+    if (!with_lines) continue;
+    memory.emplace_back(engine, line_bytes, nullptr);
+    lines.emplace_back(memory.back().data(), num_slots, digits[t]);
   }
 
   for (std::int64_t begin = 0; begin < job.rows.n; begin += rows_per_round) {
@@ -371,7 +418,8 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
       const std::int64_t last = begin + rows / threads * (t + 1) + std::min(t + 1, rows % threads);
       const auto own = static_cast<std::size_t>(t);
       if (windows) {
-        ordinary_rows<Rows, State, X>(target, job, digits[own], counts[own], sums[own])
+        ordinary_rows<Rows, State, X>(target, job, digits[own], counts[own], sums[own],
+                                      with_lines ? &lines[own] : nullptr)
             .add(first, last);
       } else {
         add_rows<State, Rows::weighted, X>(*target.routes, job, first, last, digits[own],
@@ -382,7 +430,12 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
     for_each_slot_range(num_slots, crew, [&](std::int64_t first, std::int64_t last) {
       bool used[most_planes];
       const state_digits whole{job.state + num_row_counters, num_slots, false, used};
-      for (slot_sums<Rows, State>& own : sums) own.flush_slots(first, last, 0, whole);
+      for (std::size_t t = 0; t < sums.size(); ++t) {
+        if constexpr (!Rows::weighted) {
+          if (with_lines) lines[t].flush_slots(first, last, 0, sums[t].window(), whole);
+        }
+        sums[t].flush_slots(first, last, 0, whole);
+      }
     });
     job.state[counter_pending] += rows;
     for (std::size_t t = 1; private_states && t < num_threads; ++t) {

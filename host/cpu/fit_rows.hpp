@@ -72,6 +72,14 @@ auto loop_of(const sum_kernels& loops) {
   }
 }
 
+/// Whether rows with lines can be added in machine words: without weights, where there is a loop.
+template <class Rows>
+bool has_line_loop(const sum_kernels& loops) {
+  return !Rows::weighted &&
+         (sizeof(typename Rows::number) == 4 ? loops.add_positions_f32 != nullptr
+                                             : loops.add_positions_f64 != nullptr);
+}
+
 /// `count` values from row `first` on as T: where they lie, if they are such, else copied.
 template <class T>
 const T* values_from(const any_array& array, std::int64_t first, int count, T (&copied)[batch]) {

@@ -67,9 +67,21 @@ void predict_rows(const route_kernels& kernels, const predict_job& job, std::int
     }
     for (int g = 0; g < job.num_gathers; ++g) {
       if (job.gathers[g].lines != nullptr) {
-        job.gathers[g].element_size == 8
-            ? store_line_values<double>(job.gathers[g], i, count, rows.slots, rows.inputs)
-            : store_line_values<float>(job.gathers[g], i, count, rows.slots, rows.inputs);
+        const gather& output = job.gathers[g];
+        if (output.stride == 1 && output.element_size == static_cast<int>(sizeof(T))) {
+          T* const out = static_cast<T*>(output.out) + i;
+          if constexpr (sizeof(T) == 4) {
+            kernels.lines_f32(output.lines, rows.slots, rows.inputs, out,
+                              static_cast<std::size_t>(count));
+          } else {
+            kernels.lines_f64(output.lines, rows.slots, rows.inputs, out,
+                              static_cast<std::size_t>(count));
+          }
+          continue;
+        }
+        output.element_size == 8
+            ? store_line_values<double>(output, i, count, rows.slots, rows.inputs)
+            : store_line_values<float>(output, i, count, rows.slots, rows.inputs);
         continue;
       }
       job.gathers[g].element_size == 8

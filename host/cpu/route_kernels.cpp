@@ -426,6 +426,80 @@ std::size_t leading_within(const T* x, std::size_t n, T from, T before) {
   return i;
 }
 
+#if HWY_NATIVE_FMA
+
+/// Four numbers a row, of as many rows as a vector has lanes, become four vectors. Rows come in
+/// vectors of whole lines: in vectors of eight lanes that of row k + 4 stands behind that of row k.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void columns_of_rows(D d, const V (&row)[4], V (&column)[4]) {
+  const auto first_even = hn::InterleaveLower(d, row[0], row[1]);
+  const auto first_odd = hn::InterleaveUpper(d, row[0], row[1]);
+  const auto last_even = hn::InterleaveLower(d, row[2], row[3]);
+  const auto last_odd = hn::InterleaveUpper(d, row[2], row[3]);
+  column[0] = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(last_even), first_even);
+  column[1] = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(last_odd), first_odd);
+  column[2] = hn::OddEvenBlocks(last_even, hn::SwapAdjacentBlocks(first_even));
+  column[3] = hn::OddEvenBlocks(last_odd, hn::SwapAdjacentBlocks(first_odd));
+}
+
+/// The lines of as many rows as a vector has lanes, in columns: from, to, value, slope.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void load_lines(D d, const zcmoe_line* lines, const std::uint32_t* slots,
+                           V (&column)[4]) {
+  constexpr std::size_t lanes = hn::MaxLanes(D());
+  const auto at = [&](std::size_t k) { return reinterpret_cast<const double*>(lines + slots[k]); };
+  if constexpr (lanes == 2) {
+    for (int half = 0; half < 2; ++half) {
+      const auto a = hn::LoadU(d, at(0) + 2 * half);
+      const auto b = hn::LoadU(d, at(1) + 2 * half);
+      column[2 * half] = hn::InterleaveLower(d, a, b);
+      column[2 * half + 1] = hn::InterleaveUpper(d, a, b);
+    }
+  } else {
+    V row[4];
+    for (std::size_t k = 0; k < 4; ++k) {
+      if constexpr (lanes == 8) {
+        const hn::Half<D> half;
+        row[k] = hn::Combine(d, hn::LoadU(half, at(k + 4)), hn::LoadU(half, at(k)));
+      } else {
+        row[k] = hn::LoadU(d, at(k));
+      }
+    }
+    columns_of_rows(d, row, column);
+  }
+}
+
+template <class T>
+void line_values(const zcmoe_line* lines, const std::uint32_t* slots, const T* x, T* y,
+                 std::size_t n) {
+  const hn::ScalableTag<double> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  const hn::Rebind<T, decltype(d)> own;
+  hn::Vec<decltype(d)> column[4];
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    load_lines(d, lines, slots + i, column);
+    hn::Vec<decltype(d)> input;
+    if constexpr (sizeof(T) == 4) {
+      input = hn::PromoteTo(d, hn::LoadU(own, x + i));
+    } else {
+      input = hn::LoadU(own, x + i);
+    }
+    const auto below_end = hn::IfThenElse(hn::Lt(input, column[1]), input, column[1]);
+    const auto inside = hn::IfThenElse(hn::Gt(input, column[0]), below_end, column[0]);
+    // Of all numbers only a line's value may be NaN, and an operation hands that on as it is.
+    const auto answer = hn::MulAdd(column[3], hn::Sub(inside, column[0]), column[2]);
+    if constexpr (sizeof(T) == 4) {
+      hn::StoreU(hn::DemoteTo(own, answer), own, y + i);
+    } else {
+      hn::StoreU(answer, own, y + i);
+    }
+  }
+  for (; i < n; ++i) y[i] = static_cast<T>(value_of(lines[slots[i]], static_cast<double>(x[i])));
+}
+
+#endif
+
 #else  // no vectors
 
 template <class T>
@@ -443,6 +517,17 @@ std::size_t leading_within(const T* x, std::size_t n, T from, T before) {
   std::size_t i = 0;
   while (i < n && from <= x[i] && x[i] < before) ++i;
   return i;
+}
+
+#endif
+
+#if HWY_TARGET == HWY_SCALAR || !HWY_NATIVE_FMA  // no vectors that multiply and add at once
+
+template <class T>
+void line_values(const zcmoe_line* lines, const std::uint32_t* slots, const T* x, T* y,
+                 std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i)
+    y[i] = static_cast<T>(value_of(lines[slots[i]], static_cast<double>(x[i])));
 }
 
 #endif
@@ -480,9 +565,15 @@ constexpr route_costs costs = {{{0.0,
 template <>
 const route_kernels& route_kernels_of<HWY_TARGET>() {
   namespace own = HWY_NAMESPACE;
-  static constexpr route_kernels set = {
-      own::costs,         own::values<float>,         own::values<double>,        own::ranks<float>,
-      own::ranks<double>, own::leading_within<float>, own::leading_within<double>};
+  static constexpr route_kernels set = {own::costs,
+                                        own::values<float>,
+                                        own::values<double>,
+                                        own::ranks<float>,
+                                        own::ranks<double>,
+                                        own::leading_within<float>,
+                                        own::leading_within<double>,
+                                        own::line_values<float>,
+                                        own::line_values<double>};
   return set;
 }
 

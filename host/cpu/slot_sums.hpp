@@ -92,6 +92,9 @@ class slot_sums {
     window_ = Rows::window_for(targets, weights, count, bits_);
   }
 
+  /// No window: it holds no target.
+  void close_window() { window_ = {}; }
+
   /// Adds the sums of slots with more than `most` rows to digits and clears them.
   void flush(std::int64_t most, const state_digits& digits) {
     flush_slots(0, num_slots_, most, digits);

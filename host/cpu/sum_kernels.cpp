@@ -2,6 +2,7 @@
 // set by Google Highway.
 #include "host/cpu/sum_kernels.hpp"
 
+#include "host/cpu/line_words.hpp"
 #include "host/cpu/weighted_sums.hpp"
 #include "host/cpu/anchored_sums.hpp"
 
@@ -255,8 +256,9 @@ HWY_INLINE void transpose(DI di, const V* word, V (&row)[4]) {
 
 /// Adds the words of as many rows as a vector has lanes to the rows' slots in memory; word[w] holds
 /// word w of all rows. They are transposed, so that the words of a row are added by as few vectors
-/// as hold them. first_copy is where copy 0 of slot 0 begins, for the first of these rows.
-template <int CopiesShift, int Words, class DI>
+/// as hold them. first_copy is where copy 0 of slot 0 begins, for the first of these rows. The
+/// words from FirstExtreme on are not added: the greater one stays.
+template <int CopiesShift, int FirstExtreme = 1 << 30, int Words, class DI>
 HWY_INLINE void add_words(DI di, const hn::Vec<DI> (&word)[Words], const std::uint32_t* slots,
                           char* first_copy) {
   constexpr std::size_t lanes = hn::MaxLanes(DI{});
@@ -268,7 +270,15 @@ HWY_INLINE void add_words(DI di, const hn::Vec<DI> (&word)[Words], const std::ui
         reinterpret_cast<std::int64_t*>(first_copy + std::size_t{slots[k]} * copies * slot_bytes +
                                         k % copies * slot_bytes) +
         at;
-    hn::Store(hn::Add(hn::Load(dw, own), own_words), dw, own);
+    const auto before = hn::Load(dw, own);
+    auto after = hn::Add(before, own_words);
+    if constexpr (FirstExtreme < Words) {
+      if (at + static_cast<int>(hn::Lanes(dw)) > FirstExtreme) {
+        const auto is_extreme = hn::Gt(hn::Iota(dw, at), hn::Set(dw, FirstExtreme - 1));
+        after = hn::IfThenElse(is_extreme, hn::Max(before, own_words), after);
+      }
+    }
+    hn::Store(after, dw, own);
   };
   if constexpr (lanes == 2) {
     for (int first = 0; first < Words; first += 2) {
@@ -646,6 +656,113 @@ bool add_run_f64(const double* y, std::size_t n, const target_window<double>& wi
 #endif
 }
 
+#if HWY_NATIVE_FMA
+
+/// The digits of t y, the lowest first, with their anchors. Source: the rest that rounding leaves
+/// of a product is a double, which a fused multiply-add finds.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void split_product(D d, V t, V y, const product_anchors<float>& anchors,
+                              const target_window<float>&, hn::Vec<hn::RebindToSigned<D>>* digit) {
+  const hn::RebindToSigned<D> di;
+  const auto low_anchor = hn::Set(d, anchors.digit[0]);
+  const auto high_anchor = hn::Set(d, anchors.digit[1]);
+  const auto high = hn::MulAdd(t, y, high_anchor);
+  const auto low = hn::MulSub(t, y, hn::Sub(high, high_anchor));
+  digit[0] = hn::BitCast(di, hn::Add(low, low_anchor));
+  digit[1] = hn::BitCast(di, high);
+  digit[2] = hn::Zero(di);
+}
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void split_product(D d, V t, V y, const product_anchors<double>& anchors,
+                              const target_window<double>& window,
+                              hn::Vec<hn::RebindToSigned<D>>* digit) {
+  const hn::RebindToSigned<D> di;
+  const auto part_anchor = hn::Set(d, window.high_anchor);
+  const auto y_high = hn::Sub(hn::Add(y, part_anchor), part_anchor);
+  const auto y_low = hn::Sub(y, y_high);
+  const auto anchor0 = hn::Set(d, anchors.digit[0]);
+  const auto anchor1 = hn::Set(d, anchors.digit[1]);
+  const auto anchor2 = hn::Set(d, anchors.digit[2]);
+  const auto low = hn::MulAdd(t, y_low, anchor1);
+  const auto lowest = hn::MulSub(t, y_low, hn::Sub(low, anchor1));
+  const auto high = hn::MulAdd(t, y_high, anchor2);
+  const auto middle = hn::MulSub(t, y_high, hn::Sub(high, anchor2));
+  digit[0] = hn::BitCast(di, hn::Add(lowest, anchor0));
+  digit[1] = hn::Add(hn::BitCast(di, low), hn::BitCast(di, hn::Add(middle, anchor1)));
+  digit[2] = hn::BitCast(di, high);
+}
+
+template <int CopiesShift, class T>
+HWY_NOINLINE void add_positions_to_slots(const position_rows<T>& rows) {
+  const hn::ScalableTag<double> d;
+  constexpr std::size_t lanes = hn::MaxLanes(d);
+  constexpr std::size_t copies = std::size_t{1} << CopiesShift;
+  const hn::RebindToSigned<decltype(d)> di;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const hn::Repartition<std::uint32_t, decltype(d)> d32;
+  const product_anchors<T> anchors(rows.window);
+  const auto whole = hn::Set(d, 0x1.8p52);  // an anchor of unit 1: adding it rounds
+  const auto whole_bits = hn::BitCast(di, whole);
+  const auto most = hn::Set(d, most_position);
+  const auto extreme = hn::Set(di, low_extreme_of(0));
+  const auto one = hn::Set(di, std::int64_t{1} << line_words::count_shift);
+  const auto low_bits = hn::Set(du, (std::uint64_t{1} << line_words::square_split) - 1);
+  T targets[lanes];
+  double positions[lanes];
+  std::uint32_t slots[lanes];
+  char* const base = reinterpret_cast<char*>(rows.words);
+  for (std::size_t i = 0; i < rows.n; i += lanes) {
+    const T* y_at = rows.targets + i;
+    const double* t_at = rows.positions + i;
+    const std::uint32_t* slot_at = rows.slots + i;
+    const std::size_t count = std::min(lanes, rows.n - i);
+    if (HWY_UNLIKELY(count < lanes)) {  // the rest goes to the slot that does not count
+      for (std::size_t k = 0; k < lanes; ++k) {
+        targets[k] = k < count ? y_at[k] : T{0};
+        positions[k] = k < count ? t_at[k] : 0.0;
+        slots[k] = k < count ? slot_at[k] : rows.ignored_slot;
+      }
+      y_at = targets;
+      t_at = positions;
+      slot_at = slots;
+    }
+    hn::Vec<decltype(d)> y;
+    if constexpr (sizeof(T) == 4) {
+      const hn::Rebind<float, decltype(d)> narrow;
+      y = hn::PromoteTo(d, hn::LoadU(narrow, y_at));
+    } else {
+      y = hn::LoadU(d, y_at);
+    }
+    const auto drawn = hn::Min(hn::Max(hn::LoadU(d, t_at), hn::Neg(most)), most);
+    const auto rounded = hn::Add(drawn, whole);
+    const auto t = hn::Sub(rounded, whole);
+    const auto position = hn::Sub(hn::BitCast(di, rounded), whole_bits);
+    const auto size = hn::BitCast(d32, hn::Abs(position));
+    const auto square = hn::MulEven(size, size);
+    hn::Vec<decltype(di)> word[line_words::num_words];
+    word[0] = position;
+    word[1] = hn::Add(hn::BitCast(di, hn::ShiftRight<line_words::square_split>(square)), one);
+    word[2] = hn::BitCast(di, hn::And(square, low_bits));
+    split_product(d, t, y, anchors, rows.window, word + 3);
+    word[6] = hn::Sub(extreme, position);
+    word[7] = hn::Add(extreme, position);
+    char* const turn = lanes < copies ? base + i % copies * sizeof(line_words) : base;
+    add_words<CopiesShift, line_words::first_extreme>(di, word, slot_at, turn);
+  }
+}
+
+template <class T>
+void add_positions(const position_rows<T>& rows) {
+  switch (rows.copies_shift) {
+    case 0: return add_positions_to_slots<0>(rows);
+    case 1: return add_positions_to_slots<1>(rows);
+    case 2: return add_positions_to_slots<2>(rows);
+    default: return add_positions_to_slots<3>(rows);
+  }
+}
+
+#endif
+
 #else  // no vectors
 
 std::size_t add_f32(const window_rows<plain_rows<float>>& rows, std::uint32_t* misfits) {
@@ -674,11 +791,11 @@ const sum_kernels& sum_kernels_of<HWY_TARGET>() {
   namespace own = HWY_NAMESPACE;
 #if HWY_TARGET != HWY_SCALAR && HWY_NATIVE_FMA
   static constexpr sum_kernels set = {
-      own::add_f32,     own::add_f64,    own::add_weighted<float>, own::add_weighted<double>,
-      own::add_run_f32, own::add_run_f64};
+      own::add_f32,     own::add_f64,     own::add_weighted<float>,  own::add_weighted<double>,
+      own::add_run_f32, own::add_run_f64, own::add_positions<float>, own::add_positions<double>};
 #else
-  static constexpr sum_kernels set = {own::add_f32, own::add_f64,     nullptr,
-                                      nullptr,      own::add_run_f32, own::add_run_f64};
+  static constexpr sum_kernels set = {own::add_f32,     own::add_f64,     nullptr, nullptr,
+                                      own::add_run_f32, own::add_run_f64, nullptr, nullptr};
 #endif
   return set;
 }

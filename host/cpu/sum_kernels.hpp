@@ -31,6 +31,21 @@ struct window_rows {
 };
 constexpr std::size_t max_run_rows = 512;
 
+struct line_words;
+
+/// Rows whose positions are to be added: all targets are in the window, but those of ignored slots.
+template <class T>
+struct position_rows {
+  const T* targets;
+  const double* positions;  // to be rounded, and drawn to +-2^31
+  const std::uint32_t* slots;
+  std::size_t n;
+  const target_window<T>& window;
+  std::uint32_t ignored_slot;
+  line_words* words;
+  int copies_shift;  // as in window_rows
+};
+
 struct sum_kernels {
   /// Adds rows to their slots, but those that the window does not hold, whose numbers it writes to
   /// misfits[n] if their slot is not ignored_slot. Returns how many.
@@ -47,6 +62,9 @@ struct sum_kernels {
                       anchored_sums<float>& sums);
   bool (*add_run_f64)(const double* y, std::size_t n, const target_window<double>& window,
                       anchored_sums<double>& sums);
+  /// Adds rows to the words of their slots (line_words.hpp); null as add_weighted_f32 is.
+  void (*add_positions_f32)(const position_rows<float>& rows);
+  void (*add_positions_f64)(const position_rows<double>& rows);
 };
 
 /// Those of a Highway target that this build has.

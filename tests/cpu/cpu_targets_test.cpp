@@ -179,6 +179,57 @@ void expect_same_predictions() {
 TEST(cpu_targets_test, all_predict_alike_float32) { expect_same_predictions<float>(); }
 TEST(cpu_targets_test, all_predict_alike_float64) { expect_same_predictions<double>(); }
 
+/// Lines fitted and read on every target: the state's bytes and the answers, against those of the
+/// target without vectors. Targets of every size among them, which words do not hold, ties, NaN,
+/// and inputs outside the range.
+template <class T>
+void expect_same_lines() {
+  for (const std::int64_t m : {1, 3, 100, 3000}) {
+    const std::size_t n = 20000;
+    const auto edges = uniform_edges(-1, 3, m);
+    std::mt19937_64 random(static_cast<std::uint64_t>(m));
+    std::vector<T> x(n), y(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      x[i] = static_cast<T>(static_cast<double>(random() >> 11) * 0x1p-53 * 5 - 1.5);
+      if (i % 11 == 0) x[i] = i > 0 ? x[i - 1] : T{0};
+      y[i] = static_cast<T>(std::sin(3 * static_cast<double>(x[i])) +
+                            static_cast<double>(random() % 1000));
+      if (i % 97 == 0)
+        y[i] = static_cast<T>(std::ldexp(y[i], static_cast<int>(random() % 200) - 100));
+    }
+    x[n / 2] = static_cast<T>(not_a_number);
+    x[n / 3] = static_cast<T>(infinity);
+    y[n / 4] = static_cast<T>(not_a_number);
+    std::vector<unsigned char> state;
+    std::vector<T> answers;
+    std::vector<std::string> names = expected_targets();
+    std::reverse(names.begin(), names.end());  // that without vectors first
+    for (const std::string& name : names) {
+      SCOPED_TRACE(name + ", m = " + std::to_string(m));
+      const forced_target forced(name);
+      zcmoe_model_options options = model_options();
+      options.experts = ZCMOE_EXPERTS_LINEAR;
+      const context cpu = cpu_context();
+      fit lines(cpu, edges, options);
+      lines.add_sync(x, y);
+      const model fitted = lines.finish();
+      std::vector<T> found(n);
+      zcmoe_predict_outputs outputs = predict_outputs();
+      outputs.values = output(found.data());
+      fitted.predict_sync(array(x.data()), static_cast<std::int64_t>(n), outputs);
+      if (state.empty()) {
+        state = lines.serialize();
+        answers = found;
+      }
+      ASSERT_EQ(lines.serialize(), state);
+      ASSERT_TRUE(same_bits(found, answers));
+    }
+  }
+}
+
+TEST(cpu_targets_test, all_fit_and_read_lines_alike_float32) { expect_same_lines<float>(); }
+TEST(cpu_targets_test, all_fit_and_read_lines_alike_float64) { expect_same_lines<double>(); }
+
 /// One giant segment and m - 1 tiny ones, most of which no float can tell apart; or widths of every
 /// binade. ZCMOE_LONG_TESTS=1: up to 2^24 segments.
 TEST(cpu_targets_test, very_many_segments) {
