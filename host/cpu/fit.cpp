@@ -254,17 +254,18 @@ class ordinary_rows {
   /// Adds what the positions of rows bring whose targets are in words, unless their slot is to be
   /// ignored.
   void add_positions(int count) {
-    double positions[batch];
-    const auto last = static_cast<std::uint32_t>(job_.layout.num_slots() - 1);
-    for (int k = 0; k < count; ++k) {
-      const line_frame& frame = job_.frames[std::min(rows_.slots[k], last)];
-      positions[k] = (static_cast<double>(rows_.inputs[k]) - frame.centre) * frame.scale;
-    }
+    double inputs[batch];
+    for (int k = 0; k < count; ++k) inputs[k] = static_cast<double>(rows_.inputs[k]);
     lines_->reserve(count, sums_.window());
-    const position_rows<T> rows{rows_.targets,  positions,
-                                rows_.slots,    static_cast<std::size_t>(count),
-                                sums_.window(), sums_.ignored_slot(),
-                                lines_->data(), lines_->copies_shift()};
+    const position_rows<T> rows{rows_.targets,
+                                inputs,
+                                job_.frames,
+                                rows_.slots,
+                                static_cast<std::size_t>(count),
+                                sums_.window(),
+                                sums_.ignored_slot(),
+                                lines_->data(),
+                                lines_->copies_shift()};
     if constexpr (sizeof(T) == 4) {
       loops_.add_positions_f32(rows);
     } else {

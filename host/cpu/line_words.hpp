@@ -67,7 +67,8 @@ bool takes_products(const target_window<T>& window) {
   return window.limit > 0 && window.shift > -850;
 }
 
-/// The words of all slots, in as many copies as slot_sums would have of them.
+/// The words of all slots, in several copies where these are few, as slot_sums has them, whose own
+/// need the rest of the first-level cache.
 template <class T, class State>
 class line_table {
  public:
@@ -75,7 +76,7 @@ class line_table {
     int shift = 0;
     while (shift < 3 && static_cast<std::size_t>(num_slots + 1) * sizeof(line_words)
                                 << (shift + 1) <=
-                            (std::size_t{34} << 10)) {
+                            most_copied) {
       ++shift;
     }
     return shift;
@@ -125,6 +126,8 @@ class line_table {
   }
 
  private:
+  static constexpr std::size_t most_copied = 12 << 10;  // bytes that copies may fill
+
   static void deposit_words(const line_words& of, const target_window<T>& window, std::int64_t slot,
                             const state_digits& digits) {
     using planes = line_planes<State, false>;

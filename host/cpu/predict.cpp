@@ -51,6 +51,7 @@ void predict_rows(const route_kernels& kernels, const predict_job& job, std::int
                   std::int64_t last, predict_counts& counts) {
   const slot_roles roles = job.routes->roles();
   const auto num_segments = static_cast<std::uint32_t>(roles.num_segments);
+  const std::size_t num_lines = num_slots_of(std::size_t{num_segments});
   std::int64_t used = 0, nan_inputs = 0, below = 0, above = 0;
   routed_rows<T> rows(kernels, *job.routes);
   for (std::int64_t i = first; i < last; i += batch) {
@@ -71,10 +72,10 @@ void predict_rows(const route_kernels& kernels, const predict_job& job, std::int
         if (output.stride == 1 && output.element_size == static_cast<int>(sizeof(T))) {
           T* const out = static_cast<T*>(output.out) + i;
           if constexpr (sizeof(T) == 4) {
-            kernels.lines_f32(output.lines, rows.slots, rows.inputs, out,
+            kernels.lines_f32(output.lines, num_lines, rows.slots, rows.inputs, out,
                               static_cast<std::size_t>(count));
           } else {
-            kernels.lines_f64(output.lines, rows.slots, rows.inputs, out,
+            kernels.lines_f64(output.lines, num_lines, rows.slots, rows.inputs, out,
                               static_cast<std::size_t>(count));
           }
           continue;

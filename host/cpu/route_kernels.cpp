@@ -469,16 +469,52 @@ HWY_INLINE void load_lines(D d, const zcmoe_line* lines, const std::uint32_t* sl
   }
 }
 
-template <class T>
-void line_values(const zcmoe_line* lines, const std::uint32_t* slots, const T* x, T* y,
-                 std::size_t n) {
+/// The columns of at most 16 lines in registers, where vectors have eight lanes.
+class held_lines {
+ public:
+  using D = hn::ScalableTag<double>;
+  static constexpr std::size_t most = 16;
+
+  HWY_INLINE held_lines(const zcmoe_line* lines, std::size_t num_lines) {
+    double column[4][most] = {};
+    for (std::size_t i = 0; i < num_lines; ++i) {
+      const double parts[4] = {lines[i].from, lines[i].to, lines[i].value, lines[i].slope};
+      for (int c = 0; c < 4; ++c) column[c][i] = parts[c];
+    }
+    for (int c = 0; c < 4; ++c) {
+      low_[c] = hn::LoadU(D(), column[c]);
+      high_[c] = hn::LoadU(D(), column[c] + most / 2);
+    }
+  }
+  HWY_INLINE void look_up(const std::uint32_t* slots, hn::Vec<D> (&column)[4]) const {
+    const hn::RebindToSigned<D> di;
+    const hn::Rebind<std::int32_t, D> narrow;
+    const auto slot =
+        hn::PromoteTo(di, hn::LoadU(narrow, reinterpret_cast<const std::int32_t*>(slots)));
+    const auto upper = hn::RebindMask(D(), hn::Gt(slot, hn::Set(di, 7)));
+    const auto within = hn::IndicesFromVec(D(), hn::And(slot, hn::Set(di, 7)));
+    for (int c = 0; c < 4; ++c) {
+      column[c] = hn::IfThenElse(upper, hn::TableLookupLanes(high_[c], within),
+                                 hn::TableLookupLanes(low_[c], within));
+    }
+  }
+
+ private:
+  hn::Vec<D> low_[4];
+  hn::Vec<D> high_[4];
+};
+
+/// lookup(slots, column) gives the lines of as many rows as a vector has lanes.
+template <class T, class LookUp>
+HWY_NOINLINE void line_values_by(const zcmoe_line* lines, const std::uint32_t* slots, const T* x,
+                                 T* y, std::size_t n, const LookUp& look_up) {
   const hn::ScalableTag<double> d;
   constexpr std::size_t lanes = hn::MaxLanes(d);
   const hn::Rebind<T, decltype(d)> own;
   hn::Vec<decltype(d)> column[4];
   std::size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    load_lines(d, lines, slots + i, column);
+    look_up(slots + i, column);
     hn::Vec<decltype(d)> input;
     if constexpr (sizeof(T) == 4) {
       input = hn::PromoteTo(d, hn::LoadU(own, x + i));
@@ -496,6 +532,24 @@ void line_values(const zcmoe_line* lines, const std::uint32_t* slots, const T* x
     }
   }
   for (; i < n; ++i) y[i] = static_cast<T>(value_of(lines[slots[i]], static_cast<double>(x[i])));
+}
+
+template <class T>
+void line_values(const zcmoe_line* lines, std::size_t num_lines, const std::uint32_t* slots,
+                 const T* x, T* y, std::size_t n) {
+  using D = hn::ScalableTag<double>;
+  if constexpr (hn::MaxLanes(D()) == 8) {
+    if (num_lines <= held_lines::most) {
+      const held_lines held(lines, num_lines);
+      line_values_by(lines, slots, x, y, n,
+                     [&](const std::uint32_t* of, hn::Vec<D>(&column)[4])
+                         HWY_ATTR { held.look_up(of, column); });
+      return;
+    }
+  }
+  line_values_by(lines, slots, x, y, n,
+                 [&](const std::uint32_t* of, hn::Vec<D>(&column)[4])
+                     HWY_ATTR { load_lines(D(), lines, of, column); });
 }
 
 #endif
@@ -524,7 +578,7 @@ std::size_t leading_within(const T* x, std::size_t n, T from, T before) {
 #if HWY_TARGET == HWY_SCALAR || !HWY_NATIVE_FMA  // no vectors that multiply and add at once
 
 template <class T>
-void line_values(const zcmoe_line* lines, const std::uint32_t* slots, const T* x, T* y,
+void line_values(const zcmoe_line* lines, std::size_t, const std::uint32_t* slots, const T* x, T* y,
                  std::size_t n) {
   for (std::size_t i = 0; i < n; ++i)
     y[i] = static_cast<T>(value_of(lines[slots[i]], static_cast<double>(x[i])));

@@ -23,11 +23,12 @@ struct route_kernels {
   /// How many inputs, before the first for which not, have from <= x < before.
   std::size_t (*leading_within_f32)(const float* x, std::size_t n, float from, float before);
   std::size_t (*leading_within_f64)(const double* x, std::size_t n, double from, double before);
-  /// What the lines of slots answer: y[i] of line slots[i] at x[i] (value_of of model_view.hpp).
-  void (*lines_f32)(const zcmoe_line* lines, const std::uint32_t* slots, const float* x, float* y,
-                    std::size_t n);
-  void (*lines_f64)(const zcmoe_line* lines, const std::uint32_t* slots, const double* x, double* y,
-                    std::size_t n);
+  /// What the lines of slots answer: y[i] of line slots[i] at x[i] (value_of of model_view.hpp), of
+  /// num_lines lines.
+  void (*lines_f32)(const zcmoe_line* lines, std::size_t num_lines, const std::uint32_t* slots,
+                    const float* x, float* y, std::size_t n);
+  void (*lines_f64)(const zcmoe_line* lines, std::size_t num_lines, const std::uint32_t* slots,
+                    const double* x, double* y, std::size_t n);
 };
 
 /// Those of a Highway target that this build has.

@@ -692,6 +692,32 @@ HWY_INLINE void split_product(D d, V t, V y, const product_anchors<double>& anch
   digit[2] = hn::BitCast(di, high);
 }
 
+/// The frames of as many rows as a vector has lanes.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void load_frames(D d, const line_frame* frames, const std::uint32_t* slots, V& centre,
+                            V& scale) {
+  constexpr std::size_t lanes = hn::MaxLanes(D());
+  const hn::FixedTag<double, 2> pair;
+  const auto at = [&](std::size_t k) HWY_ATTR {
+    return hn::LoadU(pair, reinterpret_cast<const double*>(frames + slots[k]));
+  };
+  V even;  // of the rows 0, 2, ...
+  V odd;
+  if constexpr (lanes == 2) {
+    even = at(0);
+    odd = at(1);
+  } else if constexpr (lanes == 4) {
+    even = hn::Combine(d, at(2), at(0));
+    odd = hn::Combine(d, at(3), at(1));
+  } else {
+    const hn::Half<D> half;
+    even = hn::Combine(d, hn::Combine(half, at(6), at(4)), hn::Combine(half, at(2), at(0)));
+    odd = hn::Combine(d, hn::Combine(half, at(7), at(5)), hn::Combine(half, at(3), at(1)));
+  }
+  centre = hn::InterleaveLower(d, even, odd);
+  scale = hn::InterleaveUpper(d, even, odd);
+}
+
 template <int CopiesShift, class T>
 HWY_NOINLINE void add_positions_to_slots(const position_rows<T>& rows) {
   const hn::ScalableTag<double> d;
@@ -708,22 +734,24 @@ HWY_NOINLINE void add_positions_to_slots(const position_rows<T>& rows) {
   const auto one = hn::Set(di, std::int64_t{1} << line_words::count_shift);
   const auto low_bits = hn::Set(du, (std::uint64_t{1} << line_words::square_split) - 1);
   T targets[lanes];
-  double positions[lanes];
+  double inputs[lanes];
   std::uint32_t slots[lanes];
+  hn::Vec<decltype(d)> centre;
+  hn::Vec<decltype(d)> scale;
   char* const base = reinterpret_cast<char*>(rows.words);
   for (std::size_t i = 0; i < rows.n; i += lanes) {
     const T* y_at = rows.targets + i;
-    const double* t_at = rows.positions + i;
+    const double* x_at = rows.inputs + i;
     const std::uint32_t* slot_at = rows.slots + i;
     const std::size_t count = std::min(lanes, rows.n - i);
     if (HWY_UNLIKELY(count < lanes)) {  // the rest goes to the slot that does not count
       for (std::size_t k = 0; k < lanes; ++k) {
         targets[k] = k < count ? y_at[k] : T{0};
-        positions[k] = k < count ? t_at[k] : 0.0;
+        inputs[k] = k < count ? x_at[k] : 0.0;
         slots[k] = k < count ? slot_at[k] : rows.ignored_slot;
       }
       y_at = targets;
-      t_at = positions;
+      x_at = inputs;
       slot_at = slots;
     }
     hn::Vec<decltype(d)> y;
@@ -733,7 +761,9 @@ HWY_NOINLINE void add_positions_to_slots(const position_rows<T>& rows) {
     } else {
       y = hn::LoadU(d, y_at);
     }
-    const auto drawn = hn::Min(hn::Max(hn::LoadU(d, t_at), hn::Neg(most)), most);
+    load_frames(d, rows.frames, slot_at, centre, scale);
+    const auto away = hn::Mul(hn::Sub(hn::LoadU(d, x_at), centre), scale);
+    const auto drawn = hn::Min(hn::Max(away, hn::Neg(most)), most);
     const auto rounded = hn::Add(drawn, whole);
     const auto t = hn::Sub(rounded, whole);
     const auto position = hn::Sub(hn::BitCast(di, rounded), whole_bits);

@@ -32,12 +32,14 @@ struct window_rows {
 constexpr std::size_t max_run_rows = 512;
 
 struct line_words;
+struct line_frame;
 
 /// Rows whose positions are to be added: all targets are in the window, but those of ignored slots.
 template <class T>
 struct position_rows {
   const T* targets;
-  const double* positions;  // to be rounded, and drawn to +-2^31
+  const double* inputs;
+  const line_frame* frames;  // by slot, of ignored_slot too
   const std::uint32_t* slots;
   std::size_t n;
   const target_window<T>& window;

@@ -121,7 +121,8 @@ struct fit_job {
   state_layout layout;
   row_rules rules;
   const router* routes;      // from the same engine
-  const line_frame* frames;  // by slot, in the engine's memory; null unless layout.lines
+  /// By slot, and of one slot more, in the engine's memory; null unless layout.lines.
+  const line_frame* frames;
   /// In the engine's memory: layout.bytes(); and the first refused row, INT64_MAX if there is none.
   std::int64_t* state;
   std::int64_t* first_bad;

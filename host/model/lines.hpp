@@ -13,7 +13,8 @@
 
 namespace zcmoe::detail {
 
-/// The frames of all slots: of the segments, then of the slots beside them, where t is 0.
+/// The frames of all slots: of the segments, then of the slots beside them, where t is 0; and of
+/// one slot more, for rows that an engine does not add.
 std::vector<line_frame> line_frames_of(const std::vector<double>& edges);
 
 /// The line of a slot that answers with a constant.
