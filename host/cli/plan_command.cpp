@@ -76,6 +76,13 @@ std::string as_text(const edge_table& table, const std::string& first_unparsable
         padded(c.holdout_segments > 0 ? grouped(c.holdout_segments) : "none", 10));
   }
   page.add("");
+  page.add(" experts        segments     leave-one-out error    segmentation");
+  for (const best_of_experts& kind : best_of_each_kind(plan)) {
+    const std::string name = word_of(experts_words, kind.experts);
+    page.add(" " + name + padded(grouped(kind.num_segments), 23 - name.size()) +
+             padded(readable(kind.error), 24) + "    " + kind_of(*kind.candidate));
+  }
+  page.add("");
   for (const zcmoe_plan_candidate& c : plan.candidates) {
     const std::string kind = kind_of(c);
     if (c.method == ZCMOE_THEORY_LEAVE_ONE_OUT) {
@@ -97,13 +104,16 @@ std::string as_text(const edge_table& table, const std::string& first_unparsable
 }
 
 void write_csv(output_file& output, const zcmoe_plan_result& plan) {
-  output.write("segmentation,segments,built,nonempty,starved,within,risk,leave_one_out,holdout\n");
+  output.write(
+      "segmentation,segments,built,nonempty,starved,within,risk,leave_one_out,holdout,"
+      "linear_leave_one_out,interpolate_leave_one_out\n");
   for (const zcmoe_plan_candidate& c : plan.candidates) {
     for (std::int64_t i = 0; i < c.num_levels; ++i) {
       const zcmoe_plan_level& l = c.levels[i];
       std::string row = text(kind_of(c), ",", l.num_segments, ",", l.num_built, ",", l.num_nonempty,
                              ",", l.num_starved);
-      for (const double v : {l.within, l.risk, l.leave_one_out, l.holdout}) {
+      for (const double v : {l.within, l.risk, l.leave_one_out, l.holdout, l.linear_leave_one_out,
+                             l.interpolate_leave_one_out}) {
         row += ',';
         append_shortest(row, v);
       }

@@ -6,6 +6,7 @@
 #include "number.hpp"
 
 #include <cmath>
+#include <limits>
 
 namespace zcmoe::cli {
 namespace {
@@ -77,6 +78,25 @@ std::vector<std::string> warnings_in_words(const zcmoe_plan_candidate& c) {
   return words;
 }
 
+std::vector<best_of_experts> best_of_each_kind(const zcmoe_plan_result& plan) {
+  std::vector<best_of_experts> kinds;
+  const auto add = [&](std::int32_t experts, std::int64_t best, double zcmoe_plan_level::*error) {
+    const zcmoe_plan_candidate& c = plan.candidates[best];
+    best_of_experts kind{experts, &c, 0, std::numeric_limits<double>::quiet_NaN()};
+    for (std::int64_t i = 0; i < c.num_levels; ++i) {
+      if (c.levels[i].*error >= kind.error || std::isnan(c.levels[i].*error)) continue;
+      kind.error = c.levels[i].*error;
+      kind.num_segments = c.levels[i].num_segments;
+    }
+    if (kind.num_segments > 0) kinds.push_back(kind);
+  };
+  add(ZCMOE_EXPERTS_CONSTANT, plan.best, &zcmoe_plan_level::leave_one_out);
+  add(ZCMOE_EXPERTS_LINEAR, plan.best_linear, &zcmoe_plan_level::linear_leave_one_out);
+  add(ZCMOE_EXPERTS_INTERPOLATE, plan.best_interpolate,
+      &zcmoe_plan_level::interpolate_leave_one_out);
+  return kinds;
+}
+
 json_object as_json(const zcmoe_plan_candidate& c) {
   json_object json;
   json.set("segmentation", kind_of(c));
@@ -99,6 +119,8 @@ json_object as_json(const zcmoe_plan_candidate& c) {
                              .set("standard_error", c.test.standard_error)
                              .set("verdict", verdict_of(c.test)));
   json.set("leave_one_out_segments", c.leave_one_out_segments);
+  json.set("linear_segments", c.linear_segments);
+  json.set("interpolate_segments", c.interpolate_segments);
   json.set("holdout", json_object()
                           .set("segments", c.holdout_segments)
                           .set("checked_segments", c.checked_segments)
@@ -121,6 +143,8 @@ json_object as_json(const zcmoe_plan_candidate& c) {
         .set("within", l.within)
         .set("risk", l.risk)
         .set("leave_one_out", l.leave_one_out)
+        .set("linear_leave_one_out", l.linear_leave_one_out)
+        .set("interpolate_leave_one_out", l.interpolate_leave_one_out)
         .set("holdout", l.holdout);
   }
   json.set("levels", levels);
@@ -147,6 +171,15 @@ std::string plan_as_json(const std::vector<std::string>& inputs, const zcmoe_con
   json.set("noise_variance_of_neighbours", plan.rice);
   json.set("segmentation", kind_of(best));
   json.set("segments", best.num_segments);
+  std::vector<json_object> kinds;
+  for (const best_of_experts& kind : best_of_each_kind(plan)) {
+    kinds.push_back(json_object()
+                        .set("experts", word_of(experts_words, kind.experts))
+                        .set("segmentation", kind_of(*kind.candidate))
+                        .set("segments", kind.num_segments)
+                        .set("leave_one_out", kind.error));
+  }
+  json.set("experts", kinds);
   std::vector<json_object> candidates;
   for (const zcmoe_plan_candidate& c : plan.candidates) candidates.push_back(as_json(c));
   json.set("candidates", candidates);

@@ -21,6 +21,16 @@ std::string recommendation_in_words(const zcmoe_plan_candidate& candidate);
 /// One sentence for each ZCMOE_PLAN_ bit that is set.
 std::vector<std::string> warnings_in_words(const zcmoe_plan_candidate& candidate);
 
+/// The table of one kind of experts with the least leave-one-out error, of all segmentations.
+struct best_of_experts {
+  std::int32_t experts;
+  const zcmoe_plan_candidate* candidate;
+  std::int64_t num_segments;
+  double error;
+};
+/// Of each kind whose errors are known.
+std::vector<best_of_experts> best_of_each_kind(const zcmoe_plan_result& plan);
+
 json_object as_json(const zcmoe_plan_candidate& candidate);
 
 /// The summary of `zcmoe plan` for the table of these inputs.

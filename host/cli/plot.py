@@ -54,12 +54,13 @@ class Model:
         self.right_closed = self.metadata["closed_side"] == "right"
         self.weighted = self.metadata["weighted"] == "true"
         self.kind = "smooth " if self.metadata.get("constants") == "smooth" else ""
+        self.lines = array("lines").reshape(-1, 4) if "lines" in header else None  # from, to, value, slope
 
     def answers(self, x):
         """What predict answers; NaN where it is outside every segment."""
         side = "left" if self.right_closed else "right"
         slot = np.clip(np.searchsorted(self.edges[1:-1], x, side), 0, self.segments - 1)
-        y = self.values[slot]
+        y = self.along_line(slot, x) if self.lines is not None else self.values[slot]
         policy = self.metadata["range_policy"]
         below, above = x < self.lo, x > self.hi
         if self.metadata["include_outer_edge"] != "true":
@@ -72,6 +73,24 @@ class Model:
         elif policy == "segments":
             y[below], y[above] = self.values[self.segments + 1], self.values[self.segments + 2]
         return y
+
+
+    def along_line(self, slot, x):
+        """What the lines of segments answer."""
+        start, end, value, slope = self.lines[slot].T
+        return value + slope * (np.clip(x, start, end) - start)
+
+    def drawn_lines(self):
+        """Points along the lines of all segments, apart by a NaN, and the segment of each."""
+        few = 16 if self.segments <= 1000 else 0  # they are curves where the axis is not linear
+        slot = np.repeat(np.arange(self.segments), few + 5)
+        left, right = self.edges[:-1, None], self.edges[1:, None]
+        inside = np.sort(np.hstack([left, left + (right - left) * np.linspace(0, 1, few + 2)[1:-1], right,
+                                    np.clip(self.lines[:self.segments, :2], left, right)]), axis=1)
+        x = np.hstack([inside, right]).ravel()
+        y = self.along_line(slot, x)
+        y[few + 4::few + 5] = math.nan
+        return x, y, slot
 
 
 class Samples:
@@ -184,11 +203,21 @@ def draw_segments(axes, model, samples, log_x, names):
                   rasterized=len(model.edges) > 5000, clip_on=True)
     if np.any(np.isfinite(errors) & (errors > 0.004 * (y_high - y_low))):
         band = np.where(np.isfinite(errors), 2 * errors, 0)
-        axes.stairs(constants + band, model.edges, baseline=constants - band, fill=True, color=MODEL, alpha=0.2,
-                    linewidth=0, zorder=2, label="constant ± 2 standard errors")
+        if model.lines is not None:
+            x, y, slot = model.drawn_lines()
+            axes.fill_between(x, y - band[slot], y + band[slot], color=MODEL, alpha=0.2, linewidth=0, zorder=2,
+                              label="line ± 2 standard errors, on average over its rows")
+        else:
+            axes.stairs(constants + band, model.edges, baseline=constants - band, fill=True, color=MODEL, alpha=0.2,
+                        linewidth=0, zorder=2, label="constant ± 2 standard errors")
     thick = 2.2 if model.segments <= 40 else 1.4 if model.segments <= 400 else 0.9
-    axes.stairs(constants, model.edges, baseline=None, color=MODEL, linewidth=thick, zorder=3,
-                label=f"{model.kind}constants of the segments" if model.segments > 1 else "constant")
+    if model.lines is not None:
+        x, y, _ = model.drawn_lines()
+        axes.plot(x, y, color=MODEL, linewidth=thick, zorder=3,
+                  label="lines of the segments" if model.segments > 1 else "line")
+    else:
+        axes.stairs(constants, model.edges, baseline=None, color=MODEL, linewidth=thick, zorder=3,
+                    label=f"{model.kind}constants of the segments" if model.segments > 1 else "constant")
     gaps = np.flatnonzero(np.isnan(constants))
     for k, i in enumerate(gaps[:200]):
         axes.axvspan(model.edges[i], model.edges[i + 1], facecolor="none", edgecolor=FAINT, hatch="////", linewidth=0,

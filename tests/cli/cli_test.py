@@ -796,6 +796,15 @@ class fit_test(cli_case):
         self.assertRegex(said, r"\d+ for lines, by their leave-one-out error")
         self.run_cli("fit", data, *columns, "--experts", "linear", "--segments", 5, "-o", self.path("five"))
         self.assertEqual(json.loads(self.run_cli("inspect", self.path("five"), "--json").stdout)["segments"], 5)
+        # A plan tells the best table of each kind.
+        kinds = {k["experts"]: k for k in json.loads(self.run_cli("plan", data, *columns, "--json").stdout)["experts"]}
+        self.assertEqual(set(kinds), {"constant", "linear", "interpolate"})
+        self.assertLess(kinds["linear"]["leave_one_out"], kinds["constant"]["leave_one_out"])
+        self.assertLess(kinds["linear"]["segments"], kinds["constant"]["segments"])
+        self.assertRegex(self.run_cli("plan", data, *columns).stdout.decode(),
+                         r"experts +segments +leave-one-out error +segmentation\n +constant +[0-9]+")
+        header = self.run_cli("plan", data, *columns, "--csv").stdout.decode().splitlines()[0]
+        self.assertTrue(header.endswith(",linear_leave_one_out,interpolate_leave_one_out"))
         common = ["fit", data, *columns, "-o", self.path("m"), "--experts", "linear"]
         self.fails(*common, "--shrinkage", 1, status=2, says="--shrinkage")
         self.fails(*common, "--constants", "smooth", status=2, says="--constants smooth")

@@ -157,6 +157,18 @@ class picture_test(plot_case):
         self.assertTrue(any(w.startswith("a sample") or "sample of" in w for w in self.svg(
             self.path("model.safetensors"), "--data", far, "--sample-rows", 500)[0]))
 
+    def test_lines_of_segments(self):
+        data = self.table()
+        for kind in ("linear", "interpolate"):
+            words, _ = self.svg(self.fit(data, "--segments", 5, "--experts", kind), "--data", data)
+            self.assertIn("lines of the segments", words)
+            self.assertIn("line ± 2 standard errors, on average over its rows", words)
+            # A sine of amplitude 1 with noise of .1: five lines leave little more than the noise, constants .2 and more.
+            rms = next(float(w.rsplit(" ", 1)[1]) for w in words if w.startswith("Residuals, rms"))
+            self.assertLess(rms, 0.2)
+        words, _ = self.svg(self.fit(data, "--segments", 1, "--experts", "linear", "--range-policy", "nan"))
+        self.assertIn("line", words)
+
     def test_formats_and_the_example(self):
         model = self.path("f.safetensors")
         self.run_cli("fit", DATA, "--x", "distance", "--y", "air_time", "-q", "-o", model)
