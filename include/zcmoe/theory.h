@@ -513,8 +513,8 @@ typedef struct zcmoe_theory_law {
   double estimation;     ///< B: parameters a segment, times the mean of sigma^2 over the segments
   /// Values that a table stores, a segment: M = values m. Splines store one more in all.
   double values;
-  /// What INTERPOLATED_MEANS add, times m^-3, if they are constant in the outer halves of the
-  /// outermost segments, where zcmoe_model_interpolate() continues the lines; 0 for other kinds.
+  /// What it adds, times m^-3, if INTERPOLATED_MEANS are constant in the outer halves of the
+  /// outermost segments, where zcmoe_model_interpolate() continues the lines. 0 for other kinds.
   double ends;
 } zcmoe_theory_law;
 
@@ -527,14 +527,16 @@ typedef struct zcmoe_theory_law {
 ///   INTERPOLATED_MEANS   integral of p (b''^2/120 + b'' k/6 + k^2) / lambda^4    2/3 S        1
 ///   EDGE_VALUES          1/120 integral of p b''^2 / lambda^4                    0            1
 /// @endverbatim
-/// S = integral of sigma^2 lambda: sigma^2 if the noise does not vary. For uniform p the fourth row
-/// is 49/2880 integral of b''^2 / lambda^4.
+/// S = integral of sigma^2 lambda: sigma^2 if the noise does not vary. INTERPOLATE and
+/// INTERPOLATED_MEANS have about sigma^2 / n more, at the ends of the range. For uniform p the
+/// fourth row is 49/2880 integral of b''^2 / lambda^4.
 ///
 /// OPTIMAL segments have the least A: where A = integral of p q / lambda^4, lambda* = (p q)^(1/5)
-/// and A = (integral of (p q)^(1/5))^5. zcmoe_segment_density() makes their edges. Of
-/// INTERPOLATED_MEANS ends = (p b'^2 / lambda^3 at lo + the same at hi) / 24; m^-3 is of lower
-/// order than m^-4, so this error dominates. It is infinite where lambda is 0 at an end and p b' is
-/// not.
+/// and A = (integral of (p q)^(1/5))^5. zcmoe_segment_density() makes their edges.
+///
+/// INTERPOLATED_MEANS that are constant at the ends have the error ends / m^3 more, which is of
+/// lower order and dominates: ends = (p b'^2 / lambda^3 at lo + the same at hi) / 24, infinite
+/// where lambda is 0 at an end and p b' is not.
 ///
 /// INTERPOLATE has the error of LINEAR with half the values: least squares moves the value at an
 /// edge by -b'' / (12 m^2 lambda^2), which takes the mean out of the residual of interpolation.
@@ -548,9 +550,8 @@ typedef struct zcmoe_theory_law {
 ///   ZCMOE_THEORY_INTERPOLATED_MEANS, EDGE_VALUES
 /// @param[in]  segmentation  where the segments are
 /// @param[out] law           the law
-/// @retval ZCMOE_ERR_NUMERIC  as zcmoe_theory_problem says; also if lambda is zero where p q is
-/// not,
-///   and for INTERPOLATED_MEANS if p'^2 / p is not integrable
+/// @retval ZCMOE_ERR_NUMERIC  as zcmoe_theory_problem says, p'^2 b'^2 / p of INTERPOLATED_MEANS
+///   included; also if lambda is zero where p q is not
 ///
 /// Cost: as zcmoe_theory_coefficient(), for A and for S. Source: Barrow & Smith 1978 (1/720); Scott
 /// 1985 (49/2880, the frequency polygon); the residual b''/2 (u^2 - width^2 / 12) of the best line.
@@ -560,9 +561,9 @@ ZCMOE_API zcmoe_status zcmoe_theory_expert_law(const zcmoe_theory_problem* probl
 
 /// Computes the m that minimises A m^-order + B m / n: m = (order A n / B)^(1/(order + 1)).
 ///
-/// Lines: m = (2 A n / sigma^2)^(1/5), excess 5/2 sigma^2 m / n; INTERPOLATE: (4 A n /
-/// sigma^2)^(1/5), excess 5/4 sigma^2 m / n, less by 2^(-4/5). Valid where the law is, and n / m is
-/// at least about 10.
+/// LINEAR: m = (2 A n / sigma^2)^(1/5), excess 5/2 sigma^2 m / n. INTERPOLATE:
+/// m = (4 A n / sigma^2)^(1/5), excess 5/4 sigma^2 m / n, which is 2^(-4/5) of that of LINEAR.
+/// Valid where the law is, and n / m is at least about 10.
 ///
 /// @param[in]  law           of which approximation >= 0, order (more than 0, at most 64) and
 ///   estimation > 0 are read, finite
@@ -579,8 +580,9 @@ ZCMOE_API zcmoe_status zcmoe_theory_law_optimum(const zcmoe_theory_law* law, dou
 /// with more, the kind of the higher order is better. Estimation errors, about sigma^2 M / n of
 /// constants, lines and splines alike, do not decide.
 ///
-/// With U = integral of p b'^2 and Q = integral of p b''^2 lines beat constants of uniform segments
-/// from M = sqrt(4 Q / (15 U)) on, INTERPOLATE from sqrt(Q / (60 U)) on. Valid where both laws are.
+/// With uniform segments of [0, 1], U = integral of p b'^2 and Q = integral of p b''^2, lines beat
+/// constants from M = sqrt(4 Q / (15 U)) on, INTERPOLATE does from sqrt(Q / (60 U)) on. Valid where
+/// both laws are.
 ///
 /// @param[in]  law         of which approximation >= 0, order (more than 0, at most 64) and
 ///   values > 0 are read, finite
@@ -592,9 +594,8 @@ ZCMOE_API zcmoe_status zcmoe_theory_law_optimum(const zcmoe_theory_law* law, dou
 ZCMOE_API zcmoe_status zcmoe_theory_break_even(const zcmoe_theory_law* law,
                                                const zcmoe_theory_law* other, double* num_values);
 
-/// Computes the price of cuts that are chosen by the same noisy rows as the constants: the best of
-/// all partitions into m segments (zcmoe_segment_optimal_from_data() does not cut so; regression
-/// trees do).
+/// Computes the price of cuts that are chosen by the same noisy rows as the constants, as the best
+/// of all partitions into m segments. zcmoe_segment_optimal_from_data() does not cut so.
 ///
 /// On pure noise a given table lowers the sum of squared residuals by sigma^2 a segment, the best
 /// partition by `parameters` sigma^2 a segment; this much is estimation error too. Statistics that
@@ -616,7 +617,7 @@ ZCMOE_API zcmoe_status zcmoe_theory_break_even(const zcmoe_theory_law* law,
 ///   choice for functions with jumps, too small for smooth ones; may be NULL
 /// @return ZCMOE_OK, or what any function may return
 ///
-/// Cost: O(1). Source: Lebarbier 2005 (the penalty, about 2 sigma^2 m parameters).
+/// Cost: O(1). Source: Lebarbier 2005 (the penalty, near 2 sigma^2 m parameters).
 ZCMOE_API zcmoe_status zcmoe_theory_learned_cuts(int64_t num_segments, int64_t num_places,
                                                  double noise, double* parameters, double* penalty);
 

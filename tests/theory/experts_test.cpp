@@ -338,6 +338,30 @@ struct estimate {
   }
 };
 
+TEST(expert_errors, parameters_of_fits) {
+  // A fit is linear in its targets: the sum of squares of what it makes of each unit target is the
+  // number of rows times the estimation error of noise of variance 1.
+  const std::int64_t m = 16;
+  const auto edges = zcmoe::uniform_edges(0, 1, m);
+  auto f = sine();
+  f.noise = 1;
+  sample s = noise_free(f, edges, 32);
+  for (const std::int32_t kind : {constants, linear, interpolate, means}) {
+    SCOPED_TRACE("kind " + std::to_string(kind));
+    double sum = 0.0;
+    for (std::size_t i = 0; i < s.y.size(); ++i) {
+      std::fill(s.y.begin(), s.y.end(), 0.0);
+      s.y[i] = 1;
+      for (const double value : fitted(s, edges, kind).predict_sync(s.x)) sum += value * value;
+    }
+    // Splines have one value more than segments. Between the m centres lie m - 1 gaps of 2/3 each;
+    // the two halves at the ends, where means are extrapolated, count 5/6 each.
+    const double more = kind == interpolate || kind == means ? 1 : 0;
+    const double law = f.expert_law(kind, ZCMOE_THEORY_UNIFORM).estimation;
+    EXPECT_NEAR(sum, law * static_cast<double>(m) + more, kind == means ? 0.01 : 1e-6);
+  }
+}
+
 TEST(expert_errors, estimation_by_simulation) {
   // Rows at equal distances, pure noise of a variance that rises, segments that narrow; a table of
   // m segments has at most one parameter more than the law says.
