@@ -84,10 +84,10 @@ TEST(expert_law, of_a_sine) {
   const auto optimal = [&](std::int32_t kind) {
     return f.expert_law(kind, ZCMOE_THEORY_OPTIMAL).approximation;
   };
-  expect_ratio(optimal(linear), best / 720, 1e-11);
-  expect_ratio(optimal(interpolate), best / 720, 1e-11);
-  expect_ratio(optimal(edge_values), best / 120, 1e-11);
-  expect_ratio(optimal(means), best * 49 / 2880, 1e-11);
+  expect_ratio(optimal(linear), best / 720, 1e-12);
+  expect_ratio(optimal(interpolate), best / 720, 1e-12);
+  expect_ratio(optimal(edge_values), best / 120, 1e-12);
+  expect_ratio(optimal(means), best * 49 / 2880, 1e-12);
 }
 
 TEST(expert_law, of_an_exponential_under_a_beta_density) {
@@ -99,8 +99,8 @@ TEST(expert_law, of_an_exponential_under_a_beta_density) {
     const double q = std::pow(a, 4) * hypergeometric_1F1(2.0, 7.0, 2 * a);
     const double root = beta(1.2, 1.8) * hypergeometric_1F1(1.2, 3.0, 2 * a / 5);
     const double best = 30 * std::pow(a, 4) * std::pow(root, 5);
-    expect_ratio(f.expert_law(linear, ZCMOE_THEORY_UNIFORM).approximation, q / 720, 1e-11);
-    expect_ratio(f.expert_law(interpolate, ZCMOE_THEORY_OPTIMAL).approximation, best / 720, 1e-11);
+    expect_ratio(f.expert_law(linear, ZCMOE_THEORY_UNIFORM).approximation, q / 720, 1e-12);
+    expect_ratio(f.expert_law(interpolate, ZCMOE_THEORY_OPTIMAL).approximation, best / 720, 1e-12);
   }
 }
 
@@ -112,16 +112,16 @@ TEST(expert_law, of_means_that_are_interpolated_under_a_density_that_varies) {
       const double k = a * a / 24 + a * c / 12;  // of b, as everything here
       const double share = std::pow(a, 4) / 120 + a * a * k / 6 + k * k;
       const auto law = f.expert_law(means, ZCMOE_THEORY_UNIFORM);
-      expect_ratio(law.approximation, share * mean_exp(2 * a + c) / mean_exp(c), 1e-11);
-      expect_ratio(law.ends, a * a * (1 + std::exp(2 * a + c)) / (24 * mean_exp(c)), 1e-11);
+      expect_ratio(law.approximation, share * mean_exp(2 * a + c) / mean_exp(c), 1e-12);
+      expect_ratio(law.ends, a * a * (1 + std::exp(2 * a + c)) / (24 * mean_exp(c)), 1e-12);
       const auto best = f.expert_law(means, ZCMOE_THEORY_OPTIMAL);
       const double root = mean_exp((2 * a + c) / 5);
-      expect_ratio(best.approximation, share * std::pow(root, 5) / mean_exp(c), 1e-11);
+      expect_ratio(best.approximation, share * std::pow(root, 5) / mean_exp(c), 1e-12);
       // lambda* is exp((2 a + c) x / 5) / root.
       expect_ratio(
           best.ends,
           a * a / 24 / mean_exp(c) * std::pow(root, 3) * (1 + std::exp((2 * a + c) * (1 - 0.6))),
-          1e-11);
+          1e-12);
     }
   }
 }
@@ -137,9 +137,9 @@ TEST(expert_law, a_point_density_that_is_given_answers_as_the_known_ones) {
       };
       const auto known = f.expert_law(kind, optimal ? ZCMOE_THEORY_OPTIMAL : ZCMOE_THEORY_UNIFORM);
       const auto given = f.expert_law(kind, ZCMOE_THEORY_POINT_DENSITY);
-      expect_ratio(given.approximation, known.approximation, 1e-11);
+      expect_ratio(given.approximation, known.approximation, 1e-12);
       EXPECT_NEAR(given.estimation, known.estimation, 1e-12);
-      EXPECT_NEAR(given.ends, known.ends, 1e-11 * known.ends);
+      EXPECT_NEAR(given.ends, known.ends, 1e-12 * known.ends);
     }
   }
 }
@@ -158,8 +158,8 @@ TEST(expert_law, another_range_and_scale_of_p_change_nothing) {
     for (const auto segmentation : {ZCMOE_THEORY_UNIFORM, ZCMOE_THEORY_OPTIMAL}) {
       const auto expected = f.expert_law(kind, segmentation);
       const auto law = g.expert_law(kind, segmentation);
-      expect_ratio(law.approximation, expected.approximation, 1e-11);
-      EXPECT_NEAR(law.ends, expected.ends, 1e-11 * expected.ends);
+      expect_ratio(law.approximation, expected.approximation, 1e-12);
+      EXPECT_NEAR(law.ends, expected.ends, 1e-12 * expected.ends);
     }
   }
 }
