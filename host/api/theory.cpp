@@ -30,6 +30,21 @@ void check_segmentation(zcmoe_theory_segmentation segmentation) {
                 "segmentation=", segmentation, " is not a ZCMOE_THEORY_ segmentation (0 to 2)");
 }
 
+void check_law(const zcmoe_theory_law* law, const char* name) {
+  check_pointer(law, name);
+  check_amount(law->approximation, text(name, "->approximation").c_str());
+  ZCMOE_EXPECTS(law->order > 0 && law->order <= 64, name, "->order=", law->order,
+                "; expected more than 0, at most 64");
+}
+
+/// The m that minimises A m^-order + B m / n, and the minimum.
+void optimum_of(double approximation, double order, double variance, double n, double* num_segments,
+                double* excess) {
+  const double m = std::pow(order * approximation * n / variance, 1.0 / (order + 1.0));
+  if (num_segments != nullptr) *num_segments = m;
+  if (excess != nullptr) *excess = (1.0 + 1.0 / order) * variance * (m / n);
+}
+
 theory_problem read(const zcmoe_theory_problem* given) {
   check_pointer(given, "problem");
   const auto p = read_options(given, zcmoe_theory_problem ZCMOE_THEORY_PROBLEM_INIT, "problem");
@@ -446,10 +461,7 @@ zcmoe_status zcmoe_theory_optimum(double approximation, double variance, double 
     ZCMOE_EXPECTS(dimension >= 1, "dimension=", dimension, "; expected >= 1");
     check_alignment(num_segments, "num_segments");
     check_alignment(excess, "excess");
-    const double d = dimension;
-    const double m = std::pow(2.0 * approximation * n / (d * variance), d / (d + 2.0));
-    if (num_segments != nullptr) *num_segments = m;
-    if (excess != nullptr) *excess = (1.0 + d / 2.0) * variance * (m / n);
+    optimum_of(approximation, 2.0 / dimension, variance, n, num_segments, excess);
   });
 }
 
@@ -489,6 +501,83 @@ zcmoe_status zcmoe_theory_noise_adaptive_edges(const zcmoe_theory_problem* probl
     check_pointer(edges, "edges");
     check_pointer(num_built, "num_built");
     give_edges(noise_adaptive_edges(p, num_segments), edges, num_built);
+  });
+}
+
+// ------------------------------------------------------- kinds of experts
+
+zcmoe_status zcmoe_theory_expert_law(const zcmoe_theory_problem* problem, int32_t experts,
+                                     zcmoe_theory_segmentation segmentation,
+                                     zcmoe_theory_law* law) {
+  return guard("zcmoe_theory_expert_law", [&] {
+    const theory_problem p = read(problem);
+    const bool means = experts == ZCMOE_THEORY_INTERPOLATED_MEANS;
+    ZCMOE_EXPECTS((experts >= ZCMOE_EXPERTS_CONSTANT && experts <= ZCMOE_EXPERTS_INTERPOLATE) ||
+                      means || experts == ZCMOE_THEORY_EDGE_VALUES,
+                  "experts=", experts,
+                  "; expected ZCMOE_EXPERTS_CONSTANT (0), ZCMOE_EXPERTS_LINEAR (1), "
+                  "ZCMOE_EXPERTS_INTERPOLATE (2), ZCMOE_THEORY_INTERPOLATED_MEANS (64) or "
+                  "ZCMOE_THEORY_EDGE_VALUES (65)");
+    const bool constant = experts == ZCMOE_EXPERTS_CONSTANT;
+    if (constant || means) check_function(p.slope, "problem->slope");
+    if (!constant) check_function(p.curvature, "problem->curvature");
+    if (means) check_function(p.density_slope, "problem->density_slope");
+    check_segmentation(segmentation);
+    if (segmentation == ZCMOE_THEORY_POINT_DENSITY) {
+      check_function(p.point_density, "problem->point_density");
+    }
+    check_pointer(law, "law");
+    *law = law_of(p, experts, segmentation);
+  });
+}
+
+zcmoe_status zcmoe_theory_law_optimum(const zcmoe_theory_law* law, double n, double* num_segments,
+                                      double* excess) {
+  return guard("zcmoe_theory_law_optimum", [&] {
+    check_law(law, "law");
+    check_positive(law->estimation, "law->estimation");
+    check_positive(n, "n");
+    check_alignment(num_segments, "num_segments");
+    check_alignment(excess, "excess");
+    optimum_of(law->approximation, law->order, law->estimation, n, num_segments, excess);
+  });
+}
+
+zcmoe_status zcmoe_theory_break_even(const zcmoe_theory_law* law, const zcmoe_theory_law* other,
+                                     double* num_values) {
+  return guard("zcmoe_theory_break_even", [&] {
+    check_law(law, "law");
+    check_positive(law->values, "law->values");
+    check_law(other, "other");
+    check_positive(other->values, "other->values");
+    check_pointer(num_values, "num_values");
+    ZCMOE_EXPECTS(law->order != other->order, "law->order=", law->order,
+                  " is that of other: at every number of values one of the two is better");
+    const bool above = law->order > other->order;
+    const zcmoe_theory_law& high = above ? *law : *other;
+    const zcmoe_theory_law& low = above ? *other : *law;
+    check_positive(low.approximation, above ? "other->approximation" : "law->approximation");
+    // A table of M values has M / values segments.
+    const double power = 1.0 / (high.order - low.order);
+    *num_values = std::pow(high.approximation / low.approximation, power) *
+                  std::pow(high.values, high.order * power) /
+                  std::pow(low.values, low.order * power);
+  });
+}
+
+zcmoe_status zcmoe_theory_learned_cuts(int64_t num_segments, int64_t num_places, double noise,
+                                       double* parameters, double* penalty) {
+  return guard("zcmoe_theory_learned_cuts", [&] {
+    check_num_segments(num_segments);
+    ZCMOE_EXPECTS(num_places >= num_segments, "num_places=", num_places,
+                  " is less than num_segments=", num_segments);
+    check_amount(noise, "noise");
+    check_alignment(parameters, "parameters");
+    check_alignment(penalty, "penalty");
+    const auto m = static_cast<double>(num_segments);
+    const double places = std::log(static_cast<double>(num_places) / m);
+    if (parameters != nullptr) *parameters = 1.0 + 4.0 / 3.0 * (1.0 - 1.0 / m) * places;
+    if (penalty != nullptr) *penalty = noise * m * (2.0 * places + 5.0);
   });
 }
 

@@ -1,5 +1,6 @@
-// High-rate formulas for known p and b: the coefficients, the next order, the price of a density
-// that is not the optimal one, and the best density for noise that varies. Each is an integral over
+// High-rate formulas for known p and b: the coefficients, also for experts that are lines, the next
+// order, the price of a density that is not the optimal one, and the best density for noise that
+// varies. Each is an integral over
 // [lo, hi] by host/numbers/quadrature.hpp, which is adaptive because (p b'^2)^(1/3) has algebraic
 // zeros and kinks. Formulas and sources: include/zcmoe/theory.h.
 #include "host/theory/high_rate.hpp"
@@ -58,39 +59,79 @@ double lambda_mass(const theory_problem& problem) {
   return mass;
 }
 
-double root_mass(const theory_problem& problem, double power) {
+/// What makes a segment err: many short segments of lambda per unit length have the error integral
+/// of p (at / lambda)^power. For constants, `at` is |b'|.
+struct roughness {
+  real_function at;
+  double power;
+  const char* name;
+};
+
+roughness slope_roughness(const theory_problem& problem, double power) {
+  return {[&](double x) { return std::abs(slope_at(problem, x)); }, power, "|b'|"};
+}
+
+double root_mass(const theory_problem& problem, const roughness& rough) {
   return integral(
       problem,
-      [&](double x) { return energy_root(density_at(problem, x), slope_at(problem, x), power); },
+      [&](double x) { return energy_root(density_at(problem, x), rough.at(x), rough.power); },
       "(p |b'|^r)^(1/(r+1))");
+}
+
+double root_mass(const theory_problem& problem, double power) {
+  return root_mass(problem, slope_roughness(problem, power));
+}
+
+/// lambda, whose integral over [lo, hi] is 1.
+real_function normalised_lambda(const theory_problem& problem,
+                                zcmoe_theory_segmentation segmentation, const roughness& rough) {
+  if (segmentation == ZCMOE_THEORY_POINT_DENSITY) {
+    const double mass = lambda_mass(problem);
+    return [&problem, mass](double x) { return lambda_at(problem, x) / mass; };
+  }
+  const double best = segmentation == ZCMOE_THEORY_OPTIMAL ? root_mass(problem, rough) : 0.0;
+  if (best > 0) {
+    return [&problem, rough, best](double x) {
+      return energy_root(density_at(problem, x), rough.at(x), rough.power) / best;
+    };
+  }
+  // Where nothing errs any segments are optimal; the builders cut uniformly then.
+  const double width = problem.hi - problem.lo;
+  return [width](double) { return 1.0 / width; };
+}
+
+/// The integral of p (roughness / lambda)^power, p and lambda normalised.
+double coefficient_of(const theory_problem& problem, zcmoe_theory_segmentation segmentation,
+                      const roughness& rough) {
+  const double power = rough.power;
+  const double mass = mass_of(problem);
+  if (segmentation == ZCMOE_THEORY_OPTIMAL) {
+    return std::pow(root_mass(problem, rough), power + 1.0) / mass;
+  }
+  const real_function lambda_at_input = normalised_lambda(problem, segmentation, rough);
+  const double sum = integral(
+      problem,
+      [&](double x) {
+        const double p = density_at(problem, x);
+        const double b = rough.at(x);
+        if (p == 0 || b == 0) return 0.0;
+        const double lambda = lambda_at_input(x);
+        if (lambda == 0) {
+          fail(ZCMOE_ERR_NUMERIC, "point_density returned 0 at x=", x, ", where density=", p,
+               " and ", rough.name, "=", b, ": the error is infinite");
+        }
+        const double share = b / lambda;
+        return p * (power == 2.0 ? share * share : std::pow(share, power));
+      },
+      "p |b'|^r / lambda^r");
+  return sum / mass;
 }
 
 }  // namespace
 
 double coefficient_of(const theory_problem& problem, zcmoe_theory_segmentation segmentation,
                       double power) {
-  const double mass = mass_of(problem);
-  if (segmentation == ZCMOE_THEORY_OPTIMAL) {
-    return std::pow(root_mass(problem, power), power + 1.0) / mass;
-  }
-  const bool uniform = segmentation == ZCMOE_THEORY_UNIFORM;
-  const double scale = uniform ? problem.hi - problem.lo : lambda_mass(problem);
-  const double sum = integral(
-      problem,
-      [&](double x) {
-        const double p = density_at(problem, x);
-        const double b = std::abs(slope_at(problem, x));
-        if (p == 0 || b == 0) return 0.0;
-        const double lambda = uniform ? 1.0 : lambda_at(problem, x);
-        if (lambda == 0) {
-          fail(ZCMOE_ERR_NUMERIC, "point_density returned 0 at x=", x, ", where density=", p,
-               " and slope=", b, ": the error is infinite");
-        }
-        const double share = b * (scale / lambda);
-        return p * (power == 2.0 ? share * share : std::pow(share, power));
-      },
-      "p |b'|^r / lambda^r");
-  return sum / mass;
+  return coefficient_of(problem, segmentation, slope_roughness(problem, power));
 }
 
 double high_rate_error(double coefficient, double power, double num_segments) {
@@ -117,9 +158,9 @@ double next_order_of(const theory_problem& problem, zcmoe_theory_segmentation se
   };
   const auto at = [&](double x) {
     const double p = density_at(problem, x) / mass;
-    const double p1 = checked_value(problem.density_slope, x, "density_slope", true) / mass;
+    const double p1 = density_slope_at(problem, x) / mass;
     const double b1 = slope_at(problem, x);
-    const double b2 = checked_value(problem.curvature, x, "curvature", true);
+    const double b2 = curvature_at(problem, x);
     double lambda = 1.0;
     double relative = 0.0;  // lambda' / lambda
     if (segmentation == ZCMOE_THEORY_OPTIMAL) {
@@ -252,6 +293,71 @@ edge_table theory_edges(const theory_problem& problem, zcmoe_theory_segmentation
                          zcmoe_density_options ZCMOE_DENSITY_OPTIONS_INIT);
   }
   return density_edges(problem.point_density, problem.lo, problem.hi, num_segments, 0.0);
+}
+
+// ---------------------------------------------------------------- kinds of experts
+
+namespace {
+
+/// A kind of experts: its error is `constant` times the integral of p (roughness / lambda)^power.
+struct expert_kind {
+  roughness rough;
+  double constant;
+  double parameters;  // a segment; it is by these that noise becomes error
+  double values;      // stored a segment
+};
+
+/// The error of interpolated means is the integral of p q / lambda^4. The line between exact values
+/// at the centres would give b''^2 / 120; the mean of a segment differs from the value at its
+/// centre by k times its width squared.
+double means_error(const theory_problem& problem, double x) {
+  const double p = density_at(problem, x);
+  if (p == 0) return 0.0;
+  const double b2 = curvature_at(problem, x);
+  const double k = b2 / 24.0 + density_slope_at(problem, x) / p * (slope_at(problem, x) / 12.0);
+  return b2 * b2 / 120.0 + b2 * k / 6.0 + k * k;
+}
+
+expert_kind kind_of(const theory_problem& problem, std::int32_t experts) {
+  const roughness bend{[&](double x) { return std::sqrt(std::abs(curvature_at(problem, x))); }, 4.0,
+                       "|b''|^(1/2)"};
+  const roughness means{[&](double x) { return std::sqrt(std::sqrt(means_error(problem, x))); },
+                        4.0, "q^(1/4)"};
+  switch (experts) {
+    case ZCMOE_EXPERTS_LINEAR: return {bend, 1.0 / 720.0, 2.0, 2.0};
+    case ZCMOE_EXPERTS_INTERPOLATE: return {bend, 1.0 / 720.0, 1.0, 1.0};
+    case ZCMOE_THEORY_EDGE_VALUES: return {bend, 1.0 / 120.0, 0.0, 1.0};
+    case ZCMOE_THEORY_INTERPOLATED_MEANS: return {means, 1.0, 2.0 / 3.0, 1.0};
+    default: return {slope_roughness(problem, 2.0), 1.0 / 12.0, 1.0, 1.0};
+  }
+}
+
+}  // namespace
+
+zcmoe_theory_law law_of(const theory_problem& problem, std::int32_t experts,
+                        zcmoe_theory_segmentation segmentation) {
+  const expert_kind kind = kind_of(problem, experts);
+  const real_function lambda = normalised_lambda(problem, segmentation, kind.rough);
+  zcmoe_theory_law law{};
+  law.approximation = kind.constant * coefficient_of(problem, segmentation, kind.rough);
+  law.order = kind.rough.power;
+  law.values = kind.values;
+  const double noise =
+      problem.noise_variance
+          ? integral(
+                problem, [&](double x) { return noise_at(problem, x) * lambda(x); },
+                "sigma^2 lambda")
+          : problem.noise;
+  law.estimation = kind.parameters * noise;
+  if (experts == ZCMOE_THEORY_INTERPOLATED_MEANS) {
+    const double mass = mass_of(problem);
+    for (const double end : {problem.lo, problem.hi}) {
+      const double slope = slope_at(problem, end);
+      const double energy = density_at(problem, end) / mass * slope * slope;
+      if (energy > 0) law.ends += energy / (24.0 * std::pow(lambda(end), 3.0));
+    }
+  }
+  return law;
 }
 
 // -------------------------------------------------------------- noise that varies

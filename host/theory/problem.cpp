@@ -13,6 +13,12 @@ double density_at(const theory_problem& problem, double x) {
 double slope_at(const theory_problem& problem, double x) {
   return checked_value(problem.slope, x, "slope", true);
 }
+double curvature_at(const theory_problem& problem, double x) {
+  return checked_value(problem.curvature, x, "curvature", true);
+}
+double density_slope_at(const theory_problem& problem, double x) {
+  return checked_value(problem.density_slope, x, "density_slope", true);
+}
 double lambda_at(const theory_problem& problem, double x) {
   return checked_value(problem.point_density, x, "point_density", false);
 }

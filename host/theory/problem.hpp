@@ -26,6 +26,8 @@ struct theory_problem {
 
 double density_at(const theory_problem& problem, double x);
 double slope_at(const theory_problem& problem, double x);
+double curvature_at(const theory_problem& problem, double x);
+double density_slope_at(const theory_problem& problem, double x);
 double lambda_at(const theory_problem& problem, double x);
 double noise_at(const theory_problem& problem, double x);
 

@@ -4,8 +4,8 @@
 /// memory, no engine, one thread, same bits everywhere.
 ///
 /// y = b(x) + noise, x in [lo, hi] with density p, noise variance sigma^2(x). A table of m segments
-/// A_i predicts one constant a segment. With P_i = P(x in A_i), c_i = E[b | A_i] and
-/// v_i = Var(y | A_i):
+/// A_i predicts one constant a segment (other experts: zcmoe_theory_expert_law()). With P_i = P(x
+/// in A_i), c_i = E[b | A_i] and v_i = Var(y | A_i):
 /// @verbatim
 ///   risk = sigma^2 + E_app + E_est,   E_app = sum_i integral over A_i of p (b - c_i)^2,
 ///                                     E_est = sum_i P_i E(learned constant - c_i)^2
@@ -103,7 +103,8 @@ typedef int32_t zcmoe_theory_segmentation;
 /// Values of zcmoe_theory_segmentation.
 enum {
   ZCMOE_THEORY_UNIFORM = 0,  ///< equal widths
-  /// lambda* = (p |b'|^r)^(1/(r+1)), r = 2 unless a function's power says else.
+  /// lambda* = (p |b'|^r)^(1/(r+1)), r = 2 unless a function's power says else; for experts that
+  /// are lines as zcmoe_theory_expert_law() says.
   ZCMOE_THEORY_OPTIMAL = 1,
   ZCMOE_THEORY_POINT_DENSITY = 2  ///< zcmoe_theory_problem::point_density
 };
@@ -489,6 +490,136 @@ ZCMOE_API zcmoe_status zcmoe_theory_noise_adaptive(const zcmoe_theory_problem* p
 ZCMOE_API zcmoe_status zcmoe_theory_noise_adaptive_edges(const zcmoe_theory_problem* problem,
                                                          int64_t num_segments, double* edges,
                                                          int64_t* num_built);
+
+/// @}
+/// @defgroup theory_experts Theory: kinds of experts
+/// Constants, lines and interpolation: errors, the best m, and which is better when.
+/// @{
+
+/// Kinds of experts beside those of zcmoe_model_options::experts.
+enum {
+  /// The line between the means of the segments, at their centres: what zcmoe_model_interpolate()
+  /// makes of learned constants.
+  ZCMOE_THEORY_INTERPOLATED_MEANS = 64,
+  /// The line between the values of b at the edges, which are known, not learned.
+  ZCMOE_THEORY_EDGE_VALUES = 65
+};
+
+/// The errors of a kind of experts, when segments are many and samples are more:
+/// E_app = approximation / m^order, E_est = estimation m / n.
+typedef struct zcmoe_theory_law {
+  double approximation;  ///< A
+  double order;          ///< 2 or 4
+  double estimation;     ///< B: parameters a segment, times the mean of sigma^2 over the segments
+  /// Values that a table stores, a segment: M = values m. Splines store one more in all.
+  double values;
+  /// What it adds, times m^-3, if INTERPOLATED_MEANS are constant in the outer halves of the
+  /// outermost segments, where zcmoe_model_interpolate() continues the lines. 0 for other kinds.
+  double ends;
+} zcmoe_theory_law;
+
+/// Computes the law of a kind of experts. With k = b''/24 + p' b' / (12 p), lambda normalised:
+/// @verbatim
+///   experts              approximation A                                       estimation   values
+///   EXPERTS_CONSTANT     1/12 integral of p b'^2 / lambda^2 (3.1)                S            1
+///   EXPERTS_LINEAR       1/720 integral of p b''^2 / lambda^4                    2 S          2
+///   EXPERTS_INTERPOLATE  1/720 integral of p b''^2 / lambda^4                    S            1
+///   INTERPOLATED_MEANS   integral of p (b''^2/120 + b'' k/6 + k^2) / lambda^4    2/3 S        1
+///   EDGE_VALUES          1/120 integral of p b''^2 / lambda^4                    0            1
+/// @endverbatim
+/// S = integral of sigma^2 lambda: sigma^2 if the noise does not vary. INTERPOLATE and
+/// INTERPOLATED_MEANS have about sigma^2 / n more, at the ends of the range. For uniform p the
+/// fourth row is 49/2880 integral of b''^2 / lambda^4.
+///
+/// OPTIMAL segments have the least A: where A = integral of p q / lambda^4, lambda* = (p q)^(1/5)
+/// and A = (integral of (p q)^(1/5))^5. zcmoe_segment_density() makes their edges.
+///
+/// INTERPOLATED_MEANS that are constant at the ends have the error ends / m^3 more, which is of
+/// lower order and dominates: ends = (p b'^2 / lambda^3 at lo + the same at hi) / 24, infinite
+/// where lambda is 0 at an end and p b' is not.
+///
+/// INTERPOLATE has the error of LINEAR with half the values: least squares moves the value at an
+/// edge by -b'' / (12 m^2 lambda^2), which takes the mean out of the residual of interpolation.
+/// Valid for smooth b and p and for lambda > 0; a jump of b is an error of order 1/m for all kinds.
+/// Relative accuracy 1e-12, also where b'' has zeros.
+///
+/// @param[in]  problem       of which density and noise are read; slope for CONSTANT, curvature for
+///   the others, slope and density_slope too for INTERPOLATED_MEANS, at lo and hi as well; and, if
+///   asked for, point_density
+/// @param[in]  experts       one of ZCMOE_EXPERTS_CONSTANT, LINEAR, INTERPOLATE, or of
+///   ZCMOE_THEORY_INTERPOLATED_MEANS, EDGE_VALUES
+/// @param[in]  segmentation  where the segments are
+/// @param[out] law           the law
+/// @retval ZCMOE_ERR_NUMERIC  as zcmoe_theory_problem says, p'^2 b'^2 / p of INTERPOLATED_MEANS
+///   included; also if lambda is zero where p q is not
+///
+/// Cost: as zcmoe_theory_coefficient(), for A and for S. Source: Barrow & Smith 1978 (1/720); Scott
+/// 1985 (49/2880, the frequency polygon); the residual b''/2 (u^2 - width^2 / 12) of the best line.
+ZCMOE_API zcmoe_status zcmoe_theory_expert_law(const zcmoe_theory_problem* problem, int32_t experts,
+                                               zcmoe_theory_segmentation segmentation,
+                                               zcmoe_theory_law* law);
+
+/// Computes the m that minimises A m^-order + B m / n: m = (order A n / B)^(1/(order + 1)).
+///
+/// LINEAR: m = (2 A n / sigma^2)^(1/5), excess 5/2 sigma^2 m / n. INTERPOLATE:
+/// m = (4 A n / sigma^2)^(1/5), excess 5/4 sigma^2 m / n, which is 2^(-4/5) of that of LINEAR.
+/// Valid where the law is, and n / m is at least about 10.
+///
+/// @param[in]  law           of which approximation >= 0, order (more than 0, at most 64) and
+///   estimation > 0 are read, finite
+/// @param[in]  n             samples, > 0, finite
+/// @param[out] num_segments  m, a real number; may be NULL
+/// @param[out] excess        (1 + 1/order) B m / n, the excess risk there; may be NULL
+/// @return ZCMOE_OK, or what any function may return
+///
+/// Cost: O(1). Source: as zcmoe_theory_optimum(), which is this with the order 2 / d.
+ZCMOE_API zcmoe_status zcmoe_theory_law_optimum(const zcmoe_theory_law* law, double n,
+                                                double* num_segments, double* excess);
+
+/// Computes at how many stored values M two kinds of experts have the same approximation error:
+/// with more, the kind of the higher order is better. Estimation errors, about sigma^2 M / n of
+/// constants, lines and splines alike, do not decide.
+///
+/// With uniform segments of [0, 1], U = integral of p b'^2 and Q = integral of p b''^2, lines beat
+/// constants from M = sqrt(4 Q / (15 U)) on, INTERPOLATE does from sqrt(Q / (60 U)) on. Valid where
+/// both laws are.
+///
+/// @param[in]  law         of which approximation >= 0, order (more than 0, at most 64) and
+///   values > 0 are read, finite
+/// @param[in]  other       likewise, of another order; the approximation of the lower order > 0
+/// @param[out] num_values  M, a real number; 0 if the higher order has no error at all
+/// @return ZCMOE_OK, or what any function may return
+///
+/// Cost: O(1).
+ZCMOE_API zcmoe_status zcmoe_theory_break_even(const zcmoe_theory_law* law,
+                                               const zcmoe_theory_law* other, double* num_values);
+
+/// Computes the price of cuts that are chosen by the same noisy rows as the constants, as the best
+/// of all partitions into m segments. zcmoe_segment_optimal_from_data() does not cut so.
+///
+/// On pure noise a given table lowers the sum of squared residuals by sigma^2 a segment, the best
+/// partition by `parameters` sigma^2 a segment; this much is estimation error too. Statistics that
+/// count one parameter a segment (mallows, gcv, leave_one_out) are wrong by this factor there. The
+/// law 1 + 4/3 (1 - 1/m) ln(K / m) is fitted to simulations with K from 20 to 4,000, whose numbers
+/// it meets within 6 % where m >= 8 and within 13 % at m = 3 to 7; at m = 2 it says 11 to 65 % too
+/// much. It is exact at m = 1 and m = K. At K = 500:
+/// @verbatim
+///   m            2     3     5     10    20    50    100   250
+///   simulated    3.16  5.26  5.73  5.64  5.11  4.05  3.13  1.85
+///   the law      4.68  5.55  5.91  5.69  5.08  4.01  3.12  1.92
+/// @endverbatim
+///
+/// @param[in]  num_segments  m, 1 to ZCMOE_MAX_SEGMENTS
+/// @param[in]  num_places    K: distinct inputs, or the bins between which cuts are chosen; >= m
+/// @param[in]  noise         sigma^2, >= 0, finite
+/// @param[out] parameters    effective parameters a segment; may be NULL
+/// @param[out] penalty       sigma^2 m (2 ln(K / m) + 5): the m that minimises rss + penalty is a
+///   choice for functions with jumps, too small for smooth ones; may be NULL
+/// @return ZCMOE_OK, or what any function may return
+///
+/// Cost: O(1). Source: Lebarbier 2005 (the penalty, near 2 sigma^2 m parameters).
+ZCMOE_API zcmoe_status zcmoe_theory_learned_cuts(int64_t num_segments, int64_t num_places,
+                                                 double noise, double* parameters, double* penalty);
 
 /// @}
 /// @defgroup theory_data Theory: from data alone

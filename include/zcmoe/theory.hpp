@@ -185,6 +185,18 @@ class problem {
     });
     return points;
   }
+  /// Computes the errors of a kind of experts: zcmoe_theory_expert_law().
+  /// @param experts       ZCMOE_EXPERTS_CONSTANT, LINEAR, INTERPOLATE, or
+  ///   ZCMOE_THEORY_INTERPOLATED_MEANS, EDGE_VALUES
+  /// @param segmentation  where the segments are
+  /// @return the law
+  zcmoe_theory_law expert_law(std::int32_t experts, zcmoe_theory_segmentation segmentation) const {
+    zcmoe_theory_law law{};
+    call([&](const zcmoe_theory_problem* p) {
+      return zcmoe_theory_expert_law(p, experts, segmentation, &law);
+    });
+    return law;
+  }
   /// Computes the best m where the noise varies: zcmoe_theory_noise_adaptive().
   /// @param n  samples learned from
   /// @return m and the excess risk
@@ -309,6 +321,41 @@ inline segments_and_excess optimum(double approximation, double variance, double
   segments_and_excess value;
   check(zcmoe_theory_optimum(approximation, variance, n, dimension, &value.num_segments,
                              &value.excess));
+  return value;
+}
+/// Computes the best m of a kind of experts: zcmoe_theory_law_optimum().
+/// @param law  of problem::expert_law()
+/// @param n    samples learned from
+/// @return m and the excess risk
+inline segments_and_excess optimum(const zcmoe_theory_law& law, double n) {
+  segments_and_excess value;
+  check(zcmoe_theory_law_optimum(&law, n, &value.num_segments, &value.excess));
+  return value;
+}
+/// Computes from how many stored values on the kind of the higher order is better:
+/// zcmoe_theory_break_even().
+/// @param law    of problem::expert_law()
+/// @param other  likewise, of another order
+/// @return M, a real number
+inline double break_even(const zcmoe_theory_law& law, const zcmoe_theory_law& other) {
+  double value = 0.0;
+  check(zcmoe_theory_break_even(&law, &other, &value));
+  return value;
+}
+/// What learned_cuts() tells.
+struct cut_price {
+  double parameters = 0.0;  ///< effective parameters a segment
+  double penalty = 0.0;     ///< to be added to rss, in (unit of y)^2
+};
+/// Computes the price of cuts chosen by the rows of the constants: zcmoe_theory_learned_cuts().
+/// @param num_segments  m
+/// @param num_places    distinct inputs, or the bins between which cuts are chosen
+/// @param noise         sigma^2
+/// @return the price
+inline cut_price learned_cuts(std::int64_t num_segments, std::int64_t num_places, double noise) {
+  cut_price value;
+  check(zcmoe_theory_learned_cuts(num_segments, num_places, noise, &value.parameters,
+                                  &value.penalty));
   return value;
 }
 /// Computes what a wrong m costs: zcmoe_theory_flatness().

@@ -138,6 +138,9 @@ struct every_call::arguments {
   zcmoe_theory_cells theory_cells = ZCMOE_THEORY_CELLS_INIT;
   zcmoe_theory_totals totals{};
   zcmoe_theory_estimation_result estimation{};
+  zcmoe_theory_law law{};
+  zcmoe_theory_law constant_law{1.0, 2.0, 0.1, 1.0, 0.0};
+  zcmoe_theory_law line_law{1.0, 4.0, 0.2, 2.0, 0.0};
   std::vector<zcmoe_theory_risk_point> points;
   zcmoe_theory_table tables[3]{};
   zcmoe_theory_statistics statistics{};
@@ -433,6 +436,13 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add(ZCMOE_CALL(zcmoe_theory_flatness, 2.0, 1, number));
   add(ZCMOE_CALL(zcmoe_theory_noise_adaptive, problem, 100, number, second));
   add(ZCMOE_CALL(zcmoe_theory_noise_adaptive_edges, problem, 8, out, built));
+  add(ZCMOE_CALL(zcmoe_theory_expert_law, problem, ZCMOE_EXPERTS_LINEAR, ZCMOE_THEORY_OPTIMAL,
+                 &a.law));
+  add(ZCMOE_CALL(zcmoe_theory_expert_law, problem, ZCMOE_THEORY_INTERPOLATED_MEANS,
+                 ZCMOE_THEORY_UNIFORM, &a.law));
+  add(ZCMOE_CALL(zcmoe_theory_law_optimum, &a.line_law, 100.0, number, second));
+  add(ZCMOE_CALL(zcmoe_theory_break_even, &a.line_law, &a.constant_law, number));
+  add(ZCMOE_CALL(zcmoe_theory_learned_cuts, 8, 100, 0.1, number, second));
   add(ZCMOE_CALL(zcmoe_theory_table_statistics, &a.tables[0], &a.mean_of_all, 0.1, &a.statistics));
   add(ZCMOE_CALL(zcmoe_theory_rice, a.y.data(), few_rows, number));
   add(ZCMOE_CALL(zcmoe_theory_richardson, 8, 1.0, 0.5, 100, &a.fitted));

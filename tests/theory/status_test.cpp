@@ -57,6 +57,7 @@ const double edges[] = {0.0, 0.5, 1.0};
 const double halves[] = {0.5, 0.5};
 const double zeros[] = {0.0, 0.0};
 const std::int64_t counts[] = {3, 4};
+const zcmoe_theory_law lines{1, 4, 1, 2, 0};
 const std::int64_t no_counts[] = {0, 0};
 double d = 0;
 double e = 0;
@@ -207,6 +208,52 @@ std::vector<status_case> problem_cases() {
     options.empty_policy = ZCMOE_EMPTY_NAN;
     return zcmoe_theory_risk_curve(p, ZCMOE_THEORY_UNIFORM, 9, &options, levels, 1, &point);
   });
+
+  static zcmoe_theory_law law;
+  f = "zcmoe_theory_expert_law";
+  call = [](const problem* p) {
+    return zcmoe_theory_expert_law(p, ZCMOE_THEORY_INTERPOLATED_MEANS, ZCMOE_THEORY_UNIFORM, &law);
+  };
+  add_problem_cases(all, f, call);
+  add_missing(all, f, "slope", &problem::slope, call);
+  add_missing(all, f, "curvature", &problem::curvature, call);
+  add_missing(all, f, "density_slope", &problem::density_slope, call);
+  add_missing(all, f, "slope", &problem::slope, [](const problem* p) {
+    return zcmoe_theory_expert_law(p, ZCMOE_EXPERTS_CONSTANT, ZCMOE_THEORY_UNIFORM, &law);
+  });
+  add_missing(all, f, "curvature", &problem::curvature, [](const problem* p) {
+    return zcmoe_theory_expert_law(p, ZCMOE_EXPERTS_LINEAR, ZCMOE_THEORY_OPTIMAL, &law);
+  });
+  add_missing(all, f, "point_density", &problem::point_density, [](const problem* p) {
+    return zcmoe_theory_expert_law(p, ZCMOE_EXPERTS_LINEAR, ZCMOE_THEORY_POINT_DENSITY, &law);
+  });
+  for (const std::int32_t experts : {-1, 3, 63, 66}) {
+    add(f, invalid, {"experts=" + std::to_string(experts)}, [experts](const problem* p) {
+      return zcmoe_theory_expert_law(p, experts, ZCMOE_THEORY_UNIFORM, &law);
+    });
+  }
+  add(f, invalid, {"segmentation=3"},
+      [](const problem* p) { return zcmoe_theory_expert_law(p, ZCMOE_EXPERTS_LINEAR, 3, &law); });
+  add(f, invalid, {"law is null"}, [](const problem* p) {
+    return zcmoe_theory_expert_law(p, ZCMOE_EXPERTS_LINEAR, ZCMOE_THEORY_UNIFORM, nullptr);
+  });
+  all.push_back({f, numeric, {"point_density returned 0", "|b''|"}, [] {
+                   const problem p = good_but([](problem& q) {
+                     q.point_density = [](void*, double x) { return x < 0.5 ? 1.0 : 0.0; };
+                     q.curvature = one;
+                   });
+                   return zcmoe_theory_expert_law(&p, ZCMOE_EXPERTS_LINEAR,
+                                                  ZCMOE_THEORY_POINT_DENSITY, &law);
+                 }});
+  // p'^2 / p is not integrable where p = x.
+  all.push_back({f, numeric, {"the integral of", "diverges"}, [] {
+                   const problem p = good_but([](problem& q) {
+                     q.density = identity;
+                     q.density_slope = one;
+                   });
+                   return zcmoe_theory_expert_law(&p, ZCMOE_THEORY_INTERPOLATED_MEANS,
+                                                  ZCMOE_THEORY_UNIFORM, &law);
+                 }});
 
   f = "zcmoe_theory_noise_adaptive";
   call = [](const problem* p) { return zcmoe_theory_noise_adaptive(p, 100, &d, &e); };
@@ -364,6 +411,76 @@ std::vector<status_case> number_cases() {
        invalid,
        {"dimension=-2"},
        [] { return zcmoe_theory_flatness(1, -2, &d); }},
+      {"zcmoe_theory_law_optimum",
+       invalid,
+       {"law is null"},
+       [] { return zcmoe_theory_law_optimum(nullptr, 9, &d, &e); }},
+      {"zcmoe_theory_law_optimum",
+       invalid,
+       {"law->approximation=nan"},
+       [] {
+         const zcmoe_theory_law law{not_a_number, 4, 1, 2, 0};
+         return zcmoe_theory_law_optimum(&law, 9, &d, &e);
+       }},
+      {"zcmoe_theory_law_optimum",
+       invalid,
+       {"law->order=65"},
+       [] {
+         const zcmoe_theory_law law{1, 65, 1, 2, 0};
+         return zcmoe_theory_law_optimum(&law, 9, &d, &e);
+       }},
+      {"zcmoe_theory_law_optimum",
+       invalid,
+       {"law->estimation=0"},
+       [] {
+         const zcmoe_theory_law law{1, 4, 0, 2, 0};
+         return zcmoe_theory_law_optimum(&law, 9, &d, &e);
+       }},
+      {"zcmoe_theory_law_optimum",
+       invalid,
+       {"n=0"},
+       [] { return zcmoe_theory_law_optimum(&lines, 0, &d, &e); }},
+      {"zcmoe_theory_break_even",
+       invalid,
+       {"other is null"},
+       [] { return zcmoe_theory_break_even(&lines, nullptr, &d); }},
+      {"zcmoe_theory_break_even",
+       invalid,
+       {"law->order=4", "that of other"},
+       [] { return zcmoe_theory_break_even(&lines, &lines, &d); }},
+      {"zcmoe_theory_break_even",
+       invalid,
+       {"other->approximation=0"},
+       [] {
+         const zcmoe_theory_law law{0, 2, 1, 1, 0};
+         return zcmoe_theory_break_even(&lines, &law, &d);
+       }},
+      {"zcmoe_theory_break_even",
+       invalid,
+       {"law->approximation=0"},
+       [] {
+         const zcmoe_theory_law law{0, 2, 1, 1, 0};
+         return zcmoe_theory_break_even(&law, &lines, &d);
+       }},
+      {"zcmoe_theory_break_even",
+       invalid,
+       {"other->values=inf"},
+       [] {
+         const zcmoe_theory_law law{1, 2, 1, infinity, 0};
+         return zcmoe_theory_break_even(&lines, &law, &d);
+       }},
+      {"zcmoe_theory_learned_cuts",
+       invalid,
+       {"num_segments=0"},
+       [] { return zcmoe_theory_learned_cuts(0, 9, 1, &d, &e); }},
+      {"zcmoe_theory_learned_cuts",
+       invalid,
+       {"num_places=9", "num_segments=10"},
+       [] { return zcmoe_theory_learned_cuts(10, 9, 1, &d, &e); }},
+      {"zcmoe_theory_learned_cuts",
+       invalid,
+       {"noise=-1"},
+       [] { return zcmoe_theory_learned_cuts(4, 9, -1, &d, &e); }},
       {"zcmoe_theory_table_statistics",
        invalid,
        {"table is null"},
@@ -552,6 +669,12 @@ TEST(status_test, without_a_fault_the_calls_work) {
   EXPECT_EQ(zcmoe_theory_next_order(&p, ZCMOE_THEORY_UNIFORM, &d), ZCMOE_OK);
   EXPECT_EQ(zcmoe_theory_breakdown(&p, ZCMOE_THEORY_UNIFORM, 0.05, 4, &built), ZCMOE_OK);
   EXPECT_EQ(zcmoe_theory_robustness(&p, &d, &e), ZCMOE_OK);
+  zcmoe_theory_law law;
+  EXPECT_EQ(
+      zcmoe_theory_expert_law(&p, ZCMOE_THEORY_INTERPOLATED_MEANS, ZCMOE_THEORY_OPTIMAL, &law),
+      ZCMOE_OK);
+  EXPECT_EQ(zcmoe_theory_law_optimum(&lines, 9, nullptr, nullptr), ZCMOE_OK);
+  EXPECT_EQ(zcmoe_theory_learned_cuts(4, 9, 0, nullptr, nullptr), ZCMOE_OK);
   EXPECT_EQ(zcmoe_theory_noise_adaptive(&p, 100, &d, &e), ZCMOE_OK);
   EXPECT_EQ(zcmoe_theory_noise_adaptive_edges(&p, 4, room, &built), ZCMOE_OK);
   EXPECT_EQ(compiled({}), ZCMOE_OK) << zcmoe_last_error();
