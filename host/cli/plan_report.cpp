@@ -171,13 +171,14 @@ std::string plan_as_json(const std::vector<std::string>& inputs, const zcmoe_con
   json.set("noise_variance_of_neighbours", plan.rice);
   json.set("segmentation", kind_of(best));
   json.set("segments", best.num_segments);
-  std::vector<json_object> kinds;
-  for (const best_of_experts& kind : best_of_each_kind(plan)) {
-    kinds.push_back(json_object()
-                        .set("experts", word_of(experts_words, kind.experts))
-                        .set("segmentation", kind_of(*kind.candidate))
-                        .set("segments", kind.num_segments)
-                        .set("leave_one_out", kind.error));
+  const std::vector<best_of_experts> best_kinds = best_of_each_kind(plan);
+  std::vector<json_object> kinds(best_kinds.size());
+  for (std::size_t k = 0; k < kinds.size(); ++k) {
+    kinds[k]
+        .set("experts", word_of(experts_words, best_kinds[k].experts))
+        .set("segmentation", kind_of(*best_kinds[k].candidate))
+        .set("segments", best_kinds[k].num_segments)
+        .set("leave_one_out", best_kinds[k].error);
   }
   json.set("experts", kinds);
   std::vector<json_object> candidates;
