@@ -299,6 +299,12 @@ TEST_P(lines_test, extremes_of_range_and_target_do_not_overflow) {
     const model thin =
         fitted({0, tiny, 2 * tiny}, {{0, 0, tiny, tiny, tiny}, {1, 1, 2, 2, 2}, {}}, options);
     EXPECT_NEAR(thin.predict_sync(std::vector<double>{tiny})[0], 2, 1e-3);
+    // Rows about an edge, whose line overflows before it comes to the other ones.
+    const model steep =
+        fitted({0, 1, 2}, {{0.9, 0.9, 0.9, 1.1}, {-8e307, -8e307, -8e307, 8e307}, {}}, options);
+    for (const double value : steep.predict_sync(std::vector<double>{0, 0.9, 1.1, 2}))
+      EXPECT_TRUE(std::isfinite(value)) << value;
+    EXPECT_EQ(model::deserialize(ctx(), steep.serialize()).serialize(), steep.serialize());
   }
 }
 
