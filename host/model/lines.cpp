@@ -131,7 +131,7 @@ learned_lines level_everywhere(std::size_t m) {
 }  // namespace
 
 std::vector<line_frame> line_frames_of(const std::vector<double>& edges) {
-  std::vector<line_frame> frames(num_slots_of(edges.size() - 1), line_frame{0.0, 0.0});
+  std::vector<line_frame> frames(num_slots_of(edges.size() - 1), line_frame{0.0, 0.0, 0.0, 0.0});
   for (std::size_t i = 0; i + 1 < edges.size(); ++i)
     frames[i] = line_frame_of(edges[i], edges[i + 1]);
   return frames;
