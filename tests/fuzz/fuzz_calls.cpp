@@ -422,7 +422,7 @@ long double squares_about(const slot_sums& s, const zcmoe_line& line) {
 }
 
 /// Lines that share values at the edges are one continuous line, which is nearer to the rows than
-/// the mean of all is.
+/// any straight one is.
 void check_interpolating(const shadow_fit& fit, const zcmoe_model_info& info) {
   const std::size_t m = fit.edges.size() - 1;
   slot_sums all;
@@ -452,8 +452,14 @@ void check_interpolating(const shadow_fit& fit, const zcmoe_model_info& info) {
     if (fit.sums[i].count > 0) squares += squares_about(fit.sums[i], line);
   }
   if (all.count == 0) return;
-  const long double of_mean = all.wyy - static_cast<long double>(all.wy) * all.wy / all.w;
-  expect(squares <= of_mean + 1e-9L * all.w * largest * largest, "lines worse than the mean");
+  const auto w = static_cast<long double>(all.w);
+  const long double of_x = w * all.wxx - static_cast<long double>(all.wx) * all.wx;
+  const long double of_both = w * all.wxy - static_cast<long double>(all.wx) * all.wy;
+  const long double of_y = w * all.wyy - static_cast<long double>(all.wy) * all.wy;
+  const long double slope = of_x > 0 ? of_both / of_x : 0;
+  largest += 8 * std::abs(slope) * (fit.edges.back() - fit.edges.front());
+  expect(squares <= (of_y - slope * of_both) / w + 1e-9L * w * largest * largest,
+         "lines worse than one line");
 }
 
 /// The finished model against the sums: counts, weights, means, variances, empty segments.
@@ -994,7 +1000,7 @@ class session {
       std::int64_t n = 2;
       switch (fault) {
         case 0: x.data = reinterpret_cast<const char*>(zeros) + 1 + next.below(3); break;
-        case 1: x.dtype = dtype >= 1 && dtype <= 10 ? zcmoe_dtype{0} : dtype; break;
+        case 1: x.dtype = dtype >= 1 && dtype <= ZCMOE_U64 ? zcmoe_dtype{0} : dtype; break;
         case 2: y.dtype = dtype >= 1 && dtype <= 4 ? zcmoe_dtype{ZCMOE_I32} : dtype; break;
         case 3: n = -1 - next.byte(); break;
         case 4: w = fit.weighted != 0 ? none : good; break;
