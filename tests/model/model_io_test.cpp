@@ -1005,13 +1005,19 @@ hostile_cases hostile_line_models() {
   cases.header("lines across", lines + "8,4]", lines + "4,8]", "shape [4, 8], expected [8, 4]");
   cases.header("lines in a row", lines + "8,4]", lines + "32]", "has 1 dimensions, expected 2");
   cases.header("lines of pairs", lines + "8,4]", lines + "16,2]", "shape [16, 2], expected [8, 4]");
-  container_parts shorter = cases.valid();
-  const std::size_t bytes = shorter.data.size();
-  shorter.header = replaced(shorter.header, lines + "8,4]", lines + "7,4]");
-  shorter.header = replaced(shorter.header, "," + std::to_string(bytes) + "]",
-                            "," + std::to_string(bytes - 32) + "]");
-  shorter.data.resize(bytes - 32);
-  cases.parts("lines too few", shorter, ZCMOE_ERR_FORMAT, "shape [7, 4], expected [8, 4]");
+  const auto shorter = [&](const std::string& shape, std::size_t by) {
+    container_parts changed = cases.valid();
+    const std::size_t bytes = changed.data.size();
+    changed.header = replaced(changed.header, lines + "8,4]", lines + shape);
+    changed.header = replaced(changed.header, "," + std::to_string(bytes) + "]",
+                              "," + std::to_string(bytes - by) + "]");
+    changed.data.resize(bytes - by);
+    return changed;
+  };
+  cases.parts("lines too few", shorter("7,4]", 32), ZCMOE_ERR_FORMAT,
+              "shape [7, 4], expected [8, 4]");
+  cases.parts("lines of three numbers", shorter("8,3]", 64), ZCMOE_ERR_FORMAT,
+              "shape [8, 3], expected [8, 4]");
   cases.header("lines of integers", lines, "\"lines\":{\"dtype\":\"I64\",\"shape\":[",
                "has dtype I64");
 
