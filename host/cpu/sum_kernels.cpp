@@ -692,7 +692,8 @@ HWY_INLINE void split_product(D d, V t, V y, const product_anchors<double>& anch
   digit[2] = hn::BitCast(di, high);
 }
 
-/// The frames of as many rows as a vector has lanes.
+/// The frames of as many rows as a vector has lanes. Inputs are in their segments here, so that
+/// positions need not be drawn to its ends.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE void load_frames(D d, const line_frame* frames, const std::uint32_t* slots, V& centre,
                             V& scale) {
@@ -729,7 +730,6 @@ HWY_NOINLINE void add_positions_to_slots(const position_rows<T>& rows) {
   const product_anchors<T> anchors(rows.window);
   const auto whole = hn::Set(d, 0x1.8p52);  // an anchor of unit 1: adding it rounds
   const auto whole_bits = hn::BitCast(di, whole);
-  const auto most = hn::Set(d, most_position);
   const auto extreme = hn::Set(di, low_extreme_of(0));
   const auto one = hn::Set(di, std::int64_t{1} << line_words::count_shift);
   const auto low_bits = hn::Set(du, (std::uint64_t{1} << line_words::square_split) - 1);
@@ -763,8 +763,7 @@ HWY_NOINLINE void add_positions_to_slots(const position_rows<T>& rows) {
     }
     load_frames(d, rows.frames, slot_at, centre, scale);
     const auto away = hn::Mul(hn::Sub(hn::LoadU(d, x_at), centre), scale);
-    const auto drawn = hn::Min(hn::Max(away, hn::Neg(most)), most);
-    const auto rounded = hn::Add(drawn, whole);
+    const auto rounded = hn::Add(away, whole);
     const auto t = hn::Sub(rounded, whole);
     const auto position = hn::Sub(hn::BitCast(di, rounded), whole_bits);
     const auto size = hn::BitCast(d32, hn::Abs(position));

@@ -6,10 +6,11 @@
 // An input enters as its *position* t in the segment, a whole number: the distance from the middle
 // of the segment in units of at most 2^-30 of its half width, between -2^31 and 2^31. The unit is a
 // power of two. Sums of whole numbers are exact, so that lines, as constants, do not depend on the
-// order of rows.
+// order of rows. Inputs that a policy sends to the segment from outside are at its ends, as where
+// it answers to them.
 //
-// Example: the segment [2, 4] has the middle 3 and the half width 1, its unit is 2^-31. The input
-// 3.5 is at t = 2^30; the input 5, which a policy sends to the segment, at its end, t = 2^31.
+// Example: the segment [2, 4] has the middle 3 and the half width 1, its unit is 2^-30. The input
+// 3.5 is at t = 2^29; 4, and 5 where it is clamped, are at 2^30.
 #pragma once
 
 #include "host/experts/exact_sum.hpp"
@@ -29,27 +30,29 @@ constexpr double most_position = 0x1p31;
 struct line_frame {
   double centre;
   double scale;  // units per x, a power of two; 0 for slots beside the segments, where t is 0
+  double first;  // the positions of the ends of the segment, whole numbers
+  double last;
 };
 
 /// Of the segment from a to b.
 inline line_frame line_frame_of(double a, double b) {
   const double half_width = b / 2 - a / 2;
-  line_frame frame{a + half_width, 1.0};
+  line_frame frame{a + half_width, 1.0, 0.0, 0.0};
   // The middle may round to an end, and does between neighbouring doubles: t reaches from one end
   // to the other then, twice as far.
   int exponent = 0;
   std::frexp(std::fmax(frame.centre - a, b - frame.centre), &exponent);  // below 2^exponent
   frame.scale = std::ldexp(1.0, exponent < 31 - 1023 ? 1023 : 31 - exponent);
+  frame.first = std::rint((a - frame.centre) * frame.scale);
+  frame.last = std::rint((b - frame.centre) * frame.scale);
   return frame;
 }
 
 /// The position of an input. NaN and infinity: only where the slot takes them, at 0 or at an end.
 ZCMOE_HOST_DEVICE inline std::int64_t position_of(const line_frame& frame, double x) {
-  if (frame.scale == 0.0) return 0;
   const double t = (x - frame.centre) * frame.scale;
-  if (!(t > -most_position)) return -static_cast<std::int64_t>(most_position);
-  if (!(t < most_position)) return static_cast<std::int64_t>(most_position);
-  return static_cast<std::int64_t>(rint(t));
+  const double inside = t > frame.first ? (t < frame.last ? t : frame.last) : frame.first;
+  return static_cast<std::int64_t>(rint(inside));
 }
 
 /// One further sum over a slot's rows, of w^weights y^targets t^positions.

@@ -170,13 +170,16 @@ ZCMOE_HOST_DEVICE inline int compare(const wide_integer<A>& a, const wide_intege
   return 0;
 }
 
+/// The number of digits of a difference, or of a sum where signs differ.
+ZCMOE_HOST_DEVICE constexpr int digits_of_difference(int a, int b) { return (a > b ? a : b) + 1; }
+
 /// a - b, of any signs.
 template <int A, int B>
-ZCMOE_HOST_DEVICE inline wide_integer<(A > B ? A : B) + 1> difference(const wide_integer<A>& a,
-                                                                      const wide_integer<B>& b) {
+ZCMOE_HOST_DEVICE inline wide_integer<digits_of_difference(A, B)> difference(
+    const wide_integer<A>& a, const wide_integer<B>& b) {
   const bool adds = a.negative != b.negative;
   const bool swaps = !adds && compare(a, b) < 0;
-  wide_integer<(A > B ? A : B) + 1> result;
+  wide_integer<digits_of_difference(A, B)> result;
   result.negative = swaps ? !a.negative : a.negative;
   result.low = a.low < b.low ? a.low : b.low;
   result.high = (a.high > b.high ? a.high : b.high) + 1;

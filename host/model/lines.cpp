@@ -20,11 +20,11 @@ bool is_sound(const zcmoe_line& line) {
          std::isfinite(line.value) && std::isfinite(value_of(line, line.to));
 }
 
-/// The line from (x0, y0) to (x1, y1) in the range [from, to]; level at the mean if it overflows.
+/// The line through (x0, y0) and (x1, y1) in the range [from, to].
 zcmoe_line line_through(double x0, double y0, double x1, double y1, double from, double to) {
   zcmoe_line line{from, to, y0, (y1 - y0) / (x1 - x0)};
   if (from != x0) line.value = std::fma(line.slope, from - x0, y0);
-  return is_sound(line) ? line : level_line(middle_of(y0, y1));
+  return line;
 }
 
 /// Targets from `origin`, in units of 2^exponent.
@@ -112,7 +112,8 @@ double spring_of(const std::vector<double>& edges, std::size_t i) {
 }
 
 std::vector<line_frame> line_frames_of(const std::vector<double>& edges) {
-  std::vector<line_frame> frames(num_slots_of(edges.size() - 1) + 1, line_frame{0.0, 0.0});
+  std::vector<line_frame> frames(num_slots_of(edges.size() - 1) + 1,
+                                 line_frame{0.0, 0.0, 0.0, 0.0});
   for (std::size_t i = 0; i + 1 < edges.size(); ++i)
     frames[i] = line_frame_of(edges[i], edges[i + 1]);
   return frames;
@@ -186,8 +187,10 @@ learned_lines interpolating_experts(const std::vector<double>& edges,
     if (summaries[i].count == 0 && told) continue;
     const double first = nodes.value(i);
     const double last = nodes.value(i + 1);
-    result.lines[i] = line_through(edges[i], target_of(first), edges[i + 1], target_of(last),
-                                   edges[i], edges[i + 1]);
+    const zcmoe_line line = line_through(edges[i], target_of(first), edges[i + 1], target_of(last),
+                                         edges[i], edges[i + 1]);
+    if (!is_sound(line)) continue;
+    result.lines[i] = line;
     if (summaries[i].count == 0) continue;
     result.values[i] = target_of(first + (last - first) * rows[i].u);
     if (summaries[i].count < 2) continue;
@@ -223,7 +226,9 @@ std::unique_ptr<model> interpolated(const model& of_constants) {
   std::vector<zcmoe_line> lines;
   for (std::size_t k = 0; k + 1 < at.size(); ++k) {
     const double to = k + 2 < at.size() ? at[k + 1] : edges[m];
-    lines.push_back(line_through(at[k], value[k], at[k + 1], value[k + 1], between.back(), to));
+    const zcmoe_line line =
+        line_through(at[k], value[k], at[k + 1], value[k + 1], between.back(), to);
+    lines.push_back(is_sound(line) ? line : level_line(middle_of(value[k], value[k + 1])));
     between.push_back(to);
   }
   if (lines.empty()) {

@@ -76,7 +76,7 @@ learned_lines linear_experts(const std::vector<double>& edges,
 /// The continuous line through values at the edges that are least squares over all segments: a
 /// tridiagonal system. Where segments have no rows, the line between the values on both sides goes
 /// straight on; but with an empty_policy that says what they answer, NaN or a value, they are
-/// level.
+/// level. NaN where a line overflows.
 learned_lines interpolating_experts(const std::vector<double>& edges,
                                     const std::vector<slot_summary>& summaries,
                                     const std::vector<line_summary>& lines,

@@ -6,6 +6,7 @@
 
 #include "host/model/file.hpp"
 #include "host/model/fit_state.hpp"
+#include "host/model/lines.hpp"
 #include "host/model/safetensors.hpp"
 #include "host/routing/slots.hpp"
 
@@ -384,6 +385,39 @@ void write_model(const model& model, const byte_sink& sink) {
   write_safetensors(metadata, tensors, sink);
 }
 
+bool is_same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+/// Checks that lines, if there are any, agree with the other arrays. Where there are no rows, the
+/// constant is what the line gives; where there are some, it is what it gives at their mean input,
+/// which the file does not say, and the line ends with the segment.
+void check_lines(const model_data& data) {
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  for (std::size_t i = 0; i < data.lines.size(); ++i) {
+    const zcmoe_line& line = data.lines[i];
+    const double constant = data.constants[i];
+    if (i >= m) {
+      if (!is_same(line.value, constant))
+        fail(ZCMOE_ERR_FORMAT, "lines[", i, "] is not level at values[", i, "]=", constant);
+      continue;
+    }
+    const double first = data.edges[i];
+    const double last = data.edges[i + 1];
+    if (data.counts[i] == 0 && !is_same(value_of(line, first / 2 + last / 2), constant)) {
+      fail(ZCMOE_ERR_FORMAT, "values[", i, "]=", constant, ", but lines[", i,
+           "] gives something else in the middle of its segment");
+    }
+    if (std::isnan(line.value) != std::isnan(constant)) {
+      fail(ZCMOE_ERR_FORMAT, "lines[", i, "] has value=", line.value, ", but values[", i,
+           "]=", constant);
+    }
+    const bool ends_outside = line.from < first || line.to > last;
+    if (data.counts[i] > 0 && line.slope != 0.0 && ends_outside) {
+      fail(ZCMOE_ERR_FORMAT, "lines[", i, "] from=", line.from, " to=", line.to,
+           " is a line of rows, but not within its segment from ", first, " to ", last);
+    }
+  }
+}
+
 /// Checks that the arrays agree with each other. The constructor of model checks each by itself.
 void check_model(const model_data& data, const zcmoe_model_options& options) {
   const auto m = static_cast<std::size_t>(data.num_segments());
@@ -423,15 +457,11 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
            " does not fit counts[", i, "]=", count);
     }
   }
-  for (std::size_t i = m; i < data.lines.size(); ++i) {
-    const double value = data.lines[i].value;
-    if (!(value == data.constants[i] || (std::isnan(value) && std::isnan(data.constants[i]))))
-      fail(ZCMOE_ERR_FORMAT, "lines[", i, "] is not level at values[", i, "]=", data.constants[i]);
-  }
+  check_lines(data);
   // What is predicted outside the segments is set by the policies, not by data.
   const auto check_constant = [&](std::size_t slot, const char* policy, double expected) {
     const double value = data.constants[slot];
-    if (!(value == expected || (std::isnan(value) && std::isnan(expected)))) {
+    if (!is_same(value, expected)) {
       fail(ZCMOE_ERR_FORMAT, "values[", slot, "]=", value, ", but ", policy, " says ", expected);
     }
   };
@@ -637,29 +667,49 @@ void check_slot(const std::int64_t* planes, std::size_t slot) {
   }
 }
 
-/// Checks the further sums of a slot with lines, as check_slot does: with W, S = sum w y and
-/// Q = sum w y^2, P = sum w t, R = sum w t^2 and C = sum w t y, for positions |t| <= M they are
-/// within |P| <= W M and 0 <= R <= W M^2, and the matrix of all six (Gram's) has no negative
-/// determinant: W R >= P^2, R Q >= C^2, and (W Q - S^2)(W R - P^2) >= (W C - P S)^2.
+wide_integer<2> signed_wide_of(std::int64_t value) {
+  wide_integer<2> result = wide_of(value < 0 ? -value : value);
+  result.negative = value < 0;
+  return result;
+}
+
+template <int Digits>
+bool is_below_zero(const wide_integer<Digits>& value) {
+  return value.negative && !value.is_zero();
+}
+
+/// Checks the further sums of a slot with lines, as check_slot does: W, S = sum w y, Q = sum w y^2,
+/// P = sum w t, R = sum w t^2 and C = sum w t y of positions t from low to high. The sum of
+/// w (t - low)(high - t) is not negative, W R = P^2 where all positions are one and W R > P^2
+/// elsewhere, and Gram's matrix of 1, t and y has no negative determinant: (W Q - S^2)(W R - P^2)
+/// >= (W C - P S)^2.
 template <class T, bool Weighted>
-void check_line_slot(const std::int64_t* planes, std::size_t slot) {
+void check_line_slot(const std::int64_t* planes, std::size_t slot, const line_frame& frame) {
   using base = sum_planes<T, Weighted>;
   using at = line_planes<T, Weighted>;
   const auto refuse = [slot](const char* why) {
     fail(ZCMOE_ERR_FORMAT, "sums of slot ", slot, ": ", why);
   };
   const std::int64_t count = planes[base::count];
-  const std::int64_t low = low_extreme_of(planes[at::lowest]);
-  const std::int64_t high = planes[at::highest] - high_extreme_of(0);
   if (count == 0) {
     const bool zero = std::all_of(planes + at::t, planes + at::end,
                                   [](std::int64_t digit) { return digit == 0; });
     if (!zero) refuse("positions are there, but no row is");
     return;
   }
-  constexpr auto most = static_cast<std::int64_t>(most_position);
-  if (planes[at::lowest] < 1 || planes[at::highest] < 1 || low < -most || high > most || low > high)
-    refuse("lowest and highest are no positions");
+  const auto first = static_cast<std::int64_t>(frame.first);
+  const auto last = static_cast<std::int64_t>(frame.last);
+  const auto check_extreme = [&](const char* name, std::int64_t found, std::int64_t least,
+                                 std::int64_t greatest) {
+    if (found < least || found > greatest)
+      fail(ZCMOE_ERR_FORMAT, name, "[", slot, "]=", found, " is not in ", least, "..", greatest);
+  };
+  check_extreme("lowest", planes[at::lowest], low_extreme_of(last), low_extreme_of(first));
+  check_extreme("highest", planes[at::highest], high_extreme_of(first), high_extreme_of(last));
+  const std::int64_t low = low_extreme_of(planes[at::lowest]);
+  const std::int64_t high = planes[at::highest] - high_extreme_of(0);
+  if (low > high) refuse("the lowest position is above the highest");
+  if (count == 1 && low != high) refuse("one row, but two positions");
   wide_integer<digits_of_line_sum<T, Weighted>(0)> t;
   wide_integer<digits_of_line_sum<T, Weighted>(1)> tt;
   wide_integer<digits_of_line_sum<T, Weighted>(2)> ty;
@@ -667,17 +717,16 @@ void check_line_slot(const std::int64_t* planes, std::size_t slot) {
   read_sum(planes, 1, at::tt, tt);
   read_sum(planes, 1, at::ty, ty);
   const auto check = [&](const auto& weight, const auto& y, const auto& yy) {
-    const auto end = wide_of(most);
-    if (compare(t, product(weight, end)) > 0)
-      refuse("the sum of positions is greater than any positions give");
-    if (tt.negative) refuse("the sum of squared positions is negative");
-    if (compare(tt, product(weight, product(end, end))) > 0)
-      refuse("the sum of squared positions is greater than any positions give");
+    const auto between =
+        difference(difference(product(t, signed_wide_of(low + high)),
+                              product(weight, product(signed_wide_of(low), signed_wide_of(high)))),
+                   tt);
+    if (is_below_zero(between))
+      refuse("the sums of positions are not of rows between the lowest and the highest");
     const auto of_t = difference(product(weight, tt), product(t, t));
-    if (of_t.negative && !of_t.is_zero())
+    if (is_below_zero(of_t))
       refuse("the sum of squared positions is less than the sum of positions allows");
-    if (compare(product(ty, ty), product(tt, yy)) > 0)
-      refuse("the sum of position times target is greater than their squares allow");
+    if (of_t.is_zero() && low != high) refuse("two positions, but their sums are of one");
     const auto of_y = difference(product(weight, yy), product(y, y));
     const auto of_both = difference(product(weight, ty), product(t, y));
     if (compare(product(of_both, of_both), product(of_y, of_t)) > 0)
@@ -700,9 +749,12 @@ void check_line_slot(const std::int64_t* planes, std::size_t slot) {
   }
 }
 
-void check_sums(const state_layout& layout, const host_state& state) {
+void check_sums(const state_layout& layout, const host_state& state,
+                const std::vector<double>& edges) {
   const auto slots = static_cast<std::size_t>(layout.num_slots());
   const std::vector<sum_extent> extents = sum_extents(layout);
+  std::vector<line_frame> frames;
+  if (layout.lines) frames = line_frames_of(edges);
   with_layout(layout, [&](auto target, auto weighted) {
     using T = decltype(target);
     constexpr bool is_weighted = decltype(weighted)::value;
@@ -721,7 +773,7 @@ void check_sums(const state_layout& layout, const host_state& state) {
       if (!layout.lines) continue;
       planes[line_planes<T, is_weighted>::lowest] = state.lowest[slot];
       planes[line_planes<T, is_weighted>::highest] = state.highest[slot];
-      check_line_slot<T, is_weighted>(planes, slot);
+      check_line_slot<T, is_weighted>(planes, slot, frames[slot]);
     }
   });
 }
@@ -837,7 +889,7 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
       state.highest = container.read<std::int64_t>("highest", slots);
     }
     container.refuse_unknown();
-    check_sums(layout, state);
+    check_sums(layout, state, edges);
     // Only now is memory allocated that is larger than the bytes given.
     auto result =
         std::make_unique<fit>(std::move(engine), std::move(edges), std::move(policies), options);

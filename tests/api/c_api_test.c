@@ -68,6 +68,12 @@ static struct pair pairs[] = {
     {"zcmoe_model_create", ZCMOE_OK, 0},
     {"zcmoe_model_create", INVALID, 0},
     {"zcmoe_model_create", ZCMOE_ERR_OUT_OF_MEMORY, 0},
+    {"zcmoe_model_create_lines", ZCMOE_OK, 0},
+    {"zcmoe_model_create_lines", INVALID, 0},
+    {"zcmoe_model_create_lines", ZCMOE_ERR_OUT_OF_MEMORY, 0},
+    {"zcmoe_model_interpolate", ZCMOE_OK, 0},
+    {"zcmoe_model_interpolate", INVALID, 0},
+    {"zcmoe_model_interpolate", ZCMOE_ERR_OUT_OF_MEMORY, 0},
     {"zcmoe_model_destroy", ZCMOE_OK, 0},
     {"zcmoe_model_save", ZCMOE_OK, 0},
     {"zcmoe_model_save", INVALID, 0},
@@ -750,6 +756,9 @@ static void test_model_create(void) {
       {offsetof(zcmoe_model_options, empty_policy), 5, "empty_policy=5 is not in 0..4"},
       {offsetof(zcmoe_model_options, constants), 2, "constants=2 is not in 0..1"},
       {offsetof(zcmoe_model_options, constants), 1, "is for fits"},
+      {offsetof(zcmoe_model_options, experts), 3, "experts=3 is not in 0..2"},
+      {offsetof(zcmoe_model_options, experts), 1, "zcmoe_model_create_lines() takes lines"},
+      {offsetof(zcmoe_model_options, reserved), 7, "reserved=7 is not 0"},
   };
   for (size_t i = 0; i < sizeof policies / sizeof policies[0]; ++i) {
     zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
@@ -800,6 +809,159 @@ static void test_model_create(void) {
   FAILS(INVALID, "view is null", zcmoe_model_get_view(model, NULL));
   OK(zcmoe_model_destroy(model));
   OK(zcmoe_model_destroy(NULL));
+  CHECK(memory.live == 0);
+}
+
+static zcmoe_model_options line_options(void) {
+  zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+  options.experts = ZCMOE_EXPERTS_LINEAR;
+  return options;
+}
+
+static void test_model_create_lines(void) {
+  struct allowance memory = {1000, 0};
+  zcmoe_context* const context = cpu_context(1, &memory);
+  zcmoe_model* model = NULL;
+  const zcmoe_line lines3[] = {{0.0, 1.0, 10.0, 2.0}, {1.5, 1.5, 20.0, 0.0}, {2.0, 3.0, NAN, 1.0}};
+  zcmoe_model_options options = line_options();
+  FAILS(INVALID, "context is null",
+        zcmoe_model_create_lines(NULL, edges3, lines3, 3, &options, &model));
+  FAILS(INVALID, "model is null",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, &options, NULL));
+  FAILS(INVALID, "edges is null",
+        zcmoe_model_create_lines(context, NULL, lines3, 3, &options, &model));
+  FAILS(INVALID, "lines is null",
+        zcmoe_model_create_lines(context, edges3, NULL, 3, &options, &model));
+  FAILS(INVALID, "num_segments=0",
+        zcmoe_model_create_lines(context, edges3, lines3, 0, &options, &model));
+  FAILS(
+      INVALID, "num_segments=1073741825",
+      zcmoe_model_create_lines(context, edges3, lines3, ZCMOE_MAX_SEGMENTS + 1, &options, &model));
+  const double falling[] = {1.0, 0.0};
+  FAILS(INVALID, "edges[1]=0 is not greater",
+        zcmoe_model_create_lines(context, falling, lines3, 1, &options, &model));
+  static const struct {
+    zcmoe_line line; /* takes the place of lines[1] */
+    const char* text;
+  } wrong[] = {
+      {{NAN, 2.0, 1.0, 1.0}, "lines[1] from=nan"},
+      {{-INFINITY, 2.0, 1.0, 1.0}, "lines[1] from=-inf"},
+      {{1.0, NAN, 1.0, 1.0}, "to=nan"},
+      {{1.0, INFINITY, 1.0, 1.0}, "to=inf"},
+      {{2.0, 1.0, 1.0, 1.0}, "from is greater than to"},
+      {{1.0, 2.0, 1.0, NAN}, "slope=nan"},
+      {{1.0, 2.0, 1.0, INFINITY}, "slope=inf"},
+      {{-1e308, 1e308, 1.0, 0.0}, "lines[1] from=-1e+308 to=1e+308"},
+      {{1.0, 2.0, INFINITY, 1.0}, "lines[1] value=inf is infinite"},
+      {{1.0, 2.0, -INFINITY, 1.0}, "lines[1] value=-inf is infinite"},
+      {{0.0, 4.0, 1.0, 1e308}, "leads to infinity at to=4"},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; ++i) {
+    const zcmoe_line lines[] = {lines3[0], wrong[i].line, lines3[2]};
+    FAILS(INVALID, wrong[i].text,
+          zcmoe_model_create_lines(context, edges3, lines, 3, &options, &model));
+  }
+  FAILS(INVALID, "ZCMOE_EXPERTS_CONSTANT (0), but lines are given",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, NULL, &model));
+  options.experts = 3;
+  FAILS(INVALID, "experts=3 is not in 0..2",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
+  options.experts = ZCMOE_EXPERTS_INTERPOLATE; /* no more than a name here */
+  options.reserved = -1;
+  FAILS(INVALID, "reserved=-1 is not 0",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
+  options.reserved = 0;
+  options.shrinkage = 0.5;
+  FAILS(INVALID, "nor shrinkage",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
+  options.shrinkage = 0.0;
+  options.constants = ZCMOE_CONSTANTS_SMOOTH;
+  FAILS(INVALID, "neither constants=ZCMOE_CONSTANTS_SMOOTH",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
+  options.constants = ZCMOE_CONSTANTS_MEAN;
+  options.empty_value = INFINITY;
+  FAILS(INVALID, "empty_value=inf is infinite",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
+  options.empty_value = 0.0;
+  options.struct_size = 3;
+  FAILS(INVALID, "options->struct_size=3",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
+  /* An earlier version's struct knows no experts: they are constants. */
+  options.struct_size = offsetof(zcmoe_model_options, experts);
+  FAILS(INVALID, "but lines are given",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
+  options.struct_size = sizeof options;
+  memory.left = 0;
+  FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory",
+        zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
+  CHECK(model == NULL);
+  memory.left = 1000;
+  OK(zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
+
+  zcmoe_model_info info;
+  memset(&info, 0, sizeof info);
+  info.struct_size = sizeof info;
+  OK(zcmoe_model_get_info(model, &info));
+  CHECK(info.num_segments == 3 && info.num_rows == 0 && info.target_dtype == 0);
+  CHECK(info.options.experts == ZCMOE_EXPERTS_INTERPOLATE && info.lines != NULL);
+  CHECK(memcmp(info.lines, lines3, 2 * sizeof lines3[0]) == 0 && isnan(info.lines[2].value));
+  CHECK(info.lines[4].value == 11.0 && info.lines[4].slope == 0.0); /* below the range */
+  CHECK(info.constants[0] == 11.0 && info.constants[1] == 20.0 && isnan(info.constants[2]));
+  zcmoe_model_view view = ZCMOE_MODEL_VIEW_INIT;
+  OK(zcmoe_model_get_view(model, &view));
+  CHECK(view.lines != NULL && memcmp(view.lines, lines3, 2 * sizeof lines3[0]) == 0);
+  const double x[] = {-3.0, 0.25, 1.0, 1.25, 2.0};
+  double values[5] = {0};
+  zcmoe_predict_outputs outputs = ZCMOE_PREDICT_OUTPUTS_INIT;
+  outputs.values = f64_output(values);
+  OK(zcmoe_predict_sync(model, f64_array(x), 5, &outputs, NULL));
+  CHECK(values[0] == 10.0 && values[1] == 10.5 && values[2] == 20.0 && values[3] == 20.0 &&
+        isnan(values[4]));
+  OK(zcmoe_context_destroy(context)); /* handles may go in any order */
+  OK(zcmoe_model_destroy(model));
+  CHECK(memory.live == 0);
+}
+
+static void test_model_interpolate(void) {
+  struct allowance memory = {1000, 0};
+  zcmoe_context* const context = cpu_context(1, &memory);
+  zcmoe_model* model = NULL;
+  zcmoe_model* read = NULL;
+  zcmoe_model* again = NULL;
+  zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+  options.feature_name = "distance";
+  options.range_policy = ZCMOE_RANGE_NAN;
+  OK(zcmoe_model_create(context, edges3, constants3, 3, &options, &model));
+  FAILS(INVALID, "model is null", zcmoe_model_interpolate(NULL, &read));
+  FAILS(INVALID, "interpolating is null", zcmoe_model_interpolate(model, NULL));
+  const int before = memory.live;
+  memory.left = 0;
+  FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory", zcmoe_model_interpolate(model, &read));
+  CHECK(read == NULL && memory.live == before);
+  memory.left = 1000;
+  OK(zcmoe_model_interpolate(model, &read));
+  FAILS(INVALID, "experts=2, lines already", zcmoe_model_interpolate(read, &again));
+  CHECK(again == NULL);
+  OK(zcmoe_model_destroy(model)); /* nothing of it is needed any more */
+  OK(zcmoe_context_destroy(context));
+
+  zcmoe_model_info info;
+  memset(&info, 0, sizeof info);
+  info.struct_size = sizeof info;
+  OK(zcmoe_model_get_info(read, &info));
+  CHECK(info.num_segments == 2 && info.edges[0] == 0.0 && info.edges[1] == 1.5 &&
+        info.edges[2] == 4.0);
+  CHECK(info.options.experts == ZCMOE_EXPERTS_INTERPOLATE && info.num_rows == 0 &&
+        info.options.feature_name != NULL && strcmp(info.options.feature_name, "distance") == 0);
+  /* Centres 0.5, 1.5 and 3; constants 10, 20 and 30. */
+  const double x[] = {0.0, 0.5, 1.0, 1.5, 3.0, -1.0};
+  double values[6] = {0};
+  zcmoe_predict_outputs outputs = ZCMOE_PREDICT_OUTPUTS_INIT;
+  outputs.values = f64_output(values);
+  OK(zcmoe_predict_sync(read, f64_array(x), 6, &outputs, NULL));
+  CHECK(values[0] == 5.0 && values[1] == 10.0 && values[2] == 15.0 && values[3] == 20.0 &&
+        values[4] == 30.0 && isnan(values[5]));
+  OK(zcmoe_model_destroy(read));
   CHECK(memory.live == 0);
 }
 
@@ -1074,6 +1236,14 @@ static void test_fit_create(void) {
   model_options.range_policy = 9;
   FAILS(INVALID, "range_policy=9",
         zcmoe_fit_create(context, edges3, 3, &model_options, NULL, &fit));
+  zcmoe_model_options of_lines = line_options();
+  of_lines.experts = -1;
+  FAILS(INVALID, "experts=-1 is not in 0..2",
+        zcmoe_fit_create(context, edges3, 3, &of_lines, NULL, &fit));
+  of_lines = line_options();
+  of_lines.shrinkage = 1.0;
+  FAILS(INVALID, "nor shrinkage", zcmoe_fit_create(context, edges3, 3, &of_lines, NULL, &fit));
+  of_lines = line_options();
   static const struct {
     zcmoe_fit_options options;
     const char* text;
@@ -1098,6 +1268,12 @@ static void test_fit_create(void) {
     memory.left = left;
     FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory",
           zcmoe_fit_create(context, edges3, 3, NULL, NULL, &fit));
+    CHECK(fit == NULL && memory.live == 0);
+  }
+  for (int left = 0; left < 3; ++left) { /* with lines there is one more */
+    memory.left = left;
+    FAILS(ZCMOE_ERR_OUT_OF_MEMORY, "out of host memory",
+          zcmoe_fit_create(context, edges3, 3, &of_lines, NULL, &fit));
     CHECK(fit == NULL && memory.live == 0);
   }
   memory.left = 1000;
@@ -1446,6 +1622,8 @@ int main(void) {
   test_segment_compander_from_data();
   test_optimal_constants();
   test_model_create();
+  test_model_create_lines();
+  test_model_interpolate();
   test_model_file();
   test_zcmoe_predict();
   test_zcmoe_predict_sync();

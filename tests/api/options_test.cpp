@@ -80,6 +80,23 @@ TEST(options_test, info_structs_of_other_versions_are_filled_as_far_as_both_know
   EXPECT_EQ(info.known.num_slots, 0);
 }
 
+TEST(options_test, structs_from_before_lines_mean_constants) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  zcmoe_model_options options = model_options();
+  options.struct_size = offsetof(zcmoe_model_options, experts);
+  options.experts = 77;  // beyond what struct_size covers: not looked at
+  options.reserved = -1;
+  const model constant(cpu, {0, 1}, {7}, options);
+  EXPECT_EQ(constant.info().options.experts, ZCMOE_EXPERTS_CONSTANT);
+  EXPECT_EQ(constant.info().lines, nullptr);
+  const model lines = model(cpu, {0, 1, 2}, {7, 8}).interpolated();
+  zcmoe_model_info info{};
+  info.struct_size = offsetof(zcmoe_model_info, lines);
+  EXPECT_EQ(zcmoe_model_get_info(lines.get(), &info), ZCMOE_OK);
+  EXPECT_EQ(info.num_segments, 1);
+  EXPECT_EQ(info.lines, nullptr);  // beyond struct_size: left as it was
+}
+
 TEST(options_test, an_allocator_must_answer_aligned_memory) {
   zcmoe_context_options options = context_options();
   options.engine = ZCMOE_ENGINE_CPU;

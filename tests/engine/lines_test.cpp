@@ -299,6 +299,27 @@ TEST_P(lines_test, extremes_of_range_and_target_do_not_overflow) {
     const model thin =
         fitted({0, tiny, 2 * tiny}, {{0, 0, tiny, tiny, tiny}, {1, 1, 2, 2, 2}, {}}, options);
     EXPECT_NEAR(thin.predict_sync(std::vector<double>{tiny})[0], 2, 1e-3);
+    // Rows about an edge, whose line overflows before it comes to the other ones.
+    const model steep =
+        fitted({0, 1, 2}, {{0.9, 0.9, 0.9, 1.1}, {-8e307, -8e307, -8e307, 8e307}, {}}, options);
+    for (const double value : steep.predict_sync(std::vector<double>{0, 0.9, 1.1, 2}))
+      EXPECT_TRUE(std::isfinite(value)) << value;
+    EXPECT_EQ(model::deserialize(ctx(), steep.serialize()).serialize(), steep.serialize());
+  }
+}
+
+TEST_P(lines_test, rows_outside_the_range_count_at_its_ends) {
+  // All rows lie on y = x, those outside where they are clamped to: at 0 and 2.
+  const rows r{
+      {-7, -infinity, 0.25, 0.5, 0.75, 1.25, 1.5, 1.75, 2.5, 90, infinity, std::nextafter(2.0, 3)},
+      {0, 0, 0.25, 0.5, 0.75, 1.25, 1.5, 1.75, 2, 2, 2, 2},
+      {}};
+  const std::vector<double> x = {-9, 0, 0.25, 1, 1.75, 2, 9};
+  for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE}) {
+    const std::vector<double> found = fitted({0, 1, 2}, r, with_experts(experts)).predict_sync(x);
+    const double right = experts == ZCMOE_EXPERTS_LINEAR ? 1.25 : 1.0;  // level up to its first row
+    const std::vector<double> expected = {0, 0, 0.25, right, 1.75, 2, 2};
+    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-9) << x[i];
   }
 }
 

@@ -5,6 +5,7 @@
 //   corpus/calls elsewhere:  linked with fuzz_driver.cpp, see there
 #include "tests/model/container_bytes.hpp"
 
+#include <zcmoe/model_view.hpp>
 #include <zcmoe/zcmoe.h>
 
 #include <unistd.h>
@@ -151,9 +152,10 @@ constexpr std::int64_t output_strides[] = {1, 1, 2, -1, -3};
 struct policies {
   int side = 0, outer = 1, nan = 0, range = 0, empty = 0;
   int constants = ZCMOE_CONSTANTS_MEAN;  // of fits alone: known constants are not smooth
+  int experts = ZCMOE_EXPERTS_CONSTANT;
   bool operator==(const policies& o) const {
     return side == o.side && outer == o.outer && nan == o.nan && range == o.range &&
-           empty == o.empty && constants == o.constants;
+           empty == o.empty && constants == o.constants && experts == o.experts;
   }
   zcmoe_model_options options() const {
     zcmoe_model_options made = ZCMOE_MODEL_OPTIONS_INIT;
@@ -163,6 +165,7 @@ struct policies {
     made.range_policy = range;
     made.empty_policy = empty;
     made.constants = constants;
+    made.experts = experts;
     made.nan_value = -77.0;
     made.range_value = 88.5;
     made.empty_value = 99.25;
@@ -212,8 +215,25 @@ int slot_of(const std::vector<double>& edges, const policies& p, double x) {
   return segment;
 }
 
+/// Inputs are counted in eighths, which they all are multiples of, and where they are clamped to.
 struct slot_sums {
   std::int64_t count = 0, w = 0, ww = 0, wy = 0, wyy = 0;
+  std::int64_t wx = 0, wxx = 0, wxy = 0;
+  std::int64_t least_x = std::numeric_limits<std::int64_t>::max();
+  std::int64_t greatest_x = std::numeric_limits<std::int64_t>::min();
+
+  void add(const slot_sums& o) {
+    count += o.count;
+    w += o.w;
+    ww += o.ww;
+    wy += o.wy;
+    wyy += o.wyy;
+    wx += o.wx;
+    wxx += o.wxx;
+    wxy += o.wxy;
+    least_x = std::min(least_x, o.least_x);
+    greatest_x = std::max(greatest_x, o.greatest_x);
+  }
 };
 
 struct shadow_fit {
@@ -295,14 +315,14 @@ bool add_rows(shadow_fit& fit, const rows& given) {
     }
     if (slot < 0) continue;
     ++report.rows_used;
-    slot_sums& sums = after.sums[static_cast<std::size_t>(slot)];
     const auto weight = static_cast<std::int64_t>(w);
     const auto target = static_cast<std::int64_t>(y);
-    ++sums.count;
-    sums.w += weight;
-    sums.ww += weight * weight;
-    sums.wy += weight * target;
-    sums.wyy += weight * target * target;
+    const bool inside = static_cast<std::size_t>(slot) + 1 < fit.edges.size();
+    const double place = inside ? std::clamp(x, fit.edges.front(), fit.edges.back()) : 0.0;
+    const auto eighths = static_cast<std::int64_t>(8 * place);
+    after.sums[static_cast<std::size_t>(slot)].add(
+        {1, weight, weight * weight, weight * target, weight * target * target, weight * eighths,
+         weight * eighths * eighths, weight * eighths * target, eighths, eighths});
   }
   fit = after;
   return true;
@@ -361,44 +381,136 @@ void check_smooth(const shadow_fit& fit, const zcmoe_model_info& info) {
   }
 }
 
+bool is_level_at(const zcmoe_line& line, double value) {
+  return line.from == 0 && line.to == 0 && line.slope == 0 && same(line.value, value);
+}
+
+bool is_about(double found, long double wanted, long double scale) {
+  return std::abs(static_cast<long double>(found) - wanted) <= 1e-11L * scale;
+}
+
+/// Lines of their own: least squares in integers, or none.
+void check_linear(const slot_sums& s, const zcmoe_model_info& info, std::size_t i) {
+  const zcmoe_line& line = info.lines[i];
+  const std::int64_t of_x = s.w * s.wxx - s.wx * s.wx;
+  const std::int64_t of_both = s.w * s.wxy - s.wx * s.wy;
+  const bool has_line = s.count >= 3 && s.w * s.w > 2 * s.ww && of_both != 0;
+  if (!has_line) return expect(is_level_at(line, info.constants[i]), "a line of too few rows");
+  expect(line.from == static_cast<double>(s.least_x) / 8 &&
+             line.to == static_cast<double>(s.greatest_x) / 8,
+         "the ends of a line");
+  const long double slope = static_cast<long double>(of_both) / of_x;  // per eighth
+  const long double mean = static_cast<long double>(s.wy) / s.w;
+  const long double mean_x = static_cast<long double>(s.wx) / s.w;
+  expect(is_about(line.slope, 8 * slope, 8 * std::abs(slope)), "the slope of a line");
+  expect(is_about(line.value, mean + slope * (s.least_x - mean_x), 100 + 500 * std::abs(slope)),
+         "the beginning of a line");
+  const long double of_y =
+      static_cast<long double>(s.w) * s.wyy - static_cast<long double>(s.wy) * s.wy;
+  const long double residual = (of_y - slope * of_both) / s.w / s.w;
+  const long double rows = static_cast<long double>(s.w) * s.w / s.ww;
+  const long double more = rows / (rows - 2);
+  expect(is_about(info.variances[i], residual * more, 1e4L * more), "the variance about a line");
+}
+
+/// The weighted squares of a segment's targets about a line.
+long double squares_about(const slot_sums& s, const zcmoe_line& line) {
+  const long double slope = static_cast<long double>(line.slope) / 8;  // per eighth
+  const long double at_0 = line.value - static_cast<long double>(line.slope) * line.from;
+  return s.wyy - 2 * at_0 * s.wy - 2 * slope * s.wxy + at_0 * at_0 * s.w + 2 * at_0 * slope * s.wx +
+         slope * slope * s.wxx;
+}
+
+/// Lines that share values at the edges are one continuous line, which is nearer to the rows than
+/// any straight one is.
+void check_interpolating(const shadow_fit& fit, const zcmoe_model_info& info) {
+  const std::size_t m = fit.edges.size() - 1;
+  slot_sums all;
+  for (std::size_t i = 0; i < m; ++i) all.add(fit.sums[i]);
+  const bool told = fit.model.empty == ZCMOE_EMPTY_NAN || fit.model.empty == ZCMOE_EMPTY_VALUE;
+  const auto is_shared = [&](std::size_t i) {
+    return all.count > 0 && !(told && fit.sums[i].count == 0);
+  };
+  long double squares = 0;
+  long double largest = 100;
+  for (std::size_t i = 0; i < m; ++i) {
+    const zcmoe_line& line = info.lines[i];
+    if (!is_shared(i)) {
+      expect(is_level_at(line, info.constants[i]), "a line of no rows");
+      continue;
+    }
+    const double last = value_of(line, fit.edges[i + 1]);
+    expect(line.from == fit.edges[i] && line.to == fit.edges[i + 1], "the ends of a shared line");
+    expect(std::isfinite(line.value) && std::isfinite(last), "a value that is shared");
+    expect(info.constants[i] >= std::min(line.value, last) - 1e-6 &&
+               info.constants[i] <= std::max(line.value, last) + 1e-6,
+           "a constant that is not on its line");
+    largest = std::max({largest, std::abs(static_cast<long double>(line.value)),
+                        std::abs(static_cast<long double>(last))});
+    if (i + 1 < m && is_shared(i + 1))
+      expect(is_about(info.lines[i + 1].value, last, largest), "lines that do not meet");
+    if (fit.sums[i].count > 0) squares += squares_about(fit.sums[i], line);
+  }
+  if (all.count == 0) return;
+  const auto w = static_cast<long double>(all.w);
+  const long double of_x = w * all.wxx - static_cast<long double>(all.wx) * all.wx;
+  const long double of_both = w * all.wxy - static_cast<long double>(all.wx) * all.wy;
+  const long double of_y = w * all.wyy - static_cast<long double>(all.wy) * all.wy;
+  const long double slope = of_x > 0 ? of_both / of_x : 0;
+  largest += 8 * std::abs(slope) * (fit.edges.back() - fit.edges.front());
+  expect(squares <= (of_y - slope * of_both) / w + 1e-9L * w * largest * largest,
+         "lines worse than one line");
+}
+
 /// The finished model against the sums: counts, weights, means, variances, empty segments.
 void check_model(const shadow_fit& fit, const zcmoe_model* model) {
   const zcmoe_model_info info = info_of(model);
   const bool smooth = fit.model.constants == ZCMOE_CONSTANTS_SMOOTH;
   expect((info.means != nullptr) == smooth, "the means of a model");
   if (smooth) check_smooth(fit, info);
+  const bool shares = fit.model.experts == ZCMOE_EXPERTS_INTERPOLATE;
+  expect((info.lines != nullptr) == (fit.model.experts != ZCMOE_EXPERTS_CONSTANT),
+         "the lines of a model");
+  if (shares) check_interpolating(fit, info);
   const double* const means = smooth ? info.means : info.constants;
   expect(info.num_slots == static_cast<std::int64_t>(fit.sums.size()), "a model of another size");
   slot_sums all;
   for (const slot_sums& s : fit.sums) {
-    all.count += s.count;
-    all.w += s.w;
-    all.wy += s.wy;
+    all.add(s);
   }
   expect(info.num_rows == all.count, "num_rows");
   for (std::size_t i = 0; i < fit.sums.size(); ++i) {
     const slot_sums& s = fit.sums[i];
+    const bool inside = i + 3 < fit.sums.size();
     expect(info.counts[i] == s.count, "counts");
     expect(info.weights[i] == static_cast<double>(s.w), "weights");
+    if (info.lines != nullptr && !inside)
+      expect(is_level_at(info.lines[i], info.constants[i]), "a line beside the segments");
     if (s.count == 0) {
       expect(std::isnan(info.variances[i]), "the variance of no sample");
-      if (i + 3 >= fit.sums.size()) continue;
+      if (!inside) continue;
+      if (fit.model.experts == ZCMOE_EXPERTS_LINEAR)
+        expect(is_level_at(info.lines[i], info.constants[i]), "a line of no rows");
       const double answer = info.constants[i];
       if (fit.model.empty == ZCMOE_EMPTY_NAN) expect(std::isnan(answer), "EMPTY_NAN");
       if (fit.model.empty == ZCMOE_EMPTY_VALUE) expect(answer == 99.25, "EMPTY_VALUE");
-      if (fit.model.empty == ZCMOE_EMPTY_GLOBAL_MEAN && all.count > 0) {
+      if (fit.model.empty == ZCMOE_EMPTY_GLOBAL_MEAN && all.count > 0 && !shares) {
         // Combined from the means of slots, none above 100: the error is relative to them.
         const long double mean = static_cast<long double>(all.wy) / all.w;
         expect(std::abs(answer - mean) <= 1e-13L, "GLOBAL_MEAN");
       }
       continue;
     }
-    const long double mean = static_cast<long double>(s.wy) / s.w;
-    expect(is_near(means[i], mean, 0x1.1p-53L), "a mean");
-    if (s.count < 2) {
-      expect(std::isnan(info.variances[i]), "the variance of one sample");
+    if (s.count < 2) expect(std::isnan(info.variances[i]), "the variance of one sample");
+    if (shares && inside) {
+      expect(s.count < 2 || info.variances[i] >= 0, "a variance about shared lines");
       continue;
     }
+    const long double mean = static_cast<long double>(s.wy) / s.w;
+    expect(is_near(means[i], mean, 0x1.1p-53L), "a mean");
+    const bool has_line = info.lines != nullptr && inside;
+    if (has_line) check_linear(s, info, i);
+    if (s.count < 2 || (has_line && info.lines[i].slope != 0)) continue;
     const long double total = s.w;
     const long double spread = static_cast<long double>(s.wyy) - total * mean * mean;
     const long double variance = spread / (total - s.ww / total);
@@ -428,7 +540,9 @@ class session {
   }
 
   void call(decisions& next) {
-    switch (next.below(14)) {
+    const int drawn = next.byte();
+    const bool with_lines = drawn / 14 % 2 == 1;
+    switch (drawn % 14) {
       case 0: return create_fit(next);
       case 1:
       case 2:
@@ -439,8 +553,8 @@ class session {
       case 7:
       case 8: return predict(next);
       case 9: return group(next);
-      case 10: return save_and_load(next);
-      case 11: return create_model(next);
+      case 10: return with_lines ? interpolate(next) : save_and_load(next);
+      case 11: return with_lines ? create_lines(next) : create_model(next);
       case 12: return misuse(next);
       default: return destroy(next);
     }
@@ -488,7 +602,10 @@ class session {
     made.target_dtype = (kind & 2) != 0 ? ZCMOE_F32 : ZCMOE_F64;
     made.nan_error = (kind & 12) == 12 ? 1 : 0;
     made.target_error = (kind & 48) == 48 ? 1 : 0;
-    if ((kind & 128) != 0) made.model.constants = ZCMOE_CONSTANTS_SMOOTH;
+    if ((kind & 12) == 4) made.model.experts = ZCMOE_EXPERTS_LINEAR;
+    if ((kind & 12) == 8) made.model.experts = ZCMOE_EXPERTS_INTERPOLATE;
+    if ((kind & 128) != 0 && made.model.experts == ZCMOE_EXPERTS_CONSTANT)
+      made.model.constants = ZCMOE_CONSTANTS_SMOOTH;
     made.sums.resize(made.edges.size() + 2);
     zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
     options.target_dtype = made.target_dtype;
@@ -582,13 +699,7 @@ class session {
     } else {
       expect_ok(status, "merging");
       const shadow_fit added = source;
-      for (std::size_t i = 0; i < fit.sums.size(); ++i) {
-        fit.sums[i].count += added.sums[i].count;
-        fit.sums[i].w += added.sums[i].w;
-        fit.sums[i].ww += added.sums[i].ww;
-        fit.sums[i].wy += added.sums[i].wy;
-        fit.sums[i].wyy += added.sums[i].wyy;
-      }
+      for (std::size_t i = 0; i < fit.sums.size(); ++i) fit.sums[i].add(added.sums[i]);
       fit.report.rows += added.report.rows;
       fit.report.rows_used += added.report.rows_used;
       fit.report.nan_inputs += added.report.nan_inputs;
@@ -662,6 +773,68 @@ class session {
     take(place, made, edges, model);
   }
 
+  void create_lines(decisions& next) {
+    shadow_model& place = any_model(next);
+    const std::vector<double> edges = draw_edges(next);
+    policies model = draw_policies(next);
+    model.experts = 1 + next.below(2);
+    std::vector<zcmoe_line> lines(edges.size() - 1);
+    for (zcmoe_line& line : lines) {
+      line.from = (next.byte() - 126) / 8.0;
+      line.to = line.from + next.below(64) / 8.0;
+      line.value = next.below(250) == 0 ? not_a_number : next.byte() - 128;
+      line.slope = (next.byte() - 128) / 16.0;
+    }
+    const zcmoe_model_options options = model.options();
+    zcmoe_model* made = nullptr;
+    expect_ok(zcmoe_model_create_lines(context(next), edges.data(), lines.data(),
+                                       static_cast<std::int64_t>(lines.size()), &options, &made),
+              "creating a model of lines");
+    const zcmoe_model_info info = info_of(made);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      expect(is_same_line(info.lines[i], lines[i]), "a line given");
+      expect(same(info.constants[i], value_of(lines[i], (edges[i] + edges[i + 1]) / 2)),
+             "the constant of a line");
+    }
+    take(place, made, edges, model);
+  }
+
+  static bool is_same_line(const zcmoe_line& a, const zcmoe_line& b) {
+    return a.from == b.from && a.to == b.to && same(a.value, b.value) && a.slope == b.slope;
+  }
+
+  void interpolate(decisions& next) {
+    const shadow_model& model = used_model(next);
+    shadow_model& place = any_model(next);
+    if (model.handle == nullptr) return;
+    zcmoe_model* made = nullptr;
+    const zcmoe_status status = zcmoe_model_interpolate(model.handle, &made);
+    if (model.model.experts != ZCMOE_EXPERTS_CONSTANT) {
+      expect_refused(status, ZCMOE_ERR_INVALID_ARGUMENT, "zcmoe_model_interpolate");
+      return expect(made == nullptr, "a handle from a refused call");
+    }
+    expect_ok(status, "interpolating");
+    const zcmoe_model_info from = info_of(model.handle);
+    const zcmoe_model_info info = info_of(made);
+    const std::size_t m = model.edges.size() - 1;
+    const std::vector<double> edges(info.edges, info.edges + info.num_segments + 1);
+    expect(edges.size() == std::max<std::size_t>(m, 2), "the segments of an interpolating model");
+    expect(edges.front() == model.edges.front() && edges.back() == model.edges.back(),
+           "the range of an interpolating model");
+    for (std::size_t i = 0; i < m; ++i) {
+      // A centre begins a line, or is within the outermost ones.
+      const double centre = (model.edges[i] + model.edges[i + 1]) / 2;
+      const std::size_t segment = i == 0 ? 0 : std::min(i, edges.size() - 2);
+      const double found = value_of(info.lines[segment], centre);
+      if (std::isnan(found)) continue;  // a neighbour is NaN
+      expect(is_about(found, from.constants[i], 1000), "a value at a centre");
+    }
+    policies kept = model.model;
+    kept.constants = ZCMOE_CONSTANTS_MEAN;
+    kept.experts = ZCMOE_EXPERTS_INTERPOLATE;
+    take(place, made, edges, kept);
+  }
+
   void predict(decisions& next) {
     const shadow_model& model = used_model(next);
     if (model.handle == nullptr) return;
@@ -689,6 +862,10 @@ class session {
                   : zcmoe_predict_sync(model.handle, x.array(), count, &outputs, nullptr),
               "predicting");
     const zcmoe_model_info info = info_of(model.handle);
+    zcmoe_model_view tables = ZCMOE_MODEL_VIEW_INIT;
+    expect_ok(zcmoe_model_get_view(model.handle, &tables), "the view of a model");
+    model_view view{};
+    static_cast<zcmoe_model_view&>(view) = tables;
     zcmoe_report wanted{};
     for (std::size_t i = 0; i < n; ++i) {
       const int slot = slot_of(model.edges, model.model, inputs[i]);
@@ -701,12 +878,14 @@ class session {
       }
       double value = not_a_number;
       if (slot >= 0) {
-        value = info.constants[slot];
+        value =
+            info.lines != nullptr ? value_of(info.lines[slot], inputs[i]) : info.constants[slot];
       } else if (std::isnan(inputs[i])) {
         if (model.model.nan == ZCMOE_NAN_VALUE) value = -77.0;
       } else if (model.model.range == ZCMOE_RANGE_VALUE) {
         value = 88.5;
       }
+      expect(same(view.value_at(inputs[i]), value), "the view's answer");
       if ((kind & 1) != 0) value = static_cast<double>(static_cast<float>(value));
       if ((kind & 12) != 12) expect(same(values.real(i), value), "a predicted value");
       if ((kind & 48) != 48) expect(segments.integer(i) == slot, "a predicted segment");
@@ -790,13 +969,16 @@ class session {
     const zcmoe_model_info b = info_of(made);
     expect(a.num_slots == b.num_slots && a.target_dtype == b.target_dtype &&
                a.options.constants == b.options.constants &&
-               (a.means == nullptr) == (b.means == nullptr),
+               a.options.experts == b.options.experts &&
+               (a.means == nullptr) == (b.means == nullptr) &&
+               (a.lines == nullptr) == (b.lines == nullptr),
            "a loaded model");
     for (std::int64_t i = 0; i < a.num_slots; ++i) {
       expect(same(a.constants[i], b.constants[i]) && a.counts[i] == b.counts[i] &&
                  same(a.variances[i], b.variances[i]) &&
                  same(a.standard_errors[i], b.standard_errors[i]) &&
-                 (a.means == nullptr || same(a.means[i], b.means[i])),
+                 (a.means == nullptr || same(a.means[i], b.means[i])) &&
+                 (a.lines == nullptr || is_same_line(a.lines[i], b.lines[i])),
              "an array of a loaded model");
     }
     take(place, made, std::vector<double>(model.edges), policies(model.model));
@@ -818,7 +1000,7 @@ class session {
       std::int64_t n = 2;
       switch (fault) {
         case 0: x.data = reinterpret_cast<const char*>(zeros) + 1 + next.below(3); break;
-        case 1: x.dtype = dtype >= 1 && dtype <= 10 ? zcmoe_dtype{0} : dtype; break;
+        case 1: x.dtype = dtype >= 1 && dtype <= ZCMOE_U64 ? zcmoe_dtype{0} : dtype; break;
         case 2: y.dtype = dtype >= 1 && dtype <= 4 ? zcmoe_dtype{ZCMOE_I32} : dtype; break;
         case 3: n = -1 - next.byte(); break;
         case 4: w = fit.weighted != 0 ? none : good; break;

@@ -232,10 +232,95 @@ scoped_fit smooth_fit() {
   return fit;
 }
 
+/// Lines of five segments: of three rows, of two and of one, which give none, and of none; with
+/// rows outside the range.
+scoped_fit lines_fit(std::int32_t experts) {
+  const double edges[] = {0.0, 1.0, 2.0, 3.0, 4.0, 5.0};
+  zcmoe_model_options options = named_options();
+  options.experts = experts;
+  scoped_fit fit;
+  EXPECT_EQ(zcmoe_fit_create(cpu_context(), edges, 5, &options, nullptr, &fit.handle), ZCMOE_OK)
+      << zcmoe_last_error();
+  const std::vector<double> x{0.25, 0.5, 0.75, 1.25, 1.75, 3.0, 3.25, 3.5, 3.75, 7.0, nan};
+  const std::vector<double> y{1.0, 2.0, 3.0, 3.0, 2.5, 4.0, 5.0, 7.0, 8.0, 9.0, 1.0};
+  EXPECT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), no_weights, 11, nullptr), ZCMOE_OK)
+      << zcmoe_last_error();
+  return fit;
+}
+
+/// The same with weights, float32, and segments of their own for NaN and outside the range.
+scoped_fit weighted_lines_fit(std::int32_t experts) {
+  const double edges[] = {-0.5, 0.5, 1.5};
+  zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+  options.experts = experts;
+  options.nan_policy = ZCMOE_NAN_SEGMENT;
+  options.range_policy = ZCMOE_RANGE_SEGMENTS;
+  options.empty_policy = ZCMOE_EMPTY_GLOBAL_MEAN;
+  zcmoe_fit_options fit_options = ZCMOE_FIT_OPTIONS_INIT;
+  fit_options.target_dtype = ZCMOE_F32;
+  fit_options.weighted = 1;
+  scoped_fit fit;
+  EXPECT_EQ(zcmoe_fit_create(cpu_context(), edges, 2, &options, &fit_options, &fit.handle),
+            ZCMOE_OK)
+      << zcmoe_last_error();
+  const std::vector<float> x{-0.25f, 0.0f, 0.25f, NAN, -8.0f, 9.0f, 9.5f, 0.0f};
+  const std::vector<float> y{1.0f, 2.0f, 5.0f, 2.0f, 5.0f, -1.0f, 7.0f, 9.0f};
+  const std::vector<float> w{1.0f, 2.0f, 1.0f, 2.0f, 1.0f, 0.25f, 0.125f, 0.0f};
+  EXPECT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), of(w), 8, nullptr), ZCMOE_OK)
+      << zcmoe_last_error();
+  return fit;
+}
+
+scoped_model known_lines() {
+  const double edges[] = {-1.0, 0.0, 0.5, 2.0};
+  // Lines may begin and end anywhere.
+  const zcmoe_line lines[] = {
+      {-1.0, -0.25, 1.5, 2.0}, {0.0, 0.0, nan, 0.0}, {-9.0, 9.0, 0.5, -0.125}};
+  zcmoe_model_options options = named_options();
+  options.experts = ZCMOE_EXPERTS_LINEAR;
+  options.nan_policy = ZCMOE_NAN_VALUE;
+  options.nan_value = 0.1;
+  options.range_policy = ZCMOE_RANGE_VALUE;
+  options.range_value = -infinity;
+  scoped_model model;
+  EXPECT_EQ(zcmoe_model_create_lines(cpu_context(), edges, lines, 3, &options, &model.handle),
+            ZCMOE_OK)
+      << zcmoe_last_error();
+  return model;
+}
+
 scoped_model finished(const scoped_fit& fit) {
   scoped_model model;
   EXPECT_EQ(zcmoe_fit_finish(fit.handle, &model.handle, nullptr), ZCMOE_OK) << zcmoe_last_error();
   return model;
+}
+
+scoped_model interpolated(const scoped_model& constants) {
+  scoped_model model;
+  EXPECT_EQ(zcmoe_model_interpolate(constants.handle, &model.handle), ZCMOE_OK)
+      << zcmoe_last_error();
+  return model;
+}
+
+std::vector<scoped_fit> sample_fits() {
+  std::vector<scoped_fit> fits;
+  fits.push_back(sample_fit());
+  fits.push_back(weighted_fit());
+  fits.push_back(smooth_fit());
+  for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE}) {
+    fits.push_back(lines_fit(experts));
+    fits.push_back(weighted_lines_fit(experts));
+  }
+  return fits;
+}
+std::vector<scoped_model> sample_models() {
+  std::vector<scoped_model> models;
+  models.push_back(known_model());
+  models.push_back(known_lines());
+  models.push_back(interpolated(known_model()));
+  models.push_back(interpolated(finished(sample_fit())));
+  for (const scoped_fit& fit : sample_fits()) models.push_back(finished(fit));
+  return models;
 }
 
 std::string bytes_of(const scoped_model& model) {
@@ -272,7 +357,10 @@ void expect_same(const scoped_model& a, const scoped_model& b) {
   expect_equal_bits(x.standard_errors, y.standard_errors, x.num_slots, "standard_errors");
   ASSERT_EQ(x.means == nullptr, y.means == nullptr);
   if (x.means != nullptr) expect_equal_bits(x.means, y.means, x.num_slots, "means");
+  ASSERT_EQ(x.lines == nullptr, y.lines == nullptr);
+  if (x.lines != nullptr) expect_equal_bits(x.lines, y.lines, x.num_slots, "lines");
   EXPECT_EQ(x.options.constants, y.options.constants);
+  EXPECT_EQ(x.options.experts, y.options.experts);
   EXPECT_EQ(x.target_dtype, y.target_dtype);
   EXPECT_EQ(x.weighted, y.weighted);
   EXPECT_EQ(x.options.closed_side, y.options.closed_side);
@@ -291,8 +379,7 @@ void expect_same(const scoped_model& a, const scoped_model& b) {
 // -------------------------------------------------------------- round trips
 
 TEST_F(model_io_test, LoadGivesWhatWasSavedAndSavesTheSameBytes) {
-  for (const scoped_model& model :
-       {known_model(), finished(sample_fit()), finished(weighted_fit()), finished(smooth_fit())}) {
+  for (const scoped_model& model : sample_models()) {
     const std::string first = path("first");
     const std::string second = path("second");
     ASSERT_EQ(zcmoe_model_save(model.handle, first.c_str()), ZCMOE_OK) << zcmoe_last_error();
@@ -307,8 +394,7 @@ TEST_F(model_io_test, LoadGivesWhatWasSavedAndSavesTheSameBytes) {
 }
 
 TEST_F(model_io_test, MemoryHoldsTheBytesOfTheFile) {
-  for (const scoped_model& model :
-       {known_model(), finished(sample_fit()), finished(weighted_fit()), finished(smooth_fit())}) {
+  for (const scoped_model& model : sample_models()) {
     const std::string file = path("model");
     ASSERT_EQ(zcmoe_model_save(model.handle, file.c_str()), ZCMOE_OK) << zcmoe_last_error();
     std::size_t size = 0;
@@ -346,13 +432,25 @@ TEST_F(model_io_test, EveryPolicyValueSurvives) {
           options.empty_value =
               std::isinf(empty_value) ? -0.25 : empty_value;  // refused: no constant is
           options.shrinkage = 0.1 * empty_policy;
+          const auto expect_kept = [](const scoped_model& model) {
+            scoped_model loaded;
+            ASSERT_EQ(load(bytes_of(model), loaded), ZCMOE_OK) << zcmoe_last_error();
+            expect_same(model, loaded);
+          };
           scoped_model model;
           ASSERT_EQ(zcmoe_model_create(cpu_context(), edges, constants, 1, &options, &model.handle),
                     ZCMOE_OK)
               << zcmoe_last_error();
-          scoped_model loaded;
-          ASSERT_EQ(load(bytes_of(model), loaded), ZCMOE_OK) << zcmoe_last_error();
-          expect_same(model, loaded);
+          expect_kept(model);
+          options.shrinkage = 0.0;
+          options.experts = 1 + empty_policy % 2;
+          const zcmoe_line line = {0.25, 0.75, 2.0, -0.5};
+          scoped_model of_lines;
+          ASSERT_EQ(
+              zcmoe_model_create_lines(cpu_context(), edges, &line, 1, &options, &of_lines.handle),
+              ZCMOE_OK)
+              << zcmoe_last_error();
+          expect_kept(of_lines);
         }
       }
     }
@@ -360,7 +458,7 @@ TEST_F(model_io_test, EveryPolicyValueSurvives) {
 }
 
 TEST_F(model_io_test, StateRoundTripKeepsBytesReportAndModel) {
-  for (const scoped_fit& fit : {sample_fit(), weighted_fit(), smooth_fit()}) {
+  for (const scoped_fit& fit : sample_fits()) {
     const std::string bytes = bytes_of(fit);
     scoped_fit copy;
     ASSERT_EQ(load(bytes, copy), ZCMOE_OK) << zcmoe_last_error();
@@ -378,49 +476,65 @@ TEST_F(model_io_test, StateOfNoRowsIsSmallAndLoads) {
   const double edges[] = {0.0, 1.0};
   for (const zcmoe_dtype dtype : {ZCMOE_F32, ZCMOE_F64}) {
     for (std::int32_t weighted = 0; weighted < 2; ++weighted) {
-      zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
-      options.target_dtype = dtype;
-      options.weighted = weighted;
-      scoped_fit fit;
-      ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, nullptr, &options, &fit.handle),
-                ZCMOE_OK);
-      const std::string bytes = bytes_of(fit);
-      EXPECT_LE(bytes.size(), 1024u + 256u);
-      scoped_fit copy;
-      ASSERT_EQ(load(bytes, copy), ZCMOE_OK) << zcmoe_last_error();
-      EXPECT_EQ(bytes_of(copy), bytes);
+      for (std::int32_t experts = 0; experts < 3; ++experts) {
+        zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
+        options.target_dtype = dtype;
+        options.weighted = weighted;
+        zcmoe_model_options model_options = ZCMOE_MODEL_OPTIONS_INIT;
+        model_options.experts = experts;
+        scoped_fit fit;
+        ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, &model_options, &options, &fit.handle),
+                  ZCMOE_OK);
+        const std::string bytes = bytes_of(fit);
+        EXPECT_LE(bytes.size(), 1024u + 256u + (experts == 0 ? 0u : 256u));
+        scoped_fit copy;
+        ASSERT_EQ(load(bytes, copy), ZCMOE_OK) << zcmoe_last_error();
+        EXPECT_EQ(bytes_of(copy), bytes);
+      }
     }
   }
 }
 
 TEST_F(model_io_test, ExtremeTargetsMakeLoadableStates) {
-  const double edges[] = {0.0, 1.0};
   const double large = std::numeric_limits<double>::max();
   const double small = std::numeric_limits<double>::denorm_min();
   const std::vector<std::vector<double>> targets = {
-      {large, large, large}, {-large, -large}, {large, -large}, {small},
-      {-small, large},       {0.0, -0.0},      {small, -small}};
+      {large, large, large}, {-large, -large}, {large, -large, large}, {small},
+      {-small, large},       {0.0, -0.0},      {small, -small, 0.0}};
+  // From one number, to one and beyond; as far apart as they can be; as near.
+  const std::vector<double> inputs[] = {{0.5, 0.5, 0.5}, {0.25, -3.0, 7.0}, {0.0, 1.0, infinity}};
+  const std::vector<double> ranges[] = {{0.0, 1.0}, {-large, 0.0, large}, {0.0, small, 2 * small}};
   for (const auto& y : targets) {
     for (const double weight : {0.0, small, 1.0, large}) {  // 0: no weights
-      zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
-      options.weighted = weight > 0.0 ? 1 : 0;
-      scoped_fit fit;
-      ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, nullptr, &options, &fit.handle),
-                ZCMOE_OK);
-      const std::vector<double> x(y.size(), 0.5);
-      const std::vector<double> w(y.size(), weight);
-      ASSERT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), weight > 0.0 ? of(w) : no_weights,
-                                   static_cast<std::int64_t>(y.size()), nullptr),
-                ZCMOE_OK)
-          << zcmoe_last_error();
-      const std::string bytes = bytes_of(fit);
-      scoped_fit copy;
-      ASSERT_EQ(load(bytes, copy), ZCMOE_OK) << zcmoe_last_error();
-      EXPECT_EQ(bytes_of(copy), bytes);
-      const scoped_model model = finished(fit);
-      scoped_model loaded;
-      ASSERT_EQ(load(bytes_of(model), loaded), ZCMOE_OK) << zcmoe_last_error();
-      expect_same(model, loaded);
+      for (const auto& inputs_given : inputs) {
+        for (const auto& edges : ranges) {
+          for (std::int32_t experts = 0; experts < 3; ++experts) {
+            zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
+            options.weighted = weight > 0.0 ? 1 : 0;
+            zcmoe_model_options model_options = ZCMOE_MODEL_OPTIONS_INIT;
+            model_options.experts = experts;
+            scoped_fit fit;
+            ASSERT_EQ(zcmoe_fit_create(cpu_context(), edges.data(),
+                                       static_cast<std::int64_t>(edges.size()) - 1, &model_options,
+                                       &options, &fit.handle),
+                      ZCMOE_OK);
+            const std::vector<double> w(y.size(), weight);
+            ASSERT_EQ(zcmoe_fit_add_sync(fit.handle, of(inputs_given), of(y),
+                                         weight > 0.0 ? of(w) : no_weights,
+                                         static_cast<std::int64_t>(y.size()), nullptr),
+                      ZCMOE_OK)
+                << zcmoe_last_error();
+            const std::string bytes = bytes_of(fit);
+            scoped_fit copy;
+            ASSERT_EQ(load(bytes, copy), ZCMOE_OK) << zcmoe_last_error();
+            EXPECT_EQ(bytes_of(copy), bytes);
+            const scoped_model model = finished(fit);
+            scoped_model loaded;
+            ASSERT_EQ(load(bytes_of(model), loaded), ZCMOE_OK) << zcmoe_last_error();
+            expect_same(model, loaded);
+          }
+        }
+      }
     }
   }
 }
@@ -440,6 +554,15 @@ TEST_F(model_io_test, ContainerIsWhatTheFormatPageSays) {
   EXPECT_THAT(smooth.header, HasSubstr(R"("format":"zcmoe-model","format_version":"1.1")"));
   EXPECT_THAT(smooth.header, HasSubstr(R"("constants":"smooth")"));
   EXPECT_THAT(smooth.header, HasSubstr(R"("means":{"dtype":"F64","shape":[8])"));
+  const container_parts lines = split(bytes_of(finished(lines_fit(ZCMOE_EXPERTS_INTERPOLATE))));
+  EXPECT_THAT(lines.header, HasSubstr(R"("format":"zcmoe-model","format_version":"1.2")"));
+  EXPECT_THAT(lines.header, HasSubstr(R"("experts":"interpolate")"));
+  EXPECT_THAT(lines.header, HasSubstr(R"("lines":{"dtype":"F64","shape":[8,4])"));
+  const container_parts state = split(bytes_of(lines_fit(ZCMOE_EXPERTS_LINEAR)));
+  EXPECT_THAT(state.header, HasSubstr(R"("format":"zcmoe-fit","format_version":"1.2")"));
+  EXPECT_THAT(state.header, HasSubstr(R"("experts":"linear")"));
+  EXPECT_THAT(state.header, HasSubstr(R"("lowest":{"dtype":"I64","shape":[8])"));
+  EXPECT_THAT(state.header, HasSubstr(R"("highest":{"dtype":"I64","shape":[8])"));
 }
 
 // ---------------------------------------------------------- damaged files
@@ -807,6 +930,10 @@ hostile_cases hostile_models() {
                "\"format_version\":\"1.1\"", "what it holds is of version 1.0");
   cases.header("smooth constants without means", "\"format_version\":\"1.0\"",
                "\"format_version\":\"1.1\",\"constants\":\"smooth\"", "tensor means is missing");
+  cases.header("version of lines that are none", "\"format_version\":\"1.0\"",
+               "\"format_version\":\"1.2\"", "what it holds is of version 1.0");
+  cases.header("lines that are not there", "\"format_version\":\"1.0\"",
+               "\"format_version\":\"1.2\",\"experts\":\"linear\"", "tensor lines is missing");
   return cases;
 }
 
@@ -830,6 +957,8 @@ hostile_cases hostile_smooth_models() {
                "constants=ZCMOE_CONSTANTS_SMOOTH");
   cases.header("smooth constants before their version", "\"format_version\":\"1.1\"",
                "\"format_version\":\"1.0\"", "what it holds is of version 1.1");
+  cases.header("smooth constants as if with lines", "\"format_version\":\"1.1\"",
+               "\"format_version\":\"1.2\"", "what it holds is of version 1.1");
   container_parts shorter = cases.valid();
   const std::size_t bytes = shorter.data.size();
   shorter.header = replaced(shorter.header, "\"means\":{\"dtype\":\"F64\",\"shape\":[8]",
@@ -842,6 +971,93 @@ hostile_cases hostile_smooth_models() {
   cases.value("mean missing", "means", 3, nan, "means[3]=nan does not fit counts[3]=1");
   cases.value("mean without samples", "means", 2, 0.5, "means[2]=0.5 does not fit counts[2]=0");
   cases.value("error without samples", "standard_error", 2, 0.5, "does not fit counts[2]=0");
+  return cases;
+}
+
+/// Faults of the text that both models and states with linear experts can have.
+void add_experts_cases(hostile_cases& cases) {
+  cases.header("kind of experts", "\"experts\":\"linear\"", "\"experts\":\"quadratic\"",
+               "none of constant, linear, interpolate");
+  cases.header("constants that need no word", "\"experts\":\"linear\"", "\"experts\":\"constant\"",
+               "experts=constant is to be left out");
+  cases.header("shrinkage of lines", "\"shrinkage\":\"0\"", "\"shrinkage\":\"1\"", "nor shrinkage");
+  cases.header("lines with smooth constants", "\"experts\":\"linear\"",
+               "\"constants\":\"smooth\",\"experts\":\"linear\"",
+               "neither constants=ZCMOE_CONSTANTS_SMOOTH");
+  cases.header("lines before their version", "\"format_version\":\"1.2\"",
+               "\"format_version\":\"1.1\"", "what it holds is of version 1.2");
+  cases.header("version with lines that it does not know", ",\"experts\":\"linear\"", "",
+               "what it holds is of version 1.0");
+}
+
+/// Faults that files of lines alone can have. Segments 0 and 3 have lines; 1 and 4 have too few
+/// rows for one, 2 has none.
+hostile_cases hostile_line_models() {
+  hostile_cases cases(bytes_of(finished(lines_fit(ZCMOE_EXPERTS_LINEAR))));
+  add_experts_cases(cases);
+  container_parts earlier = cases.valid();
+  earlier.header = replaced(earlier.header, ",\"experts\":\"linear\"", "");
+  earlier.header =
+      replaced(earlier.header, "\"format_version\":\"1.2\"", "\"format_version\":\"1.0\"");
+  cases.parts("lines of constants", earlier, ZCMOE_ERR_FORMAT, "unknown tensor \"lines\"");
+  cases.header("no lines", "\"lines\":{", "\"links\":{", "tensor lines is missing");
+  const std::string lines = "\"lines\":{\"dtype\":\"F64\",\"shape\":[";
+  cases.header("lines across", lines + "8,4]", lines + "4,8]", "shape [4, 8], expected [8, 4]");
+  cases.header("lines in a row", lines + "8,4]", lines + "32]", "has 1 dimensions, expected 2");
+  cases.header("lines of pairs", lines + "8,4]", lines + "16,2]", "shape [16, 2], expected [8, 4]");
+  const auto shorter = [&](const std::string& shape, std::size_t by) {
+    container_parts changed = cases.valid();
+    const std::size_t bytes = changed.data.size();
+    changed.header = replaced(changed.header, lines + "8,4]", lines + shape);
+    changed.header = replaced(changed.header, "," + std::to_string(bytes) + "]",
+                              "," + std::to_string(bytes - by) + "]");
+    changed.data.resize(bytes - by);
+    return changed;
+  };
+  cases.parts("lines too few", shorter("7,4]", 32), ZCMOE_ERR_FORMAT,
+              "shape [7, 4], expected [8, 4]");
+  cases.parts("lines of three numbers", shorter("8,3]", 64), ZCMOE_ERR_FORMAT,
+              "shape [8, 3], expected [8, 4]");
+  cases.header("lines of integers", lines, "\"lines\":{\"dtype\":\"I64\",\"shape\":[",
+               "has dtype I64");
+
+  enum { from, to, value, slope };
+  const auto line = [&](const char* name, std::size_t slot, int part, double number,
+                        const char* reason) {
+    cases.value(name, "lines", 4 * slot + static_cast<std::size_t>(part), number, reason);
+  };
+  line("line from infinity", 0, from, infinity, "lines[0] from=inf");
+  line("line from NaN", 0, from, nan, "lines[0] from=nan");
+  line("line to NaN", 0, to, nan, "to=nan");
+  line("line that ends before it begins", 3, from, 3.875, "lines[3] from=3.875 to=3.75");
+  line("line without a slope", 3, slope, nan, "slope=nan are not finite");
+  line("line with an infinite slope", 3, slope, -infinity, "slope=-inf are not finite");
+  line("line at infinity", 0, value, infinity, "value=inf is infinite");
+  line("line of rows that begins outside", 0, from, -0.5, "not within its segment from 0 to 1");
+  line("line of rows that ends outside", 0, to, 1.5, "not within its segment from 0 to 1");
+  line("line of NaN beside a constant", 0, value, nan, "lines[0] has value=nan, but values[0]=2");
+  cases.value("constant of NaN beside a line", "values", 0, nan,
+              "lines[0] has value=1, but values[0]=nan");
+  cases.value("constant that is not on its line", "values", 2, 5.0,
+              "values[2]=5, but lines[2] gives something else");
+  line("line that is not at its constant", 2, value, 5.0, "but lines[2] gives something else");
+  line("slope for NaN", 5, slope, 1.0, "lines[5] of a slot beside the segments is not level");
+  line("line from 1 below", 6, from, 1.0, "lines[6] of a slot beside the segments is not level");
+  line("line to 1 above", 7, to, 1.0, "lines[7] of a slot beside the segments is not level");
+  line("line at another value above", 7, value, 1.0, "lines[7] is not level at values[7]=9");
+  const auto with = [&](std::size_t slot, std::vector<std::pair<int, double>> changes) {
+    container_parts changed = cases.valid();
+    for (const auto& [part, number] : changes) {
+      changed.data.replace(
+          cases.offset_of("lines") + 8 * (4 * slot + static_cast<std::size_t>(part)), 8,
+          little_endian(number));
+    }
+    return changed;
+  };
+  cases.parts("line that leads to infinity", with(0, {{value, 1.7e308}, {slope, 1e308}}),
+              ZCMOE_ERR_FORMAT, "leads to infinity at to=0.75");
+  cases.parts("line longer than numbers are", with(2, {{from, -1e308}, {to, 1e308}}),
+              ZCMOE_ERR_FORMAT, "lines[2] from=-1e+308 to=1e+308");
   return cases;
 }
 
@@ -860,7 +1076,10 @@ TEST_F(model_io_test, HostileModelsAreRefusedEachForItsReason) {
 
   const hostile_cases smooth = hostile_smooth_models();
   smooth.expect_refused<scoped_model>();
-  RecordProperty("hostile_models", static_cast<int>(cases.size() + known.size() + smooth.size()));
+  const hostile_cases lines = hostile_line_models();
+  lines.expect_refused<scoped_model>();
+  RecordProperty("hostile_models",
+                 static_cast<int>(cases.size() + known.size() + smooth.size() + lines.size()));
 }
 
 TEST_F(model_io_test, HostileStatesOfSmoothConstantsAreRefused) {
@@ -884,6 +1103,141 @@ TEST_F(model_io_test, HostileStatesOfSmoothConstantsAreRefused) {
                "\"format_version\":\"1.1\",\"constants\":\"smooth\"",
                "num_segments=16385 is more than 16384");
   large.expect_refused<scoped_fit>();
+}
+
+/// A container without one of its arrays.
+container_parts without(const container_parts& parts, const std::string& tensor) {
+  const std::string key = "\"data_offsets\":[";
+  const std::size_t entry = parts.header.find(",\"" + tensor + "\":{");
+  const std::size_t end = parts.header.find('}', entry) + 1;
+  container_parts result;
+  std::size_t first = 0;
+  std::size_t last = 0;
+  std::size_t at = 0;
+  const std::string cut = parts.header.substr(entry, end - entry);
+  std::sscanf(cut.c_str() + cut.find(key) + key.size(), "%zu,%zu", &first, &last);
+  const std::string rest = parts.header.substr(0, entry) + parts.header.substr(end);
+  for (std::size_t found = rest.find(key); found != std::string::npos;
+       found = rest.find(key, found + 1)) {
+    std::size_t begins = 0;
+    std::size_t ends = 0;
+    std::sscanf(rest.c_str() + found + key.size(), "%zu,%zu", &begins, &ends);
+    result.header += rest.substr(at, found + key.size() - at);
+    const std::size_t shift = begins >= last ? last - first : 0;
+    result.header += std::to_string(begins - shift) + "," + std::to_string(ends - shift);
+    at = rest.find(']', found);
+  }
+  result.header += rest.substr(at);
+  result.data = parts.data.substr(0, first) + parts.data.substr(last);
+  return result;
+}
+
+/// Three rows of one segment: positions -p, p and p for p = 2^29, targets 1, 2 and 6, weights 1 if
+/// any. Each sum is one digit, so each can be set at will: P = p, R = 3 p^2, C = 7 p.
+scoped_fit three_positions(bool single, bool weighted, int rows = 3) {
+  const double edges[] = {0.0, 1.0};
+  zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+  options.experts = ZCMOE_EXPERTS_LINEAR;
+  options.nan_policy = ZCMOE_NAN_SEGMENT;
+  zcmoe_fit_options fit_options = ZCMOE_FIT_OPTIONS_INIT;
+  fit_options.weighted = weighted ? 1 : 0;
+  fit_options.target_dtype = single ? ZCMOE_F32 : ZCMOE_F64;
+  scoped_fit fit;
+  EXPECT_EQ(zcmoe_fit_create(cpu_context(), edges, 1, &options, &fit_options, &fit.handle),
+            ZCMOE_OK);
+  const std::vector<float> x{0.25f, 0.75f, 0.75f, NAN};
+  const std::vector<float> y{1.0f, 2.0f, 6.0f, 4.0f};
+  const std::vector<float> w(4, 1.0f);
+  EXPECT_EQ(zcmoe_fit_add_sync(fit.handle, of(x), of(y), weighted ? of(w) : no_weights,
+                               rows == 3 ? 4 : rows, nullptr),
+            ZCMOE_OK)
+      << zcmoe_last_error();
+  return fit;
+}
+
+TEST_F(model_io_test, HostilePositionsAreRefused) {
+  constexpr std::int64_t zero = (std::int64_t{1} << 31) + 1;  // what both extremes are at t = 0
+  constexpr std::int64_t p = std::int64_t{1} << 29;
+  constexpr std::int64_t end = std::int64_t{1} << 30;  // t of the edge
+  for (const bool single : {false, true}) {
+    for (const bool weighted : {false, true}) {
+      hostile_cases cases(bytes_of(three_positions(single, weighted)));
+      add_experts_cases(cases);
+      const std::string of_weights = weighted ? "w" : "";
+      const std::string t = of_weights + "t";
+      const std::string tt = of_weights + "tt";
+      const std::string ty = of_weights + "ty";
+      const auto scaled = [&](const char* name, const std::string& sum, std::int64_t factor,
+                              const char* reason, std::int64_t more = 0) {
+        cases.value(name, sum.c_str(), 0, cases.integer(sum, 0) * factor + more, reason);
+      };
+      ASSERT_EQ(cases.integer("lowest", 0), zero + p);
+      ASSERT_EQ(cases.integer("highest", 0), zero + p);
+      ASSERT_EQ(cases.integer("lowest", 1), zero);  // NaN has no position
+      for (const char* extreme : {"lowest", "highest"}) {
+        for (const std::int64_t wrong :
+             {std::int64_t{0}, std::int64_t{-1}, zero - end - 1, zero + end + 1,
+              std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
+          cases.value("extreme outside", extreme, 0, wrong,
+                      " is not in 1073741825..3221225473");  // zero -+ end
+        }
+        for (const std::int64_t wrong : {zero - 1, zero + 1, std::int64_t{0}})
+          cases.value("position of NaN", extreme, 1, wrong, " is not in 2147483649..2147483649");
+        cases.value("extreme without rows", extreme, 2, zero,
+                    "sums of slot 2: positions are there, but no row is");
+        const std::string entry = std::string("\"") + extreme + "\":{\"dtype\":\"I64\",\"shape\":[";
+        cases.header("extremes in two dimensions", entry, entry + "1,", "has 2 dimensions");
+        cases.header("extremes of reals", entry,
+                     std::string("\"") + extreme + "\":{\"dtype\":\"F64\",\"shape\":[",
+                     "has dtype F64");
+        cases.parts("no extremes", without(cases.valid(), extreme), ZCMOE_ERR_FORMAT,
+                    (std::string("tensor ") + extreme + " is missing").c_str());
+        // p for -p, or the other way: then all three were at one place.
+        cases.value("one extreme only", extreme, 0, zero - p, "not of rows between");
+        cases.value("extreme within the rows", extreme, 0, zero + p - 1, "not of rows between");
+      }
+      container_parts changed = cases.valid();
+      for (const char* extreme : {"lowest", "highest"})
+        changed.data.replace(cases.offset_of(extreme), 8, little_endian(zero - p));
+      cases.parts("extremes changed over", changed, ZCMOE_ERR_FORMAT,
+                  "the lowest position is above the highest");
+      for (const std::string& sum : {t, tt, ty}) {
+        cases.value("sum without rows", sum.c_str(), 2, std::int64_t{1},
+                    "sums of slot 2: positions are there, but no row is");
+        cases.value("sum of NaN", sum.c_str(), 1, std::int64_t{1}, "sums of slot 1");
+        cases.header("first plane missing", "\"" + sum + "_first_plane\"", "\"" + sum + "_first\"",
+                     ("metadata lacks " + sum + "_first_plane").c_str());
+      }
+      const auto without_sum = [&](const std::string& sum) {
+        container_parts parts = without(cases.valid(), sum);
+        const std::size_t key = parts.header.find(",\"" + sum + "_first_plane\":\"");
+        const std::size_t close = parts.header.find('"', key + sum.size() + 18);
+        parts.header.erase(key, close + 1 - key);
+        return parts;
+      };
+      cases.parts("no squares", without_sum(tt), ZCMOE_ERR_FORMAT,
+                  "less than the sum of positions allows");
+      cases.parts("no positions", without_sum(t), ZCMOE_ERR_FORMAT,
+                  "position times target does not fit");
+      scaled("sum of positions too large", t, -4, "less than the sum of positions allows");
+      scaled("squares negative", tt, -1, "less than the sum of positions allows");
+      scaled("squares too large", tt, 1, "not of rows between", 1);
+      scaled("all at one place", t, 3, "two positions, but their sums are of one");
+      scaled("products too large", ty, 2, "position times target does not fit");
+      scaled("products too small", ty, -1, "position times target does not fit");
+      cases.expect_refused<scoped_fit>();
+
+      hostile_cases one(bytes_of(three_positions(single, weighted, 1)));
+      one.value("one row at two places", "highest", 0, zero, "one row, but two positions");
+      one.value("one row at another place", "lowest", 0, zero + p + 1,
+                "one row, but two positions");
+      one.value("one row whose product is another", ty.c_str(), 0, one.integer(ty, 0) + 1,
+                "position times target does not fit");
+      one.value("one row whose square is another", tt.c_str(), 0, one.integer(tt, 0) + 1,
+                "not of rows between");
+      one.expect_refused<scoped_fit>();
+    }
+  }
 }
 
 TEST_F(model_io_test, HostileStatesAreRefusedEachForItsReason) {
@@ -1038,7 +1392,9 @@ TEST_F(model_io_test, DISABLED_WriteHostileFiles) {
   fs::create_directories(hostile_folder);
   std::vector<hostile_case> all = hostile_models().all();
   const hostile_cases smooth = hostile_smooth_models();
+  const hostile_cases lines = hostile_line_models();
   all.insert(all.end(), smooth.all().begin(), smooth.all().end());
+  all.insert(all.end(), lines.all().begin(), lines.all().end());
   for (const hostile_case& c : all) {
     std::string name;
     for (const char letter : c.name) {
@@ -1468,6 +1824,70 @@ TEST_F(model_io_test, GoldenSmoothModelAndState) {
   }
 }
 
+/// Format 1.2 added lines.
+TEST_F(model_io_test, GoldenLinesAndStates) {
+  const std::string stored = read_file(golden_folder / "linear-1.2.safetensors");
+  scoped_model model;
+  ASSERT_EQ(load(stored, model), ZCMOE_OK) << zcmoe_last_error();
+  const zcmoe_model_info info = info_of(model);
+  EXPECT_EQ(info.options.experts, ZCMOE_EXPERTS_LINEAR);
+  ASSERT_NE(info.lines, nullptr);
+  const auto expect_line = [&](std::int64_t slot, const zcmoe_line& line) {
+    EXPECT_EQ(info.lines[slot].from, line.from) << slot;
+    EXPECT_EQ(info.lines[slot].to, line.to) << slot;
+    EXPECT_DOUBLE_EQ(info.lines[slot].value, line.value) << slot;
+    EXPECT_DOUBLE_EQ(info.lines[slot].slope, line.slope) << slot;
+  };
+  expect_line(0, {0.25, 0.75, 1.0, 4.0});
+  expect_line(1, {0.0, 0.0, 2.75, 0.0});
+  expect_line(2, {0.0, 0.0, info.constants[2], 0.0});
+  expect_line(3, {3.0, 3.75, 3.9, 5.6});
+  expect_line(4, {0.0, 0.0, 9.0, 0.0});
+  expect_line(7, {0.0, 0.0, 9.0, 0.0});
+  EXPECT_DOUBLE_EQ(info.variances[3], 0.1);
+  EXPECT_DOUBLE_EQ(info.standard_errors[3], std::sqrt(0.05));
+  const std::string written = bytes_of(model);
+  EXPECT_EQ(split(written).data, split(stored).data);
+  EXPECT_EQ(lasting(split(written).header), lasting(split(stored).header));
+
+  // Values at the edges come of a system of equations, which other processors may round otherwise.
+  scoped_model shared;
+  ASSERT_EQ(load(read_file(golden_folder / "interpolate-weighted-1.2.safetensors"), shared),
+            ZCMOE_OK)
+      << zcmoe_last_error();
+  const zcmoe_model_info kept = info_of(shared);
+  EXPECT_EQ(kept.options.experts, ZCMOE_EXPERTS_INTERPOLATE);
+  // Least squares of 1, 2, 2 and 5 with weights 1, 2 and 1 at the shares 1/4, 1/2 and 3/4.
+  EXPECT_NEAR(kept.lines[0].value, -1.5, 1e-6);
+  EXPECT_NEAR(kept.lines[0].slope, 8.0, 1e-6);
+
+  for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE}) {
+    const bool linear = experts == ZCMOE_EXPERTS_LINEAR;
+    const scoped_fit made = linear ? lines_fit(experts) : weighted_lines_fit(experts);
+    const std::string state =
+        read_file(golden_folder / (linear ? "state-linear-1.2.safetensors"
+                                          : "state-interpolate-f32-weighted-1.2.safetensors"));
+    EXPECT_EQ(bytes_of(made), state);
+    scoped_fit fit;
+    ASSERT_EQ(load(state, fit), ZCMOE_OK) << zcmoe_last_error();
+    EXPECT_EQ(bytes_of(fit), state);
+    const scoped_model again = finished(fit);
+    const zcmoe_model_info found = info_of(again);
+    const zcmoe_model_info expected = info_of(linear ? model : shared);
+    expect_equal_bits(found.counts, expected.counts, expected.num_slots, "counts");
+    for (std::int64_t i = 0; i < expected.num_slots; ++i) {
+      const auto near = [](double value) { return testing::NanSensitiveDoubleNear(value, 1e-9); };
+      EXPECT_THAT(found.constants[i], near(expected.constants[i])) << i;
+      EXPECT_THAT(found.variances[i], near(expected.variances[i])) << i;
+      EXPECT_THAT(found.standard_errors[i], near(expected.standard_errors[i])) << i;
+      EXPECT_EQ(found.lines[i].from, expected.lines[i].from) << i;
+      EXPECT_EQ(found.lines[i].to, expected.lines[i].to) << i;
+      EXPECT_THAT(found.lines[i].value, near(expected.lines[i].value)) << i;
+      EXPECT_THAT(found.lines[i].slope, near(expected.lines[i].slope)) << i;
+    }
+  }
+}
+
 /// Writes the stored files anew. Only for a new format version: the old ones stay.
 TEST_F(model_io_test, DISABLED_WriteGoldenFiles) {
   write_file(golden_folder / "known-1.0.safetensors", bytes_of(known_model()));
@@ -1477,6 +1897,14 @@ TEST_F(model_io_test, DISABLED_WriteGoldenFiles) {
   write_file(golden_folder / "state-f32-weighted-1.0.safetensors", bytes_of(weighted_fit()));
   write_file(golden_folder / "smooth-1.1.safetensors", bytes_of(finished(smooth_fit())));
   write_file(golden_folder / "state-smooth-1.1.safetensors", bytes_of(smooth_fit()));
+  write_file(golden_folder / "linear-1.2.safetensors",
+             bytes_of(finished(lines_fit(ZCMOE_EXPERTS_LINEAR))));
+  write_file(golden_folder / "state-linear-1.2.safetensors",
+             bytes_of(lines_fit(ZCMOE_EXPERTS_LINEAR)));
+  write_file(golden_folder / "interpolate-weighted-1.2.safetensors",
+             bytes_of(finished(weighted_lines_fit(ZCMOE_EXPERTS_INTERPOLATE))));
+  write_file(golden_folder / "state-interpolate-f32-weighted-1.2.safetensors",
+             bytes_of(weighted_lines_fit(ZCMOE_EXPERTS_INTERPOLATE)));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@ safetensors_python_test.py FOLDER [ZCMOE]
 FOLDER holds the stored models; ZCMOE is the command line, which then also writes one. Exits 77 (skipped) where the
 packages safetensors and numpy are not installed.
 """
+import math
 import pathlib
 import struct
 import subprocess
@@ -26,15 +27,16 @@ def read(path):
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
 
 
-def check_model(path):
+def check_model(path, version="1.0", more=()):
     arrays, metadata = read(path)
-    assert set(arrays) == set(MODEL_ARRAYS), arrays.keys()
+    assert set(arrays) == set(MODEL_ARRAYS + more), arrays.keys()
     slots = len(arrays["boundaries"]) + 2
     for name, array in arrays.items():
         assert array.dtype == (np.int64 if name == "counts" else np.float64), (name, array.dtype)
-        assert array.shape == ((slots - 2,) if name == "boundaries" else (slots,)), (name, array.shape)
+        shape = {"boundaries": (slots - 2,), "lines": (slots, 4)}.get(name, (slots,))
+        assert array.shape == shape, (name, array.shape)
     assert np.all(np.diff(arrays["boundaries"]) > 0)
-    assert metadata["format"] == "zcmoe-model" and metadata["format_version"] == "1.0"
+    assert metadata["format"] == "zcmoe-model" and metadata["format_version"] == version
     for name in ("nan_value", "range_value", "empty_value", "shrinkage"):
         float(metadata[name])
     data = pathlib.Path(path).read_bytes()
@@ -70,6 +72,53 @@ def sums(arrays, metadata, name):
     return [sum(plane[i] << (32 * (first + k)) for k, plane in enumerate(planes)) for i in range(len(planes[0]))]
 
 
+def position(a, b, x):
+    """Where an input stands in the segment from a to b."""
+    centre = a + (b / 2 - a / 2)
+    _, exponent = math.frexp(max(centre - a, b - centre))
+    return round((min(max(x, a), b) - centre) * 2.0 ** (31 - exponent))
+
+
+def check_lines(folder):
+    arrays, metadata = check_model(folder / "linear-1.2.safetensors", "1.2", ("lines",))
+    assert metadata["experts"] == "linear" and "constants" not in metadata
+    begin, end, value, slope = arrays["lines"].T
+    assert [begin[0], end[0], value[0], slope[0]] == [0.25, 0.75, 1.0, 4.0]
+    np.testing.assert_allclose(arrays["lines"][3], [3.0, 3.75, 3.9, 5.6], rtol=1e-15)
+    assert np.all(slope[[1, 2, 4, 5, 6, 7]] == 0)
+    # Slots without a line of their own answer with their values.
+    np.testing.assert_array_equal(value[[1, 2, 4, 5, 6, 7]], arrays["values"][[1, 2, 4, 5, 6, 7]])
+
+    arrays, metadata = check_model(folder / "interpolate-weighted-1.2.safetensors", "1.2", ("lines",))
+    assert metadata["experts"] == "interpolate" and metadata["weighted"] == "true"
+    begin, end, value, slope = arrays["lines"][0]
+    assert [begin, end] == arrays["boundaries"][:2].tolist()
+    np.testing.assert_allclose(arrays["values"][0], value + slope * (0.0 - begin), rtol=1e-9)
+
+    # A state says what a reader of this page computes.
+    arrays, metadata = read(folder / "state-linear-1.2.safetensors")
+    assert metadata["format_version"] == "1.2" and metadata["experts"] == "linear"
+    x = [0.25, 0.5, 0.75, 1.25, 1.75, 3.0, 3.25, 3.5, 3.75, 7.0]  # 7 is clamped to the last segment
+    y = [1.0, 2.0, 3.0, 3.0, 2.5, 4.0, 5.0, 7.0, 8.0, 9.0]
+    for segment in range(5):
+        rows = [i for i in range(10) if min(int(x[i]), 4) == segment]
+        t = [position(segment, segment + 1, x[i]) for i in rows]
+        assert sums(arrays, metadata, "t")[segment] == sum(t)
+        assert sums(arrays, metadata, "tt")[segment] == sum(k * k for k in t)
+        assert sums(arrays, metadata, "ty")[segment] == sum(k * int(2 * y[i]) * 2**1073 for i, k in zip(rows, t))
+        zero = 2**31 + 1
+        assert arrays["lowest"][segment] == (zero - min(t) if t else 0)
+        assert arrays["highest"][segment] == (zero + max(t) if t else 0)
+    assert position(2, 4, 3.5) == 2**29 and position(2, 4, 5) == 2**30
+
+    arrays, metadata = read(folder / "state-interpolate-f32-weighted-1.2.safetensors")
+    p = position(-0.5, 0.5, 0.25)
+    unit = 2**149
+    assert sums(arrays, metadata, "wt") == [0] * 5  # -p + 2 * 0 + p
+    assert sums(arrays, metadata, "wtt")[0] == 2 * p * p * unit
+    assert sums(arrays, metadata, "wty")[0] == (-1 + 5) * p * unit**2
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
 
@@ -97,6 +146,8 @@ def main():
     unit = 2**1074
     assert sums(arrays, metadata, "y")[0] == unit // 2  # 1 - 2.5 + 2
     assert sums(arrays, metadata, "yy")[4] == 16 * unit**2
+
+    check_lines(folder)
 
     for path in sorted(folder.glob("*.safetensors")):
         print(path.name, "checksums:", check_checksums(path))
