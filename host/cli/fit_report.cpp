@@ -172,7 +172,7 @@ std::string fit_report::as_json() const {
                                                         : word_of(experts_words, kind.experts),
                  kind.error);
     }
-    json.set("leave_one_out", std::move(errors));
+    json.set("leave_one_out", errors);
   }
   json.set("experts", word_of(experts_words, model.options.experts));
   json.set("constants_kind", word_of(constants_words, model.options.constants));
