@@ -17,6 +17,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace zcmoe::detail {
 namespace {
@@ -200,15 +201,7 @@ class cuda_backend final : public backend {
     ZCMOE_CUDA_TRY(cuda().stream_synchronize(stream));
   }
   void summarize_lines(const state_layout& layout, const std::int64_t* state,
-                       line_summary* summaries, zcmoe_stream stream) override {
-    const device_guard guard(device_);
-    const std::size_t bytes = static_cast<std::size_t>(layout.num_slots()) * sizeof(line_summary);
-    const device_buffer buffer(allocator_, bytes, stream);
-    launch_summarize_lines(layout, state, static_cast<line_summary*>(buffer.data()), stream);
-    ZCMOE_CUDA_TRY(
-        cuda().memcpy_async(summaries, buffer.data(), bytes, cudaMemcpyDeviceToHost, stream));
-    ZCMOE_CUDA_TRY(cuda().stream_synchronize(stream));
-  }
+                       line_summary* summaries, zcmoe_stream stream) override;
 
  private:
   void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
@@ -270,6 +263,33 @@ std::int64_t rows_that_fit(std::int64_t n, std::size_t workspace_bytes, const By
 }
 
 // --------------------------------------------------------------------- fit
+
+/// The host makes the summaries: their integers are so wide that a kernel would hold them in local
+/// memory, and lines are for few segments. The planes come in pieces of so many slots.
+void cuda_backend::summarize_lines(const state_layout& layout, const std::int64_t* state,
+                                   line_summary* summaries, zcmoe_stream stream) {
+  const device_guard guard(device_);
+  constexpr std::int64_t slots_at_once = std::int64_t{1} << 12;
+  const std::int64_t num_slots = layout.num_slots();
+  const std::int64_t most = std::min(num_slots, slots_at_once);
+  std::vector<std::int64_t> planes(static_cast<std::size_t>(layout.num_planes() * most));
+  for (std::int64_t first = 0; first < num_slots; first += most) {
+    const std::int64_t count = std::min(most, num_slots - first);
+    for (int plane = 0; plane < layout.num_planes(); ++plane) {
+      const std::int64_t* const from = state + num_row_counters + plane * num_slots + first;
+      ZCMOE_CUDA_TRY(cuda().memcpy_async(planes.data() + plane * count, from,
+                                         static_cast<std::size_t>(count) * sizeof *from,
+                                         cudaMemcpyDeviceToHost, stream));
+    }
+    ZCMOE_CUDA_TRY(cuda().stream_synchronize(stream));
+    with_layout(layout, [&](auto target, auto weighted) {
+      for (std::int64_t slot = 0; slot < count; ++slot) {
+        summaries[first + slot] =
+            summarize_line<decltype(target), decltype(weighted)::value>(planes.data(), count, slot);
+      }
+    });
+  }
+}
 
 /// The part of a job that is its n rows from row `first` on.
 fit_job chunk_of(const fit_job& job, std::int64_t first, std::int64_t n) {

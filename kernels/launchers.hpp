@@ -169,9 +169,9 @@ constexpr row_keys keys_for(const slot_roles& roles) {
   return keys_for(std::int64_t{beside ? num_slots_of(roles.num_segments) : roles.num_segments});
 }
 
-/// Whether a row's payload, which the sort moves together with its key, is the row's number, through
-/// which its input, target and weight are fetched after the sort: in fits with weights or lines. In
-/// others it is the target itself.
+/// Whether a row's payload, which the sort moves together with its key, is the row's number,
+/// through which its input, target and weight are fetched after the sort: in fits with weights or
+/// lines. In others it is the target itself.
 constexpr bool sorts_numbers(const state_layout& layout) { return layout.weighted || layout.lines; }
 /// Bytes of a payload.
 constexpr int payload_size(const state_layout& layout) {
@@ -288,10 +288,10 @@ struct fit_costs {
 };
 
 /// Whether rows are added up without a sort. They are if targets are float32 without weights and
-/// lines, one column of records fits a block's shared memory, and that costs less than a sort. (Sums of other
-/// targets take so many words that few slots would fit.) The answer does not depend on the number
-/// of rows: a few rows cost little beside the launches on either path, and a sort has more
-/// launches.
+/// lines, one column of records fits a block's shared memory, and that costs less than a sort.
+/// (Sums of other targets take so many words that few slots would fit.) The answer does not depend
+/// on the number of rows: a few rows cost little beside the launches on either path, and a sort has
+/// more launches.
 constexpr bool is_sort_free(const state_layout& layout, const device_limits& device) {
   if (sorts_numbers(layout) || layout.target_dtype != ZCMOE_F32) return false;
   const window_records one_column{layout.num_slots(), 0};
@@ -529,7 +529,5 @@ void launch_place_rows(const group_job& job, const row_keys& keys, const keyed_r
 /// constants.cu: writes summaries[num_slots], in device memory.
 void launch_summarize(const state_layout& layout, const std::int64_t* state,
                       slot_summary* summaries, zcmoe_stream stream);
-void launch_summarize_lines(const state_layout& layout, const std::int64_t* state,
-                            line_summary* summaries, zcmoe_stream stream);
 
 }  // namespace zcmoe::detail

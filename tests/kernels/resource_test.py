@@ -15,10 +15,14 @@ FULL = {"75": 64, "80": 32, "86": 40, "89": 40, "90": 32, "100": 32, "120": 40}
 
 # By a part of a kernel's mangled name, the most registers that a thread may have.
 HOT = {
-    "stream_kernelIfLb1": FULL,
-    "stream_kernelIdLb1": FULL,
-    "stream_kernelIfLb0": 64,
-    "stream_kernelIdLb0": 64,
+    "stream_kernelIfLb1ELb0": FULL,
+    "stream_kernelIdLb1ELb0": FULL,
+    "stream_kernelIfLb0ELb0": 64,
+    "stream_kernelIdLb0ELb0": 64,
+    "stream_kernelIfLb1ELb1": 64,  # lines, whose arithmetic is in float64
+    "stream_kernelIdLb1ELb1": 64,
+    "stream_kernelIfLb0ELb1": 64,
+    "stream_kernelIdLb0ELb1": 64,
     "gather_kernelIf": 48,
     "gather_kernelId": 56,
     "accumulate_kernel": 64,  # blocks of 1,024 threads
