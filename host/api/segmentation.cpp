@@ -58,6 +58,18 @@ void check_samples(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array
   check_num_segments(num_segments);
 }
 
+/// Checks the arguments and builds edges from samples.
+zcmoe_status learned(const char* function, decltype(learned_edges)* build, const zcmoe_array& x,
+                     const zcmoe_array& y, const zcmoe_array& weights, std::int64_t n,
+                     std::int64_t num_segments, double* edges, std::int64_t* num_built) {
+  return guard(function, [&] {
+    check_samples(x, y, weights, n, num_segments);
+    check_pointer(edges, "edges");
+    check_pointer(num_built, "num_built");
+    give_edges(build(x, y, weights, n, num_segments), edges, num_built);
+  });
+}
+
 }  // namespace
 
 extern "C" {
@@ -163,23 +175,15 @@ zcmoe_status zcmoe_segment_density_table(const double* grid, const double* point
 zcmoe_status zcmoe_segment_optimal_from_data(zcmoe_array x, zcmoe_array y, zcmoe_array weights,
                                              int64_t n, int64_t num_segments, double* edges,
                                              int64_t* num_built) {
-  return guard("zcmoe_segment_optimal_from_data", [&] {
-    check_samples(x, y, weights, n, num_segments);
-    check_pointer(edges, "edges");
-    check_pointer(num_built, "num_built");
-    give_edges(learned_edges(x, y, weights, n, num_segments), edges, num_built);
-  });
+  return learned("zcmoe_segment_optimal_from_data", learned_edges, x, y, weights, n, num_segments,
+                 edges, num_built);
 }
 
 zcmoe_status zcmoe_segment_lines_from_data(zcmoe_array x, zcmoe_array y, zcmoe_array weights,
                                            int64_t n, int64_t num_segments, double* edges,
                                            int64_t* num_built) {
-  return guard("zcmoe_segment_lines_from_data", [&] {
-    check_samples(x, y, weights, n, num_segments);
-    check_pointer(edges, "edges");
-    check_pointer(num_built, "num_built");
-    give_edges(learned_line_edges(x, y, weights, n, num_segments), edges, num_built);
-  });
+  return learned("zcmoe_segment_lines_from_data", learned_line_edges, x, y, weights, n,
+                 num_segments, edges, num_built);
 }
 
 zcmoe_status zcmoe_segment_compander_from_data(zcmoe_array x, zcmoe_array y, zcmoe_array weights,

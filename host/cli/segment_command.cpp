@@ -30,6 +30,7 @@ struct segment_arguments {
   std::string density;
   std::string slope;
   std::string point_density;
+  std::int32_t experts = ZCMOE_EXPERTS_CONSTANT;
   segmentation_choice segmentation;
   std::string output = "-";
   talk_choice talk;
@@ -64,6 +65,11 @@ void check_arguments(segment_arguments& arguments) {
     return;
   }
   segmentation.refuse_options_of_companders();
+  if (arguments.experts != ZCMOE_EXPERTS_CONSTANT && segmentation.kind != segmentation_optimal &&
+      !segmentation.automatic) {
+    fail_usage("--experts: of ", word_of(segmentation_words, segmentation.kind),
+               " cuts only the number depends on it, and --segments gives that");
+  }
   if (!arguments.table.inputs.empty()) return;
   if (segmentation.kind != segmentation_uniform || !segmentation.range.has_value()) {
     fail_usage("no input: without one, only --segmentation uniform with --range LO:HI is possible");
@@ -135,8 +141,10 @@ cut edges_from_data(const segment_arguments& arguments) {
   stopwatch reading;
   stopwatch segmenting;
   const context engine(ZCMOE_ENGINE_CPU);
-  edge_table table = edges_from_rows(segmentation, *rows, needs_target, row_split(), {engine},
-                                     !arguments.talk.quiet, reading, segmenting);
+  zcmoe_model_options model = model_options();
+  model.experts = arguments.experts;
+  edge_table table = edges_from_rows(segmentation, *rows, needs_target, row_split(),
+                                     {engine, model}, !arguments.talk.quiet, reading, segmenting);
   print_warnings(*rows);
   return {std::move(table), rows->first_unparsable()};
 }
@@ -217,6 +225,8 @@ command_body add_segment_command(parser& command) {
                   "from a table: column of the density of the cuts itself")
       .type_name("COLUMN");
   add_segmentation_options(command, arguments->segmentation);
+  add_choice(command, "--experts", arguments->experts, experts_words,
+             "from data: what the segments are for; lines want cuts where the target bends");
   add_output_option(command, arguments->output, "file to write; - is standard output")
       .capture_default_str();
   add_talk_options(command, arguments->talk, "a JSON object instead of one edge a line");
@@ -227,6 +237,7 @@ command_body add_segment_command(parser& command) {
       "  zcmoe segment --segmentation uniform --range 0:1 --segments 8\n"
       "  zcmoe segment data.csv --x distance --segmentation quantile --segments 10\n"
       "  zcmoe segment data.csv --x distance --y air_time --segmentation optimal --segments 64\n"
+      "  zcmoe segment data.csv --x distance --y air_time --experts linear --segments auto\n"
       "  zcmoe segment table.csv --x x --density p --slope dbeta --segmentation optimal --segments "
       "8\n"
       "  zcmoe segment table.csv --x x --point-density lambda --segments 8\n"

@@ -796,6 +796,14 @@ class fit_test(cli_case):
         self.assertRegex(said, r"\d+ for lines, by their leave-one-out error")
         self.run_cli("fit", data, *columns, "--experts", "linear", "--segments", 5, "-o", self.path("five"))
         self.assertEqual(json.loads(self.run_cli("inspect", self.path("five"), "--json").stdout)["segments"], 5)
+        # Cuts for lines alone, which a fit takes as they are.
+        cuts = self.run_cli("segment", data, *columns, "--experts", "linear", "--segments", 5).stdout.decode()
+        self.run_cli("fit", data, *columns, "--experts", "linear", "--edges", self.write("cuts.txt", cuts), "-o",
+                     self.path("cut"))
+        self.assertEqual(self.read("cut"), self.read("five"))
+        self.assertNotEqual(cuts, self.run_cli("segment", data, *columns, "--segments", 5).stdout.decode())
+        self.fails("segment", data, *columns, "--experts", "linear", "--segmentation", "uniform", "--segments", 5,
+                   status=2, says="only the number depends on it")
         # A plan tells the best table of each kind.
         kinds = {k["experts"]: k for k in json.loads(self.run_cli("plan", data, *columns, "--json").stdout)["experts"]}
         self.assertEqual(set(kinds), {"constant", "linear", "interpolate"})
