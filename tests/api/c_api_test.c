@@ -59,6 +59,9 @@ static struct pair pairs[] = {
     {"zcmoe_segment_optimal_from_data", ZCMOE_OK, 0},
     {"zcmoe_segment_optimal_from_data", INVALID, 0},
     {"zcmoe_segment_optimal_from_data", ZCMOE_ERR_DATA, 0},
+    {"zcmoe_segment_lines_from_data", ZCMOE_OK, 0},
+    {"zcmoe_segment_lines_from_data", INVALID, 0},
+    {"zcmoe_segment_lines_from_data", ZCMOE_ERR_DATA, 0},
     {"zcmoe_segment_compander_from_data", ZCMOE_OK, 0},
     {"zcmoe_segment_compander_from_data", INVALID, 0},
     {"zcmoe_segment_compander_from_data", ZCMOE_ERR_DATA, 0},
@@ -611,6 +614,13 @@ static void test_segment_optimal_from_data(void) {
   FAILS(
       ZCMOE_ERR_DATA, "no row with finite x and y and positive weight among n=0 rows",
       zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), no_array(), 0, 4, edges, &built));
+  OK(zcmoe_segment_lines_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, edges,
+                                   &built));
+  OK(zcmoe_segment_check(edges, built));
+  FAILS(ZCMOE_ERR_DATA, "no row with finite x and y",
+        zcmoe_segment_lines_from_data(f64_array(x), f64_array(y), no_array(), 0, 4, edges, &built));
+  FAILS(INVALID, "num_segments=0",
+        zcmoe_segment_lines_from_data(f64_array(x), f64_array(y), no_array(), n, 0, edges, &built));
   weights[5] = -1.0;
   FAILS(ZCMOE_ERR_DATA, "weights[5]=-1",
         zcmoe_segment_optimal_from_data(f64_array(x), f64_array(y), f64_array(weights), n, 4, edges,
