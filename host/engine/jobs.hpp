@@ -120,7 +120,7 @@ struct predict_job {
 struct fit_job {
   state_layout layout;
   row_rules rules;
-  const router* routes;      // from the same engine
+  const router* routes;  // from the same engine
   /// By slot, and of one slot more, in the engine's memory; null unless layout.lines.
   const line_frame* frames;
   /// In the engine's memory: layout.bytes(); and the first refused row, INT64_MAX if there is none.

@@ -58,7 +58,7 @@ class fit {
   engine_buffer state_;
   engine_buffer first_bad_;
   engine_buffer frames_;  // line_frame by slot; empty unless the layout has lines
-  double pivot_;  // for 64-bit integers: see double_on_same_side
+  double pivot_;          // for 64-bit integers: see double_on_same_side
   /// The rows that the state counts, as far as this object added them. Unlike the engine's own
   /// counter it can be read without waiting.
   std::int64_t rows_added_ = 0;
