@@ -18,7 +18,7 @@ namespace zcmoe::test {
 namespace {
 
 constexpr std::int64_t num_rows = 140000;  // more than one thread's share
-constexpr std::int64_t few_rows = 1000;    // of calls that fit many tables
+constexpr std::int64_t few_rows = 300;     // of calls that fit many tables
 constexpr std::int64_t num_segments = 100;
 constexpr std::int64_t num_slots = num_segments + 3;
 constexpr std::int64_t few_segments = 12;  // of smooth constants, which take many small allocations
