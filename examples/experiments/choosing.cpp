@@ -50,27 +50,11 @@ contender best_of(const setting& given, const theory::problem& f,
   return {edges, f.approximation(edges), least.approximation + least.estimation};
 }
 
-/// The excess risk of a table whose cuts were placed by the rows too.
-double excess_on_learned_cuts(const laboratory& lab, const theory::problem& f,
-                              const std::vector<double>& x, const std::vector<double>& y,
-                              std::int64_t m) {
-  std::vector<double> edges = zcmoe::compander_edges_from_data(x, y, m);
-  const learned table = lab.machine.learn(edges, x, y);
-  edges.front() = f.lo;  // the outer segments also predict inputs beyond the samples
-  edges.back() = f.hi;
-  return f.approximation(edges, table.constants).totals.error;
-}
-
-/// The ratio mean(a) / mean(b) over pairs, and its standard error.
-struct ratio {
-  double value;
-  double standard_error;
-};
-ratio ratio_of(const std::vector<double>& a, const std::vector<double>& b) {
-  const double value = mean_of(a).mean() / mean_of(b).mean();
-  std::vector<double> off(a);
-  for (std::size_t i = 0; i < off.size(); ++i) off[i] -= value * b[i];
-  return {value, mean_of(off).standard_error() / mean_of(b).mean()};
+/// The excess risk of a table whose cuts are those of a crude density, learned from the rows too.
+double excess_of_compander(const laboratory& lab, const theory::problem& f,
+                           const std::vector<double>& x, const std::vector<double>& y,
+                           std::int64_t m) {
+  return excess_on_learned_cuts(lab.machine, f, zcmoe::compander_edges_from_data(x, y, m), x, y);
 }
 
 }  // namespace
@@ -99,7 +83,7 @@ void optimal_against_uniform(const laboratory& lab) {
             excess_of(uniform.exact, lab.machine.learn(uniform.edges, rows.x, y).constants));
         with_optimal.push_back(
             excess_of(optimal.exact, lab.machine.learn(optimal.edges, rows.x, y).constants));
-        if (n <= 10000) with_data.push_back(excess_on_learned_cuts(lab, f, rows.x, y, m));
+        if (n <= 10000) with_data.push_back(excess_of_compander(lab, f, rows.x, y, m));
       }
       const double high_rate =
           std::cbrt(f.coefficient(ZCMOE_THEORY_OPTIMAL) / f.coefficient(ZCMOE_THEORY_UNIFORM));
@@ -144,7 +128,7 @@ void automatic_number(const laboratory& lab) {
         f.noise = given.sigma * given.sigma;
         const auto excess_at = [&](const std::vector<double>& x, const std::vector<double>& y,
                                    std::int64_t m) {
-          if (!uniform) return excess_on_learned_cuts(lab, f, x, y, m);
+          if (!uniform) return excess_of_compander(lab, f, x, y, m);
           const auto edges = zcmoe::uniform_edges(f.lo, f.hi, m);
           const learned table = lab.machine.learn(edges, x, y);
           return f.approximation(edges, table.constants).totals.error;

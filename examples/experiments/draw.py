@@ -327,6 +327,123 @@ def automatic_number(relations):
                       "excess predicted / had"], table))
 
 
+# ----------------------------------------------------------------- E8
+
+def renamed(rows, name, **more):
+    """Rows whose column `name` is what is measured."""
+    return [dict(row, measured=row[name], standard_error=row[name + "_error"], **more) for row in rows]
+
+
+def learned_cuts():
+    rows, noise = read("cut_prices"), read("cuts_on_noise")
+    names = list(dict.fromkeys(column(rows, "setting")))
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.9))
+    least = min(column(rows, "n"))
+    for k, (name, colour) in enumerate(zip(names, CYCLE)):
+        aside = 1.03 ** (2 * k - 3)
+        several = sorted(column(where(rows, setting=name, n=least), "m"))
+        at_best = [row for row in where(rows, setting=name) if row["n"] != least or row["m"] == several[1]]
+        sizes = [dict(row, share=row["m"] / several[1]) for row in where(rows, setting=name, n=least)]
+        for place, mine, x in ((axes[0], at_best, "n"), (axes[1], sizes, "share")):
+            mine = [dict(row, **{x: row[x] * aside}) for row in mine]
+            place.plot(column(mine, x), column(mine, "expected"), "--", color=colour, linewidth=1)
+            place.plot(column(mine, x), column(mine, "raw_law"), ":", color=colour, linewidth=1)
+            points(place, renamed(mine, "learned"), x, colour, name)
+            points(place, renamed(mine, "raw"), x, colour, fillstyle="none")
+    axes[0].set(xlabel="samples n", title="best m of the truth")
+    axes[1].set(xlabel="m / best m", title=f"n = {int(least):,}")
+    for place in axes[:2]:
+        place.set(xscale="log", yscale="log", ylim=(0.6, 30),
+                  ylabel="excess risk / that on known cuts")
+        place.set_yticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
+        place.minorticks_off()
+        place.legend(ncol=2, title="full: learned; hollow: raw rows", title_fontsize=8)
+    axes[0].set_xticks(sorted(set(column(rows, "n"))), [whole(n) for n in sorted(set(column(rows, "n")))])
+    axes[1].set_xticks([0.5, 1, 2], ["½", "1", "2"])
+    axes[2].plot(column(noise, "m"), column(noise, "parameters"), ":", color="k", label="law of raw rows")
+    points(axes[2], renamed(noise, "raw"), "m", COLOURS["uniform"], "raw rows", fillstyle="none")
+    points(axes[2], renamed(noise, "pilot"), "m", COLOURS["from data"], "learned")
+    axes[2].axhline(1, color="k", linestyle="--", linewidth=1, label="known cuts")
+    axes[2].set(xlabel="segments m", ylim=(0, 9), title="noise alone, n = 1,000",
+                ylabel="effective parameters a segment")
+    axes[2].legend(ncol=2)
+    save(figure, "learned-cuts")
+
+    def entry(row, name):
+        return with_error(row[name], row[name + "_error"])
+
+    return (markdown(["", "n", "m", "σ²m / n", "on known cuts, exact", "measured / exact", "learned cuts / exact",
+                      "expected", "raw rows / exact", "law of raw rows"],
+                     [[row["setting"], whole(row["n"]), whole(row["m"]), f"{row['law']:.3g}", f"{row['exact']:.3g}",
+                       entry(row, "known"), entry(row, "learned"), with_error(row["expected"], 0).replace("nan", "–"),
+                       entry(row, "raw"), f"{row['raw_law']:.2f}"] for row in rows]),
+            markdown(["m", "law of raw rows", "raw rows", "learned cuts"],
+                     [[whole(row["m"]), f"{row['parameters']:.2f}", entry(row, "raw"), entry(row, "pilot")]
+                      for row in noise]))
+
+
+# ----------------------------------------------------------------- E9
+
+def kinds_of_experts():
+    rows, evens, jumps = read("kinds_errors"), read("break_even"), read("kinds_at_jump")
+    names = list(dict.fromkeys(column(rows, "experts")))
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.9))
+    for place, (setting, kind) in zip(axes, (("s3", "uniform"), ("e1", "uniform"), ("e1", "optimal"))):
+        for name, colour in zip(names, CYCLE):
+            mine = where(rows, setting=setting, segmentation=kind, experts=name)
+            place.plot(column(mine, "values"), column(mine, "high_rate"), "--", color=colour, linewidth=1)
+            place.plot(column(mine, "values"), column(mine, "exact"), color=colour, linewidth=1)
+            points(place, mine, "values", colour, name)
+            for even in where(evens, setting=setting, experts=name) if kind == "uniform" else []:
+                place.axvline(even["law"], color=colour, linestyle=":", linewidth=1)
+        place.set(xscale="log", yscale="log", xlabel="stored values", ylabel="test error without noise",
+                  title=f"{setting}, {kind}; dashed: law")
+        place.legend(loc="lower left")
+    save(figure, "kinds-of-experts")
+    table = []
+    for name in names:
+        line = [name]
+        for setting, kind in (("s3", "uniform"), ("e1", "uniform"), ("e1", "optimal")):
+            row = where(rows, setting=setting, segmentation=kind, experts=name, m=128.0)[0]
+            line.append(f"{row['exact'] / row['high_rate']:.4f}; "
+                        + with_error(row["measured"] / row["high_rate"], row["standard_error"] / row["high_rate"]))
+        for m in (128.0, 127.0):
+            row = where(jumps, experts=name, m=m)[0]
+            line.append(f"{row['law']:.5f}; {row['exact']:.5f}")
+        table.append(line)
+    return (markdown(["experts", "s3 uniform, m = 128", "e1 uniform", "e1 optimal", "jump on an edge: law; exact",
+                      "jump in the middle: law; exact"], table),
+            markdown(["", "experts", "law", "from errors at 128 values", "better from there on in fact"],
+                     [[row["setting"], row["experts"], f"{row['law']:.4f}", f"{row['far']:.4f}", whole(row["crossing"])]
+                      for row in evens]))
+
+
+def best_number_of_kinds():
+    bests = read("kinds_best")
+    names, settings = (list(dict.fromkeys(column(bests, key))) for key in ("experts", "setting"))
+    figure, axes = plt.subplots(2, 3, figsize=(10, 6.4), sharey="row")
+    for above, below, setting in zip(*axes, settings):
+        for name, colour in zip(names, CYCLE):
+            mine = where(bests, setting=setting, experts=name)
+            above.plot(column(mine, "n"), column(mine, "predicted"), "--", color=colour, linewidth=1)
+            below.plot(column(mine, "n"), column(mine, "predicted_excess"), "--", color=colour, linewidth=1)
+            points(above, mine, "n", colour, name)
+            points(below, renamed(mine, "excess"), "n", colour, name)
+        above.set(title={"s3": "s3: sin 2πx", "e1": "e1: exp 3x", "e2": "e2: sin 2πx and a jump"}[setting],
+                  ylabel="best number of segments m*")
+        below.set(ylabel="excess risk at m*")
+        for place in (above, below):
+            place.set(xscale="log", yscale="log", xlabel="samples n")
+            place.tick_params(labelleft=True)
+    axes[0][0].set_ylim(bottom=4)
+    axes[0][0].legend(loc="upper left")
+    save(figure, "best-number-of-kinds")
+    return markdown(["", "experts", "n", "m* law", "m* measured", "excess law", "excess measured"],
+                    [[row["setting"], row["experts"], whole(row["n"]), f"{row['predicted']:.1f}",
+                      with_error(row["measured"], row["standard_error"]), f"{row['predicted_excess']:.3g}",
+                      with_error(row["excess"], row["excess_error"])] for row in bests])
+
+
 # ----------------------------------------------------------------- page
 
 def deviation(figure):
@@ -349,6 +466,16 @@ def checks(figures):
     return markdown(["figures", "number", "hold", "largest deviation / standard error", "slack", "told apart from"], lines)
 
 
+def slopes(figures, kinds):
+    """The exponents of n in m*, a row a setting."""
+    found = {figure["name"]: figure for figure in group_of(figures, "E9.slope")}
+    return markdown(["exponent of n in m*: law; measured"] + [kind.replace("_", " ") for kind in kinds],
+                    [[setting] + [f"1/{1 / figure['expected']:.0f}; "
+                                  + with_error(figure["measured"], figure["standard_error"])
+                                  for figure in (found[f"E9.slope.{setting}.{kind}"] for kind in kinds)]
+                     for setting in ("s3", "e1", "e2")])
+
+
 def group_of(figures, name):
     return [figure for figure in figures if figure["name"].startswith(name)]
 
@@ -362,6 +489,8 @@ def main():
     optimal_density()
     relations = {row["setting"]: (str(row["b"]), str(row["p"])) for row in read("settings")}
     averages, choices = automatic_number(relations)
+    prices, on_noise = learned_cuts()
+    kinds, evens = kinds_of_experts()
     exponent = one["E1.exponent"]
     few = one["E4.law.n80"]
     many = one["E4.law.n800"]
@@ -395,6 +524,10 @@ def main():
         "BIASED": f"{max(abs(f['measured']) for f in group_of(figures, 'E4.biased')):.1f}",
         "E5_TABLE": break_condition(), "STEEP": f"{found['notes']['E5.s5.optimal.from_next_order']:.0f}",
         "E6_TABLE": optimal_against_uniform(), "E7_AVERAGES": averages, "E7_TABLE": choices,
+        "E9_KINDS": kinds, "E9_EVENS": evens, "E9_BEST": best_number_of_kinds(), "E8_TABLE": prices, "E8_NOISE": on_noise, "JUMP_COST": f"{found['notes']['E8.cost_of_a_jump']:.2f}",
+        "J1": relations["j1"][0], "H1": relations["h1"][0], "HEAVY": relations["h1"][1],
+        "E1_P": relations["e1"][1], "E2": relations["e2"][0],
+        "SLOPES": slopes(figures, ("constants", "lines", "shared_values", "interpolated_means")),
         "WORST": f"{one['E6.worst']['measured']:.4f}", "LOSERS": str(len(losses)),
         "LOSS": f"{100 * (max(losses) - 1):.0f}", "TAIL_LOW": f"{min(tails):.1f}", "TAIL_HIGH": f"{max(tails):.1f}",
         "T1": relations["t1"][0], "T2": relations["t2"][0], "TAIL": relations["t1"][1], "CHECKS": checks(figures),
@@ -529,12 +662,83 @@ samples, by exact risk for uniform cuts, by trying for cuts learned from the dat
 
 {E7_TABLE}
 
+## E8. The price of learning the cuts
+
+Question: what does a table lose whose cuts `zcmoe_segment_optimal_from_data` places by the rows of its constants? It is
+compared, at equal m, with the best partition of the true relation, which dynamic programming finds among 1,024 places
+of equal mass. "Raw rows": the best partition of the rows themselves in bins, which follows their noise. Settings: smooth
+s3, plateaus s7, jumps j1, heavy tails h1, σ = 0.3.
+
+![Excess risk over that on known cuts against n and m; effective parameters a segment on noise alone](figures/learned-cuts.svg)
+
+{E8_TABLE}
+
+j1 is β = {J1}, uniform x.
+h1 is β = {H1}, x of {HEAVY}: in shares of the inputs it is
+s3, and best partitions depend on nothing else, so its exact numbers are those of s3.
+
+- On known cuts the estimation error is the exact one of E4, near σ²m/n where the noise outweighs the spread of β in the
+  segments.
+- Where β is smooth learned cuts cost nothing that shows, and some 5 to 20 % beside plateaus (expected: 1, held within 0.2):
+  the pilot that places them has few parameters. With the best m and more, raw rows cost two to five times as much, near
+  `zcmoe_theory_learned_cuts`.
+- A jump of 2σ whose levels are known is placed with a loss of {JUMP_COST} σ²/n, by simulation of the two random walks
+  beside it: with the best m each jump of j1 is expected to cost that. With more segments than levels the loss is larger
+  (m = 12, not held against theory). The bins of raw rows are 500; up to m = 12 they are n, at most 4,000,
+  which limits them at jumps when n is large.
+
+Noise alone, n = 1,000, 500 bins, effective parameters a segment: excess risk in units of σ²m/n.
+
+{E8_NOISE}
+
+The law holds for cuts on raw rows, and says nothing of learned ones, which stay near the price of known cuts.
+
+## E9. Constants, lines and interpolation
+
+Question: what do kinds of experts reach at equal numbers of stored values, and at equal n, and where does the best m
+move? Constants store one value a segment and lines two; "shared values" are the lines between values at the edges that
+least squares gives (`ZCMOE_EXPERTS_INTERPOLATE`), "interpolated means" the lines between the constants
+(`zcmoe_model_interpolate`), which store one. s3 is the sine; e1 is β = exp 3x with p = {E1_P}, σ = 1; e2 is
+β = {E2}, uniform x, σ = 0.3.
+
+![Error without noise against the number of stored values, for four kinds of experts](figures/kinds-of-experts.svg)
+
+Error over that of `zcmoe_theory_expert_law` (exact; measured on test rows), and the error of a step of height 1, times m:
+
+{E9_KINDS}
+
+The laws hold at m = 128 within 0.5 %, 49/2880 of interpolated means included. Exact errors are integrals over what was
+learned from rows without noise. At a jump all kinds have errors of order 1/m, but constants and lines have none if it
+lies on an edge, while those that are continuous cannot use that.
+
+Stored values at which a kind and constants are equally good (`zcmoe_theory_break_even`), dotted in the figure:
+
+{E9_EVENS}
+
+What errors far beyond say agrees with the law; the kinds cross where segments are as long as the features of β, so the
+law tells the place within a factor of two only.
+
+![Best number of segments and excess risk there against n, for four kinds of experts](figures/best-number-of-kinds.svg)
+
+{SLOPES}
+
+{E9_BEST}
+
+m* measured is from the law fitted to the measured excess risks of about 0.5 to 2 m*, on uniform segments of even number.
+
+- Constants want m ∝ n^⅓, lines and shared values n^⅕: at n = 100,000 an eighth of the segments and a fifth of the excess
+  risk on the sine. Shared values have about 2^(−4/5) of the excess risk of lines.
+- Interpolated means learn from targets that vary with β inside a segment: their estimation error is 2/3 Σ vᵢ / n, not
+  2/3 σ²m/n, which counts where β is steep and m is small (n = 1,000).
+- On e2 the edge in the middle is at the jump. Shared values and interpolated means lose: m ∝ n^½ and the excess risk falls
+  with n^(−½) only. Constants and lines go on as on the sine.
+
 ## All checks
 
 A figure holds if it is within 4 standard errors + slack of what theory expects, and farther than that from what it is
 told apart from. Slack is what a law that is asymptotic, a grid or a margin of the claim allows; theory that is exact has
-at most 0.005 of it. E3's
-`formula` is the asymptotic m* itself, hence more than 4.
+at most 0.005 of it. E3's `formula` and E9's `risk`, `number`, `slope` and `shared_over_lines` are asymptotic laws
+themselves, hence more than 4.
 
 {CHECKS}
 """

@@ -30,11 +30,23 @@ sample draw(const setting& given, std::int64_t n, bool with_noise, generator& ra
   return rows;
 }
 
+ratio ratio_of(const std::vector<double>& a, const std::vector<double>& b) {
+  const double value = mean_of(a).mean() / mean_of(b).mean();
+  std::vector<double> off(a);
+  for (std::size_t i = 0; i < off.size(); ++i) off[i] -= value * b[i];
+  return {value, mean_of(off).standard_error() / mean_of(b).mean()};
+}
+
+zcmoe::model engine::fit(const std::vector<double>& edges, const std::vector<double>& x,
+                         const std::vector<double>& y, const zcmoe_model_options& options) const {
+  zcmoe::fit rows(context_, edges, options);
+  rows.add_sync(x, y);
+  return rows.finish();
+}
+
 learned engine::learn(const std::vector<double>& edges, const std::vector<double>& x,
                       const std::vector<double>& y, const zcmoe_model_options& options) const {
-  zcmoe::fit fit(context_, edges, options);
-  fit.add_sync(x, y);
-  const zcmoe::model model = fit.finish();
+  const zcmoe::model model = fit(edges, x, y, options);
   std::vector<double> centres;
   for (std::size_t i = 0; i + 1 < edges.size(); ++i) {
     centres.push_back(0.5 * (edges[i] + edges[i + 1]));
@@ -46,7 +58,11 @@ learned engine::learn(const std::vector<double>& edges, const std::vector<double
 std::vector<double> engine::squared_errors(const std::vector<double>& edges,
                                            const std::vector<double>& constants,
                                            const sample& test) const {
-  std::vector<double> errors = zcmoe::model(context_, edges, constants).predict_sync(test.x);
+  return experiments::squared_errors(zcmoe::model(context_, edges, constants), test);
+}
+
+std::vector<double> squared_errors(const zcmoe::model& model, const sample& test) {
+  std::vector<double> errors = model.predict_sync(test.x);
   for (std::size_t i = 0; i < errors.size(); ++i) {
     errors[i] = (errors[i] - test.b[i]) * (errors[i] - test.b[i]);
   }
@@ -60,6 +76,32 @@ double excess_of(const theory::cells& exact, const std::vector<double>& constant
     excess += exact.probabilities[i] * off * off;
   }
   return excess;
+}
+
+double excess_on_learned_cuts(const engine& machine, const theory::problem& f,
+                              std::vector<double> edges, const std::vector<double>& x,
+                              const std::vector<double>& y) {
+  const learned table = machine.learn(edges, x, y);
+  edges.front() = f.lo;  // the outer segments also predict inputs beyond the samples
+  edges.back() = f.hi;
+  return f.approximation(edges, table.constants).totals.error;
+}
+
+power_law fit_power_law(const std::vector<double>& u, const std::vector<double>& v,
+                        const std::vector<double>& excess, const std::vector<double>& scale) {
+  double aa = 0.0, ab = 0.0, bb = 0.0, a = 0.0, b = 0.0;
+  for (std::size_t k = 0; k < u.size(); ++k) {
+    const double relative_u = u[k] / scale[k];
+    const double relative_v = v[k] / scale[k];
+    const double w = excess[k] / scale[k];
+    aa += relative_u * relative_u;
+    ab += relative_u * relative_v;
+    bb += relative_v * relative_v;
+    a += relative_u * w;
+    b += relative_v * w;
+  }
+  const double determinant = aa * bb - ab * ab;
+  return {(a * bb - b * ab) / determinant, (b * aa - a * ab) / determinant};
 }
 
 // ------------------------------------------------------------------ report

@@ -72,6 +72,8 @@ struct setting {
 std::vector<setting> reference_settings();  // s1 .. s7
 std::vector<setting> tail_settings();       // steep where samples are rare
 std::vector<setting> fresh_settings();      // used for nothing but the automatic choice of m
+std::vector<setting> cut_settings();        // j1 has jumps, h1 inputs with heavy tails
+std::vector<setting> expert_settings();     // e1 bends everywhere, e2 has a jump at 1/2
 const setting& setting_of(const std::vector<setting>& settings, const std::string& id);
 
 inline const char* name_of(zcmoe_theory_segmentation segmentation) {
@@ -120,6 +122,13 @@ class mean_of {
   double squares_ = 0.0;
 };
 
+/// The ratio mean(a) / mean(b) over pairs, and its standard error.
+struct ratio {
+  double value;
+  double standard_error;
+};
+ratio ratio_of(const std::vector<double>& a, const std::vector<double>& b);
+
 struct learned {
   std::vector<double> constants;
   std::vector<std::int64_t> counts;
@@ -131,6 +140,9 @@ class engine {
   explicit engine(const zcmoe_context_options& options) : context_(options) {}
 
   const zcmoe::context& context() const { return context_; }
+  zcmoe::model fit(const std::vector<double>& edges, const std::vector<double>& x,
+                   const std::vector<double>& y,
+                   const zcmoe_model_options& options = zcmoe::model_options()) const;
   /// The constants learned from the rows, with the policies applied: the predictions at the
   /// segments' centres.
   learned learn(const std::vector<double>& edges, const std::vector<double>& x,
@@ -145,8 +157,26 @@ class engine {
   zcmoe::context context_;
 };
 
+/// (prediction - b)^2 of each test row.
+std::vector<double> squared_errors(const zcmoe::model& model, const sample& test);
+
 /// The excess risk of a table with these constants: E_app + sum P_i (constant_i - c_i)^2.
 double excess_of(const theory::cells& exact, const std::vector<double>& constants);
+
+/// The excess risk of a table whose cuts were placed by the rows too.
+double excess_on_learned_cuts(const engine& machine, const theory::problem& f,
+                              std::vector<double> edges, const std::vector<double>& x,
+                              const std::vector<double>& y);
+
+/// A and B of excess = A u + B v.
+struct power_law {
+  double approximation;  // A
+  double variance;       // B
+};
+/// Finds A and B by least squares of relative errors. They are relative to `scale`, which is not
+/// measured, so that the equations for A and B are linear in what is.
+power_law fit_power_law(const std::vector<double>& u, const std::vector<double>& v,
+                        const std::vector<double>& excess, const std::vector<double>& scale);
 
 /// The rows of a CSV file.
 class table {
@@ -207,5 +237,9 @@ void estimation_error(const laboratory& lab);  // E4
 // choosing.cpp
 void optimal_against_uniform(const laboratory& lab);  // E6
 void automatic_number(const laboratory& lab);         // E7
+// cuts.cpp
+void learned_cuts(const laboratory& lab);  // E8
+// kinds.cpp
+void kinds_of_experts(const laboratory& lab);  // E9
 
 }  // namespace experiments

@@ -9,31 +9,6 @@ namespace {
 
 // ------------------------------------------------------------------- U-shape
 
-struct power_law {
-  double approximation;  // A
-  double variance;       // B
-};
-
-/// A and B of excess(m) = A / m^2 + B m / n by least squares of relative errors. They are relative
-/// to `scale`, which is not measured, so that the equations for A and B are linear in what is.
-power_law fit_power_law(const std::vector<std::int64_t>& m, const std::vector<double>& excess,
-                        const std::vector<double>& scale, double n) {
-  double aa = 0.0, ab = 0.0, bb = 0.0, a = 0.0, b = 0.0;
-  for (std::size_t k = 0; k < m.size(); ++k) {
-    const auto segments = static_cast<double>(m[k]);
-    const double u = 1 / (segments * segments * scale[k]);
-    const double v = segments / (n * scale[k]);
-    const double w = excess[k] / scale[k];
-    aa += u * u;
-    ab += u * v;
-    bb += v * v;
-    a += u * w;
-    b += v * w;
-  }
-  const double determinant = aa * bb - ab * ab;
-  return {(a * bb - b * ab) / determinant, (b * aa - a * ab) / determinant};
-}
-
 /// The number of segments with the least exact risk, and that risk, among all within a factor of
 /// 1.5 of `near`.
 zcmoe_theory_risk_point exact_best(const theory::problem& f, zcmoe_theory_segmentation segmentation,
@@ -93,14 +68,15 @@ void best_number(const laboratory& lab) {
         if (sizes[k] >= 16 && sizes[k] * 10 <= t.n) lawful.push_back(k);
       }
       const auto law_of = [&](const auto& excess_at) {
-        std::vector<std::int64_t> m;
-        std::vector<double> value, scale;
+        std::vector<double> u, v, value, scale;
         for (const std::size_t k : lawful) {
-          m.push_back(sizes[k]);
+          const auto m = static_cast<double>(sizes[k]);
+          u.push_back(1 / (m * m));
+          v.push_back(m / n);
           value.push_back(excess_at(k));
           scale.push_back(points[k].approximation + points[k].estimation);
         }
-        return fit_power_law(m, value, scale, n);
+        return fit_power_law(u, v, value, scale);
       };
       mean_of approximation, variance, number;
       const std::int64_t repetitions = std::clamp<std::int64_t>(400000 / t.n, 32, 400) * lab.effort;

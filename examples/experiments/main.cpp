@@ -53,6 +53,8 @@ int run(int argc, char** argv) {
   experiments::estimation_error(lab);
   experiments::optimal_against_uniform(lab);
   experiments::automatic_number(lab);
+  experiments::learned_cuts(lab);
+  experiments::kinds_of_experts(lab);
   const int failed = findings.finish(device, effort);
   if (failed > 0) std::fprintf(stderr, "%d figures are off\n", failed);
   return failed > 0 ? 1 : 0;

@@ -195,9 +195,61 @@ std::vector<setting> fresh_settings() {
   return all;
 }
 
+std::vector<setting> cut_settings() {
+  std::vector<setting> all;
+
+  const std::vector<double> jumps = {9 / 64.0, 23 / 64.0, 30 / 64.0, 45 / 64.0, 53 / 64.0};
+  all.push_back(with_regression(
+      "j1", 41, "0, 0.6, 1.2, 0.6, 0, 0.6 with jumps at 9, 23, 30, 45, 53 of 64 parts",
+      [=](double x) {
+        const double levels[] = {0.0, 0.6, 1.2, 0.6, 0.0, 0.6};
+        return levels[std::upper_bound(jumps.begin(), jumps.end(), x) - jumps.begin()];
+      },
+      [](double) { return 0.0; }, [](double) { return 0.0; }));
+  uniform_inputs(all.back());
+  all.back().problem.breaks = jumps;
+
+  const double end = 100.0;
+  const double mass = 2 / pi * std::atan(end);
+  const auto density = [=](double x) { return 1 / (pi * mass * (1 + x * x)); };
+  const auto share = [=](double x) { return 0.5 + std::atan(x) / (pi * mass); };
+  all.push_back(with_regression(
+      "h1", 42, "sin 2πF(x), F the share of inputs below x",
+      [=](double x) { return std::sin(2 * pi * share(x)); },
+      [=](double x) { return 2 * pi * density(x) * std::cos(2 * pi * share(x)); }, nullptr));
+  setting& heavy = all.back();
+  heavy.density_text = "Cauchy cut to [−100, 100]";
+  heavy.problem.lo = -end;
+  heavy.problem.hi = end;
+  heavy.problem.density = density;
+  heavy.draw = [=](generator& random) { return std::tan(pi * mass * (random.uniform() - 0.5)); };
+  return all;
+}
+
+std::vector<setting> expert_settings() {
+  std::vector<setting> all;
+  all.push_back(exponential("e1", 51, "exp 3x", 1.0, 3.0));
+  setting& bent = all.back();
+  bent.density_text = "(1 + 2x)/2";
+  bent.sigma = 1.0;
+  bent.problem.density = [](double x) { return 0.5 + x; };
+  bent.problem.density_slope = [](double) { return 1.0; };
+  bent.draw = [](generator& random) { return 0.5 * (std::sqrt(1 + 8 * random.uniform()) - 1); };
+
+  all.push_back(with_regression(
+      "e2", 52, "sin 2πx, and 1 more from x = 1/2 on",
+      [](double x) { return std::sin(2 * pi * x) + (x < 0.5 ? 0.0 : 1.0); },
+      [](double x) { return 2 * pi * std::cos(2 * pi * x); },
+      [](double x) { return -4 * pi * pi * std::sin(2 * pi * x); }));
+  uniform_inputs(all.back());
+  all.back().problem.breaks = {0.5};
+  return all;
+}
+
 table description_of_settings() {
   table all({"setting", "b", "p", "sigma"});
-  for (const auto& settings : {reference_settings(), tail_settings(), fresh_settings()}) {
+  for (const auto& settings : {reference_settings(), tail_settings(), fresh_settings(),
+                               cut_settings(), expert_settings()}) {
     for (const setting& s : settings) {
       all.add({s.id, s.regression_text, s.density_text, s.sigma});
     }

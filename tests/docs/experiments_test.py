@@ -21,11 +21,17 @@ GROUPS = {
     "E3.risk": 128, "E3.A": 10, "E3.B": 10, "E3.m": 10, "E3.formula": 5, "E3.excess": 10, "E4.law": 2, "E4.exact": 55,
     "E4.unbiased": 11, "E4.biased_to_0": 11, "E4.consistent": 1, "E5.gaps": 14, "E5.break": 14, "E5.estimate": 13,
     "E6.ratio": 27, "E6.worst": 1, "E6.gain": 5, "E6.no_gain": 6, "E7.fresh": 3, "E7.all": 3,
+    "E8.best": 1, "E8.known": 20, "E8.law": 16, "E8.price": 18, "E8.noise_raw": 3, "E8.noise_pilot": 3,
+    "E9.exact": 72, "E9.factor": 12, "E9.break_even": 6, "E9.crossing": 2, "E9.jump": 8, "E9.risk": 180, "E9.number": 36,
+    "E9.slope": 12, "E9.parameters": 12, "E9.shared_over_lines": 9,
 }
-ROWS = {"settings": 13, "density": 501, "segments": 32, "exponents": 15, "error_against_m": 126, "risk": 128,
-        "best_number": 10, "estimation": 55, "gaps": 896, "breaks": 14, "ratios": 27, "automatic": 33}
-# Where a number may be missing: no estimate exists, or cuts were not learned for this many rows.
-MAY_BE_NAN = {("breaks", "estimate"), ("ratios", "from_data"), ("ratios", "from_data_error")}
+ROWS = {"settings": 17, "density": 501, "segments": 32, "exponents": 15, "error_against_m": 126, "risk": 128,
+        "best_number": 10, "estimation": 55, "gaps": 896, "breaks": 14, "ratios": 27, "automatic": 33,
+        "cuts_on_noise": 3, "cut_prices": 20, "kinds_errors": 72, "break_even": 6, "kinds_at_jump": 8, "kinds_risk": 180,
+        "kinds_best": 36}
+# Where a number may be missing: no estimate exists, cuts were not learned for this many rows, or theory is silent.
+MAY_BE_NAN = {("breaks", "estimate"), ("ratios", "from_data"), ("ratios", "from_data_error"),
+              ("cut_prices", "expected")}
 # m_5% of s1 .. s7, uniform and optimal cells, from errors computed with 34 digits.
 BREAKS = {"s1": (1, 1), "s2": (3, 5), "s3": (6, 23), "s4": (9, 15), "s5": (18, 19), "s6": (14, 32), "s7": (6, 68)}
 
@@ -135,6 +141,37 @@ class ExperimentsTest(unittest.TestCase):
         ratios = [float(row["ratio"]) for row in self.table("automatic")]
         self.assertLessEqual(sum(ratios) / len(ratios), 1.2)
 
+    def test_known_cuts(self):
+        rows = {(row["setting"], row["n"], row["m"]): float(row["exact"]) for row in self.table("cut_prices")}
+        for (setting, n, m), exact in rows.items():
+            if setting == "h1":  # which is s3 in shares of the inputs
+                self.assertAlmostEqual(exact / rows["s3", n, m], 1, delta=1e-6)
+            if setting == "j1" and int(m) >= 6:  # no approximation error, and rows enough
+                self.assertAlmostEqual(exact / (0.09 * int(m) / int(n)), 1, delta=0.03)
+
+    def test_cuts_on_noise(self):
+        # Simulated by others with 2,000 rows in 500 bins.
+        for row, right in zip(self.table("cuts_on_noise"), (5.64, 5.11, 4.05)):
+            self.assertLess(abs(float(row["raw"]) - right), 4 * float(row["raw_error"]) + 0.05 * right, row)
+
+    def test_laws_of_experts_on_a_sine(self):
+        u, q, noise = 2 * math.pi ** 2, 8 * math.pi ** 4, 0.09
+        laws = {"constants": (u / 12, 2, 1), "lines": (q / 720, 4, 2), "shared values": (q / 720, 4, 1),
+                "interpolated means": (q * 49 / 2880, 4, 2 / 3)}
+        for row in self.table("kinds_errors"):
+            if row["setting"] == "s3":
+                coefficient, order, _ = laws[row["experts"]]
+                right = coefficient / float(row["m"]) ** order
+                self.assertLess(abs(float(row["high_rate"]) / right - 1), 1e-8, row)
+        for row in self.table("kinds_best"):
+            if row["setting"] == "s3":
+                coefficient, order, parameters = laws[row["experts"]]
+                formula = (order * coefficient * float(row["n"]) / (parameters * noise)) ** (1 / (order + 1))
+                self.assertLess(abs(float(row["predicted"]) / formula - 1), 1e-8, row)
+        evens = {row["experts"]: float(row["law"]) for row in self.table("break_even") if row["setting"] == "s3"}
+        self.assertAlmostEqual(evens["lines"], math.sqrt(4 * q / (15 * u)), delta=1e-8)
+        self.assertAlmostEqual(evens["shared values"], math.sqrt(q / (60 * u)), delta=1e-8)
+
     def test_tables_are_whole(self):
         for name, rows in ROWS.items():
             table = self.table(name)
@@ -155,7 +192,7 @@ class ExperimentsTest(unittest.TestCase):
             with open(os.path.join(SOURCE, "docs", "experiments.md"), encoding="utf-8") as file:
                 committed = file.read()
             drawn = re.findall(r"\(figures/([a-z-]+\.svg)\)", page)
-            self.assertEqual(len(drawn), 7)
+            self.assertEqual(len(drawn), 10)
             self.assertEqual(re.findall(r"\(figures/([a-z-]+\.svg)\)", committed), drawn)
             self.assertEqual(re.findall(r"^#+ .*", committed, re.M), re.findall(r"^#+ .*", page, re.M))
             for name in drawn:
