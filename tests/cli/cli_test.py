@@ -751,9 +751,9 @@ class fit_test(cli_case):
         self.fails(*common, "--segments", 16385, "--segmentation", "uniform", says="at most 16,384 segments")
 
     def test_experts_that_are_lines(self):
-        # 4,000 rows of a sine: lines need a sixth of the segments, and are nearer to it than means.
+        # 1,000 rows of a sine: lines need a third of the segments, and are nearer to it than means.
         generator = random.Random(6)
-        inputs = [generator.random() for _ in range(4000)]
+        inputs = [generator.random() for _ in range(1000)]
         table = "x,y\n" + "".join(f"{x},{math.sin(6 * x) + generator.gauss(0, 0.3)}\n" for x in inputs)
         data = self.write("sine.csv", table)
         grid = self.write("grid.csv", "x\n" + "".join(f"{(i + 0.5) / 1000}\n" for i in range(1000)))
@@ -771,12 +771,12 @@ class fit_test(cli_case):
             self.assertEqual(summary[kind]["experts"], kind)
             error[kind] = error_of(self.path(kind))
         for kind in ("linear", "interpolate"):
-            self.assertLess(summary[kind]["segments"], summary["constant"]["segments"] / 3)
-            self.assertLess(error[kind], 0.6 * error["constant"])
+            self.assertLess(summary[kind]["segments"], summary["constant"]["segments"] / 2)
+            self.assertLess(error[kind], 0.8 * error["constant"])
             seen = json.loads(self.run_cli("inspect", self.path(kind), "--json").stdout)
             self.assertEqual(seen["experts"], kind)
             self.assertEqual(len(seen["line_slope"]), summary[kind]["segments"] + 3)
-            self.assertLess(abs(seen["diagnosis"]["risk"] / 0.09 - 1), 0.1)
+            self.assertLess(abs(seen["diagnosis"]["risk"] / 0.09 - 1), 0.2)
             rows = list(csv.DictReader(io.StringIO(self.run_cli("inspect", self.path(kind), "--csv").stdout.decode())))
             self.assertEqual([float(row["line_value"]) for row in rows], seen["line_value"][:len(rows)])
             self.assertRegex(self.run_cli("inspect", self.path(kind)).stdout.decode(), r"experts +(a least-squares|lines)")
