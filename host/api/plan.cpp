@@ -18,6 +18,8 @@ zcmoe_plan_options read(const zcmoe_plan_options* given) {
   const auto options = read_options(given, zcmoe_plan_options ZCMOE_PLAN_OPTIONS_INIT, "options");
   check_size(options.fit_rows, "options->fit_rows", 0, std::numeric_limits<std::int64_t>::max());
   check_size(options.max_segments, "options->max_segments", 1, ZCMOE_PLAN_MAX_SEGMENTS);
+  ZCMOE_EXPECTS(options.lines == 0 || options.lines == 1, "options->lines=", options.lines,
+                " is neither 0 nor 1");
   ZCMOE_EXPECTS(options.holdout >= 0 && options.holdout <= 0.5,
                 "options->holdout=", options.holdout, "; expected 0 to 0.5");
   check_finite(options.lo, "options->lo");

@@ -112,10 +112,12 @@ class range_and_sample {
     return table;
   }
 
-  zcmoe_plan_result plan(const planner& planner) const {
+  /// lines: whether errors of lines are wanted too.
+  zcmoe_plan_result plan(const planner& planner, bool lines) const {
     const zcmoe_plug_in_options plug_in = segmentation_.plug_in();
     const auto [lo, hi] = range();
     zcmoe_plan_options options = planner.options;
+    options.lines = lines ? 1 : 0;
     if (options.fit_rows == 0) options.fit_rows = rows_;
     options.lo = lo;
     options.hi = hi;
@@ -131,7 +133,8 @@ class range_and_sample {
     edge_table table = seen();
     std::int64_t segments = segmentation_.segments;
     if (segmentation_.automatic) {
-      table.plan = plan(planner);
+      table.plan =
+          plan(planner, planner.lines_too || planner.model.experts != ZCMOE_EXPERTS_CONSTANT);
       segments = table.plan->candidates[segmentation_.kind].num_segments;
       if (planner.model.constants == ZCMOE_CONSTANTS_SMOOTH)
         segments = finer(segments, *table.plan);
@@ -157,9 +160,9 @@ class range_and_sample {
       const std::int64_t asked = finer(segments, *table.plan);
       if (asked <= most_compared) add_other(asked, ZCMOE_CONSTANTS_SMOOTH, ZCMOE_EXPERTS_CONSTANT);
     }
-    for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE}) {
-      if (!planner.lines_too) break;
-      add_other(for_lines(*table.plan, experts), ZCMOE_CONSTANTS_MEAN, experts);
+    if (planner.lines_too) {
+      for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE})
+        add_other(for_lines(*table.plan, experts), ZCMOE_CONSTANTS_MEAN, experts);
     }
     return table;
   }
@@ -176,11 +179,16 @@ class range_and_sample {
   zcmoe_array weights() const { return weighted_ ? column(has_target_ ? 2 : 1) : no_array(); }
 
   /// The number of segments with the least leave-one-out error of such experts; 1 where the plan
-  /// knows none.
+  /// knows none. The best number grows with the fifth root of the rows, of which the plan has seen
+  /// a sample.
   std::int64_t for_lines(const zcmoe_plan_result& plan, std::int32_t experts) const {
     const zcmoe_plan_candidate& c = plan.candidates[segmentation_.kind];
-    return std::max<std::int64_t>(
-        1, experts == ZCMOE_EXPERTS_LINEAR ? c.linear_segments : c.interpolate_segments);
+    const std::int64_t best =
+        experts == ZCMOE_EXPERTS_LINEAR ? c.linear_segments : c.interpolate_segments;
+    const double growth = static_cast<double>(plan.fit_rows) / static_cast<double>(plan.rows_used);
+    const double wanted = std::round(static_cast<double>(best) * std::pow(growth, 0.2));
+    return static_cast<std::int64_t>(
+        std::min(std::max(wanted, 1.0), static_cast<double>(ZCMOE_PLAN_MAX_SEGMENTS)));
   }
 
   /// The edges reach to the outermost rows, which the sample may have missed, or to the range that
@@ -318,7 +326,7 @@ edge_table plan_from_rows(const segmentation_choice& segmentation, row_source& r
   read(state, segmentation, "plan", rows, true, row_split(), show_progress, reading, planning);
   stopwatch::scope timed(planning);
   edge_table table = state.seen();
-  table.plan = state.plan(planner);
+  table.plan = state.plan(planner, true);
   return table;
 }
 

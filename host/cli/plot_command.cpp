@@ -108,6 +108,7 @@ void write_risks(const owned_descriptor& file, const context& engine, const tabl
   options.hi = hi;
   options.holdout = 0.0;
   options.max_segments = most_tried;
+  options.lines = 0;
   const auto column = [&](std::size_t k) { return array(sample.column(k).data()); };
   const zcmoe_plan_result plan =
       make_plan(engine, column(column_x), column(column_y),

@@ -372,13 +372,12 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
   const bool with_lines = job.layout.lines;
   const bool has_loop =
       loop_of<Rows>(*target.sums) != nullptr && (!with_lines || has_line_loop<Rows>(*target.sums));
+  const std::size_t sum_bytes = slot_sums<Rows, State>::bytes(num_slots);
   const std::size_t line_bytes = with_lines ? lines_of_slots::bytes(num_slots) : 0;
-  const std::size_t window_bytes =
-      has_loop ? slot_sums<Rows, State>::bytes(num_slots) + line_bytes : 0;
   if (has_loop && !with_lines &&
       add_partitioned<Rows, State, X>(job, target, crew, num_parts, engine))
     return;
-  const fit_shares shares = shares_of(job, num_parts, window_bytes);
+  const fit_shares shares = shares_of(job, num_parts, has_loop ? sum_bytes + line_bytes : 0);
   const std::int64_t threads = shares.threads;
   const bool windows = shares.windows;
   const bool private_states = shares.private_states;
@@ -403,7 +402,7 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
   std::vector<lines_of_slots> lines;
   lines.reserve(num_threads);
   for (std::size_t t = 0; windows && t < num_threads; ++t) {
-    memory.emplace_back(engine, window_bytes - line_bytes, nullptr);
+    memory.emplace_back(engine, sum_bytes, nullptr);
     sums.emplace_back(memory.back().data(), num_slots, digits[t]);
     if (!with_lines) continue;
     memory.emplace_back(engine, line_bytes, nullptr);

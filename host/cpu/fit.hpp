@@ -21,9 +21,10 @@ void merge_on_cpu(const state_layout& layout, std::int64_t* to, const std::int64
                   workers& crew);
 
 /// Writes the summaries of all slots; never fails.
-void summarize_lines_on_cpu(const state_layout& layout, const std::int64_t* state,
-                            line_summary* summaries, workers& crew);
 void summarize_on_cpu(const state_layout& layout, const std::int64_t* state,
                       slot_summary* summaries, workers& crew);
+/// The same of their lines.
+void summarize_lines_on_cpu(const state_layout& layout, const std::int64_t* state,
+                            line_summary* summaries, workers& crew);
 
 }  // namespace zcmoe::detail

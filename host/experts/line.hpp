@@ -1,7 +1,7 @@
 // The line of a segment, from exact sums: what a state of linear or interpolating experts keeps
-// beside the sums of exact_sum.hpp, and the summary that is made of it. Host and device; both
-// engines call it. Sources: least squares from centred sums (Dar 2025, open question 2; theory in
-// include/zcmoe/theory.h); each figure is rounded once.
+// beside the sums of exact_sum.hpp, and the summary that is made of it. Rows are added on host and
+// device, by both engines; summaries are made on the host. Sources: least squares from centred sums
+// (Dar 2025, open question 2; theory in include/zcmoe/theory.h); each figure is rounded once.
 //
 // An input enters as its *position* t in the segment, a whole number: the distance from the middle
 // of the segment in units of at most 2^-30 of its half width, between -2^31 and 2^31. The unit is a
@@ -168,9 +168,8 @@ constexpr double least_position_variance = 0x1p20;
 /// the weights: A = W Q - S^2, D = W R - P^2, B = W C - P S. The slope is B / D, the residual
 /// (A D - B^2) / (D W^2).
 template <class Weight, class S, class Q, class P, class R, class C>
-ZCMOE_HOST_DEVICE inline void summarize_line_sums(const Weight& weight, const S& y, const Q& yy,
-                                                  const P& t, const R& tt, const C& ty, int unit,
-                                                  line_summary& result) {
+void summarize_line_sums(const Weight& weight, const S& y, const Q& yy, const P& t, const R& tt,
+                         const C& ty, int unit, line_summary& result) {
   const auto square = product(weight, weight);
   result.mean_position = quotient_of(t, weight, 0);
   const auto d = difference(product(weight, tt), product(t, t));
@@ -187,8 +186,7 @@ ZCMOE_HOST_DEVICE inline void summarize_line_sums(const Weight& weight, const S&
 
 /// Summarizes the exact sums of a slot of a state with lines.
 template <class T, bool Weighted>
-ZCMOE_HOST_DEVICE inline line_summary summarize_line(const std::int64_t* planes,
-                                                     std::int64_t num_slots, std::int64_t slot) {
+line_summary summarize_line(const std::int64_t* planes, std::int64_t num_slots, std::int64_t slot) {
   using base = sum_planes<T, Weighted>;
   using at = line_planes<T, Weighted>;
   constexpr int unit = float_format<T>::unit;

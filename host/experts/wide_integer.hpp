@@ -152,8 +152,7 @@ ZCMOE_HOST_DEVICE inline void subtract(wide_integer<A>& a, const wide_integer<B>
 }
 
 template <int A, int B>
-ZCMOE_HOST_DEVICE inline wide_integer<A + B> product(const wide_integer<A>& a,
-                                                     const wide_integer<B>& b) {
+wide_integer<A + B> product(const wide_integer<A>& a, const wide_integer<B>& b) {
   wide_integer<A + B> result;
   multiply(a, b, result);
   return result;
@@ -161,7 +160,7 @@ ZCMOE_HOST_DEVICE inline wide_integer<A + B> product(const wide_integer<A>& a,
 
 /// -1, 0 or 1 if |a| is less than, equal to or greater than |b|.
 template <int A, int B>
-ZCMOE_HOST_DEVICE inline int compare(const wide_integer<A>& a, const wide_integer<B>& b) {
+int compare(const wide_integer<A>& a, const wide_integer<B>& b) {
   const int high = a.high > b.high ? a.high : b.high;
   const int low = a.low < b.low ? a.low : b.low;
   for (int k = high - 1; k >= low; --k) {
@@ -171,12 +170,12 @@ ZCMOE_HOST_DEVICE inline int compare(const wide_integer<A>& a, const wide_intege
 }
 
 /// The number of digits of a difference, or of a sum where signs differ.
-ZCMOE_HOST_DEVICE constexpr int digits_of_difference(int a, int b) { return (a > b ? a : b) + 1; }
+constexpr int digits_of_difference(int a, int b) { return (a > b ? a : b) + 1; }
 
 /// a - b, of any signs.
 template <int A, int B>
-ZCMOE_HOST_DEVICE inline wide_integer<digits_of_difference(A, B)> difference(
-    const wide_integer<A>& a, const wide_integer<B>& b) {
+wide_integer<digits_of_difference(A, B)> difference(const wide_integer<A>& a,
+                                                    const wide_integer<B>& b) {
   const bool adds = a.negative != b.negative;
   const bool swaps = !adds && compare(a, b) < 0;
   wide_integer<digits_of_difference(A, B)> result;

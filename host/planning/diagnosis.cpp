@@ -33,15 +33,6 @@ namespace {
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t full = 5;  // a segment with fewer rows is called starved
 
-/// How many rows of equal weight tell as much as those of a slot: W^2 / W2. Where experts are lines
-/// only the number is known.
-double effective_rows(const model_data& data, std::size_t i) {
-  const auto count = static_cast<double>(data.counts[i]);
-  const double e = data.standard_errors[i];
-  const bool known = data.weighted && data.lines.empty() && e > 0;
-  return known ? data.variances[i] / (e * e) : count;
-}
-
 /// The constants of the slots that have rows and their standard errors, as they were before
 /// shrinkage: means, unless they are smooth.
 /// A shrunk constant is c = (W mean + kappa g) / (W + kappa), so the mean is c + (c - g) kappa / W.
@@ -93,14 +84,14 @@ struct unshrunk {
   double error_on_new_rows(const model_data& data, std::size_t i) const {
     const double error = constant_error(i, data.weights[i]);
     if (!data.means.empty()) return error;
+    const auto count = static_cast<double>(data.counts[i]);
     if (!data.lines.empty()) {
-      const double rows = effective_rows(data, i);
-      const double parameters = data.variances[i] > 0 ? error * rows / data.variances[i] : 0.0;
-      return error * (rows / std::max(1.0, rows - parameters));
+      const double parameters = data.variances[i] > 0 ? error * count / data.variances[i] : 0.0;
+      return error * (count / std::max(1.0, count - parameters));
     }
-    const double rows =
-        std::max(2.0, data.weighted && errors[i] > 0 ? data.variances[i] / (errors[i] * errors[i])
-                                                     : static_cast<double>(data.counts[i]));
+    const double effective =
+        data.weighted && errors[i] > 0 ? data.variances[i] / (errors[i] * errors[i]) : count;
+    const double rows = std::max(2.0, effective);
     return error * (rows / (rows - 1.0));
   }
 };
@@ -485,8 +476,9 @@ void intervals_of(const model& fitted, double confidence, double* lower, double*
         data.weighted && error > 0 ? data.variances[i] / (error * error) : rows;
     double own = shares ? shared_freedom : std::min(effective, rows) - 1.0;
     if (linear && i < data.lines.size() && data.lines[i].slope != 0.0) {
-      // A line takes two parameters; the mean has one of them.
-      const double of_line = data.weighted ? 2.0 * effective : rows;
+      // A line takes two parameters, and its error is sqrt(2 variance / N). The mean has one of
+      // them.
+      const double of_line = error > 0 ? 2.0 * data.variances[i] / (error * error) : rows;
       error = std::sqrt(data.variances[i] / of_line);
       own = of_line - 2.0;
     }

@@ -21,7 +21,6 @@ struct row_moments {
   double y = 0.0;
   double xx = 0.0;  // sums of w times products of distances from the means
   double xy = 0.0;
-  double yy = 0.0;
 
   void add(double at, double target, double w) {
     ++count;
@@ -34,7 +33,6 @@ struct row_moments {
     const double both = w * (1 - share);
     xx += dx * dx * both;
     xy += dx * dy * both;
-    yy += dy * dy * both;
   }
   row_moments without(double at, double target, double w) const {
     row_moments rest = *this;
@@ -50,10 +48,12 @@ struct row_moments {
     rest.xy -= dx * dy * both;
     return rest;
   }
-  /// What the line answers; the mean where rows give none. `width` is that of the segment.
+  /// Whether inputs lie so far apart that there is a line, in a segment of this width: as
+  /// least_position_variance says.
+  bool has_line(double width) const { return count >= 3 && xx > width * width * 0x1p-44 * weight; }
+  /// What the line answers; the mean where there is none.
   double at(double input, double width) const {
-    const double least = width * width * 0x1p-44 * weight;  // as least_position_variance
-    return count >= 3 && xx > least ? y + xy / xx * (input - x) : y;
+    return has_line(width) ? y + xy / xx * (input - x) : y;
   }
 };
 
@@ -81,37 +81,13 @@ class segment_rows_in_order {
 
   double linear() const {
     double_double sum;
-    for (std::size_t i = 0; i < moments_.size(); ++i) {
-      const row_moments& own = moments_[i];
-      const double width = edges_[i + 1] - edges_[i];
-      for (std::size_t r = begin_[i]; r < begin_[i + 1]; ++r) {
-        double answer = 0.0;
-        if (own.count == 1) {
-          answer = mean_beside(i);
-        } else {
-          // Without the row the line ends at the next one.
-          double input = rows_.x[r];
-          if (r == begin_[i]) input = rows_.x[r + 1];
-          if (r + 1 == begin_[i + 1]) input = rows_.x[r - 1];
-          answer = own.without(rows_.x[r], rows_.y[r], weight(r)).at(input, width);
-        }
-        const double error = rows_.y[r] - answer;
-        sum = sum + weight(r) * error * error;
-      }
-    }
+    for (std::size_t i = 0; i < moments_.size(); ++i) sum = sum + squares_about_line(i);
     return sum.high / total_.high;
   }
 
   double interpolate() const {
     const std::size_t m = moments_.size();
     node_system nodes(m + 1);
-    const auto row_as_moments = [&](std::size_t i, std::size_t r) {
-      width_moments one;
-      one.weight = weight(r) / total_.high;
-      one.u = share(i, rows_.x[r]);
-      one.y = rows_.y[r];
-      return one;
-    };
     for (std::size_t i = 0; i < m; ++i) {
       const row_moments& own = moments_[i];
       const double width = edges_[i + 1] - edges_[i];
@@ -129,14 +105,19 @@ class segment_rows_in_order {
     nodes.solve();
     double_double sum;
     for (std::size_t i = 0; i < m; ++i) {
+      const double first = nodes.value(i);
+      const double rise = nodes.value(i + 1) - first;
+      double squares = 0.0;
       for (std::size_t r = begin_[i]; r < begin_[i + 1]; ++r) {
-        const width_moments one = row_as_moments(i, r);
-        const double answer = nodes.value(i) + (nodes.value(i + 1) - nodes.value(i)) * one.u;
+        width_moments one;
+        one.weight = weight(r) / total_.high;
+        one.u = share(i, rows_.x[r]);
         // Where a row alone tells a value the answer without it is unknown: it is as far as this.
         const double left = std::max(0.02, 1.0 - nodes.parameters(i, one));
-        const double error = (rows_.y[r] - answer) / left;
-        sum = sum + weight(r) * error * error;
+        const double error = (rows_.y[r] - (first + rise * one.u)) / left;
+        squares += weight(r) * error * error;
       }
+      sum = sum + squares;
     }
     return sum.high / total_.high;
   }
@@ -145,6 +126,41 @@ class segment_rows_in_order {
   double weight(std::size_t r) const { return rows_.weights.empty() ? 1.0 : rows_.weights[r]; }
   double share(std::size_t i, double x) const {
     return std::clamp((x - edges_[i]) / (edges_[i + 1] - edges_[i]), 0.0, 1.0);
+  }
+  /// The sum of w (y - answer of the others)^2 over the rows of segment i.
+  double squares_about_line(std::size_t i) const {
+    const row_moments& own = moments_[i];
+    const double width = edges_[i + 1] - edges_[i];
+    const bool has_line = own.has_line(width);
+    const double slope = has_line ? own.xy / own.xx : 0.0;
+    double squares = 0.0;
+    for (std::size_t r = begin_[i]; r < begin_[i + 1]; ++r) {
+      const double w = weight(r);
+      const double dx = rows_.x[r] - own.x;
+      // A row inside that takes no more than half of the spread leaves a line behind, which is as
+      // much further from it as its leverage says.
+      const bool is_inside = r > begin_[i] && r + 1 < begin_[i + 1];
+      double error;
+      if (is_inside && own.count > 8 && has_line && 8 * w < own.weight &&
+          4 * w * dx * dx < own.xx) {
+        const double leverage = w / own.weight + w * dx * dx / own.xx;
+        error = (rows_.y[r] - own.y - slope * dx) / (1.0 - leverage);
+      } else {
+        error = rows_.y[r] - answer_without(i, r);
+      }
+      squares += w * error * error;
+    }
+    return squares;
+  }
+  /// What the other rows of segment i answer to row r; what its neighbours do where there are none.
+  double answer_without(std::size_t i, std::size_t r) const {
+    const row_moments& own = moments_[i];
+    if (own.count == 1) return mean_beside(i);
+    // Without the row the line ends at the next one.
+    double input = rows_.x[r];
+    if (r == begin_[i]) input = rows_.x[r + 1];
+    if (r + 1 == begin_[i + 1]) input = rows_.x[r - 1];
+    return own.without(rows_.x[r], rows_.y[r], weight(r)).at(input, edges_[i + 1] - edges_[i]);
   }
   /// The mean of the nearest segment with rows on either side; 0 without any.
   double mean_beside(std::size_t i) const {

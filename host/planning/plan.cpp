@@ -338,6 +338,11 @@ class segmentation_levels {
     return static_cast<double>(std::min(options_.max_segments, rows_.all.size()));
   }
 
+  /// Whether the errors of m lines are asked for, and there are rows enough for them.
+  bool knows_lines(std::int64_t m) const {
+    return options_.lines != 0 && 3 * m <= rows_.all.size() && rows_.lo < rows_.hi;
+  }
+
   /// Whether inputs repeat so often that more rows hardly bring new ones.
   bool is_tied() const { return 2 * rows_.distinct <= rows_.all.size(); }
 
@@ -464,7 +469,7 @@ class segmentation_levels {
       const edge_table& own = learned_edges_[m];
       inner.insert(own.begin() + 1, own.end() - 1);
       last = std::max(last, own.back());
-      if (3 * m > rows_.all.size()) continue;
+      if (!knows_lines(m)) continue;
       edge_table& lines = learned_line_edges_[m];
       lines = learned.line_edges(m);
       lines.front() = std::min(lines.front(), rows_.lo);
@@ -586,16 +591,13 @@ class segmentation_levels {
       level.leave_one_out = statistics_of(table, model_, 0.0).leave_one_out;
     }
     level.linear_leave_one_out = level.interpolate_leave_one_out = not_a_number;
-    if (3 * parts.num_segments <= rows_.all.size() && rows_.lo < rows_.hi) {
-      const auto own = learned_line_edges_.find(parts.num_segments);
-      const bool known = segmentation_ != ZCMOE_PLAN_OPTIMAL || own != learned_line_edges_.end();
-      if (known) {
-        const line_errors errors = leave_one_out_of_lines(
-            rows_.all, segmentation_ == ZCMOE_PLAN_OPTIMAL ? own->second : edges,
-            model_.closed_side);
-        level.linear_leave_one_out = errors.linear;
-        level.interpolate_leave_one_out = errors.interpolate;
-      }
+    if (knows_lines(parts.num_segments)) {
+      const bool own_cuts = segmentation_ == ZCMOE_PLAN_OPTIMAL;
+      const line_errors errors = leave_one_out_of_lines(
+          rows_.all, own_cuts ? learned_line_edges_.at(parts.num_segments) : edges,
+          model_.closed_side);
+      level.linear_leave_one_out = errors.linear;
+      level.interpolate_leave_one_out = errors.interpolate;
     }
     level.holdout = not_a_number;
     if (rows_.held_out.size() > 0) {
@@ -638,9 +640,9 @@ class segmentation_levels {
   int segmentation_;
   std::int64_t finest_;
   edge_table edges_;
-  std::map<std::int64_t, edge_table> learned_edges_;  // by number of segments; OPTIMAL
-  std::map<std::int64_t, edge_table> learned_line_edges_;
-  std::optional<learned_number> learned_;  // OPTIMAL, unless there is one input
+  std::map<std::int64_t, edge_table> learned_edges_;       // by number of segments; OPTIMAL
+  std::map<std::int64_t, edge_table> learned_line_edges_;  // likewise, for lines
+  std::optional<learned_number> learned_;                  // OPTIMAL, unless there is one input
   // For each fine cell the weight of the rows learned from below it, and half of its own.
   std::vector<double> middles_;
   double learned_weight_ = 0.0;

@@ -81,10 +81,13 @@ typedef struct zcmoe_plan_options {
   double floor;            ///< see there
   double min_count;        ///< see there
   int64_t pilot_bins;      ///< see there
+  /// 1, the default: levels tell the errors of experts that are lines too; 0: these are NaN. They
+  /// take longer than all else where rows are millions.
+  int64_t lines;
 } zcmoe_plan_options;
 /// All defaults.
 #define ZCMOE_PLAN_OPTIONS_INIT \
-  { sizeof(zcmoe_plan_options), 0, 24576, 0.2, 0.0, 0.0, 0.1, 0.02, 5.0, 0 }
+  { sizeof(zcmoe_plan_options), 0, 24576, 0.2, 0.0, 0.0, 0.1, 0.02, 5.0, 0, 1 }
 
 /// One number of segments on the curve.
 typedef struct zcmoe_plan_level {
@@ -200,8 +203,9 @@ typedef struct zcmoe_plan_result {
 ///
 /// Cost: that of zcmoe_segment_optimal_from_data(), and a pass of the engine for each segmentation;
 /// 56 bytes a row (weighted 72) and two fit states of at most max_segments segments, or (OPTIMAL)
-/// four times as many. Of many millions of rows a sample and fit_rows are enough. Sources:
-/// theory.h; Dar 2025 (arXiv 2510.03151), section 6; Allen 1974 (leave-one-out).
+/// four times as many; of lines, O(n) for each level of each segmentation. Of many millions of rows
+/// a sample and fit_rows are enough. Sources: theory.h; Dar 2025 (arXiv 2510.03151), section 6;
+/// Allen 1974 (leave-one-out).
 ZCMOE_API zcmoe_status zcmoe_plan(zcmoe_context* context, zcmoe_array x, zcmoe_array y,
                                   zcmoe_array weights, int64_t n,
                                   const zcmoe_model_options* model_options,

@@ -528,8 +528,10 @@ typedef struct zcmoe_theory_law {
 ///   EDGE_VALUES          1/120 integral of p b''^2 / lambda^4                    0            1
 /// @endverbatim
 /// S = integral of sigma^2 lambda: sigma^2 if the noise does not vary. INTERPOLATE and
-/// INTERPOLATED_MEANS have about sigma^2 / n more, at the ends of the range. For uniform p the
-/// fourth row is 49/2880 integral of b''^2 / lambda^4.
+/// INTERPOLATED_MEANS have about sigma^2 / n more, at the ends of the range. Means that lines read
+/// vary with b inside their segments too, so that where segments are few the sigma^2 of
+/// INTERPOLATED_MEANS is sigma^2 + (slope times width)^2 / 12. For uniform p the fourth row is
+/// 49/2880 integral of b''^2 / lambda^4.
 ///
 /// OPTIMAL segments have the least A: where A = integral of p q / lambda^4, lambda* = (p q)^(1/5)
 /// and A = (integral of (p q)^(1/5))^5. zcmoe_segment_density() makes their edges.

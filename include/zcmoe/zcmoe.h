@@ -804,7 +804,8 @@ typedef struct zcmoe_model_info {
   int64_t weighted;          ///< 1: the fit took weights
   /// Of the engine's memory: tables that route in constant time, at most 416 bytes a segment and
   /// 8 KB; of models of more than 2^20 segments 128 bytes a segment and 8 KB. Beside these a model
-  /// takes 52 bytes a segment of the engine's memory and 48 of the host's.
+  /// takes 52 bytes a segment of the engine's memory and 48 of the host's; with lines 32 more of
+  /// each.
   int64_t routing_bytes;
   const zcmoe_line* lines;  ///< [num_slots], what is predicted; NULL where experts are constants
   zcmoe_model_options options;  ///< names point into the model; last, so that it can grow

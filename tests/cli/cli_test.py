@@ -796,6 +796,13 @@ class fit_test(cli_case):
         self.assertRegex(said, r"\d+ for lines, by their leave-one-out error")
         self.run_cli("fit", data, *columns, "--experts", "linear", "--segments", 5, "-o", self.path("five"))
         self.assertEqual(json.loads(self.run_cli("inspect", self.path("five"), "--json").stdout)["segments"], 5)
+        # Of a sample the number of lines grows with the fifth root of the rows that it stands for.
+        sampled = [data, *columns, "--sample-rows", 300]
+        plan = json.loads(self.run_cli("plan", *sampled, "--json").stdout)
+        known = next(c for c in plan["candidates"] if c["segmentation"] == "optimal")["linear_segments"]
+        asked = json.loads(self.run_cli("fit", *sampled, "--experts", "linear", "-o", self.path("m"),
+                                        "--json").stdout)["segments_asked"]
+        self.assertEqual(asked, round(known * (plan["planned_rows"] / plan["rows_sampled"]) ** 0.2))
         # Cuts for lines alone, which a fit takes as they are.
         cuts = self.run_cli("segment", data, *columns, "--experts", "linear", "--segments", 5).stdout.decode()
         self.run_cli("fit", data, *columns, "--experts", "linear", "--edges", self.write("cuts.txt", cuts), "-o",

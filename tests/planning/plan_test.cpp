@@ -340,6 +340,21 @@ TEST(plan_numbers, leave_one_out_of_lines_is_that_of_refits) {
     EXPECT_GT(c.linear_segments, 0);
     EXPECT_GT(c.interpolate_segments, 0);
   }
+  // Not where they are not asked for; all else is the same.
+  options.lines = 0;
+  const zcmoe_plan_result without =
+      make_plan(cpu, array(s.x.data()), array(s.y.data()), no_array(), 60, options);
+  for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
+    const zcmoe_plan_candidate& c = without.candidates[k];
+    EXPECT_EQ(c.linear_segments, 0);
+    EXPECT_EQ(c.interpolate_segments, 0);
+    EXPECT_EQ(c.num_segments, plan.candidates[k].num_segments);
+    for (std::int64_t i = 0; i < c.num_levels; ++i) {
+      EXPECT_TRUE(std::isnan(c.levels[i].linear_leave_one_out));
+      EXPECT_TRUE(std::isnan(c.levels[i].interpolate_leave_one_out));
+      EXPECT_EQ(c.levels[i].leave_one_out, plan.candidates[k].levels[i].leave_one_out);
+    }
+  }
 }
 
 TEST(plan_on_average, numbers_of_lines_are_near_the_best) {
