@@ -797,7 +797,7 @@ class fit_test(cli_case):
         self.run_cli("fit", data, *columns, "--experts", "linear", "--segments", 5, "-o", self.path("five"))
         self.assertEqual(json.loads(self.run_cli("inspect", self.path("five"), "--json").stdout)["segments"], 5)
         # Of a sample the number of lines grows with the fifth root of the rows that it stands for.
-        sampled = [data, *columns, "--sample-rows", 300]
+        sampled = [data, *columns, "--sample-rows", 130]
         plan = json.loads(self.run_cli("plan", *sampled, "--json").stdout)
         known = next(c for c in plan["candidates"] if c["segmentation"] == "optimal")["linear_segments"]
         asked = json.loads(self.run_cli("fit", *sampled, "--experts", "linear", "-o", self.path("m"),
