@@ -76,13 +76,14 @@ std::string as_text(const edge_table& table, const std::string& first_unparsable
         padded(c.holdout_segments > 0 ? grouped(c.holdout_segments) : "none", 10));
   }
   page.add("");
-  page.add(" experts        segments     leave-one-out error    segmentation");
-  for (const best_of_experts& kind : best_of_each_kind(plan)) {
+  const std::vector<best_of_experts> kinds = best_of_each_kind(plan);
+  if (!kinds.empty()) page.add(" experts        segments     leave-one-out error    segmentation");
+  for (const best_of_experts& kind : kinds) {
     const std::string name = word_of(experts_words, kind.experts);
     page.add(" " + name + padded(grouped(kind.num_segments), 23 - name.size()) +
              padded(readable(kind.error), 24) + "    " + kind_of(*kind.candidate));
   }
-  page.add("");
+  if (!kinds.empty()) page.add("");
   for (const zcmoe_plan_candidate& c : plan.candidates) {
     const std::string kind = kind_of(c);
     if (c.method == ZCMOE_THEORY_LEAVE_ONE_OUT) {

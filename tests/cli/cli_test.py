@@ -818,6 +818,8 @@ class fit_test(cli_case):
         self.assertLess(kinds["linear"]["segments"], kinds["constant"]["segments"])
         self.assertRegex(self.run_cli("plan", data, *columns).stdout.decode(),
                          r"experts +segments +leave-one-out error +segmentation\n +constant +[0-9]+")
+        one = self.write("one.csv", "x,y\n1,5\n")
+        self.assertNotIn("experts", self.run_cli("plan", one, *columns).stdout.decode())
         header = self.run_cli("plan", data, *columns, "--csv").stdout.decode().splitlines()[0]
         self.assertTrue(header.endswith(",linear_leave_one_out,interpolate_leave_one_out"))
         common = ["fit", data, *columns, "-o", self.path("m"), "--experts", "linear"]
