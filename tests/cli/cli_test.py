@@ -1417,6 +1417,10 @@ class plan_test(cli_case):
             self.assertNotIn("leave_one_out", fitted)
 
     def test_fit_takes_what_is_planned(self):
+        def of_constants(candidate):  # fit plans lines only where it may fit them
+            return json.loads(json.dumps(candidate), object_hook=lambda fields: {
+                name: value for name, value in fields.items() if not name.startswith(("linear_", "interpolate_"))})
+
         data = self.sine()
         for kind in ("uniform", "quantile", "optimal", "compander"):
             plan = self.plan(data, "--x", "x", "--y", "y")
@@ -1426,7 +1430,7 @@ class plan_test(cli_case):
             fitted = json.loads(self.run_cli("fit", *means, "--segments", "auto", "-o", self.path("auto"),
                                              "--json").stdout)
             self.assertEqual(fitted["segments_asked"], wanted["segments"])
-            self.assertEqual(fitted["plan"], wanted)
+            self.assertEqual(of_constants(fitted["plan"]), of_constants(wanted))
             self.run_cli("fit", *common, "--segments", wanted["segments"], "-o", self.path("given"))
             self.assertEqual(self.read("auto"), self.read("given"))
             self.run_cli("fit", *means, "-o", self.path("default"))
