@@ -35,7 +35,25 @@ zcmoe_compile_options read(const zcmoe_compile_options* given) {
                 "; expected ZCMOE_COMPILE_RMS (0) or ZCMOE_COMPILE_MAX (1)");
   check_size(options.max_segments, "options->max_segments", 1, ZCMOE_MAX_SEGMENTS);
   check_size(options.scan_parts, "options->scan_parts", 16, std::int64_t{1} << 20);
+  check_size(options.compared_segments, "options->compared_segments", 0, ZCMOE_MAX_SEGMENTS);
   return options;
+}
+
+zcmoe_model* model_of(zcmoe_context* context, const std::vector<double>& edges,
+                      const std::vector<zcmoe_line>& experts, const zcmoe_model_options& policies) {
+  const auto num_segments = static_cast<std::int64_t>(experts.size());
+  zcmoe_model* made = nullptr;
+  if (policies.experts != ZCMOE_EXPERTS_CONSTANT) {
+    check(zcmoe_model_create_lines(context, edges.data(), experts.data(), num_segments, &policies,
+                                   &made));
+    return made;
+  }
+  std::vector<double> constants;
+  constants.reserve(experts.size());
+  for (const zcmoe_line& level : experts) constants.push_back(level.value);
+  check(
+      zcmoe_model_create(context, edges.data(), constants.data(), num_segments, &policies, &made));
+  return made;
 }
 
 }  // namespace
@@ -69,15 +87,13 @@ zcmoe_status zcmoe_compile(zcmoe_context* context, zcmoe_function function, zcmo
     job.tolerance = tolerance;
     job.options = chosen;
     job.closed_right = policies.closed_side == ZCMOE_CLOSED_RIGHT;
+    job.experts = policies.experts;
     job.outer_edge = policies.include_outer_edge != 0;
     owned_model made;
     const zcmoe_compile_result found = compile_table(
-        job, [&](const std::vector<double>& edges, const std::vector<double>& constants) {
-          zcmoe_model* handle = nullptr;
-          check(zcmoe_model_create(context, edges.data(), constants.data(),
-                                   static_cast<std::int64_t>(constants.size()), &policies,
-                                   &handle));
-          made.reset(handle);
+        job, [&](const std::vector<double>& edges, const std::vector<zcmoe_line>& experts) {
+          made.reset(model_of(context, edges, experts, policies));
+          zcmoe_model* handle = made.get();
           return [handle](const std::vector<double>& inputs) {
             std::vector<double> values(inputs.size());
             zcmoe_predict_outputs outputs = ZCMOE_PREDICT_OUTPUTS_INIT;

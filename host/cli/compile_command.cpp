@@ -24,6 +24,12 @@
 namespace zcmoe::cli {
 namespace {
 
+const choices expert_words = {{"constant", ZCMOE_EXPERTS_CONSTANT},
+                              {"linear", ZCMOE_EXPERTS_LINEAR},
+                              {"interpolate", ZCMOE_EXPERTS_INTERPOLATE}};
+const choices value_words = {{"constants", ZCMOE_EXPERTS_CONSTANT},
+                             {"lines", ZCMOE_EXPERTS_LINEAR},
+                             {"shared values", ZCMOE_EXPERTS_INTERPOLATE}};
 const choices error_words = {{"rms", ZCMOE_COMPILE_RMS}, {"max", ZCMOE_COMPILE_MAX}};
 
 struct compile_arguments {
@@ -32,13 +38,26 @@ struct compile_arguments {
   std::string range_text;
   double tolerance = 0;
   std::int32_t error = ZCMOE_COMPILE_RMS;
+  std::int32_t experts = ZCMOE_EXPERTS_CONSTANT;
   zcmoe_compile_options options = ZCMOE_COMPILE_OPTIONS_INIT;
   std::string output;
   talk_choice talk;
 };
 
-/// The size of a table of so many segments counts its edges and constants alone, 8 bytes each.
-std::int64_t table_bytes(std::int64_t segments) { return 8 * (2 * segments + 1); }
+/// Other kinds of experts are counted up to this many segments, which takes less than a second.
+constexpr std::int64_t most_compared = 1 << 14;
+
+/// The numbers that say what a table of so many segments answers: constants, lines of two numbers
+/// each, or values at edges.
+std::int64_t num_values(std::int64_t segments, std::int32_t experts) {
+  if (experts == ZCMOE_EXPERTS_CONSTANT) return segments;
+  return experts == ZCMOE_EXPERTS_LINEAR ? 2 * segments : segments + 1;
+}
+
+/// The size of a table counts its values and its edges, 8 bytes each.
+std::int64_t table_bytes(std::int64_t segments, std::int32_t experts) {
+  return 8 * (num_values(segments, experts) + segments + 1);
+}
 
 struct report {
   const compile_arguments& arguments;
@@ -51,11 +70,16 @@ struct report {
         text(arguments.function, ", x from ", readable_range(range.first, range.second)));
     if (!arguments.density.empty()) say("input density", arguments.density);
     say("error", text(word_of(error_words, arguments.error), " ", readable(result.error),
-                      ", verified; at most ", readable(arguments.tolerance), " asked for"));
+                      ", at most ", readable(arguments.tolerance), " asked for"));
+    say("verified", text("at inputs at most ", readable(result.gap),
+                         " apart: what the function does between two of them is not seen"));
     const bool proved = result.least_segments == result.num_segments;
-    say("segments",
-        text(grouped(result.num_segments), ", ", grouped(table_bytes(result.num_segments)),
-             " bytes of edges and constants", proved ? "; no table of fewer meets the error" : ""));
+    say("segments", text(grouped(result.num_segments), ", ",
+                         grouped(table_bytes(result.num_segments, arguments.experts)),
+                         " bytes of edges and ", word_of(value_words, arguments.experts),
+                         proved ? "; no table of fewer meets the error" : ""));
+    say("for this error", text(counted(ZCMOE_EXPERTS_CONSTANT), ", ", counted(ZCMOE_EXPERTS_LINEAR),
+                               ", ", counted(ZCMOE_EXPERTS_INTERPOLATE)));
     if (result.uniform_segments == 0) {
       say("equal widths",
           text("more than ", grouped(arguments.options.max_segments), " segments for this error"));
@@ -64,14 +88,39 @@ struct report {
           static_cast<double>(result.uniform_segments) / static_cast<double>(result.num_segments);
       say("equal widths",
           text(grouped(result.uniform_segments), " segments, ",
-               grouped(table_bytes(result.uniform_segments)), " bytes (",
-               grouped(8 * result.uniform_segments),
+               grouped(table_bytes(result.uniform_segments, arguments.experts)), " bytes (",
+               grouped(8 * num_values(result.uniform_segments, arguments.experts)),
                " without edges), for the same error: ", readable(ratio), " times as many"));
     }
     say("evaluations", grouped(result.num_evaluations));
     say("total", text(fixed(seconds, 10, 4), " s"));
     if (!arguments.output.empty())
       say("model", arguments.output == "-" ? "standard output" : arguments.output);
+  }
+
+  std::int64_t segments_of(std::int32_t experts) const {
+    if (experts == ZCMOE_EXPERTS_CONSTANT) return result.constant_segments;
+    return experts == ZCMOE_EXPERTS_LINEAR ? result.linear_segments : result.interpolate_segments;
+  }
+  /// How many values a kind of experts takes for the same error.
+  std::string counted(std::int32_t experts) const {
+    const std::int64_t segments = segments_of(experts);
+    const std::string word = word_of(value_words, experts);
+    if (segments == 0) return text("more than ", grouped(most_compared), " ", word);
+    if (experts == ZCMOE_EXPERTS_LINEAR) return text(grouped(segments), " ", word, " of 2 values");
+    return text(grouped(num_values(segments, experts)), " ", word);
+  }
+
+  json_object kinds() const {
+    json_object json;
+    for (const auto& [word, experts] : expert_words) {
+      const std::int64_t segments = segments_of(experts);
+      json.set(word, json_object()
+                         .set("segments", segments)
+                         .set("values", segments == 0 ? 0 : num_values(segments, experts))
+                         .set("bytes", segments == 0 ? 0 : table_bytes(segments, experts)));
+    }
+    return json;
   }
 
   std::string as_json() const {
@@ -83,15 +132,20 @@ struct report {
     json.set("error_kind", word_of(error_words, arguments.error));
     json.set("tolerance", arguments.tolerance);
     json.set("error", result.error);
+    json.set("verified_gap", result.gap);
+    json.set("experts", word_of(expert_words, arguments.experts));
     json.set("segments", result.num_segments);
     json.set("least_segments", result.least_segments);
-    json.set("bytes", table_bytes(result.num_segments));
+    json.set("bytes", table_bytes(result.num_segments, arguments.experts));
+    // 0 segments mean that more than 16,384 would be needed.
+    json.set("kinds", kinds());
     // 0 segments mean that even max_segments of equal width miss the tolerance; `error` is theirs.
     json.set("uniform", json_object()
                             .set("segments", result.uniform_segments)
                             .set("error", result.uniform_error)
-                            .set("bytes", table_bytes(result.uniform_segments))
-                            .set("bytes_without_edges", 8 * result.uniform_segments));
+                            .set("bytes", table_bytes(result.uniform_segments, arguments.experts))
+                            .set("bytes_without_edges",
+                                 8 * num_values(result.uniform_segments, arguments.experts)));
     json.set("evaluations", result.num_evaluations);
     json.set("seconds", seconds);
     json.set_null_if_empty("model", arguments.output);
@@ -122,8 +176,10 @@ void compile_function(const compile_arguments& arguments) {
   const context cpu(ZCMOE_ENGINE_CPU);
   zcmoe_compile_options options = arguments.options;
   options.error = arguments.error;
+  options.compared_segments = most_compared;
   zcmoe_model_options policies = model_options();
   constexpr std::size_t longest_name = 1024;
+  policies.experts = arguments.experts;
   policies.feature_name = "x";
   if (arguments.function.size() <= longest_name) policies.target_name = arguments.function.c_str();
   stopwatch total;
@@ -163,6 +219,9 @@ command_body add_compile_command(parser& command) {
   add_choice(command, "--error", arguments->error, error_words,
              "what the tolerance bounds: the root mean square over the inputs, or the largest "
              "error anywhere");
+  add_choice(command, "--experts", arguments->experts, expert_words,
+             "what a segment answers with: a constant, a line of its own, or a line between values "
+             "that it shares with its neighbours");
   command
       .add_option("--density", arguments->density,
                   "rms: how the inputs are distributed, any scale (evenly)")
@@ -187,6 +246,8 @@ command_body add_compile_command(parser& command) {
                   "  zcmoe compile 'exp(-3*x)*sin(9*x)' --range 0:1 --tolerance 1e-4 -o "
                   "model.safetensors\n"
                   "  zcmoe compile 'sqrt(x)' --range 0:4 --tolerance 0.01 --error max -o "
+                  "model.safetensors\n"
+                  "  zcmoe compile 'sin(x)' --range 0:6.3 --tolerance 1e-6 --experts linear -o "
                   "model.safetensors\n"
                   "  zcmoe compile 'tanh(x)' --density 'exp(-x^2/2)' --range -6:6 --tolerance 1e-3 "
                   "-o model.safetensors\n") +

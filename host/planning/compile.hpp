@@ -21,14 +21,16 @@ struct compile_job {
   double tolerance;
   zcmoe_compile_options options;
   bool closed_right;
-  bool outer_edge;  // whether the open end of the range belongs to the table too
+  std::int32_t experts;  // ZCMOE_EXPERTS_...
+  bool outer_edge;       // whether the open end of the range belongs to the table too
 };
 
 /// Predicts a batch of inputs with a table.
 using table_predictions = std::function<std::vector<double>(const std::vector<double>& inputs)>;
-/// Makes a model of edges and constants, which replaces the one made before.
+/// Makes a model of edges and experts, which replaces the one made before. Constants are level
+/// lines.
 using table_maker = std::function<table_predictions(const std::vector<double>& edges,
-                                                    const std::vector<double>& constants)>;
+                                                    const std::vector<zcmoe_line>& experts)>;
 
 /// Makes tables until one meets the tolerance, which is the last one that `make` has made. Throws
 /// if none does.

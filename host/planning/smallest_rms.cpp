@@ -32,24 +32,23 @@ struct smallest_rms_tuning {
 };
 
 /// The table with the largest bound on the error of a segment whose whole error is at most `limit`,
-/// and that bound. A larger bound makes fewer segments.
-std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const compile_job& job,
-                                                double limit) {
-  const std::int64_t most = job.options.max_segments;
+/// and that bound. A larger bound makes fewer segments. The table is not complete if it would need
+/// more than `most`.
+std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, double limit,
+                                                std::int64_t most) {
   constexpr double close = 1 + bound_precision;
   // No segment of a table that meets the limit has a larger error than the limit, so this bound is
   // large enough to start from.
   double bad_bound = limit;
   compiled_table bad = sweep.with_bound(bad_bound, most);
-  if (!bad.complete) fail_too_many(job);
-  if (bad.error <= limit) return {bad, bad_bound};
+  if (!bad.complete || bad.error <= limit) return {bad, bad_bound};
   double good_bound = 0.0;
   compiled_table good;
   double overflow = 0.0;  // the largest bound known to need too many segments
   for (int k = 0; k < smallest_rms_tuning::max_sweeps; ++k) {
     double next = 0.0;
     if (good.complete) {
-      if (good.constants.size() == bad.constants.size() || bad.error <= limit * close ||
+      if (good.num_segments() == bad.num_segments() || bad.error <= limit * close ||
           bad_bound <= good_bound * close) {
         break;
       }
@@ -57,11 +56,13 @@ std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const co
       // is a little larger, so that guesses fall on both sides of the limit.
       const double slope = std::log(bad.error / good.error) / std::log(bad_bound / good_bound);
       next = good_bound * std::pow(limit / good.error, 1 / slope);
-      if (k % 2 == 0) next *= 1 + 0.5 / static_cast<double>(good.constants.size());
+      if (k % 2 == 0) next *= 1 + 0.5 / static_cast<double>(good.num_segments());
     } else {
-      // The error falls like m^-2 and the bound like m^-3, so the bound goes like error^1.5. Two
-      // percent less brings the error below the limit.
-      next = bad_bound * std::pow(limit / bad.error, 1.5) * 0.98;
+      // The error of constants falls like m^-2 and the bound like m^-3, that of lines like m^-4 and
+      // m^-5, so the bound goes like a power of the error. Two percent less brings the error below
+      // the limit.
+      const double power = sweep.order() / (sweep.order() - 1.0);
+      next = bad_bound * std::pow(limit / bad.error, power) * 0.98;
     }
     const double lowest = std::max(good_bound, overflow);
     if (!(next > lowest && next < bad_bound) || k % 8 == 7)
@@ -70,7 +71,7 @@ std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const co
     compiled_table t = sweep.with_bound(next, most);
     if (t.error > limit) {
       // A smaller bound needs more segments than there may be, and a larger one has a larger error.
-      if (!t.complete) fail_too_many(job);
+      if (!t.complete) return {t, next};
       bad = std::move(t);
       bad_bound = next;
     } else if (t.complete) {
@@ -81,14 +82,13 @@ std::pair<compiled_table, double> largest_bound(const rms_sweep& sweep, const co
     }
     if (!good.complete && bad_bound <= overflow * smallest_rms_tuning::given_up) break;
   }
-  if (!good.complete) fail_too_many(job);
   return {good, good_bound};
 }
 
 /// The table of the least bound that needs no more segments than `best`: its errors are more equal,
 /// and so their sum is smaller.
 compiled_table equalised(const rms_sweep& sweep, compiled_table best, double high, double limit) {
-  const auto m = static_cast<std::int64_t>(best.constants.size());
+  const std::int64_t m = best.num_segments();
   double low = 0.0;
   const double close = 1 + 1e-3 / static_cast<double>(m);
   while (high > limit * smallest_rms_tuning::least_bound && high > low * close) {
@@ -106,27 +106,25 @@ compiled_table equalised(const rms_sweep& sweep, compiled_table best, double hig
 }
 
 /// The table that joins the fine segments cuts[k] .. cuts[k + 1] - 1.
-compiled_table joined_table(const compiled_function& from, const compiled_table& fine,
-                            const std::vector<std::size_t>& cuts) {
-  compiled_table t;
-  t.edges.push_back(fine.edges[0]);
+compiled_table joined_table(const compiled_function& from, const rms_sweep& sweep,
+                            const compiled_table& fine, const std::vector<std::size_t>& cuts) {
+  std::vector<double> edges{fine.edges[0]};
+  std::vector<line_moments> cells;
   for (std::size_t k = 0; k + 1 < cuts.size(); ++k) {
-    centred_moments segment;
+    line_moments segment;
     for (std::size_t i = cuts[k]; i < cuts[k + 1]; ++i)
       segment = from.joined(segment, fine.cells[i]);
-    t.constants.push_back(segment.weight > 0 ? segment.mean : fine.constants[cuts[k]]);
-    t.edges.push_back(fine.edges[cuts[k + 1]]);
-    t.error += segment.scatter;
+    cells.push_back(segment);
+    edges.push_back(fine.edges[cuts[k + 1]]);
   }
-  t.complete = true;
-  return t;
+  return sweep.of(std::move(edges), std::move(cells));
 }
 
 /// The table of fewest segments, at most `most`, that meets the limit, among those whose cuts are
 /// cuts of a fine table, and of these the one with the least error. The table is not complete if
 /// there is none.
-compiled_table best_partition(const compiled_function& from, const compiled_table& fine,
-                              double limit, std::size_t most) {
+compiled_table best_partition(const compiled_function& from, const rms_sweep& sweep,
+                              const compiled_table& fine, double limit, std::size_t most) {
   // A fine segment without weight belongs to the one before it, or to the first that has weight.
   weighted_sequence items;
   std::vector<std::size_t> begins;  // the fine segment with which an item begins
@@ -136,7 +134,8 @@ compiled_table best_partition(const compiled_function& from, const compiled_tabl
     begins.push_back(begins.empty() ? 0 : i);
     items.values.push_back(from.in_units(fine.cells[i].mean - fine.cells[0].mean));
     items.weights.push_back(fine.cells[i].weight);
-    inside += fine.cells[i].scatter;
+    if (sweep.has_lines()) items.positions.push_back(fine.cells[i].place);
+    inside += sweep.has_lines() ? fine.cells[i].about_line() : fine.cells[i].about_mean();
   }
   begins.push_back(fine.cells.size());
   if (items.size() == 0) return {};
@@ -145,30 +144,30 @@ compiled_table best_partition(const compiled_function& from, const compiled_tabl
     if (!(inside + curve.errors()[m - 1] <= limit)) continue;
     std::vector<std::size_t> cuts;
     for (const std::size_t item : curve.with(m).cuts) cuts.push_back(begins[item]);
-    compiled_table t = joined_table(from, fine, cuts);
-    if (t.error <= limit) return t;  // but for rounding, it is
+    compiled_table t = joined_table(from, sweep, fine, cuts);
+    if (t.error <= limit) return t;  // for constants it is, but for rounding
   }
   return {};
 }
 
 }  // namespace
 
-compiled_table smallest_rms(const compiled_function& from, const rms_sweep& sweep,
-                            const compile_job& job, double limit) {
-  auto [best, bound] = largest_bound(sweep, job, limit);
-  const std::size_t m = best.constants.size();
-  if (m == 1 || m > smallest_rms_tuning::most_equalised) return best;
+compiled_table smallest_rms(const compiled_function& from, const rms_sweep& sweep, double limit,
+                            std::int64_t most) {
+  auto [best, bound] = largest_bound(sweep, limit, most);
+  const auto m = static_cast<std::size_t>(best.num_segments());
+  if (!best.complete || m == 1 || m > smallest_rms_tuning::most_equalised) return best;
   best = equalised(sweep, std::move(best), bound, limit);
   if (m > smallest_rms_tuning::most_partitioned) return best;
-  // A table with `fineness` times the segments has a bound that is smaller by its cube.
+  // A table with `fineness` times the segments has a bound that is smaller by a power of it.
   const std::int64_t candidates = std::max(
       smallest_rms_tuning::candidates, smallest_rms_tuning::each * static_cast<std::int64_t>(m));
   const double fineness = static_cast<double>(candidates) / static_cast<double>(m);
   const compiled_table fine =
-      sweep.with_bound(bound / (fineness * fineness * fineness), 4 * candidates);
+      sweep.with_bound(bound / std::pow(fineness, sweep.order()), 4 * candidates);
   if (!fine.complete) return best;
-  compiled_table t = best_partition(from, fine, limit, m);
-  return t.complete && (t.constants.size() < m || t.error < best.error) ? t : best;
+  compiled_table t = best_partition(from, sweep, fine, limit, m);
+  return t.complete && (t.num_segments() < best.num_segments() || t.error < best.error) ? t : best;
 }
 
 }  // namespace zcmoe::detail

@@ -8,8 +8,9 @@
 
 namespace zcmoe::detail {
 
-/// The smallest table whose squared error, integrated over the range, is at most `limit`.
-compiled_table smallest_rms(const compiled_function& from, const rms_sweep& sweep,
-                            const compile_job& job, double limit);
+/// The smallest table whose squared error, integrated over the range, is at most `limit`. It is not
+/// complete if more than `most` segments would be needed.
+compiled_table smallest_rms(const compiled_function& from, const rms_sweep& sweep, double limit,
+                            std::int64_t most);
 
 }  // namespace zcmoe::detail

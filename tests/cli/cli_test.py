@@ -1262,7 +1262,9 @@ class compile_test(cli_case):
         self.assertEqual(done.stdout, b"")
         said = done.stderr.decode()
         self.assertIn("x<0.3 ? 1 : 2, x from 0 to 1", said)
-        self.assertIn("max 0, verified; at most 0.001", said)
+        self.assertIn("max 0, at most 0.001 asked for", said)
+        self.assertRegex(said, r"verified +at inputs at most 7\.6\d*e-06 apart")
+        self.assertRegex(said, r"for this error +2 constants, 2 lines of 2 values, 3 shared values\n")
         self.assertIn("2, 40 bytes of edges and constants; no table of fewer", said)
         self.assertIn("10 segments, 168 bytes (80 without edges), for the same error: 5 times as many", said)
         self.assertEqual(self.run_cli("compile", "x", "--range", "0:1", "--tolerance", "1", "-q").stderr, b"")
@@ -1293,6 +1295,32 @@ class compile_test(cli_case):
                              expression)
                 self.assertAlmostEqual(self.answers(model, self.write("x.csv", "x\n0.5\n"), "--x", "x")[0], value, 12)
 
+    def test_lines(self):
+        def sizes(experts, *arguments):
+            summary = self.compiled("sin(x)", "--range", "0:6.3", "--experts", experts, "-o", self.path("m"), *arguments)
+            self.assertEqual(summary["experts"], experts)
+            seen = json.loads(self.run_cli("inspect", self.path("m"), "--json").stdout)
+            self.assertEqual((seen["segments"], seen["experts"]), (summary["segments"], experts))
+            self.assertEqual(summary["kinds"][experts]["segments"], summary["segments"])
+            self.assertEqual(summary["kinds"][experts]["bytes"], summary["bytes"])
+            return summary
+
+        rows = self.write("rows.csv", "x\n" + "".join(f"{k / 10}\n" for k in range(64)))
+        for error in ("rms", "max"):
+            for experts in ("linear", "interpolate"):
+                summary = sizes(experts, "--tolerance", "1e-6", "--error", error)
+                self.assertLess(summary["segments"], 1300)
+                self.assertEqual(summary["kinds"]["constant"], {"segments": 0, "values": 0, "bytes": 0})
+                self.assertLess(abs(summary["kinds"]["linear"]["segments"] / summary["segments"] - 1), 0.01)
+                answers = self.run_cli("predict", self.path("m"), rows, "-q").stdout.split()[1:]
+                self.assertLess(max(abs(float(y) - math.sin(k / 10)) for k, y in enumerate(answers)), 5e-6)
+        # m + 1 edges with m constants, m lines of two values, or m + 1 values.
+        kinds = sizes("constant", "--tolerance", "0.01")["kinds"]
+        for experts, values in (("constant", lambda m: m), ("linear", lambda m: 2 * m), ("interpolate", lambda m: m + 1)):
+            m = kinds[experts]["segments"]
+            self.assertEqual(kinds[experts], {"segments": m, "values": values(m), "bytes": 8 * (m + 1 + values(m))})
+        self.assertGreater(kinds["constant"]["segments"], 3 * kinds["linear"]["segments"])
+
     def test_what_cannot_be_compiled(self):
         old = self.write("old.safetensors", "old")
         for expression, arguments, says in [
@@ -1300,6 +1328,7 @@ class compile_test(cli_case):
             ("sqrt(0.5-x)", ["--range", "0:1"], "at x=0.5"),
             ("1/(x-0.5)", ["--range", "0:1"], "function returned inf at x=0.5"),
             ("1/(x-0.5)", ["--range", "0:1", "--error", "max"], "function returned inf at x=0.5"),
+            ("1/sqrt(x)", ["--range", "0:1"], "grows there like distance^-0.5: the integral of its square diverges"),
             ("x", ["--range", "0:1", "--max-segments", "5"], "tolerance=0.01 needs more than max_segments=5 segments"),
             ("x", ["--range", "0:1e9"], "more than max_segments=1048576"),
             ("x", ["--range", "0:1", "--density", "0"], "density returned 0 everywhere"),
