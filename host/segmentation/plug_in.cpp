@@ -3,10 +3,15 @@
 // An error of the density enters the error of the table squared, so a few dozen bins are enough.
 //
 // clang-format off
-//   rows sorted by (x, y, weight) -> bins of equal mass, each halved at its centre
+//   rows sorted by (x, y, weight) -> bins of equal mass, each halved
 //   -> f = p b'^2 in each bin, smoothed -> lambda = (f + delta)^(1/3), mixed with the uniform density
 //   -> edges of its piecewise linear integral -> segments with too few rows merged
 // clang-format on
+//
+// All of it is done twice, with x and with the share of the rows below x as the coordinate. At high
+// rate both give the same density. Over x the bins of a heavy tail are so wide that what they say
+// of the slope takes nearly all segments there; over the share of rows a steep piece of a thin tail
+// is met by too few. The table with the smaller leave-one-out error of its means is taken.
 //
 // Every sum runs over sorted rows, so the edges do not depend on the order of the caller's rows.
 #include "host/segmentation/plug_in.hpp"
@@ -70,8 +75,21 @@ std::size_t first_not_below(const std::vector<sample>& rows, row_range within, d
   return static_cast<std::size_t>(found - rows.begin());
 }
 
-pilot_bin make_bin(const std::vector<sample>& rows, double left, double right, row_range range) {
-  return {left, right, range, first_not_below(rows, range, left + 0.5 * (right - left))};
+/// In which coordinate a density is estimated: x, or the share of the weight below x.
+enum class coordinate { x, mass };
+
+/// A bin is halved at its centre, or into halves of as many rows where ties allow.
+pilot_bin make_bin(const std::vector<sample>& rows, double left, double right, row_range range,
+                   coordinate along) {
+  if (along == coordinate::x)
+    return {left, right, range, first_not_below(rows, range, left + 0.5 * (right - left))};
+  const std::size_t half = range.begin + range.size() / 2;
+  std::size_t middle = first_not_below(rows, range, rows[half].x);
+  if (middle == range.begin) {
+    middle = half;
+    while (middle < range.end && rows[middle].x == rows[half].x) ++middle;
+  }
+  return {left, right, range, middle};
 }
 
 bool has_both_halves(const pilot_bin& b) {
@@ -80,7 +98,8 @@ bool has_both_halves(const pilot_bin& b) {
 
 /// Bins of about equal weight whose halves both hold rows. Where ties or gaps leave a half without
 /// rows the bin is made wider, until there may be only one bin.
-std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t num_bins) {
+std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t num_bins,
+                                 coordinate along) {
   double total = 0.0;
   for (const sample& r : rows) total += r.weight;
   std::vector<pilot_bin> bins;
@@ -97,7 +116,7 @@ std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t n
         cumulative < total * static_cast<double>(wanted) / static_cast<double>(num_bins))
       continue;
     const double cut = rows[i].x;
-    const pilot_bin bin = make_bin(rows, left, cut, {begin, i});
+    const pilot_bin bin = make_bin(rows, left, cut, {begin, i}, along);
     if (!has_both_halves(bin)) continue;
     bins.push_back(bin);
     left = cut;
@@ -107,21 +126,21 @@ std::vector<pilot_bin> make_bins(const std::vector<sample>& rows, std::int64_t n
       ++wanted;
     }
   }
-  pilot_bin last = make_bin(rows, left, hi, {begin, rows.size()});
+  pilot_bin last = make_bin(rows, left, hi, {begin, rows.size()}, along);
   while (!has_both_halves(last) && !bins.empty()) {
-    last = make_bin(rows, bins.back().left, hi, {bins.back().rows.begin, rows.size()});
+    last = make_bin(rows, bins.back().left, hi, {bins.back().rows.begin, rows.size()}, along);
     bins.pop_back();
   }
   bins.push_back(last);
   return bins;
 }
 
-/// f = p b'^2 in each bin, where p is the share of the weight per unit of x. The slope b' is the
-/// difference of the mean y of the bin's halves over the difference of their mean x. Its square is
-/// taken less the variance of that difference, which noise adds to it on average, and f is smoothed
-/// with the weights 1/4, 1/2, 1/4.
+/// f = p b'^2 in each bin, where p is the share of the weight per unit of the coordinate. The slope
+/// b' is the difference of the mean y of the bin's halves over the difference of their mean
+/// coordinates. Its square is taken less the variance of that difference, which noise adds to it on
+/// average, and f is smoothed with the weights 1/4, 1/2, 1/4.
 std::vector<double> pilot_energy(const std::vector<sample>& rows,
-                                 const std::vector<pilot_bin>& bins) {
+                                 const std::vector<pilot_bin>& bins, coordinate along) {
   double pooled_scatter = 0.0;
   double pooled_freedom = 0.0;
   double total = 0.0;
@@ -144,7 +163,8 @@ std::vector<double> pilot_energy(const std::vector<sample>& rows,
   raw.reserve(bins.size());
   for (std::size_t i = 0; i < bins.size(); ++i) {
     const auto& [l, r] = halves[i];
-    const double run = r.mean_x - l.mean_x;
+    const double share = (l.weight + r.weight) / total;
+    const double run = along == coordinate::x ? r.mean_x - l.mean_x : 0.5 * share;
     if (!has_both_halves(bins[i]) || !(run > 0)) {
       raw.push_back(0.0);
       continue;
@@ -160,7 +180,7 @@ std::vector<double> pilot_energy(const std::vector<sample>& rows,
             : pooled_variance;
     const double noise = own * (1 / l.effective_rows + 1 / r.effective_rows);
     const double slope_squared = std::max(0.0, rise * rise - noise) / (run * run);
-    const double density = (l.weight + r.weight) / total / (bins[i].right - bins[i].left);
+    const double density = along == coordinate::x ? share / (bins[i].right - bins[i].left) : 1.0;
     raw.push_back(density * slope_squared);
   }
   std::vector<double> smooth(raw.size());
@@ -172,26 +192,66 @@ std::vector<double> pilot_energy(const std::vector<sample>& rows,
   return smooth;
 }
 
-/// Edges of a point density that is constant on each bin: inside a bin its integral is a straight
-/// line, which is inverted directly.
-edge_table step_density_edges(const std::vector<pilot_bin>& bins, const std::vector<double>& lambda,
-                              double lo, double hi, std::int64_t num_segments, double unit) {
+/// The shares of the weight below each row and, last, below none.
+std::vector<double> shares_below(const std::vector<sample>& rows) {
+  std::vector<double> below{0.0};
+  below.reserve(rows.size() + 1);
+  for (const sample& r : rows) below.push_back(below.back() + r.weight);
+  const double total = below.back();
+  for (double& v : below) v /= total;
+  return below;
+}
+
+/// Where the bins begin and, last, where they end, in a coordinate.
+std::vector<double> ends_of(const std::vector<pilot_bin>& bins, const std::vector<double>& below,
+                            coordinate along) {
+  std::vector<double> ends;
+  for (const pilot_bin& b : bins)
+    ends.push_back(along == coordinate::x ? b.left : below[b.rows.begin]);
+  ends.push_back(along == coordinate::x ? bins.back().right : 1.0);
+  return ends;
+}
+
+/// Edges, as coordinates, of a point density that is constant on each bin: inside a bin its
+/// integral is a straight line, which is inverted directly.
+std::vector<double> step_density_edges(const std::vector<double>& ends,
+                                       const std::vector<double>& lambda,
+                                       std::int64_t num_segments) {
   std::vector<double> cumulative{0.0};
-  for (std::size_t k = 0; k < bins.size(); ++k) {
-    cumulative.push_back(cumulative.back() + lambda[k] * (bins[k].right - bins[k].left));
-  }
-  edge_table edges{lo};
+  for (std::size_t k = 0; k < lambda.size(); ++k)
+    cumulative.push_back(cumulative.back() + lambda[k] * (ends[k + 1] - ends[k]));
+  std::vector<double> edges;
   std::size_t k = 0;
   for (std::int64_t i = 1; i < num_segments; ++i) {
     const double target =
         static_cast<double>(i) / static_cast<double>(num_segments) * cumulative.back();
-    while (k + 1 < bins.size() && cumulative[k + 1] < target) ++k;
+    while (k + 1 < lambda.size() && cumulative[k + 1] < target) ++k;
     const double mass = cumulative[k + 1] - cumulative[k];
     const double t = mass > 0 ? std::min((target - cumulative[k]) / mass, 1.0) : 1.0;
-    const double edge = (bins[k].left + t * (bins[k].right - bins[k].left)) * unit;
-    if (edge > edges.back() && edge < hi) edges.push_back(edge);
+    edges.push_back(ends[k] + t * (ends[k + 1] - ends[k]));
   }
-  edges.push_back(hi);
+  return edges;
+}
+
+/// The table of the inner edges, which are inputs or shares of rows; the latter are cut at the next
+/// row's input.
+edge_table table_of(const std::vector<double>& inner, const std::vector<sample>& rows,
+                    const std::vector<double>& below, coordinate along, double unit) {
+  const double lo = rows.front().x * unit;
+  const double hi = rows.back().x * unit;
+  edge_table edges{lo};
+  for (const double at : inner) {
+    double edge = at * unit;
+    if (along == coordinate::mass) {
+      const auto row = std::lower_bound(below.begin(), below.end() - 1, at) - below.begin();
+      edge = rows[std::min(static_cast<std::size_t>(row), rows.size() - 1)].x * unit;
+    }
+    if (edge > edges.back() && (edge < hi || (edge == hi && along == coordinate::mass)))
+      edges.push_back(edge);
+  }
+  // A table whose last cut is at the greatest input ends behind it.
+  edges.push_back(edges.back() < hi ? hi
+                                    : std::nextafter(hi, std::numeric_limits<double>::infinity()));
   return edges;
 }
 
@@ -206,6 +266,55 @@ edge_table merge_starved(const std::vector<sample>& rows, const edge_table& edge
   edge_table merged;
   for (const std::size_t i : cuts_kept(below, min_count)) merged.push_back(edges[i]);
   return merged;
+}
+
+/// The mean squared error of predicting each row by the mean of the others of its segment, or of
+/// all rows where it is alone.
+double leave_one_out(const std::vector<sample>& rows, const edge_table& edges, double unit) {
+  const half_moments all(rows, {0, rows.size()});
+  double error = 0.0;
+  std::size_t begin = 0;
+  for (std::size_t i = 1; i < edges.size(); ++i) {
+    const std::size_t end = i + 1 == edges.size()
+                                ? rows.size()
+                                : first_not_below(rows, {begin, rows.size()}, edges[i] / unit);
+    const half_moments own(rows, {begin, end});
+    for (std::size_t k = begin; k < end; ++k) {
+      const sample& r = rows[k];
+      const double rest = 1 - r.weight / own.weight;
+      const double off = rest > 0 ? (r.y - own.mean_y) / rest : r.y - all.mean_y;
+      error += r.weight * off * off;
+    }
+    begin = end;
+  }
+  return error / all.weight;
+}
+
+/// The table of one coordinate, before short segments are merged. Empty where no slope is seen.
+edge_table edges_along(coordinate along, const std::vector<sample>& rows, std::int64_t num_segments,
+                       const zcmoe_plug_in_options& options, double unit) {
+  const double automatic = std::ceil(2 * std::pow(static_cast<double>(rows.size()), 0.25));
+  const std::int64_t num_bins =
+      options.pilot_bins > 0 ? options.pilot_bins : static_cast<std::int64_t>(automatic);
+  const std::vector<pilot_bin> bins = make_bins(rows, num_bins, along);
+  const std::vector<double> below = shares_below(rows);
+  const std::vector<double> ends = ends_of(bins, below, along);
+  const double width = ends.back() - ends.front();
+  std::vector<double> lambda = pilot_energy(rows, bins, along);
+  double mean = 0.0;
+  for (std::size_t k = 0; k < bins.size(); ++k)
+    mean += lambda[k] * ((ends[k + 1] - ends[k]) / width);
+  if (!(mean > 0) || !(options.uniform_mixture < 1)) return {};
+  double integral = 0.0;
+  for (std::size_t k = 0; k < bins.size(); ++k) {
+    // f is divided by its mean first, so that the floor is relative to it, and so that neither very
+    // large nor very small slopes leave the range of double in the sums.
+    lambda[k] = std::cbrt(lambda[k] / mean + options.floor);
+    integral += lambda[k] * (ends[k + 1] - ends[k]);
+  }
+  for (double& v : lambda)
+    v = (1 - options.uniform_mixture) * v + options.uniform_mixture * integral / width;
+  return table_of(step_density_edges(ends, lambda, num_segments), rows, below, along, unit);
 }
 
 }  // namespace
@@ -244,33 +353,18 @@ edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe
   // x / unit is exact and lies in [-2, 2], so that differences of inputs cannot overflow.
   const double unit = std::ldexp(1.0, std::ilogb(std::max(std::abs(lo), std::abs(hi))));
   for (sample& r : rows) r.x /= unit;
-  const double width = rows.back().x - rows.front().x;
-
-  const double automatic = std::ceil(2 * std::pow(static_cast<double>(rows.size()), 0.25));
-  const std::int64_t num_bins =
-      options.pilot_bins > 0 ? options.pilot_bins : static_cast<std::int64_t>(automatic);
-  const std::vector<pilot_bin> bins = make_bins(rows, num_bins);
-  std::vector<double> lambda = pilot_energy(rows, bins);
-
-  double mean = 0.0;
-  for (std::size_t k = 0; k < bins.size(); ++k)
-    mean += lambda[k] * ((bins[k].right - bins[k].left) / width);
-  edge_table edges;
-  if (mean > 0 && options.uniform_mixture < 1) {
-    double integral = 0.0;
-    for (std::size_t k = 0; k < bins.size(); ++k) {
-      // f is divided by its mean first, so that the floor is relative to it, and so that neither
-      // very large nor very small slopes leave the range of double in the sums.
-      lambda[k] = std::cbrt(lambda[k] / mean + options.floor);
-      integral += lambda[k] * (bins[k].right - bins[k].left);
-    }
-    for (double& v : lambda)
-      v = (1 - options.uniform_mixture) * v + options.uniform_mixture * integral / width;
-    edges = step_density_edges(bins, lambda, lo, hi, num_segments, unit);
-  } else {
-    edges = distinct_uniform_edges(lo, hi, num_segments);
-  }
-  return options.min_count > 0 ? merge_starved(rows, edges, options.min_count, unit) : edges;
+  const auto enough_rows = [&](const edge_table& edges) {
+    return options.min_count > 0 ? merge_starved(rows, edges, options.min_count, unit) : edges;
+  };
+  const edge_table over_x = edges_along(coordinate::x, rows, num_segments, options, unit);
+  const edge_table over_mass = edges_along(coordinate::mass, rows, num_segments, options, unit);
+  if (over_x.empty() && over_mass.empty())
+    return enough_rows(distinct_uniform_edges(lo, hi, num_segments));
+  if (over_x.empty()) return enough_rows(over_mass);
+  edge_table edges = enough_rows(over_x);
+  if (over_mass.empty()) return edges;
+  edge_table other = enough_rows(over_mass);
+  return leave_one_out(rows, other, unit) < leave_one_out(rows, edges, unit) ? other : edges;
 }
 
 }  // namespace zcmoe::detail

@@ -517,7 +517,9 @@ typedef struct zcmoe_plug_in_options {
 /// A pilot of about 2 n^(1/4) equal-mass bins, each halved, estimates p and b'^2 (bias-corrected
 /// half differences, smoothed 1-2-1); lambda = (p b'^2 + delta)^(1/3), mixed with the uniform
 /// density; edges are those of its piecewise linear integral. Then segments that hold fewer than
-/// min_count rows are merged with a neighbour, hence num_built. If the slope estimate is zero
+/// min_count rows are merged with a neighbour, hence num_built. All of this is done over x and over
+/// the share of rows below x, which heavy tails need, and the table with the smaller leave-one-out
+/// error of its means is taken. If the slope estimate is zero
 /// everywhere, it is the uniform table, so merged. Rows with a NaN or infinite x or y, or weight 0,
 /// are left out. The result does not depend on the order of rows.
 ///

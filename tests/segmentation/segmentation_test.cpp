@@ -938,6 +938,58 @@ TEST(compander_from_data, beats_uniform_on_a_steep_slope) {
   EXPECT_LE(plug_in, plain / 1.6);
 }
 
+/// Mean excess of 64 segments over eight samples of 4,000 rows: input(u) is the input below which
+/// the share u of all inputs lies.
+template <class Input, class Regression, class Edges>
+double excess_of_quantiles(const Input& input, const Regression& regression, const Edges& edges) {
+  std::mt19937_64 bits(8);
+  double mean = 0.0;
+  for (int repetition = 0; repetition < 8; ++repetition) {
+    data d;
+    for (int i = 0; i < 4000; ++i) {
+      d.x.push_back(input((static_cast<double>(bits() >> 11) + 0.5) * 0x1p-53));
+      d.y.push_back(regression(d.x.back()) + 0.2 * normal(bits));
+    }
+    const std::vector<double> table = edges(d);
+    const auto segment = [&](double x) {
+      return static_cast<std::size_t>(std::upper_bound(table.begin() + 1, table.end() - 1, x) -
+                                      table.begin() - 1);
+    };
+    std::vector<double> sum(table.size() - 1), count(table.size() - 1);
+    for (std::size_t i = 0; i < d.x.size(); ++i) {
+      sum[segment(d.x[i])] += d.y[i];
+      count[segment(d.x[i])] += 1;
+    }
+    constexpr int points = 20000;
+    for (int i = 0; i < points; ++i) {
+      const double x = input((i + 0.5) / points);
+      const std::size_t k = segment(x);
+      const double constant = count[k] > 0 ? sum[k] / count[k] : 0.0;
+      mean += std::pow(regression(x) - constant, 2) / points / 8;
+    }
+  }
+  return mean;
+}
+
+TEST(compander_from_data, heavy_tails_do_not_draw_the_segments) {
+  const auto plug_in = [](const data& d) { return from_data(d.x, d.y, 64).edges; };
+  const auto equal_mass = [](const data& d) { return quantile(d.x, 64).edges; };
+  // Over x, 99 of 100 segments lay where a tenth of these inputs are.
+  const auto cauchy = [](double u) { return std::tan(pi * (u - 0.5)); };
+  const auto arc = [](double x) { return std::atan(x) + std::sin(2 * x) / (1 + x * x / 8); };
+  EXPECT_LE(excess_of_quantiles(cauchy, arc, plug_in),
+            1.1 * excess_of_quantiles(cauchy, arc, equal_mass));
+  const auto lognormal = [](double u) { return std::pow(u / (1 - u), 1.5); };
+  const auto wave = [](double x) { return std::sin(2 * std::log(x)); };
+  EXPECT_LE(excess_of_quantiles(lognormal, wave, plug_in),
+            1.1 * excess_of_quantiles(lognormal, wave, equal_mass));
+  // A thin tail with a steep piece, where equal masses have few segments.
+  const auto logistic = [](double u) { return std::log(u / (1 - u)); };
+  const auto late = [](double x) { return 1.5 * std::exp(-std::pow((x - 4) / 0.15, 2)); };
+  EXPECT_LE(excess_of_quantiles(logistic, late, plug_in),
+            0.6 * excess_of_quantiles(logistic, late, equal_mass));
+}
+
 TEST(compander_from_data, does_not_depend_on_the_order_of_rows) {
   data d = draw(beta_inputs(), 3000, 5);
   std::vector<double> w(d.x.size());
@@ -1003,6 +1055,9 @@ TEST(compander_from_data, degenerate_inputs) {
               ElementsAre(-largest, largest));
   zcmoe_plug_in_options none = ZCMOE_PLUG_IN_OPTIONS_INIT;
   none.min_count = 0;
+  const double next = std::nextafter(1.0, 2.0);
+  EXPECT_THAT(from_data({1, 1, next, next}, {0, 0, 1, 1}, 2, &none).edges,
+              ElementsAre(1, next, std::nextafter(next, 2.0)));
   std::vector<double> x(100);
   std::iota(x.begin(), x.end(), 0.0);
   const auto flat = from_data(x, std::vector<double>(100, 7.0), 11, &none).edges;
