@@ -19,13 +19,14 @@ struct slot_summary {
   double mean;
   double variance;        // of the samples, in squared units of y; NaN for fewer than two samples
   double standard_error;  // of the mean, in units of y; NaN for fewer than two samples
+  double mean_square;     // of the distances from the mean; NaN without weights or two samples
 };
 
 /// Summarizes the exact sums of a slot. With W = sum w, S = sum wy, Q = sum wy^2 and W2 = sum w^2
 /// the mean is S / W, the variance (W Q - S^2) / (W^2 - W2), and the standard error
 /// sqrt(variance W2 / W^2). With weights 1 these are the usual ones: (n Q - S^2) / (n (n - 1)) and
-/// sqrt(variance / n). Mean, weight and variance are rounded once; the standard error is computed
-/// from rounded figures.
+/// sqrt(variance / n). The mean square is (W Q - S^2) / W^2. Mean, weight, variance and mean square
+/// are rounded once; the standard error is computed from rounded figures.
 template <class T, bool Weighted>
 ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std::int64_t num_slots,
                                                 std::int64_t slot) {
@@ -39,6 +40,7 @@ ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std:
   result.mean = quiet_nan();
   result.variance = quiet_nan();
   result.standard_error = quiet_nan();
+  result.mean_square = quiet_nan();
   if (result.count <= 0) return result;
 
   if constexpr (Weighted) {
@@ -66,6 +68,7 @@ ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std:
     wide_integer<2 * w_digits> freedom;  // W^2, then W^2 - W2
     read_sum(own, num_slots, at::ww, ww);
     multiply(w, w, freedom);
+    result.mean_square = quotient_of(spread, freedom, -2 * unit);
     result.effective_count = quotient_of(freedom, ww, 0);
     subtract(freedom, ww);
     result.variance = quotient_of(spread, freedom, -2 * unit);
@@ -91,6 +94,19 @@ ZCMOE_HOST_DEVICE inline slot_summary summarize(const std::int64_t* planes, std:
     result.standard_error = sqrt(result.variance / static_cast<double>(result.count));
   }
   return result;
+}
+
+/// The same samples, whose weights say how precise they are: with the variance s^2 / w of a target
+/// of weight w, s^2 = sum w (y - mean)^2 / (count - 1) is the variance, and the standard error is
+/// sqrt(s^2 / W). Rows count alike for the freedom of s^2, whatever they weigh.
+inline slot_summary with_precisions(slot_summary of) {
+  of.effective_count = static_cast<double>(of.count);
+  if (of.count < 2) return of;
+  const double squared_error = of.mean_square / static_cast<double>(of.count - 1);
+  of.standard_error = std::sqrt(squared_error);
+  // A sum of weights may be infinite.
+  of.variance = squared_error > 0.0 ? squared_error * of.weight : 0.0;
+  return of;
 }
 
 }  // namespace zcmoe::detail

@@ -56,9 +56,9 @@ bool same_policies(const fit& a, const fit& b) {
   return p.closed_side == q.closed_side && p.include_outer_edge == q.include_outer_edge &&
          p.nan_policy == q.nan_policy && p.range_policy == q.range_policy &&
          p.empty_policy == q.empty_policy && p.constants == q.constants && p.experts == q.experts &&
-         same(p.nan_value, q.nan_value) && same(p.range_value, q.range_value) &&
-         same(p.empty_value, q.empty_value) && same(p.shrinkage, q.shrinkage) &&
-         a.options().nan_inputs == b.options().nan_inputs &&
+         p.weights_kind == q.weights_kind && same(p.nan_value, q.nan_value) &&
+         same(p.range_value, q.range_value) && same(p.empty_value, q.empty_value) &&
+         same(p.shrinkage, q.shrinkage) && a.options().nan_inputs == b.options().nan_inputs &&
          a.options().nonfinite_targets == b.options().nonfinite_targets;
 }
 
@@ -162,7 +162,7 @@ void fit::check_mergeable(const fit& source) const {
   if (!same_policies(*this, source)) {
     fail(ZCMOE_ERR_INCOMPATIBLE,
          "source and fit differ in a policy: closed_side, include_outer_edge, nan_, range_ or "
-         "empty_policy or their values, constants, experts, shrinkage, nan_inputs or "
+         "empty_policy or their values, constants, experts, weights_kind, shrinkage, nan_inputs or "
          "nonfinite_targets");
   }
 }
@@ -232,6 +232,8 @@ std::unique_ptr<model> fit::finish(zcmoe_stream stream) const {
   }
   std::vector<slot_summary> summaries(static_cast<std::size_t>(layout_.num_slots()));
   engine_->summarize(layout_, state(), summaries.data(), stream);
+  if (has_precisions(policies_, layout_.weighted))
+    std::transform(summaries.begin(), summaries.end(), summaries.begin(), with_precisions);
   if (!layout_.lines) {
     return std::make_unique<model>(
         engine_,

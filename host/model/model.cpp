@@ -23,15 +23,35 @@ segment_rows rows_of(const model_data& data, std::size_t count) {
   return {data.edges.data(), data.counts.data(), data.weights.data(), data.constants.data(), count};
 }
 
+/// The noise in the means of the segments, for smooth constants. Precisions: of a row of the mean
+/// weight of all, so that a segment of heavy rows holds more of such rows than it has rows.
+std::vector<segment_noise> noise_of(const model_data& data, bool precisions,
+                                    const std::vector<slot_summary>& summaries) {
+  const auto m = static_cast<std::size_t>(data.num_segments());
+  std::vector<segment_noise> noise(m);
+  compensated_sum weight;
+  compensated_sum rows;
+  for (std::size_t i = 0; i < m; ++i) {
+    const double effective = std::max(1.0, summaries[i].effective_count);
+    noise[i] = {data.variances[i], effective, effective - 1};
+    weight.add(data.weights[i]);
+    rows.add(static_cast<double>(data.counts[i]));
+  }
+  const double mean_weight = weight.value() / rows.value();
+  if (!precisions || !std::isfinite(mean_weight)) return noise;
+  constexpr double least = 1e-12;  // so that its reciprocal does not overflow
+  for (std::size_t i = 0; i < m; ++i) {
+    noise[i].variance /= mean_weight;
+    noise[i].effective_rows = std::max(least, data.weights[i] / mean_weight);
+  }
+  return noise;
+}
+
 /// Keeps the means of the rows aside and makes the constants of the segments smooth. The other
 /// slots have no neighbours to share with.
-void make_smooth(model_data& data, const std::vector<slot_summary>& summaries) {
-  const auto m = static_cast<std::size_t>(data.num_segments());
-  std::vector<double> effective_rows(m);
-  for (std::size_t i = 0; i < m; ++i) effective_rows[i] = summaries[i].effective_count;
+void make_smooth(model_data& data, const std::vector<segment_noise>& noise) {
   data.means = data.constants;
-  const smooth_constants smooth =
-      smooth_constants_of(rows_of(data, m), data.variances.data(), effective_rows.data());
+  const smooth_constants smooth = smooth_constants_of(rows_of(data, noise.size()), noise.data());
   std::copy(smooth.values.begin(), smooth.values.end(), data.constants.begin());
   std::copy(smooth.standard_errors.begin(), smooth.standard_errors.end(),
             data.standard_errors.begin());
@@ -189,7 +209,7 @@ model_policies::model_policies(const zcmoe_model_options& given)
   check_policy("empty_policy", options.empty_policy, ZCMOE_EMPTY_PARENT);
   check_policy("constants", options.constants, ZCMOE_CONSTANTS_SMOOTH);
   check_policy("experts", options.experts, ZCMOE_EXPERTS_INTERPOLATE);
-  ZCMOE_EXPECTS(options.reserved == 0, "model_options->reserved=", options.reserved, " is not 0");
+  check_policy("weights_kind", options.weights_kind, ZCMOE_WEIGHTS_PRECISION);
   ZCMOE_EXPECTS(options.experts == ZCMOE_EXPERTS_CONSTANT ||
                     (options.constants == ZCMOE_CONSTANTS_MEAN && options.shrinkage == 0.0),
                 "model_options->experts=", options.experts,
@@ -231,7 +251,8 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
     data.variances[i] = summaries[i].variance;
     data.standard_errors[i] = summaries[i].standard_error;
   }
-  if (policies.options.constants == ZCMOE_CONSTANTS_SMOOTH) make_smooth(data, summaries);
+  if (policies.options.constants == ZCMOE_CONSTANTS_SMOOTH)
+    make_smooth(data, noise_of(data, has_precisions(policies, weighted), summaries));
   fill_empty_segments(data, policies.options);
   return data;
 }
@@ -245,11 +266,16 @@ model_data model_data_of(const std::vector<double>& edges, const model_policies&
       policies.options.experts == ZCMOE_EXPERTS_LINEAR
           ? linear_experts(edges, summaries, lines)
           : interpolating_experts(edges, summaries, lines, policies.options.empty_policy);
+  const bool precisions = has_precisions(policies, weighted);
   for (std::size_t i = 0; i < learned.lines.size(); ++i) {
     if (std::isnan(learned.values[i])) continue;
     at_lines[i].mean = learned.values[i];
     at_lines[i].variance = learned.variances[i];
     at_lines[i].standard_error = learned.standard_errors[i];
+    // Lines know the variance of a row of the segment's mean weight, which may be infinite.
+    if (precisions && learned.variances[i] > 0.0) {
+      at_lines[i].variance *= summaries[i].weight / static_cast<double>(summaries[i].count);
+    }
   }
   model_data data = model_data_of(edges, policies, at_lines, target_dtype, weighted);
   data.lines = learned.lines;

@@ -40,6 +40,11 @@ struct model_data {
   std::int64_t num_segments() const { return static_cast<std::int64_t>(edges.size()) - 1; }
 };
 
+/// Whether weights say how precise rows are.
+inline bool has_precisions(const model_policies& policies, bool weighted) {
+  return weighted && policies.options.weights_kind == ZCMOE_WEIGHTS_PRECISION;
+}
+
 /// A model of what a fit has learned, with the policies for constants, empty segments, shrinkage,
 /// NaN and inputs outside the range carried out.
 model_data model_data_of(const std::vector<double>& edges, const model_policies& policies,

@@ -22,7 +22,7 @@ namespace {
 const char model_format[] = "zcmoe-model";
 const char fit_format[] = "zcmoe-fit";
 constexpr int format_major = 1;
-constexpr int format_minor = 2;
+constexpr int format_minor = 3;
 
 // ---------------------------------------------------- metadata: text forms
 
@@ -50,6 +50,8 @@ const choices constants_kinds = {{ZCMOE_CONSTANTS_MEAN, "mean"},
 const choices experts_kinds = {{ZCMOE_EXPERTS_CONSTANT, "constant"},
                                {ZCMOE_EXPERTS_LINEAR, "linear"},
                                {ZCMOE_EXPERTS_INTERPOLATE, "interpolate"}};
+const choices weights_kinds = {{ZCMOE_WEIGHTS_SAMPLING, "sampling"},
+                               {ZCMOE_WEIGHTS_PRECISION, "precision"}};
 const choices row_policies = {{ZCMOE_ROWS_SKIP, "skip"}, {ZCMOE_ROWS_ERROR, "error"}};
 const choices determinism_levels = {{ZCMOE_DETERMINISM_FAST, "fast"},
                                     {ZCMOE_DETERMINISM_RUN_TO_RUN, "run_to_run"},
@@ -141,6 +143,10 @@ bool has_lines(const model_policies& policies) {
   return policies.options.experts != ZCMOE_EXPERTS_CONSTANT;
 }
 
+bool names_precisions(const model_policies& policies) {
+  return policies.options.weights_kind != ZCMOE_WEIGHTS_SAMPLING;
+}
+
 void write_policies(const model_policies& policies, metadata_list& metadata) {
   const zcmoe_model_options& options = policies.options;
   metadata.emplace_back("closed_side", name_in(closed_sides, options.closed_side));
@@ -156,6 +162,8 @@ void write_policies(const model_policies& policies, metadata_list& metadata) {
     metadata.emplace_back("constants", name_in(constants_kinds, options.constants));
   if (has_lines(policies))
     metadata.emplace_back("experts", name_in(experts_kinds, options.experts));
+  if (names_precisions(policies))
+    metadata.emplace_back("weights_kind", name_in(weights_kinds, options.weights_kind));
   if (policies.has_feature_name) metadata.emplace_back("feature_name", policies.feature_name);
   if (policies.has_target_name) metadata.emplace_back("target_name", policies.target_name);
 }
@@ -183,6 +191,12 @@ model_policies read_policies(metadata_reader& metadata) {
     if (options.experts == ZCMOE_EXPERTS_CONSTANT)
       fail(ZCMOE_ERR_FORMAT, "metadata experts=constant is to be left out");
   }
+  // And for kinds of weights, up to version 1.2.
+  if (metadata.find("weights_kind") != nullptr) {
+    options.weights_kind = metadata.get("weights_kind", weights_kinds);
+    if (options.weights_kind == ZCMOE_WEIGHTS_SAMPLING)
+      fail(ZCMOE_ERR_FORMAT, "metadata weights_kind=sampling is to be left out");
+  }
   const std::string* const feature = metadata.find("feature_name");
   const std::string* const target = metadata.find("target_name");
   options.feature_name = feature == nullptr ? nullptr : feature->c_str();
@@ -197,7 +211,7 @@ std::string format_version() { return text(format_major, ".", format_minor); }
 
 /// The first minor version that has all of what a file holds, so that earlier readers can read it.
 int minor_of(const model_policies& policies) {
-  return has_lines(policies) ? 2 : is_smooth(policies) ? 1 : 0;
+  return names_precisions(policies) ? 3 : has_lines(policies) ? 2 : is_smooth(policies) ? 1 : 0;
 }
 
 std::string format_version(const model_policies& policies) {

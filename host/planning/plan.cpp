@@ -620,12 +620,12 @@ class segmentation_levels {
   std::vector<double> constants_of(const cell_moments& cells, const edge_table& edges) const {
     std::vector<slot_summary> summaries(
         num_slots_of(cells.size()),
-        slot_summary{0, 0.0, 0.0, not_a_number, not_a_number, not_a_number});
+        slot_summary{0, 0.0, 0.0, not_a_number, not_a_number, not_a_number, not_a_number});
     for (std::size_t i = 0; i < cells.size(); ++i) {
       if (cells.counts[i] == 0) continue;
       // Means need neither the effective count nor the standard error.
-      summaries[i] = {cells.counts[i], cells.weights[i],  not_a_number,
-                      cells.means[i],  cells.variance(i), not_a_number};
+      summaries[i] = {cells.counts[i],   cells.weights[i], not_a_number, cells.means[i],
+                      cells.variance(i), not_a_number,     not_a_number};
     }
     std::vector<double> constants =
         model_data_of(edges, policies_, summaries, ZCMOE_F64, rows_.weighted).constants;

@@ -44,7 +44,7 @@ double edge_between(double below, double above) {
 /// The bin of some rows, with inputs divided by 2^exponent.
 binned_rows bin_of(const sample* begin, const sample* end, int exponent) {
   const auto scaled = [&](double x) { return std::ldexp(x, -exponent); };
-  binned_rows bin{scaled(begin->x), scaled(end[-1].x), 0, 0, 0, 0, 0};
+  binned_rows bin{scaled(begin->x), scaled(end[-1].x), 0, 0, 0, 0, 0, 0};
   double heaviest = 0.0;
   for (const sample* r = begin; r < end; ++r) {
     bin.weight += r->weight;
@@ -64,6 +64,7 @@ binned_rows bin_of(const sample* begin, const sample* end, int exponent) {
     squares += w * w;
   }
   bin.effective_rows = sum * sum / squares;
+  bin.freedom = std::max(0.0, bin.effective_rows - 1);
   return bin;
 }
 

@@ -69,7 +69,7 @@ std::vector<variance_share> noise_shares(const std::vector<binned_rows>& bins) {
 }  // namespace
 
 variance_share variance_inside(const binned_rows& bin) {
-  return {bin.scatter / bin.weight * bin.effective_rows, std::max(0.0, bin.effective_rows - 1)};
+  return {bin.scatter / bin.weight * bin.effective_rows, bin.freedom};
 }
 
 double variance_window(const std::vector<variance_share>& shares) {

@@ -15,9 +15,14 @@ struct binned_rows {
   double highest;  // x
   double mean_x;
   double mean_y;
-  double scatter;         // sum w (y - mean)^2
-  double weight;          // sum w, positive
-  double effective_rows;  // (sum w)^2 / sum w^2; the number of rows where all weigh the same
+  double scatter;  // sum w (y - mean)^2
+  double weight;   // sum w, positive
+  /// The variance of a row over that of mean_y: (sum w)^2 / sum w^2, the number of rows where all
+  /// weigh the same; where weights are precisions the weight in units of the mean weight.
+  double effective_rows;
+  /// Degrees of freedom of scatter: effective_rows - 1, or where weights are precisions the number
+  /// of rows less 1.
+  double freedom;
 };
 
 /// An estimate of a variance: squares / freedom. Shares of several bins may be added.

@@ -19,10 +19,18 @@ struct smooth_constants {
   std::vector<double> standard_errors;  // of the values; all NaN below two rows in all
 };
 
-/// The smooth constants of segments whose rows have the given variances and effective numbers,
-/// (sum w)^2 / sum w^2. A segment that holds rows of both sides of a jump keeps its own mean: that
-/// is the best constant there, and no fit to either side is.
-smooth_constants smooth_constants_of(const segment_rows& rows, const double* variances,
-                                     const double* effective_rows);
+/// What is known of the noise in the mean of a segment: variance / effective_rows is that of the
+/// mean, where `variance` is an estimate of so many degrees of freedom. All segments whose rows are
+/// equally noisy have the same variance.
+struct segment_noise {
+  double variance;        // NaN if it has one row
+  double effective_rows;  // (sum w)^2 / sum w^2; of precisions the weight over the mean weight
+  double freedom;
+};
+
+/// The smooth constants of segments with rows of the given noise, one a segment. A segment that
+/// holds rows of both sides of a jump keeps its own mean: that is the best constant there, and no
+/// fit to either side is.
+smooth_constants smooth_constants_of(const segment_rows& rows, const segment_noise* noise);
 
 }  // namespace zcmoe::detail

@@ -624,6 +624,17 @@ enum {
   /// linear weights. The values are those of least squares.
   ZCMOE_EXPERTS_INTERPOLATE = 2
 };
+/// What the weights of a fit say, and so what its variances and standard errors are:
+/// zcmoe_model_options::weights_kind. Means do not depend on it, nor do cuts; how much smooth
+/// constants follow each of them does, and whether a few rows of unequal weight give a line.
+enum {
+  /// How much a row counts for, as one that stands for w others: rows have one variance, whatever
+  /// they weigh.
+  ZCMOE_WEIGHTS_SAMPLING = 0,
+  /// How precise a row is: the variance of its target is s^2 / w. s^2, that of a row of weight 1,
+  /// is what variances are, and the weight is the reciprocal of a known variance where s^2 = 1.
+  ZCMOE_WEIGHTS_PRECISION = 1
+};
 
 /// The line of a segment: its answer is value + slope * (x - from), x drawn to [from, to] first,
 /// in float64: one subtraction, then one fused multiply-add. Both engines, and model_view.hpp, give
@@ -664,7 +675,7 @@ typedef struct zcmoe_model_options {
   /// Default ZCMOE_EXPERTS_CONSTANT. The others are for fits without shrinkage, with constants that
   /// are means; zcmoe_model_create() refuses them.
   int32_t experts;
-  int32_t reserved;  ///< 0
+  int32_t weights_kind;  ///< default ZCMOE_WEIGHTS_SAMPLING; without weights both are one
 } zcmoe_model_options;
 /// All defaults.
 #define ZCMOE_MODEL_OPTIONS_INIT \
@@ -782,7 +793,8 @@ typedef struct zcmoe_model_info {
   /// Weighted mean of what is predicted for all rows accumulated; where constants are means without
   /// shrinkage that of their targets.
   double mean;
-  /// Within-segment variance, sum (count - 1) variance / sum (count - 1); NaN if none.
+  /// Within-segment variance, sum (count - 1) variance / sum (count - 1); NaN if none. Where
+  /// weights are precisions, of a row of weight 1.
   double noise_variance;
   const double* edges;  ///< [num_segments + 1]
   /// [num_slots], what is predicted; where experts are lines what they give at the mean input of
@@ -791,14 +803,16 @@ typedef struct zcmoe_model_info {
   const int64_t* counts;  ///< [num_slots], rows
   const double* weights;  ///< [num_slots], sum of weights (= counts without weights)
   /// [num_slots], NaN below two samples. Weighted: sum w (y - mean)^2 / (W - W2 / W), with
-  /// W = sum w, W2 = sum w^2: weights say how precise a row is, not how often it was seen. Where
-  /// experts are lines, about the line: with k parameters in the segment (2 of a line of its own,
-  /// or what the segment takes of the shared values, at most half the samples) the mean squared
-  /// distance times N / (N - k), N = W^2 / W2.
+  /// W = sum w, W2 = sum w^2; under ZCMOE_WEIGHTS_PRECISION sum w (y - mean)^2 / (count - 1), of a
+  /// row of weight 1. Where experts are lines, about the line: with k parameters in the segment (2
+  /// of a line of its own, or what the segment takes of the shared values, at most half the
+  /// samples) the mean squared distance times N / (N - k), N = W^2 / W2; precisions: times
+  /// W / (count - k).
   const double* variances;
-  /// [num_slots], of the constant: sqrt(variance * W2 / W^2), NaN below two samples; times
-  /// W / (W + kappa) under shrinkage. Of a smooth constant that of the fit, NaN without samples. Of
-  /// a line the root mean square over the samples: sqrt(variance * k / N).
+  /// [num_slots], of the constant: sqrt(variance * W2 / W^2), precisions: sqrt(variance / W); NaN
+  /// below two samples; times W / (W + kappa) under shrinkage. Of a smooth constant that of the
+  /// fit, NaN without samples. Of a line the root mean square over the samples:
+  /// sqrt(variance * k / N), precisions: sqrt(variance * k / W).
   const double* standard_errors;
   /// [num_slots], of the targets, NaN without samples; NULL unless constants are smooth.
   const double* means;
@@ -1120,7 +1134,8 @@ ZCMOE_API zcmoe_status zcmoe_fit_get_report(const zcmoe_fit* fit, zcmoe_report* 
 
 /// Makes the model of the samples so far; the fit stays usable. Host function: waits for stream.
 ///
-/// Constants are the exact means, rounded to nearest (error below 0.51 ulp); variances likewise.
+/// Constants are the exact means, rounded to nearest (error below 0.51 ulp); variances likewise, of
+/// precisions to within 4 ulp.
 ///
 /// With ZCMOE_CONSTANTS_SMOOTH a segment with samples predicts what a fit to the exact means of all
 /// segments says, within the range of these: least-squares splines between jumps, by place and by

@@ -768,7 +768,7 @@ static void test_model_create(void) {
       {offsetof(zcmoe_model_options, constants), 1, "is for fits"},
       {offsetof(zcmoe_model_options, experts), 3, "experts=3 is not in 0..2"},
       {offsetof(zcmoe_model_options, experts), 1, "zcmoe_model_create_lines() takes lines"},
-      {offsetof(zcmoe_model_options, reserved), 7, "reserved=7 is not 0"},
+      {offsetof(zcmoe_model_options, weights_kind), 2, "weights_kind=2 is not in 0..1"},
   };
   for (size_t i = 0; i < sizeof policies / sizeof policies[0]; ++i) {
     zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
@@ -877,10 +877,10 @@ static void test_model_create_lines(void) {
   FAILS(INVALID, "experts=3 is not in 0..2",
         zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
   options.experts = ZCMOE_EXPERTS_INTERPOLATE; /* no more than a name here */
-  options.reserved = -1;
-  FAILS(INVALID, "reserved=-1 is not 0",
+  options.weights_kind = -1;
+  FAILS(INVALID, "weights_kind=-1 is not in 0..1",
         zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));
-  options.reserved = 0;
+  options.weights_kind = ZCMOE_WEIGHTS_SAMPLING;
   options.shrinkage = 0.5;
   FAILS(INVALID, "nor shrinkage",
         zcmoe_model_create_lines(context, edges3, lines3, 3, &options, &model));

@@ -85,7 +85,7 @@ TEST(options_test, structs_from_before_lines_mean_constants) {
   zcmoe_model_options options = model_options();
   options.struct_size = offsetof(zcmoe_model_options, experts);
   options.experts = 77;  // beyond what struct_size covers: not looked at
-  options.reserved = -1;
+  options.weights_kind = -1;
   const model constant(cpu, {0, 1}, {7}, options);
   EXPECT_EQ(constant.info().options.experts, ZCMOE_EXPERTS_CONSTANT);
   EXPECT_EQ(constant.info().lines, nullptr);

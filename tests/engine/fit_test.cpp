@@ -146,6 +146,153 @@ TEST_P(fit_test, weights) {
   }
 }
 
+zcmoe_model_options with_precisions() {
+  zcmoe_model_options options = model_options();
+  options.weights_kind = ZCMOE_WEIGHTS_PRECISION;
+  return options;
+}
+
+TEST_P(fit_test, precisions_tell_the_variance_of_a_row_of_weight_1) {
+  const std::size_t n = 5000;
+  const auto edges = equal_edges(40);
+  const auto x = uniform_sample<double>(n, 0, 1, 8);
+  const auto y = uniform_sample<double>(n, 997, 1003, 9);
+  auto w = uniform_sample<double>(n, 0, 1, 10);
+  for (double& weight : w) weight = std::exp(8 * weight - 4);
+  for (std::size_t i = 0; i < n; i += 7) w[i] = 0;
+  const model sampled = fitted(edges, x, y, model_options(), w);
+  const model precise = fitted(edges, x, y, with_precisions(), w);
+  const zcmoe_model_info a = sampled.info();
+  const zcmoe_model_info b = precise.info();
+  EXPECT_EQ(a.options.weights_kind, ZCMOE_WEIGHTS_SAMPLING);
+  EXPECT_EQ(b.options.weights_kind, ZCMOE_WEIGHTS_PRECISION);
+  double squares = 0;
+  double freedom = 0;
+  for (std::size_t i = 0; i < 40; ++i) {
+    long double weight = 0, mean = 0, scatter = 0;
+    std::int64_t rows = 0;
+    for (std::size_t k = 0; k < n; ++k) {
+      if (w[k] == 0 || naive::segment(edges, x[k]) != i) continue;
+      ++rows;
+      weight += w[k];
+      mean += static_cast<long double>(w[k]) * y[k];
+    }
+    mean /= weight;
+    for (std::size_t k = 0; k < n; ++k) {
+      if (w[k] == 0 || naive::segment(edges, x[k]) != i) continue;
+      scatter += w[k] * (y[k] - mean) * (y[k] - mean);
+    }
+    const auto variance = static_cast<double>(scatter / static_cast<long double>(rows - 1));
+    EXPECT_EQ(b.constants[i], a.constants[i]);
+    EXPECT_EQ(b.weights[i], a.weights[i]);
+    EXPECT_NEAR(b.variances[i], variance, 1e-13 * variance) << i;
+    EXPECT_DOUBLE_EQ(b.standard_errors[i], std::sqrt(b.variances[i] / b.weights[i])) << i;
+    EXPECT_GT(a.standard_errors[i], 1.1 * b.standard_errors[i]) << i;  // heavy rows count for more
+    squares += static_cast<double>(rows - 1) * variance;
+    freedom += static_cast<double>(rows - 1);
+  }
+  EXPECT_NEAR(b.noise_variance, squares / freedom, 1e-13 * b.noise_variance);
+  // Shrinkage draws means by their weights, whatever these say.
+  zcmoe_model_options shrinking = with_precisions();
+  shrinking.shrinkage = 3;
+  const model shrunk = fitted(edges, x, y, shrinking, w);
+  EXPECT_DOUBLE_EQ(shrunk.info().standard_errors[5],
+                   b.standard_errors[5] * (b.weights[5] / (b.weights[5] + 3)));
+  // Predictions, files and states.
+  std::vector<double> errors(1);
+  zcmoe_predict_outputs outputs = ZCMOE_PREDICT_OUTPUTS_INIT;
+  outputs.standard_errors = {errors.data(), ZCMOE_F64, 1};
+  const std::vector<double> at{0.5};
+  precise.predict_sync(array(at.data()), 1, outputs);
+  EXPECT_EQ(errors[0], b.standard_errors[20]);
+  EXPECT_EQ(model::deserialize(ctx(), precise.serialize()).serialize(), precise.serialize());
+  zcmoe_fit_options how = fit_options();
+  how.weighted = 1;
+  fit whole(ctx(), edges, with_precisions(), how);
+  add(whole, x, y, w);
+  EXPECT_EQ(fit::deserialize(ctx(), whole.serialize()).finish().serialize(), precise.serialize());
+  std::string text;
+  EXPECT_EQ(status_of([&] { whole.merge(fit(ctx(), edges, model_options(), how)); }, &text),
+            ZCMOE_ERR_INCOMPATIBLE);
+  EXPECT_THAT(text, testing::HasSubstr("weights_kind"));
+  // Weights of 1 and no weights are one kind.
+  const model ones = fitted(edges, x, y, with_precisions(), std::vector<double>(n, 1.0));
+  const model none = fitted(edges, x, y, with_precisions());
+  for (std::size_t i = 0; i < 40; ++i) {
+    EXPECT_DOUBLE_EQ(ones.info().variances[i], none.info().variances[i]);
+    EXPECT_DOUBLE_EQ(ones.info().standard_errors[i], none.info().standard_errors[i]);
+  }
+}
+
+/// Squares over repetitions, one a segment, of ten rows of the weights 2^-4 .. 2^5.
+struct squares_seen {
+  double of_constants = 0;  // whose expectation is 0
+  double of_standard_errors = 0;
+};
+
+TEST_P(fit_test, standard_errors_are_those_of_the_kind_of_weights) {
+  constexpr std::size_t repetitions = 2000;
+  constexpr std::size_t rows = 10;
+  double total = 0, squared = 0;
+  std::vector<double> weights;
+  for (std::size_t i = 0; i < rows; ++i) {
+    weights.push_back(std::ldexp(1.0, static_cast<int>(i) - 4));
+    total += weights[i];
+    squared += weights[i] * weights[i];
+  }
+  const double effective = total * total / squared;  // 3.0
+  const auto simulated = [&](std::int32_t noise_of, std::int32_t said) {
+    std::mt19937_64 random(11);
+    std::normal_distribution<double> normal;
+    std::vector<double> x, y, w;
+    for (std::size_t k = 0; k < repetitions * rows; ++k) {
+      x.push_back(static_cast<double>(k / rows) + 0.5);
+      w.push_back(weights[k % rows]);
+      y.push_back(normal(random) / (noise_of == ZCMOE_WEIGHTS_PRECISION ? std::sqrt(w[k]) : 1.0));
+    }
+    zcmoe_model_options options = model_options();
+    options.weights_kind = said;
+    const model model = fitted(uniform_edges(0, repetitions, repetitions), x, y, options, w);
+    const zcmoe_model_info info = model.info();
+    squares_seen seen;
+    for (std::size_t i = 0; i < repetitions; ++i) {
+      seen.of_constants += info.constants[i] * info.constants[i] / repetitions;
+      seen.of_standard_errors += info.standard_errors[i] * info.standard_errors[i] / repetitions;
+    }
+    return seen;
+  };
+  // Four standard errors of what squares of normal deviates, and what is within segments, show.
+  const double of_constants = 4 * std::sqrt(2.0 / repetitions);
+  const double of_errors = 4 * std::sqrt(2.0 / (effective - 1) / repetitions);
+  const double factor = (rows - 1) / (effective - 1);  // 4.5: its root is 2.1
+  const auto check = [&](std::int32_t noise_of, std::int32_t said, double variance, double ratio) {
+    const squares_seen seen = simulated(noise_of, said);
+    EXPECT_NEAR(seen.of_constants / variance, 1.0, of_constants) << noise_of << said;
+    EXPECT_NEAR(seen.of_standard_errors / variance / ratio, 1.0, of_errors) << noise_of << said;
+  };
+  check(ZCMOE_WEIGHTS_PRECISION, ZCMOE_WEIGHTS_PRECISION, 1 / total, 1.0);
+  check(ZCMOE_WEIGHTS_SAMPLING, ZCMOE_WEIGHTS_SAMPLING, 1 / effective, 1.0);
+  check(ZCMOE_WEIGHTS_PRECISION, ZCMOE_WEIGHTS_SAMPLING, 1 / total, factor);
+  check(ZCMOE_WEIGHTS_SAMPLING, ZCMOE_WEIGHTS_PRECISION, 1 / effective, 1 / factor);
+}
+
+TEST_P(fit_test, precisions_at_the_ends_of_double) {
+  const model model = fitted<double, double>({0, 1, 2, 3, 4}, {.5, .5, 1.5, 1.5, 2.5, 3.5, 3.5},
+                                             {1, 3, 5, 5, 8, 1, 2}, with_precisions(),
+                                             {1.5e308, 1.5e308, 1.5e308, 1.5e308, 1, 1, 1e-300});
+  const zcmoe_model_info info = model.info();
+  EXPECT_EQ(info.variances[0], infinity);
+  EXPECT_DOUBLE_EQ(info.standard_errors[0], 1.0);
+  EXPECT_EQ(info.variances[1], 0.0);
+  EXPECT_EQ(info.standard_errors[1], 0.0);
+  EXPECT_TRUE(std::isnan(info.variances[2]));
+  EXPECT_TRUE(std::isnan(info.standard_errors[2]));
+  // A row of next to no weight, however far away, tells the variance as any other does.
+  EXPECT_DOUBLE_EQ(info.variances[3], 1e-300);
+  EXPECT_DOUBLE_EQ(info.standard_errors[3], 1e-150);
+  EXPECT_EQ(model::deserialize(ctx(), model.serialize()).serialize(), model.serialize());
+}
+
 TEST_P(fit_test, weights_whose_sum_overflows) {
   zcmoe_model_options options = model_options();
   options.shrinkage = 2;

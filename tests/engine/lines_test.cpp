@@ -36,6 +36,10 @@ rows curved(std::size_t n, std::uint64_t seed) {
   return r;
 }
 
+constexpr std::int32_t no_weights = -1;
+constexpr std::int32_t kinds_of_weights[] = {no_weights, ZCMOE_WEIGHTS_SAMPLING,
+                                             ZCMOE_WEIGHTS_PRECISION};
+
 class lines_test : public engine_test {
  protected:
   model fitted(const std::vector<double>& edges, const rows& r, const zcmoe_model_options& options,
@@ -53,13 +57,17 @@ TEST_P(lines_test, linear_experts_are_least_squares_lines) {
   const std::vector<double> edges = {0.0, 0.05, 0.2, 0.21, 0.6, 1.0};
   const std::size_t m = edges.size() - 1;
   const rows r = curved(4000, 1);
-  for (const bool weighted : {false, true}) {
-    const model linear = fitted(edges, r, with_experts(ZCMOE_EXPERTS_LINEAR), weighted);
+  for (const std::int32_t kind : kinds_of_weights) {
+    const bool weighted = kind != no_weights;
+    zcmoe_model_options options = with_experts(ZCMOE_EXPERTS_LINEAR);
+    if (weighted) options.weights_kind = kind;
+    const bool precise = options.weights_kind == ZCMOE_WEIGHTS_PRECISION;
+    const model linear = fitted(edges, r, options, weighted);
     const zcmoe_model_info info = linear.info();
     ASSERT_NE(info.lines, nullptr);
     EXPECT_EQ(info.options.experts, ZCMOE_EXPERTS_LINEAR);
     for (std::size_t i = 0; i < m; ++i) {
-      SCOPED_TRACE("segment " + std::to_string(i) + (weighted ? " weighted" : ""));
+      SCOPED_TRACE("segment " + std::to_string(i) + " weights " + std::to_string(kind));
       long double w = 0, ww = 0, x = 0, y = 0, xx = 0, xy = 0, residual = 0;
       double least = infinity, greatest = -infinity;
       const auto each = [&](const auto& body) {
@@ -88,8 +96,12 @@ TEST_P(lines_test, linear_experts_are_least_squares_lines) {
         const long double off = yk - y - slope * (xk - x);
         residual += wk * off * off;
       });
+      const auto count = static_cast<long double>(info.counts[i]);
       const long double effective = w * w / ww;
-      const auto variance = static_cast<double>(residual / w * effective / (effective - 2));
+      // The variance of a line's values, over the samples, is 2 variance / divisor.
+      const auto variance = static_cast<double>(
+          precise ? residual / (count - 2) : residual / w * effective / (effective - 2));
+      const auto divisor = static_cast<double>(precise ? w : effective);
       const zcmoe_line& line = info.lines[i];
       const double width = edges[i + 1] - edges[i];
       // Inputs are taken to within 2^-31 of the segment's width.
@@ -99,7 +111,7 @@ TEST_P(lines_test, linear_experts_are_least_squares_lines) {
       EXPECT_NEAR(line.value, static_cast<double>(y + slope * (least - x)), 1e-9);
       EXPECT_NEAR(info.constants[i], static_cast<double>(y), 1e-12 * 1000);
       EXPECT_NEAR(info.variances[i], variance, 1e-8 * variance);
-      EXPECT_NEAR(info.standard_errors[i], std::sqrt(variance * 2 / static_cast<double>(effective)),
+      EXPECT_NEAR(info.standard_errors[i], std::sqrt(variance * 2 / divisor),
                   1e-8 * info.standard_errors[i]);
     }
   }
@@ -140,8 +152,11 @@ TEST_P(lines_test, interpolating_experts_share_values_of_least_squares) {
   const std::vector<double> edges = {0.0, 0.05, 0.2, 0.3, 0.6, 1.0};
   const std::size_t m = edges.size() - 1;
   const rows r = curved(4000, 2);
-  for (const bool weighted : {false, true}) {
-    const model shared = fitted(edges, r, with_experts(ZCMOE_EXPERTS_INTERPOLATE), weighted);
+  for (const std::int32_t kind : kinds_of_weights) {
+    const bool weighted = kind != no_weights;
+    zcmoe_model_options options = with_experts(ZCMOE_EXPERTS_INTERPOLATE);
+    if (weighted) options.weights_kind = kind;
+    const model shared = fitted(edges, r, options, weighted);
     const zcmoe_model_info info = shared.info();
     const std::vector<long double> nodes = node_values(edges, r, weighted);
     for (std::size_t i = 0; i < m; ++i) {
@@ -153,10 +168,20 @@ TEST_P(lines_test, interpolating_experts_share_values_of_least_squares) {
     }
     // The parameters that segments take add up to those of the model.
     double parameters = 0;
-    if (weighted) continue;
+    if (kind == ZCMOE_WEIGHTS_SAMPLING) continue;
     for (std::size_t i = 0; i < m; ++i) {
-      parameters += info.standard_errors[i] * info.standard_errors[i] / info.variances[i] *
-                    static_cast<double>(info.counts[i]);
+      const double own =
+          info.standard_errors[i] * info.standard_errors[i] / info.variances[i] * info.weights[i];
+      parameters += own;
+      long double squares = 0;
+      for (std::size_t k = 0; k < r.x.size(); ++k) {
+        if (naive::segment(edges, r.x[k]) != i) continue;
+        const long double off = r.y[k] - static_cast<long double>(value_of(info.lines[i], r.x[k]));
+        squares += (weighted ? r.w[k] : 1.0) * off * off;
+      }
+      const auto variance =
+          static_cast<double>(squares) / (static_cast<double>(info.counts[i]) - own);
+      EXPECT_NEAR(info.variances[i], variance, 1e-7 * variance) << i;
     }
     EXPECT_NEAR(parameters, static_cast<double>(m) + 1, 1e-5);
   }

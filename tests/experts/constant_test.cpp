@@ -89,6 +89,22 @@ void compare_with_multiprecision() {
         const auto error = static_cast<double>(real(sqrt(exact * ww_sum) / w_sum));
         ASSERT_LE(ulps(found.standard_error, error), 4) << round;
       }
+      if (Weighted) {
+        const real mean_square = (w_sum * wyy_sum - wy_sum * wy_sum) / (w_sum * w_sum);
+        const auto rounded = static_cast<double>(mean_square);
+        ASSERT_LE(ulps(found.mean_square, rounded), 1) << round;
+        const slot_summary precise = with_precisions(found);
+        ASSERT_EQ(precise.mean, found.mean);
+        ASSERT_EQ(precise.effective_count, static_cast<double>(found.count));
+        const real unit = mean_square * w_sum / (found.count - 1);
+        if (std::isnormal(rounded) && std::isnormal(static_cast<double>(unit))) {
+          ASSERT_LE(ulps(precise.variance, static_cast<double>(unit)), 4) << round;
+          const auto error = static_cast<double>(real(sqrt(real(unit / w_sum))));
+          ASSERT_LE(ulps(precise.standard_error, error), 4) << round;
+        }
+      } else {
+        ASSERT_TRUE(std::isnan(found.mean_square));
+      }
     }
     // The digits hold the same sums after they are made canonical.
     std::vector<std::int64_t> canonical = state;

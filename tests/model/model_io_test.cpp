@@ -194,9 +194,10 @@ scoped_fit sample_fit() {
   return fit;
 }
 
-scoped_fit weighted_fit() {
+scoped_fit weighted_fit(std::int32_t weights_kind = ZCMOE_WEIGHTS_SAMPLING) {
   const double edges[] = {-0.5, 0.5, 1.5};
   zcmoe_model_options options = ZCMOE_MODEL_OPTIONS_INIT;
+  options.weights_kind = weights_kind;
   options.nan_policy = ZCMOE_NAN_SEGMENT;
   options.range_policy = ZCMOE_RANGE_SEGMENTS;
   options.empty_policy = ZCMOE_EMPTY_GLOBAL_MEAN;
@@ -563,6 +564,9 @@ TEST_F(model_io_test, ContainerIsWhatTheFormatPageSays) {
   EXPECT_THAT(state.header, HasSubstr(R"("experts":"linear")"));
   EXPECT_THAT(state.header, HasSubstr(R"("lowest":{"dtype":"I64","shape":[8])"));
   EXPECT_THAT(state.header, HasSubstr(R"("highest":{"dtype":"I64","shape":[8])"));
+  const container_parts precise = split(bytes_of(finished(weighted_fit(ZCMOE_WEIGHTS_PRECISION))));
+  EXPECT_THAT(precise.header, HasSubstr(R"("format":"zcmoe-model","format_version":"1.3")"));
+  EXPECT_THAT(precise.header, HasSubstr(R"("weights_kind":"precision")"));
 }
 
 // ---------------------------------------------------------- damaged files
@@ -855,7 +859,7 @@ void add_container_cases(hostile_cases& cases) {
                                 zcmoe_status status) {
     cases.header(name, version, std::string("\"format_version\":\"") + text + "\"", reason, status);
   };
-  with_version("version 2.0", "2.0", "format version 2.0 is later than 1.2", ZCMOE_ERR_VERSION);
+  with_version("version 2.0", "2.0", "format version 2.0 is later than 1.3", ZCMOE_ERR_VERSION);
   with_version("version 999999.7", "999999.7", "is later than", ZCMOE_ERR_VERSION);
   with_version("version 0.9", "0.9", "is not MAJOR.MINOR", format);
   with_version("version 1", "1", "is not MAJOR.MINOR", format);
@@ -990,6 +994,19 @@ void add_experts_cases(hostile_cases& cases) {
                "what it holds is of version 1.0");
 }
 
+/// Faults of the text that both models and states whose weights are precisions can have.
+void add_weights_cases(hostile_cases& cases) {
+  const std::string kind = "\"weights_kind\":\"precision\"";
+  cases.header("kind of weights", kind, "\"weights_kind\":\"frequency\"",
+               "is none of sampling, precision");
+  cases.header("weights that need no word", kind, "\"weights_kind\":\"sampling\"",
+               "weights_kind=sampling is to be left out");
+  cases.header("precisions before their version", "\"format_version\":\"1.3\"",
+               "\"format_version\":\"1.0\"", "what it holds is of version 1.3");
+  cases.header("version with precisions that it does not know", "," + kind, "",
+               "what it holds is of version 1.0");
+}
+
 /// Faults that files of lines alone can have. Segments 0 and 3 have lines; 1 and 4 have too few
 /// rows for one, 2 has none.
 hostile_cases hostile_line_models() {
@@ -1078,8 +1095,17 @@ TEST_F(model_io_test, HostileModelsAreRefusedEachForItsReason) {
   smooth.expect_refused<scoped_model>();
   const hostile_cases lines = hostile_line_models();
   lines.expect_refused<scoped_model>();
-  RecordProperty("hostile_models",
-                 static_cast<int>(cases.size() + known.size() + smooth.size() + lines.size()));
+  hostile_cases precise(bytes_of(finished(weighted_fit(ZCMOE_WEIGHTS_PRECISION))));
+  add_weights_cases(precise);
+  precise.expect_refused<scoped_model>();
+  RecordProperty("hostile_models", static_cast<int>(cases.size() + known.size() + smooth.size() +
+                                                    lines.size() + precise.size()));
+}
+
+TEST_F(model_io_test, HostileStatesOfPrecisionsAreRefused) {
+  hostile_cases cases(bytes_of(weighted_fit(ZCMOE_WEIGHTS_PRECISION)));
+  add_weights_cases(cases);
+  cases.expect_refused<scoped_fit>();
 }
 
 TEST_F(model_io_test, HostileStatesOfSmoothConstantsAreRefused) {
@@ -1888,6 +1914,29 @@ TEST_F(model_io_test, GoldenLinesAndStates) {
   }
 }
 
+/// Format 1.3 added precisions. The first segment has the targets 1, -3.5 and 1e-30 with the
+/// weights 1, 0.5 and 3.
+TEST_F(model_io_test, GoldenPrecisionsAndState) {
+  const std::string stored = read_file(golden_folder / "precision-1.3.safetensors");
+  scoped_model model;
+  ASSERT_EQ(load(stored, model), ZCMOE_OK) << zcmoe_last_error();
+  const zcmoe_model_info info = info_of(model);
+  EXPECT_EQ(info.options.weights_kind, ZCMOE_WEIGHTS_PRECISION);
+  const double scatter = 1.0 + 0.5 * 12.25 - 0.75 * 0.75 / 4.5;
+  EXPECT_DOUBLE_EQ(info.variances[0], scatter / 2);
+  EXPECT_DOUBLE_EQ(info.standard_errors[0], std::sqrt(scatter / 2 / 4.5) * (4.5 / (4.5 + 0.75)));
+  const std::string written = bytes_of(model);
+  EXPECT_EQ(split(written).data, split(stored).data);
+  EXPECT_EQ(lasting(split(written).header), lasting(split(stored).header));
+
+  const std::string state = read_file(golden_folder / "state-precision-f32-1.3.safetensors");
+  EXPECT_EQ(bytes_of(weighted_fit(ZCMOE_WEIGHTS_PRECISION)), state);
+  scoped_fit fit;
+  ASSERT_EQ(load(state, fit), ZCMOE_OK) << zcmoe_last_error();
+  EXPECT_EQ(bytes_of(fit), state);
+  EXPECT_EQ(split(bytes_of(finished(fit))).data, split(stored).data);
+}
+
 /// Writes the stored files anew. Only for a new format version: the old ones stay.
 TEST_F(model_io_test, DISABLED_WriteGoldenFiles) {
   write_file(golden_folder / "known-1.0.safetensors", bytes_of(known_model()));
@@ -1905,6 +1954,10 @@ TEST_F(model_io_test, DISABLED_WriteGoldenFiles) {
              bytes_of(finished(weighted_lines_fit(ZCMOE_EXPERTS_INTERPOLATE))));
   write_file(golden_folder / "state-interpolate-f32-weighted-1.2.safetensors",
              bytes_of(weighted_lines_fit(ZCMOE_EXPERTS_INTERPOLATE)));
+  write_file(golden_folder / "precision-1.3.safetensors",
+             bytes_of(finished(weighted_fit(ZCMOE_WEIGHTS_PRECISION))));
+  write_file(golden_folder / "state-precision-f32-1.3.safetensors",
+             bytes_of(weighted_fit(ZCMOE_WEIGHTS_PRECISION)));
 }
 
 }  // namespace

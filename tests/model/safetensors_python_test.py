@@ -140,6 +140,12 @@ def main():
     assert arrays["weights"].tolist() == [4.5, 0.0, 2.0, 1.0, 0.375]
     assert metadata["weighted"] == "true" and float(metadata["shrinkage"]) == 0.75
 
+    arrays, metadata = check_model(folder / "precision-1.3.safetensors", "1.3")
+    assert metadata["weights_kind"] == "precision" and metadata["weighted"] == "true"
+    # Of a row of weight 1; shrinkage draws the standard error by W / (W + kappa).
+    np.testing.assert_allclose(arrays["variance"][0], (1 + 0.5 * 3.5**2 - 0.75**2 / 4.5) / 2, rtol=1e-14)
+    np.testing.assert_allclose(arrays["standard_error"][0] ** 2 * 5.25**2 / 4.5, arrays["variance"][0], rtol=1e-14)
+
     arrays, metadata = read(folder / "state-f64-1.0.safetensors")
     assert metadata["format"] == "zcmoe-fit" and arrays["counters"].dtype == np.int64
     assert arrays["counters"][:2].tolist() == [9, 7]

@@ -31,7 +31,7 @@ inline std::vector<binned_rows> bins_of(std::vector<sampled_row> rows, std::size
     std::size_t end = std::min(n, begin + each);
     while (end < n && rows[end].x == rows[end - 1].x) ++end;
     const auto count = static_cast<double>(end - begin);
-    binned_rows b{rows[begin].x, rows[end - 1].x, 0, 0, 0, count, count};
+    binned_rows b{rows[begin].x, rows[end - 1].x, 0, 0, 0, count, count, count - 1};
     for (std::size_t i = begin; i < end; ++i) {
       b.mean_x += rows[i].x / count;
       b.mean_y += rows[i].y / count;

@@ -377,7 +377,7 @@ TEST(pilot, many_rows_of_one_input_are_believed) {
 
 // -------------------------------------------------------------- small things
 binned_rows bin(double x, double y, double rows = 1.0, double scatter = 0.0) {
-  return {x, x, x, y, scatter, rows, rows};
+  return {x, x, x, y, scatter, rows, rows, rows - 1};
 }
 
 TEST(pilot, one_bin_and_two) {
@@ -513,7 +513,7 @@ TEST(pilot, rows_of_unequal_weight_count_by_what_their_means_are_worth) {
   std::normal_distribution<double> normal;
   std::vector<binned_rows> bins;
   for (int k = 0; k < 500; ++k) {
-    binned_rows b{k / 500.0, k / 500.0, k / 500.0, 0, 0, 0, 0};
+    binned_rows b{k / 500.0, k / 500.0, k / 500.0, 0, 0, 0, 0, 0};
     double squares = 0.0;
     std::vector<sampled_row> rows;  // the weight and the target of each
     for (int i = 0; i < 8; ++i) {
@@ -526,6 +526,7 @@ TEST(pilot, rows_of_unequal_weight_count_by_what_their_means_are_worth) {
     b.mean_y /= b.weight;
     for (const sampled_row& r : rows) b.scatter += r.x * std::pow(r.y - b.mean_y, 2);
     b.effective_rows = b.weight * b.weight / squares;
+    b.freedom = b.effective_rows - 1;
     bins.push_back(b);
   }
   const regression_pilot pilot = fit_pilot(bins);

@@ -28,8 +28,7 @@ struct table {
   std::vector<std::int64_t> counts;
   std::vector<double> weights;
   std::vector<double> means;
-  std::vector<double> variances;
-  std::vector<double> effective_rows;
+  std::vector<segment_noise> noise;
 
   std::size_t size() const { return counts.size(); }
   /// Adds a segment behind the last edge.
@@ -38,13 +37,12 @@ struct table {
     counts.push_back(count);
     weights.push_back(weight < 0 ? static_cast<double>(count) : weight);
     means.push_back(count > 0 ? mean : nan);
-    variances.push_back(count > 1 ? variance : nan);
-    effective_rows.push_back(static_cast<double>(count));
+    const auto rows = static_cast<double>(count);
+    noise.push_back({count > 1 ? variance : nan, std::max(1.0, rows), std::max(0.0, rows - 1)});
   }
   smooth_constants smooth() const {
     return smooth_constants_of(
-        {edges.data(), counts.data(), weights.data(), means.data(), counts.size()},
-        variances.data(), effective_rows.data());
+        {edges.data(), counts.data(), weights.data(), means.data(), counts.size()}, noise.data());
   }
 };
 
@@ -249,7 +247,7 @@ TEST(smooth_constants, units_change_nothing_but_units) {
   const smooth_constants one = t.smooth();
   for (double& edge : t.edges) edge *= 0x1p600;
   for (double& mean : t.means) mean *= 0x1p150;
-  for (double& variance : t.variances) variance *= 0x1p300;
+  for (segment_noise& own : t.noise) own.variance *= 0x1p300;
   for (double& weight : t.weights) weight *= 0x1p-900;
   const smooth_constants other = t.smooth();
   for (std::size_t i = 0; i < t.size(); ++i) {
