@@ -34,7 +34,9 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t full = 5;  // a segment with fewer rows is called starved
 
 /// The constants of the slots that have rows and their standard errors, as they were before
-/// shrinkage: means, unless they are smooth.
+/// shrinkage: means, unless they are smooth. Variances are of a row of the mean weight of its slot,
+/// so that in terms of them precisions are as rows without weights: the squared standard error of
+/// a mean is variance / N.
 /// A shrunk constant is c = (W mean + kappa g) / (W + kappa), so the mean is c + (c - g) kappa / W.
 /// g is empty_value under the policy VALUE, else the mean of all targets: the sum of W mean over
 /// all slots is g times the sum of W, which in terms of the constants reads
@@ -42,12 +44,18 @@ constexpr std::int64_t full = 5;  // a segment with fewer rows is called starved
 struct unshrunk {
   std::vector<double> means;
   std::vector<double> errors;
+  std::vector<double> variances;
   double kappa;
   double g = 0.0;
 
   explicit unshrunk(const model& fitted)
-      : means(fitted.data().constants), errors(fitted.data().standard_errors) {
+      : means(fitted.data().constants),
+        errors(fitted.data().standard_errors),
+        variances(fitted.data().variances) {
     const model_data& data = fitted.data();
+    for (std::size_t i = 0; has_precisions(fitted.policies(), data.weighted) && i < means.size();
+         ++i)
+      variances[i] *= static_cast<double>(data.counts[i]) / data.weights[i];
     const zcmoe_model_options options = fitted.policies().as_options();
     kappa = options.shrinkage;
     if (!(kappa > 0)) return;
@@ -86,11 +94,11 @@ struct unshrunk {
     if (!data.means.empty()) return error;
     const auto count = static_cast<double>(data.counts[i]);
     if (!data.lines.empty()) {
-      const double parameters = data.variances[i] > 0 ? error * count / data.variances[i] : 0.0;
+      const double parameters = variances[i] > 0 ? error * count / variances[i] : 0.0;
       return error * (count / std::max(1.0, count - parameters));
     }
     const double effective =
-        data.weighted && errors[i] > 0 ? data.variances[i] / (errors[i] * errors[i]) : count;
+        data.weighted && errors[i] > 0 ? variances[i] / (errors[i] * errors[i]) : count;
     const double rows = std::max(2.0, effective);
     return error * (rows / (rows - 1.0));
   }
@@ -137,19 +145,26 @@ struct learned_segment {
   double mean;
   double variance;  // NaN if it has one row
   double error;     // squared standard error of the mean; for one row the variance of all
+  /// The mean weight of its rows over that of all, where weights are precisions; else 1. Noise is
+  /// as many times less than that of all, but the width of a segment adds to it what it does.
+  double precision;
 };
 
 /// The segments with rows. `total` is the sum of weights, `v` the variance that is taken where a
 /// segment has one row.
 std::vector<learned_segment> learned_segments(const model_data& data, const unshrunk& learned,
-                                              double total, double v) {
+                                              double total, double v, double mean_precision) {
   std::vector<learned_segment> segments;
   for (std::size_t i = 0; i < static_cast<std::size_t>(data.num_segments()); ++i) {
     if (data.counts[i] == 0) continue;
     const double se = learned.errors[i];
+    const double precision =
+        mean_precision > 0 ? data.weights[i] / static_cast<double>(data.counts[i]) / mean_precision
+                           : 1.0;
     segments.push_back({i, data.edges[i] / 2 + data.edges[i + 1] / 2,
                         data.edges[i + 1] - data.edges[i], data.weights[i] / total,
-                        learned.means[i], data.variances[i], data.counts[i] > 1 ? se * se : v});
+                        learned.means[i], learned.variances[i],
+                        data.counts[i] > 1 ? se * se : v / precision, precision});
     if (data.lines.empty()) continue;
     // A slope times the width has 12 times the variance of a mean where inputs are spread evenly,
     // and of the two parameters of a line the mean has half of the squared error.
@@ -191,7 +206,7 @@ squared_rise rise_of(const std::vector<learned_segment>& segments, std::size_t k
 /// A segment against the mean of its two neighbours.
 struct contrast {
   double weight;          // of the rows behind it
-  double share;           // of the segment, P_i
+  double share;           // of the segment, P_i, or of its rows where weights are precisions
   double width;           // of rise^2 / 12
   double width_noise;     // its variance
   double variance;        // of s^2
@@ -208,17 +223,19 @@ std::vector<contrast> contrasts_of(const std::vector<learned_segment>& segments,
     double inverse = 0.0;
     for (const std::size_t j : {k - 1, k, k + 1}) {
       const double sign = j == k ? 1.0 : -0.5;
-      const double s2 = segments[j].variance;
+      // Of a row of the mean weight of all, so that noise is the same in all three.
+      const double scale = segments[j].precision;
+      const double s2 = segments[j].variance * scale;
       const auto freedom = static_cast<double>(data.counts[segments[j].index] - 1);
       known = known && freedom > 0;
       inverse += sign * sign / freedom;
-      c.width += sign * rises[j].value / divisor;
-      c.width_noise += sign * sign * rises[j].variance / (divisor * divisor);
+      c.width += sign * scale * rises[j].value / divisor;
+      c.width_noise += sign * sign * scale * scale * rises[j].variance / (divisor * divisor);
       c.variance += sign * s2;
       c.variance_noise += sign * sign * 2.0 * s2 * s2 / freedom;
     }
     c.weight = 1.0 / inverse;
-    c.share = segments[k].share;
+    c.share = segments[k].share / segments[k].precision;
     if (known) found.push_back(c);
   }
   return found;
@@ -230,7 +247,7 @@ std::vector<contrast> contrasts_of(const std::vector<learned_segment>& segments,
 double squared_error_seen(const std::vector<contrast>& contrasts,
                           const std::vector<learned_segment>& segments) {
   double all = 0.0;
-  for (const learned_segment& s : segments) all += s.share * s.share;
+  for (const learned_segment& s : segments) all += s.share / s.precision * (s.share / s.precision);
   double known = 0.0;
   double seen = 0.0;
   for (const contrast& c : contrasts) {
@@ -388,9 +405,9 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   double_double freedom;
   double_double estimation;
   for (std::size_t i = 0; i < m; ++i) {
-    if (!(data.variances[i] >= 0)) continue;
+    if (!(learned.variances[i] >= 0)) continue;
     const double share = data.weights[i] / total;
-    within = within + share * data.variances[i];
+    within = within + share * learned.variances[i];
     covered = covered + share;
     estimation = estimation + share * learned.error_on_new_rows(data, i);
     freedom = freedom + static_cast<double>(data.counts[i] - 1);
@@ -400,7 +417,9 @@ zcmoe_model_diagnosis diagnosis_of(const model& fitted, const zcmoe_diagnosis_se
   }
   const double v = within.high / covered.high;
 
-  const std::vector<learned_segment> segments = learned_segments(data, learned, total, v);
+  const bool precisions = has_precisions(fitted.policies(), data.weighted);
+  const std::vector<learned_segment> segments = learned_segments(
+      data, learned, total, v, precisions ? total / static_cast<double>(d.num_rows) : 0.0);
   std::vector<double> errors(segments.size());
   std::vector<squared_rise> rises(segments.size());
   double_double approximation;
@@ -473,13 +492,13 @@ void intervals_of(const model& fitted, double confidence, double* lower, double*
     // mean.
     const auto rows = static_cast<double>(data.counts[i]);
     const double effective =
-        data.weighted && error > 0 ? data.variances[i] / (error * error) : rows;
+        data.weighted && error > 0 ? learned.variances[i] / (error * error) : rows;
     double own = shares ? shared_freedom : std::min(effective, rows) - 1.0;
     if (linear && i < data.lines.size() && data.lines[i].slope != 0.0) {
       // A line takes two parameters, and its error is sqrt(2 variance / N). The mean has one of
       // them.
-      const double of_line = error > 0 ? 2.0 * data.variances[i] / (error * error) : rows;
-      error = std::sqrt(data.variances[i] / of_line);
+      const double of_line = error > 0 ? 2.0 * learned.variances[i] / (error * error) : rows;
+      error = std::sqrt(learned.variances[i] / of_line);
       own = of_line - 2.0;
     }
     if (!(own > 0)) continue;

@@ -88,6 +88,31 @@ cell_moments moments_of(const fit& state, const part& rows) {
   return m;
 }
 
+/// Lets the rows of each cell count alike, as precisions do: (sum w)^2 / sum w^2 is their number.
+void count_alike(cell_moments& m) {
+  for (std::size_t i = 0; i < m.size(); ++i) {
+    if (m.counts[i] > 0)
+      m.squares[i] = m.weights[i] * m.weights[i] / static_cast<double>(m.counts[i]);
+  }
+}
+
+/// The variance of a row of the mean weight, from neighbouring rows: rice() for precisions, of
+/// which a difference has the variance s^2 (1 / w + 1 / w').
+double rice_of_precisions(const part& rows) {
+  double_double squares;
+  double_double weight;
+  weight = weight + rows.weights.front();
+  for (std::size_t i = 1; i < rows.y.size(); ++i) {
+    const double d = rows.y[i] - rows.y[i - 1];
+    const double w = rows.weights[i];
+    const double before = rows.weights[i - 1];
+    squares = squares + d * d * (w * (before / (w + before)));
+    weight = weight + w;
+  }
+  const auto n = static_cast<double>(rows.size());
+  return squares.high / (n - 1.0) * (n / weight.high);
+}
+
 /// The cells of one level, with the moments of the rows learned from and of those held out.
 struct level_cells {
   std::int64_t num_segments;      // wanted; ties and min_count may leave fewer
@@ -461,7 +486,8 @@ class segmentation_levels {
     const std::int64_t most = std::min(options_.max_segments, rows_.all.size());
     learned_cuts learned(read_samples(x, y, weights, n, rows_.lo, rows_.hi), most);
     const std::int64_t fit_rows = options_.fit_rows > 0 ? options_.fit_rows : rows_.all.size();
-    learned_ = learned.best_number(static_cast<double>(fit_rows) / static_cast<double>(n), most);
+    learned_ = learned.best_number(static_cast<double>(fit_rows) / static_cast<double>(n), most,
+                                   rows_.precisions);
     std::set<double> inner;
     double last = rows_.lo;
     for (const std::int64_t m : numbers_of_segments()) {
@@ -555,7 +581,8 @@ class segmentation_levels {
   }
 
   zcmoe_plan_level level_of(const level_cells& parts) const {
-    const cell_moments cells = together(parts.learned, parts.held_out);
+    cell_moments cells = together(parts.learned, parts.held_out);
+    if (rows_.precisions) count_alike(cells);
     const edge_table edges = edges_at(parts.cuts);
     zcmoe_plan_level level{};
     level.num_segments = parts.num_segments;
@@ -664,7 +691,7 @@ std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engin
                                            const zcmoe_array& weights, std::int64_t n,
                                            const zcmoe_model_options& model,
                                            const zcmoe_plan_options& options) {
-  const plan_rows rows = read_rows(x, y, weights, n, options);
+  const plan_rows rows = read_rows(x, y, weights, n, model.weights_kind, options);
   zcmoe_model_options scaled = model;
   scaled.feature_name = scaled.target_name = nullptr;
   scaled.empty_value = std::ldexp(model.empty_value, -rows.target_exponent);
@@ -695,6 +722,7 @@ std::unique_ptr<zcmoe_plan_result> plan_of(const std::shared_ptr<backend>& engin
   result.noise = result.candidates[result.best].fit.noise;
   result.noise_error = result.candidates[result.best].fit.noise_error;
   result.rice = rows.all.size() < 2 ? not_a_number
+                : rows.precisions   ? rows.scale_back(rice_of_precisions(rows.all))
                                     : rows.scale_back(rice(rows.all.y.data(), rows.all.size()));
   return made;
 }

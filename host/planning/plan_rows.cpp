@@ -20,13 +20,14 @@ std::uint64_t hash_of(std::size_t position) { return XXH3_64bits(&position, size
 }  // namespace
 
 plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
-                    std::int64_t n, const zcmoe_plan_options& options) {
+                    std::int64_t n, std::int32_t weights_kind, const zcmoe_plan_options& options) {
   const bool limited = options.lo < options.hi;
   samples read = read_samples(x, y, weights, n, limited ? options.lo : -infinity,
                               limited ? options.hi : infinity);
   std::vector<sample>& rows = read.rows;
   plan_rows r;
   r.weighted = weights.data != nullptr;
+  r.precisions = r.weighted && weights_kind == ZCMOE_WEIGHTS_PRECISION;
   r.target_exponent = read.target_exponent;
   r.weight_exponent = read.weight_exponent;
   // Rows of equal inputs are shuffled, because they are sorted by their targets: differences of
@@ -54,7 +55,8 @@ plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_arra
     const bool kept_out = static_cast<double>(hash_of(~i)) < share;
     (kept_out ? r.held_out : r.learned).add(row, r.weighted);
   }
-  r.effective = r.weighted ? sum * sum / squares : static_cast<double>(rows.size());
+  const bool count_alike = !r.weighted || r.precisions;
+  r.effective = count_alike ? static_cast<double>(rows.size()) : sum * sum / squares;
   if (r.learned.x.empty() || r.held_out.x.empty()) {
     r.learned = r.all;
     r.held_out = {};

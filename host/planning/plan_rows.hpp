@@ -37,7 +37,8 @@ struct plan_rows {
   int weight_exponent = 0;
   double lo = 0.0;
   double hi = 0.0;
-  double effective = 0.0;
+  bool precisions = false;    // weights say how precise rows are
+  double effective = 0.0;     // rows that a mean of all is worth: of precisions their number
   std::int64_t distinct = 0;  // number of distinct inputs
   part all;
   part learned;
@@ -52,6 +53,6 @@ struct plan_rows {
 };
 
 plan_rows read_rows(const zcmoe_array& x, const zcmoe_array& y, const zcmoe_array& weights,
-                    std::int64_t n, const zcmoe_plan_options& options);
+                    std::int64_t n, std::int32_t weights_kind, const zcmoe_plan_options& options);
 
 }  // namespace zcmoe::detail

@@ -263,9 +263,26 @@ double learned_cuts::approximation(std::size_t num_segments) const {
   return error / total_;
 }
 
-learned_number learned_cuts::best_number(double growth, std::int64_t limit) const {
+/// s^2 where the variance of a row of weight w about the pilot is s^2 / w. It is also what a
+/// segment with a mean of its own adds to the sum of w (value - mean)^2.
+double learned_cuts::noise_of_unit_weight() const {
+  const auto rows = static_cast<double>(rows_.size());
+  double squares = 0.0;
+  for (std::size_t k = 0; k < num_bins(); ++k) {
+    const double off = bins_[k].mean_y - pilot_.values[k];
+    squares += bins_[k].scatter + bins_[k].weight * off * off;
+  }
+  const double freedom = rows - pilot_.parameters;
+  // Where each row is fitted by itself, the pilot has asked neighbours.
+  return freedom > 0.01 * rows ? squares / freedom : pilot_.noise * (total_ / rows);
+}
+
+learned_number learned_cuts::best_number(double growth, std::int64_t limit, bool precisions) const {
   const auto most = static_cast<std::size_t>(std::min(limit, num_inputs()));
-  const double price = pilot_.segment_price / growth;
+  const double unit = precisions ? noise_of_unit_weight() : 0.0;
+  const double noise =
+      precisions ? unit * (static_cast<double>(rows_.size()) / total_) : pilot_.noise;
+  const double price = (precisions ? unit : pilot_.segment_price) / growth;
   const double least_price =
       std::max(learned_tuning::rounding * approximation(1) * total_, learned_tuning::any_price);
   const interval_partition own =
@@ -285,7 +302,7 @@ learned_number learned_cuts::best_number(double growth, std::int64_t limit) cons
   const double error = best == priced ? own.error / total_ : approximation(best);
   const auto scaled = [&](double squared) { return std::ldexp(squared, 2 * target_exponent_); };
   return {static_cast<std::int64_t>(best), scaled(error),
-          scaled(price / total_ * static_cast<double>(best)), scaled(pilot_.noise)};
+          scaled(price / total_ * static_cast<double>(best)), scaled(noise)};
 }
 
 /// Cuts at i / m of the point density's integral, the nearest to a jump moved there.

@@ -44,8 +44,9 @@ class learned_cuts {
   edge_table line_edges(std::int64_t num_segments);
 
   /// The number of segments, at most `limit`, with the least excess risk when `growth` times as
-  /// many rows of the kind are fitted: the pilot is taken for the truth. limit <= most.
-  learned_number best_number(double growth, std::int64_t limit) const;
+  /// many rows of the kind are fitted: the pilot is taken for the truth. limit <= most. Weights may
+  /// say how precise rows are: what segments cost depends on that, where cuts lie does not.
+  learned_number best_number(double growth, std::int64_t limit, bool precisions = false) const;
 
   std::int64_t num_inputs() const { return static_cast<std::int64_t>(starts_.size()) - 1; }
 
@@ -59,6 +60,7 @@ class learned_cuts {
   std::vector<std::size_t> dense_cuts(std::size_t num_segments) const;
   edge_table edges_before(const std::vector<std::size_t>& groups) const;
   double approximation(std::size_t num_segments) const;
+  double noise_of_unit_weight() const;
 
   std::vector<sample> rows_;
   int target_exponent_;

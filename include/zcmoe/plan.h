@@ -148,11 +148,12 @@ typedef struct zcmoe_plan_candidate {
 
 /// What zcmoe_plan() tells.
 typedef struct zcmoe_plan_result {
-  size_t struct_size;        ///< sizeof(zcmoe_plan_result), set by the caller
-  int64_t rows;              ///< offered
-  int64_t rows_used;         ///< x and y finite, x in the range, weight > 0
-  int64_t fit_rows;          ///< rows the recommendation is for, of the kind used
-  double effective_rows;     ///< (sum w)^2 / sum w^2 of the rows used; without weights their number
+  size_t struct_size;  ///< sizeof(zcmoe_plan_result), set by the caller
+  int64_t rows;        ///< offered
+  int64_t rows_used;   ///< x and y finite, x in the range, weight > 0
+  int64_t fit_rows;    ///< rows the recommendation is for, of the kind used
+  /// (sum w)^2 / sum w^2 of the rows used; without weights, and with precisions, their number.
+  double effective_rows;
   int64_t distinct_inputs;   ///< different values of x in the rows used
   double lo;                 ///< lower end of the range of the segmentations
   double hi;                 ///< its upper end
@@ -193,10 +194,13 @@ typedef struct zcmoe_plan_result {
 ///   doubles not above them
 /// @param[in] y              targets, [n], of any type but 64-bit integers
 /// @param[in] weights        [n], finite, >= 0, of any type but 64-bit integers; data NULL: all 1;
-///   given: risks are weighted means, and rows count as (sum w)^2 / sum w^2 does
+///   given: risks are weighted means, and rows count as (sum w)^2 / sum w^2 does; under
+///   model_options->weights_kind = ZCMOE_WEIGHTS_PRECISION they count as their number, and noise is
+///   that of a row of the mean weight
 /// @param[in] n              number of rows
-/// @param[in] model_options  closed side, and what empty segments predict; NULL: the defaults; a
-///   policy that gives NaN counts as ZCMOE_EMPTY_NEAREST, and ZCMOE_CONSTANTS_SMOOTH as means
+/// @param[in] model_options  closed side, kind of weights, and what empty segments predict; NULL:
+///   the defaults; a policy that gives NaN counts as ZCMOE_EMPTY_NEAREST, and
+///   ZCMOE_CONSTANTS_SMOOTH as means
 /// @param[in] options        NULL: all defaults
 /// @param[in,out] result     struct_size is read, the rest is filled
 /// @retval ZCMOE_ERR_DATA  no row is left, or a weight is negative or not finite
@@ -268,6 +272,10 @@ typedef struct zcmoe_model_diagnosis {
 /// which the cuts were placed make E_app come out low where segments are starved. Shrinkage is
 /// undone to tell the rises, and counted in E_est.
 ///
+/// Where weights are precisions, s_i^2 is the variance of the model times N_i / W_i: that of a row
+/// of the mean weight of its segment. So sigma^2 is the noise of a row of the mean weight of all,
+/// and the risk what the weighted mean of squared errors is expected to be.
+///
 /// Smooth constants: rises are not corrected, and E_est is that of the standard errors or, if more
 /// and without weights, the error of the rows learned from plus 2 sum P_i error_i^2, less V, which
 /// also holds what the fit misses and segments of one row. best_segments is NaN.
@@ -285,7 +293,8 @@ ZCMOE_API zcmoe_status zcmoe_model_diagnose(const zcmoe_model* model,
 /// Computes confidence intervals of the segments' true means, E[y | x in segment]. Host function.
 ///
 /// They are mean -+ t s / sqrt(N), t the quantile of Student's distribution with N - 1 degrees of
-/// freedom (weighted: N = (sum w)^2 / sum w^2). They do not hold b(x), which differs from the mean
+/// freedom (weighted: N = (sum w)^2 / sum w^2; precisions: s / sqrt(N) is sqrt(variance / W), and N
+/// the count). They do not hold b(x), which differs from the mean
 /// of its segment by up to half the rise across it, and they are not prediction intervals of y.
 /// Exact for normal noise of one variance in segments that resolve b. Shrinkage is undone: the
 /// intervals are about the means of the rows, not the constants drawn from them. Those of smooth

@@ -8,6 +8,8 @@
 #include <zcmoe/plan.hpp>
 #include <zcmoe/theory.hpp>
 
+#include <boost/math/distributions/students_t.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -1092,11 +1094,195 @@ TEST(diagnosis, no_width_exceeds_the_variance_of_its_segment) {
   EXPECT_LE(at_the_variance, 17);
 }
 
+// -------------------------------------------------------------- precisions
+
+/// The sample with weights that say how precise rows are: light ones on the left, and there and on
+/// the right of any size. Its noise is that of a row of weight 1.
+struct precise_sample {
+  sample rows;
+  std::vector<double> w;
+  double total = 0.0;
+
+  precise_sample(
+      const setting& f, std::size_t n, std::uint64_t seed,
+      const function& scale = [](double x) { return x < 0.5 ? 0.5 : 4.0; })
+      : rows(f.draw(n, seed)) {
+    std::mt19937_64 random(seed + 1);
+    std::uniform_real_distribution<double> uniform(-1.5, 1.5);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double x = rows.x[i];
+      w.push_back(std::exp(uniform(random)) * scale(x));
+      total += w[i];
+      const double b = f.regression(x);
+      rows.y[i] = b + (rows.y[i] - b) / std::sqrt(w[i]);
+    }
+  }
+  /// The noise of a row of the mean weight, as a part of that of a row of weight 1.
+  double noise() const { return static_cast<double>(w.size()) / total; }
+  model fitted(const context& cpu, const std::vector<double>& edges,
+               zcmoe_model_options options = model_options(),
+               std::int32_t kind = ZCMOE_WEIGHTS_PRECISION) const {
+    options.weights_kind = kind;
+    zcmoe_fit_options as = fit_options();
+    as.weighted = 1;
+    fit state(cpu, edges, options, as);
+    state.add_sync(rows.x, rows.y, w);
+    return state.finish();
+  }
+};
+
+/// The weighted mean of the squared distances of a model's answers from b.
+double weighted_excess(const setting& f, const precise_sample& s, const model& fitted) {
+  const std::vector<double> answers = fitted.predict_sync(s.rows.x);
+  double sum = 0.0;
+  for (std::size_t i = 0; i < answers.size(); ++i)
+    sum += s.w[i] * std::pow(answers[i] - f.regression(s.rows.x[i]), 2);
+  return sum / s.total;
+}
+
+TEST(precisions, diagnosis_tells_noise_of_the_mean_weight) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  const setting flat = plain(
+      "flat", [](double) { return 3.0; }, 0.3);
+  const std::vector<double> edges = uniform_edges(0, 1, 40);
+  const int runs = 40;
+  double noise = 0.0, approximation = 0.0, estimation = 0.0;
+  double seen = 0.0, sampled_estimation = 0.0;
+  for (std::uint64_t seed = 0; seed < runs; ++seed) {
+    const precise_sample s(f, 1200, 100 + 7 * seed);
+    const auto d = diagnose(s.fitted(cpu, edges)).totals;
+    EXPECT_FALSE(std::isnan(d.approximation)) << seed;  // widths are not refuted
+    EXPECT_NEAR(d.risk, d.noise + d.approximation + d.estimation, 1e-12);
+    noise += d.noise / s.noise() / runs;
+    approximation += d.approximation / runs;
+    const precise_sample of_noise(flat, 1200, 100 + 7 * seed);
+    const model precise = of_noise.fitted(cpu, edges);
+    const auto e = diagnose(precise).totals;
+    estimation += e.estimation / of_noise.noise() / runs;
+    seen += weighted_excess(flat, of_noise, precise) / of_noise.noise() / runs;
+    const auto other =
+        diagnose(of_noise.fitted(cpu, edges, model_options(), ZCMOE_WEIGHTS_SAMPLING)).totals;
+    sampled_estimation += other.estimation / of_noise.noise() / runs;
+  }
+  EXPECT_NEAR(noise, 0.09, 4 * 0.09 * std::sqrt(2.0 / 1160 / runs));
+  // The integral of w b'^2 / (12 m^2), of equal parts of the sine.
+  EXPECT_NEAR(approximation, 2 * pi * pi / 12 / 1600, 0.1 * 2 * pi * pi / 12 / 1600);
+  // What rows learned from show is lower by 1 - 1/N, N = 30.
+  EXPECT_NEAR(seen, 0.09 * 40 / 1200, 4 * 0.003 * std::sqrt(2.0 / 40 / runs));
+  EXPECT_NEAR(estimation, seen * 30 / 29, 0.1 * seen);
+  EXPECT_GT(sampled_estimation, 1.4 * seen);
+}
+
+TEST(precisions, segments_of_other_weights_do_not_refute_widths) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  const auto by_segment = [](double x) { return static_cast<int>(20 * x) % 2 == 0 ? 0.25 : 4.0; };
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const precise_sample s(f, 2000, seed, by_segment);
+    const auto d = diagnose(s.fitted(cpu, uniform_edges(0, 1, 20))).totals;
+    const double law = 2 * pi * pi / 12 / 400;
+    EXPECT_NEAR(d.approximation, law, 0.4 * law) << seed;
+    EXPECT_NEAR(d.noise, 0.09 * s.noise(), 4 * d.risk_error) << seed;
+    // Widths add to the variances of heavy segments alone, which may double it.
+    const double normal = std::sqrt(2.0 / 1980);
+    EXPECT_GE(d.risk_error / (d.risk - d.estimation), 0.99 * normal) << seed;
+    EXPECT_LE(d.risk_error / (d.risk - d.estimation), 2.5 * normal) << seed;
+  }
+}
+
+TEST(precisions, lines_tell_their_errors_and_intervals) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const setting flat = plain(
+      "flat", [](double) { return 3.0; }, 0.3);
+  zcmoe_model_options options = model_options();
+  const int runs = 40;
+  for (const int experts : {int{ZCMOE_EXPERTS_LINEAR}, int{ZCMOE_EXPERTS_INTERPOLATE}}) {
+    options.experts = experts;
+    double estimation = 0.0, seen = 0.0;
+    for (std::uint64_t seed = 0; seed < runs; ++seed) {
+      const precise_sample s(flat, 1200, 300 + 5 * seed);
+      const model fitted = s.fitted(cpu, uniform_edges(0, 1, 40), options);
+      estimation += diagnose(fitted).totals.estimation / s.noise() / runs;
+      seen += weighted_excess(flat, s, fitted) / s.noise() / runs;
+      const zcmoe_model_info info = fitted.info();
+      if (experts != ZCMOE_EXPERTS_LINEAR) continue;
+      const intervals held = intervals_of(fitted, 0.95);
+      const auto freedom = static_cast<double>(info.counts[7] - 2);
+      const double t = boost::math::quantile(boost::math::students_t(freedom), 0.975);
+      const double half = t * std::sqrt(info.variances[7] / info.weights[7]);
+      EXPECT_NEAR(held.upper[7] - held.lower[7], 2 * half, 1e-9 * half);
+    }
+    const double parameters = experts == ZCMOE_EXPERTS_LINEAR ? 80 : 41;
+    EXPECT_NEAR(seen, 0.09 * parameters / 1200, 4 * seen * std::sqrt(2.0 / parameters / runs));
+    EXPECT_NEAR(estimation, seen * 30 / (30 - parameters / 40), 0.1 * seen);
+  }
+}
+
+TEST(precisions, plan_tells_what_fits_and_their_diagnoses_do) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  zcmoe_model_options precise = model_options();
+  precise.weights_kind = ZCMOE_WEIGHTS_PRECISION;
+  const std::size_t n = 4000;
+  const int runs = 10;
+  double noise = 0.0, learned_noise = 0.0, rice = 0.0;
+  zcmoe_plan_options options = plan_options();
+  options.lines = 0;
+  for (std::uint64_t seed = 0; seed < runs; ++seed) {
+    const precise_sample s(f, n, 900 + 3 * seed);
+    const zcmoe_plan_result plan = make_plan(cpu, array(s.rows.x.data()), array(s.rows.y.data()),
+                                             array(s.w.data()), n, options, precise);
+    EXPECT_EQ(plan.effective_rows, static_cast<double>(n));
+    rice += plan.rice / s.noise() / runs;
+    noise += plan.candidates[ZCMOE_PLAN_UNIFORM].fit.noise / s.noise() / runs;
+    const zcmoe_plan_candidate& learned = plan.candidates[ZCMOE_PLAN_OPTIMAL];
+    learned_noise += learned.fit.noise / s.noise() / runs;
+    EXPECT_NEAR(learned.estimation,
+                learned.fit.noise * static_cast<double>(learned.num_segments) / n,
+                1e-12 * learned.estimation);
+    const auto [lo, hi] = std::minmax_element(s.rows.x.begin(), s.rows.x.end());
+    for (const std::int64_t m : {12, 64}) {
+      const auto d = diagnose(s.fitted(cpu, uniform_edges(*lo, *hi, m))).totals;
+      const zcmoe_plan_level& level = level_of(plan.candidates[ZCMOE_PLAN_UNIFORM], m);
+      EXPECT_NEAR(level.risk, d.risk, 1e-12);
+      EXPECT_NEAR(level.within, d.risk - d.estimation, 1e-12);
+    }
+  }
+  EXPECT_NEAR(noise, 0.09, 4 * 0.09 * std::sqrt(2.0 / n / runs));
+  EXPECT_NEAR(learned_noise, 0.09, 4 * 0.09 * std::sqrt(2.0 / n / runs));
+  EXPECT_NEAR(rice, 0.09, 4 * 0.09 * std::sqrt(3.0 / n / runs) + 0.001);
+}
+
+TEST(precisions, one_row_and_equal_weights) {
+  zcmoe_model_options precise = model_options();
+  precise.weights_kind = ZCMOE_WEIGHTS_PRECISION;
+  const auto one = weighted_plan_of({0.5}, {2.0}, {3.0}, plan_options(), precise);
+  EXPECT_EQ(one.effective_rows, 1.0);
+  EXPECT_TRUE(std::isnan(one.rice));
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  const sample s = f.draw(2000, 9);
+  const auto none = plan_of(s.x, s.y, plan_options(), precise);
+  const auto sevens =
+      weighted_plan_of(s.x, s.y, std::vector<double>(s.x.size(), 7.0), plan_options(), precise);
+  EXPECT_NEAR(sevens.noise, none.noise, 0.01 * none.noise);
+  EXPECT_NEAR(sevens.rice, none.rice, 1e-12);
+  for (int k = 0; k < ZCMOE_PLAN_SEGMENTATIONS; ++k) {
+    EXPECT_NEAR(sevens.candidates[k].excess, none.candidates[k].excess,
+                0.05 * none.candidates[k].excess);
+  }
+}
+
 // --------------------------------------------------------------- intervals
 
 /// Share of the segments' true means that their intervals hold, over many fits.
 double coverage(const setting& f, std::size_t n, std::int64_t m, double confidence, int runs,
                 bool weighted, const zcmoe_model_options& options = model_options()) {
+  const bool precise = weighted && options.weights_kind == ZCMOE_WEIGHTS_PRECISION;
   const context cpu(ZCMOE_ENGINE_CPU);
   const std::vector<double> edges = uniform_edges(0, 1, m);
   theory::problem exact;
@@ -1112,7 +1298,10 @@ double coverage(const setting& f, std::size_t n, std::int64_t m, double confiden
     zcmoe_fit_options as = fit_options();
     as.weighted = weighted ? 1 : 0;
     fit state(cpu, edges, options, as);
-    if (weighted) {
+    if (precise) {
+      const precise_sample with(f, n, 500 + static_cast<std::uint64_t>(run));
+      state.add_sync(with.rows.x, with.rows.y, with.w);
+    } else if (weighted) {
       std::vector<double> w(n);
       for (double& v : w) v = uniform(random);
       state.add_sync(s.x, s.y, w);
@@ -1141,6 +1330,10 @@ TEST(intervals, hold_the_mean_of_the_segment_as_often_as_they_say) {
   EXPECT_NEAR(coverage(sine, 1920, 64, 0.95, 400, false), 0.95, 0.01);
   EXPECT_NEAR(coverage(sine, 1920, 64, 0.80, 400, false), 0.80, 0.01);
   EXPECT_NEAR(coverage(sine, 1920, 64, 0.95, 400, true), 0.95, 0.01);
+  zcmoe_model_options precise = model_options();
+  precise.weights_kind = ZCMOE_WEIGHTS_PRECISION;
+  EXPECT_NEAR(coverage(flat, 320, 64, 0.95, 400, true, precise), 0.95, 0.01);
+  EXPECT_NEAR(coverage(flat, 1920, 64, 0.80, 400, true, precise), 0.80, 0.01);
 }
 
 TEST(intervals, of_smooth_constants_hold_the_mean_of_the_segment_in_nine_of_ten) {
@@ -1150,10 +1343,11 @@ TEST(intervals, of_smooth_constants_hold_the_mean_of_the_segment_in_nine_of_ten)
       "bend", [](double x) { return std::tanh(12 * (x - 0.4)); }, 0.3);
   zcmoe_model_options smooth = model_options();
   smooth.constants = ZCMOE_CONSTANTS_SMOOTH;
-  for (const bool weighted : {false, true}) {
+  for (const int weights : {-1, int{ZCMOE_WEIGHTS_SAMPLING}, int{ZCMOE_WEIGHTS_PRECISION}}) {
+    smooth.weights_kind = std::max(weights, 0);
     for (const setting& f : {sine, bend}) {
-      const double few = coverage(f, 320, 64, 0.95, 100, weighted, smooth);
-      const double many = coverage(f, 4000, 64, 0.95, 100, weighted, smooth);
+      const double few = coverage(f, 320, 64, 0.95, 100, weights >= 0, smooth);
+      const double many = coverage(f, 4000, 64, 0.95, 100, weights >= 0, smooth);
       std::printf("smooth constants: covered %.3f of 320 rows, %.3f of 4000\n", few, many);
       EXPECT_GE(few, 0.9);
       EXPECT_GE(many, 0.9);
