@@ -153,9 +153,11 @@ struct policies {
   int side = 0, outer = 1, nan = 0, range = 0, empty = 0;
   int constants = ZCMOE_CONSTANTS_MEAN;  // of fits alone: known constants are not smooth
   int experts = ZCMOE_EXPERTS_CONSTANT;
+  int weights_kind = ZCMOE_WEIGHTS_SAMPLING;
   bool operator==(const policies& o) const {
     return side == o.side && outer == o.outer && nan == o.nan && range == o.range &&
-           empty == o.empty && constants == o.constants && experts == o.experts;
+           empty == o.empty && constants == o.constants && experts == o.experts &&
+           weights_kind == o.weights_kind;
   }
   zcmoe_model_options options() const {
     zcmoe_model_options made = ZCMOE_MODEL_OPTIONS_INIT;
@@ -166,6 +168,7 @@ struct policies {
     made.empty_policy = empty;
     made.constants = constants;
     made.experts = experts;
+    made.weights_kind = weights_kind;
     made.nan_value = -77.0;
     made.range_value = 88.5;
     made.empty_value = 99.25;
@@ -390,11 +393,11 @@ bool is_about(double found, long double wanted, long double scale) {
 }
 
 /// Lines of their own: least squares in integers, or none.
-void check_linear(const slot_sums& s, const zcmoe_model_info& info, std::size_t i) {
+void check_linear(const slot_sums& s, bool precise, const zcmoe_model_info& info, std::size_t i) {
   const zcmoe_line& line = info.lines[i];
   const std::int64_t of_x = s.w * s.wxx - s.wx * s.wx;
   const std::int64_t of_both = s.w * s.wxy - s.wx * s.wy;
-  const bool has_line = s.count >= 3 && s.w * s.w > 2 * s.ww && of_both != 0;
+  const bool has_line = s.count >= 3 && (precise || s.w * s.w > 2 * s.ww) && of_both != 0;
   if (!has_line) return expect(is_level_at(line, info.constants[i]), "a line of too few rows");
   expect(line.from == static_cast<double>(s.least_x) / 8 &&
              line.to == static_cast<double>(s.greatest_x) / 8,
@@ -409,7 +412,8 @@ void check_linear(const slot_sums& s, const zcmoe_model_info& info, std::size_t 
       static_cast<long double>(s.w) * s.wyy - static_cast<long double>(s.wy) * s.wy;
   const long double residual = (of_y - slope * of_both) / s.w / s.w;
   const long double rows = static_cast<long double>(s.w) * s.w / s.ww;
-  const long double more = rows / (rows - 2);
+  const auto count = static_cast<long double>(s.count);
+  const long double more = precise ? s.w / (count - 2) : rows / (rows - 2);
   expect(is_about(info.variances[i], residual * more, 1e4L * more), "the variance about a line");
 }
 
@@ -509,14 +513,21 @@ void check_model(const shadow_fit& fit, const zcmoe_model* model) {
     const long double mean = static_cast<long double>(s.wy) / s.w;
     expect(is_near(means[i], mean, 0x1.1p-53L), "a mean");
     const bool has_line = info.lines != nullptr && inside;
-    if (has_line) check_linear(s, info, i);
+    const bool precise = fit.weighted != 0 && fit.model.weights_kind == ZCMOE_WEIGHTS_PRECISION;
+    if (has_line) check_linear(s, precise, info, i);
     if (s.count < 2 || (has_line && info.lines[i].slope != 0)) continue;
     const long double total = s.w;
     const long double spread = static_cast<long double>(s.wyy) - total * mean * mean;
-    const long double variance = spread / (total - s.ww / total);
-    const long double rounding = 1e-16L * s.wyy / (total - s.ww / total);
+    const long double freedom =
+        precise ? static_cast<long double>(s.count - 1) : total - s.ww / total;
+    const long double variance = spread / freedom;
+    const long double rounding = 1e-16L * s.wyy / freedom;
     expect(std::abs(info.variances[i] - variance) <= 1e-14L * std::abs(variance) + rounding,
            "a variance");
+    if (smooth || has_line) continue;
+    const long double rows = precise ? total : total * total / s.ww;
+    expect(is_near(info.standard_errors[i], std::sqrt(info.variances[i] / rows), 0x1p-50L),
+           "a standard error");
   }
 }
 
@@ -602,6 +613,7 @@ class session {
     made.target_dtype = (kind & 2) != 0 ? ZCMOE_F32 : ZCMOE_F64;
     made.nan_error = (kind & 12) == 12 ? 1 : 0;
     made.target_error = (kind & 48) == 48 ? 1 : 0;
+    made.model.weights_kind = (kind & 48) == 16 ? ZCMOE_WEIGHTS_PRECISION : ZCMOE_WEIGHTS_SAMPLING;
     if ((kind & 12) == 4) made.model.experts = ZCMOE_EXPERTS_LINEAR;
     if ((kind & 12) == 8) made.model.experts = ZCMOE_EXPERTS_INTERPOLATE;
     if ((kind & 128) != 0 && made.model.experts == ZCMOE_EXPERTS_CONSTANT)
@@ -970,6 +982,7 @@ class session {
     expect(a.num_slots == b.num_slots && a.target_dtype == b.target_dtype &&
                a.options.constants == b.options.constants &&
                a.options.experts == b.options.experts &&
+               a.options.weights_kind == b.options.weights_kind &&
                (a.means == nullptr) == (b.means == nullptr) &&
                (a.lines == nullptr) == (b.lines == nullptr),
            "a loaded model");
