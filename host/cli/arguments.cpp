@@ -35,6 +35,14 @@ const choices constants_words = {{"mean", ZCMOE_CONSTANTS_MEAN},
 const choices experts_words = {{"constant", ZCMOE_EXPERTS_CONSTANT},
                                {"linear", ZCMOE_EXPERTS_LINEAR},
                                {"interpolate", ZCMOE_EXPERTS_INTERPOLATE}};
+const choices weights_words = {{"sampling", ZCMOE_WEIGHTS_SAMPLING},
+                               {"precision", ZCMOE_WEIGHTS_PRECISION}};
+bool has_precisions(const zcmoe_model_info& info) {
+  return info.weighted != 0 && info.options.weights_kind == ZCMOE_WEIGHTS_PRECISION;
+}
+const char* precision_in_words(const zcmoe_model_info& info) {
+  return has_precisions(info) ? ", of a row of weight 1" : "";
+}
 const char* experts_in_words(std::int32_t experts) {
   return experts == ZCMOE_EXPERTS_LINEAR
              ? "a least-squares line of each segment's rows"
@@ -92,6 +100,17 @@ void add_column_options(parser& command, std::vector<column_role>& roles) {
   command
       .add_option("--weights", roles[column_weights].value, "column of row weights (finite, >= 0)")
       .type_name("COLUMN");
+}
+
+void add_weights_kind(parser& command, std::int32_t& kind) {
+  add_choice(command, "--weights-kind", kind, weights_words,
+             "what weights say, for standard errors and noise: how much a row counts for, all rows "
+             "being equally noisy, or how precise it is, with the variance s^2 / weight");
+}
+
+void check_weights_kind(std::int32_t kind, const row_source& rows) {
+  if (kind == ZCMOE_WEIGHTS_PRECISION && !rows.has(column_weights))
+    fail_usage("--weights-kind precision: the rows have no weights");
 }
 
 namespace {

@@ -42,6 +42,9 @@ void add_csv_options(parser& command, table_choice& table);
 extern const char csv_help[];
 /// --x, --y and --weights: roles column_x, column_y, column_weights.
 void add_column_options(parser& command, std::vector<column_role>& roles);
+/// --weights-kind, and a usage error where it speaks of weights that rows lack.
+void add_weights_kind(parser& command, std::int32_t& kind);
+void check_weights_kind(std::int32_t kind, const row_source& rows);
 
 struct engine_choice {
   std::string device = "auto";
@@ -96,6 +99,11 @@ extern const choices nan_policy_words;
 extern const choices range_policy_words;
 extern const choices empty_policy_words;
 extern const choices constants_words;
+extern const choices weights_words;
+/// Whether the weights of a model say how precise its rows are.
+bool has_precisions(const zcmoe_model_info& info);
+/// Which rows have the standard deviation within segments; nothing if all have.
+const char* precision_in_words(const zcmoe_model_info& info);
 extern const choices experts_words;
 /// Of experts that are lines.
 const char* experts_in_words(std::int32_t experts);

@@ -104,6 +104,7 @@ class fit_run {
   void run() {
     {
       stopwatch::scope timed(summary_.total);
+      check_weights_kind(arguments_.model.options.weights_kind, *rows_);
       check_places();
       if (split_.active() || arguments_.segmentation.needs_data())
         rows_->make_rewindable(arguments_.segmentation.sample_rows);
@@ -472,6 +473,7 @@ command_body add_fit_command(parser& command) {
   auto arguments = std::make_shared<fit_arguments>();
   add_table_options(command, arguments->table, true);
   add_column_options(command, arguments->roles);
+  add_weights_kind(command, arguments->model.options.weights_kind);
   add_output_option(command, arguments->output, "model file to write; - is standard output")
       .required();
   const option edges =

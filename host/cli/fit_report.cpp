@@ -117,7 +117,8 @@ void fit_report::say_errors() const {
   if (lines || smooth || !summary.compared.empty())
     say(lines ? "experts" : "constants", kind + others);
   say("noise estimate",
-      text(readable(std::sqrt(model.noise_variance)), " (standard deviation within segments)"));
+      text(readable(std::sqrt(model.noise_variance)), " (standard deviation within segments",
+           precision_in_words(model), ")"));
   if (!summary.judged) return;
   say("held-out RMSE", text("on ", grouped(summary.error.rows()), " rows"));
   say("  this model", readable(summary.error.model()));
@@ -157,6 +158,7 @@ std::string fit_report::as_json() const {
   json.set("nan_inputs", summary.report.nan_inputs);
   json.set("target_dtype", model.target_dtype == ZCMOE_F32 ? "f32" : "f64");
   json.set("weighted", model.weighted != 0);
+  json.set("weights_kind", word_of(weights_words, model.options.weights_kind));
   json.set("segmentation", given ? "edges" : word_of(segmentation_words, segmentation.kind));
   json.set("segments_asked", given ? edges.segments() : edges.asked);
   if (edges.plan.has_value())

@@ -135,6 +135,7 @@ std::string as_json(const inspected& seen) {
   json.set("target_name", options.target_name);
   json.set("target_dtype", target_dtype_of(info));
   json.set("weighted", info.weighted != 0);
+  json.set("weights_kind", word_of(weights_words, options.weights_kind));
   json.set("closed_side", word_of(closed_side_words, options.closed_side));
   json.set("include_outer_edge", options.include_outer_edge != 0);
   json.set("nan_policy", word_of(nan_policy_words, options.nan_policy));
@@ -248,7 +249,8 @@ void add_diagnosis(text_page& page, const inspected& seen) {
   };
   page.add("expected error",
            text(readable(d.risk), " +- ", readable(d.risk_error), " squared, RMSE ",
-                readable(std::sqrt(d.risk)), " on new rows like those fitted"));
+                readable(std::sqrt(d.risk)), " on new rows like those fitted",
+                seen.info.weighted != 0 ? ", by weight" : ""));
   if (std::isnan(d.approximation)) {
     page.add("  noise and width", text(part(d.risk - d.estimation),
                                        ": the target jumps, at edges or inside of segments; "
@@ -308,9 +310,15 @@ std::string as_text(const inspected& seen) {
   page.add("rows", grouped(info.num_rows));
   page.add("routing tables", text(grouped(info.routing_bytes), " bytes"));
   page.add("target type", text(target_dtype_of(info), info.weighted != 0 ? ", weighted" : ""));
+  if (info.weighted != 0) {
+    page.add("weights", has_precisions(info)
+                            ? "precision: the variance of a row is inverse to its weight"
+                            : "sampling: how much a row counts for; all are equally noisy");
+  }
   page.add("mean of targets", readable(info.mean));
   page.add("noise estimate",
-           text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments)"));
+           text(readable(std::sqrt(info.noise_variance)), " (standard deviation within segments",
+                precision_in_words(info), ")"));
   page.add("closed side",
            text(word_of(closed_side_words, options.closed_side),
                 options.include_outer_edge != 0 ? ", outer edge included" : ", outer edge open"));

@@ -27,6 +27,7 @@ struct plan_arguments {
   std::vector<column_role> roles{{"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
   engine_choice engine;
   segmentation_choice segmentation;
+  zcmoe_model_options model = model_options();
   zcmoe_plan_options options = plan_options();
   std::string output = "-";
   bool csv = false;
@@ -37,7 +38,7 @@ std::string padded(const std::string& value, std::size_t width) {
   return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
 }
 
-std::string as_text(const edge_table& table, const std::string& first_unparsable) {
+std::string as_text(const edge_table& table, const std::string& first_unparsable, bool precisions) {
   text_page page;
   const zcmoe_plan_result& plan = *table.plan;
   page.add("rows read", grouped(table.tally.rows_read));
@@ -51,7 +52,8 @@ std::string as_text(const edge_table& table, const std::string& first_unparsable
   if (plan.distinct_inputs < table.rows_sampled)
     page.add("distinct inputs", grouped(plan.distinct_inputs));
   page.add("range", readable_range(plan.lo, plan.hi));
-  page.add("noise", text(readable(std::sqrt(plan.noise)), " (standard deviation); ",
+  page.add("noise", text(readable(std::sqrt(plan.noise)), " (standard deviation",
+                         precisions ? " of a row of the mean weight" : "", "); ",
                          readable(std::sqrt(plan.rice)), " from neighbouring rows"));
   const zcmoe_plan_candidate& best = plan.candidates[plan.best];
   page.add("recommended",
@@ -126,11 +128,12 @@ void write_csv(output_file& output, const zcmoe_plan_result& plan) {
 void plan(const plan_arguments& arguments) {
   const context engine(arguments.engine.options());
   const auto rows = open_rows(arguments.table, arguments.roles);
+  check_weights_kind(arguments.model.weights_kind, *rows);
   check_outputs({{"--output", arguments.output}}, rows->files());
   stopwatch reading;
   stopwatch planning;
   const edge_table table =
-      plan_from_rows(arguments.segmentation, *rows, {engine, model_options(), arguments.options},
+      plan_from_rows(arguments.segmentation, *rows, {engine, arguments.model, arguments.options},
                      !arguments.talk.quiet, reading, planning);
   print_warnings(*rows);
   output_file output(arguments.output);
@@ -140,7 +143,8 @@ void plan(const plan_arguments& arguments) {
   } else if (arguments.csv) {
     write_csv(output, *table.plan);
   } else {
-    output.write(as_text(table, rows->first_unparsable()));
+    output.write(as_text(table, rows->first_unparsable(),
+                         arguments.model.weights_kind == ZCMOE_WEIGHTS_PRECISION));
   }
   output.commit();
 }
@@ -151,6 +155,7 @@ command_body add_plan_command(parser& command) {
   auto arguments = std::make_shared<plan_arguments>();
   add_table_options(command, arguments->table, true);
   add_column_options(command, arguments->roles);
+  add_weights_kind(command, arguments->model.weights_kind);
   add_output_option(command, arguments->output, "file to write; - is standard output")
       .capture_default_str();
   add_placement_options(command, arguments->segmentation);

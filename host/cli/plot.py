@@ -53,6 +53,7 @@ class Model:
         self.lo, self.hi = self.edges[0], self.edges[-1]
         self.right_closed = self.metadata["closed_side"] == "right"
         self.weighted = self.metadata["weighted"] == "true"
+        self.of_row = ", weight 1" if self.weighted and self.metadata.get("weights_kind") == "precision" else ""
         self.kind = "smooth " if self.metadata.get("constants") == "smooth" else ""
         self.lines = array("lines").reshape(-1, 4) if "lines" in header else None  # from, to, value, slope
 
@@ -236,7 +237,7 @@ def draw_segments(axes, model, samples, log_x, names):
 def draw_residuals(axes, model, samples, log_x, names):
     if samples is None:
         spread = np.sqrt(model.variances[:model.segments])
-        titled(axes, "Spread within segments", names[0], f"standard deviation of {names[1]}")
+        titled(axes, "Spread within segments", names[0], f"standard deviation of {names[1]}{model.of_row}")
         if np.all(np.isnan(spread)):
             say(axes, "no spread is known:\na model of known constants")
             return

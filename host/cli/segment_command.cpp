@@ -31,6 +31,7 @@ struct segment_arguments {
   std::string slope;
   std::string point_density;
   std::int32_t experts = ZCMOE_EXPERTS_CONSTANT;
+  std::int32_t weights_kind = ZCMOE_WEIGHTS_SAMPLING;
   segmentation_choice segmentation;
   std::string output = "-";
   talk_choice talk;
@@ -137,12 +138,14 @@ cut edges_from_data(const segment_arguments& arguments) {
                                        {"--y", arguments.y, needs_target},
                                        {"--weights", arguments.weights, false}};
   const auto rows = open_rows(arguments.table, roles);
+  check_weights_kind(arguments.weights_kind, *rows);
   check_outputs({{"--output", arguments.output}}, rows->files());
   stopwatch reading;
   stopwatch segmenting;
   const context engine(ZCMOE_ENGINE_CPU);
   zcmoe_model_options model = model_options();
   model.experts = arguments.experts;
+  model.weights_kind = arguments.weights_kind;
   edge_table table = edges_from_rows(segmentation, *rows, needs_target, row_split(),
                                      {engine, model}, !arguments.talk.quiet, reading, segmenting);
   print_warnings(*rows);
@@ -214,6 +217,7 @@ command_body add_segment_command(parser& command) {
       .type_name("COLUMN");
   command.add_option("--weights", arguments->weights, "from data: column of row weights")
       .type_name("COLUMN");
+  add_weights_kind(command, arguments->weights_kind);
   command.add_option("--density", arguments->density, "from a table: column of the input density p")
       .type_name("COLUMN");
   command

@@ -826,6 +826,63 @@ class fit_test(cli_case):
         self.fails(*common, "--shrinkage", 1, status=2, says="--shrinkage")
         self.fails(*common, "--constants", "smooth", status=2, says="--constants smooth")
 
+    def test_weights_that_say_how_precise_rows_are(self):
+        generator = random.Random(9)
+        rows = []
+        for i in range(600):
+            x, w = generator.random(), math.exp(generator.uniform(-2, 2))
+            rows.append((x, math.sin(6 * x) + generator.gauss(0, 0.3) / math.sqrt(w), w))
+        data = self.write("data.csv", "x,y,w\n" + "".join(f"{x!r},{y!r},{w!r}\n" for x, y, w in rows))
+        columns = ["--x", "x", "--y", "y", "--weights", "w"]
+        precise = ["--weights-kind", "precision"]
+        two = [*columns, "--segmentation", "uniform", "--range", "0:1", "--segments", 2]
+        seen = {}
+        for kind in ("sampling", "precision"):
+            summary = json.loads(self.run_cli("fit", data, *two, "--weights-kind", kind, "-o", self.path(kind),
+                                              "--json").stdout)
+            self.assertEqual(summary["weights_kind"], kind)
+            seen[kind] = json.loads(self.run_cli("inspect", self.path(kind), "--json").stdout)
+            self.assertEqual(seen[kind]["weights_kind"], kind)
+            self.assertRegex(self.run_cli("inspect", self.path(kind)).stdout.decode(), rf"weights +{kind}: ")
+        self.run_cli("fit", data, *two, "-o", self.path("default"))
+        self.assertEqual(self.read("default"), self.read("sampling"))
+        for i in range(2):
+            own = [(y, w) for x, y, w in rows if i <= 2 * x < i + 1]
+            total = math.fsum(w for _, w in own)
+            mean = math.fsum(w * y for y, w in own) / total
+            variance = math.fsum(w * (y - mean) ** 2 for y, w in own) / (len(own) - 1)
+            effective = total ** 2 / math.fsum(w * w for _, w in own)
+            self.assertAlmostEqual(seen["precision"]["constants"][i], mean, delta=1e-14)
+            self.assertEqual(seen["precision"]["constants"][i], seen["sampling"]["constants"][i])
+            self.assertAlmostEqual(seen["precision"]["variances"][i], variance, delta=1e-13 * variance)
+            self.assertAlmostEqual(seen["precision"]["standard_errors"][i], math.sqrt(variance / total), delta=1e-13)
+            ratio = seen["sampling"]["standard_errors"][i] / seen["precision"]["standard_errors"][i]
+            self.assertAlmostEqual(ratio, math.sqrt((len(own) - 1) / (effective - 1)), delta=1e-12)
+        answers = list(csv.DictReader(io.StringIO(self.run_cli(
+            "predict", self.path("precision"), data, "--x", "x", "--standard-error").stdout.decode())))
+        self.assertEqual(float(answers[0]["standard_error"]),
+                         seen["precision"]["standard_errors"][int(2 * rows[0][0])])
+        for command in (["inspect", self.path("precision")], ["fit", data, *two, *precise, "-o", self.path("m")]):
+            done = self.run_cli(*command)
+            self.assertIn("within segments, of a row of weight 1)", (done.stdout + done.stderr).decode())
+        # What fit, plan and segment choose depends on the kind, and they agree.
+        plan = json.loads(self.run_cli("plan", data, *columns, *precise, "--json").stdout)
+        self.assertEqual(plan["effective_rows"], 600)
+        self.assertLess(json.loads(self.run_cli("plan", data, *columns, "--json").stdout)["effective_rows"], 400)
+        total = math.fsum(w for _, _, w in rows)
+        self.assertLess(abs(plan["noise_variance"] / (0.09 * 600 / total) - 1), 0.25)
+        self.assertIn("(standard deviation of a row of the mean weight)",
+                      self.run_cli("plan", data, *columns, *precise).stdout.decode())
+        chosen = next(c for c in plan["candidates"] if c["segmentation"] == "optimal")["segments"]
+        cuts = self.run_cli("segment", data, *columns, *precise, "--segments", "auto").stdout.decode()
+        self.assertEqual(len(cuts.split()), chosen + 1)
+        done = self.run_cli("fit", data, *columns, *precise, "-o", self.path("m"), "--json")
+        self.assertEqual(json.loads(done.stdout)["segments"], chosen)
+        for command in (["fit", data, "-o", self.path("m")], ["plan", data], ["segment", data]):
+            self.fails(*command, *columns[:4], *precise, status=2, says="--weights-kind precision: the rows have no weights")
+            self.fails(*command, *columns, "--weights-kind", "frequency", status=2,
+                       says="'frequency' is none of sampling|precision")
+
     def test_a_sample_chooses_the_cuts_of_a_large_table(self):
         data = self.table(rows=5000)
         summary = json.loads(self.run_cli("fit", data, "--x", "x", "--y", "y", "--segmentation", "quantile",
