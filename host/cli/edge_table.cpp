@@ -49,11 +49,18 @@ void take_line(edge_table& table, const std::string& name, std::string_view line
   table.edges.push_back(edge);
 }
 
-/// The number of segments of smooth constants where `segments` is the best number for means: three
+/// Whether a plan takes the relation to be constant on each of its segments, though these could be
+/// finer: then there is nothing that smooth constants could share.
+bool is_levels(const zcmoe_plan_candidate& c, const zcmoe_plan_result& plan) {
+  return c.approximation == 0 && c.num_segments < plan.distinct_inputs;
+}
+
+/// The number of segments of smooth constants where a plan has chosen a number for means: three
 /// times as many, since the error of the fit hardly grows with them, and that of their width falls
 /// to a ninth.
-std::int64_t finer(std::int64_t segments, const zcmoe_plan_result& plan) {
-  return std::min({3 * segments, std::max(segments, plan.distinct_inputs),
+std::int64_t finer(const zcmoe_plan_candidate& c, const zcmoe_plan_result& plan) {
+  if (is_levels(c, plan)) return c.num_segments;
+  return std::min({3 * c.num_segments, std::max(c.num_segments, plan.distinct_inputs),
                    std::int64_t{ZCMOE_MAX_SMOOTH_SEGMENTS}});
 }
 
@@ -135,9 +142,9 @@ class range_and_sample {
     if (segmentation_.automatic) {
       table.plan =
           plan(planner, planner.lines_too || planner.model.experts != ZCMOE_EXPERTS_CONSTANT);
-      segments = table.plan->candidates[segmentation_.kind].num_segments;
-      if (planner.model.constants == ZCMOE_CONSTANTS_SMOOTH)
-        segments = finer(segments, *table.plan);
+      const zcmoe_plan_candidate& chosen = table.plan->candidates[segmentation_.kind];
+      segments = chosen.num_segments;
+      if (planner.model.constants == ZCMOE_CONSTANTS_SMOOTH) segments = finer(chosen, *table.plan);
       if (planner.model.experts != ZCMOE_EXPERTS_CONSTANT)
         segments = for_lines(*table.plan, planner.model.experts);
     }
@@ -157,8 +164,10 @@ class range_and_sample {
       table.others.push_back({cut_sample(asked, experts), asked, constants, experts});
     };
     if (planner.smooth_too) {
-      const std::int64_t asked = finer(segments, *table.plan);
-      if (asked <= most_compared) add_other(asked, ZCMOE_CONSTANTS_SMOOTH, ZCMOE_EXPERTS_CONSTANT);
+      const zcmoe_plan_candidate& chosen = table.plan->candidates[segmentation_.kind];
+      const std::int64_t asked = finer(chosen, *table.plan);
+      if (asked <= most_compared && !is_levels(chosen, *table.plan))
+        add_other(asked, ZCMOE_CONSTANTS_SMOOTH, ZCMOE_EXPERTS_CONSTANT);
     }
     if (planner.lines_too) {
       for (const std::int32_t experts : {ZCMOE_EXPERTS_LINEAR, ZCMOE_EXPERTS_INTERPOLATE})

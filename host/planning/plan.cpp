@@ -485,9 +485,16 @@ class segmentation_levels {
                                const zcmoe_array& weights, std::int64_t n) {
     const std::int64_t most = std::min(options_.max_segments, rows_.all.size());
     learned_cuts learned(read_samples(x, y, weights, n, rows_.lo, rows_.hi), most);
-    const std::int64_t fit_rows = options_.fit_rows > 0 ? options_.fit_rows : rows_.all.size();
-    learned_ = learned.best_number(static_cast<double>(fit_rows) / static_cast<double>(n), most,
-                                   rows_.precisions);
+    if (n == rows_.all.size()) {
+      learned_ = number_from(learned, most);
+    } else {
+      // All rows choose the number of segments, since a fit cuts by all of them.
+      const part& all = rows_.all;
+      learned_cuts of_all(read_samples(all.column(all.x), all.column(all.y),
+                                       all.column(all.weights), all.size(), rows_.lo, rows_.hi),
+                          most);
+      learned_ = number_from(of_all, most);
+    }
     std::set<double> inner;
     double last = rows_.lo;
     for (const std::int64_t m : numbers_of_segments()) {
@@ -505,6 +512,14 @@ class segmentation_levels {
     edges.insert(edges.end(), inner.begin(), inner.end());
     edges.push_back(last);
     return edges;
+  }
+
+  /// The best number of segments by cuts that are learned from all rows.
+  learned_number number_from(learned_cuts& cuts, std::int64_t most) const {
+    const auto all = static_cast<double>(rows_.all.size());
+    const double growth =
+        options_.fit_rows > 0 ? static_cast<double>(options_.fit_rows) / all : 1.0;
+    return cuts.best_number(growth, most, rows_.precisions);
   }
 
   /// The moments of some rows in the fine cells, fitted by the engine.

@@ -110,7 +110,7 @@ learned_cuts::learned_cuts(samples read, std::int64_t most)
   make_bins();
   pilot_ = fit_pilot(bins_);
   place_jumps();
-  follow_pilot(most);
+  follow_pilot();
 }
 
 void learned_cuts::make_bins() {
@@ -159,11 +159,11 @@ void learned_cuts::place_jumps() {
   }
 }
 
-/// Makes the curve of best partitions and the point density. In the coordinate s that counts the
+/// Makes the point density. In the coordinate s that counts the
 /// share of the weight below, a segment of the share d adds r^2 d^3 / 12 to the error, where r is
 /// the pilot's rate of change. So the density of cuts is proportional to r^(2/3), as in
 /// compander.hpp, and a bin of the share u and the rise r u takes (r^2 u^3)^(1/3) of them.
-void learned_cuts::follow_pilot(std::int64_t most) {
+void learned_cuts::follow_pilot() {
   const std::size_t num = num_bins();
   std::vector<bool> jumps(num + 1, false);  // [k] tells of a jump, or an end, before bin k
   jumps.front() = jumps.back() = true;
@@ -198,19 +198,28 @@ void learned_cuts::follow_pilot(std::int64_t most) {
     const double share = bins_[k].weight / total_;
     demand_[k] = flat > 0 ? std::cbrt(demand_[k] + flat * share * share * share) : share;
   }
-  weighted_sequence values = weighted_values(bins_, pilot_);
-  values.evenness = flat > 0 ? total_ * flat / 12 : total_;
-  const std::size_t exact =
-      std::min(num, std::max(learned_tuning::most_exact, learned_tuning::exact_work / num));
-  curve_.emplace(values, std::min(exact, static_cast<std::size_t>(most)));
+  evenness_ = flat > 0 ? total_ * flat / 12 : total_;
 }
 
-edge_table learned_cuts::edges(std::int64_t num_segments) const {
+/// The curve of best partitions of the pilot's values.
+const partition_curve& learned_cuts::curve() {
+  if (!curve_.has_value()) {
+    const std::size_t num = num_bins();
+    weighted_sequence values = weighted_values(bins_, pilot_);
+    values.evenness = evenness_;
+    const std::size_t exact =
+        std::min(num, std::max(learned_tuning::most_exact, learned_tuning::exact_work / num));
+    curve_.emplace(values, std::min(exact, static_cast<std::size_t>(most_)));
+  }
+  return *curve_;
+}
+
+edge_table learned_cuts::edges(std::int64_t num_segments) {
   const std::size_t groups = starts_.size() - 1;
   if (groups == 1) return single_value_edges(rows_.front().x);
   const std::size_t m = std::min(static_cast<std::size_t>(num_segments), groups);
   std::vector<std::size_t> cuts =
-      m <= curve_->errors().size() ? best_cuts(*curve_, m) : dense_cuts(m);
+      m <= curve().errors().size() ? best_cuts(curve(), m) : dense_cuts(m);
   part(cuts, groups);
   return edges_before(cuts);
 }
@@ -244,10 +253,13 @@ std::vector<std::size_t> learned_cuts::best_cuts(const partition_curve& curve,
 }
 
 /// The mean squared error of the pilot's means over m segments.
-double learned_cuts::approximation(std::size_t num_segments) const {
+double learned_cuts::approximation(std::size_t num_segments) {
   const auto m = static_cast<double>(num_segments);
-  if (num_segments > curve_->errors().size()) return high_rate_ / (m * m);
-  const std::vector<std::size_t> cuts = curve_->with(num_segments).cuts;
+  std::vector<std::size_t> cuts{0, num_bins()};
+  if (num_segments > 1) {
+    if (num_segments > curve().errors().size()) return high_rate_ / (m * m);
+    cuts = curve().with(num_segments).cuts;
+  }
   double error = 0.0;
   for (std::size_t i = 0; i < num_segments; ++i) {
     double weight = 0.0;
@@ -277,7 +289,7 @@ double learned_cuts::noise_of_unit_weight() const {
   return freedom > 0.01 * rows ? squares / freedom : pilot_.noise * (total_ / rows);
 }
 
-learned_number learned_cuts::best_number(double growth, std::int64_t limit, bool precisions) const {
+learned_number learned_cuts::best_number(double growth, std::int64_t limit, bool precisions) {
   const auto most = static_cast<std::size_t>(std::min(limit, num_inputs()));
   const double unit = precisions ? noise_of_unit_weight() : 0.0;
   const double noise =

@@ -39,14 +39,14 @@ class learned_cuts {
   /// The edges of m segments, 1 <= m <= most, or of as many as there are distinct inputs if these
   /// are fewer. Each segment holds rows. The outer edges are the outermost inputs; where the last
   /// input is a segment of its own, the last edge is the next double.
-  edge_table edges(std::int64_t num_segments) const;
+  edge_table edges(std::int64_t num_segments);
   /// The same for segments with lines as experts, whose cuts go where the relation bends.
   edge_table line_edges(std::int64_t num_segments);
 
   /// The number of segments, at most `limit`, with the least excess risk when `growth` times as
   /// many rows of the kind are fitted: the pilot is taken for the truth. limit <= most. Weights may
   /// say how precise rows are: what segments cost depends on that, where cuts lie does not.
-  learned_number best_number(double growth, std::int64_t limit, bool precisions = false) const;
+  learned_number best_number(double growth, std::int64_t limit, bool precisions = false);
 
   std::int64_t num_inputs() const { return static_cast<std::int64_t>(starts_.size()) - 1; }
 
@@ -55,11 +55,12 @@ class learned_cuts {
   double input(std::size_t group) const { return rows_[starts_[group]].x; }
   void make_bins();
   void place_jumps();
-  void follow_pilot(std::int64_t most);
+  void follow_pilot();
+  const partition_curve& curve();
   std::vector<std::size_t> best_cuts(const partition_curve& curve, std::size_t num_segments) const;
   std::vector<std::size_t> dense_cuts(std::size_t num_segments) const;
   edge_table edges_before(const std::vector<std::size_t>& groups) const;
-  double approximation(std::size_t num_segments) const;
+  double approximation(std::size_t num_segments);
   double noise_of_unit_weight() const;
 
   std::vector<sample> rows_;
@@ -72,8 +73,9 @@ class learned_cuts {
   std::vector<std::size_t> cut_at_;  // [bin]: the input before which a cut before the bin lies
   std::vector<double> demand_;  // [bin]: its part of the point density's integral, times a constant
   double high_rate_ = 0.0;  // the error of m segments is about high_rate_ / m^2 where m is large
-  std::optional<partition_curve> curve_;
-  std::optional<partition_curve> line_curve_;  // made when it is first asked for
+  double evenness_ = 0.0;   // of partitions of the pilot's values
+  std::optional<partition_curve> curve_;  // this and the next are made when first asked for
+  std::optional<partition_curve> line_curve_;
   std::int64_t most_;
 };
 

@@ -8,6 +8,7 @@
 //        -> cuts of the best discontinuous piecewise linear fit, less those at which both sides agree
 //        -> less those without which one spline serves both sides as well
 //        -> between the cuts that stay: averaged splines (spline_choice.hpp)
+//        -> or, if these do as well, constants between the cuts of the best fit of constants
 // clang-format on
 #pragma once
 
@@ -41,9 +42,14 @@ struct regression_pilot {
   double segment_price = 0.0;
 };
 
+/// What may lie between jumps: constants everywhere where these do as well, or splines that need
+/// not be flat.
+enum class pilot_pieces { constants_or_splines, splines };
+
 /// Fits the pilot. Needs at least one bin. K bins take O(K^2) for the search of jumps, and O(K) for
 /// each of a few hundred splines.
-regression_pilot fit_pilot(const std::vector<binned_rows>& bins);
+regression_pilot fit_pilot(const std::vector<binned_rows>& bins,
+                           pilot_pieces allowed = pilot_pieces::constants_or_splines);
 
 /// The pilot's values with the bins' weights, in the form that partitions are made from.
 weighted_sequence weighted_values(const std::vector<binned_rows>& bins,

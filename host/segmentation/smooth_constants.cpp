@@ -77,7 +77,7 @@ smooth_constants smooth_constants_of(const segment_rows& rows, const segment_noi
     highest = std::max(highest, rows.means[i]);
   }
   if (segments.empty()) return smooth;
-  const regression_pilot pilot = fit_pilot(bins);
+  const regression_pilot pilot = fit_pilot(bins, pilot_pieces::splines);
   for (std::size_t k = 0; k < bins.size(); ++k) {
     const std::size_t i = segments[k];
     const bool own = pilot.straddling[k];

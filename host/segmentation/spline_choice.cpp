@@ -27,6 +27,10 @@ weighted_points points_of(const binned_means& means, std::size_t begin, std::siz
           means.weights.data() + begin, end - begin};
 }
 
+double prior_of(const spline_candidate& c) {
+  return c.degree > 0 ? choice_tuning::spline_prior : 1.0;
+}
+
 double weighted_mean(const binned_means& means, std::size_t begin, std::size_t end,
                      double& weight) {
   double mean = 0.0;
@@ -67,6 +71,10 @@ void spline_chooser::assess(std::size_t begin, std::size_t end, spline_candidate
   });
 }
 
+double spline_chooser::risk_when_chosen(const spline_candidate& c) const {
+  return risk(c) - choice_tuning::temperature * scale * std::log(prior_of(c));
+}
+
 std::vector<spline_candidate> spline_chooser::candidates(std::size_t begin, std::size_t end) const {
   const std::size_t size = end - begin;
   double rows = 0.0;
@@ -84,6 +92,7 @@ std::vector<spline_candidate> spline_chooser::candidates(std::size_t begin, std:
     return 2 * charge * scale * c.parameters <= least + near;
   };
   take(spline_candidate::constant, 1, 0);
+  if (constants_only) return all;
   take(spline_candidate::each_bin, 1, 0);
   for (const int degree : {1, 3}) {
     for (std::size_t coordinate = 0; coordinate < binned_means::num_coordinates; ++coordinate) {
@@ -112,8 +121,8 @@ std::vector<double> spline_chooser::shares_of(const std::vector<spline_candidate
   for (const spline_candidate& c : all) least = std::min(least, risk(c));
   std::vector<double> shares;
   for (const spline_candidate& c : all) {
-    const double prior = c.degree > 0 ? choice_tuning::spline_prior : 1.0;
-    shares.push_back(prior * std::exp((least - risk(c)) / (choice_tuning::temperature * scale)));
+    shares.push_back(prior_of(c) *
+                     std::exp((least - risk(c)) / (choice_tuning::temperature * scale)));
   }
   return shares;
 }

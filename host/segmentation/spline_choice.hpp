@@ -45,10 +45,15 @@ class spline_chooser {
 
   /// What the squares left over are per degree of freedom; 1 if the weights are right.
   double scale = 1.0;
+  /// Whether constants are the only candidates.
+  bool constants_only = false;
 
   double risk(const spline_candidate& c) const {
     return c.squares + 2 * charge * scale * c.parameters;
   }
+  /// The risk and what it costs to have chosen the candidate among those that are as likely: the
+  /// average of all has no more than the least of these.
+  double risk_when_chosen(const spline_candidate& c) const;
   /// The candidates for the bins begin .. end - 1 that come near the least risk. Beside the
   /// constant only those are taken whose parameters, times the charge, are fewer than the rows,
   /// since generalised cross-validation says nothing of others.

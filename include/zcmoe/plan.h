@@ -177,9 +177,9 @@ typedef struct zcmoe_plan_result {
 /// m is chosen from V_m - V_2m = 3/4 A / m^2 over the levels about the m sought
 /// (zcmoe_theory_recommend()); by the least leave-one-out error where the rows are too few for
 /// that. OPTIMAL takes the m with the least sum of the error of its means on the spline estimate
-/// and sigma^2 m / N, and never more segments than there are distinct inputs. The error of the m
-/// recommended is second order: half or twice the best m costs 67 or 42 % of the excess risk, a
-/// quarter more 5 %.
+/// and sigma^2 m / N, from all rows, and never more segments than there are distinct inputs. The
+/// error of the m recommended is second order: half or twice the best m costs 67 or 42 % of the
+/// excess risk, a quarter more 5 %.
 ///
 /// The intervals are of the scatter of A and sigma^2 (OPTIMAL: those of the form above, about its
 /// own m). Not in them: cuts placed by the same targets, and rows beyond the outermost ones, which

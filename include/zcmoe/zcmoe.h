@@ -450,15 +450,16 @@ ZCMOE_API zcmoe_status zcmoe_segment_density_table(const double* grid, const dou
 /// the target changes fast, and cut at its jumps.
 ///
 /// Rows are put in bins: a bin a distinct input if there are at most 4096 of these, or else some
-/// 2048 to 4096 bins of about equal weight. Least-squares splines between detected jumps estimate
-/// the regression with little noise; their values are cut into m intervals of least squared error,
-/// exactly for m up to 256, and by the point density of zcmoe_segment_optimal() above that. Cuts at
-/// jumps are moved to where the rows themselves change. Each segment holds rows; with fewer
-/// distinct inputs than m each of them is a segment, hence num_built. An edge lies in the middle
-/// between two inputs, or at the upper one where no double is between them. The outer edges are the
-/// outermost inputs, but where the last input has no double below it that could part it from the
-/// next to last, the last edge is the next double above. Rows with a NaN or infinite x or y, or
-/// weight 0, are left out. The result does not depend on the order of rows.
+/// 2048 to 4096 bins of about equal weight. Least-squares splines between detected jumps, or
+/// constants if these do as well, estimate the regression with little noise; their values are cut
+/// into m intervals of least squared error, exactly for m up to 256, and by the point density of
+/// zcmoe_segment_optimal() above that. Cuts at jumps are moved to where the rows themselves change.
+/// Each segment holds rows; with fewer distinct inputs than m each is a segment, hence num_built.
+/// An edge lies in the middle between two inputs, or at the upper one where no double is between
+/// them. The outer edges are the outermost inputs, but where the last input has no double below it
+/// that could part it from the next to last, the last edge is the next double above. Rows with a
+/// NaN or infinite x or y, or weight 0, are left out. The result does not depend on the order of
+/// rows.
 ///
 /// @param[in]  x             inputs, [n], of any type; 64-bit integers as at
 ///   zcmoe_segment_quantile()

@@ -1478,10 +1478,13 @@ class plan_test(cli_case):
 
     def test_fit_takes_the_kind_of_constants_with_the_least_error(self):
         smooth = self.sine()
-        jumps = self.write("jumps.csv", "x,y,w\n" + "".join(
-            f"{i / 997 % 1},{math.floor(i / 997 % 1 * 6) * 1.3 % 2.9 + ((i * 7919) % 1000 / 1000 - 0.5) / 5},1\n"
-            for i in range(3000)))
-        for data, kind in ((smooth, "smooth"), (jumps, "mean")):
+        def rows_of(relation, rows):
+            return "x,y,w\n" + "".join(f"{i / 997 % 1},{relation(i / 997 % 1) + ((i * 7919) % 1000 / 1000 - 0.5) / 5},1\n"
+                                       for i in range(rows))
+
+        ramp = self.write("ramp.csv", rows_of(lambda x: min(max((x - 0.3) / 0.02, 0), 1), 1000))
+        jumps = self.write("jumps.csv", rows_of(lambda x: math.floor(6 * x) * 1.3 % 2.9, 3000))
+        for data, kind in ((smooth, "smooth"), (ramp, "mean")):
             common = ["fit", data, "--x", "x", "--y", "y"]
             fitted = json.loads(self.run_cli(*common, "--json", "-o", self.path("auto")).stdout)
             self.assertEqual(fitted["constants_kind"], kind)
@@ -1494,6 +1497,13 @@ class plan_test(cli_case):
             said = self.run_cli(*common, "-o", self.path("m")).stderr.decode()
             self.assertRegex(said, r"constants +(smooth|means).*leave-one-out error [0-9.e-]+, of (means|smooth ones) [0-9.e-]+\n")
             self.assertEqual("for smooth constants" in said, kind == "smooth")
+        # Six levels: constants between jumps have nothing to share.
+        fitted = json.loads(self.run_cli("fit", jumps, "--x", "x", "--y", "y", "--json", "-o", self.path("m")).stdout)
+        self.assertEqual((fitted["segments"], fitted["constants_kind"]), (6, "mean"))
+        self.assertNotIn("leave_one_out", fitted)
+        fitted = json.loads(self.run_cli("fit", jumps, "--x", "x", "--y", "y", "--constants", "smooth", "--json", "-o",
+                                         self.path("m")).stdout)
+        self.assertEqual((fitted["segments"], fitted["constants_kind"]), (6, "smooth"))
         # Where they are not compared: a number that is given, weights, another segmentation, shrinkage.
         for more in (["--segments", 64], ["--weights", "w"], ["--segmentation", "uniform"], ["--shrinkage", 1]):
             data = jumps if "--weights" in more else smooth

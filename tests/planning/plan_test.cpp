@@ -456,6 +456,24 @@ TEST(plan_numbers, held_out_rows_are_answered_by_the_others_alone) {
   EXPECT_NEAR(c.holdout_error, std::sqrt(2.0 / 800), 0.01);
 }
 
+TEST(plan_numbers, rows_held_out_choose_learned_cuts_too) {
+  // A fit cuts by all rows, so the number of its segments must not be that of a part of them.
+  const setting f = plain(
+      "sine", [](double x) { return std::sin(2 * pi * x); }, 0.3);
+  for (const std::uint64_t seed : {4, 5, 6}) {
+    const sample s = f.draw(700, seed);
+    const auto plan = plan_of(s.x, s.y);
+    zcmoe_plan_options options = plan_options();
+    options.holdout = 0.0;
+    const zcmoe_plan_candidate& c = plan.candidates[ZCMOE_PLAN_OPTIMAL];
+    const auto without = plan_of(s.x, s.y, options);
+    const zcmoe_plan_candidate& all = without.candidates[ZCMOE_PLAN_OPTIMAL];
+    EXPECT_EQ(c.num_segments, all.num_segments);
+    EXPECT_EQ(c.excess, all.excess);
+    EXPECT_FALSE(std::isnan(c.holdout_risk));
+  }
+}
+
 TEST(plan_numbers, noise_and_a_are_those_of_the_problem) {
   // b = x: E_app = 1 / (12 m^2) exactly, for every segmentation.
   const setting f = plain(

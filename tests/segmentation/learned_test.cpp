@@ -288,7 +288,7 @@ TEST(learned, the_best_number_is_that_of_the_relation) {
   EXPECT_NEAR(quiet.approximation, 0.0, 1e-12);
   EXPECT_NEAR(quiet.noise, 0.0, 1e-12);
   for (unsigned seed = 1; seed <= 4; ++seed) {
-    const learned_cuts noisy = cuts_of(sample(1500, seed, 0.5, six_levels, levels));
+    learned_cuts noisy = cuts_of(sample(1500, seed, 0.5, six_levels, levels));
     const learned_number number = noisy.best_number(1, 1500);
     EXPECT_GE(number.num_segments, 6);
     EXPECT_LE(number.num_segments, 12);
@@ -301,7 +301,7 @@ TEST(learned, the_best_number_is_that_of_the_relation) {
   // A = 1/12 for y = x, so m = (n / (6 noise))^(1/3), twice that for eight times the rows; beyond
   // an eighth of the bins too. Units of the target enter squared.
   for (const double noise : {0.1, 0.001}) {
-    const learned_cuts line = cuts_of(sample(20000, 7, 8 * noise, [](double x) { return 8 * x; }));
+    learned_cuts line = cuts_of(sample(20000, 7, 8 * noise, [](double x) { return 8 * x; }));
     const double wanted = std::cbrt(20000 / (6 * noise * noise));
     const learned_number number = line.best_number(1, 100000);
     EXPECT_NEAR(static_cast<double>(number.num_segments) / wanted, 1.0, 0.1) << noise;
