@@ -826,6 +826,222 @@ ZCMOE_API zcmoe_status zcmoe_theory_recommend(const zcmoe_theory_table* tables, 
                                               zcmoe_theory_recommendation* recommendation);
 
 /// @}
+/// @defgroup theory_several Theory: several inputs
+/// Constant experts on cells of d inputs: errors at high rate and exactly, shapes, product grids.
+/// @{
+
+/// The most inputs that integrals are computed over.
+#define ZCMOE_THEORY_MAX_INPUTS 6
+
+/// A function of a point x [d], and a user pointer.
+typedef double (*zcmoe_theory_point_function)(void* user, const double* x);
+/// Writes the gradient of b at x [d] to gradient [d].
+typedef void (*zcmoe_theory_gradient)(void* user, const double* x, double* gradient);
+
+/// Known functions of d inputs on a box. Functions are asked inside it, must return finite numbers
+/// (else NUMERIC, naming the function) and the same for the same x. Members that a call does not
+/// read may be NULL.
+typedef struct zcmoe_theory_field {
+  size_t struct_size;                      ///< sizeof(zcmoe_theory_field)
+  int64_t num_inputs;                      ///< d, 1 to ZCMOE_THEORY_MAX_INPUTS
+  const double* lo;                        ///< [d], finite
+  const double* hi;                        ///< [d], finite, above lo
+  zcmoe_theory_point_function density;     ///< p >= 0, of any scale; NULL: uniform
+  zcmoe_theory_point_function regression;  ///< b
+  zcmoe_theory_gradient gradient;          ///< of b
+  void* user;                              ///< passed to all
+} zcmoe_theory_field;
+/// No function is given yet.
+#define ZCMOE_THEORY_FIELD_INIT \
+  { sizeof(zcmoe_theory_field), 0, NULL, NULL, NULL, NULL, NULL, NULL }
+
+/// Shapes of cells. One of the numbers below.
+typedef int32_t zcmoe_cell_shape;
+/// Values of zcmoe_cell_shape.
+enum {
+  ZCMOE_CELL_CUBE = 0,                  ///< interval, square, cube: any d
+  ZCMOE_CELL_BALL = 1,                  ///< any d; no cell of that volume has a smaller moment
+  ZCMOE_CELL_LIMIT = 2,                 ///< of balls as d grows, 1 / (2 pi e)
+  ZCMOE_CELL_HEXAGON = 3,               ///< regular, d = 2
+  ZCMOE_CELL_TRIANGLE = 4,              ///< regular, d = 2
+  ZCMOE_CELL_TRUNCATED_OCTAHEDRON = 5,  ///< of the body-centred cubic lattice, d = 3
+  ZCMOE_CELL_D4 = 6,                    ///< Voronoi cell of the lattice D4, d = 4
+  ZCMOE_CELL_E8 = 7                     ///< Voronoi cell of the lattice E8, d = 8
+};
+
+/// Computes the normalised second moment of a shape, a dimension: M = integral of |x - centre|^2 /
+/// (d V^(1 + 2/d)).
+///
+/// @param[in]  shape       the shape
+/// @param[in]  num_inputs  d, 1 to 64
+/// @param[out] moment      M, between that of the ball and 1/12 for shapes that tile
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also where the shape does not exist in d dimensions
+///
+/// Cost: O(1). Source: Conway & Sloane 1982.
+ZCMOE_API zcmoe_status zcmoe_theory_moment(zcmoe_cell_shape shape, int64_t num_inputs,
+                                           double* moment);
+
+/// Computes the error of given cells at high rate, sum_i p_i g_i^T T_i g_i, and the bound
+/// sum_i p_i |g_i|^2 trace(T_i) that holds for cells of any direction, where T_i is the integral
+/// over the cell of (x - centre)(x - centre)^T. For cubes the bound is d times the error.
+///
+/// @param[in]  num_inputs  d, 1 to 64
+/// @param[in]  num_cells   m, >= 1
+/// @param[in]  densities   [m], p at the centres, normalised, >= 0, finite
+/// @param[in]  gradients   [m d], of b at the centres, finite
+/// @param[in]  moments     [m d d], T_i, finite
+/// @param[out] error       the high-rate error
+/// @param[out] bound       the bound; may be NULL
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also for wrong entries; the error names the first bad index
+///
+/// Cost: O(m d^2). Source: Dar 2025 (bound); exact value by expansion of b about the centres.
+ZCMOE_API zcmoe_status zcmoe_theory_cells_error(int64_t num_inputs, int64_t num_cells,
+                                                const double* densities, const double* gradients,
+                                                const double* moments, double* error,
+                                                double* bound);
+
+/// Computes the coefficient of each axis of a product grid: at high rate its error is
+/// 1/12 sum_j coefficient_j / m_j^2. UNIFORM: S_j = width_j^2 E (d_j b)^2. OPTIMAL: of companders
+/// of their own, C_j = (integral of q_j^(1/3))^3, q_j(x_j) the integral of p (d_j b)^2 over the
+/// others.
+///
+/// @param[in]  field         of which density and gradient are read
+/// @param[in]  segmentation  ZCMOE_THEORY_UNIFORM or ZCMOE_THEORY_OPTIMAL
+/// @param[out] coefficients  [d]
+/// @retval ZCMOE_ERR_NUMERIC  as zcmoe_theory_field says; an integral diverges or is not resolved
+/// to
+///   1e-8 by 2^26 evaluations
+///
+/// Cost: 15^d evaluations a box of the quadrature; OPTIMAL: 15^(d-1) for each of about 10^4 values
+/// of each q_j. Relative accuracy 1e-10 where functions are smooth.
+ZCMOE_API zcmoe_status zcmoe_theory_axis_coefficients(const zcmoe_theory_field* field,
+                                                      zcmoe_theory_segmentation segmentation,
+                                                      double* coefficients);
+
+/// Computes the best numbers of segments of the axes of a product grid, as real numbers,
+/// m_j = sqrt(c_j) (m / prod sqrt(c_k))^(1/d) over axes of positive coefficient, and what the error
+/// is then: d/12 m^(-2/d) (prod c_k)^(1/d). Axes of coefficient 0 get 1 and do not count in d.
+///
+/// @param[in]  coefficients  [num_inputs], >= 0, finite
+/// @param[in]  num_inputs    d, 1 to 1,024
+/// @param[in]  num_cells     m, >= 1, finite
+/// @param[out] counts        [num_inputs]; may be NULL
+/// @param[out] error         may be NULL
+/// @return ZCMOE_OK, or what any function may return
+///
+/// Cost: O(d).
+ZCMOE_API zcmoe_status zcmoe_theory_aspect(const double* coefficients, int64_t num_inputs,
+                                           double num_cells, double* counts, double* error);
+
+/// Allocates whole numbers of segments to the axes of a product grid: from 1 each, the axis whose
+/// next segment takes most error away for what it multiplies the number of cells by, as long as
+/// there are at most m cells.
+///
+/// @param[in]  coefficients  [num_inputs], >= 0, finite
+/// @param[in]  num_inputs    d, 1 to 1,024
+/// @param[in]  num_cells     m, 1 to ZCMOE_MAX_SEGMENTS
+/// @param[out] counts        [num_inputs], of product at most m; 1 where the coefficient is 0
+/// @return ZCMOE_OK, or what any function may return
+///
+/// Cost: O(d sum of counts).
+ZCMOE_API zcmoe_status zcmoe_theory_allocate(const double* coefficients, int64_t num_inputs,
+                                             int64_t num_cells, int64_t* counts);
+
+/// Builds the compander's edges of an axis: point density proportional to q_j^(1/3), see
+/// zcmoe_theory_axis_coefficients().
+///
+/// @param[in]  field            of which density and gradient are read
+/// @param[in]  axis             j, 0 to d - 1
+/// @param[in]  num_segments     m_j, 1 to ZCMOE_MAX_SEGMENTS
+/// @param[in]  uniform_mixture  share of the uniform density, 0 to 1
+/// @param[out] edges            buffer of m_j + 1 doubles
+/// @param[out] num_built        segments built, 1 to m_j
+/// @retval ZCMOE_ERR_NUMERIC  as zcmoe_theory_axis_coefficients()
+///
+/// Cost: 15^(d-1) evaluations for each of about 10^4 values of q_j.
+ZCMOE_API zcmoe_status zcmoe_theory_axis_edges(const zcmoe_theory_field* field, int64_t axis,
+                                               int64_t num_segments, double uniform_mixture,
+                                               double* edges, int64_t* num_built);
+
+/// Cells that follow the optimal density. One of the numbers below.
+typedef int32_t zcmoe_theory_cell_family;
+/// Values of zcmoe_theory_cell_family.
+enum {
+  /// As long in every direction: error M m^(-2/d) coefficient, M of zcmoe_theory_moment().
+  ZCMOE_CELLS_ISOTROPIC = 0,
+  ZCMOE_CELLS_BOXES = 1,      ///< sides 1 / |d_j b|: error d/12 m^(-2/d) coefficient
+  ZCMOE_CELLS_LEVEL_SETS = 2  ///< of b: error 1/12 m^(-2) coefficient, in any d
+};
+
+/// Computes the coefficient of the least error of a family of cells at high rate.
+///
+/// ISOTROPIC: (integral of f^(d/(d+2)))^((d+2)/d), f = p |grad b|^2. BOXES: the same with
+/// f = p prod_j |d_j b|^(2/d). LEVEL_SETS: (integral of f_Z^(1/3))^3, f_Z the density of b(X), from
+/// 2^22 values of b, to about 1e-3.
+///
+/// @param[in]  field        of which density and gradient are read; LEVEL_SETS: density, regression
+/// @param[in]  family       the family
+/// @param[out] coefficient  the coefficient, >= 0
+/// @retval ZCMOE_ERR_NUMERIC  as zcmoe_theory_axis_coefficients()
+///
+/// Source: Zador 1982, Gersho 1979; for level sets scalar quantization of b(X).
+ZCMOE_API zcmoe_status zcmoe_theory_cells_coefficient(const zcmoe_theory_field* field,
+                                                      zcmoe_theory_cell_family family,
+                                                      double* coefficient);
+
+/// Computes the best cell of a volume where the level surfaces of b have a curvature: a box of
+/// width w along the gradient and length L along each other direction, L^(2(d+1)) = 30 V^2 /
+/// curvature^2, and the mean squared error in it, |grad b|^2 (d+1)/24 30^(-(d-1)/(d+1))
+/// curvature^(2(d-1)/(d+1)) V^(4/(d+1)). So rotated cells err like m^(-4/(d+1)) where cubes err
+/// like m^(-2/d).
+///
+/// @param[in]  num_inputs  d, 2 to 64
+/// @param[in]  slope       |grad b| >= 0, finite
+/// @param[in]  curvature   of the level surface, > 0, finite
+/// @param[in]  volume      V > 0, finite
+/// @param[out] length      L; may be NULL
+/// @param[out] variance    the mean squared error in the cell; may be NULL
+/// @return ZCMOE_OK, or what any function may return
+///
+/// Cost: O(1).
+ZCMOE_API zcmoe_status zcmoe_theory_rotated_cell(int64_t num_inputs, double slope, double curvature,
+                                                 double volume, double* length, double* variance);
+
+/// Computes the exact error of a table on boxes, sum of the integrals of p (b - constant)^2, p
+/// normalised over the boxes, which must not overlap.
+///
+/// @param[in]  field          of which density and regression are read
+/// @param[in]  boxes          [num_boxes 2 d]: lo and hi of each box, inside the field's
+/// @param[in]  num_boxes      m, 1 to ZCMOE_MAX_SEGMENTS
+/// @param[in]  constants      [num_boxes], finite; NULL: the conditional means
+/// @param[out] probabilities  [num_boxes]; may be NULL
+/// @param[out] means          [num_boxes], E[b | box], b at the centre where p is 0; may be NULL
+/// @param[out] errors         [num_boxes], of each box; may be NULL
+/// @param[out] error          of the table; may be NULL
+/// @retval ZCMOE_ERR_NUMERIC  as zcmoe_theory_axis_coefficients()
+///
+/// Cost: 2 * 15^d evaluations a box, more where a box does not resolve b or p.
+ZCMOE_API zcmoe_status zcmoe_theory_box_errors(const zcmoe_theory_field* field, const double* boxes,
+                                               int64_t num_boxes, const double* constants,
+                                               double* probabilities, double* means, double* errors,
+                                               double* error);
+
+/// Builds boxes by halving the range, best first: the box with the largest error is cut in its
+/// middle, across the axis with the largest h_j^2 E (d_j b)^2. Not the axis with the largest gain
+/// of one cut, which stalls where a cut gains nothing by symmetry. In one dimension dyadic tables
+/// err by at most 13 % more than the compander.
+///
+/// @param[in]  field      of which density, regression and gradient are read
+/// @param[in]  num_boxes  m, 1 to 2^20
+/// @param[out] boxes      [num_boxes 2 d]: lo and hi of each, in descending order of their errors
+/// @param[out] num_built  boxes built, fewer than m where doubles end
+/// @retval ZCMOE_ERR_NUMERIC  as zcmoe_theory_axis_coefficients()
+///
+/// Cost: (1 + d) 15^d evaluations for each of 2 m boxes.
+ZCMOE_API zcmoe_status zcmoe_theory_halving_tree(const zcmoe_theory_field* field, int64_t num_boxes,
+                                                 double* boxes, int64_t* num_built);
+
+/// @}
 
 #ifdef __cplusplus
 }

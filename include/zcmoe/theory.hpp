@@ -456,4 +456,174 @@ inline zcmoe_theory_recommendation recommend(const std::vector<zcmoe_theory_tabl
   return result;
 }
 
+// ---------------------------------------------------------- several inputs
+
+/// A function of a point, x [d].
+using point_function = std::function<double(const double* x)>;
+/// Writes the gradient of b at x [d] to gradient [d].
+using gradient_function = std::function<void(const double* x, double* gradient)>;
+
+/// What zcmoe_theory_box_errors() tells; one entry a box.
+struct boxes_and_errors {
+  std::vector<double> probabilities;  ///< of the boxes
+  std::vector<double> means;          ///< E[b | box]
+  std::vector<double> errors;         ///< the box's part of the error
+  double error = 0.0;                 ///< of the table
+};
+
+/// Known functions of several inputs on a box: zcmoe_theory_field. What a callable throws is thrown
+/// again behind the call.
+struct field {
+  std::vector<double> lo{0.0, 0.0};  ///< lower ends, [d]
+  std::vector<double> hi{1.0, 1.0};  ///< upper ends, [d]
+  point_function density;            ///< p, of any scale; empty: uniform
+  point_function regression;         ///< b
+  gradient_function gradient;        ///< of b
+
+  /// @param segmentation  ZCMOE_THEORY_UNIFORM or ZCMOE_THEORY_OPTIMAL
+  /// @return the coefficient of each axis: zcmoe_theory_axis_coefficients()
+  std::vector<double> axis_coefficients(zcmoe_theory_segmentation segmentation) const {
+    std::vector<double> result(lo.size());
+    ask([&](const zcmoe_theory_field* f) {
+      return zcmoe_theory_axis_coefficients(f, segmentation, result.data());
+    });
+    return result;
+  }
+  /// @param axis             j, from 0
+  /// @param num_segments     m_j
+  /// @param uniform_mixture  share of the uniform density
+  /// @return the compander's edges of the axis: zcmoe_theory_axis_edges()
+  std::vector<double> axis_edges(std::int64_t axis, std::int64_t num_segments,
+                                 double uniform_mixture = 0.0) const {
+    std::vector<double> edges(static_cast<std::size_t>(num_segments) + 1);
+    std::int64_t built = 0;
+    ask([&](const zcmoe_theory_field* f) {
+      return zcmoe_theory_axis_edges(f, axis, num_segments, uniform_mixture, edges.data(), &built);
+    });
+    edges.resize(static_cast<std::size_t>(built) + 1);
+    return edges;
+  }
+  /// @param family  of cells
+  /// @return the coefficient of their least error: zcmoe_theory_cells_coefficient()
+  double cells_coefficient(zcmoe_theory_cell_family family) const {
+    double result = 0.0;
+    ask([&](const zcmoe_theory_field* f) {
+      return zcmoe_theory_cells_coefficient(f, family, &result);
+    });
+    return result;
+  }
+  /// @param boxes      lo and hi of each, [m 2 d]
+  /// @param constants  of the boxes; empty: the means
+  /// @return exact errors: zcmoe_theory_box_errors()
+  boxes_and_errors box_errors(const std::vector<double>& boxes,
+                              const std::vector<double>& constants = {}) const {
+    const std::size_t m = boxes.size() / (2 * lo.size());
+    if (boxes.size() != 2 * m * lo.size() || (!constants.empty() && constants.size() != m))
+      throw error(ZCMOE_ERR_INVALID_ARGUMENT, "boxes or constants have a wrong length");
+    boxes_and_errors result{std::vector<double>(m), std::vector<double>(m), std::vector<double>(m),
+                            0.0};
+    ask([&](const zcmoe_theory_field* f) {
+      return zcmoe_theory_box_errors(f, boxes.data(), static_cast<std::int64_t>(m),
+                                     constants.empty() ? nullptr : constants.data(),
+                                     result.probabilities.data(), result.means.data(),
+                                     result.errors.data(), &result.error);
+    });
+    return result;
+  }
+  /// @param num_boxes  m
+  /// @return lo and hi of each box, [m 2 d]: zcmoe_theory_halving_tree()
+  std::vector<double> halving_tree(std::int64_t num_boxes) const {
+    std::vector<double> boxes(static_cast<std::size_t>(num_boxes) * 2 * lo.size());
+    std::int64_t built = 0;
+    ask([&](const zcmoe_theory_field* f) {
+      return zcmoe_theory_halving_tree(f, num_boxes, boxes.data(), &built);
+    });
+    boxes.resize(static_cast<std::size_t>(built) * 2 * lo.size());
+    return boxes;
+  }
+
+ private:
+  struct calls {
+    const field& functions;
+    std::exception_ptr thrown = nullptr;
+
+    template <class Call>
+    void guarded(const Call& call) noexcept {
+      if (thrown) return;
+      try {
+        call();
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+    }
+    static double density(void* user, const double* x) {
+      auto& self = *static_cast<calls*>(user);
+      double value = 0.0;
+      self.guarded([&] { value = self.functions.density(x); });
+      return value;
+    }
+    static double regression(void* user, const double* x) {
+      auto& self = *static_cast<calls*>(user);
+      double value = 0.0;
+      self.guarded([&] { value = self.functions.regression(x); });
+      return value;
+    }
+    static void gradient(void* user, const double* x, double* to) {
+      auto& self = *static_cast<calls*>(user);
+      for (std::size_t j = 0; j < self.functions.lo.size(); ++j) to[j] = 0.0;
+      self.guarded([&] { self.functions.gradient(x, to); });
+    }
+  };
+  template <class Call>
+  void ask(const Call& call) const {
+    if (lo.size() != hi.size())
+      throw error(ZCMOE_ERR_INVALID_ARGUMENT, "lo and hi differ in length");
+    calls state{*this};
+    zcmoe_theory_field f = ZCMOE_THEORY_FIELD_INIT;
+    f.num_inputs = static_cast<std::int64_t>(lo.size());
+    f.lo = lo.data();
+    f.hi = hi.data();
+    if (density) f.density = &calls::density;
+    if (regression) f.regression = &calls::regression;
+    if (gradient) f.gradient = &calls::gradient;
+    f.user = &state;
+    const zcmoe_status status = call(&f);
+    if (state.thrown) std::rethrow_exception(state.thrown);
+    check(status);
+  }
+};
+
+/// Computes the normalised moment of a shape: zcmoe_theory_moment().
+/// @param shape       of cells
+/// @param num_inputs  d
+/// @return M
+inline double moment(zcmoe_cell_shape shape, std::int64_t num_inputs) {
+  double result = 0.0;
+  check(zcmoe_theory_moment(shape, num_inputs, &result));
+  return result;
+}
+/// Allocates segments to the axes of a grid: zcmoe_theory_allocate().
+/// @param coefficients  of the axes
+/// @param num_cells     m
+/// @return numbers of segments, of product at most m
+inline std::vector<std::int64_t> allocate(const std::vector<double>& coefficients,
+                                          std::int64_t num_cells) {
+  std::vector<std::int64_t> counts(coefficients.size());
+  check(zcmoe_theory_allocate(coefficients.data(), static_cast<std::int64_t>(coefficients.size()),
+                              num_cells, counts.data()));
+  return counts;
+}
+/// The best real numbers of segments of the axes of a grid, and the error: zcmoe_theory_aspect().
+struct aspect {
+  std::vector<double> counts;  ///< m_j
+  double error = 0.0;          ///< at high rate
+
+  /// @param coefficients  of the axes
+  /// @param num_cells     m
+  aspect(const std::vector<double>& coefficients, double num_cells) : counts(coefficients.size()) {
+    check(zcmoe_theory_aspect(coefficients.data(), static_cast<std::int64_t>(coefficients.size()),
+                              num_cells, counts.data(), &error));
+  }
+};
+
 }  // namespace zcmoe::theory

@@ -142,6 +142,8 @@ struct every_call::arguments {
   zcmoe_theory_law constant_law{1.0, 2.0, 0.1, 1.0, 0.0};
   zcmoe_theory_law line_law{1.0, 4.0, 0.2, 2.0, 0.0};
   std::vector<zcmoe_theory_risk_point> points;
+  zcmoe_theory_field field = ZCMOE_THEORY_FIELD_INIT;
+  double corners[4] = {0, 0, 1, 1};  // lo and hi of the field's range, which is one box
   zcmoe_theory_table tables[3]{};
   zcmoe_theory_statistics statistics{};
   zcmoe_theory_fit fitted{};
@@ -222,6 +224,14 @@ every_call::arguments::arguments(int num_threads) {
   problem.slope = twice;
   problem.noise = 0.1;
   theory_cells = {out.data(), built.data(), nullptr, nullptr};
+  field.num_inputs = 2;
+  field.lo = corners;
+  field.hi = corners + 2;
+  field.regression = [](void*, const double* point) { return point[0] * point[1]; };
+  field.gradient = [](void*, const double* point, double* gradient) {
+    gradient[0] = point[1];
+    gradient[1] = point[0];
+  };
   for (int t = 0; t < 3; ++t) {
     tables[t] = {table_counts[t].data(), constants.data(), cells.data(), nullptr, 8 << t};
   }
@@ -443,6 +453,18 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add(ZCMOE_CALL(zcmoe_theory_law_optimum, &a.line_law, 100.0, number, second));
   add(ZCMOE_CALL(zcmoe_theory_break_even, &a.line_law, &a.constant_law, number));
   add(ZCMOE_CALL(zcmoe_theory_learned_cuts, 8, 100, 0.1, number, second));
+  add(ZCMOE_CALL(zcmoe_theory_moment, ZCMOE_CELL_HEXAGON, 2, number));
+  add(ZCMOE_CALL(zcmoe_theory_cells_error, 1, few_segments, a.cells.data(), a.cells.data(),
+                 a.cells.data(), number, second));
+  add(ZCMOE_CALL(zcmoe_theory_axis_coefficients, &a.field, ZCMOE_THEORY_OPTIMAL, out));
+  add(ZCMOE_CALL(zcmoe_theory_aspect, a.cells.data(), 2, 64.0, out, number));
+  add(ZCMOE_CALL(zcmoe_theory_allocate, a.cells.data(), 2, 64, a.rows.data()));
+  add(ZCMOE_CALL(zcmoe_theory_axis_edges, &a.field, 1, 8, 0.1, out, built));
+  add(ZCMOE_CALL(zcmoe_theory_cells_coefficient, &a.field, ZCMOE_CELLS_BOXES, number));
+  add(ZCMOE_CALL(zcmoe_theory_rotated_cell, 2, 1.0, 1.0, 0.1, number, second));
+  add(ZCMOE_CALL(zcmoe_theory_box_errors, &a.field, a.corners, 1, nullptr, out, nullptr, nullptr,
+                 number));
+  add(ZCMOE_CALL(zcmoe_theory_halving_tree, &a.field, 4, out, built));
   add(ZCMOE_CALL(zcmoe_theory_table_statistics, &a.tables[0], &a.mean_of_all, 0.1, &a.statistics));
   add(ZCMOE_CALL(zcmoe_theory_rice, a.y.data(), few_rows, number));
   add(ZCMOE_CALL(zcmoe_theory_richardson, 8, 1.0, 0.5, 100, &a.fitted));

@@ -46,6 +46,27 @@ problem good_but(const std::function<void(problem&)>& change) {
   return p;
 }
 
+/// b = x y on the unit square; change says what is wrong with it.
+zcmoe_theory_field good_field_but(const std::function<void(zcmoe_theory_field&)>& change) {
+  static const double lo[] = {0, 0};
+  static const double hi[] = {1, 1};
+  zcmoe_theory_field f = ZCMOE_THEORY_FIELD_INIT;
+  f.num_inputs = 2;
+  f.lo = lo;
+  f.hi = hi;
+  f.regression = [](void*, const double* x) { return x[0] * x[1]; };
+  f.gradient = [](void*, const double* x, double* g) {
+    g[0] = x[1];
+    g[1] = x[0];
+  };
+  change(f);
+  return f;
+}
+zcmoe_theory_field empty_field() {
+  return good_field_but(
+      [](zcmoe_theory_field& f) { f.density = [](void*, const double*) { return 0.0; }; });
+}
+
 struct status_case {
   std::string function;
   zcmoe_status status;
@@ -641,9 +662,121 @@ std::vector<status_case> compile_cases() {
   return all;
 }
 
+std::vector<status_case> field_cases() {
+  static double room4[16];
+  static const double unit[] = {0, 0, 1, 1};
+  static const double outside[] = {0, 0, 1, 2};
+  static const double bad[] = {1, -1};
+  return {
+      {"zcmoe_theory_moment",
+       invalid,
+       {"shape=3", "num_inputs=3"},
+       [] { return zcmoe_theory_moment(ZCMOE_CELL_HEXAGON, 3, &d); }},
+      {"zcmoe_theory_moment",
+       invalid,
+       {"num_inputs=65"},
+       [] { return zcmoe_theory_moment(ZCMOE_CELL_CUBE, 65, &d); }},
+      {"zcmoe_theory_cells_error",
+       invalid,
+       {"densities[1]=-1"},
+       [] { return zcmoe_theory_cells_error(1, 2, bad, halves, halves, &d, &e); }},
+      {"zcmoe_theory_cells_error",
+       invalid,
+       {"num_cells=0"},
+       [] { return zcmoe_theory_cells_error(1, 0, halves, halves, halves, &d, &e); }},
+      {"zcmoe_theory_axis_coefficients",
+       invalid,
+       {"segmentation=2"},
+       [] {
+         const zcmoe_theory_field f = good_field_but([](zcmoe_theory_field&) {});
+         return zcmoe_theory_axis_coefficients(&f, ZCMOE_THEORY_POINT_DENSITY, room4);
+       }},
+      {"zcmoe_theory_axis_coefficients",
+       numeric,
+       {"density", "0 everywhere"},
+       [] {
+         const zcmoe_theory_field f = empty_field();
+         return zcmoe_theory_axis_coefficients(&f, ZCMOE_THEORY_UNIFORM, room4);
+       }},
+      {"zcmoe_theory_aspect",
+       invalid,
+       {"coefficients[1]=-1"},
+       [] { return zcmoe_theory_aspect(bad, 2, 4, room4, &d); }},
+      {"zcmoe_theory_allocate",
+       invalid,
+       {"num_cells=0"},
+       [] { return zcmoe_theory_allocate(halves, 2, 0, &built); }},
+      {"zcmoe_theory_axis_edges",
+       invalid,
+       {"axis=2"},
+       [] {
+         const zcmoe_theory_field f = good_field_but([](zcmoe_theory_field&) {});
+         return zcmoe_theory_axis_edges(&f, 2, 4, 0, room4, &built);
+       }},
+      {"zcmoe_theory_axis_edges",
+       numeric,
+       {"gradient[0] returned inf at x=(", "inf"},
+       [] {
+         const zcmoe_theory_field f = good_field_but([](zcmoe_theory_field& field) {
+           field.gradient = [](void*, const double*, double* g) { g[0] = g[1] = infinity; };
+         });
+         return zcmoe_theory_axis_edges(&f, 1, 4, 0, room4, &built);
+       }},
+      {"zcmoe_theory_cells_coefficient",
+       invalid,
+       {"family=3"},
+       [] {
+         const zcmoe_theory_field f = good_field_but([](zcmoe_theory_field&) {});
+         return zcmoe_theory_cells_coefficient(&f, 3, &d);
+       }},
+      {"zcmoe_theory_cells_coefficient",
+       numeric,
+       {"density", "0 everywhere"},
+       [] {
+         const zcmoe_theory_field f = empty_field();
+         return zcmoe_theory_cells_coefficient(&f, ZCMOE_CELLS_BOXES, &d);
+       }},
+      {"zcmoe_theory_rotated_cell",
+       invalid,
+       {"curvature=0"},
+       [] { return zcmoe_theory_rotated_cell(2, 1, 0, 1, &d, &e); }},
+      {"zcmoe_theory_box_errors",
+       invalid,
+       {"box 0", "axis 1"},
+       [] {
+         const zcmoe_theory_field f = good_field_but([](zcmoe_theory_field&) {});
+         return zcmoe_theory_box_errors(&f, outside, 1, nullptr, nullptr, nullptr, nullptr, &d);
+       }},
+      {"zcmoe_theory_box_errors",
+       numeric,
+       {"density", "0 everywhere"},
+       [] {
+         const zcmoe_theory_field f = empty_field();
+         return zcmoe_theory_box_errors(&f, unit, 1, nullptr, nullptr, nullptr, nullptr, &d);
+       }},
+      {"zcmoe_theory_halving_tree",
+       invalid,
+       {"field->regression is null"},
+       [] {
+         const zcmoe_theory_field f =
+             good_field_but([](zcmoe_theory_field& field) { field.regression = nullptr; });
+         return zcmoe_theory_halving_tree(&f, 2, room4, &built);
+       }},
+      {"zcmoe_theory_halving_tree",
+       numeric,
+       {"regression", "nan"},
+       [] {
+         const zcmoe_theory_field f = good_field_but([](zcmoe_theory_field& field) {
+           field.regression = [](void*, const double*) { return not_a_number; };
+         });
+         return zcmoe_theory_halving_tree(&f, 2, room4, &built);
+       }},
+  };
+}
+
 std::vector<status_case> all_cases() {
   std::vector<status_case> all = problem_cases();
-  for (const auto& more : {number_cases(), compile_cases()}) {
+  for (const auto& more : {number_cases(), field_cases(), compile_cases()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;
