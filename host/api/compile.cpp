@@ -3,6 +3,7 @@
 // gets.
 #include "host/api/arguments.hpp"
 #include "host/api/options.hpp"
+#include "host/model/model.hpp"
 #include "host/planning/compile.hpp"
 
 #include <zcmoe/compile.h>
@@ -76,6 +77,7 @@ zcmoe_status zcmoe_compile(zcmoe_context* context, zcmoe_function function, zcmo
                   "density is given, but the maximum error does not depend on it");
     const auto policies =
         read_options(model_options, zcmoe_model_options ZCMOE_MODEL_OPTIONS_INIT, "model_options");
+    const model_policies checked(policies);  // before the work, not behind it
     check_pointer(model, "model");
     if (result != nullptr) checked_struct_size(result, "result");
 
@@ -87,7 +89,7 @@ zcmoe_status zcmoe_compile(zcmoe_context* context, zcmoe_function function, zcmo
     job.tolerance = tolerance;
     job.options = chosen;
     job.closed_right = policies.closed_side == ZCMOE_CLOSED_RIGHT;
-    job.experts = policies.experts;
+    job.experts = checked.options.experts;
     job.outer_edge = policies.include_outer_edge != 0;
     owned_model made;
     const zcmoe_compile_result found = compile_table(

@@ -746,8 +746,10 @@ TEST_F(compile_test, wrong_arguments) {
   options = compile_options();
   options.compared_segments = -1;
   EXPECT_THAT(refused(0, 1, 1, options), HasSubstr("options->compared_segments=-1"));
-  EXPECT_EQ(status_of([&] { lines_as(ZCMOE_COMPILE_RMS, 3, f, 0, 1, 1); }),
+  std::string of_experts;
+  EXPECT_EQ(status_of([&] { lines_as(ZCMOE_COMPILE_RMS, 3, f, 0, 1, 1); }, &of_experts),
             ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_THAT(of_experts, HasSubstr("model_options->experts=3"));
   options = options_of(ZCMOE_COMPILE_MAX);
   EXPECT_EQ(status_of([&] { compile_for_density(cpu_, f, f, 0, 1, 1, options); }),
             ZCMOE_ERR_INVALID_ARGUMENT);
