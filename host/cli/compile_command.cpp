@@ -24,9 +24,6 @@
 namespace zcmoe::cli {
 namespace {
 
-const choices expert_words = {{"constant", ZCMOE_EXPERTS_CONSTANT},
-                              {"linear", ZCMOE_EXPERTS_LINEAR},
-                              {"interpolate", ZCMOE_EXPERTS_INTERPOLATE}};
 const choices value_words = {{"constants", ZCMOE_EXPERTS_CONSTANT},
                              {"lines", ZCMOE_EXPERTS_LINEAR},
                              {"shared values", ZCMOE_EXPERTS_INTERPOLATE}};
@@ -113,7 +110,7 @@ struct report {
 
   json_object kinds() const {
     json_object json;
-    for (const auto& [word, experts] : expert_words) {
+    for (const auto& [word, experts] : experts_words) {
       const std::int64_t segments = segments_of(experts);
       json.set(word, json_object()
                          .set("segments", segments)
@@ -133,7 +130,7 @@ struct report {
     json.set("tolerance", arguments.tolerance);
     json.set("error", result.error);
     json.set("verified_gap", result.gap);
-    json.set("experts", word_of(expert_words, arguments.experts));
+    json.set("experts", word_of(experts_words, arguments.experts));
     json.set("segments", result.num_segments);
     json.set("least_segments", result.least_segments);
     json.set("bytes", table_bytes(result.num_segments, arguments.experts));
@@ -219,7 +216,7 @@ command_body add_compile_command(parser& command) {
   add_choice(command, "--error", arguments->error, error_words,
              "what the tolerance bounds: the root mean square over the inputs, or the largest "
              "error anywhere");
-  add_choice(command, "--experts", arguments->experts, expert_words,
+  add_choice(command, "--experts", arguments->experts, experts_words,
              "what a segment answers with: a constant, a line of its own, or a line between values "
              "that it shares with its neighbours");
   command
