@@ -206,6 +206,7 @@ std::vector<double> shares_below(const std::vector<sample>& rows) {
 std::vector<double> ends_of(const std::vector<pilot_bin>& bins, const std::vector<double>& below,
                             coordinate along) {
   std::vector<double> ends;
+  ends.reserve(bins.size() + 1);
   for (const pilot_bin& b : bins)
     ends.push_back(along == coordinate::x ? b.left : below[b.rows.begin]);
   ends.push_back(along == coordinate::x ? bins.back().right : 1.0);

@@ -120,6 +120,7 @@ std::vector<double> spline_chooser::shares_of(const std::vector<spline_candidate
   double least = std::numeric_limits<double>::infinity();
   for (const spline_candidate& c : all) least = std::min(least, risk(c));
   std::vector<double> shares;
+  shares.reserve(all.size());
   for (const spline_candidate& c : all) {
     shares.push_back(prior_of(c) *
                      std::exp((least - risk(c)) / (choice_tuning::temperature * scale)));
