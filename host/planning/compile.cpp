@@ -1,11 +1,10 @@
 // Finds the smallest table of a known function, in rounds of three steps until the tolerance is
 // met:
 //
-//   scan    (scan.hpp) finds out what f is, from panels or from a profile of its values
-//   sweep   (sweep.hpp, line_sweep.hpp, smallest_rms.hpp) makes the smallest table of what was
-//   found verify  (verify.hpp) compares predictions of the finished table with f; what was missed
-//   is
-//           scanned finer
+// - scan (scan.hpp) finds out what f is, from panels or from a profile of its values;
+// - sweep (sweep.hpp, line_sweep.hpp, smallest_rms.hpp) makes the smallest table of what was found;
+// - verify (verify.hpp) compares predictions of the finished table with f. What was missed is
+//   scanned finer.
 //
 // For comparison, a uniform table that meets the tolerance is found too, and how many segments
 // other kinds of experts would take.

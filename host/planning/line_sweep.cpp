@@ -13,8 +13,8 @@ struct line_sweep_tuning {
   // A table whose segments would have more values than this on average is given up. Where f is
   // smooth they have about 30.
   static constexpr std::int64_t most_values = 40;
-  // Where between two values the next one is taken, so that neither end of a bend nor the middle of
-  // a double bend is met every time.
+  // Where between two values the next one is taken: not in the middle, where a cubic may meet its
+  // chord.
   static constexpr double place = 0.381966011250105;
 };
 
@@ -83,9 +83,8 @@ class hulls {
 /// Walks a dense profile, and finds the last input that fits between two of its values.
 class line_sweeper {
  public:
-  line_sweeper(const compiled_function& from, const profile& dense, const compile_job& job,
-               double aim)
-      : from_(from), dense_(dense), job_(job), aim_(aim), next_(1), start_(dense[0]) {}
+  line_sweeper(const compiled_function& from, const profile& dense, double aim)
+      : from_(from), dense_(dense), aim_(aim), next_(1), start_(dense[0]) {}
 
   bool done() const { return next_ >= dense_.size(); }
   const profile_point& start() const { return start_; }
@@ -102,7 +101,8 @@ class line_sweeper {
     reached_ = start_;
     hulls taken;
     taken.add(start_);
-    // Steps double while they fit and are halved once they do not. Hulls are made anew or copied.
+    // Steps double while they fit and are halved once they do not, so that each value is added to
+    // few hulls.
     std::size_t step = 1;
     bool growing = true;
     while (!done() && step > 0) {
@@ -165,7 +165,6 @@ class line_sweeper {
 
   const compiled_function& from_;
   const profile& dense_;
-  const compile_job& job_;
   double aim_;
   std::size_t next_;  // the first value that is not taken yet
   profile_point start_;
@@ -282,7 +281,7 @@ bool make_dense(const compiled_function& from, const compile_job& job, std::int6
 
 compiled_table sweep_lines(const compiled_function& from, const profile& dense,
                            const compile_job& job, std::int64_t most, double aim, bool continuous) {
-  line_sweeper sweep(from, dense, job, aim);
+  line_sweeper sweep(from, dense, aim);
   compiled_table t =
       continuous ? continuous_lines(sweep, job, most, aim) : separate_lines(sweep, job, most);
   t.error = aim;

@@ -196,7 +196,7 @@ void compiled_function::refuse_divergence(double x, double value) const {
     const double growth = std::log2(size_at(near) / size_at(far)) / (near - far);
     if (growth >= 0.5 - slack && std::isfinite(growth)) {
       fail(ZCMOE_ERR_NUMERIC, "function returned ", value, " at x=", x,
-           ", and grows there like distance^-", growth,
+           ", and grows there like distance^-", std::round(100 * growth) / 100,
            ": the integral of its square diverges, so no table has a finite rms error");
     }
   }

@@ -977,7 +977,7 @@ enum {
 ///
 /// ISOTROPIC: (integral of f^(d/(d+2)))^((d+2)/d), f = p |grad b|^2. BOXES: the same with
 /// f = p prod_j |d_j b|^(2/d). LEVEL_SETS: (integral of f_Z^(1/3))^3, f_Z the density of b(X), from
-/// 2^22 values of b, to about 1e-3.
+/// 2^22 values of b in 64 MiB, to about 1e-3.
 ///
 /// @param[in]  field        of which density and gradient are read; LEVEL_SETS: density, regression
 /// @param[in]  family       the family
