@@ -332,6 +332,8 @@ TEST_F(compile_test, lines_follow_the_law_of_high_rate) {
     const auto rms = lines_as(ZCMOE_COMPILE_RMS, experts, sine, 0, 2 * pi, 1e-6);
     const double expected = std::pow(fifth, 1.25) / std::pow(720.0, 0.25) / 1e-3;
     EXPECT_NEAR(static_cast<double>(rms.num_segments) / expected, 1, 0.005) << experts;
+    EXPECT_LT(rms.gap, 1e-3);  // 15 inputs in each of 3,073 parts or more
+    EXPECT_GT(rms.gap, 1e-5);
     EXPECT_LT(rms.num_segments, 1000);  // constants would take more than a million
     const auto largest = lines_as(ZCMOE_COMPILE_MAX, experts, sine, 0, 2 * pi, 1e-6);
     EXPECT_NEAR(static_cast<double>(largest.num_segments) / (half / 4e-3), 1, 0.006) << experts;

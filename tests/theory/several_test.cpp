@@ -328,6 +328,17 @@ TEST(several_inputs, three_inputs_and_given_constants) {
   EXPECT_NEAR(found.means[0], 0.5, 1e-12);
   EXPECT_EQ(found.probabilities[0], 1);
   EXPECT_REL(f.box_errors(whole, {1.5}).error, 1.0 / 12 + 5, 1e-12);
+  // Of a plane the densities are even: |grad b|^2, and prod |d_j b|^(2/3).
+  f.hi = {1, 1, 0};
+  f.gradient = [](const double*, double* g) {
+    g[0] = 2;
+    g[1] = -1;
+    g[2] = 3;
+  };
+  EXPECT_REL(f.cells_coefficient(ZCMOE_CELLS_ISOTROPIC), 14, 1e-12);
+  EXPECT_REL(f.cells_coefficient(ZCMOE_CELLS_BOXES), std::pow(6.0, 2.0 / 3), 1e-12);
+  EXPECT_REL(theory::aspect(f.axis_coefficients(ZCMOE_THEORY_UNIFORM), 1000).error,
+             std::pow(36.0, 1.0 / 3) / 400, 1e-12);
 }
 
 TEST(several_inputs, refusals) {
