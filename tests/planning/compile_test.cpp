@@ -90,6 +90,24 @@ std::int64_t fewest_intervals(std::size_t points, const Fits& fits) {
   return fewest[points];
 }
 
+/// The least rms of 1, 2, ..., `most` intervals of so many bins, by dynamic programming over every
+/// partition; [0] is infinite.
+template <class Cost>
+std::vector<double> least_rms(std::size_t bins, std::size_t most, const Cost& cost) {
+  std::vector<double> best(bins + 1, infinity);
+  best[0] = 0;
+  std::vector<double> rms{infinity};
+  for (std::size_t m = 1; m <= most; ++m) {
+    std::vector<double> next(bins + 1, infinity);
+    for (std::size_t b = 1; b <= bins; ++b) {
+      for (std::size_t a = 0; a < b; ++a) next[b] = std::min(next[b], best[a] + cost(a, b));
+    }
+    best = next;
+    rms.push_back(std::sqrt(std::max(0.0, best[bins])));
+  }
+  return rms;
+}
+
 TEST_F(compile_test, maximum_needs_as_few_segments_as_any_partition) {
   constexpr std::size_t points = 20001;
   for (const known_function& k : known_functions()) {
@@ -133,17 +151,7 @@ TEST_F(compile_test, rms_comes_close_to_the_best_partition) {
       const long double sum = first[b] - first[a];
       return static_cast<double>(second[b] - second[a] - sum * sum / mass);
     };
-    std::vector<double> best(bins + 1, infinity);
-    best[0] = 0;
-    std::vector<double> error{infinity};
-    for (std::size_t m = 1; m <= 32; ++m) {
-      std::vector<double> next(bins + 1, infinity);
-      for (std::size_t b = 1; b <= bins; ++b) {
-        for (std::size_t a = 0; a < b; ++a) next[b] = std::min(next[b], best[a] + cost(a, b));
-      }
-      best = next;
-      error.push_back(std::sqrt(std::max(0.0, best[bins])));
-    }
+    const std::vector<double> error = least_rms(bins, 32, cost);
     for (const double tolerance : {0.11, 0.031, 0.017}) {
       const auto fewest =
           std::find_if(error.begin(), error.end(), [&](double e) { return e <= tolerance; }) -
@@ -249,17 +257,7 @@ TEST_F(compile_test, rms_of_lines_comes_close_to_the_best_partition) {
       const long double yy = to.yy - from.yy - y * y / w;
       return std::max(0.0, static_cast<double>(yy - xy * xy / xx));
     };
-    std::vector<double> best(bins + 1, infinity);
-    best[0] = 0;
-    std::vector<double> error{infinity};
-    for (std::size_t m = 1; m <= 16; ++m) {
-      std::vector<double> next(bins + 1, infinity);
-      for (std::size_t b = 1; b <= bins; ++b) {
-        for (std::size_t a = 0; a < b; ++a) next[b] = std::min(next[b], best[a] + cost(a, b));
-      }
-      best = next;
-      error.push_back(std::sqrt(std::max(0.0, best[bins])));
-    }
+    const std::vector<double> error = least_rms(bins, 16, cost);
     for (const double tolerance : {0.05, 0.006, 0.0021}) {
       const auto fewest =
           std::find_if(error.begin(), error.end(), [&](double e) { return e <= tolerance; }) -
