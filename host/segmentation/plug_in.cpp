@@ -11,7 +11,9 @@
 // All of it is done twice, with x and with the share of the rows below x as the coordinate. At high
 // rate both give the same density. Over x the bins of a heavy tail are so wide that what they say
 // of the slope takes nearly all segments there; over the share of rows a steep piece of a thin tail
-// is met by too few. The table with the smaller leave-one-out error of its means is taken.
+// is met by too few. The table over x is left only where the other one errs less, each row left out
+// in turn, by more than the standard error of the difference: a choice by chance would cost smooth
+// relations a twentieth of their excess risk.
 //
 // Every sum runs over sorted rows, so the edges do not depend on the order of the caller's rows.
 #include "host/segmentation/plug_in.hpp"
@@ -269,11 +271,13 @@ edge_table merge_starved(const std::vector<sample>& rows, const edge_table& edge
   return merged;
 }
 
-/// The mean squared error of predicting each row by the mean of the others of its segment, or of
-/// all rows where it is alone.
-double leave_one_out(const std::vector<sample>& rows, const edge_table& edges, double unit) {
+/// The weighted squared errors of predicting each row by the mean of the others of its segment, or
+/// of all rows where it is alone.
+std::vector<double> leave_one_out(const std::vector<sample>& rows, const edge_table& edges,
+                                  double unit) {
   const half_moments all(rows, {0, rows.size()});
-  double error = 0.0;
+  std::vector<double> errors;
+  errors.reserve(rows.size());
   std::size_t begin = 0;
   for (std::size_t i = 1; i < edges.size(); ++i) {
     const std::size_t end = i + 1 == edges.size()
@@ -284,11 +288,24 @@ double leave_one_out(const std::vector<sample>& rows, const edge_table& edges, d
       const sample& r = rows[k];
       const double rest = 1 - r.weight / own.weight;
       const double off = rest > 0 ? (r.y - own.mean_y) / rest : r.y - all.mean_y;
-      error += r.weight * off * off;
+      errors.push_back(r.weight * off * off);
     }
     begin = end;
   }
-  return error / all.weight;
+  return errors;
+}
+
+/// Whether the second of two tables errs less than the first, left out row by row, by more than the
+/// standard error of the difference.
+bool errs_less(const std::vector<double>& first, const std::vector<double>& second) {
+  double sum = 0.0;
+  double squares = 0.0;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const double gain = first[i] - second[i];
+    sum += gain;
+    squares += gain * gain;
+  }
+  return sum > 0 && sum * sum > squares;
 }
 
 /// The table of one coordinate, before short segments are merged. Empty where no slope is seen.
@@ -365,7 +382,8 @@ edge_table plug_in_edges(const zcmoe_array& x, const zcmoe_array& y, const zcmoe
   edge_table edges = enough_rows(over_x);
   if (over_mass.empty()) return edges;
   edge_table other = enough_rows(over_mass);
-  return leave_one_out(rows, other, unit) < leave_one_out(rows, edges, unit) ? other : edges;
+  const bool better = errs_less(leave_one_out(rows, edges, unit), leave_one_out(rows, other, unit));
+  return better ? other : edges;
 }
 
 }  // namespace zcmoe::detail

@@ -519,10 +519,10 @@ typedef struct zcmoe_plug_in_options {
 /// half differences, smoothed 1-2-1); lambda = (p b'^2 + delta)^(1/3), mixed with the uniform
 /// density; edges are those of its piecewise linear integral. Then segments that hold fewer than
 /// min_count rows are merged with a neighbour, hence num_built. All of this is done over x and over
-/// the share of rows below x, which heavy tails need, and the table with the smaller leave-one-out
-/// error of its means is taken. If the slope estimate is zero
-/// everywhere, it is the uniform table, so merged. Rows with a NaN or infinite x or y, or weight 0,
-/// are left out. The result does not depend on the order of rows.
+/// the share of rows below x, which heavy tails need; the latter is taken where the leave-one-out
+/// error of its means is smaller by more than the standard error of the difference. If the slope
+/// estimate is zero everywhere, it is the uniform table, so merged. Rows with a NaN or infinite x
+/// or y, or weight 0, are left out. The result does not depend on the order of rows.
 ///
 /// @param[in]  x             inputs, [n], of any type; 64-bit integers as at
 ///   zcmoe_segment_quantile()
