@@ -57,12 +57,29 @@ inline std::vector<double> constants_of(std::int64_t num_segments) {
   return constants;
 }
 
-/// Throws at the first of n predictions that is not the constant of its input's segment.
+/// What the segments of a benchmark answer with.
+enum class experts { constants, lines };
+
+/// A line for each segment, from edge to edge, that begins at the segment's constant: level where
+/// experts are constants.
+inline std::vector<zcmoe_line> lines_of(const std::vector<double>& edges, experts kind) {
+  const std::vector<double> constants = constants_of(static_cast<std::int64_t>(edges.size()) - 1);
+  std::vector<zcmoe_line> lines(constants.size());
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const double slope = kind == experts::lines ? static_cast<double>(i % 7) - 3 : 0;
+    lines[i] = {edges[i], edges[i + 1], constants[i], slope};
+  }
+  return lines;
+}
+
+/// Throws at the first of n predictions that is not what the line of its input's segment gives.
 template <class T>
-void check_answers(const std::vector<double>& edges, const std::vector<double>& constants,
+void check_answers(const std::vector<double>& edges, const std::vector<zcmoe_line>& lines,
                    const T* x, const T* answers, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {
-    if (answers[i] != static_cast<T>(constants[segment_by_upper_bound(edges, x[i])])) {
+    const zcmoe_line& line = lines[segment_by_upper_bound(edges, x[i])];
+    const double place = std::clamp(static_cast<double>(x[i]), line.from, line.to);
+    if (answers[i] != static_cast<T>(std::fma(line.slope, place - line.from, line.value))) {
       throw std::runtime_error("row " + std::to_string(i) + " has a wrong answer");
     }
   }

@@ -2,7 +2,9 @@
 // its memory limit.
 #pragma once
 
-#include <zcmoe/zcmoe.h>
+#include "alternatives.hpp"
+
+#include <zcmoe/zcmoe.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -32,8 +34,26 @@ constexpr bool is_measured_fit(zcmoe_dtype target_dtype, std::int64_t num_segmen
   return target_dtype == ZCMOE_F32 || num_segments < 16777216;
 }
 
+inline std::string op_of(const char* op, experts kind) {
+  return std::string(op) + (kind == experts::lines ? "-lines" : "");
+}
+
+/// The options of a fit or a model with these experts.
+inline zcmoe_model_options model_options_of(experts kind) {
+  zcmoe_model_options options = model_options();
+  options.experts = kind == experts::lines ? ZCMOE_EXPERTS_LINEAR : ZCMOE_EXPERTS_CONSTANT;
+  return options;
+}
+
+/// The model that predictions are timed with.
+inline model table_of(const context& owner, const std::vector<double>& edges, experts kind) {
+  return kind == experts::lines
+             ? model::of_lines(owner, edges, lines_of(edges, kind), model_options_of(kind))
+             : model(owner, edges, constants_of(static_cast<std::int64_t>(edges.size()) - 1));
+}
+
 /// The name of a benchmark, engine/op/type/distribution/m:M.
-inline std::string name_of(const char* engine, const char* op, const char* type,
+inline std::string name_of(const char* engine, const std::string& op, const char* type,
                            const char* distribution, std::int64_t num_segments) {
   return std::string(engine) + '/' + op + '/' + type + '/' + distribution +
          "/m:" + std::to_string(num_segments);
@@ -43,6 +63,12 @@ inline double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
+}
+
+/// Lines are measured up to so many segments: beyond, their tables of 32 bytes a segment leave
+/// every cache.
+constexpr bool is_measured_kind(experts kind, std::int64_t num_segments) {
+  return kind == experts::constants || num_segments <= 65536;
 }
 
 /// The data of the last benchmark. Its repetitions find them again; the next benchmark replaces

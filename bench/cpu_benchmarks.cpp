@@ -38,16 +38,21 @@ context context_of(int threads) {
 
 template <class T>
 struct predict_data {
-  predict_data(int threads, distribution of, std::int64_t num_segments, std::int64_t rows)
-      : edges(edges_of(of, num_segments)),
-        constants(constants_of(num_segments)),
-        narrow(constants.begin(), constants.end()),
+  predict_data(int threads, experts given, distribution of, std::int64_t num_segments,
+               std::int64_t rows)
+      : kind(given),
+        edges(edges_of(of, num_segments)),
+        narrow(narrow_constants(num_segments)),
         x(inputs_of<T>(of, edges, rows)),
         answers(rows),
         copy(rows),
         owner(context_of(threads)),
-        tables(owner, edges, constants) {}
+        tables(table_of(owner, edges, kind)) {}
 
+  static std::vector<T> narrow_constants(std::int64_t num_segments) {
+    const std::vector<double> constants = constants_of(num_segments);
+    return {constants.begin(), constants.end()};
+  }
   void predict_with_library() const {
     zcmoe_predict_outputs outputs = predict_outputs();
     outputs.values = output(answers.data());
@@ -58,9 +63,9 @@ struct predict_data {
       answers.data()[i] = narrow[segment_by_upper_bound(edges, x.data()[i])];
   }
 
+  experts kind;
   std::vector<double> edges;
-  std::vector<double> constants;
-  std::vector<T> narrow;
+  std::vector<T> narrow;  // what one would look up without the library
   aligned_array<T> x;
   aligned_array<T> answers;
   aligned_array<T> copy;
@@ -70,9 +75,10 @@ struct predict_data {
 
 template <class T>
 void run_predict(benchmark::State& state, const std::string& name, bool with_library, int threads,
-                 distribution of, std::int64_t num_segments, std::int64_t rows) {
-  auto& data = data_for<predict_data<T>>(
-      name, [&] { return std::make_shared<predict_data<T>>(threads, of, num_segments, rows); });
+                 experts kind, distribution of, std::int64_t num_segments, std::int64_t rows) {
+  auto& data = data_for<predict_data<T>>(name, [&] {
+    return std::make_shared<predict_data<T>>(threads, kind, of, num_segments, rows);
+  });
   const auto bytes = rows * static_cast<std::int64_t>(sizeof(T));
   measure(
       state, {rows, 2 * bytes, 2 * bytes, threads},
@@ -85,7 +91,7 @@ void run_predict(benchmark::State& state, const std::string& name, bool with_lib
           streaming_copy(data.copy.data(), data.x.data(), static_cast<std::size_t>(bytes), threads);
         });
       });
-  check_answers(data.edges, data.constants, data.x.data(), data.answers.data(),
+  check_answers(data.edges, lines_of(data.edges, kind), data.x.data(), data.answers.data(),
                 std::min(rows, rows_to_check));
 }
 
@@ -98,8 +104,8 @@ constexpr std::int64_t rows_in_turn = 4096;
 void run_latency(benchmark::State& state, const std::string& name, int threads,
                  std::int64_t num_segments, std::int64_t rows_a_call) {
   auto& data = data_for<predict_data<float>>(name, [&] {
-    return std::make_shared<predict_data<float>>(threads, distribution::random, num_segments,
-                                                 rows_in_turn);
+    return std::make_shared<predict_data<float>>(threads, experts::constants, distribution::random,
+                                                 num_segments, rows_in_turn);
   });
   zcmoe_predict_outputs outputs = predict_outputs();
   const auto call = [&](std::int64_t first) {
@@ -107,7 +113,8 @@ void run_latency(benchmark::State& state, const std::string& name, int threads,
     data.tables.predict(array(data.x.data() + first), rows_a_call, outputs, nullptr);
   };
   for (std::int64_t first = 0; first < rows_in_turn; first += rows_a_call) call(first);
-  check_answers(data.edges, data.constants, data.x.data(), data.answers.data(), rows_in_turn);
+  check_answers(data.edges, lines_of(data.edges, data.kind), data.x.data(), data.answers.data(),
+                rows_in_turn);
   std::int64_t first = 0;
   for (auto _ : state) {
     call(first);
@@ -126,6 +133,7 @@ struct fit_setting {
   int num_states = 1;
   zcmoe_dtype target_dtype = ZCMOE_F64;
   bool weighted = false;
+  experts kind = experts::constants;
 };
 
 template <class T>
@@ -142,7 +150,7 @@ struct fit_data {
     check_fit();
     for (int s = 0; s < setting.num_states; ++s) {
       owners.push_back(context_of(setting.threads));
-      exact.emplace_back(owners.back(), edges, model_options(), options());
+      exact.emplace_back(owners.back(), edges, model_options_of(setting.kind), options());
     }
   }
 
@@ -192,7 +200,7 @@ struct fit_data {
   /// comes, since that of many segments is large.
   void check_fit() {
     const std::int64_t rows = std::min(x.size(), rows_to_check);
-    fit some(owner, edges, model_options(), options());
+    fit some(owner, edges, model_options_of(setting.kind), options());
     add(some, 0, rows);
     if (setting.weighted) {
       add_weighted(edges, x.data(), y.data(), weights.data(), rows, plain);
@@ -322,15 +330,15 @@ void add_limits(int all_threads, std::int64_t rows) {
 }
 
 template <class T>
-void add_predict(const char* engine, int threads, std::int64_t rows) {
+void add_predict(const char* engine, int threads, experts kind,
+                 const std::vector<distribution>& places, std::int64_t rows) {
   const bool with_library = std::string(engine).rfind("cpu", 0) == 0;
-  // Without `hot`: nothing is learned here, and the constant of one segment is one cache line.
-  for (const distribution of :
-       {distribution::random, distribution::sorted, distribution::clustered}) {
+  for (const distribution of : places) {
     for (const std::int64_t m : all_num_segments) {
-      add(name_of(engine, "predict", type_name<T>(), name_of(of), m),
+      if (!is_measured_kind(kind, m)) continue;
+      add(name_of(engine, op_of("predict", kind), type_name<T>(), name_of(of), m),
           [=](benchmark::State& state, const std::string& name) {
-            run_predict<T>(state, name, with_library, threads, of, m, rows);
+            run_predict<T>(state, name, with_library, threads, kind, of, m, rows);
           });
     }
   }
@@ -341,7 +349,7 @@ void add_fit(const char* engine, const char* op, const fit_setting& setting,
              const std::vector<distribution>& places, std::int64_t rows) {
   for (const distribution of : places) {
     for (const std::int64_t m : all_num_segments) {
-      if (!is_measured_fit(setting.target_dtype, m)) continue;
+      if (!is_measured_fit(setting.target_dtype, m) || !is_measured_kind(setting.kind, m)) continue;
       add(name_of(engine, op, type_name<T>(), name_of(of), m),
           [=](benchmark::State& state, const std::string& name) {
             run_fit<T>(state, name, setting, of, m, rows);
@@ -374,6 +382,12 @@ void add_fits(int all_threads, std::int64_t rows) {
                      rows);
     }
   }
+  for (const named_engine& each :
+       {named_engine{"cpu1", 1, 1}, named_engine{"cpu", all_threads, 1}}) {
+    add_fit<float>(each.name, "fit-lines",
+                   {each.threads, each.num_states, ZCMOE_F32, false, experts::lines},
+                   {distribution::random, distribution::sorted}, rows);
+  }
 }
 
 }  // namespace
@@ -384,8 +398,13 @@ void register_cpu_benchmarks(const settings& given) {
   add_limits<double>(all_threads, given.rows);
   for (const auto& [engine, threads] :
        {std::pair{"cpu1", 1}, std::pair{"cpu", all_threads}, std::pair{"std", 1}}) {
-    add_predict<float>(engine, threads, given.rows);
-    add_predict<double>(engine, threads, given.rows);
+    // Without `hot`: nothing is learned here, and the constant of one segment is one cache line.
+    const std::vector<distribution> places = {distribution::random, distribution::sorted,
+                                              distribution::clustered};
+    add_predict<float>(engine, threads, experts::constants, places, given.rows);
+    add_predict<double>(engine, threads, experts::constants, places, given.rows);
+    if (std::string(engine) != "std")
+      add_predict<float>(engine, threads, experts::lines, {distribution::random}, given.rows);
   }
   add_fits(all_threads, given.rows);
   add_latency("cpu1", 1);

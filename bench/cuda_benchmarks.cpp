@@ -93,15 +93,15 @@ void measure_device(benchmark::State& state, const amount& work, bool emulated,
 
 template <class T>
 struct predict_data {
-  predict_data(distribution of, std::int64_t num_segments, std::int64_t num_rows)
-      : rows(num_rows),
+  predict_data(experts given, distribution of, std::int64_t num_segments, std::int64_t num_rows)
+      : kind(given),
+        rows(num_rows),
         edges(edges_of(of, num_segments)),
-        constants(constants_of(num_segments)),
         x(inputs_of<T>(of, edges, rows)),
         answers(rows),
         copy(rows),
         owner(ZCMOE_ENGINE_CUDA),
-        tables(owner, edges, constants) {}
+        tables(table_of(owner, edges, kind)) {}
 
   void check_some_answers() const {
     const auto n = static_cast<std::size_t>(std::min(rows, rows_to_check));
@@ -111,13 +111,13 @@ struct predict_data {
     CHECK_CUDA(cudaMemcpy(some_x.data(), x.data(), n * sizeof(T), cudaMemcpyDeviceToHost));
     CHECK_CUDA(
         cudaMemcpy(some_answers.data(), answers.data(), n * sizeof(T), cudaMemcpyDeviceToHost));
-    check_answers(edges, constants, some_x.data(), some_answers.data(),
+    check_answers(edges, lines_of(edges, kind), some_x.data(), some_answers.data(),
                   static_cast<std::int64_t>(n));
   }
 
+  experts kind;
   std::int64_t rows;
   std::vector<double> edges;
-  std::vector<double> constants;
   device_array<T> x;
   device_array<T> answers;
   device_array<T> copy;
@@ -127,10 +127,10 @@ struct predict_data {
 };
 
 template <class T>
-void run_predict(benchmark::State& state, const std::string& name, distribution of,
+void run_predict(benchmark::State& state, const std::string& name, experts kind, distribution of,
                  std::int64_t num_segments, std::int64_t rows, bool emulated) {
   auto& data = data_for<predict_data<T>>(
-      name, [&] { return std::make_shared<predict_data<T>>(of, num_segments, rows); });
+      name, [&] { return std::make_shared<predict_data<T>>(kind, of, num_segments, rows); });
   zcmoe_predict_outputs outputs = predict_outputs();
   outputs.values = output(data.answers.data());
   const auto bytes = static_cast<std::int64_t>(2 * data.x.bytes());
@@ -151,9 +151,10 @@ void run_predict(benchmark::State& state, const std::string& name, distribution 
 
 template <class T>
 struct fit_data {
-  fit_data(const std::vector<double>& edges, const aligned_array<T>& host_x,
+  fit_data(experts given, const std::vector<double>& edges, const aligned_array<T>& host_x,
            const aligned_array<T>& host_y)
-      : x(host_x),
+      : kind(given),
+        x(host_x),
         y(host_y),
         copy(host_x.size()),
         owner(ZCMOE_ENGINE_CUDA),
@@ -168,14 +169,14 @@ struct fit_data {
                   const aligned_array<T>& host_y) const {
     const std::int64_t rows = std::min(host_x.size(), rows_to_check);
     {
-      fit some(owner, edges, model_options(), options());
+      fit some(owner, edges, model_options_of(kind), options());
       some.add(array(x.data()), array(y.data()), no_array(), rows, nullptr, 0, nullptr);
       std::vector<plain_sums> sums(edges.size() - 1);
       add_plainly(edges, host_x.data(), host_y.data(), rows, sums);
       const model result = some.finish();
       check_means(result.info(), sums);
     }
-    return fit(owner, edges, model_options(), options());
+    return fit(owner, edges, model_options_of(kind), options());
   }
   static zcmoe_fit_options options() {
     zcmoe_fit_options options = fit_options();
@@ -183,6 +184,7 @@ struct fit_data {
     return options;
   }
 
+  experts kind;
   device_array<T> x;
   device_array<T> y;
   device_array<T> copy;
@@ -195,12 +197,12 @@ struct fit_data {
 /// The limit of a fit is the same copy: reading x and writing as much moves the bytes that reading
 /// x and y moves.
 template <class T>
-void run_fit(benchmark::State& state, const std::string& name, distribution of,
+void run_fit(benchmark::State& state, const std::string& name, experts kind, distribution of,
              std::int64_t num_segments, std::int64_t rows, bool emulated) {
   auto& data = data_for<fit_data<T>>(name, [&] {
     const std::vector<double> edges = edges_of(of, num_segments);
     const aligned_array<T> x = inputs_of<T>(of, edges, rows);
-    return std::make_shared<fit_data<T>>(edges, x, targets_of(x));
+    return std::make_shared<fit_data<T>>(kind, edges, x, targets_of(x));
   });
   const auto bytes = static_cast<std::int64_t>(2 * data.x.bytes());
   measure_device(
@@ -257,24 +259,34 @@ void add(const std::string& name, bool emulated, const Run& run) {
 }
 
 template <class T>
+void add_kind(experts kind, const std::vector<distribution>& places, std::int64_t rows,
+              bool emulated) {
+  for (const bool predicts : {true, false}) {
+    for (const distribution of : places) {
+      if (predicts && of == distribution::hot) continue;
+      for (const std::int64_t m : all_num_segments) {
+        if (!predicts && !is_measured_fit(dtype_of<T>(), m)) continue;
+        if (!is_measured_kind(kind, m)) continue;
+        const std::string op = op_of(predicts ? "predict" : "fit", kind);
+        add(name_of("cuda", op, type_name<T>(), name_of(of), m), emulated,
+            [=](benchmark::State& state, const std::string& name) {
+              (predicts ? run_predict<T> : run_fit<T>)(state, name, kind, of, m, rows, emulated);
+            });
+      }
+    }
+  }
+}
+
+template <class T>
 void add_all(std::int64_t rows, bool emulated) {
   add(std::string("cuda/copy/") + type_name<T>(), emulated,
       [=](benchmark::State& state, const std::string& name) {
         run_copy<T>(state, name, rows, emulated);
       });
-  for (const bool predicts : {true, false}) {
-    for (const distribution of :
-         {distribution::random, distribution::sorted, distribution::clustered, distribution::hot}) {
-      if (predicts && of == distribution::hot) continue;
-      for (const std::int64_t m : all_num_segments) {
-        if (!predicts && !is_measured_fit(dtype_of<T>(), m)) continue;
-        add(name_of("cuda", predicts ? "predict" : "fit", type_name<T>(), name_of(of), m), emulated,
-            [=](benchmark::State& state, const std::string& name) {
-              (predicts ? run_predict<T> : run_fit<T>)(state, name, of, m, rows, emulated);
-            });
-      }
-    }
-  }
+  add_kind<T>(
+      experts::constants,
+      {distribution::random, distribution::sorted, distribution::clustered, distribution::hot},
+      rows, emulated);
 }
 
 /// The part of the free memory that rows do not get: it is for the exact sums of 2^24 segments (4
@@ -311,6 +323,7 @@ cuda_presence register_cuda_benchmarks(const settings& given) {
   const std::int64_t rows = rows_that_fit(given.cuda_rows);
   add_all<float>(rows, given.emulated_device);
   add_all<double>(rows, given.emulated_device);
+  add_kind<float>(experts::lines, {distribution::random}, rows, given.emulated_device);
   return {true, card, rows};
 }
 

@@ -13,6 +13,7 @@ BENCH = None
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "table.py")
 SEGMENTS = [8, 64, 256, 1024, 4096, 65536, 1048576, 16777216]
 MOST_SEGMENTS_OF_A_FIT = {"f32": 16777216, "f64": 1048576}
+MOST_SEGMENTS_WITH_LINES = 65536
 BRIEF = ["--n=4096", "--cuda-n=4096", "--benchmark_repetitions=3", "--benchmark_min_time=0"]
 
 
@@ -59,6 +60,8 @@ class BenchTest(unittest.TestCase):
                                    r"|^(cpu1?|std|cuda)/predict/f(32|64)/(random|sorted|clustered)/m:\d+$"
                                    r"|^(cpu1?|plain|double|cuda)/fit/f(32|64)/(random|sorted|clustered|hot)/m:\d+$"
                                    r"|^(cpu1?|apart)/fit(-default|-weighted)?/f32/random/m:\d+$"
+                                   r"|^(cpu1?|cuda)/(predict|fit)-lines/f32/random/m:\d+$"
+                                   r"|^cpu1?/fit-lines/f32/sorted/m:\d+$"
                                    r"|^cpu1?/latency/f32/random/m:\d+/n:\d+$")
         engines = {"predict": ["cpu", "cpu1", "std"], "fit": ["cpu", "cpu1", "plain", "double"]}
         places = {"predict": ["random", "sorted", "clustered"], "fit": ["random", "sorted", "clustered", "hot"]}
@@ -73,6 +76,9 @@ class BenchTest(unittest.TestCase):
             for engine in ["cpu", "cpu1", "apart"]:
                 for op in ["fit-default", "fit-weighted"]:
                     self.assertEqual(f"{engine}/{op}/f32/random/m:{m}" in names, m <= MOST_SEGMENTS_OF_A_FIT["f64"])
+            for engine in ["cpu", "cpu1"]:
+                for op in ["predict-lines", "fit-lines"]:
+                    self.assertEqual(f"{engine}/{op}/f32/random/m:{m}" in names, m <= MOST_SEGMENTS_WITH_LINES)
             self.assertIn(f"apart/fit/f32/random/m:{m}", names)
             for n in [1, 32, 1024]:
                 self.assertIn(f"cpu/latency/f32/random/m:{m}/n:{n}", names)
@@ -84,7 +90,8 @@ class BenchTest(unittest.TestCase):
         wanted = ["copy/f32", "read/f64", "cpu/predict/f32/random/m:1024", "cpu1/predict/f64/sorted/m:8",
                   "std/predict/f32/clustered/m:64", "cpu/fit/f32/hot/m:8", "cpu1/fit/f64/random/m:256",
                   "plain/fit/f32/random/m:64", "double/fit/f32/hot/m:64", "apart/fit/f32/random/m:64",
-                  "cpu1/fit-default/f32/random/m:64", "apart/fit-weighted/f32/random/m:64"]
+                  "cpu1/fit-default/f32/random/m:64", "apart/fit-weighted/f32/random/m:64",
+                  "cpu1/predict-lines/f32/random/m:64", "cpu/fit-lines/f32/random/m:64"]
         report = report_of("^(" + "|".join(wanted) + ")$")
         context = report["context"]
         for key in ["zcmoe", "engines", "cpu_model", "cpu_engine", "cpu_rows", "copy_stores", "num_cpus", "date"]:
