@@ -96,6 +96,39 @@ inline void check_means(const zcmoe_model_info& fitted, const std::vector<plain_
   }
 }
 
+/// Throws at the first segment of three rows or more whose line has not the slope of least squares,
+/// by sums about the means.
+template <class T>
+void check_slopes(const zcmoe_model_info& fitted, const std::vector<double>& edges, const T* x,
+                  const T* y, std::int64_t n) {
+  struct moments {
+    double count = 0, x = 0, y = 0, xx = 0, xy = 0, yy = 0;
+  };
+  std::vector<moments> segments(edges.size() - 1);
+  for (std::int64_t i = 0; i < n; ++i) {
+    moments& at = segments[segment_by_upper_bound(edges, x[i])];
+    at.count += 1;
+    at.x += static_cast<double>(x[i]);
+    at.y += static_cast<double>(y[i]);
+  }
+  for (std::int64_t i = 0; i < n; ++i) {
+    moments& at = segments[segment_by_upper_bound(edges, x[i])];
+    const double dx = static_cast<double>(x[i]) - at.x / at.count;
+    const double dy = static_cast<double>(y[i]) - at.y / at.count;
+    at.xx += dx * dx;
+    at.xy += dx * dy;
+    at.yy += dy * dy;
+  }
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const moments& at = segments[i];
+    if (at.count < 3 || at.xx == 0) continue;
+    // The steepest slope that these rows could have had is the measure of what is small.
+    const double close = 1e-6 * std::sqrt(at.yy / at.xx);
+    if (!(std::abs(fitted.lines[i].slope - at.xy / at.xx) <= close))
+      throw std::runtime_error("segment " + std::to_string(i) + " has a wrong slope");
+  }
+}
+
 /// So many rows are checked: enough to reach every branch, too few to matter beside the timing.
 constexpr std::int64_t rows_to_check = 1 << 16;
 

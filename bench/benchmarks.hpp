@@ -65,8 +65,7 @@ inline double median(std::vector<double> values) {
   return *middle;
 }
 
-/// Lines are measured up to so many segments: beyond, their tables of 32 bytes a segment leave
-/// every cache.
+/// Whether experts are measured with so many segments: lines are for fewer than constants are.
 constexpr bool is_measured_kind(experts kind, std::int64_t num_segments) {
   return kind == experts::constants || num_segments <= 65536;
 }

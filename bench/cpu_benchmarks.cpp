@@ -209,6 +209,8 @@ struct fit_data {
     }
     const model result = some.finish();
     check_means(result.info(), plain);
+    if (setting.kind == experts::lines)
+      check_slopes(result.info(), edges, x.data(), y.data(), rows);
     std::fill(plain.begin(), plain.end(), plain_sums{});
   }
 
@@ -396,11 +398,11 @@ void register_cpu_benchmarks(const settings& given) {
   const int all_threads = context_of(0).info().num_threads;
   add_limits<float>(all_threads, given.rows);
   add_limits<double>(all_threads, given.rows);
+  // Without `hot`: nothing is learned here, and the constant of one segment is one cache line.
+  const std::vector<distribution> places = {distribution::random, distribution::sorted,
+                                            distribution::clustered};
   for (const auto& [engine, threads] :
        {std::pair{"cpu1", 1}, std::pair{"cpu", all_threads}, std::pair{"std", 1}}) {
-    // Without `hot`: nothing is learned here, and the constant of one segment is one cache line.
-    const std::vector<distribution> places = {distribution::random, distribution::sorted,
-                                              distribution::clustered};
     add_predict<float>(engine, threads, experts::constants, places, given.rows);
     add_predict<double>(engine, threads, experts::constants, places, given.rows);
     if (std::string(engine) != "std")

@@ -175,6 +175,8 @@ struct fit_data {
       add_plainly(edges, host_x.data(), host_y.data(), rows, sums);
       const model result = some.finish();
       check_means(result.info(), sums);
+      if (kind == experts::lines)
+        check_slopes(result.info(), edges, host_x.data(), host_y.data(), rows);
     }
     return fit(owner, edges, model_options_of(kind), options());
   }

@@ -79,6 +79,7 @@ class BenchTest(unittest.TestCase):
             for engine in ["cpu", "cpu1"]:
                 for op in ["predict-lines", "fit-lines"]:
                     self.assertEqual(f"{engine}/{op}/f32/random/m:{m}" in names, m <= MOST_SEGMENTS_WITH_LINES)
+                self.assertEqual(f"{engine}/fit-lines/f32/sorted/m:{m}" in names, m <= MOST_SEGMENTS_WITH_LINES)
             self.assertIn(f"apart/fit/f32/random/m:{m}", names)
             for n in [1, 32, 1024]:
                 self.assertIn(f"cpu/latency/f32/random/m:{m}/n:{n}", names)
@@ -155,13 +156,16 @@ class BenchTest(unittest.TestCase):
             self.assertIn("there are no cuda/ benchmarks: " + report["context"]["no_cuda"], result.stderr)
             self.assertNotIn("emulated", report_of("^copy/f32$", ZCMOE_EMULATED_DEVICE="1")["context"])
             return
-        emulated = report_of("^(copy/f32|cuda/predict/f32/random/m:8)$", ZCMOE_EMULATED_DEVICE="1")
+        emulated = report_of("^(copy/f32|cuda/predict/f32/random/m:8|cuda/(predict|fit)-lines/f32/random/m:64)$",
+                             ZCMOE_EMULATED_DEVICE="1")
         self.assertIs(emulated["context"]["emulated"], True)
         for entry in emulated["benchmarks"]:
             if entry["name"].startswith("cuda/"):
+                self.assertNotIn("error_occurred", entry, entry)
                 self.assertEqual(entry["real_time"], 0)
                 self.assertNotIn("items_per_second", entry)
-        self.assertIn("| `cuda/predict/f32/random/m:8` | CUDA | – | – | – | – | – |", load_table().table(emulated))
+        for op in ["predict/f32/random/m:8", "predict-lines/f32/random/m:64", "fit-lines/f32/random/m:64"]:
+            self.assertIn(f"| `cuda/{op}` | CUDA | – | – | – | – | – |", load_table().table(emulated))
 
     def test_table_drops_emulated_times(self):
         report = {"context": {"date": "2000-01-02T03:04:05", "cpu_model": "a", "num_cpus": 1, "cpu_rows": "8",
