@@ -6,9 +6,11 @@
 #include "host/engine/jobs.hpp"
 #include "host/error.hpp"
 #include "host/experts/constant.hpp"
+#include "host/routing/banks.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,6 +43,20 @@ class backend {
   virtual void predict(const predict_job& job, zcmoe_stream stream) const = 0;
   /// x, outputs and report of the job in host memory; returns when done.
   virtual void predict_sync(const predict_job& job, zcmoe_stream stream) const = 0;
+
+  /// Tables for a model of several inputs, all in host memory. Done on return.
+  virtual std::unique_ptr<const evaluator> make_evaluator(const bank_tables& tables,
+                                                          zcmoe_stream stream) = 0;
+  /// Arrays of the job in the engine's memory; ordered on stream.
+  virtual void predict_points(const points_job& job, zcmoe_stream stream) const = 0;
+  /// Arrays and report of the job in host memory; returns when done.
+  virtual void predict_points_sync(const points_job& job, zcmoe_stream stream) const = 0;
+  /// Everything in host memory; returns when done.
+  virtual void encode_sync(const codes_job& job, zcmoe_stream stream) const = 0;
+  /// body(part) once for every part in [0, num_parts), shared out among the host's threads that the
+  /// engine has; returns when all are done. body must not throw.
+  virtual void share_out(std::int64_t num_parts,
+                         const std::function<void(std::int64_t)>& body) const = 0;
 
   virtual std::size_t group_workspace(std::int64_t num_slots, std::int64_t n) const = 0;
   /// All pointers of the job in the engine's memory; ordered on stream.

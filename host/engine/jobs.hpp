@@ -133,6 +133,43 @@ struct fit_job {
   std::size_t workspace_bytes;
 };
 
+/// What an engine prepares once for a model of several inputs: codes and answers by tables of its
+/// own. It never changes.
+class evaluator {
+ public:
+  evaluator() = default;
+  evaluator(const evaluator&) = delete;
+  evaluator& operator=(const evaluator&) = delete;
+  virtual ~evaluator() = default;
+  /// Bytes of the engine's memory that it takes.
+  virtual std::size_t bytes() const = 0;
+};
+
+/// Prediction for rows of several inputs. Outputs whose data is null are not wanted; all but values
+/// need a head with segments.
+struct points_job {
+  const evaluator* tables;   // from the same engine
+  const any_array* columns;  // [number of axes], host array: the input of each axis
+  std::int64_t n;
+  zcmoe_output values;           // F32 or F64
+  zcmoe_output segments;         // I32 or I64; -1 where a row has no answer
+  zcmoe_output standard_errors;  // F32 or F64
+  zcmoe_output variances;        // F32 or F64
+  zcmoe_output counts;           // I64
+  /// Null where none is wanted. A row is counted once in each of nan_inputs, below_range and
+  /// above_range that an axis of it asks for; rows_used are those with an answer.
+  zcmoe_report* report;
+};
+
+/// The codes of rows of several inputs, in host memory: codes[a * stride + i] of axis a, row i.
+struct codes_job {
+  const evaluator* tables;
+  const any_array* columns;  // [number of axes], host array of columns in host memory
+  std::int64_t n;
+  std::uint8_t* codes;
+  std::int64_t stride;
+};
+
 struct group_column {
   const void* from;
   std::int64_t from_stride;

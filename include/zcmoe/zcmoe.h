@@ -93,6 +93,7 @@ enum {
   ZCMOE_ERR_WORKSPACE = 12,
   /// A defect of the library: please report the text of zcmoe_last_error().
   ZCMOE_ERR_INTERNAL = 13,
+  ZCMOE_ERR_CANCELLED = 14,  ///< A progress function said to stop; nothing was made.
 };
 
 /// The version of the library that runs, which may be later than that of this header.

@@ -1,0 +1,50 @@
+// Rows as learning sees them: a code of one byte for each axis, and the target as a whole number.
+// All that is learned from them are sums of whole numbers, so that it does not depend on the order
+// of the rows, on threads, or on chunks.
+#pragma once
+
+#include "host/routing/banks.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace zcmoe::detail {
+
+/// n rows of num_axes codes.
+struct coded_rows {
+  std::int64_t n = 0;
+  std::vector<std::int32_t> num_slots;  // of each axis
+  /// codes[a * n + i]: the code of axis a in row i.
+  std::vector<std::uint8_t> codes;
+  /// Targets, in units of 2^exponent: n * max |y| < 2^62, so that sums over rows do not overflow.
+  std::vector<std::int64_t> y;
+  std::int32_t exponent = 0;
+  /// The unit of constants of banks is 2^(exponent + constant_shift): some 2^-20 of the standard
+  /// deviation of y. A constant times 2^constant_shift is in units of y.
+  std::int32_t constant_shift = 0;
+  /// The part of each row, 0 to num_parts - 1, by a hash of its inputs and target: equal rows are
+  /// in one part, and the part does not depend on the order of rows.
+  std::vector<std::uint8_t> part;
+  static constexpr int num_parts = 5;
+
+  int num_axes() const { return static_cast<int>(num_slots.size()); }
+  const std::uint8_t* codes_of(int a) const {
+    return codes.data() + static_cast<std::size_t>(a) * static_cast<std::size_t>(n);
+  }
+};
+
+/// Which rows a pass looks at: those of all parts, or all but one part, or that part alone.
+struct row_choice {
+  int held_out = -1;      // the part; -1: none, every row is taken
+  bool the_part = false;  // the rows of the part, not the others
+
+  bool takes(std::uint8_t part) const { return held_out < 0 || (part == held_out) == the_part; }
+};
+
+/// body(part) once for every part in [0, num_parts), shared out among threads; returns when all are
+/// done. body does not throw.
+using run_parts =
+    std::function<void(std::int64_t num_parts, const std::function<void(std::int64_t part)>& body)>;
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,263 @@
+/// @file
+/// Models of several inputs. The rules of zcmoe.h hold.
+///
+/// Each input is cut once into segments, exactly as the input of zcmoe.h is; the number of its
+/// segment is the input's code. Banks turn codes into whole numbers by look-ups: a table of one
+/// axis, a grid of two, a product grid of all, or a tree. Their sum, the score of the row, becomes
+/// the answer: scaled and rounded once, where one expert a bank is active; or routed to one of m
+/// segments, whose constant is the answer, where one expert is active. Nothing but the comparisons
+/// of the cuts touches floating point, so the bits of the answers do not depend on the engine.
+///
+/// zcmoe_learn_sync() learns such a model from rows; zcmoe_predict_points() predicts. Such a model
+/// is saved, loaded, serialised and destroyed as any other. Functions of models of one input
+/// (zcmoe_predict(), zcmoe_group(), zcmoe_model_get_info(), zcmoe_model_get_view(), ...) refuse it
+/// with INVALID_ARGUMENT; zcmoe_predict_points() takes models of one input too.
+#ifndef ZCMOE_POINTS_H
+#define ZCMOE_POINTS_H
+
+#include <zcmoe/zcmoe.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// @defgroup points Several inputs
+/// Models of rows with several columns.
+/// @{
+
+/// The most inputs of a model.
+#define ZCMOE_MAX_INPUTS ((int64_t)1024)
+/// The most segments of an axis of a model of several inputs: a code is one byte.
+#define ZCMOE_MAX_AXIS_SEGMENTS ((int64_t)253)
+
+/// n rows of several inputs, one array a column: row-major, column-major and mixed types are all
+/// views of this kind.
+typedef struct zcmoe_points {
+  size_t struct_size;          ///< sizeof(zcmoe_points)
+  int64_t num_inputs;          ///< d, 1 to ZCMOE_MAX_INPUTS
+  const zcmoe_array* columns;  ///< [d], host array, read before the call returns; each [n]
+} zcmoe_points;
+/// No columns yet.
+#define ZCMOE_POINTS_INIT \
+  { sizeof(zcmoe_points), 0, NULL }
+
+/// The kinds of models of several inputs: zcmoe_learn_options::partition.
+enum {
+  ZCMOE_PARTITION_AUTO = 0,    ///< the one with the least error on rows held out
+  ZCMOE_PARTITION_TABLES = 1,  ///< a sum of axis tables, pair grids and a few trees
+  ZCMOE_PARTITION_SCORE = 2,   ///< the same sum routed to m segments: one expert is active
+  ZCMOE_PARTITION_TREE = 3,    ///< a tree of cuts, whose leaves are the segments
+  ZCMOE_PARTITION_GRID = 4     ///< a product grid, whose cells are the segments
+};
+/// How many of these there are, ZCMOE_PARTITION_AUTO not counted.
+#define ZCMOE_NUM_PARTITIONS 4
+
+/// Told how far a long call has come. Called from the thread that called the library.
+/// @param user  zcmoe_learn_options::user
+/// @param done  the share that is done, 0 to 1, never falling
+/// @return 0 to go on; anything else stops the call, which returns ZCMOE_ERR_CANCELLED
+typedef int32_t (*zcmoe_progress_fn)(void* user, double done);
+
+/// How a model of several inputs is learned.
+typedef struct zcmoe_learn_options {
+  size_t struct_size;     ///< sizeof(zcmoe_learn_options)
+  int32_t partition;      ///< default ZCMOE_PARTITION_AUTO
+  int32_t nan_policy;     ///< ZCMOE_NAN_PROPAGATE, the default, or ZCMOE_NAN_SEGMENT: a code
+  int32_t range_policy;   ///< ZCMOE_RANGE_CLAMP, the default, ZCMOE_RANGE_NAN or _SEGMENTS
+  int32_t reserved;       ///< 0
+  int64_t num_segments;   ///< of SCORE, TREE and GRID: m, 1 to 2^20; 0 = chosen, the default
+  int64_t axis_segments;  ///< the most of an axis, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0 = chosen
+  const char* const* input_names;  ///< [num_inputs], UTF-8, at most 1,024 bytes each; NULL: none
+  const char* target_name;         ///< likewise
+  zcmoe_progress_fn progress;      ///< NULL: none
+  void* user;                      ///< passed to progress
+} zcmoe_learn_options;
+/// All defaults.
+#define ZCMOE_LEARN_OPTIONS_INIT \
+  { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
+
+/// What was tried for one kind of model.
+typedef struct zcmoe_learn_candidate {
+  int32_t partition;      ///< ZCMOE_PARTITION_TABLES ...
+  int32_t chosen;         ///< 1: the model is of this kind
+  double held_out_error;  ///< mean squared error on the rows held out; NaN: not tried
+  int64_t num_banks;      ///< look-ups
+  int64_t num_segments;   ///< 0 where answers are sums
+  int64_t bytes;          ///< of constants, offsets, nodes and edges
+} zcmoe_learn_candidate;
+
+/// What learning saw and chose.
+typedef struct zcmoe_learn_report {
+  size_t struct_size;        ///< sizeof(zcmoe_learn_report), set by the caller
+  int64_t rows;              ///< rows offered
+  int64_t rows_used;         ///< rows learned from
+  int64_t nan_inputs;        ///< rows left out for a NaN input; 0 under ZCMOE_NAN_SEGMENT
+  int64_t nan_targets;       ///< rows left out: y is NaN
+  int64_t infinite_targets;  ///< rows left out: y is +-infinity
+  int64_t
+      rows_held_out;  ///< of rows_used, those that judged kinds; all are learned from in the end
+  double held_out_variance;  ///< of their targets, about the mean of the others
+  zcmoe_learn_candidate candidates[ZCMOE_NUM_PARTITIONS];  ///< in the order of their numbers
+} zcmoe_learn_report;
+
+/// Learns a model of several inputs from rows in host memory; returns when it is done. Host
+/// function: on the CUDA engine too the rows are looked at by the host's threads.
+///
+/// The same rows give the same model, bit for bit, in any order, on any engine and any number of
+/// threads. Everything that is learned is a sum of whole numbers: cuts from counts, tables from
+/// counts of pairs and sums of targets. A fifth of the rows, chosen by a hash of their contents, is
+/// held out to judge kinds and sizes; then the chosen kind is learned from all rows.
+///
+/// Rows with a NaN or infinite target, and with a NaN input unless nan_policy is
+/// ZCMOE_NAN_SEGMENT, are left out and counted. A column with one value has no axis. Memory: d + 24
+/// bytes a row, and 256 KiB a pair of inputs.
+///
+/// @param[in]     context  whose engine the model lives on
+/// @param[in]     x        inputs, d columns of [n], of any type
+/// @param[in]     y        targets, [n], of any type but 64-bit integers
+/// @param[in]     n        number of rows, 1 to 2^31
+/// @param[in]     options  NULL: all defaults
+/// @param[in,out] report   struct_size is read, the rest is filled; NULL: none
+/// @param[out]    model    receives the model, to be freed with zcmoe_model_destroy()
+/// @retval ZCMOE_ERR_DATA       no row is left
+/// @retval ZCMOE_ERR_CANCELLED  progress said to stop
+ZCMOE_API zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_points* x,
+                                        zcmoe_array y, int64_t n,
+                                        const zcmoe_learn_options* options,
+                                        zcmoe_learn_report* report, zcmoe_model** model);
+
+/// Predicts for n rows of several inputs.
+///
+/// An axis compares its column exactly, whatever the column's type, as zcmoe_predict() does. Of
+/// outputs a model whose answers are sums gives values alone. The report counts a row once in each
+/// of nan_inputs, below_range and above_range that one of its columns asks for; rows_used are those
+/// that have an answer. n = 0 does nothing.
+///
+/// @param[in] model    the model; any number of threads may use it
+/// @param[in] x        inputs; num_inputs is that of the model; columns that the model does not
+///   look at may have null data
+/// @param[in] n        number of rows
+/// @param[in] outputs  what to write, and where; none may overlap a column or another output
+/// @param[in] stream   the work is ordered on it; the call returns without waiting
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if x has other columns than the model, or an output has
+///   a type it cannot have, overlaps, or is one that the model does not give
+///
+/// It allocates nothing on the device, needs no workspace, and can be captured in a CUDA graph.
+ZCMOE_API zcmoe_status zcmoe_predict_points(const zcmoe_model* model, const zcmoe_points* x,
+                                            int64_t n, const zcmoe_predict_outputs* outputs,
+                                            zcmoe_stream stream);
+/// Predicts as zcmoe_predict_points() does, in host memory on either engine; returns when done.
+/// CUDA: the arrays are staged through device memory in chunks.
+///
+/// @param[in] model    the model
+/// @param[in] x        inputs, as zcmoe_predict_points()
+/// @param[in] n        number of rows
+/// @param[in] outputs  what to write, and where
+/// @param[in] stream   CUDA: does the work
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  as zcmoe_predict_points()
+ZCMOE_API zcmoe_status zcmoe_predict_points_sync(const zcmoe_model* model, const zcmoe_points* x,
+                                                 int64_t n, const zcmoe_predict_outputs* outputs,
+                                                 zcmoe_stream stream);
+
+/// What a model of one or several inputs is made of. Pointers are valid as long as the model.
+typedef struct zcmoe_points_info {
+  size_t struct_size;     ///< sizeof(zcmoe_points_info), set by the caller
+  int64_t num_inputs;     ///< d, columns of a row
+  int64_t num_axes;       ///< columns that it looks at; 0 of a model of one input of zcmoe.h
+  int64_t num_banks;      ///< look-ups of a row
+  int64_t num_segments;   ///< m; 0 where answers are sums
+  int64_t bytes;          ///< of constants, offsets, nodes and edges
+  int64_t num_rows;       ///< rows that it was learned from
+  double noise_variance;  ///< mean squared distance of these rows from their answers
+  int32_t partition;      ///< ZCMOE_PARTITION_TABLES ...; 0 of a model of one input of zcmoe.h
+  int32_t exponent;       ///< where answers are sums: (base + score) 2^exponent
+  int64_t base;           ///< likewise
+  const char* const* input_names;  ///< [num_inputs]; NULL: none
+  const char* target_name;         ///< NULL: none
+  const double* constants;         ///< [num_segments], NULL where answers are sums
+  const int64_t* counts;           ///< [num_segments], rows; likewise
+  const double* variances;         ///< [num_segments], NaN below two rows; likewise
+  const double* standard_errors;   ///< [num_segments], of the constants; likewise
+} zcmoe_points_info;
+/// A struct to be filled by zcmoe_model_get_points_info().
+#define ZCMOE_POINTS_INFO_INIT \
+  { sizeof(zcmoe_points_info), 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
+/// Tells what a model of one or several inputs is made of. Host function.
+/// @param[in]     model  the model
+/// @param[in,out] info   struct_size is read, the rest is filled
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if struct_size is none of this struct
+ZCMOE_API zcmoe_status zcmoe_model_get_points_info(const zcmoe_model* model,
+                                                   zcmoe_points_info* info);
+
+/// How a model cuts an input. Pointers are valid as long as the model.
+typedef struct zcmoe_axis_info {
+  size_t struct_size;          ///< sizeof(zcmoe_axis_info), set by the caller
+  int64_t input;               ///< which column, 0 to num_inputs - 1
+  int64_t num_segments;        ///< m of this axis; codes are 0 to m + 2, as the slots of zcmoe.h
+  const double* edges;         ///< [num_segments + 1]
+  int32_t closed_side;         ///< as in zcmoe_model_options
+  int32_t include_outer_edge;  ///< likewise
+  int32_t nan_policy;          ///< ZCMOE_NAN_PROPAGATE or ZCMOE_NAN_SEGMENT
+  int32_t range_policy;        ///< ZCMOE_RANGE_CLAMP, ZCMOE_RANGE_NAN or ZCMOE_RANGE_SEGMENTS
+} zcmoe_axis_info;
+/// A struct to be filled by zcmoe_model_get_axis().
+#define ZCMOE_AXIS_INFO_INIT \
+  { sizeof(zcmoe_axis_info), 0, 0, NULL, 0, 0, 0, 0 }
+/// Tells how a model of several inputs cuts one of them. Host function.
+/// @param[in]     model  the model
+/// @param[in]     axis   0 to num_axes - 1
+/// @param[in,out] info   struct_size is read, the rest is filled
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if there is no such axis
+ZCMOE_API zcmoe_status zcmoe_model_get_axis(const zcmoe_model* model, int64_t axis,
+                                            zcmoe_axis_info* info);
+
+/// What one axis adds to a cell number.
+typedef struct zcmoe_axis_offsets {
+  int64_t axis;            ///< 0 to num_axes - 1
+  const int32_t* offsets;  ///< [slots of the axis, its num_segments + 3], by code
+} zcmoe_axis_offsets;
+/// A branch of a tree.
+typedef struct zcmoe_tree_node {
+  int32_t feature;    ///< the axis whose code is compared
+  int32_t threshold;  ///< at least this: right, else left
+  int32_t left;       ///< >= 0: a node, after this one; < 0: the leaf ~left
+  int32_t right;      ///< likewise
+} zcmoe_tree_node;
+
+/// A look-up of a model of several inputs. Pointers are valid as long as the model.
+typedef struct zcmoe_bank_info {
+  size_t struct_size;              ///< sizeof(zcmoe_bank_info), set by the caller
+  int64_t num_cells;               ///< constants
+  const int32_t* constants;        ///< [num_cells], summed to the score of a row
+  int64_t num_axes;                ///< of a table, whose cell is the sum of these offsets
+  const zcmoe_axis_offsets* axes;  ///< [num_axes]
+  int64_t num_nodes;               ///< of a tree; 0: it is a table
+  const zcmoe_tree_node* nodes;    ///< [num_nodes], the root first
+} zcmoe_bank_info;
+/// A struct to be filled by zcmoe_model_get_bank().
+#define ZCMOE_BANK_INFO_INIT \
+  { sizeof(zcmoe_bank_info), 0, NULL, 0, NULL, 0, NULL }
+/// Tells what one look-up of a model of several inputs does. Host function.
+/// @param[in]     model  the model
+/// @param[in]     bank   0 to num_banks - 1
+/// @param[in,out] info   struct_size is read, the rest is filled
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if there is no such bank
+ZCMOE_API zcmoe_status zcmoe_model_get_bank(const zcmoe_model* model, int64_t bank,
+                                            zcmoe_bank_info* info);
+
+/// Tells where the segments of a model's score begin. Host function.
+/// @param[in]  model       the model
+/// @param[out] thresholds  [num_thresholds], increasing: a row belongs to the segment whose number
+///   is how many of them its score reaches; NULL: the score is the segment, or there are none
+/// @param[out] num_thresholds  num_segments - 1, or 0
+/// @return ZCMOE_OK, or what any function may return
+ZCMOE_API zcmoe_status zcmoe_model_get_thresholds(const zcmoe_model* model,
+                                                  const int64_t** thresholds,
+                                                  int64_t* num_thresholds);
+
+/// @}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
