@@ -1,0 +1,526 @@
+#include "host/learning/learn.hpp"
+
+#include "host/learning/axes.hpp"
+#include "host/learning/grid.hpp"
+#include "host/learning/segments.hpp"
+#include "host/learning/table_sum.hpp"
+#include "host/learning/trees.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace zcmoe::detail {
+namespace {
+
+constexpr std::int64_t rows_per_part = 1 << 16;
+constexpr int judging_part = 0;
+constexpr std::int64_t least_judges = 20;  // fewer rows held out say nothing of kinds
+constexpr int most_trees = 4;
+constexpr int most_grid_axes = 6;  // of grids that are tried unasked
+constexpr std::int64_t most_grid_cells = 1 << 20;
+
+const double not_tried = std::numeric_limits<double>::quiet_NaN();
+
+/// The bytes of what a model of several inputs is made of.
+std::int64_t bytes_of(const bank_tables& tables) {
+  std::size_t bytes = 0;
+  for (const input_axis& a : tables.axes) bytes += a.edges.size() * sizeof(double);
+  for (const bank& b : tables.banks) {
+    bytes += b.constants.size() * sizeof(std::int32_t) + b.nodes.size() * sizeof(zcmoe_tree_node);
+    for (const axis_offsets& a : b.axes) bytes += a.offsets.size() * sizeof(std::int32_t);
+  }
+  return static_cast<std::int64_t>(bytes + tables.head.thresholds.size() * sizeof(std::int64_t) +
+                                   tables.head.constants.size() * sizeof(double));
+}
+
+/// A kind of model: its banks and what its head is made of.
+struct made_model {
+  std::vector<bank> banks;
+  std::int64_t base = 0;  // of sums
+  bool segments = false;
+  std::vector<std::int64_t> thresholds;
+  std::int64_t num_segments = 0;
+};
+
+class learner {
+ public:
+  learner(const backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
+          const zcmoe_learn_options& options, zcmoe_learn_report& report)
+      : engine_(engine), x_(x), n_(n), options_(options), report_(report) {
+    run_ = [this](std::int64_t parts, const std::function<void(std::int64_t)>& body) {
+      go_on();
+      engine_.share_out(parts, body);
+    };
+    read(y);
+  }
+
+  learned_model learn() {
+    for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind)
+      candidate(kind) = {kind, 0, not_tried, 0, 0, 0};
+    judge();
+    const std::int32_t kind = chosen();
+    candidate(kind).chosen = 1;
+    done_ = 0.7;
+    learned_model learned = finished(kind);
+    candidate(kind).num_banks = static_cast<std::int64_t>(learned.tables.banks.size());
+    candidate(kind).num_segments = learned.tables.head.num_segments();
+    candidate(kind).bytes = bytes_of(learned.tables);
+    done_ = 1.0;
+    go_on();
+    return learned;
+  }
+
+ private:
+  zcmoe_learn_candidate& candidate(std::int32_t kind) {
+    return report_.candidates[kind - ZCMOE_PARTITION_TABLES];
+  }
+  bool wanted(std::int32_t kind) const {
+    return options_.partition == ZCMOE_PARTITION_AUTO || options_.partition == kind;
+  }
+
+  void go_on() const {
+    if (options_.progress != nullptr && options_.progress(options_.user, done_) != 0)
+      fail(ZCMOE_ERR_CANCELLED, "options->progress said to stop");
+  }
+
+  // ------------------------------------------------------------- rows
+
+  any_array column(std::int64_t j) const { return any(x_.columns[j]); }
+
+  void read(const zcmoe_array& y) {
+    std::vector<std::uint8_t> used(static_cast<std::size_t>(n_));
+    std::vector<std::uint64_t> hashes(static_cast<std::size_t>(n_), 0);
+    choose_rows(y, used, hashes);
+    if (report_.rows_used == 0)
+      fail(ZCMOE_ERR_DATA, "no row is left of ", n_, ": ", report_.nan_inputs,
+           " have a NaN input, ", report_.nan_targets + report_.infinite_targets,
+           " a target that is not finite");
+    cut_axes(used);
+    done_ = 0.1;
+    encode(used);
+    std::vector<double> targets;
+    std::vector<std::uint64_t> kept;
+    targets.reserve(static_cast<std::size_t>(report_.rows_used));
+    kept.reserve(static_cast<std::size_t>(report_.rows_used));
+    const any_array from = any(y);
+    for (std::int64_t i = 0; i < n_; ++i) {
+      if (used[static_cast<std::size_t>(i)] == 0) continue;
+      targets.push_back(from[i]);
+      kept.push_back(hashes[static_cast<std::size_t>(i)]);
+    }
+    set_targets(rows_, targets, kept);
+  }
+
+  void choose_rows(const zcmoe_array& y, std::vector<std::uint8_t>& used,
+                   std::vector<std::uint64_t>& hashes) {
+    const any_array targets = any(y);
+    const bool nan_is_code = options_.nan_policy == ZCMOE_NAN_SEGMENT;
+    const std::int64_t parts = (n_ + rows_per_part - 1) / rows_per_part;
+    std::vector<std::array<std::int64_t, 4>> counts(static_cast<std::size_t>(parts));
+    run_(parts, [&](std::int64_t part) {
+      std::array<std::int64_t, 4>& count = counts[static_cast<std::size_t>(part)];
+      const std::int64_t first = part * rows_per_part;
+      const std::int64_t last = std::min(n_, first + rows_per_part);
+      std::vector<std::uint8_t>::iterator use = used.begin() + first;
+      std::fill(use, used.begin() + last, std::uint8_t{1});
+      for (std::int64_t j = 0; j < x_.num_inputs; ++j) {
+        const any_array from = column(j);
+        for (std::int64_t i = first; i < last; ++i) {
+          const double value = from[i];
+          auto& hash = hashes[static_cast<std::size_t>(i)];
+          hash = hash_with(hash, value);
+          if (!nan_is_code && std::isnan(value)) used[static_cast<std::size_t>(i)] = 2;
+        }
+      }
+      for (std::int64_t i = first; i < last; ++i) {
+        const double value = targets[i];
+        auto& mark = used[static_cast<std::size_t>(i)];
+        auto& hash = hashes[static_cast<std::size_t>(i)];
+        hash = hash_with(hash, value);
+        if (std::isnan(value)) {
+          mark = 0;
+          ++count[1];
+        } else if (std::isinf(value)) {
+          mark = 0;
+          ++count[2];
+        } else if (mark == 2) {
+          mark = 0;
+          ++count[3];
+        } else {
+          ++count[0];
+        }
+      }
+    });
+    report_.rows = n_;
+    for (const std::array<std::int64_t, 4>& count : counts) {
+      report_.rows_used += count[0];
+      report_.nan_targets += count[1];
+      report_.infinite_targets += count[2];
+      report_.nan_inputs += count[3];
+    }
+  }
+
+  void cut_axes(const std::vector<std::uint8_t>& used) {
+    const std::int64_t most =
+        options_.axis_segments > 0 ? options_.axis_segments : ZCMOE_MAX_AXIS_SEGMENTS;
+    std::vector<std::vector<double>> edges(static_cast<std::size_t>(x_.num_inputs));
+    std::vector<double> values;
+    for (std::int64_t j = 0; j < x_.num_inputs; ++j) {
+      go_on();
+      values.clear();
+      const any_array from = column(j);
+      bool missing = false;
+      for (std::int64_t i = 0; i < n_; ++i) {
+        if (used[static_cast<std::size_t>(i)] == 0) continue;
+        const double value = from[i];
+        missing = missing || std::isnan(value);
+        if (std::isfinite(value)) values.push_back(value);
+      }
+      std::vector<double> cuts = axis_edges(values, most);
+      // One value tells nothing by itself, but where others are missing.
+      if (cuts.empty() && missing && !values.empty())
+        cuts = {values[0], std::nextafter(values[0], std::numeric_limits<double>::infinity())};
+      if (cuts.empty() || !std::isfinite(cuts.back())) continue;
+      axes_.push_back({static_cast<std::int32_t>(j), std::move(cuts), ZCMOE_CLOSED_LEFT, 1,
+                       options_.nan_policy, options_.range_policy});
+    }
+  }
+
+  void encode(const std::vector<std::uint8_t>& used) {
+    rows_.n = report_.rows_used;
+    for (const input_axis& a : axes_)
+      rows_.num_slots.push_back(static_cast<std::int32_t>(a.num_slots()));
+    const auto n = static_cast<std::size_t>(n_);
+    rows_.codes.resize(axes_.size() * n);
+    if (axes_.empty()) return;
+    bank_tables cuts;
+    cuts.num_inputs = static_cast<std::int32_t>(x_.num_inputs);
+    cuts.axes = axes_;
+    const auto tables = engine_.make_evaluator(cuts, nullptr);
+    std::vector<any_array> columns;
+    columns.reserve(axes_.size());
+    for (const input_axis& a : axes_) {
+      columns.push_back(
+          any(x_.columns[a.input], pivot_of(a.edges.data(), a.num_segments(), a.closed_side)));
+    }
+    go_on();
+    engine_.encode_sync({tables.get(), columns.data(), n_, rows_.codes.data(), n_}, nullptr);
+    if (rows_.n == n_) return;
+    std::size_t to = 0;
+    for (std::size_t a = 0; a < axes_.size(); ++a) {
+      for (std::size_t i = 0; i < n; ++i) {
+        if (used[i] != 0) rows_.codes[to++] = rows_.codes[a * n + i];
+      }
+    }
+    rows_.codes.resize(to);
+    rows_.codes.shrink_to_fit();
+  }
+
+  // --------------------------------------------------------- judging
+
+  row_choice training() const { return {judging_part, false}; }
+
+  /// Tries the wanted kinds on the rows that are not held out, and writes their errors on those
+  /// that are.
+  void judge() {
+    std::int64_t sum = 0;
+    std::int64_t trained = 0;
+    for (std::size_t i = 0; i < rows_.y.size(); ++i) {
+      if (rows_.part[i] == judging_part) {
+        ++report_.rows_held_out;
+      } else {
+        sum += rows_.y[i];
+        ++trained;
+      }
+    }
+    if (report_.rows_held_out < least_judges || trained < least_judges) {
+      report_.rows_held_out = 0;
+      report_.held_out_variance = not_tried;
+      return;
+    }
+    const std::int64_t mean = sum / trained;
+    report_.held_out_variance = held_out_error([&](std::size_t i) { return rows_.y[i] - mean; });
+
+    const bool sums = wanted(ZCMOE_PARTITION_TABLES) || wanted(ZCMOE_PARTITION_SCORE);
+    table_sum pilot;
+    if (sums || wanted(ZCMOE_PARTITION_GRID))
+      pilot = learn_tables(rows_, training(), max_pairs(), run_);
+    done_ = 0.3;
+    if (wanted(ZCMOE_PARTITION_GRID)) judge_grids(pilot);
+    if (sums) {
+      std::vector<std::int64_t> left = residuals_of(pilot, rows_, run_);
+      judged_trees_ = judge_trees(rows_, training(), most_trees, left, run_);
+      candidate(ZCMOE_PARTITION_TABLES).held_out_error =
+          held_out_error([&](std::size_t i) { return left[i]; });
+      if (wanted(ZCMOE_PARTITION_SCORE)) judge_scores(left);
+      if (!wanted(ZCMOE_PARTITION_TABLES))
+        candidate(ZCMOE_PARTITION_TABLES).held_out_error = not_tried;
+    }
+    done_ = 0.6;
+    if (wanted(ZCMOE_PARTITION_TREE)) judge_single_tree();
+  }
+
+  std::int64_t trained_rows() const { return report_.rows_used - report_.rows_held_out; }
+
+  /// The mean targets of segments in units of y, from the rows that train; by the segment of each
+  /// row, which is a number below num_segments. Those of no row are marked in `counts`.
+  struct segment_sums {
+    std::vector<std::int64_t> counts;
+    std::vector<std::int64_t> sums;
+  };
+  template <class Segment>
+  segment_sums sums_by(const Segment& segment_of, std::int64_t num_segments) const {
+    segment_sums by;
+    by.counts.resize(static_cast<std::size_t>(num_segments));
+    by.sums.resize(static_cast<std::size_t>(num_segments));
+    for (std::size_t i = 0; i < rows_.part.size(); ++i) {
+      if (!training().takes(rows_.part[i])) continue;
+      const auto segment = static_cast<std::size_t>(segment_of(i));
+      ++by.counts[segment];
+      by.sums[segment] += rows_.y[i];
+    }
+    return by;
+  }
+
+  /// Of segments whose constants are given in the units of the caller's targets.
+  template <class Segment>
+  double error_of_constants(const Segment& segment_of, const std::vector<double>& constants) const {
+    std::vector<std::int64_t> whole;
+    whole.reserve(constants.size());
+    for (const double c : constants) whole.push_back(std::llround(std::ldexp(c, -rows_.exponent)));
+    return held_out_error(
+        [&](std::size_t i) { return rows_.y[i] - whole[static_cast<std::size_t>(segment_of(i))]; });
+  }
+
+  /// Of segments of scores, those without training rows taking the constant of the nearest.
+  template <class Segment>
+  double error_of_segments(const Segment& segment_of, std::int64_t num_segments) const {
+    const segment_sums by = sums_by(segment_of, num_segments);
+    std::vector<double> means(by.counts.size(), not_tried);
+    double last = 0.0;
+    for (std::size_t s = 0; s < means.size(); ++s) {
+      if (by.counts[s] > 0)
+        last = std::ldexp(static_cast<double>(by.sums[s]) / static_cast<double>(by.counts[s]),
+                          rows_.exponent);
+      means[s] = last;
+    }
+    return error_of_constants(segment_of, means);
+  }
+
+  static std::size_t segment_in(const std::vector<std::int64_t>& thresholds, std::int64_t score) {
+    return static_cast<std::size_t>(std::upper_bound(thresholds.begin(), thresholds.end(), score) -
+                                    thresholds.begin());
+  }
+
+  void judge_scores(const std::vector<std::int64_t>& left) {
+    std::vector<std::int64_t> scores(rows_.y.size());
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      scores[i] = (rows_.y[i] - left[i]) >> rows_.constant_shift;
+    zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_SCORE);
+    const auto attempt = [&](std::int64_t m) {
+      const std::vector<std::int64_t> thresholds = score_thresholds(scores, rows_, training(), m);
+      const double error =
+          error_of_segments([&](std::size_t i) { return segment_in(thresholds, scores[i]); },
+                            static_cast<std::int64_t>(thresholds.size()) + 1);
+      if (!(error >= tried.held_out_error)) {
+        tried.held_out_error = error;
+        score_segments_ = m;
+      }
+    };
+    if (options_.num_segments > 0) return attempt(options_.num_segments);
+    for (std::int64_t m = 64; m <= 1024; m *= 2) {
+      if (m == 64 || m <= trained_rows() / 8) attempt(m);
+    }
+  }
+
+  void judge_grids(const table_sum& pilot) {
+    zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_GRID);
+    if (options_.partition == ZCMOE_PARTITION_AUTO && rows_.num_axes() > most_grid_axes) return;
+    const axis_slopes slopes = slopes_of(pilot.banks, rows_, training(), run_);
+    const auto attempt = [&](std::int64_t m) {
+      const bank grid = grid_of(slopes, rows_, m);
+      const std::vector<std::int64_t> cells = scores_of({grid}, rows_, run_);
+      const auto cell_of_row = [&](std::size_t i) { return cells[i]; };
+      const segment_sums by =
+          sums_by(cell_of_row, static_cast<std::int64_t>(grid.constants.size()));
+      const double error = error_of_constants(cell_of_row, means_of_cells(grid, by));
+      if (!(error >= tried.held_out_error)) {
+        tried.held_out_error = error;
+        grid_cells_ = m;
+      }
+    };
+    if (options_.num_segments > 0) return attempt(options_.num_segments);
+    for (std::int64_t m = 16; m <= most_grid_cells && (m == 16 || m <= trained_rows() / 2); m *= 4)
+      attempt(m);
+  }
+
+  std::vector<double> means_of_cells(const bank& grid, const segment_sums& by) const {
+    std::vector<double> means(by.counts.size(), 0.0);
+    for (std::size_t cell = 0; cell < means.size(); ++cell) {
+      if (by.counts[cell] > 0)
+        means[cell] =
+            std::ldexp(static_cast<double>(by.sums[cell]) / static_cast<double>(by.counts[cell]),
+                       rows_.exponent);
+    }
+    fill_empty_cells(grid, by.counts, by.sums, rows_, means);
+    return means;
+  }
+
+  /// The wanted kind with the least error; sums where nothing could be judged.
+  std::int32_t chosen() {
+    if (options_.partition != ZCMOE_PARTITION_AUTO) return options_.partition;
+    std::int32_t best = ZCMOE_PARTITION_TABLES;
+    for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+      if (candidate(kind).held_out_error < candidate(best).held_out_error) best = kind;
+    }
+    return best;
+  }
+
+  // ---------------------------------------------------------- the model
+
+  /// Learns the kind from all rows.
+  learned_model finished(std::int32_t kind) {
+    const row_choice all;
+    table_sum sum;
+    std::vector<std::int64_t> scores;
+    head answers;
+    if (kind == ZCMOE_PARTITION_TREE) {
+      sum.banks.push_back(numbered_tree(all));
+      scores = scores_of(sum.banks, rows_, run_);
+      answers =
+          segments_of({}, static_cast<std::int64_t>(sum.banks[0].constants.size()), scores, rows_);
+    } else {
+      sum = learn_tables(rows_, all, max_pairs(), run_);
+      if (kind == ZCMOE_PARTITION_GRID) {
+        const bank grid = grid_of(slopes_of(sum.banks, rows_, all, run_), rows_,
+                                  grid_cells_ > 0 ? grid_cells_ : default_segments());
+        sum.base = 0;
+        sum.banks = {grid};
+        scores = scores_of(sum.banks, rows_, run_);
+        answers = segments_of({}, static_cast<std::int64_t>(grid.constants.size()), scores, rows_);
+        std::vector<std::int64_t> sums(grid.constants.size(), 0);
+        for (std::size_t i = 0; i < scores.size(); ++i)
+          sums[static_cast<std::size_t>(scores[i])] += rows_.y[i];
+        fill_empty_cells(grid, answers.counts, sums, rows_, answers.constants);
+      } else {
+        done_ = 0.8;
+        std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
+        for (bank& tree : learn_trees(rows_, all, judged_trees_, left, run_))
+          sum.banks.push_back(std::move(tree));
+        if (kind == ZCMOE_PARTITION_SCORE) {
+          scores = scores_of(sum.banks, rows_, run_);
+          std::vector<std::int64_t> thresholds = score_thresholds(
+              scores, rows_, all, score_segments_ > 0 ? score_segments_ : default_segments());
+          const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
+          answers = segments_of(std::move(thresholds), m, scores, rows_);
+        } else {
+          answers.base = sum.base;
+          answers.exponent = rows_.exponent + rows_.constant_shift;
+        }
+      }
+    }
+    done_ = 0.95;
+    learned_model learned;
+    learned.partition = kind;
+    learned.num_rows = rows_.n;
+    learned.noise_variance = distance_of(sum, answers, scores);
+    learned.tables = without_idle_axes(std::move(sum.banks), std::move(answers));
+    return learned;
+  }
+
+  std::int64_t default_segments() const {
+    if (options_.num_segments > 0) return options_.num_segments;
+    return std::clamp<std::int64_t>(rows_.n / 16, 1, 256);
+  }
+
+  /// The mean squared distance of the targets from the answers.
+  double distance_of(const table_sum& sum, const head& answers,
+                     const std::vector<std::int64_t>& scores) {
+    unsigned __int128 total = 0;
+    const auto add = [&](std::int64_t d) {
+      const auto size = static_cast<unsigned __int128>(d < 0 ? -static_cast<__int128>(d) : d);
+      total += size * size;
+    };
+    if (!answers.has_segments()) {
+      for (const std::int64_t d : residuals_of(sum, rows_, run_)) add(d);
+    } else {
+      std::vector<std::int64_t> whole;
+      whole.reserve(answers.constants.size());
+      for (const double c : answers.constants)
+        whole.push_back(std::llround(std::ldexp(c, -rows_.exponent)));
+      for (std::size_t i = 0; i < scores.size(); ++i) {
+        const std::size_t segment = answers.thresholds.empty()
+                                        ? static_cast<std::size_t>(scores[i])
+                                        : segment_in(answers.thresholds, scores[i]);
+        add(rows_.y[i] - whole[segment]);
+      }
+    }
+    return std::ldexp(static_cast<double>(total) / static_cast<double>(rows_.n),
+                      2 * rows_.exponent);
+  }
+
+  /// The model of these banks, with the axes that they name alone.
+  bank_tables without_idle_axes(std::vector<bank> banks, head answers) const {
+    std::vector<std::int32_t> number(axes_.size(), -1);
+    const auto each_axis = [&](const auto& visit) {
+      for (bank& b : banks) {
+        for (axis_offsets& a : b.axes) visit(a.axis);
+        for (zcmoe_tree_node& node : b.nodes) visit(node.feature);
+      }
+    };
+    each_axis([&](std::int32_t& a) { number[static_cast<std::size_t>(a)] = 0; });
+    bank_tables tables;
+    tables.num_inputs = static_cast<std::int32_t>(x_.num_inputs);
+    for (std::size_t a = 0; a < axes_.size(); ++a) {
+      if (number[a] < 0) continue;
+      number[a] = static_cast<std::int32_t>(tables.axes.size());
+      tables.axes.push_back(axes_[a]);
+    }
+    each_axis([&](std::int32_t& a) { a = number[static_cast<std::size_t>(a)]; });
+    tables.banks = std::move(banks);
+    tables.head = std::move(answers);
+    return tables;
+  }
+
+  int max_pairs() const { return std::max(rows_.num_axes(), 1); }
+
+  /// The mean square over the rows held out, in the units of the caller's targets.
+  template <class Distance>
+  double held_out_error(const Distance& distance) const {
+    unsigned __int128 sum = 0;
+    for (std::size_t i = 0; i < rows_.part.size(); ++i) {
+      if (rows_.part[i] != judging_part) continue;
+      const std::int64_t d = distance(i);
+      const auto size = static_cast<unsigned __int128>(d < 0 ? -static_cast<__int128>(d) : d);
+      sum += size * size;
+    }
+    return std::ldexp(static_cast<double>(sum) / static_cast<double>(report_.rows_held_out),
+                      2 * rows_.exponent);
+  }
+
+  const backend& engine_;
+  const zcmoe_points& x_;
+  const std::int64_t n_;
+  const zcmoe_learn_options& options_;
+  zcmoe_learn_report& report_;
+  run_parts run_;
+  double done_ = 0.0;
+  std::vector<input_axis> axes_;
+  coded_rows rows_;
+  tree_plan judged_trees_;
+  std::int64_t score_segments_ = 0;  // 0: not judged
+  std::int64_t grid_cells_ = 0;
+};
+
+}  // namespace
+
+learned_model learn(const backend& engine, const zcmoe_points& x, const zcmoe_array& y,
+                    std::int64_t n, const zcmoe_learn_options& options,
+                    zcmoe_learn_report& report) {
+  return learner(engine, x, y, n, options, report).learn();
+}
+
+}  // namespace zcmoe::detail
