@@ -47,8 +47,8 @@ struct tree_branch {
   row_sums rows;
   std::size_t first = 0;  // its rows are tree_rows first to last - 1
   std::size_t last = 0;
-  code_cut cut;                   // the best, whether it is made or not
-  std::int32_t left = -1;         // -1: a leaf
+  code_cut cut;            // the best, whether it is made or not
+  std::int32_t left = -1;  // -1: a leaf
   std::int32_t right = -1;
   std::int32_t parent = -1;
   std::vector<row_sums> by_code;  // of every axis; empty: not kept
@@ -213,12 +213,19 @@ class tree_grower {
   }
 
   code_cut best_cut(std::int32_t k, std::size_t axis, const row_sums* by_code) {
+    if (!may_split(k)) return {};
+    // Sums are below 2^31 times the number of rows.
+    if (node(k).rows.count < 1 << 16) return best_cut_in<std::int64_t>(k, axis, by_code);
+    return best_cut_in<__int128>(k, axis, by_code);
+  }
+
+  /// Wide holds the number of rows times a sum.
+  template <class Wide>
+  code_cut best_cut_in(std::int32_t k, std::size_t axis, const row_sums* by_code) {
     code_cut best;
     const row_sums all = node(k).rows;
-    if (!may_split(k)) return best;
-    const double whole = explained_by(all);
-    row_sums left;
     const auto slots = static_cast<std::int32_t>(slot_begin_[axis + 1] - slot_begin_[axis]);
+    row_sums left;
     std::int32_t last_seen = 0;  // the greatest code to the left that has rows
     for (std::int32_t code = 0; code < slots; ++code) {
       const row_sums& of = by_code[code];
@@ -226,7 +233,12 @@ class tree_grower {
       const std::int64_t right = all.count - left.count;
       if (right < min_rows_) break;
       if (left.count >= min_rows_) {
-        const double gain = explained_by(left) + explained_by({all.sum - left.sum, right}) - whole;
+        // left^2 / n_left + right^2 / n_right - all^2 / n = (n left - n_left all)^2 / (n n_left
+        // n_right), whose difference is exact: equal means gain nothing, equal cuts the same.
+        const Wide apart =
+            static_cast<Wide>(left.sum) * all.count - static_cast<Wide>(all.sum) * left.count;
+        const auto d = static_cast<double>(apart);
+        const double gain = d * d / (static_cast<double>(left.count) * static_cast<double>(right));
         // In the middle of codes without rows.
         if (gain > best.gain)
           best = {gain, static_cast<std::int32_t>(axis), last_seen + (code - last_seen + 1) / 2};
@@ -235,6 +247,7 @@ class tree_grower {
       left.count += of.count;
       last_seen = code;
     }
+    best.gain /= static_cast<double>(all.count);
     return best;
   }
 
@@ -315,8 +328,8 @@ class tree_grower {
       std::copy(from, split_at,
                 tree_rows_.begin() + static_cast<std::ptrdiff_t>(of.first + lefts[p]));
       std::reverse_copy(split_at, to,
-                        tree_rows_.begin() + static_cast<std::ptrdiff_t>(
-                                                 middle + bound(part) - of.first - lefts[p]));
+                        tree_rows_.begin() + static_cast<std::ptrdiff_t>(middle + bound(part) -
+                                                                         of.first - lefts[p]));
     });
     return middle;
   }
@@ -325,9 +338,9 @@ class tree_grower {
   /// cuts that are stronger make the best subtree. Weakest links first.
   void order_cuts() {
     const std::size_t n = tree_.nodes.size();
-    std::vector<double> gain(n, 0.0);         // of the cuts that are left below and at a node
-    std::vector<std::int64_t> count(n, 0);    // of those cuts
-    std::vector<double> strength(n, -1.0);    // -1: not taken away yet
+    std::vector<double> gain(n, 0.0);       // of the cuts that are left below and at a node
+    std::vector<std::int64_t> count(n, 0);  // of those cuts
+    std::vector<double> strength(n, -1.0);  // -1: not taken away yet
     for (std::size_t k = n; k-- > 0;) {
       const tree_branch& b = tree_.nodes[k];
       if (b.left < 0) continue;
@@ -508,7 +521,8 @@ std::vector<row_sums> held_out_sums(const grown_tree& tree, const coded_rows& ro
   run(parts, [&](std::int64_t part) {
     std::vector<row_sums>& sums = of_parts[static_cast<std::size_t>(part)];
     sums.resize(tree.nodes.size());
-    const std::int64_t last = rows.n / parts * (part + 1) + (part + 1 == parts ? rows.n % parts : 0);
+    const std::int64_t last =
+        rows.n / parts * (part + 1) + (part + 1 == parts ? rows.n % parts : 0);
     for (std::int64_t i = rows.n / parts * part; i < last; ++i) {
       if (!judges.takes(rows.part[static_cast<std::size_t>(i)])) continue;
       row_sums& of = sums[leaf_of(tree, rows, i)];
@@ -556,15 +570,20 @@ judgement judged(const grown_tree& tree, const std::vector<double>& values, doub
 }
 
 constexpr std::int64_t most_leaves = 1024;
-std::int64_t growth_for(std::int64_t leaves) { return leaves > 1 ? std::max<std::int64_t>(2 * leaves, most_leaves) : 1; }
-struct { std::int64_t min_rows = 20; double step = .6; } tuning;
+std::int64_t growth_for(std::int64_t leaves) {
+  return leaves > 1 ? std::max<std::int64_t>(2 * leaves, most_leaves) : 1;
+}
+struct {
+  std::int64_t min_rows = 20;
+  double step = .6;
+} tuning;
 std::vector<double> shrinkages = {0, 3, 10, 30, 100, 300};
 }  // namespace
 
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
                 const tree_options& options, const run_parts& run) {
-  const grown_tree tree = tree_grower(rows, train, targets, run)
-                              .grow(growth_for(options.max_leaves), options.min_rows);
+  const grown_tree tree =
+      tree_grower(rows, train, targets, run).grow(growth_for(options.max_leaves), options.min_rows);
   const std::size_t most_cuts = static_cast<std::size_t>(options.max_leaves - 1);
   const std::size_t num_cuts = std::min(cuts_worth(tree, options.penalty), most_cuts);
   return bank_of(tree, num_cuts, values_of(tree, options.shrinkage), options.step, rows);
@@ -593,8 +612,8 @@ tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
   if (train.held_out < 0) return plan;
   const row_choice judges = {train.held_out, !train.the_part};
   for (int t = 0; t < max_trees; ++t) {
-    const grown_tree tree = tree_grower(rows, train, residuals, run)
-                                .grow(growth_for(most_leaves), tuning.min_rows);
+    const grown_tree tree =
+        tree_grower(rows, train, residuals, run).grow(growth_for(most_leaves), tuning.min_rows);
     const std::vector<row_sums> held_out = held_out_sums(tree, rows, judges, residuals, run);
     const double step = t + 1 < max_trees ? tuning.step : 1.0;
     tree_options chosen{1, 0.0, step, 0.0, tuning.min_rows};
