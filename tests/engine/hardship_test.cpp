@@ -151,7 +151,7 @@ TEST_F(hardship_test, every_allocation_of_every_function) {
 TEST_F(hardship_test, predict_allocates_nothing) {
   every_call all(2);
   for (const public_call& call : all.calls()) {
-    if (call.name != "zcmoe_predict" && call.name != "zcmoe_predict_sync") continue;
+    if (call.name.rfind("zcmoe_predict", 0) != 0) continue;
     EXPECT_EQ(call.run(), ZCMOE_OK);  // threads started
     const long before = asked;
     EXPECT_EQ(call.run(), ZCMOE_OK);
