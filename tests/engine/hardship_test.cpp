@@ -161,8 +161,9 @@ TEST_F(hardship_test, predict_allocates_nothing) {
 
 TEST_F(hardship_test, every_allocation_of_the_first_call_of_a_context) {
   // What starts threads: here a failure may cost the thread and no more.
-  for (const char* const name : {"zcmoe_fit_add", "zcmoe_fit_add_sync", "zcmoe_predict",
-                                 "zcmoe_group", "zcmoe_fit_merge", "zcmoe_fit_finish"}) {
+  for (const char* const name :
+       {"zcmoe_fit_add", "zcmoe_fit_add_sync", "zcmoe_predict", "zcmoe_predict_points",
+        "zcmoe_group", "zcmoe_fit_merge", "zcmoe_fit_finish"}) {
     for (const bool later_too : {false, true}) {
       for (long k = 0; k < 40; ++k) {
         SCOPED_TRACE(std::string(name) + " k=" + std::to_string(k));
