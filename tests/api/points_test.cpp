@@ -4,10 +4,12 @@
 #include "tests/support.hpp"
 
 #include <zcmoe/plan.h>
-#include <zcmoe/points.h>
+#include <zcmoe/points.hpp>
 
 #include <functional>
 #include <map>
+#include <stdexcept>
+#include <utility>
 
 namespace zcmoe::test {
 namespace {
@@ -295,6 +297,61 @@ TEST(points_test, very_many_columns) {
   ASSERT_EQ(zcmoe_predict_points(model.handle, &x, 3, &outputs, nullptr), ZCMOE_OK)
       << zcmoe_last_error();
   EXPECT_THAT(value, ElementsAre(512, 512, 512));
+}
+
+// ---------------------------------------------------------------------- C++
+
+TEST(points_test, in_cpp) {
+  const context cpu(ZCMOE_ENGINE_CPU);
+  const std::vector<float> a = {1, 2, 3, 4};
+  const std::vector<double> b = {4, 3, 2, 1};
+  const std::vector<double> y = {2, 4, 6, 8};
+  points x;
+  x.add(a).add(b);
+  EXPECT_EQ(x.num_rows(), 4);
+  EXPECT_EQ(x.num_inputs(), 2);
+  EXPECT_EQ(status_of([&] { x.add(std::vector<double>{1}); }), ZCMOE_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(status_of([&] { learn(cpu, x, std::vector<double>{1}); }), ZCMOE_ERR_INVALID_ARGUMENT);
+  double last = -1;
+  const learned made = learn(cpu, x, array(y.data()), learn_options(), [&last](double done) {
+    EXPECT_GE(done, last);
+    last = done;
+    return true;
+  });
+  EXPECT_GE(last, 0);
+  EXPECT_EQ(made.report.rows, 4);
+  EXPECT_EQ(made.report.rows_used, 4);
+  EXPECT_EQ(points_info(made.table).num_inputs, 2);
+  EXPECT_EQ(predict_points_sync(made.table, x).size(), 4u);
+  EXPECT_EQ(predict_points_sync(learn(cpu, x, y).table, x), predict_points_sync(made.table, x));
+
+  EXPECT_EQ(status_of([&] {
+              learn(cpu, x, array(y.data()), learn_options(), [](double) { return false; });
+            }),
+            ZCMOE_ERR_CANCELLED);
+  EXPECT_THROW(learn(cpu, x, array(y.data()), learn_options(),
+                     [](double) -> bool { throw std::out_of_range("mine"); }),
+               std::out_of_range);
+}
+
+TEST(points_test, what_a_model_is_made_of_in_cpp) {
+  scoped_model handle = made(sample_score());
+  const model table(std::exchange(handle.handle, nullptr));
+  EXPECT_EQ(points_info(table).num_segments, 4);
+  EXPECT_EQ(axis_info(table, 1).input, 2);
+  EXPECT_EQ(bank_info(table, 2).num_nodes, 3);
+  EXPECT_THAT(score_thresholds(table), ElementsAre(-5, 0, 1000));
+  EXPECT_EQ(status_of([&] { axis_info(table, 2); }), ZCMOE_ERR_INVALID_ARGUMENT);
+  const std::vector<float> rows = {0.5f, 9, 0.25f, 2, 9, -0.5f};
+  const points x = points::row_major(rows.data(), 2, 3);
+  EXPECT_EQ(x.num_rows(), 2);
+  const std::vector<double> values = predict_points_sync(table, x);
+  std::vector<float> narrow(2);
+  zcmoe_predict_outputs outputs = predict_outputs();
+  outputs.values = output(narrow.data());
+  predict_points(table, x, outputs);
+  for (std::size_t i = 0; i < 2; ++i)
+    EXPECT_THAT(narrow[i], testing::NanSensitiveFloatEq(static_cast<float>(values[i])));
 }
 
 }  // namespace
