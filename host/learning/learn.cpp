@@ -16,6 +16,7 @@ namespace zcmoe::detail {
 namespace {
 
 constexpr std::int64_t rows_per_part = 1 << 16;
+constexpr std::int64_t values_at_a_time = 512;
 constexpr int judging_part = 0;
 constexpr std::int64_t least_judges = 20;  // fewer rows held out say nothing of kinds
 constexpr int most_trees = 4;
@@ -47,7 +48,7 @@ struct made_model {
 
 class learner {
  public:
-  learner(const backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
+  learner(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
           const zcmoe_learn_options& options, zcmoe_learn_report& report)
       : engine_(engine), x_(x), n_(n), options_(options), report_(report) {
     run_ = [this](std::int64_t parts, const std::function<void(std::int64_t)>& body) {
@@ -57,14 +58,14 @@ class learner {
     read(y);
   }
 
-  learned_model learn() {
+  points_data learn() {
     for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind)
       candidate(kind) = {kind, 0, not_tried, 0, 0, 0};
     judge();
     const std::int32_t kind = chosen();
     candidate(kind).chosen = 1;
     done_ = 0.7;
-    learned_model learned = finished(kind);
+    points_data learned = finished(kind);
     candidate(kind).num_banks = static_cast<std::int64_t>(learned.tables.banks.size());
     candidate(kind).num_segments = learned.tables.head.num_segments();
     candidate(kind).bytes = bytes_of(learned.tables);
@@ -100,7 +101,7 @@ class learner {
            " a target that is not finite");
     cut_axes(used);
     done_ = 0.1;
-    encode(used);
+    std::vector<std::uint8_t> codes = encode(used);
     std::vector<double> targets;
     std::vector<std::uint64_t> kept;
     targets.reserve(static_cast<std::size_t>(report_.rows_used));
@@ -111,7 +112,11 @@ class learner {
       targets.push_back(from[i]);
       kept.push_back(hashes[static_cast<std::size_t>(i)]);
     }
-    set_targets(rows_, targets, kept);
+    std::vector<std::int32_t> num_slots;
+    num_slots.reserve(axes_.size());
+    for (const input_axis& a : axes_) num_slots.push_back(static_cast<std::int32_t>(a.num_slots()));
+    rows_ = rows_of(targets.data(), report_.rows_used, std::move(num_slots), std::move(codes),
+                    std::move(kept));
   }
 
   void choose_rows(const zcmoe_array& y, std::vector<std::uint8_t>& used,
@@ -128,18 +133,19 @@ class learner {
       std::fill(use, used.begin() + last, std::uint8_t{1});
       for (std::int64_t j = 0; j < x_.num_inputs; ++j) {
         const any_array from = column(j);
-        for (std::int64_t i = first; i < last; ++i) {
-          const double value = from[i];
-          auto& hash = hashes[static_cast<std::size_t>(i)];
-          hash = hash_with(hash, value);
-          if (!nan_is_code && std::isnan(value)) used[static_cast<std::size_t>(i)] = 2;
+        double values[values_at_a_time];
+        for (std::int64_t i = first; i < last; i += values_at_a_time) {
+          const std::int64_t count = std::min(last - i, values_at_a_time);
+          for (std::int64_t k = 0; k < count; ++k) {
+            values[k] = from[i + k];
+            if (!nan_is_code && std::isnan(values[k])) used[static_cast<std::size_t>(i + k)] = 2;
+          }
+          hash_inputs(values, count, hashes.data() + i);
         }
       }
       for (std::int64_t i = first; i < last; ++i) {
         const double value = targets[i];
         auto& mark = used[static_cast<std::size_t>(i)];
-        auto& hash = hashes[static_cast<std::size_t>(i)];
-        hash = hash_with(hash, value);
         if (std::isnan(value)) {
           mark = 0;
           ++count[1];
@@ -189,13 +195,11 @@ class learner {
     }
   }
 
-  void encode(const std::vector<std::uint8_t>& used) {
-    rows_.n = report_.rows_used;
-    for (const input_axis& a : axes_)
-      rows_.num_slots.push_back(static_cast<std::int32_t>(a.num_slots()));
+  /// The codes of the rows that are used, axis by axis.
+  std::vector<std::uint8_t> encode(const std::vector<std::uint8_t>& used) {
     const auto n = static_cast<std::size_t>(n_);
-    rows_.codes.resize(axes_.size() * n);
-    if (axes_.empty()) return;
+    std::vector<std::uint8_t> codes(axes_.size() * n);
+    if (axes_.empty()) return codes;
     bank_tables cuts;
     cuts.num_inputs = static_cast<std::int32_t>(x_.num_inputs);
     cuts.axes = axes_;
@@ -207,16 +211,17 @@ class learner {
           any(x_.columns[a.input], pivot_of(a.edges.data(), a.num_segments(), a.closed_side)));
     }
     go_on();
-    engine_.encode_sync({tables.get(), columns.data(), n_, rows_.codes.data(), n_}, nullptr);
-    if (rows_.n == n_) return;
+    engine_.encode_sync({tables.get(), columns.data(), n_, codes.data(), n_}, nullptr);
+    if (report_.rows_used == n_) return codes;
     std::size_t to = 0;
     for (std::size_t a = 0; a < axes_.size(); ++a) {
       for (std::size_t i = 0; i < n; ++i) {
-        if (used[i] != 0) rows_.codes[to++] = rows_.codes[a * n + i];
+        if (used[i] != 0) codes[to++] = codes[a * n + i];
       }
     }
-    rows_.codes.resize(to);
-    rows_.codes.shrink_to_fit();
+    codes.resize(to);
+    codes.shrink_to_fit();
+    return codes;
   }
 
   // --------------------------------------------------------- judging
@@ -382,7 +387,7 @@ class learner {
   // ---------------------------------------------------------- the model
 
   /// Learns the kind from all rows.
-  learned_model finished(std::int32_t kind) {
+  points_data finished(std::int32_t kind) {
     const row_choice all;
     table_sum sum;
     std::vector<std::int64_t> scores;
@@ -423,7 +428,7 @@ class learner {
       }
     }
     done_ = 0.95;
-    learned_model learned;
+    points_data learned;
     learned.partition = kind;
     learned.num_rows = rows_.n;
     learned.noise_variance = distance_of(sum, answers, scores);
@@ -501,7 +506,7 @@ class learner {
                       2 * rows_.exponent);
   }
 
-  const backend& engine_;
+  backend& engine_;
   const zcmoe_points& x_;
   const std::int64_t n_;
   const zcmoe_learn_options& options_;
@@ -517,10 +522,13 @@ class learner {
 
 }  // namespace
 
-learned_model learn(const backend& engine, const zcmoe_points& x, const zcmoe_array& y,
-                    std::int64_t n, const zcmoe_learn_options& options,
-                    zcmoe_learn_report& report) {
-  return learner(engine, x, y, n, options, report).learn();
+points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
+                  const zcmoe_learn_options& options, zcmoe_learn_report& report) {
+  if (engine.engine() == ZCMOE_ENGINE_CPU)
+    return learner(engine, x, y, n, options, report).learn();
+  zcmoe_context_options host = ZCMOE_CONTEXT_OPTIONS_INIT;
+  host.engine = ZCMOE_ENGINE_CPU;
+  return learner(*make_cpu_backend(host), x, y, n, options, report).learn();
 }
 
 }  // namespace zcmoe::detail
