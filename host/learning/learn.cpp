@@ -22,6 +22,7 @@ constexpr std::int64_t least_judges = 20;  // fewer rows held out say nothing of
 constexpr int most_trees = 4;
 constexpr int most_grid_axes = 6;  // of grids that are tried unasked
 constexpr std::int64_t most_grid_cells = 1 << 20;
+constexpr std::int64_t most_leaves = 1 << 16;
 
 const double not_tried = std::numeric_limits<double>::quiet_NaN();
 
@@ -325,8 +326,9 @@ class learner {
     for (std::size_t i = 0; i < scores.size(); ++i)
       scores[i] = (rows_.y[i] - left[i]) >> rows_.constant_shift;
     zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_SCORE);
+    const score_order order(scores, rows_, training());
     const auto attempt = [&](std::int64_t m) {
-      const std::vector<std::int64_t> thresholds = score_thresholds(scores, rows_, training(), m);
+      const std::vector<std::int64_t> thresholds = order.thresholds(m);
       const double error =
           error_of_segments([&](std::size_t i) { return segment_in(thresholds, scores[i]); },
                             static_cast<std::int64_t>(thresholds.size()) + 1);
@@ -362,6 +364,29 @@ class learner {
       attempt(m);
   }
 
+  /// Which leaves the rows of a tree fall into.
+  void judge_single_tree() {
+    zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_TREE);
+    for (const double penalty : {1.0, 2.0, 4.0, 8.0}) {
+      tree_options tree = single_tree(penalty);
+      const bank leaves = numbered(learn_tree(rows_, training(), rows_.y, tree, run_));
+      const std::vector<std::int64_t> leaf = scores_of({leaves}, rows_, run_);
+      const double error = error_of_segments([&](std::size_t i) { return leaf[i]; },
+                                             static_cast<std::int64_t>(leaves.constants.size()));
+      if (!(error >= tried.held_out_error)) {
+        tried.held_out_error = error;
+        tree_penalty_ = penalty;
+      }
+    }
+  }
+  tree_options single_tree(double penalty) const {
+    tree_options tree{};
+    tree.max_leaves = options_.num_segments > 0 ? options_.num_segments : most_leaves;
+    tree.penalty = penalty;
+    tree.min_rows = 5;
+    return tree;
+  }
+
   std::vector<double> means_of_cells(const bank& grid, const segment_sums& by) const {
     std::vector<double> means(by.counts.size(), 0.0);
     for (std::size_t cell = 0; cell < means.size(); ++cell) {
@@ -393,7 +418,8 @@ class learner {
     std::vector<std::int64_t> scores;
     head answers;
     if (kind == ZCMOE_PARTITION_TREE) {
-      sum.banks.push_back(numbered_tree(all));
+      sum.banks.push_back(
+          numbered(learn_tree(rows_, all, rows_.y, single_tree(tree_penalty_), run_)));
       scores = scores_of(sum.banks, rows_, run_);
       answers =
           segments_of({}, static_cast<std::int64_t>(sum.banks[0].constants.size()), scores, rows_);
@@ -420,6 +446,10 @@ class learner {
           std::vector<std::int64_t> thresholds = score_thresholds(
               scores, rows_, all, score_segments_ > 0 ? score_segments_ : default_segments());
           const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
+          if (m == 1) {  // whose score has to be 0
+            sum.banks.clear();
+            std::fill(scores.begin(), scores.end(), 0);
+          }
           answers = segments_of(std::move(thresholds), m, scores, rows_);
         } else {
           answers.base = sum.base;
@@ -518,14 +548,14 @@ class learner {
   tree_plan judged_trees_;
   std::int64_t score_segments_ = 0;  // 0: not judged
   std::int64_t grid_cells_ = 0;
+  double tree_penalty_ = 2.0;
 };
 
 }  // namespace
 
 points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
                   const zcmoe_learn_options& options, zcmoe_learn_report& report) {
-  if (engine.engine() == ZCMOE_ENGINE_CPU)
-    return learner(engine, x, y, n, options, report).learn();
+  if (engine.engine() == ZCMOE_ENGINE_CPU) return learner(engine, x, y, n, options, report).learn();
   zcmoe_context_options host = ZCMOE_CONTEXT_OPTIONS_INIT;
   host.engine = ZCMOE_ENGINE_CPU;
   return learner(*make_cpu_backend(host), x, y, n, options, report).learn();

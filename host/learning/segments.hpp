@@ -8,15 +8,31 @@
 
 namespace zcmoe::detail {
 
-/// The thresholds of at most m segments of a score, placed by the one-dimensional optimum for the
-/// rows' own scores and targets. Strictly increasing; fewer where scores tie.
+/// The scores of the rows that are chosen, in order, for thresholds of any number of segments.
+class score_order {
+ public:
+  score_order(const std::vector<std::int64_t>& scores, const coded_rows& rows, row_choice train);
+
+  /// The thresholds of at most num_segments segments, each with rows: dense in proportion to the
+  /// cube root of the density of scores, which is the optimum where the mean target of a score is
+  /// the score (theory.h, companders). Strictly increasing. Fewer where scores tie: no more
+  /// segments than distinct scores; none for one segment, whose score has to be made 0 (a head
+  /// without thresholds takes the score for the segment).
+  std::vector<std::int64_t> thresholds(std::int64_t num_segments) const;
+
+ private:
+  std::vector<std::int64_t> sorted_;
+};
+
+/// score_order::thresholds() for one number of segments.
 std::vector<std::int64_t> score_thresholds(const std::vector<std::int64_t>& scores,
                                            const coded_rows& rows, row_choice train,
                                            std::int64_t num_segments);
 
 /// A head of segments for scores: constants are the means of the rows' targets, with counts,
 /// variances and standard errors, in the units of the caller's targets. A segment without rows
-/// takes the constant of the nearest one that has some.
+/// takes the constant of the nearest one that has some, the lower of two; without any row constants
+/// are NaN. Without thresholds the score is the segment, unless there is but one.
 head segments_of(std::vector<std::int64_t> thresholds, std::int64_t num_segments,
                  const std::vector<std::int64_t>& scores, const coded_rows& rows);
 

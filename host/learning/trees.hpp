@@ -1,4 +1,6 @@
-// Trees of cuts on codes.
+// Trees of cuts on codes: grown leaf by leaf to the cut that lessens squared error most, then
+// pruned. Source: Breiman, Friedman, Olshen & Stone 1984 (cost-complexity pruning); Agarwal et al.
+// 2022 (hierarchical shrinkage).
 #pragma once
 
 #include "host/learning/coded_rows.hpp"
@@ -10,22 +12,42 @@ namespace zcmoe::detail {
 
 struct tree_options {
   std::int64_t max_leaves;  // at least 1
-  /// A split must lessen the sum of squares by more than this many times the variance of the noise,
-  /// which is estimated from the rows of the leaves.
-  double penalty;
-  /// Leaf constants are this share of the mean residual of their rows.
+  /// A branch must lessen the sum of squares by more than this many times the variance of the noise
+  /// for each leaf that it adds; the variance is estimated from the rows of the leaves.
+  double penalty = 0.0;
+  /// Leaf constants are this share of the mean of their rows.
   double step = 1.0;
+  /// Each cut's part in a constant is weighed as if so many more rows, without its effect, had been
+  /// seen where it cuts: rows / (rows + shrinkage).
+  double shrinkage = 0.0;
+  /// No leaf has fewer rows.
+  std::int64_t min_rows = 20;
 };
 
-/// Grows a tree on targets (residuals), [n], in units of y, from the rows that are chosen. Its
-/// constants are in units of constants. A tree that no split would help has one leaf and no bank.
+/// Grows a tree on targets (residuals), [n], in units of y, from the rows that are chosen;
+/// n * max |target| < 2^63. Its constants are in units of constants; constant_shift >= 0. Nodes and
+/// leaves are in the order of a walk, left before right. A tree of one leaf has no nodes: it is a
+/// table without axes, of one constant.
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
                 const tree_options& options, const run_parts& run);
 
-/// Up to max_trees trees, one after the other on what the others leave; how many leaves each has,
-/// and whether there is another, is decided on the held-out part if there is one (train.held_out).
-/// `residuals` is what is left of all rows before, and after.
-std::vector<bank> learn_trees(const coded_rows& rows, row_choice train, int max_trees,
+/// How trees that follow each other are to be grown.
+struct tree_plan {
+  std::vector<tree_options> trees;
+};
+
+/// Up to max_trees trees, one after the other on what the others leave. How many leaves each has,
+/// and whether there is another, is decided on the part that is held out (train.held_out >= 0).
+/// @param residuals  what is left of the targets of all rows, before and after
+tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
+                      std::vector<std::int64_t>& residuals, const run_parts& run);
+
+/// The trees of a plan, from the rows that are chosen.
+/// @param residuals  as in judge_trees()
+std::vector<bank> learn_trees(const coded_rows& rows, row_choice train, const tree_plan& plan,
                               std::vector<std::int64_t>& residuals, const run_parts& run);
+
+/// A tree whose leaves are segments: the constant of a leaf is its number.
+bank numbered(bank tree);
 
 }  // namespace zcmoe::detail

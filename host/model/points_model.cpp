@@ -193,6 +193,11 @@ void check_head(head& h, whole_range scores) {
     ZCMOE_EXPECTS(!(h.variances[i] < 0.0), "variances[", i, "]=", h.variances[i], " is negative");
     ZCMOE_EXPECTS(!(h.standard_errors[i] < 0.0), "standard_errors[", i, "]=", h.standard_errors[i],
                   " is negative");
+    const bool spread = h.counts[i] >= 2;
+    ZCMOE_EXPECTS(std::isnan(h.variances[i]) != spread, "variances[", i, "]=", h.variances[i],
+                  " does not fit counts[", i, "]=", h.counts[i]);
+    ZCMOE_EXPECTS(spread || std::isnan(h.standard_errors[i]), "standard_errors[", i,
+                  "]=", h.standard_errors[i], " does not fit counts[", i, "]=", h.counts[i]);
     // All NaNs become the same one, for every engine and file.
     for (std::vector<double>* column : {&h.constants, &h.variances, &h.standard_errors}) {
       if (std::isnan((*column)[i])) (*column)[i] = quiet_nan();
@@ -215,6 +220,12 @@ void check_tables(bank_tables& tables) {
 void check_data(points_data& data) {
   check_tables(data.tables);
   check_number("partition", data.partition, ZCMOE_PARTITION_TABLES, ZCMOE_NUM_PARTITIONS);
+  check_number("num_rows", data.num_rows, 0, std::numeric_limits<std::int64_t>::max());
+  std::int64_t rows_left = data.num_rows;
+  for (const std::int64_t count : data.tables.head.counts) {
+    ZCMOE_EXPECTS(count <= rows_left, "the counts add up to more than num_rows=", data.num_rows);
+    rows_left -= count;
+  }
   const bool sums = data.partition == ZCMOE_PARTITION_TABLES;
   ZCMOE_EXPECTS(sums != data.tables.head.has_segments(), "partition=", data.partition, " has ",
                 sums ? "no segments" : "segments", ", but there are ",
@@ -229,7 +240,6 @@ void check_data(points_data& data) {
   }
   if (!data.has_target_name) data.target_name.clear();
   data.target_name = checked_name("target_name", data.target_name.c_str());
-  check_number("num_rows", data.num_rows, 0, std::numeric_limits<std::int64_t>::max());
   ZCMOE_EXPECTS(!(data.noise_variance < 0.0), "noise_variance=", data.noise_variance,
                 " is negative");
   if (std::isnan(data.noise_variance)) data.noise_variance = quiet_nan();

@@ -1,0 +1,151 @@
+#include "host/learning/segments.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace zcmoe::detail {
+namespace {
+
+// The density of scores is that of this many groups of equally many rows.
+constexpr std::size_t most_groups = 4096;
+// So many of the segments are spread evenly over the rows, wherever these are.
+constexpr double even_share = 0.1;
+
+/// The least whole number that is more than a and at least halfway to b, for a < b.
+std::int64_t between(std::int64_t a, std::int64_t b) {
+  const auto apart = static_cast<std::uint64_t>(b) - static_cast<std::uint64_t>(a);
+  return a + static_cast<std::int64_t>(apart / 2 + apart % 2);
+}
+
+/// b - a for a <= b.
+double distance(std::int64_t a, std::int64_t b) {
+  return static_cast<double>(static_cast<std::uint64_t>(b) - static_cast<std::uint64_t>(a));
+}
+
+}  // namespace
+
+score_order::score_order(const std::vector<std::int64_t>& scores, const coded_rows& rows,
+                         row_choice train) {
+  sorted_.reserve(scores.size());
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (train.takes(rows.part[i])) sorted_.push_back(scores[i]);
+  }
+  std::sort(sorted_.begin(), sorted_.end());
+}
+
+std::vector<std::int64_t> score_order::thresholds(std::int64_t num_segments) const {
+  std::vector<std::int64_t> cuts;
+  const std::size_t n = sorted_.size();
+  if (num_segments < 2 || n < 2) return cuts;
+
+  // Where scores are few each gets its segment.
+  const auto most = static_cast<std::size_t>(num_segments - 1);
+  for (std::size_t i = 1; i < n && cuts.size() <= most; ++i) {
+    if (sorted_[i] != sorted_[i - 1]) cuts.push_back(between(sorted_[i - 1], sorted_[i]));
+  }
+  if (cuts.size() <= most) return cuts;
+  cuts.clear();
+
+  const std::size_t groups = std::min(most_groups, n - 1);
+  std::vector<std::int64_t> bounds(groups + 1);
+  std::vector<double> density(groups + 1, 0.0);  // its integral up to each bound
+  for (std::size_t k = 0; k <= groups; ++k) bounds[k] = sorted_[(n - 1) * k / groups];
+  for (std::size_t k = 0; k < groups; ++k) {
+    const double width = distance(bounds[k], bounds[k + 1]);
+    density[k + 1] = density[k] + std::cbrt(width * width);
+  }
+  const double whole = density[groups];
+  for (std::size_t k = 0; k <= groups; ++k) {
+    density[k] = (1.0 - even_share) * (density[k] / whole) +
+                 even_share * (static_cast<double>(k) / static_cast<double>(groups));
+  }
+  std::size_t group = 0;
+  std::size_t last_rank = 0;  // of the first row behind the last cut
+  for (std::size_t s = 1; s <= most; ++s) {
+    const double target = static_cast<double>(s) / static_cast<double>(num_segments);
+    while (group + 1 < groups && density[group + 1] < target) ++group;
+    const double width = distance(bounds[group], bounds[group + 1]);
+    const double share = (target - density[group]) / (density[group + 1] - density[group]);
+    const double offset = std::clamp(std::ceil(share * width), 0.0, width);
+    const auto cut = static_cast<std::int64_t>(static_cast<std::uint64_t>(bounds[group]) +
+                                               static_cast<std::uint64_t>(offset));
+    const auto rank = static_cast<std::size_t>(
+        std::lower_bound(sorted_.begin(), sorted_.end(), cut) - sorted_.begin());
+    if (rank == 0 || rank == n) continue;
+    if (rank != last_rank) {
+      cuts.push_back(cut);
+    } else {  // no row lies between the two
+      cuts.back() = between(sorted_[rank - 1], sorted_[rank]);
+    }
+    last_rank = rank;
+  }
+  return cuts;
+}
+
+std::vector<std::int64_t> score_thresholds(const std::vector<std::int64_t>& scores,
+                                           const coded_rows& rows, row_choice train,
+                                           std::int64_t num_segments) {
+  return score_order(scores, rows, train).thresholds(num_segments);
+}
+
+head segments_of(std::vector<std::int64_t> thresholds, std::int64_t num_segments,
+                 const std::vector<std::int64_t>& scores, const coded_rows& rows) {
+  const auto m = static_cast<std::size_t>(num_segments);
+  head made;
+  made.thresholds = std::move(thresholds);
+  made.counts.assign(m, 0);
+  std::vector<std::int64_t> sums(m, 0);
+  std::vector<unsigned __int128> squares(m, 0);
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    std::size_t segment = 0;
+    if (!made.thresholds.empty()) {
+      segment = static_cast<std::size_t>(
+          std::upper_bound(made.thresholds.begin(), made.thresholds.end(), scores[i]) -
+          made.thresholds.begin());
+    } else if (m > 1) {
+      segment = static_cast<std::size_t>(scores[i]);
+    }
+    const std::int64_t y = rows.y[i];
+    const auto size = static_cast<unsigned __int128>(y < 0 ? -y : y);
+    ++made.counts[segment];
+    sums[segment] += y;
+    squares[segment] += size * size;
+  }
+
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  made.constants.assign(m, nan);
+  made.variances.assign(m, nan);
+  made.standard_errors.assign(m, nan);
+  for (std::size_t s = 0; s < m; ++s) {
+    if (made.counts[s] == 0) continue;
+    const auto n = static_cast<double>(made.counts[s]);
+    made.constants[s] = std::ldexp(static_cast<double>(sums[s]) / n, rows.exponent);
+    if (made.counts[s] < 2) continue;
+    // n Q - S^2 is exact: n |y| < 2^62.
+    const auto sum = static_cast<unsigned __int128>(sums[s] < 0 ? -sums[s] : sums[s]);
+    const unsigned __int128 spread =
+        static_cast<unsigned __int128>(made.counts[s]) * squares[s] - sum * sum;
+    made.variances[s] = std::ldexp(static_cast<double>(spread) / n / (n - 1.0), 2 * rows.exponent);
+    made.standard_errors[s] = std::sqrt(made.variances[s] / n);
+  }
+
+  // The nearest with rows below, then, where it is nearer, that above.
+  std::size_t from = m;
+  std::vector<std::size_t> nearest(m, m);
+  for (std::size_t s = 0; s < m; ++s) {
+    if (made.counts[s] > 0) from = s;
+    nearest[s] = from;
+  }
+  from = m;
+  for (std::size_t s = m; s-- > 0;) {
+    if (made.counts[s] > 0) from = s;
+    if (from < m && (nearest[s] == m || from - s < s - nearest[s])) nearest[s] = from;
+  }
+  for (std::size_t s = 0; s < m; ++s) {
+    if (nearest[s] < m) made.constants[s] = made.constants[nearest[s]];
+  }
+  return made;
+}
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,639 @@
+#include "host/learning/trees.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <queue>
+
+namespace zcmoe::detail {
+namespace {
+
+constexpr std::int64_t rows_per_part = 1 << 16;
+constexpr std::int64_t most_parts_of_rows = 64;
+// Less work than this many sums is not worth the threads.
+constexpr std::int64_t least_shared_work = 1 << 14;
+// The sums of a node with fewer rows are made again when its children need them.
+constexpr std::int64_t least_rows_kept = 512;
+constexpr std::size_t most_bytes_kept = std::size_t{1} << 28;
+
+/// A row that a tree grows from: its number and its target, less the mean of all, scaled to 32 bits
+/// so that sums of 2^31 of them fit in 64.
+struct tree_row {
+  std::uint32_t row;
+  std::int32_t target;
+};
+
+struct row_sums {
+  std::int64_t sum = 0;
+  std::int64_t count = 0;
+};
+
+double mean_of(const row_sums& s) {
+  return static_cast<double>(s.sum) / static_cast<double>(s.count);
+}
+
+/// What the squared error loses when rows get their mean instead of 0.
+double explained_by(const row_sums& s) {
+  return static_cast<double>(s.sum) * static_cast<double>(s.sum) / static_cast<double>(s.count);
+}
+
+struct code_cut {
+  double gain = 0.0;
+  std::int32_t axis = -1;  // -1: no cut helps
+  std::int32_t threshold = 0;
+};
+
+struct tree_branch {
+  row_sums rows;
+  std::size_t first = 0;  // its rows are tree_rows first to last - 1
+  std::size_t last = 0;
+  code_cut cut;            // the best, whether it is made or not
+  std::int32_t left = -1;  // -1: a leaf
+  std::int32_t right = -1;
+  std::int32_t parent = -1;
+  std::vector<row_sums> by_code;  // of every axis; empty: not kept
+};
+
+/// A tree with all the cuts that were worth trying, and an order among them: any first few of these
+/// cuts are a tree, too. Node 0 is the root, and nodes follow their parents.
+struct grown_tree {
+  std::vector<tree_branch> nodes;
+  std::vector<std::int32_t> cuts;  // nodes with children
+  std::vector<double> strengths;   // what each cut gains a leaf, falling
+  double squares = 0.0;            // about the mean of all
+  std::int64_t centre = 0;         // targets are (tree_row::target * 2^shift) + centre
+  int shift = 0;
+};
+
+/// num_parts calls of body, on the threads if they have enough to do.
+void share_out(const run_parts& run, std::int64_t num_parts, std::int64_t work,
+               const std::function<void(std::int64_t)>& body) {
+  if (num_parts > 1 && work >= least_shared_work) return run(num_parts, body);
+  for (std::int64_t part = 0; part < num_parts; ++part) body(part);
+}
+
+std::int64_t parts_of(std::int64_t n) {
+  return std::clamp<std::int64_t>(n / rows_per_part, 1, most_parts_of_rows);
+}
+
+class tree_grower {
+ public:
+  tree_grower(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
+              const run_parts& run)
+      : rows_(rows), run_(run) {
+    slot_begin_.push_back(0);
+    for (const std::int32_t slots : rows.num_slots)
+      slot_begin_.push_back(slot_begin_.back() + static_cast<std::size_t>(slots));
+    take(train, targets);
+  }
+
+  grown_tree grow(std::int64_t max_leaves, std::int64_t min_rows) {
+    min_rows_ = std::max<std::int64_t>(min_rows, 1);
+    tree_.nodes.resize(1);
+    tree_branch& root = tree_.nodes[0];
+    root.last = tree_rows_.size();
+    unsigned __int128 squares = 0;
+    for (const tree_row& r : tree_rows_) {
+      root.rows.sum += r.target;
+      const std::int64_t t = r.target;
+      squares += static_cast<unsigned __int128>(t * t);
+    }
+    root.rows.count = static_cast<std::int64_t>(tree_rows_.size());
+    tree_.squares = static_cast<double>(squares);
+    if (!tree_rows_.empty()) tree_.squares -= explained_by(root.rows);
+
+    if (may_split(0)) look_for_cuts(0, -1, {});
+    const auto less = [this](std::int32_t a, std::int32_t b) {
+      const double gain_a = node(a).cut.gain;
+      const double gain_b = node(b).cut.gain;
+      return gain_a != gain_b ? gain_a < gain_b : a > b;
+    };
+    std::priority_queue<std::int32_t, std::vector<std::int32_t>, decltype(less)> waiting(less);
+    const auto wait = [&](std::int32_t k) {
+      if (node(k).cut.axis >= 0) waiting.push(k);
+    };
+    wait(0);
+    for (std::int64_t leaves = 1; leaves < max_leaves && !waiting.empty(); ++leaves) {
+      const std::int32_t k = waiting.top();
+      waiting.pop();
+      split(k);
+      wait(node(k).left);
+      wait(node(k).right);
+    }
+    order_cuts();
+    return std::move(tree_);
+  }
+
+ private:
+  tree_branch& node(std::int32_t k) { return tree_.nodes[static_cast<std::size_t>(k)]; }
+
+  void take(row_choice train, const std::vector<std::int64_t>& targets) {
+    tree_rows_.reserve(static_cast<std::size_t>(rows_.n));
+    __int128 sum = 0;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(rows_.n); ++i) {
+      if (!train.takes(rows_.part[i])) continue;
+      tree_rows_.push_back({static_cast<std::uint32_t>(i), 0});
+      sum += targets[i];
+    }
+    if (tree_rows_.empty()) return;
+    tree_.centre = static_cast<std::int64_t>(sum / static_cast<__int128>(tree_rows_.size()));
+    std::uint64_t farthest = 0;
+    const auto off = [&](std::size_t i) { return targets[i] - tree_.centre; };
+    for (const tree_row& r : tree_rows_) {
+      const std::int64_t d = off(r.row);
+      farthest = std::max(farthest, static_cast<std::uint64_t>(d < 0 ? -d : d));
+    }
+    while ((farthest >> tree_.shift) >= (std::uint64_t{1} << 31) - 1) ++tree_.shift;
+    const std::int64_t half = tree_.shift > 0 ? std::int64_t{1} << (tree_.shift - 1) : 0;
+    for (tree_row& r : tree_rows_)
+      r.target = static_cast<std::int32_t>((off(r.row) + half) >> tree_.shift);
+    moved_.resize(tree_rows_.size());
+  }
+
+  bool may_split(std::int32_t k) { return node(k).rows.count >= 2 * min_rows_; }
+
+  /// Adds rows to the sums of one axis.
+  void add_rows(std::size_t axis, std::size_t first, std::size_t last, row_sums* by_code) const {
+    const std::uint8_t* codes = rows_.codes_of(static_cast<int>(axis));
+    for (std::size_t i = first; i < last; ++i) {
+      row_sums& of = by_code[codes[tree_rows_[i].row]];
+      of.sum += tree_rows_[i].target;
+      ++of.count;
+    }
+  }
+
+  /// Finds the best cut of a node from sums over its rows; and that of its sibling, if there is
+  /// one, from the sums of their parent less these.
+  void look_for_cuts(std::int32_t k, std::int32_t sibling, std::vector<row_sums> of_parent) {
+    const std::size_t num_axes = rows_.num_slots.size();
+    const std::size_t slots = slot_begin_.back();
+    std::vector<row_sums> sums(slots);
+    const std::size_t first = node(k).first;
+    const std::size_t last = node(k).last;
+    const auto n = static_cast<std::int64_t>(last - first);
+    const std::int64_t parts = parts_of(n);
+    std::vector<row_sums> of_parts;
+    const std::int64_t work = (n + 256) * static_cast<std::int64_t>(num_axes);
+    if (parts > 1) {
+      of_parts.resize(static_cast<std::size_t>(parts) * slots);
+      share_out(run_, parts * static_cast<std::int64_t>(num_axes), work, [&](std::int64_t task) {
+        const auto part = static_cast<std::size_t>(task % parts);
+        const auto axis = static_cast<std::size_t>(task / parts);
+        const auto bound = [&](std::size_t p) {
+          return first + (last - first) * p / static_cast<std::size_t>(parts);
+        };
+        add_rows(axis, bound(part), bound(part + 1),
+                 of_parts.data() + part * slots + slot_begin_[axis]);
+      });
+    }
+    std::vector<code_cut> cuts(num_axes);
+    std::vector<code_cut> sibling_cuts(num_axes);
+    share_out(run_, static_cast<std::int64_t>(num_axes), work, [&](std::int64_t task) {
+      const auto axis = static_cast<std::size_t>(task);
+      row_sums* own = sums.data() + slot_begin_[axis];
+      const std::size_t of_axis = slot_begin_[axis + 1] - slot_begin_[axis];
+      if (parts == 1) add_rows(axis, first, last, own);
+      for (std::size_t at = slot_begin_[axis]; at < of_parts.size(); at += slots) {
+        for (std::size_t c = 0; c < of_axis; ++c) {
+          own[c].sum += of_parts[at + c].sum;
+          own[c].count += of_parts[at + c].count;
+        }
+      }
+      cuts[axis] = best_cut(k, axis, own);
+      if (sibling < 0) return;
+      row_sums* rest = of_parent.data() + slot_begin_[axis];
+      for (std::size_t c = 0; c < of_axis; ++c) {
+        rest[c].sum -= own[c].sum;
+        rest[c].count -= own[c].count;
+      }
+      sibling_cuts[axis] = best_cut(sibling, axis, rest);
+    });
+    finish(k, cuts, std::move(sums));
+    if (sibling >= 0) finish(sibling, sibling_cuts, std::move(of_parent));
+  }
+
+  code_cut best_cut(std::int32_t k, std::size_t axis, const row_sums* by_code) {
+    if (!may_split(k)) return {};
+    // Sums are below 2^31 times the number of rows.
+    if (node(k).rows.count < 1 << 16) return best_cut_in<std::int64_t>(k, axis, by_code);
+    return best_cut_in<__int128>(k, axis, by_code);
+  }
+
+  /// Wide holds the number of rows times a sum.
+  template <class Wide>
+  code_cut best_cut_in(std::int32_t k, std::size_t axis, const row_sums* by_code) {
+    code_cut best;
+    const row_sums all = node(k).rows;
+    const auto slots = static_cast<std::int32_t>(slot_begin_[axis + 1] - slot_begin_[axis]);
+    row_sums left;
+    std::int32_t last_seen = 0;  // the greatest code to the left that has rows
+    for (std::int32_t code = 0; code < slots; ++code) {
+      const row_sums& of = by_code[code];
+      if (of.count == 0) continue;
+      const std::int64_t right = all.count - left.count;
+      if (right < min_rows_) break;
+      if (left.count >= min_rows_) {
+        // left^2 / n_left + right^2 / n_right - all^2 / n = (n left - n_left all)^2 / (n n_left
+        // n_right), whose difference is exact: equal means gain nothing, equal cuts the same.
+        const Wide apart =
+            static_cast<Wide>(left.sum) * all.count - static_cast<Wide>(all.sum) * left.count;
+        const auto d = static_cast<double>(apart);
+        const double gain = d * d / (static_cast<double>(left.count) * static_cast<double>(right));
+        // In the middle of codes without rows.
+        if (gain > best.gain)
+          best = {gain, static_cast<std::int32_t>(axis), last_seen + (code - last_seen + 1) / 2};
+      }
+      left.sum += of.sum;
+      left.count += of.count;
+      last_seen = code;
+    }
+    best.gain /= static_cast<double>(all.count);
+    return best;
+  }
+
+  void finish(std::int32_t k, const std::vector<code_cut>& cuts, std::vector<row_sums> sums) {
+    tree_branch& to = node(k);
+    for (const code_cut& c : cuts) {
+      if (c.gain > to.cut.gain) to.cut = c;
+    }
+    if (to.cut.axis < 0 || to.rows.count < least_rows_kept) return;
+    const std::size_t bytes = sums.size() * sizeof(row_sums);
+    if (bytes_kept_ + bytes > most_bytes_kept) return;
+    bytes_kept_ += bytes;
+    to.by_code = std::move(sums);
+  }
+
+  void split(std::int32_t k) {
+    const auto left = static_cast<std::int32_t>(tree_.nodes.size());
+    const std::int32_t right = left + 1;
+    tree_.nodes.resize(tree_.nodes.size() + 2);
+    tree_branch& of = node(k);
+    of.left = left;
+    of.right = right;
+    const std::size_t middle = part_rows(of);
+    node(left).parent = node(right).parent = k;
+    node(left).first = of.first;
+    node(left).last = node(right).first = middle;
+    node(right).last = of.last;
+    row_sums& sums = node(left).rows;
+    for (std::size_t i = of.first; i < middle; ++i) sums.sum += tree_rows_[i].target;
+    sums.count = static_cast<std::int64_t>(middle - of.first);
+    node(right).rows = {of.rows.sum - sums.sum, of.rows.count - sums.count};
+
+    std::vector<row_sums> kept;
+    kept.swap(of.by_code);
+    bytes_kept_ -= kept.size() * sizeof(row_sums);
+    const bool left_is_less = sums.count <= node(right).rows.count;
+    const std::int32_t less = left_is_less ? left : right;
+    const std::int32_t more = left_is_less ? right : left;
+    if (!may_split(more)) return;
+    if (!kept.empty()) return look_for_cuts(less, more, std::move(kept));
+    look_for_cuts(more, -1, {});
+    if (may_split(less)) look_for_cuts(less, -1, {});
+  }
+
+  /// Brings the rows of the left side to the front; returns where the others begin.
+  std::size_t part_rows(const tree_branch& of) {
+    const std::uint8_t* codes = rows_.codes_of(of.cut.axis);
+    const std::int32_t threshold = of.cut.threshold;
+    const std::size_t n = of.last - of.first;
+    const std::int64_t parts = parts_of(static_cast<std::int64_t>(n));
+    std::vector<std::size_t> lefts(static_cast<std::size_t>(parts) + 1, 0);
+    const auto bound = [&](std::int64_t part) {
+      return of.first + n * static_cast<std::size_t>(part) / static_cast<std::size_t>(parts);
+    };
+    // Within its own part each thread puts left rows first and right rows last, in reverse ...
+    share_out(run_, parts, static_cast<std::int64_t>(n), [&](std::int64_t part) {
+      std::size_t to_left = bound(part);
+      std::size_t to_right = bound(part + 1);
+      for (std::size_t i = bound(part); i < bound(part + 1); ++i) {
+        const tree_row r = tree_rows_[i];
+        const bool goes_right = codes[r.row] >= threshold;
+        moved_[to_left] = r;
+        moved_[to_right - 1] = r;
+        to_left += goes_right ? 0 : 1;
+        to_right -= goes_right ? 1 : 0;
+      }
+      lefts[static_cast<std::size_t>(part) + 1] = to_left - bound(part);
+    });
+    for (std::size_t p = 0; p < static_cast<std::size_t>(parts); ++p) lefts[p + 1] += lefts[p];
+    const std::size_t middle = of.first + lefts.back();
+    // ... then the parts are joined.
+    share_out(run_, parts, static_cast<std::int64_t>(n), [&](std::int64_t part) {
+      const auto p = static_cast<std::size_t>(part);
+      const std::size_t own_lefts = lefts[p + 1] - lefts[p];
+      const auto from = moved_.begin() + static_cast<std::ptrdiff_t>(bound(part));
+      const auto split_at = from + static_cast<std::ptrdiff_t>(own_lefts);
+      const auto to = moved_.begin() + static_cast<std::ptrdiff_t>(bound(part + 1));
+      std::copy(from, split_at,
+                tree_rows_.begin() + static_cast<std::ptrdiff_t>(of.first + lefts[p]));
+      std::reverse_copy(split_at, to,
+                        tree_rows_.begin() + static_cast<std::ptrdiff_t>(middle + bound(part) -
+                                                                         of.first - lefts[p]));
+    });
+    return middle;
+  }
+
+  /// The strength of a cut is the penalty a leaf at which pruning takes it away: at any penalty the
+  /// cuts that are stronger make the best subtree. Weakest links first.
+  void order_cuts() {
+    const std::size_t n = tree_.nodes.size();
+    std::vector<double> gain(n, 0.0);       // of the cuts that are left below and at a node
+    std::vector<std::int64_t> count(n, 0);  // of those cuts
+    std::vector<double> strength(n, -1.0);  // -1: not taken away yet
+    for (std::size_t k = n; k-- > 0;) {
+      const tree_branch& b = tree_.nodes[k];
+      if (b.left < 0) continue;
+      const auto l = static_cast<std::size_t>(b.left);
+      const auto r = static_cast<std::size_t>(b.right);
+      gain[k] = b.cut.gain + gain[l] + gain[r];
+      count[k] = 1 + count[l] + count[r];
+      tree_.cuts.push_back(static_cast<std::int32_t>(k));
+    }
+    using link = std::pair<double, std::int32_t>;
+    std::priority_queue<link, std::vector<link>, std::greater<>> links;
+    const auto push = [&](std::int32_t k) {
+      const auto at = static_cast<std::size_t>(k);
+      links.emplace(gain[at] / static_cast<double>(count[at]), k);
+    };
+    for (const std::int32_t k : tree_.cuts) push(k);
+    double floor = 0.0;
+    std::vector<std::int32_t> below;
+    while (!links.empty()) {
+      const link weakest = links.top();
+      links.pop();
+      const auto k = static_cast<std::size_t>(weakest.second);
+      if (strength[k] >= 0.0 || weakest.first != gain[k] / static_cast<double>(count[k])) continue;
+      floor = std::max(floor, weakest.first);
+      const double lost = gain[k];
+      const std::int64_t lost_cuts = count[k];
+      below.assign(1, weakest.second);
+      while (!below.empty()) {
+        const std::int32_t b = below.back();
+        below.pop_back();
+        if (node(b).left < 0 || strength[static_cast<std::size_t>(b)] >= 0.0) continue;
+        strength[static_cast<std::size_t>(b)] = floor;
+        below.push_back(node(b).left);
+        below.push_back(node(b).right);
+      }
+      gain[k] = 0.0;
+      count[k] = 0;
+      for (std::int32_t up = node(weakest.second).parent; up >= 0; up = node(up).parent) {
+        gain[static_cast<std::size_t>(up)] -= lost;
+        count[static_cast<std::size_t>(up)] -= lost_cuts;
+        push(up);
+      }
+    }
+    std::sort(tree_.cuts.begin(), tree_.cuts.end(), [&](std::int32_t a, std::int32_t b) {
+      const double strength_a = strength[static_cast<std::size_t>(a)];
+      const double strength_b = strength[static_cast<std::size_t>(b)];
+      return strength_a != strength_b ? strength_a > strength_b : a < b;
+    });
+    tree_.strengths.reserve(tree_.cuts.size());
+    for (const std::int32_t k : tree_.cuts)
+      tree_.strengths.push_back(strength[static_cast<std::size_t>(k)]);
+  }
+
+  const coded_rows& rows_;
+  const run_parts& run_;
+  std::int64_t min_rows_ = 1;
+  std::vector<std::size_t> slot_begin_;  // of each axis among the sums of a node
+  std::vector<tree_row> tree_rows_;      // those of a node are together
+  std::vector<tree_row> moved_;
+  std::size_t bytes_kept_ = 0;
+  grown_tree tree_;
+};
+
+/// What each node predicts, in units of targets: each cut's effect is shrunk.
+std::vector<double> values_of(const grown_tree& tree, double shrinkage) {
+  std::vector<double> values(tree.nodes.size(), 0.0);
+  if (tree.nodes[0].rows.count == 0) return values;
+  const double unit = std::ldexp(1.0, tree.shift);
+  values[0] = static_cast<double>(tree.centre) + unit * mean_of(tree.nodes[0].rows);
+  for (std::size_t k = 0; k < tree.nodes.size(); ++k) {
+    const tree_branch& b = tree.nodes[k];
+    if (b.left < 0) continue;
+    const auto n = static_cast<double>(b.rows.count);
+    const double share = unit * (n / (n + shrinkage));
+    for (const std::int32_t child : {b.left, b.right}) {
+      const auto at = static_cast<std::size_t>(child);
+      values[at] = values[k] + share * (mean_of(tree.nodes[at].rows) - mean_of(b.rows));
+    }
+  }
+  return values;
+}
+
+std::int32_t constant_of(double value, const coded_rows& rows) {
+  constexpr double most = std::numeric_limits<std::int32_t>::max();
+  return static_cast<std::int32_t>(
+      std::llround(std::clamp(std::ldexp(value, -rows.constant_shift), -most, most)));
+}
+
+/// The tree with the first num_cuts cuts.
+bank bank_of(const grown_tree& tree, std::size_t num_cuts, const std::vector<double>& values,
+             double step, const coded_rows& rows) {
+  std::vector<bool> is_cut(tree.nodes.size(), false);
+  for (std::size_t i = 0; i < num_cuts; ++i) is_cut[static_cast<std::size_t>(tree.cuts[i])] = true;
+  bank made;
+  made.nodes.reserve(num_cuts);
+  made.constants.reserve(num_cuts + 1);
+  // Each entry is a node of the tree and where its number goes: side 0 or 1 of a node of the bank.
+  struct place {
+    std::int32_t node;
+    std::int32_t above;
+    bool right;
+  };
+  std::vector<place> ahead = {{0, -1, false}};
+  while (!ahead.empty()) {
+    const place at = ahead.back();
+    ahead.pop_back();
+    const auto k = static_cast<std::size_t>(at.node);
+    std::int32_t number = 0;
+    if (is_cut[k]) {
+      const tree_branch& b = tree.nodes[k];
+      number = static_cast<std::int32_t>(made.nodes.size());
+      made.nodes.push_back({b.cut.axis, b.cut.threshold, 0, 0});
+      ahead.push_back({b.right, number, true});
+      ahead.push_back({b.left, number, false});
+    } else {
+      number = ~static_cast<std::int32_t>(made.constants.size());
+      made.constants.push_back(constant_of(step * values[k], rows));
+    }
+    if (at.above < 0) continue;
+    zcmoe_tree_node& above = made.nodes[static_cast<std::size_t>(at.above)];
+    (at.right ? above.right : above.left) = number;
+  }
+  return made;
+}
+
+/// How many cuts gain more than penalty * noise, which is estimated from the leaves that they make.
+std::size_t cuts_worth(const grown_tree& tree, double penalty) {
+  if (penalty <= 0.0) return tree.cuts.size();
+  const auto n = static_cast<double>(tree.nodes[0].rows.count);
+  double squares = tree.squares;
+  for (const std::int32_t k : tree.cuts)
+    squares -= tree.nodes[static_cast<std::size_t>(k)].cut.gain;
+  std::size_t num_cuts = tree.cuts.size();
+  while (num_cuts > 0) {
+    const double freedom = n - static_cast<double>(num_cuts) - 1.0;
+    if (freedom > 0.0 && tree.strengths[num_cuts - 1] > penalty * (squares / freedom)) break;
+    --num_cuts;
+    squares += tree.nodes[static_cast<std::size_t>(tree.cuts[num_cuts])].cut.gain;
+  }
+  return num_cuts;
+}
+
+/// The child of a grown tree's leaf that a row reaches.
+std::size_t leaf_of(const grown_tree& tree, const coded_rows& rows, std::int64_t i) {
+  std::int32_t at = 0;
+  for (;;) {
+    const tree_branch& b = tree.nodes[static_cast<std::size_t>(at)];
+    if (b.left < 0) return static_cast<std::size_t>(at);
+    at = rows.codes_of(b.cut.axis)[i] >= b.cut.threshold ? b.right : b.left;
+  }
+}
+
+/// Takes the answers of a tree from the residuals of all rows.
+void subtract(const bank& tree, const coded_rows& rows, std::vector<std::int64_t>& residuals,
+              const run_parts& run) {
+  const std::int64_t unit = std::int64_t{1} << rows.constant_shift;
+  const std::int64_t parts = (rows.n + rows_per_part - 1) / rows_per_part;
+  run(parts, [&](std::int64_t part) {
+    const std::int64_t last = std::min(rows.n, (part + 1) * rows_per_part);
+    for (std::int64_t i = part * rows_per_part; i < last; ++i) {
+      std::int32_t at = tree.is_tree() ? 0 : ~0;
+      while (at >= 0) {
+        const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(at)];
+        at = rows.codes_of(node.feature)[i] >= node.threshold ? node.right : node.left;
+      }
+      residuals[static_cast<std::size_t>(i)] -=
+          unit * tree.constants[static_cast<std::size_t>(~at)];
+    }
+  });
+}
+
+/// The sums of targets of other rows by the node of a tree that they reach.
+std::vector<row_sums> held_out_sums(const grown_tree& tree, const coded_rows& rows,
+                                    row_choice judges, const std::vector<std::int64_t>& targets,
+                                    const run_parts& run) {
+  const std::int64_t parts = parts_of(rows.n);
+  std::vector<std::vector<row_sums>> of_parts(static_cast<std::size_t>(parts));
+  run(parts, [&](std::int64_t part) {
+    std::vector<row_sums>& sums = of_parts[static_cast<std::size_t>(part)];
+    sums.resize(tree.nodes.size());
+    const std::int64_t last =
+        rows.n / parts * (part + 1) + (part + 1 == parts ? rows.n % parts : 0);
+    for (std::int64_t i = rows.n / parts * part; i < last; ++i) {
+      if (!judges.takes(rows.part[static_cast<std::size_t>(i)])) continue;
+      row_sums& of = sums[leaf_of(tree, rows, i)];
+      of.sum += targets[static_cast<std::size_t>(i)];
+      ++of.count;
+    }
+  });
+  std::vector<row_sums> sums(tree.nodes.size());
+  for (std::size_t k = sums.size(); k-- > 0;) {
+    for (const std::vector<row_sums>& of_part : of_parts) {
+      sums[k].sum += of_part[k].sum;
+      sums[k].count += of_part[k].count;
+    }
+    const std::int32_t parent = tree.nodes[k].parent;
+    if (parent < 0) continue;
+    sums[static_cast<std::size_t>(parent)].sum += sums[k].sum;
+    sums[static_cast<std::size_t>(parent)].count += sums[k].count;
+  }
+  return sums;
+}
+
+/// How much less the squared error on the held-out rows is with a tree than without, and how many
+/// cuts that tree has.
+struct judgement {
+  std::size_t num_cuts = 0;
+  double gain = -std::numeric_limits<double>::infinity();
+};
+judgement judged(const grown_tree& tree, const std::vector<double>& values, double step,
+                 const std::vector<row_sums>& held_out, std::size_t most_cuts) {
+  const auto gain_of = [&](std::int32_t k) {
+    const auto at = static_cast<std::size_t>(k);
+    const double value = step * values[at];
+    return value * (2.0 * static_cast<double>(held_out[at].sum) -
+                    value * static_cast<double>(held_out[at].count));
+  };
+  judgement best;
+  double gain = gain_of(0);
+  best.gain = gain;
+  for (std::size_t i = 0; i < std::min(most_cuts, tree.cuts.size()); ++i) {
+    const tree_branch& b = tree.nodes[static_cast<std::size_t>(tree.cuts[i])];
+    gain += gain_of(b.left) + gain_of(b.right) - gain_of(tree.cuts[i]);
+    if (gain > best.gain) best = {i + 1, gain};
+  }
+  return best;
+}
+
+constexpr std::int64_t most_leaves = 1024;
+std::int64_t growth_for(std::int64_t leaves) {
+  return leaves > 1 ? std::max<std::int64_t>(2 * leaves, most_leaves) : 1;
+}
+struct {
+  std::int64_t min_rows = 20;
+  double step = .6;
+} tuning;
+std::vector<double> shrinkages = {0, 3, 10, 30, 100, 300};
+}  // namespace
+
+bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
+                const tree_options& options, const run_parts& run) {
+  const grown_tree tree =
+      tree_grower(rows, train, targets, run).grow(growth_for(options.max_leaves), options.min_rows);
+  const std::size_t most_cuts = static_cast<std::size_t>(options.max_leaves - 1);
+  const std::size_t num_cuts = std::min(cuts_worth(tree, options.penalty), most_cuts);
+  return bank_of(tree, num_cuts, values_of(tree, options.shrinkage), options.step, rows);
+}
+
+bank numbered(bank tree) {
+  for (std::size_t leaf = 0; leaf < tree.constants.size(); ++leaf)
+    tree.constants[leaf] = static_cast<std::int32_t>(leaf);
+  return tree;
+}
+
+std::vector<bank> learn_trees(const coded_rows& rows, row_choice train, const tree_plan& plan,
+                              std::vector<std::int64_t>& residuals, const run_parts& run) {
+  std::vector<bank> trees;
+  trees.reserve(plan.trees.size());
+  for (const tree_options& options : plan.trees) {
+    trees.push_back(learn_tree(rows, train, residuals, options, run));
+    subtract(trees.back(), rows, residuals, run);
+  }
+  return trees;
+}
+
+tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
+                      std::vector<std::int64_t>& residuals, const run_parts& run) {
+  tree_plan plan;
+  if (train.held_out < 0) return plan;
+  const row_choice judges = {train.held_out, !train.the_part};
+  for (int t = 0; t < max_trees; ++t) {
+    const grown_tree tree =
+        tree_grower(rows, train, residuals, run).grow(growth_for(most_leaves), tuning.min_rows);
+    const std::vector<row_sums> held_out = held_out_sums(tree, rows, judges, residuals, run);
+    const double step = t + 1 < max_trees ? tuning.step : 1.0;
+    tree_options chosen{1, 0.0, step, 0.0, tuning.min_rows};
+    judgement best;
+    best.gain = 0.0;
+    std::vector<double> values;
+    for (const double shrinkage : shrinkages) {
+      const std::vector<double> tried = values_of(tree, shrinkage);
+      const judgement of = judged(tree, tried, step, held_out, most_leaves - 1);
+      if (!(of.gain > best.gain)) continue;
+      best = of;
+      chosen.shrinkage = shrinkage;
+      chosen.max_leaves = static_cast<std::int64_t>(of.num_cuts) + 1;
+      values = tried;
+    }
+    if (best.num_cuts == 0) break;
+    plan.trees.push_back(chosen);
+    subtract(bank_of(tree, best.num_cuts, values, step, rows), rows, residuals, run);
+  }
+  return plan;
+}
+
+}  // namespace zcmoe::detail
