@@ -41,12 +41,15 @@ class spread {
   double count_ = 0;
 };
 
+/// Codes of real segments.
+std::int64_t codes_of(const std::vector<zcmoe_axis_info>& axes, std::int64_t axis) {
+  return axes[static_cast<std::size_t>(axis)].num_segments;
+}
+
 /// Over the codes of real segments for tables of one and two axes, else over the cells.
 spread spread_of(const zcmoe_bank_info& bank, const std::vector<zcmoe_axis_info>& axes) {
   spread all;
-  const auto codes = [&](std::size_t k) {
-    return axes[static_cast<std::size_t>(bank.axes[k].axis)].num_segments;
-  };
+  const auto codes = [&](std::size_t k) { return codes_of(axes, bank.axes[k].axis); };
   if (bank.num_nodes == 0 && bank.num_axes == 1) {
     for (std::int64_t a = 0; a < codes(0); ++a) all.add(bank.constants[bank.axes[0].offsets[a]]);
   } else if (bank.num_nodes == 0 && bank.num_axes == 2) {
@@ -72,14 +75,32 @@ contribution contribution_of(const zcmoe_bank_info& bank, const std::vector<zcmo
   for (std::int64_t k = 0; k < bank.num_axes; ++k) used.push_back(bank.axes[k].axis);
   for (std::int64_t k = 0; k < bank.num_nodes; ++k) used.push_back(bank.nodes[k].feature);
   found.inputs.reserve(used.size());
-  for (const std::int64_t axis : used)
-    found.inputs.push_back(axes[static_cast<std::size_t>(axis)].input);
+  for (const std::int64_t axis : used) {
+    const auto k = static_cast<std::size_t>(axis);
+    if (k < axes.size()) found.inputs.push_back(axes[k].input);
+  }
   std::sort(found.inputs.begin(), found.inputs.end());
   found.inputs.erase(std::unique(found.inputs.begin(), found.inputs.end()), found.inputs.end());
   const spread all = spread_of(bank, axes);
   found.range = all.range() * unit;
   found.variance = all.variance() * unit * unit;
   return found;
+}
+
+void count_uses(const zcmoe_bank_info& bank, const std::vector<zcmoe_axis_info>& axes,
+                std::vector<std::int64_t>& uses) {
+  for (std::int64_t k = 0; k < bank.num_nodes; ++k) {
+    const auto axis = static_cast<std::size_t>(bank.nodes[k].feature);
+    if (axis < uses.size()) ++uses[axis];
+  }
+  if (bank.num_nodes > 0) return;
+  for (std::int64_t k = 0; k < bank.num_axes; ++k) {
+    const zcmoe_axis_offsets& axis = bank.axes[k];
+    auto& parts = uses[static_cast<std::size_t>(axis.axis)];
+    std::vector<std::int32_t> offsets(axis.offsets, axis.offsets + codes_of(axes, axis.axis));
+    std::sort(offsets.begin(), offsets.end());
+    parts = std::unique(offsets.begin(), offsets.end()) - offsets.begin();
+  }
 }
 
 std::string left(const std::string& value, std::size_t width) {
@@ -132,10 +153,12 @@ inspected_points::inspected_points(const std::string& file, const model& model,
   // A score has no unit of its own.
   const double unit = info.num_segments == 0 ? std::ldexp(1.0, info.exponent) : 1.0;
   banks.reserve(static_cast<std::size_t>(info.num_banks));
+  if (!adds_up()) uses.resize(axes.size());
   for (std::int64_t k = 0; k < info.num_banks; ++k) {
     zcmoe_bank_info bank = ZCMOE_BANK_INFO_INIT;
     check(zcmoe_model_get_bank(model.get(), k, &bank));
     banks.push_back(contribution_of(bank, axes, unit));
+    if (!adds_up()) count_uses(bank, axes, uses);
   }
 }
 
@@ -164,8 +187,10 @@ std::string inspected_points::as_text() const {
   page.add("noise estimate", text(readable(std::sqrt(info.noise_variance)),
                                   " (root mean square distance of the rows from their answers)"));
   page.add("");
+  const bool tree = info.partition == ZCMOE_PARTITION_TREE;
+  const std::string used_as = uses.empty() ? "" : tree ? "  branches" : "     parts";
   page.add(left(" input", 28) + right("segments", 10) + right("from", 14) + right("to", 14) +
-           "   missing    out of range");
+           "   missing    out of range" + used_as);
   for (std::size_t k = 0; k < std::min(axes.size(), most_lines); ++k) {
     const zcmoe_axis_info& axis = axes[k];
     const double lo = axis.edges[0];
@@ -173,7 +198,8 @@ std::string inspected_points::as_text() const {
     page.add(left(" " + name_of(axis.input), 28) + right(grouped(axis.num_segments), 10) +
              right(readable_within(lo, lo, hi), 14) + right(readable_within(hi, lo, hi), 14) +
              "   " + left(word_of(nan_policy_words, axis.nan_policy), 11) +
-             word_of(range_policy_words, axis.range_policy));
+             left(word_of(range_policy_words, axis.range_policy), uses.empty() ? 0 : 12) +
+             (uses.empty() ? "" : right(grouped(uses[k]), 10)));
   }
   if (axes.size() > most_lines)
     page.add(text("     ... ", grouped(static_cast<long long>(axes.size() - most_lines)),
@@ -229,7 +255,8 @@ std::string inspected_points::as_json() const {
     json.set("base", info.base);
   }
   std::vector<json_object> all_axes;
-  for (const zcmoe_axis_info& axis : axes) {
+  for (std::size_t k = 0; k < axes.size(); ++k) {
+    const zcmoe_axis_info& axis = axes[k];
     json_object one;
     one.set("input", axis.input);
     one.set("name", name_of(axis.input));
@@ -238,6 +265,8 @@ std::string inspected_points::as_json() const {
     one.set("include_outer_edge", axis.include_outer_edge != 0);
     one.set("nan_policy", word_of(nan_policy_words, axis.nan_policy));
     one.set("range_policy", word_of(range_policy_words, axis.range_policy));
+    if (!uses.empty())
+      one.set(info.partition == ZCMOE_PARTITION_TREE ? "branches" : "parts", uses[k]);
     one.set("edges", values_of(axis.edges, axis.num_segments + 1));
     all_axes.push_back(std::move(one));
   }

@@ -25,6 +25,9 @@ struct inspected_points {
   zcmoe_points_info info;
   std::vector<zcmoe_axis_info> axes;
   std::vector<contribution> banks;
+  /// Of a tree, how many branches compare each axis; of a grid, into how many parts it is cut; else
+  /// none.
+  std::vector<std::int64_t> uses;
 
   inspected_points(const std::string& path, const model& model, const zcmoe_points_info& info);
 

@@ -23,6 +23,11 @@ std::string right(const std::string& value, std::size_t width) {
   return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
 }
 
+/// Whether a candidate became a model whose size is known.
+bool was_made(const zcmoe_learn_candidate& candidate) {
+  return candidate.chosen != 0 || candidate.bytes > 0;
+}
+
 }  // namespace
 
 double unexplained(const zcmoe_learn_report& report, const zcmoe_learn_candidate& candidate) {
@@ -56,14 +61,15 @@ void learn_report::say_candidates() const {
               right("segments", 10) + right("bytes", 12));
   for (const zcmoe_learn_candidate& candidate : summary.report.candidates) {
     if (candidate.chosen == 0 && std::isnan(candidate.held_out_error)) continue;
-    const bool known = !std::isnan(candidate.held_out_error);
+    const bool judged = !std::isnan(candidate.held_out_error);
     const double left = unexplained(summary.report, candidate);
     say("  " + word_of(partition_words, candidate.partition),
-        right(known ? readable(std::sqrt(candidate.held_out_error)) : "-", 14) +
+        right(judged ? readable(std::sqrt(candidate.held_out_error)) : "-", 14) +
             right(std::isfinite(left) ? readable(left) : "-", 11) +
-            right(grouped(candidate.num_banks), 10) +
+            right(was_made(candidate) ? grouped(candidate.num_banks) : "-", 10) +
             right(candidate.num_segments > 0 ? grouped(candidate.num_segments) : "-", 10) +
-            right(grouped(candidate.bytes), 12) + (candidate.chosen != 0 ? "  chosen" : ""));
+            right(was_made(candidate) ? grouped(candidate.bytes) : "-", 12) +
+            (candidate.chosen != 0 ? "  chosen" : ""));
   }
 }
 
@@ -102,9 +108,11 @@ std::vector<json_object> learn_report::candidates_as_json() const {
     json.set("chosen", candidate.chosen != 0);
     json.set("held_out_rms", std::sqrt(candidate.held_out_error));
     json.set("unexplained", unexplained(summary.report, candidate));
-    json.set("look_ups", candidate.num_banks);
-    json.set("segments", candidate.num_segments);
-    json.set("bytes", candidate.bytes);
+    if (was_made(candidate)) {
+      json.set("look_ups", candidate.num_banks);
+      json.set("segments", candidate.num_segments);
+      json.set("bytes", candidate.bytes);
+    }
     all.push_back(std::move(json));
   }
   return all;

@@ -89,14 +89,14 @@ void check_csv_choice(const points_choice& choice, const csv_options& csv,
   }
   const auto given = static_cast<std::int64_t>(choice.inputs.size());
   if (choice.num_inputs == 0 || (given == 0 && !choice.stored.empty() && csv.header)) return;
-  if (given != choice.num_inputs) {
-    const std::string names = choice.stored.empty() ? std::string(", whose names it does not keep")
-                                                    : text(": ", list_in_words(choice.stored));
-    fail_usage("--x is given ", given, " time", plural(given),
-               given > 0 ? text(" (", list_in_words(choice.inputs), ")") : "",
-               ", and the model has ", choice.num_inputs, " input", plural(choice.num_inputs),
-               names, "; give one --x for each, in this order");
-  }
+  if (given == choice.num_inputs) return;
+  const std::string names = choice.stored.empty() ? std::string(", whose names it does not keep")
+                                                  : text(": ", list_in_words(choice.stored));
+  fail_usage(given == 0 ? text("--x is missing")
+                        : text("--x is given ", given, " time", plural(given), " (",
+                               list_in_words(choice.inputs), ")"),
+             given == 0 ? ": the model has " : ", and the model has ", choice.num_inputs, " input",
+             plural(choice.num_inputs), names, "; give one --x for each, in this order");
 }
 
 std::unique_ptr<row_source> open_csv(input_file first, const table_choice& table,
@@ -160,8 +160,8 @@ std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table
   if (choice.num_inputs != 0 && num_inputs != choice.num_inputs) {
     fail("the model has ", choice.num_inputs, " input", plural(choice.num_inputs),
          choice.stored.empty() ? "" : text(" (", list_in_words(choice.stored), ")"), ", and ",
-         list_in_words(table.inputs), whole->columns() > 1 ? " has " : " are ", num_inputs,
-         " column", plural(num_inputs));
+         num_inputs, num_inputs == 1 ? " column is" : " columns are", " given (",
+         list_in_words(table.inputs), ")");
   }
   if (choice.wants_target) {
     if (target.empty())
