@@ -136,12 +136,12 @@ class learner {
         const any_array from = column(j);
         double values[values_at_a_time];
         for (std::int64_t i = first; i < last; i += values_at_a_time) {
-          const std::int64_t count = std::min(last - i, values_at_a_time);
-          for (std::int64_t k = 0; k < count; ++k) {
+          const std::int64_t some = std::min(last - i, values_at_a_time);
+          for (std::int64_t k = 0; k < some; ++k) {
             values[k] = from[i + k];
             if (!nan_is_code && std::isnan(values[k])) used[static_cast<std::size_t>(i + k)] = 2;
           }
-          hash_inputs(values, count, hashes.data() + i);
+          hash_inputs(values, some, hashes.data() + i);
         }
       }
       for (std::int64_t i = first; i < last; ++i) {
@@ -162,11 +162,11 @@ class learner {
       }
     });
     report_.rows = n_;
-    for (const std::array<std::int64_t, 4>& count : counts) {
-      report_.rows_used += count[0];
-      report_.nan_targets += count[1];
-      report_.infinite_targets += count[2];
-      report_.nan_inputs += count[3];
+    for (const std::array<std::int64_t, 4>& of_part : counts) {
+      report_.rows_used += of_part[0];
+      report_.nan_targets += of_part[1];
+      report_.infinite_targets += of_part[2];
+      report_.nan_inputs += of_part[3];
     }
   }
 
