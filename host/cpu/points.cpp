@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t code_bytes = std::size_t{1} << 16;  // of a block, on the stack
 static_assert(code_bytes / ZCMOE_MAX_INPUTS >= 64);
 constexpr int trees_at_a_time = 16;  // rows that go down a tree together
+constexpr int levels_at_a_time = 4;
 
 /// An axis table: the constant of each code.
 struct code_table {
@@ -32,43 +33,39 @@ struct cell_table {
   std::vector<std::int32_t> constants;
 };
 
-/// A tree of cuts of axes. Leaves are nodes that lead to themselves, so that every row takes as
-/// many steps.
+/// A tree of cuts of axes. The two children of a node lie side by side. Leaves lead to themselves,
+/// so that rows that go down together need not ask whether they have arrived.
 struct level_tree {
   struct node {
     std::uint16_t axis;
     std::uint16_t threshold;  // a code; of leaves one that no code reaches
-    std::int32_t left;        // of leaves: itself
-    std::int32_t right;
+    std::int32_t left;        // the right child follows it; of leaves: itself
   };
   std::vector<node> nodes;
   std::vector<std::int32_t> constants;  // by node; of leaves
-  int depth;
 };
 
 level_tree levels_of(const bank& tree) {
   level_tree made;
-  const auto num_nodes = static_cast<std::int32_t>(tree.nodes.size());
-  std::vector<int> depth(tree.nodes.size(), 1);
-  made.depth = 0;
-  const auto child = [&](std::int32_t c) { return c >= 0 ? c : num_nodes + ~c; };
-  for (std::size_t i = 0; i < tree.nodes.size(); ++i) {
-    const zcmoe_tree_node& node = tree.nodes[i];
-    // Codes are 0 to 255: any threshold above sends all to the left, any below 1 to the right.
-    const std::int32_t threshold = std::clamp(node.threshold, 0, 256);
-    made.nodes.push_back({static_cast<std::uint16_t>(node.feature),
-                          static_cast<std::uint16_t>(threshold), child(node.left),
-                          child(node.right)});
-    made.depth = std::max(made.depth, depth[i]);
-    for (const std::int32_t c : {node.left, node.right}) {
-      if (c >= 0) depth[static_cast<std::size_t>(c)] = depth[i] + 1;
-    }
-  }
-  made.constants.assign(tree.nodes.size(), 0);
-  for (const std::int32_t constant : tree.constants) {
+  const auto add = [&](std::int32_t child) {
     const auto itself = static_cast<std::int32_t>(made.nodes.size());
-    made.nodes.push_back({0, 256, itself, itself});
-    made.constants.push_back(constant);
+    const bool leaf = child < 0;
+    made.nodes.push_back({0, 256, itself});
+    made.constants.push_back(leaf ? tree.constants[static_cast<std::size_t>(~child)] : 0);
+  };
+  std::vector<std::int32_t> given{0};  // the node or leaf of the tree that each node here is
+  add(0);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (given[i] < 0) continue;
+    const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(given[i])];
+    // Codes are 0 to 255: a threshold above sends all of them to the left.
+    made.nodes[i] = {static_cast<std::uint16_t>(node.feature),
+                     static_cast<std::uint16_t>(std::clamp(node.threshold, 0, 256)),
+                     static_cast<std::int32_t>(given.size())};
+    for (const std::int32_t child : {node.left, node.right}) {
+      given.push_back(child);
+      add(child);
+    }
   }
   return made;
 }
@@ -226,16 +223,24 @@ void code_block(const route_kernels& kernels, const cpu_evaluator& tables, const
 
 void add_tree(const level_tree& tree, const coded_block& coded, int block, int count,
               std::int64_t* scores) {
+  const level_tree::node* const nodes = tree.nodes.data();
   for (int first = 0; first < count; first += trees_at_a_time) {
     const int rows = std::min(trees_at_a_time, count - first);
+    const std::uint8_t* const codes = coded.codes + first;
     std::int32_t at[trees_at_a_time] = {};
-    for (int level = 0; level < tree.depth; ++level) {
-      for (int k = 0; k < rows; ++k) {
-        const level_tree::node& node = tree.nodes[static_cast<std::size_t>(at[k])];
-        const std::uint8_t code = coded.codes[node.axis * block + first + k];
-        at[k] = code >= node.threshold ? node.right : node.left;
+    std::int32_t moved;  // whether a row has not arrived
+    do {
+      moved = 0;
+      for (int level = 0; level < levels_at_a_time; ++level) {
+        for (int k = 0; k < rows; ++k) {
+          const level_tree::node node = nodes[at[k]];
+          const std::int32_t next =
+              node.left + (codes[node.axis * block + k] >= node.threshold ? 1 : 0);
+          moved |= next ^ at[k];
+          at[k] = next;
+        }
       }
-    }
+    } while (moved != 0);
     for (int k = 0; k < rows; ++k)
       scores[first + k] += tree.constants[static_cast<std::size_t>(at[k])];
   }
