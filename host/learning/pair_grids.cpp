@@ -1,3 +1,4 @@
+#include "/tmp/tables_work/knob.hpp"
 #include "host/learning/pair_grids.hpp"
 
 #include "host/learning/axes.hpp"
@@ -32,6 +33,7 @@ pair_grids::pair_grids(const coded_rows& rows, const axis_tables& tables) : rows
     coarse_axis axis;
     axis.axis = a;
     std::vector<double> weights(counts.begin(), counts.begin() + static_cast<std::int64_t>(along));
+    { double tot = 0; for (double w : weights) tot += w; for (double& w : weights) w = w / tot + KNOB(K5,0) / double(along); }
     for (int level = num_levels - 1; level >= 0; --level) {
       // Of the segments of the finer level, or of the codes.
       const std::vector<std::int64_t> starts = even_pieces(weights, segments_at[level]);
@@ -155,7 +157,7 @@ void pair_grids::place(leftover& left, grid& g, const run_parts& run) const {
     levels[level] = coarser(levels[level + 1], g.axes, level);
   const double squares = left.squares(run);
   const double noise = squares / static_cast<double>(rows_.n);
-  const double most_loss = std::max(coarse_share * squares, 2.0 * noise);
+  const double most_loss = std::max(KNOB(K4,2e-4) * squares, 2.0 * noise);
   g.level = choice_level;
   std::vector<double> values;
   for (int level = choice_level + 1; level < num_levels; ++level) {
@@ -193,6 +195,7 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
     }
   }
   while (static_cast<int>(grids_.size()) < max_pairs && !candidates.empty()) {
+    const double noise = left.squares(run) / static_cast<double>(rows_.n);
     run(static_cast<std::int64_t>(candidates.size()), [&](std::int64_t part) {
       candidate& c = candidates[static_cast<std::size_t>(part)];
       const cell_map map = map_of(c.axes, choice_level);
@@ -203,8 +206,7 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
       }
       const std::vector<std::int64_t> sums = sums_by_cell(rows_, map, left.values.data());
       c.by_part.sums.assign(sums.begin(), sums.end());
-      c.how = choose_smoothing(coarser(c.by_part, c.axes, scan_level), cells_of(c.axes, scan_level),
-                               false);
+      c.how = choose_smoothing(coarser(c.by_part, c.axes, scan_level), cells_of(c.axes, scan_level), noise, false);
     });
     std::stable_sort(
         candidates.begin(), candidates.end(),
@@ -213,16 +215,14 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
     const std::size_t finalists = std::min(candidates.size(), num_finalists);
     run(static_cast<std::int64_t>(finalists), [&](std::int64_t part) {
       candidate& c = candidates[static_cast<std::size_t>(part)];
-      c.how = choose_smoothing(c.by_part, cells_of(c.axes, choice_level), true);
+      c.how = choose_smoothing(c.by_part, cells_of(c.axes, choice_level), noise, true);
     });
     std::size_t best = 0;
     for (std::size_t k = 1; k < finalists; ++k) {
       if (candidates[k].how.gain > candidates[best].how.gain) best = k;
     }
     const candidate& c = candidates[best];
-    const double noise =
-        left.squares(run) / static_cast<double>(std::max<std::int64_t>(rows_.n, 1));
-    if (!(c.how.gain > least_gain * noise) || c.how.parts_better + 1 < c.how.parts) break;
+    if (c.how.order == 0) break;
     grids_.push_back({{c.axes[0], c.axes[1]}, c.how, choice_level, {}});
     place(left, grids_.back(), run);
     candidates.erase(candidates.begin() + static_cast<std::int64_t>(best));
@@ -242,7 +242,7 @@ void pair_grids::fit(leftover& left, bool choose, const run_parts& run) {
     };
     if (choose) {
       const grid_smoothing how =
-          choose_smoothing(sums_at(choice_level), cells_of(g.axes, choice_level), true);
+          choose_smoothing(sums_at(choice_level), cells_of(g.axes, choice_level), 0.0, true);
       if (how.order > 0) g.how = how;
     }
     take(left, g, values_of(g, sums_at(g.level).total(), g.level), run);

@@ -1,3 +1,4 @@
+#include "/tmp/tables_work/knob.hpp"
 #include "host/learning/smoother.hpp"
 
 #include <algorithm>
@@ -84,13 +85,23 @@ double mean_count(const std::vector<double>& counts) {
   return std::max(rows, 1.0) / static_cast<double>(counts.size());
 }
 
-/// What the table takes off the sum of squares of these rows.
-double gain_of(const std::vector<double>& table, const double* counts, const double* sums) {
+/// What tables take off the sum of squares of rows that they have not seen, and how far noise moves
+/// that: sum of t (2 s - N t), of which the noise in s makes 4 N t^2 times its variance.
+struct gain_sum {
   double gain = 0.0;
-  for (std::size_t c = 0; c < table.size(); ++c)
-    gain += table[c] * (2.0 * sums[c] - counts[c] * table[c]);
-  return gain;
-}
+  double squares = 0.0;
+
+  void add(const std::vector<double>& table, const double* counts, const double* sums) {
+    for (std::size_t c = 0; c < table.size(); ++c) {
+      const double square = counts[c] * table[c] * table[c];
+      gain += 2.0 * table[c] * sums[c] - square;
+      squares += square;
+    }
+  }
+  bool is_beyond(double deviations, double noise) const {
+    return gain > 2.0 * deviations * std::sqrt(noise * squares);
+  }
+};
 
 /// The parts that have rows, each with the sums of the others.
 struct fold {
@@ -153,18 +164,20 @@ std::vector<double> smooth_table(const std::vector<double>& counts, const std::v
   return table;
 }
 
-axis_smoothing choose_smoothing(const cell_sums& sums, std::int64_t ordered, double ridge) {
+axis_smoothing choose_smoothing(const cell_sums& sums, std::int64_t ordered, double ridge,
+                                double noise) {
   const std::vector<fold> folds = folds_of(sums);
   const cell_sums all = sums.total();
   const double unit = mean_count(all.counts);
   axis_smoothing best;
   const auto consider = [&](int order, double lambda) {
     axis_smoothing how{order, lambda, 0.0};
+    gain_sum sum;
     for (const fold& f : folds) {
-      how.gain += gain_of(smooth_table(f.others.counts, f.others.sums, ordered, ridge, how),
-                          f.counts, f.sums);
+      sum.add(smooth_table(f.others.counts, f.others.sums, ordered, ridge, how), f.counts, f.sums);
     }
-    if (how.gain > best.gain) best = how;
+    how.gain = sum.gain;
+    if (how.gain > best.gain && sum.is_beyond(KNOB(K1, 2), noise)) best = how;
   };
   struct range {
     int order, first, last;  // powers of 4 of lambda
@@ -204,26 +217,22 @@ std::vector<double> smooth_grid(const std::vector<double>& counts, const std::ve
   return table;
 }
 
-grid_smoothing choose_smoothing(const cell_sums& sums, const grid_cells& cells, bool thorough) {
+grid_smoothing choose_smoothing(const cell_sums& sums, const grid_cells& cells, double noise,
+                                bool thorough) {
   const std::vector<fold> folds = folds_of(sums);
   const double unit = mean_count(sums.total().counts);
   grid_smoothing best;
-  best.parts = static_cast<int>(folds.size());
   const auto consider = [&](grid_smoothing how) {
-    how.gain = 0.0;
-    how.parts_better = 0;
-    for (const fold& f : folds) {
-      const double gain =
-          gain_of(smooth_grid(f.others.counts, f.others.sums, cells, how), f.counts, f.sums);
-      how.gain += gain;
-      how.parts_better += gain > 0.0 ? 1 : 0;
-    }
-    if (!(how.gain > best.gain)) return false;
+    gain_sum sum;
+    for (const fold& f : folds)
+      sum.add(smooth_grid(f.others.counts, f.others.sums, cells, how), f.counts, f.sums);
+    how.gain = sum.gain;
+    if (!(how.gain > best.gain && sum.is_beyond(thorough ? KNOB(K3, 3) : 0, noise))) return false;
     best = how;
     return true;
   };
   const auto start = [&](int order, double lambda) {
-    consider({order, {unit * lambda, unit * lambda}, 0.0, 0, best.parts});
+    consider({order, {unit * lambda, unit * lambda}, 0.0});
   };
   if (!thorough) {
     for (const double lambda : {1.0, 8.0}) start(1, lambda);
