@@ -1,4 +1,3 @@
-#include "/tmp/tables_work/knob.hpp"
 #include "host/learning/axis_tables.hpp"
 
 #include <algorithm>

@@ -1,10 +1,10 @@
-#include "/tmp/tables_work/knob.hpp"
 #include "host/learning/pair_grids.hpp"
 
 #include "host/learning/axes.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace zcmoe::detail {
 namespace {
@@ -16,9 +16,8 @@ constexpr std::int64_t segments_at[] = {8, 16, 32, 64};
 /// the next pass.
 constexpr std::size_t num_finalists = 4;
 constexpr std::size_t most_candidates = 80;
-/// A grid must take this many times the variance of the noise off the squares of rows that it has
-/// not seen.
-constexpr double least_gain = 4.0;
+/// What each code counts beside its rows where codes are joined, in terms of their mean.
+constexpr double code_share = 0.3;
 /// A grid is coarser as long as that costs less than this share of the squares that are left.
 constexpr double coarse_share = 2e-4;
 
@@ -32,8 +31,11 @@ pair_grids::pair_grids(const coded_rows& rows, const axis_tables& tables) : rows
     const bool has_nan = counts[along] > 0.0;
     coarse_axis axis;
     axis.axis = a;
-    std::vector<double> weights(counts.begin(), counts.begin() + static_cast<std::int64_t>(along));
-    { double tot = 0; for (double w : weights) tot += w; for (double& w : weights) w = w / tot + KNOB(K5,0) / double(along); }
+    // Mostly equal mass; but codes are closer in the tails than rows are, for good reasons.
+    const auto last = counts.begin() + static_cast<std::int64_t>(along);
+    const double rows_along = std::accumulate(counts.begin(), last, 0.0);
+    std::vector<double> weights(counts.begin(), last);
+    for (double& weight : weights) weight += code_share * rows_along / static_cast<double>(along);
     for (int level = num_levels - 1; level >= 0; --level) {
       // Of the segments of the finer level, or of the codes.
       const std::vector<std::int64_t> starts = even_pieces(weights, segments_at[level]);
@@ -53,10 +55,10 @@ pair_grids::pair_grids(const coded_rows& rows, const axis_tables& tables) : rows
       std::vector<std::int32_t>& of_code = axis.of_code[level];
       if (level == num_levels - 1) {
         of_code.assign(piece_of.begin(), piece_of.end() - 1);
-        const auto last = static_cast<std::int32_t>(pieces - 1);
-        of_code.push_back(has_nan ? last + 1 : last / 2);
+        const auto top = static_cast<std::int32_t>(pieces - 1);
+        of_code.push_back(has_nan ? top + 1 : top / 2);
         of_code.push_back(0);     // below
-        of_code.push_back(last);  // above
+        of_code.push_back(top);  // above
       } else {
         if (has_nan) piece_of.back() = static_cast<std::int32_t>(pieces);
         axis.from_finer[level] = piece_of;
@@ -157,7 +159,7 @@ void pair_grids::place(leftover& left, grid& g, const run_parts& run) const {
     levels[level] = coarser(levels[level + 1], g.axes, level);
   const double squares = left.squares(run);
   const double noise = squares / static_cast<double>(rows_.n);
-  const double most_loss = std::max(KNOB(K4,2e-4) * squares, 2.0 * noise);
+  const double most_loss = std::max(coarse_share * squares, 2.0 * noise);
   g.level = choice_level;
   std::vector<double> values;
   for (int level = choice_level + 1; level < num_levels; ++level) {
@@ -206,7 +208,8 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
       }
       const std::vector<std::int64_t> sums = sums_by_cell(rows_, map, left.values.data());
       c.by_part.sums.assign(sums.begin(), sums.end());
-      c.how = choose_smoothing(coarser(c.by_part, c.axes, scan_level), cells_of(c.axes, scan_level), noise, false);
+      c.how = choose_smoothing(coarser(c.by_part, c.axes, scan_level), cells_of(c.axes, scan_level),
+                               noise, false);
     });
     std::stable_sort(
         candidates.begin(), candidates.end(),

@@ -29,6 +29,8 @@ struct axis_smoothing {
   /// Of the differences that are penalised; 0: the values themselves; -1: no table.
   int order = -1;
   double lambda = 0.0;
+  /// Of a table that may jump: the share of each difference in the penalty, else empty.
+  std::vector<double> shares;
   /// What the table takes off the sum of squares of rows that it has not seen.
   double gain = 0.0;
 };
