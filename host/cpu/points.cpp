@@ -15,8 +15,9 @@
 namespace zcmoe::detail {
 namespace {
 
-constexpr std::size_t code_bytes = std::size_t{1} << 16;  // of a block, on the stack: 16 bits
-static_assert(code_bytes / ZCMOE_MAX_INPUTS >= 64);
+// Of a block, on the stack, of which a call may take 64 KiB in all.
+constexpr std::size_t code_bytes = std::size_t{1} << 15;
+static_assert(code_bytes / ZCMOE_MAX_INPUTS >= 32);
 constexpr int rows_together = 16;  // that go down a tree
 constexpr int levels_at_a_time = 4;
 
