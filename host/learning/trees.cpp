@@ -16,6 +16,15 @@ constexpr std::int64_t least_shared_work = 1 << 14;
 constexpr std::int64_t least_rows_kept = 512;
 constexpr std::size_t most_bytes_kept = std::size_t{1} << 28;
 
+// Of trees that are judged. Trees of 4,096 leaves still lie in the second level of caches.
+constexpr std::int64_t most_leaves = 4096;
+constexpr std::int64_t least_rows = 20;
+// The part of what it explains that a tree leaves to those that follow it: they correct it.
+constexpr double step_if_followed = 0.6;
+const std::vector<double> tried_shrinkages = {0.0, 3.0, 10.0, 30.0, 100.0, 300.0};
+// Leaves that lessen what remains of the squared error by less in all are not worth having.
+constexpr double tolerance = 0.001;
+
 /// A row that a tree grows from: its number and its target, less the mean of all, scaled to 32 bits
 /// so that sums of 2^31 of them fit in 64.
 struct tree_row {
@@ -493,10 +502,10 @@ std::size_t leaf_of(const grown_tree& tree, const coded_rows& rows, std::int64_t
   }
 }
 
-/// Takes the answers of a tree from the residuals of all rows.
-void subtract(const bank& tree, const coded_rows& rows, std::vector<std::int64_t>& residuals,
-              const run_parts& run) {
-  const std::int64_t unit = std::int64_t{1} << rows.constant_shift;
+/// Adds `times` the answers of a tree to the residuals of all rows.
+void add(std::int64_t times, const bank& tree, const coded_rows& rows,
+         std::vector<std::int64_t>& residuals, const run_parts& run) {
+  const std::int64_t unit = times * (std::int64_t{1} << rows.constant_shift);
   const std::int64_t parts = (rows.n + rows_per_part - 1) / rows_per_part;
   run(parts, [&](std::int64_t part) {
     const std::int64_t last = std::min(rows.n, (part + 1) * rows_per_part);
@@ -506,7 +515,7 @@ void subtract(const bank& tree, const coded_rows& rows, std::vector<std::int64_t
         const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(at)];
         at = rows.codes_of(node.feature)[i] >= node.threshold ? node.right : node.left;
       }
-      residuals[static_cast<std::size_t>(i)] -=
+      residuals[static_cast<std::size_t>(i)] +=
           unit * tree.constants[static_cast<std::size_t>(~at)];
     }
   });
@@ -544,55 +553,129 @@ std::vector<row_sums> held_out_sums(const grown_tree& tree, const coded_rows& ro
   return sums;
 }
 
-/// How much less the squared error on the held-out rows is with a tree than without, and how many
-/// cuts that tree has.
-struct judgement {
-  std::size_t num_cuts = 0;
-  double gain = -std::numeric_limits<double>::infinity();
-};
-judgement judged(const grown_tree& tree, const std::vector<double>& values, double step,
-                 const std::vector<row_sums>& held_out, std::size_t most_cuts) {
-  const auto gain_of = [&](std::int32_t k) {
-    const auto at = static_cast<std::size_t>(k);
-    const double value = step * values[at];
-    return value * (2.0 * static_cast<double>(held_out[at].sum) -
-                    value * static_cast<double>(held_out[at].count));
-  };
-  judgement best;
-  double gain = gain_of(0);
-  best.gain = gain;
-  for (std::size_t i = 0; i < std::min(most_cuts, tree.cuts.size()); ++i) {
-    const tree_branch& b = tree.nodes[static_cast<std::size_t>(tree.cuts[i])];
-    gain += gain_of(b.left) + gain_of(b.right) - gain_of(tree.cuts[i]);
-    if (gain > best.gain) best = {i + 1, gain};
+/// The sum of the squares of the targets of other rows.
+double held_out_squares(const coded_rows& rows, row_choice judges,
+                        const std::vector<std::int64_t>& targets) {
+  unsigned __int128 squares = 0;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (!judges.takes(rows.part[i])) continue;
+    const auto size = static_cast<unsigned __int128>(std::abs(targets[i]));
+    squares += size * size;
   }
-  return best;
+  return static_cast<double>(squares);
 }
 
-constexpr std::int64_t most_leaves = 1024;
-std::int64_t growth_for(std::int64_t leaves) {
-  return leaves > 1 ? std::max<std::int64_t>(2 * leaves, most_leaves) : 1;
-}
-struct {
-  std::int64_t min_rows = 20;
-  double step = .6;
-} tuning;
-std::vector<double> shrinkages = {0, 3, 10, 30, 100, 300};
+/// A tree grown from some rows and tried on others.
+class judged_tree {
+ public:
+  judged_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
+              const std::vector<std::int64_t>& targets, const run_parts& run)
+      : max_leaves_(max_leaves),
+        tree_(tree_grower(rows, train, targets, run).grow(max_leaves, least_rows)) {
+    const row_choice judges = {train.held_out, !train.the_part};
+    held_out_ = held_out_sums(tree_, rows, judges, targets, run);
+    squares_ = held_out_squares(rows, judges, targets);
+  }
+
+  struct verdict {
+    tree_options options;
+    double gain;  // how much less the squared error is than without a tree
+  };
+  /// The options of the tree with the least error, one of fewer leaves being preferred where it is
+  /// hardly worse. The gain is 0 where no tree helps.
+  verdict best(double step, const std::vector<double>& shrinkages) const {
+    verdict of_all{{1, max_leaves_, 0.0, step, 0.0, least_rows}, 0.0};
+    std::vector<double> gains;
+    for (const double shrinkage : shrinkages) {
+      gains_of_cuts(values_of(tree_, shrinkage), step, gains);
+      const double most = *std::max_element(gains.begin(), gains.end());
+      const double enough = most - tolerance * std::max(squares_ - most, 0.0);
+      std::size_t num_cuts = 0;
+      while (gains[num_cuts] < enough) ++num_cuts;
+      if (num_cuts == 0 || gains[num_cuts] <= of_all.gain) continue;
+      of_all.options.max_leaves = static_cast<std::int64_t>(num_cuts) + 1;
+      of_all.options.shrinkage = shrinkage;
+      of_all.gain = gains[num_cuts];
+    }
+    return of_all;
+  }
+
+  bank made(const tree_options& options, const coded_rows& rows) const {
+    return bank_of(tree_, static_cast<std::size_t>(options.max_leaves - 1),
+                   values_of(tree_, options.shrinkage), options.step, rows);
+  }
+
+ private:
+  /// The gain of the tree with the first 0, 1, 2, ... cuts.
+  void gains_of_cuts(const std::vector<double>& values, double step,
+                     std::vector<double>& gains) const {
+    const auto gain_of = [&](std::int32_t k) {
+      const auto at = static_cast<std::size_t>(k);
+      const double value = step * values[at];
+      return value * (2.0 * static_cast<double>(held_out_[at].sum) -
+                      value * static_cast<double>(held_out_[at].count));
+    };
+    gains.assign(1, gain_of(0));
+    gains.reserve(tree_.cuts.size() + 1);
+    for (const std::int32_t k : tree_.cuts) {
+      const tree_branch& b = tree_.nodes[static_cast<std::size_t>(k)];
+      gains.push_back(gains.back() + (gain_of(b.left) + gain_of(b.right) - gain_of(k)));
+    }
+  }
+
+  std::int64_t max_leaves_;
+  grown_tree tree_;
+  std::vector<row_sums> held_out_;  // by node
+  double squares_;
+};
+
 }  // namespace
 
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
                 const tree_options& options, const run_parts& run) {
-  const grown_tree tree =
-      tree_grower(rows, train, targets, run).grow(growth_for(options.max_leaves), options.min_rows);
-  const std::size_t most_cuts = static_cast<std::size_t>(options.max_leaves - 1);
-  const std::size_t num_cuts = std::min(cuts_worth(tree, options.penalty), most_cuts);
+  const std::int64_t grown = std::max(options.grown_leaves, options.max_leaves);
+  const grown_tree tree = tree_grower(rows, train, targets, run).grow(grown, options.min_rows);
+  const std::size_t num_cuts =
+      std::min(cuts_worth(tree, options.penalty), static_cast<std::size_t>(options.max_leaves - 1));
   return bank_of(tree, num_cuts, values_of(tree, options.shrinkage), options.step, rows);
 }
 
-bank numbered(bank tree) {
-  for (std::size_t leaf = 0; leaf < tree.constants.size(); ++leaf)
-    tree.constants[leaf] = static_cast<std::int32_t>(leaf);
-  return tree;
+tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
+                        const std::vector<std::int64_t>& targets, const run_parts& run) {
+  return judged_tree(rows, train, max_leaves, targets, run).best(1.0, {0.0}).options;
+}
+
+tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
+                      std::vector<std::int64_t>& residuals, const run_parts& run) {
+  tree_plan best;
+  tree_plan plan;
+  std::vector<bank> trees;  // of the plan, to go back
+  bank last;
+  double gain = 0.0;
+  double best_gain = 0.0;
+  for (int t = 0; t < max_trees; ++t) {
+    const judged_tree tree(rows, train, most_leaves, residuals, run);
+    const judged_tree::verdict as_last = tree.best(1.0, tried_shrinkages);
+    if (as_last.gain > 0.0 && gain + as_last.gain > best_gain) {
+      best_gain = gain + as_last.gain;
+      best = plan;
+      best.trees.push_back(as_last.options);
+      last = tree.made(as_last.options, rows);
+    }
+    const judged_tree::verdict followed = tree.best(step_if_followed, tried_shrinkages);
+    if (t + 1 == max_trees || followed.gain <= 0.0) break;
+    gain += followed.gain;
+    plan.trees.push_back(followed.options);
+    trees.push_back(tree.made(followed.options, rows));
+    add(-1, trees.back(), rows, residuals, run);
+  }
+  // Back to what the best trees leave.
+  while (!trees.empty() && trees.size() >= std::max<std::size_t>(best.trees.size(), 1)) {
+    add(1, trees.back(), rows, residuals, run);
+    trees.pop_back();
+  }
+  if (!best.trees.empty()) add(-1, last, rows, residuals, run);
+  return best;
 }
 
 std::vector<bank> learn_trees(const coded_rows& rows, row_choice train, const tree_plan& plan,
@@ -601,39 +684,15 @@ std::vector<bank> learn_trees(const coded_rows& rows, row_choice train, const tr
   trees.reserve(plan.trees.size());
   for (const tree_options& options : plan.trees) {
     trees.push_back(learn_tree(rows, train, residuals, options, run));
-    subtract(trees.back(), rows, residuals, run);
+    add(-1, trees.back(), rows, residuals, run);
   }
   return trees;
 }
 
-tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
-                      std::vector<std::int64_t>& residuals, const run_parts& run) {
-  tree_plan plan;
-  if (train.held_out < 0) return plan;
-  const row_choice judges = {train.held_out, !train.the_part};
-  for (int t = 0; t < max_trees; ++t) {
-    const grown_tree tree =
-        tree_grower(rows, train, residuals, run).grow(growth_for(most_leaves), tuning.min_rows);
-    const std::vector<row_sums> held_out = held_out_sums(tree, rows, judges, residuals, run);
-    const double step = t + 1 < max_trees ? tuning.step : 1.0;
-    tree_options chosen{1, 0.0, step, 0.0, tuning.min_rows};
-    judgement best;
-    best.gain = 0.0;
-    std::vector<double> values;
-    for (const double shrinkage : shrinkages) {
-      const std::vector<double> tried = values_of(tree, shrinkage);
-      const judgement of = judged(tree, tried, step, held_out, most_leaves - 1);
-      if (!(of.gain > best.gain)) continue;
-      best = of;
-      chosen.shrinkage = shrinkage;
-      chosen.max_leaves = static_cast<std::int64_t>(of.num_cuts) + 1;
-      values = tried;
-    }
-    if (best.num_cuts == 0) break;
-    plan.trees.push_back(chosen);
-    subtract(bank_of(tree, best.num_cuts, values, step, rows), rows, residuals, run);
-  }
-  return plan;
+bank numbered(bank tree) {
+  for (std::size_t leaf = 0; leaf < tree.constants.size(); ++leaf)
+    tree.constants[leaf] = static_cast<std::int32_t>(leaf);
+  return tree;
 }
 
 }  // namespace zcmoe::detail
