@@ -350,7 +350,7 @@ void add_learn_options(parser& command, learn_choice& choice) {
           },
           "several inputs: all columns of the CSV header but this one and the target; given "
           "several "
-          "times, but these")
+          "times, but these. Without --y the only one given is the target")
       .type_name("COLUMN");
   const std::string group = "Several inputs";
   add_choice(command, "--partition", choice.partition, partition_words,
