@@ -199,8 +199,9 @@ class learn_run {
         fail("column '", name, "' holds no numbers: it cannot be the target (--y)",
              hint.empty() ? "" : "; ", hint);
       }
-      fail("column '", name, "' holds no numbers: leave it out with ",
-           arguments_.several.all_but.empty() ? "one --x less" : text("--x-all-but ", name),
+      fail("column '", name, "' holds no numbers: ",
+           arguments_.several.all_but.empty() ? "leave out its --x"
+                                              : text("leave it out with --x-all-but ", name),
            " or give codes", hint.empty() ? "" : "; ", hint);
     }
   }
@@ -237,10 +238,7 @@ class learn_run {
       stopwatch::scope timed(summary_.learning);
       const zcmoe_status status = zcmoe_learn_sync(context_.get(), &points, columns_[num_inputs_],
                                                    num_rows_, &options, &summary_.report, &made);
-      if (status == ZCMOE_ERR_DATA && in_place_) {
-        count_fates();
-        fail_without_rows();
-      }
+      if (status == ZCMOE_ERR_DATA && in_place_) fail_without_rows_in_place();
       check(status);
     }
     model_.emplace(made);
@@ -256,6 +254,14 @@ class learn_run {
     fates[row_missing_target] = summary_.report.nan_targets;
     fates[row_infinite_target] = summary_.report.infinite_targets;
     fates[row_used] = summary_.report.rows_used;
+  }
+
+  /// The library refuses rows without saying what became of each.
+  [[noreturn]] void fail_without_rows_in_place() {
+    has_number_.assign(columns_.size(), false);
+    classify();
+    for (const row_fate fate : fates_) ++summary_.tally.fates[fate];
+    fail_without_rows();
   }
 
   [[noreturn]] void fail_without_rows() const {
@@ -344,7 +350,7 @@ void add_learn_options(parser& command, learn_choice& choice) {
           },
           "several inputs: all columns of the CSV header but this one and the target; given "
           "several "
-          "times, but these")
+          "times, but these. Without --y the only one given is the target")
       .type_name("COLUMN");
   const std::string group = "Several inputs";
   add_choice(command, "--partition", choice.partition, partition_words,
