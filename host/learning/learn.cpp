@@ -413,49 +413,15 @@ class learner {
 
   /// Learns the kind from all rows.
   points_data finished(std::int32_t kind) {
-    const row_choice all;
     table_sum sum;
-    std::vector<std::int64_t> scores;
     head answers;
+    std::vector<std::int64_t> scores;
     if (kind == ZCMOE_PARTITION_TREE) {
-      sum.banks.push_back(
-          numbered(learn_tree(rows_, all, rows_.y, single_tree(tree_penalty_), run_)));
-      scores = scores_of(sum.banks, rows_, run_);
-      answers =
-          segments_of({}, static_cast<std::int64_t>(sum.banks[0].constants.size()), scores, rows_);
+      answers = finish_tree(sum, scores);
+    } else if (kind == ZCMOE_PARTITION_GRID) {
+      answers = finish_grid(sum, scores);
     } else {
-      sum = learn_tables(rows_, all, max_pairs(), run_);
-      if (kind == ZCMOE_PARTITION_GRID) {
-        const bank grid = grid_of(slopes_of(sum.banks, rows_, all, run_), rows_,
-                                  grid_cells_ > 0 ? grid_cells_ : default_segments());
-        sum.base = 0;
-        sum.banks = {grid};
-        scores = scores_of(sum.banks, rows_, run_);
-        answers = segments_of({}, static_cast<std::int64_t>(grid.constants.size()), scores, rows_);
-        std::vector<std::int64_t> sums(grid.constants.size(), 0);
-        for (std::size_t i = 0; i < scores.size(); ++i)
-          sums[static_cast<std::size_t>(scores[i])] += rows_.y[i];
-        fill_empty_cells(grid, answers.counts, sums, rows_, answers.constants);
-      } else {
-        done_ = 0.8;
-        std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
-        for (bank& tree : learn_trees(rows_, all, judged_trees_, left, run_))
-          sum.banks.push_back(std::move(tree));
-        if (kind == ZCMOE_PARTITION_SCORE) {
-          scores = scores_of(sum.banks, rows_, run_);
-          std::vector<std::int64_t> thresholds = score_thresholds(
-              scores, rows_, all, score_segments_ > 0 ? score_segments_ : default_segments());
-          const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
-          if (m == 1) {  // whose score has to be 0
-            sum.banks.clear();
-            std::fill(scores.begin(), scores.end(), 0);
-          }
-          answers = segments_of(std::move(thresholds), m, scores, rows_);
-        } else {
-          answers.base = sum.base;
-          answers.exponent = rows_.exponent + rows_.constant_shift;
-        }
-      }
+      answers = finish_sum(kind, sum, scores);
     }
     done_ = 0.95;
     points_data learned;
@@ -464,6 +430,61 @@ class learner {
     learned.noise_variance = distance_of(sum, answers, scores);
     learned.tables = without_idle_axes(std::move(sum.banks), std::move(answers));
     return learned;
+  }
+
+  head finish_tree(table_sum& sum, std::vector<std::int64_t>& scores) {
+    const bank tree = numbered(learn_tree(rows_, {}, rows_.y, single_tree(tree_penalty_), run_));
+    const auto leaves = static_cast<std::int64_t>(tree.constants.size());
+    sum.banks = {tree};
+    leave_out_numbers(sum);
+    scores = scores_of(sum.banks, rows_, run_);
+    return segments_of({}, leaves, scores, rows_);
+  }
+
+  head finish_grid(table_sum& sum, std::vector<std::int64_t>& scores) {
+    const table_sum pilot = learn_tables(rows_, {}, max_pairs(), run_);
+    const bank grid = grid_of(slopes_of(pilot.banks, rows_, {}, run_), rows_,
+                              grid_cells_ > 0 ? grid_cells_ : default_segments());
+    sum.banks = {grid};
+    leave_out_numbers(sum);
+    scores = scores_of(sum.banks, rows_, run_);
+    head answers = segments_of({}, static_cast<std::int64_t>(grid.constants.size()), scores, rows_);
+    std::vector<std::int64_t> sums(grid.constants.size(), 0);
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      sums[static_cast<std::size_t>(scores[i])] += rows_.y[i];
+    fill_empty_cells(grid, answers.counts, sums, rows_, answers.constants);
+    return answers;
+  }
+
+  head finish_sum(std::int32_t kind, table_sum& sum, std::vector<std::int64_t>& scores) {
+    sum = learn_tables(rows_, {}, max_pairs(), run_);
+    done_ = 0.8;
+    std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
+    for (bank& tree : learn_trees(rows_, {}, judged_trees_, left, run_))
+      sum.banks.push_back(std::move(tree));
+    leave_out_numbers(sum);
+    head answers;
+    if (kind == ZCMOE_PARTITION_TABLES) {
+      answers.base = sum.base;
+      answers.exponent = rows_.exponent + rows_.constant_shift;
+      return answers;
+    }
+    scores = scores_of(sum.banks, rows_, run_);
+    std::vector<std::int64_t> thresholds = score_thresholds(
+        scores, rows_, {}, score_segments_ > 0 ? score_segments_ : default_segments());
+    const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
+    if (m == 1) {  // whose score has to be 0
+      sum.banks.clear();
+      std::fill(scores.begin(), scores.end(), 0);
+    }
+    return segments_of(std::move(thresholds), m, scores, rows_);
+  }
+
+  /// A bank of one cell is no look-up but a number that every row gets: a part of the base.
+  static void leave_out_numbers(table_sum& sum) {
+    const auto is_number = [](const bank& b) { return b.axes.empty() && !b.is_tree(); };
+    for (const bank& b : sum.banks) sum.base += is_number(b) ? b.constants[0] : 0;
+    sum.banks.erase(std::remove_if(sum.banks.begin(), sum.banks.end(), is_number), sum.banks.end());
   }
 
   std::int64_t default_segments() const {
