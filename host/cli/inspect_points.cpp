@@ -197,9 +197,9 @@ std::string inspected_points::as_text() const {
     const double hi = axis.edges[axis.num_segments];
     const std::string range_policy = word_of(range_policy_words, axis.range_policy);
     const std::string use = uses.empty() ? "" : right(grouped(uses[k]), 22 - range_policy.size());
-    page.add(left(" " + name_of(axis.input), 28) + right(grouped(axis.num_segments), 10) +
-             right(readable_within(lo, lo, hi), 14) + right(readable_within(hi, lo, hi), 14) +
-             "   " + left(word_of(nan_policy_words, axis.nan_policy), 11) + range_policy + use);
+    page.add(text(left(" " + name_of(axis.input), 28), right(grouped(axis.num_segments), 10),
+                  right(readable_within(lo, lo, hi), 14), right(readable_within(hi, lo, hi), 14),
+                  "   ", left(word_of(nan_policy_words, axis.nan_policy), 11), range_policy, use));
   }
   if (axes.size() > most_lines)
     page.add(text("     ... ", grouped(static_cast<long long>(axes.size() - most_lines)),
