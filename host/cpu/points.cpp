@@ -15,9 +15,10 @@
 namespace zcmoe::detail {
 namespace {
 
-constexpr std::size_t code_bytes = std::size_t{1} << 16;  // of a block, on the stack
-static_assert(code_bytes / ZCMOE_MAX_INPUTS >= 64);
-constexpr int trees_at_a_time = 16;  // rows that go down a tree together
+// Of a block, on the stack, of which a call may take 64 KiB in all.
+constexpr std::size_t code_bytes = std::size_t{1} << 15;
+static_assert(code_bytes / ZCMOE_MAX_INPUTS >= 32);
+constexpr int rows_together = 16;  // that go down a tree
 constexpr int levels_at_a_time = 4;
 
 /// An axis table: the constant of each code.
@@ -37,7 +38,7 @@ struct cell_table {
 /// so that rows that go down together need not ask whether they have arrived.
 struct level_tree {
   struct node {
-    std::uint16_t axis;
+    std::uint16_t codes;      // where the codes of the axis begin in a block
     std::uint16_t threshold;  // a code; of leaves one that no code reaches
     std::int32_t left;        // the right child follows it; of leaves: itself
   };
@@ -45,7 +46,7 @@ struct level_tree {
   std::vector<std::int32_t> constants;  // by node; of leaves
 };
 
-level_tree levels_of(const bank& tree) {
+level_tree levels_of(const bank& tree, int block) {
   level_tree made;
   const auto add = [&](std::int32_t child) {
     const auto itself = static_cast<std::int32_t>(made.nodes.size());
@@ -59,7 +60,7 @@ level_tree levels_of(const bank& tree) {
     if (given[i] < 0) continue;
     const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(given[i])];
     // Codes are 0 to 255: a threshold above sends all of them to the left.
-    made.nodes[i] = {static_cast<std::uint16_t>(node.feature),
+    made.nodes[i] = {static_cast<std::uint16_t>(node.feature * block),
                      static_cast<std::uint16_t>(std::clamp(node.threshold, 0, 256)),
                      static_cast<std::int32_t>(given.size())};
     for (const std::int32_t child : {node.left, node.right}) {
@@ -141,7 +142,7 @@ class cpu_evaluator final : public evaluator {
     if (!b.oblique.empty()) {
       oblique_trees.push_back(b);
     } else if (b.is_tree()) {
-      trees.push_back(levels_of(b));
+      trees.push_back(levels_of(b, block));
     } else if (b.axes.size() == 1) {
       code_table table{b.axes[0].axis, {}};
       for (std::size_t c = 0; c < b.axes[0].offsets.size(); ++c)
@@ -221,29 +222,35 @@ void code_block(const route_kernels& kernels, const cpu_evaluator& tables, const
   }
 }
 
-void add_tree(const level_tree& tree, const coded_block& coded, int block, int count,
-              std::int64_t* scores) {
+/// Rows first .. first + Rows - 1 go down a tree together.
+template <int Rows>
+void descend(const level_tree& tree, const std::uint8_t* codes, std::int64_t* scores) {
   const level_tree::node* const nodes = tree.nodes.data();
-  for (int first = 0; first < count; first += trees_at_a_time) {
-    const int rows = std::min(trees_at_a_time, count - first);
-    const std::uint8_t* const codes = coded.codes + first;
-    std::int32_t at[trees_at_a_time] = {};
-    std::int32_t moved;  // whether a row has not arrived
-    do {
-      moved = 0;
-      for (int level = 0; level < levels_at_a_time; ++level) {
-        for (int k = 0; k < rows; ++k) {
-          const level_tree::node node = nodes[at[k]];
-          const std::int32_t next =
-              node.left + (codes[node.axis * block + k] >= node.threshold ? 1 : 0);
-          moved |= next ^ at[k];
-          at[k] = next;
-        }
-      }
-    } while (moved != 0);
-    for (int k = 0; k < rows; ++k)
-      scores[first + k] += tree.constants[static_cast<std::size_t>(at[k])];
-  }
+  std::int32_t at[Rows] = {};
+  const auto next = [&](int k) {
+    const level_tree::node node = nodes[at[k]];
+    return node.left + (codes[node.codes + k] >= node.threshold ? 1 : 0);
+  };
+  std::int32_t moved;  // whether a row has not arrived
+  do {
+    for (int level = 1; level < levels_at_a_time; ++level) {
+      for (int k = 0; k < Rows; ++k) at[k] = next(k);
+    }
+    moved = 0;
+    for (int k = 0; k < Rows; ++k) {
+      const std::int32_t to = next(k);
+      moved |= to ^ at[k];
+      at[k] = to;
+    }
+  } while (moved != 0);
+  for (int k = 0; k < Rows; ++k) scores[k] += tree.constants[static_cast<std::size_t>(at[k])];
+}
+
+void add_tree(const level_tree& tree, const coded_block& coded, int count, std::int64_t* scores) {
+  int k = 0;
+  for (; k + rows_together <= count; k += rows_together)
+    descend<rows_together>(tree, coded.codes + k, scores + k);
+  for (; k < count; ++k) descend<1>(tree, coded.codes + k, scores + k);
 }
 
 void score_block(const cpu_evaluator& tables, const coded_block& coded, int count,
@@ -264,7 +271,7 @@ void score_block(const cpu_evaluator& tables, const coded_block& coded, int coun
     const std::int32_t* const constants = table.constants.data();
     for (int k = 0; k < count; ++k) scores[k] += constants[cells[k]];
   }
-  for (const level_tree& tree : tables.trees) add_tree(tree, coded, tables.block, count, scores);
+  for (const level_tree& tree : tables.trees) add_tree(tree, coded, count, scores);
   for (const bank& tree : tables.oblique_trees) {
     for (int k = 0; k < count; ++k) {
       std::uint8_t codes[ZCMOE_MAX_INPUTS];
