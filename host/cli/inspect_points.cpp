@@ -6,6 +6,7 @@
 #include "json_object.hpp"
 #include "learn_report.hpp"
 #include "number.hpp"
+#include "points_source.hpp"
 #include "say.hpp"
 
 #include <algorithm>
@@ -219,9 +220,10 @@ std::string inspected_points::as_text() const {
            right(info.num_segments > 0 ? "range of score" : "range", 16) + right("share", 9));
   for (std::size_t k = 0; k < std::min(order.size(), most_lines); ++k) {
     const contribution& bank = banks[order[k]];
-    std::string names;
-    for (const std::int64_t input : bank.inputs)
-      names += text(names.empty() ? "" : ", ", name_of(input));
+    std::vector<std::string> inputs;
+    inputs.reserve(bank.inputs.size());
+    for (const std::int64_t input : bank.inputs) inputs.push_back(name_of(input));
+    const std::string names = list_in_words(inputs, 4);
     page.add(left(text(" ", bank.kind), 10) + left(names, 38) + right(grouped(bank.cells), 8) +
              right(readable(bank.range), 16) +
              right(all > 0 ? text(fixed(100 * bank.variance / all, 1, 1), " %") : "-", 9));
@@ -275,6 +277,7 @@ std::string inspected_points::as_json() const {
   for (const contribution& bank : banks) {
     json_object one;
     std::vector<std::string> names;
+    names.reserve(bank.inputs.size());
     for (const std::int64_t input : bank.inputs) names.push_back(name_of(input));
     one.set("kind", bank.kind);
     one.set("inputs", names);
