@@ -6,6 +6,7 @@
 #include "json_object.hpp"
 #include "learn_report.hpp"
 #include "number.hpp"
+#include "points_source.hpp"
 #include "say.hpp"
 
 #include <algorithm>
@@ -197,9 +198,9 @@ std::string inspected_points::as_text() const {
     const double hi = axis.edges[axis.num_segments];
     const std::string range_policy = word_of(range_policy_words, axis.range_policy);
     const std::string use = uses.empty() ? "" : right(grouped(uses[k]), 22 - range_policy.size());
-    page.add(left(" " + name_of(axis.input), 28) + right(grouped(axis.num_segments), 10) +
-             right(readable_within(lo, lo, hi), 14) + right(readable_within(hi, lo, hi), 14) +
-             "   " + left(word_of(nan_policy_words, axis.nan_policy), 11) + range_policy + use);
+    page.add(text(left(" " + name_of(axis.input), 28), right(grouped(axis.num_segments), 10),
+                  right(readable_within(lo, lo, hi), 14), right(readable_within(hi, lo, hi), 14),
+                  "   ", left(word_of(nan_policy_words, axis.nan_policy), 11), range_policy, use));
   }
   if (axes.size() > most_lines)
     page.add(text("     ... ", grouped(static_cast<long long>(axes.size() - most_lines)),
@@ -219,9 +220,10 @@ std::string inspected_points::as_text() const {
            right(info.num_segments > 0 ? "range of score" : "range", 16) + right("share", 9));
   for (std::size_t k = 0; k < std::min(order.size(), most_lines); ++k) {
     const contribution& bank = banks[order[k]];
-    std::string names;
-    for (const std::int64_t input : bank.inputs)
-      names += text(names.empty() ? "" : ", ", name_of(input));
+    std::vector<std::string> inputs;
+    inputs.reserve(bank.inputs.size());
+    for (const std::int64_t input : bank.inputs) inputs.push_back(name_of(input));
+    const std::string names = list_in_words(inputs, 4);
     page.add(left(text(" ", bank.kind), 10) + left(names, 38) + right(grouped(bank.cells), 8) +
              right(readable(bank.range), 16) +
              right(all > 0 ? text(fixed(100 * bank.variance / all, 1, 1), " %") : "-", 9));
@@ -275,6 +277,7 @@ std::string inspected_points::as_json() const {
   for (const contribution& bank : banks) {
     json_object one;
     std::vector<std::string> names;
+    names.reserve(bank.inputs.size());
     for (const std::int64_t input : bank.inputs) names.push_back(name_of(input));
     one.set("kind", bank.kind);
     one.set("inputs", names);

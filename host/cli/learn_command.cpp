@@ -193,7 +193,7 @@ class learn_run {
     for (std::size_t k = 0; k < has_number_.size(); ++k) {
       if (has_number_[k]) continue;
       const std::string name = rows_->column_name(k);
-      if (name.empty()) fail(rows_->files()[k], " holds no numbers: nothing but NaN");
+      if (name.empty()) fail(rows_->place("every row", k), ": no number, nothing but NaN");
       const std::string hint = rows_->number_hint();
       if (k == num_inputs_) {
         fail("column '", name, "' holds no numbers: it cannot be the target (--y)",

@@ -1830,6 +1830,32 @@ class several_inputs_test(cli_case):
         self.fails("fit", a, b, "--y", self.write("none.npy", npy([nan] * 5)), "-o", self.path("m"),
                    says="no usable row to learn from: 5 rows read, 5 missing target")
 
+    def test_columns_without_names(self):
+        data = self.several(rows=300)
+        lines = pathlib.Path(data).read_text().splitlines()
+        bare = self.write("bare.csv", "\n".join(lines[1:]) + "\n")
+        named = self.learn(data, *self.xs)
+        model = self.learn(bare, "--no-header", "--x", 2, "--x", 3, "--x", 4, "--y", 6, name="bare.model")
+        self.assertIsNone(json.loads(self.run_cli("inspect", model, "--json").stdout)["input_names"])
+        self.assertIn(" input 2  ", self.run_cli("inspect", model).stdout.decode())
+        self.assertEqual(self.answers(model, bare, "--no-header", "--x", 2, "--x", 3, "--x", 4), self.answers(named, data))
+        self.fails("predict", model, data, status=2, says="--x is missing: the model has 3 inputs, whose names it does not keep")
+        self.fails("fit", bare, "--no-header", "--x-all-but", 1, "--y", 6, "-o", "m", status=2,
+                   says="--x-all-but 1: without a header")
+        latin = self.write("latin.csv", b"h\xf6he,b,y\n" + b"".join(b"%d,%d,%d\n" % (i, i % 7, i) for i in range(50)))
+        done = self.run_cli("fit", latin, "--x", 1, "--x", 2, "--y", "y", "-o", self.path("m"))
+        self.assertIn(r"the header of column h\xf6he is not UTF-8: the model keeps no names of its inputs",
+                      done.stderr.decode())
+        hostile = self.write("hostile.csv", "\x1b[2Ja,\u202eb,y\n" + "".join(f"{i},{i % 7},{i}\n" for i in range(50)))
+        done = self.run_cli("fit", hostile, "--x", 1, "--x", 2, "--y", "y", "-o", self.path("m"))
+        seen = self.run_cli("inspect", self.path("m")).stdout + self.run_cli("inspect", self.path("m"), "--json").stdout
+        for out in (done.stderr, seen):
+            self.assertNotRegex(out.decode(), "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
+        nan = math.nan
+        matrix = self.write("nan.npy", npy([1, nan, 2, nan, 3, nan], shape=(3, 2)))
+        self.fails("fit", matrix, "--y", self.write("y.npy", npy([1, 2, 3])), "--holdout", "0.1", "-o", "m",
+                   says="nan.npy, every row, column 2: no number, nothing but NaN")
+
     def test_what_several_inputs_do_not_take(self):
         data = self.several(rows=50)
         model = self.learn(data, *self.xs, "--partition", "tables")
