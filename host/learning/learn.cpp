@@ -65,13 +65,13 @@ class learner {
     judge();
     const std::int32_t kind = chosen();
     candidate(kind).chosen = 1;
-    done_ = 0.7;
+    reach(0.7, 0.95);
     points_data learned = finished(kind);
     candidate(kind).num_banks = static_cast<std::int64_t>(learned.tables.banks.size());
     candidate(kind).num_segments = learned.tables.head.num_segments();
     candidate(kind).bytes = bytes_of(learned.tables);
     done_ = 1.0;
-    go_on();
+    report_progress();
     return learned;
   }
 
@@ -83,7 +83,18 @@ class learner {
     return options_.partition == ZCMOE_PARTITION_AUTO || options_.partition == kind;
   }
 
-  void go_on() const {
+  /// Asked before every pass. How many passes there will be is not known: each takes a part of what
+  /// is left until the next milestone.
+  void go_on() {
+    constexpr double part = 0.03;
+    done_ += part * (until_ - done_);
+    report_progress();
+  }
+  void reach(double done, double next) {
+    done_ = done;
+    until_ = next;
+  }
+  void report_progress() const {
     if (options_.progress != nullptr && options_.progress(options_.user, done_) != 0)
       fail(ZCMOE_ERR_CANCELLED, "options->progress said to stop");
   }
@@ -101,7 +112,7 @@ class learner {
            " have a NaN input, ", report_.nan_targets + report_.infinite_targets,
            " a target that is not finite");
     cut_axes(used);
-    done_ = 0.1;
+    reach(0.1, 0.35);
     std::vector<std::uint8_t> codes = encode(used);
     std::vector<double> targets;
     std::vector<std::uint64_t> kept;
@@ -254,7 +265,7 @@ class learner {
     table_sum pilot;
     if (sums || wanted(ZCMOE_PARTITION_GRID))
       pilot = learn_tables(rows_, training(), max_pairs(), run_);
-    done_ = 0.3;
+    reach(0.35, 0.65);
     if (wanted(ZCMOE_PARTITION_GRID)) judge_grids(pilot);
     if (sums) {
       std::vector<std::int64_t> left = residuals_of(pilot, rows_, run_);
@@ -265,7 +276,7 @@ class learner {
       if (!wanted(ZCMOE_PARTITION_TABLES))
         candidate(ZCMOE_PARTITION_TABLES).held_out_error = not_tried;
     }
-    done_ = 0.6;
+    reach(0.65, 0.7);
     if (wanted(ZCMOE_PARTITION_TREE)) judge_single_tree();
   }
 
@@ -423,7 +434,6 @@ class learner {
     } else {
       answers = finish_sum(kind, sum, scores);
     }
-    done_ = 0.95;
     points_data learned;
     learned.partition = kind;
     learned.num_rows = rows_.n;
@@ -458,7 +468,6 @@ class learner {
 
   head finish_sum(std::int32_t kind, table_sum& sum, std::vector<std::int64_t>& scores) {
     sum = learn_tables(rows_, {}, max_pairs(), run_);
-    done_ = 0.8;
     std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
     for (bank& tree : learn_trees(rows_, {}, judged_trees_, left, run_))
       sum.banks.push_back(std::move(tree));
@@ -563,7 +572,8 @@ class learner {
   const zcmoe_learn_options& options_;
   zcmoe_learn_report& report_;
   run_parts run_;
-  double done_ = 0.0;
+  double done_ = 0.0;   // told to progress
+  double until_ = 0.1;  // which done_ does not reach before the next milestone
   std::vector<input_axis> axes_;
   coded_rows rows_;
   tree_plan judged_trees_;

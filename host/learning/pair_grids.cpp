@@ -57,7 +57,7 @@ pair_grids::pair_grids(const coded_rows& rows, const axis_tables& tables) : rows
         of_code.assign(piece_of.begin(), piece_of.end() - 1);
         const auto top = static_cast<std::int32_t>(pieces - 1);
         of_code.push_back(has_nan ? top + 1 : top / 2);
-        of_code.push_back(0);     // below
+        of_code.push_back(0);    // below
         of_code.push_back(top);  // above
       } else {
         if (has_nan) piece_of.back() = static_cast<std::int32_t>(pieces);
