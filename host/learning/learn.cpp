@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
+#include <exception>
 #include <limits>
 #include <numeric>
 
@@ -47,6 +49,22 @@ struct made_model {
   std::int64_t num_segments = 0;
 };
 
+/// What a part of shared work has thrown, which must not leave its thread: memory may run out.
+class first_failure {
+ public:
+  void keep() noexcept {
+    if (!is_kept_.test_and_set()) thrown_ = std::current_exception();
+  }
+  /// Once all parts are done.
+  void rethrow() const {
+    if (thrown_ != nullptr) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  std::atomic_flag is_kept_ = ATOMIC_FLAG_INIT;
+  std::exception_ptr thrown_;
+};
+
 class learner {
  public:
   learner(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
@@ -54,7 +72,15 @@ class learner {
       : engine_(engine), x_(x), n_(n), options_(options), report_(report) {
     run_ = [this](std::int64_t parts, const std::function<void(std::int64_t)>& body) {
       go_on();
-      engine_.share_out(parts, body);
+      first_failure failure;
+      engine_.share_out(parts, [&](std::int64_t part) {
+        try {
+          body(part);
+        } catch (...) {
+          failure.keep();
+        }
+      });
+      failure.rethrow();
     };
     read(y);
   }
