@@ -18,7 +18,8 @@ constexpr std::size_t most_bytes_kept = std::size_t{1} << 28;
 
 // Of trees that are judged. Trees of 4,096 leaves still lie in the second level of caches.
 constexpr std::int64_t most_leaves = 4096;
-constexpr std::int64_t least_rows = 20;
+constexpr std::int64_t least_rows = 10;
+constexpr std::int64_t least_rows_alone = 5;
 // The part of what it explains that a tree leaves to those that follow it: they correct it.
 constexpr double step_if_followed = 0.6;
 const std::vector<double> tried_shrinkages = {0.0, 3.0, 10.0, 30.0, 100.0, 300.0};
@@ -569,9 +570,10 @@ double held_out_squares(const coded_rows& rows, row_choice judges,
 class judged_tree {
  public:
   judged_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
-              const std::vector<std::int64_t>& targets, const run_parts& run)
-      : max_leaves_(max_leaves),
-        tree_(tree_grower(rows, train, targets, run).grow(max_leaves, least_rows)) {
+              std::int64_t min_rows, const std::vector<std::int64_t>& targets, const run_parts& run)
+      : tree_(tree_grower(rows, train, targets, run).grow(max_leaves, min_rows)) {
+    tried_.grown_leaves = max_leaves;
+    tried_.min_rows = min_rows;
     const row_choice judges = {train.held_out, !train.the_part};
     held_out_ = held_out_sums(tree_, rows, judges, targets, run);
     squares_ = held_out_squares(rows, judges, targets);
@@ -584,7 +586,9 @@ class judged_tree {
   /// The options of the tree with the least error, one of fewer leaves being preferred where it is
   /// hardly worse. The gain is 0 where no tree helps.
   verdict best(double step, const std::vector<double>& shrinkages) const {
-    verdict of_all{{1, max_leaves_, 0.0, step, 0.0, least_rows}, 0.0};
+    verdict of_all{tried_, 0.0};
+    of_all.options.max_leaves = 1;
+    of_all.options.step = step;
     std::vector<double> gains;
     for (const double shrinkage : shrinkages) {
       gains_of_cuts(values_of(tree_, shrinkage), step, gains);
@@ -623,7 +627,7 @@ class judged_tree {
     }
   }
 
-  std::int64_t max_leaves_;
+  tree_options tried_{1};
   grown_tree tree_;
   std::vector<row_sums> held_out_;  // by node
   double squares_;
@@ -642,7 +646,9 @@ bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std:
 
 tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
                         const std::vector<std::int64_t>& targets, const run_parts& run) {
-  return judged_tree(rows, train, max_leaves, targets, run).best(1.0, {0.0}).options;
+  return judged_tree(rows, train, max_leaves, least_rows_alone, targets, run)
+      .best(1.0, tried_shrinkages)
+      .options;
 }
 
 tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
@@ -654,7 +660,7 @@ tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
   double gain = 0.0;
   double best_gain = 0.0;
   for (int t = 0; t < max_trees; ++t) {
-    const judged_tree tree(rows, train, most_leaves, residuals, run);
+    const judged_tree tree(rows, train, most_leaves, least_rows, residuals, run);
     const judged_tree::verdict as_last = tree.best(1.0, tried_shrinkages);
     if (as_last.gain > 0.0 && gain + as_last.gain > best_gain) {
       best_gain = gain + as_last.gain;
