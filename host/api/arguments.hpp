@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <ostream>
 #include <type_traits>
 
 namespace zcmoe::detail {
@@ -107,9 +108,19 @@ struct byte_span {
   std::uintptr_t last;
 };
 
+/// The name of a column of several inputs, put together only for a message: checks allocate
+/// nothing.
+struct column_name {
+  std::int64_t column;
+};
+inline std::ostream& operator<<(std::ostream& out, const column_name& name) {
+  return out << "x->columns[" << name.column << "]";
+}
+
 /// The bytes that n elements span. Throws where they do not fit into the address space.
-inline byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
-                         std::int64_t n) {
+template <class Name>
+byte_span span_of(const Name& name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
+                  std::int64_t n) {
   const std::int64_t size = size_of(dtype);
   constexpr std::int64_t limit = std::numeric_limits<std::int64_t>::max() / 2;
   ZCMOE_EXPECTS(size > 0, name, ".dtype=", dtype, " is not a ZCMOE_ dtype");
@@ -126,8 +137,9 @@ inline byte_span span_of(const char* name, const void* data, zcmoe_dtype dtype, 
 }
 
 /// An array of n elements of a known type: it must be given, aligned, and within the address space.
-inline void check_data(const char* name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
-                       std::int64_t n) {
+template <class Name>
+void check_data(const Name& name, const void* data, zcmoe_dtype dtype, std::int64_t stride,
+                std::int64_t n) {
   const std::int64_t size = size_of(dtype);
   ZCMOE_EXPECTS(data != nullptr || n == 0, name, ".data is null but n=", n);
   ZCMOE_EXPECTS(reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(size) == 0,
@@ -136,7 +148,8 @@ inline void check_data(const char* name, const void* data, zcmoe_dtype dtype, st
 }
 
 /// Inputs may have any type.
-inline void check_input(const char* name, const zcmoe_array& array, std::int64_t n) {
+template <class Name>
+void check_input(const Name& name, const zcmoe_array& array, std::int64_t n) {
   ZCMOE_EXPECTS(size_of(array.dtype) > 0, name, ".dtype=", array.dtype, " is not a type of inputs");
   check_data(name, array.data, array.dtype, array.stride, n);
 }
@@ -211,6 +224,34 @@ struct array_list {
   const named_array* begin() const { return entries; }
   const named_array* end() const { return entries + size; }
 };
+
+/// Checks the outputs of a prediction for n rows, n > 0, of which none may overlap another, and
+/// lists those that are wanted.
+inline array_list<6> checked_outputs(const zcmoe_predict_outputs& outputs, std::int64_t n) {
+  array_list<6> written;
+  check_alignment(outputs.report, "outputs->report");
+  if (outputs.report != nullptr) {
+    const auto address = reinterpret_cast<std::uintptr_t>(outputs.report);
+    written.add({"outputs->report", {address, address + sizeof(zcmoe_report)}, 0, 0});
+  }
+  const auto check = [&](const char* name, const zcmoe_output& output, zcmoe_dtype first,
+                         zcmoe_dtype second, const char* allowed) {
+    check_output(name, output, n, first, second, allowed);
+    if (output.data == nullptr) return;
+    written.add(named(name, output.data, output.dtype, output.stride, n));
+  };
+  check("outputs->values", outputs.values, ZCMOE_F32, ZCMOE_F64, "F32 or F64");
+  check("outputs->segments", outputs.segments, ZCMOE_I32, ZCMOE_I64, "I32 or I64");
+  check("outputs->standard_errors", outputs.standard_errors, ZCMOE_F32, ZCMOE_F64, "F32 or F64");
+  check("outputs->variances", outputs.variances, ZCMOE_F32, ZCMOE_F64, "F32 or F64");
+  check("outputs->counts", outputs.counts, ZCMOE_I64, ZCMOE_I64, "I64");
+  for (const named_array& a : written) {
+    for (const named_array* b = &a + 1; b != written.end(); ++b) {
+      ZCMOE_EXPECTS(!overlap(a, *b), a.name, " overlaps ", b->name);
+    }
+  }
+  return written;
+}
 
 // --------------------------------------------------------------- functions
 

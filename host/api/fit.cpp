@@ -111,9 +111,7 @@ extern "C" zcmoe_status zcmoe_fit_finish(const zcmoe_fit* fit, zcmoe_model** mod
   return guard("zcmoe_fit_finish", [&] {
     check_handle(fit, "fit");
     check_pointer(model, "model");
-    auto made = std::make_unique<zcmoe_model>();
-    made->model = fit->fit->finish(stream);
-    *model = made.release();
+    hand_out(fit->fit->finish(stream), model);
   });
 }
 

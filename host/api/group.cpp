@@ -80,10 +80,9 @@ extern "C" zcmoe_status zcmoe_group(const zcmoe_model* model, zcmoe_array x, int
                                     const zcmoe_group_outputs* outputs, void* workspace,
                                     size_t workspace_bytes, zcmoe_stream stream) {
   return guard("zcmoe_group", [&] {
-    check_handle(model, "model");
+    const zcmoe::detail::model& from = table_of(model);
     check_num_rows(n);
     check_workspace(workspace);
-    const zcmoe::detail::model& from = *model->model;
     const auto wanted = read_group(x, n, zcmoe::num_slots_of(from.view().num_segments), outputs);
     group_job job = from.job(x, n, wanted);
     job.workspace = workspace;
@@ -95,9 +94,8 @@ extern "C" zcmoe_status zcmoe_group(const zcmoe_model* model, zcmoe_array x, int
 extern "C" zcmoe_status zcmoe_group_sync(const zcmoe_model* model, zcmoe_array x, int64_t n,
                                          const zcmoe_group_outputs* outputs, zcmoe_stream stream) {
   return guard("zcmoe_group_sync", [&] {
-    check_handle(model, "model");
+    const zcmoe::detail::model& from = table_of(model);
     check_num_rows(n);
-    const zcmoe::detail::model& from = *model->model;
     const auto wanted = read_group(x, n, zcmoe::num_slots_of(from.view().num_segments), outputs);
     from.engine().group_sync(from.job(x, n, wanted), stream);
   });
@@ -105,10 +103,9 @@ extern "C" zcmoe_status zcmoe_group_sync(const zcmoe_model* model, zcmoe_array x
 
 extern "C" zcmoe_status zcmoe_group_workspace(const zcmoe_model* model, int64_t n, size_t* bytes) {
   return guard("zcmoe_group_workspace", [&] {
-    check_handle(model, "model");
+    const zcmoe::detail::model& from = table_of(model);
     check_pointer(bytes, "bytes");
     check_num_rows(n);
-    *bytes = model->model->engine().group_workspace(
-        zcmoe::num_slots_of(model->model->view().num_segments), n);
+    *bytes = from.engine().group_workspace(zcmoe::num_slots_of(from.view().num_segments), n);
   });
 }

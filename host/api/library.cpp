@@ -41,6 +41,7 @@ extern "C" const char* zcmoe_status_string(zcmoe_status status) {
     case ZCMOE_ERR_NUMERIC: return "ZCMOE_ERR_NUMERIC";
     case ZCMOE_ERR_WORKSPACE: return "ZCMOE_ERR_WORKSPACE";
     case ZCMOE_ERR_INTERNAL: return "ZCMOE_ERR_INTERNAL";
+    case ZCMOE_ERR_CANCELLED: return "ZCMOE_ERR_CANCELLED";
     default: return "unknown status";
   }
 }

@@ -16,11 +16,13 @@ namespace {
 
 using namespace zcmoe::detail;
 
-/// Hands a model out as a handle. If there is no memory for the handle, the model is freed.
-void hand_out(std::unique_ptr<model> made, zcmoe_model** to) {
-  auto handle = std::make_unique<zcmoe_model>();
-  handle->model = std::move(made);
-  *to = handle.release();
+/// Hands out what a file holds.
+void hand_out_any(any_model made, zcmoe_model** to) {
+  if (made.one != nullptr) {
+    hand_out(std::move(made.one), to);
+  } else {
+    hand_out(std::move(made.several), to);
+  }
 }
 
 }  // namespace
@@ -67,9 +69,9 @@ extern "C" zcmoe_status zcmoe_model_create_lines(zcmoe_context* context, const d
 extern "C" zcmoe_status zcmoe_model_interpolate(const zcmoe_model* model,
                                                 zcmoe_model** interpolating) {
   return guard("zcmoe_model_interpolate", [&] {
-    check_handle(model, "model");
+    const zcmoe::detail::model& from = table_of(model);
     check_pointer(interpolating, "interpolating");
-    hand_out(interpolated(*model->model), interpolating);
+    hand_out(interpolated(from), interpolating);
   });
 }
 
@@ -81,7 +83,11 @@ extern "C" zcmoe_status zcmoe_model_save(const zcmoe_model* model, const char* p
   return guard("zcmoe_model_save", [&] {
     check_handle(model, "model");
     check_path(path);
-    save_model(*model->model, path);
+    if (model->points != nullptr) {
+      save_model(*model->points, path);
+    } else {
+      save_model(*model->model, path);
+    }
   });
 }
 
@@ -91,7 +97,7 @@ extern "C" zcmoe_status zcmoe_model_load(zcmoe_context* context, const char* pat
     check_handle(context, "context");
     check_path(path);
     check_pointer(model, "model");
-    hand_out(load_model(context->engine, path), model);
+    hand_out_any(load_model(context->engine, path), model);
   });
 }
 
@@ -100,7 +106,9 @@ extern "C" zcmoe_status zcmoe_model_serialize(const zcmoe_model* model, void* bu
   return guard("zcmoe_model_serialize", [&] {
     check_handle(model, "model");
     check_pointer(bytes, "bytes");
-    give_bytes(serialize_model(*model->model), "model", buffer, capacity, bytes);
+    give_bytes(
+        model->points != nullptr ? serialize_model(*model->points) : serialize_model(*model->model),
+        "model", buffer, capacity, bytes);
   });
 }
 
@@ -110,22 +118,20 @@ extern "C" zcmoe_status zcmoe_model_deserialize(zcmoe_context* context, const vo
     check_handle(context, "context");
     check_pointer(buffer, "buffer");
     check_pointer(model, "model");
-    hand_out(deserialize_model(context->engine, buffer, bytes), model);
+    hand_out_any(deserialize_model(context->engine, buffer, bytes), model);
   });
 }
 
 extern "C" zcmoe_status zcmoe_model_get_info(const zcmoe_model* model, zcmoe_model_info* info) {
   return guard("zcmoe_model_get_info", [&] {
-    check_handle(model, "model");
+    const zcmoe::detail::model& from = table_of(model);
     zcmoe_model_info found{};
-    model->model->get_info(found);
+    from.get_info(found);
     write_info(info, found, "info");
   });
 }
 
 extern "C" zcmoe_status zcmoe_model_get_view(const zcmoe_model* model, zcmoe_model_view* view) {
-  return guard("zcmoe_model_get_view", [&] {
-    check_handle(model, "model");
-    write_info<zcmoe_model_view>(view, model->model->view(), "view");
-  });
+  return guard("zcmoe_model_get_view",
+               [&] { write_info<zcmoe_model_view>(view, table_of(model).view(), "view"); });
 }

@@ -59,24 +59,24 @@ extern "C" zcmoe_status zcmoe_model_diagnose(const zcmoe_model* model,
                                              const zcmoe_diagnosis_segments* segments,
                                              zcmoe_model_diagnosis* diagnosis) {
   return guard("zcmoe_model_diagnose", [&] {
-    check_handle(model, "model");
+    const zcmoe::detail::model& from = table_of(model);
     zcmoe_diagnosis_segments wanted = ZCMOE_DIAGNOSIS_SEGMENTS_INIT;
     check_alignment(segments, "segments");
     if (segments != nullptr) wanted = *segments;
     check_alignment(wanted.approximation, "segments->approximation");
     check_alignment(wanted.estimation, "segments->estimation");
     checked_struct_size(diagnosis, "diagnosis");
-    write_info(diagnosis, diagnosis_of(*model->model, wanted), "diagnosis");
+    write_info(diagnosis, diagnosis_of(from, wanted), "diagnosis");
   });
 }
 
 extern "C" zcmoe_status zcmoe_model_intervals(const zcmoe_model* model, double confidence,
                                               double* lower, double* upper) {
   return guard("zcmoe_model_intervals", [&] {
-    check_handle(model, "model");
+    const zcmoe::detail::model& from = table_of(model);
     check_fraction(confidence, "confidence");
     check_pointer(lower, "lower");
     check_pointer(upper, "upper");
-    intervals_of(*model->model, confidence, lower, upper);
+    intervals_of(from, confidence, lower, upper);
   });
 }

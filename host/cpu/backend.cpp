@@ -2,6 +2,7 @@
 #include "host/cpu/dispatch.hpp"
 #include "host/cpu/fit.hpp"
 #include "host/cpu/group.hpp"
+#include "host/cpu/points.hpp"
 #include "host/cpu/predict.hpp"
 #include "host/cpu/rows.hpp"
 #include "host/engine/backend.hpp"
@@ -134,6 +135,25 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
 
   void predict_sync(const predict_job& job, zcmoe_stream stream) const override {
     predict(job, stream);
+  }
+
+  std::unique_ptr<const evaluator> make_evaluator(const bank_tables& tables,
+                                                  zcmoe_stream) override {
+    const default_arithmetic scope;
+    return make_cpu_evaluator(tables, target_);
+  }
+  void predict_points(const points_job& job, zcmoe_stream) const override {
+    predict_points_on_cpu(job, *target_.routes, crew_);
+  }
+  void predict_points_sync(const points_job& job, zcmoe_stream stream) const override {
+    predict_points(job, stream);
+  }
+  void encode_sync(const codes_job& job, zcmoe_stream) const override {
+    encode_on_cpu(job, *target_.routes, crew_);
+  }
+  void share_out(std::int64_t num_parts,
+                 const std::function<void(std::int64_t)>& body) const override {
+    crew_.run(num_parts, body);
   }
 
   std::size_t group_workspace(std::int64_t, std::int64_t) const override { return 0; }

@@ -34,6 +34,16 @@ struct coded_rows {
   }
 };
 
+/// Adds the inputs of rows to their hashes, [n], which are 0 at first: once for every input, in
+/// their order. -0.0 counts as 0.0, and every NaN as one.
+void hash_inputs(const double* inputs, std::int64_t n, std::uint64_t* hashes);
+
+/// Rows from targets, [n], which are finite, and from the codes and hashes of their inputs. Units
+/// are chosen from all targets: the least in which sums do not overflow, but some 2^-40 of their
+/// standard deviation is fine enough.
+coded_rows rows_of(const double* y, std::int64_t n, std::vector<std::int32_t> num_slots,
+                   std::vector<std::uint8_t> codes, std::vector<std::uint64_t> hashes);
+
 /// Which rows a pass looks at: those of all parts, or all but one part, or that part alone.
 struct row_choice {
   int held_out = -1;      // the part; -1: none, every row is taken

@@ -16,11 +16,13 @@ namespace zcmoe::detail {
 namespace {
 
 constexpr std::int64_t rows_per_part = 1 << 16;
+constexpr std::int64_t values_at_a_time = 512;
 constexpr int judging_part = 0;
 constexpr std::int64_t least_judges = 20;  // fewer rows held out say nothing of kinds
 constexpr int most_trees = 4;
 constexpr int most_grid_axes = 6;  // of grids that are tried unasked
 constexpr std::int64_t most_grid_cells = 1 << 20;
+constexpr std::int64_t most_leaves = 1 << 16;
 
 const double not_tried = std::numeric_limits<double>::quiet_NaN();
 
@@ -47,7 +49,7 @@ struct made_model {
 
 class learner {
  public:
-  learner(const backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
+  learner(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
           const zcmoe_learn_options& options, zcmoe_learn_report& report)
       : engine_(engine), x_(x), n_(n), options_(options), report_(report) {
     run_ = [this](std::int64_t parts, const std::function<void(std::int64_t)>& body) {
@@ -57,14 +59,14 @@ class learner {
     read(y);
   }
 
-  learned_model learn() {
+  points_data learn() {
     for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind)
       candidate(kind) = {kind, 0, not_tried, 0, 0, 0};
     judge();
     const std::int32_t kind = chosen();
     candidate(kind).chosen = 1;
     done_ = 0.7;
-    learned_model learned = finished(kind);
+    points_data learned = finished(kind);
     candidate(kind).num_banks = static_cast<std::int64_t>(learned.tables.banks.size());
     candidate(kind).num_segments = learned.tables.head.num_segments();
     candidate(kind).bytes = bytes_of(learned.tables);
@@ -100,7 +102,7 @@ class learner {
            " a target that is not finite");
     cut_axes(used);
     done_ = 0.1;
-    encode(used);
+    std::vector<std::uint8_t> codes = encode(used);
     std::vector<double> targets;
     std::vector<std::uint64_t> kept;
     targets.reserve(static_cast<std::size_t>(report_.rows_used));
@@ -111,7 +113,11 @@ class learner {
       targets.push_back(from[i]);
       kept.push_back(hashes[static_cast<std::size_t>(i)]);
     }
-    set_targets(rows_, targets, kept);
+    std::vector<std::int32_t> num_slots;
+    num_slots.reserve(axes_.size());
+    for (const input_axis& a : axes_) num_slots.push_back(static_cast<std::int32_t>(a.num_slots()));
+    rows_ = rows_of(targets.data(), report_.rows_used, std::move(num_slots), std::move(codes),
+                    std::move(kept));
   }
 
   void choose_rows(const zcmoe_array& y, std::vector<std::uint8_t>& used,
@@ -128,18 +134,19 @@ class learner {
       std::fill(use, used.begin() + last, std::uint8_t{1});
       for (std::int64_t j = 0; j < x_.num_inputs; ++j) {
         const any_array from = column(j);
-        for (std::int64_t i = first; i < last; ++i) {
-          const double value = from[i];
-          auto& hash = hashes[static_cast<std::size_t>(i)];
-          hash = hash_with(hash, value);
-          if (!nan_is_code && std::isnan(value)) used[static_cast<std::size_t>(i)] = 2;
+        double values[values_at_a_time];
+        for (std::int64_t i = first; i < last; i += values_at_a_time) {
+          const std::int64_t some = std::min(last - i, values_at_a_time);
+          for (std::int64_t k = 0; k < some; ++k) {
+            values[k] = from[i + k];
+            if (!nan_is_code && std::isnan(values[k])) used[static_cast<std::size_t>(i + k)] = 2;
+          }
+          hash_inputs(values, some, hashes.data() + i);
         }
       }
       for (std::int64_t i = first; i < last; ++i) {
         const double value = targets[i];
         auto& mark = used[static_cast<std::size_t>(i)];
-        auto& hash = hashes[static_cast<std::size_t>(i)];
-        hash = hash_with(hash, value);
         if (std::isnan(value)) {
           mark = 0;
           ++count[1];
@@ -155,11 +162,11 @@ class learner {
       }
     });
     report_.rows = n_;
-    for (const std::array<std::int64_t, 4>& count : counts) {
-      report_.rows_used += count[0];
-      report_.nan_targets += count[1];
-      report_.infinite_targets += count[2];
-      report_.nan_inputs += count[3];
+    for (const std::array<std::int64_t, 4>& of_part : counts) {
+      report_.rows_used += of_part[0];
+      report_.nan_targets += of_part[1];
+      report_.infinite_targets += of_part[2];
+      report_.nan_inputs += of_part[3];
     }
   }
 
@@ -189,13 +196,11 @@ class learner {
     }
   }
 
-  void encode(const std::vector<std::uint8_t>& used) {
-    rows_.n = report_.rows_used;
-    for (const input_axis& a : axes_)
-      rows_.num_slots.push_back(static_cast<std::int32_t>(a.num_slots()));
+  /// The codes of the rows that are used, axis by axis.
+  std::vector<std::uint8_t> encode(const std::vector<std::uint8_t>& used) {
     const auto n = static_cast<std::size_t>(n_);
-    rows_.codes.resize(axes_.size() * n);
-    if (axes_.empty()) return;
+    std::vector<std::uint8_t> codes(axes_.size() * n);
+    if (axes_.empty()) return codes;
     bank_tables cuts;
     cuts.num_inputs = static_cast<std::int32_t>(x_.num_inputs);
     cuts.axes = axes_;
@@ -207,16 +212,17 @@ class learner {
           any(x_.columns[a.input], pivot_of(a.edges.data(), a.num_segments(), a.closed_side)));
     }
     go_on();
-    engine_.encode_sync({tables.get(), columns.data(), n_, rows_.codes.data(), n_}, nullptr);
-    if (rows_.n == n_) return;
+    engine_.encode_sync({tables.get(), columns.data(), n_, codes.data(), n_}, nullptr);
+    if (report_.rows_used == n_) return codes;
     std::size_t to = 0;
     for (std::size_t a = 0; a < axes_.size(); ++a) {
       for (std::size_t i = 0; i < n; ++i) {
-        if (used[i] != 0) rows_.codes[to++] = rows_.codes[a * n + i];
+        if (used[i] != 0) codes[to++] = codes[a * n + i];
       }
     }
-    rows_.codes.resize(to);
-    rows_.codes.shrink_to_fit();
+    codes.resize(to);
+    codes.shrink_to_fit();
+    return codes;
   }
 
   // --------------------------------------------------------- judging
@@ -320,8 +326,9 @@ class learner {
     for (std::size_t i = 0; i < scores.size(); ++i)
       scores[i] = (rows_.y[i] - left[i]) >> rows_.constant_shift;
     zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_SCORE);
+    const score_order order(scores, rows_, training());
     const auto attempt = [&](std::int64_t m) {
-      const std::vector<std::int64_t> thresholds = score_thresholds(scores, rows_, training(), m);
+      const std::vector<std::int64_t> thresholds = order.thresholds(m);
       const double error =
           error_of_segments([&](std::size_t i) { return segment_in(thresholds, scores[i]); },
                             static_cast<std::int64_t>(thresholds.size()) + 1);
@@ -357,6 +364,29 @@ class learner {
       attempt(m);
   }
 
+  /// Which leaves the rows of a tree fall into.
+  void judge_single_tree() {
+    zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_TREE);
+    for (const double penalty : {1.0, 2.0, 4.0, 8.0}) {
+      tree_options tree = single_tree(penalty);
+      const bank leaves = numbered(learn_tree(rows_, training(), rows_.y, tree, run_));
+      const std::vector<std::int64_t> leaf = scores_of({leaves}, rows_, run_);
+      const double error = error_of_segments([&](std::size_t i) { return leaf[i]; },
+                                             static_cast<std::int64_t>(leaves.constants.size()));
+      if (!(error >= tried.held_out_error)) {
+        tried.held_out_error = error;
+        tree_penalty_ = penalty;
+      }
+    }
+  }
+  tree_options single_tree(double penalty) const {
+    tree_options tree{};
+    tree.max_leaves = options_.num_segments > 0 ? options_.num_segments : most_leaves;
+    tree.penalty = penalty;
+    tree.min_rows = 5;
+    return tree;
+  }
+
   std::vector<double> means_of_cells(const bank& grid, const segment_sums& by) const {
     std::vector<double> means(by.counts.size(), 0.0);
     for (std::size_t cell = 0; cell < means.size(); ++cell) {
@@ -382,53 +412,79 @@ class learner {
   // ---------------------------------------------------------- the model
 
   /// Learns the kind from all rows.
-  learned_model finished(std::int32_t kind) {
-    const row_choice all;
+  points_data finished(std::int32_t kind) {
     table_sum sum;
-    std::vector<std::int64_t> scores;
     head answers;
+    std::vector<std::int64_t> scores;
     if (kind == ZCMOE_PARTITION_TREE) {
-      sum.banks.push_back(numbered_tree(all));
-      scores = scores_of(sum.banks, rows_, run_);
-      answers =
-          segments_of({}, static_cast<std::int64_t>(sum.banks[0].constants.size()), scores, rows_);
+      answers = finish_tree(sum, scores);
+    } else if (kind == ZCMOE_PARTITION_GRID) {
+      answers = finish_grid(sum, scores);
     } else {
-      sum = learn_tables(rows_, all, max_pairs(), run_);
-      if (kind == ZCMOE_PARTITION_GRID) {
-        const bank grid = grid_of(slopes_of(sum.banks, rows_, all, run_), rows_,
-                                  grid_cells_ > 0 ? grid_cells_ : default_segments());
-        sum.base = 0;
-        sum.banks = {grid};
-        scores = scores_of(sum.banks, rows_, run_);
-        answers = segments_of({}, static_cast<std::int64_t>(grid.constants.size()), scores, rows_);
-        std::vector<std::int64_t> sums(grid.constants.size(), 0);
-        for (std::size_t i = 0; i < scores.size(); ++i)
-          sums[static_cast<std::size_t>(scores[i])] += rows_.y[i];
-        fill_empty_cells(grid, answers.counts, sums, rows_, answers.constants);
-      } else {
-        done_ = 0.8;
-        std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
-        for (bank& tree : learn_trees(rows_, all, judged_trees_, left, run_))
-          sum.banks.push_back(std::move(tree));
-        if (kind == ZCMOE_PARTITION_SCORE) {
-          scores = scores_of(sum.banks, rows_, run_);
-          std::vector<std::int64_t> thresholds = score_thresholds(
-              scores, rows_, all, score_segments_ > 0 ? score_segments_ : default_segments());
-          const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
-          answers = segments_of(std::move(thresholds), m, scores, rows_);
-        } else {
-          answers.base = sum.base;
-          answers.exponent = rows_.exponent + rows_.constant_shift;
-        }
-      }
+      answers = finish_sum(kind, sum, scores);
     }
     done_ = 0.95;
-    learned_model learned;
+    points_data learned;
     learned.partition = kind;
     learned.num_rows = rows_.n;
     learned.noise_variance = distance_of(sum, answers, scores);
     learned.tables = without_idle_axes(std::move(sum.banks), std::move(answers));
     return learned;
+  }
+
+  head finish_tree(table_sum& sum, std::vector<std::int64_t>& scores) {
+    const bank tree = numbered(learn_tree(rows_, {}, rows_.y, single_tree(tree_penalty_), run_));
+    const auto leaves = static_cast<std::int64_t>(tree.constants.size());
+    sum.banks = {tree};
+    leave_out_numbers(sum);
+    scores = scores_of(sum.banks, rows_, run_);
+    return segments_of({}, leaves, scores, rows_);
+  }
+
+  head finish_grid(table_sum& sum, std::vector<std::int64_t>& scores) {
+    const table_sum pilot = learn_tables(rows_, {}, max_pairs(), run_);
+    const bank grid = grid_of(slopes_of(pilot.banks, rows_, {}, run_), rows_,
+                              grid_cells_ > 0 ? grid_cells_ : default_segments());
+    sum.banks = {grid};
+    leave_out_numbers(sum);
+    scores = scores_of(sum.banks, rows_, run_);
+    head answers = segments_of({}, static_cast<std::int64_t>(grid.constants.size()), scores, rows_);
+    std::vector<std::int64_t> sums(grid.constants.size(), 0);
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      sums[static_cast<std::size_t>(scores[i])] += rows_.y[i];
+    fill_empty_cells(grid, answers.counts, sums, rows_, answers.constants);
+    return answers;
+  }
+
+  head finish_sum(std::int32_t kind, table_sum& sum, std::vector<std::int64_t>& scores) {
+    sum = learn_tables(rows_, {}, max_pairs(), run_);
+    done_ = 0.8;
+    std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
+    for (bank& tree : learn_trees(rows_, {}, judged_trees_, left, run_))
+      sum.banks.push_back(std::move(tree));
+    leave_out_numbers(sum);
+    head answers;
+    if (kind == ZCMOE_PARTITION_TABLES) {
+      answers.base = sum.base;
+      answers.exponent = rows_.exponent + rows_.constant_shift;
+      return answers;
+    }
+    scores = scores_of(sum.banks, rows_, run_);
+    std::vector<std::int64_t> thresholds = score_thresholds(
+        scores, rows_, {}, score_segments_ > 0 ? score_segments_ : default_segments());
+    const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
+    if (m == 1) {  // whose score has to be 0
+      sum.banks.clear();
+      std::fill(scores.begin(), scores.end(), 0);
+    }
+    return segments_of(std::move(thresholds), m, scores, rows_);
+  }
+
+  /// A bank of one cell is no look-up but a number that every row gets: a part of the base.
+  static void leave_out_numbers(table_sum& sum) {
+    const auto is_number = [](const bank& b) { return b.axes.empty() && !b.is_tree(); };
+    for (const bank& b : sum.banks) sum.base += is_number(b) ? b.constants[0] : 0;
+    sum.banks.erase(std::remove_if(sum.banks.begin(), sum.banks.end(), is_number), sum.banks.end());
   }
 
   std::int64_t default_segments() const {
@@ -501,7 +557,7 @@ class learner {
                       2 * rows_.exponent);
   }
 
-  const backend& engine_;
+  backend& engine_;
   const zcmoe_points& x_;
   const std::int64_t n_;
   const zcmoe_learn_options& options_;
@@ -513,14 +569,17 @@ class learner {
   tree_plan judged_trees_;
   std::int64_t score_segments_ = 0;  // 0: not judged
   std::int64_t grid_cells_ = 0;
+  double tree_penalty_ = 2.0;
 };
 
 }  // namespace
 
-learned_model learn(const backend& engine, const zcmoe_points& x, const zcmoe_array& y,
-                    std::int64_t n, const zcmoe_learn_options& options,
-                    zcmoe_learn_report& report) {
-  return learner(engine, x, y, n, options, report).learn();
+points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
+                  const zcmoe_learn_options& options, zcmoe_learn_report& report) {
+  if (engine.engine() == ZCMOE_ENGINE_CPU) return learner(engine, x, y, n, options, report).learn();
+  zcmoe_context_options host = ZCMOE_CONTEXT_OPTIONS_INIT;
+  host.engine = ZCMOE_ENGINE_CPU;
+  return learner(*make_cpu_backend(host), x, y, n, options, report).learn();
 }
 
 }  // namespace zcmoe::detail

@@ -1,7 +1,7 @@
 // From rows to a model of several inputs: which kind, how large, and the model itself.
 #pragma once
 
-#include "host/engine/backend.hpp"
+#include "host/model/points_model.hpp"
 
 #include <zcmoe/points.h>
 
@@ -9,16 +9,11 @@
 
 namespace zcmoe::detail {
 
-struct learned_model {
-  bank_tables tables;
-  std::int32_t partition;
-  std::int64_t num_rows;
-  double noise_variance;  // mean squared distance of the rows' targets from the answers
-};
-
-/// What zcmoe_learn_sync() promises; the caller has checked the arguments. Passes over rows run on
-/// the threads of `engine`, which is that of the host.
-learned_model learn(const backend& engine, const zcmoe_points& x, const zcmoe_array& y,
-                    std::int64_t n, const zcmoe_learn_options& options, zcmoe_learn_report& report);
+/// What zcmoe_learn_sync() learns from n rows in host memory, without names. The caller has checked
+/// the arguments; options has no nulls for defaults. Fills the report, but for its struct_size.
+/// Passes over the rows run on the threads of `engine` if it is that of the host, else on those of
+/// one made for them.
+points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
+                  const zcmoe_learn_options& options, zcmoe_learn_report& report);
 
 }  // namespace zcmoe::detail

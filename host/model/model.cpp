@@ -183,21 +183,21 @@ bool is_utf8(const std::string& bytes) {
   return true;
 }
 
-std::string checked_name(const char* field, const char* name) {
+}  // namespace
+
+std::string checked_name(const std::string& field, const char* name) {
   if (name == nullptr) return {};
   std::string copy(name);
-  ZCMOE_EXPECTS(copy.size() <= 1024, "model_options->", field, " has ", copy.size(),
-                " bytes, more than 1024");
-  ZCMOE_EXPECTS(is_utf8(copy), "model_options->", field, " is not UTF-8");
+  ZCMOE_EXPECTS(copy.size() <= max_name_bytes, field, " has ", copy.size(), " bytes, more than ",
+                max_name_bytes);
+  ZCMOE_EXPECTS(is_utf8(copy), field, " is not UTF-8");
   return copy;
 }
 
-}  // namespace
-
 model_policies::model_policies(const zcmoe_model_options& given)
     : options(given),
-      feature_name(checked_name("feature_name", given.feature_name)),
-      target_name(checked_name("target_name", given.target_name)),
+      feature_name(checked_name("model_options->feature_name", given.feature_name)),
+      target_name(checked_name("model_options->target_name", given.target_name)),
       has_feature_name(given.feature_name != nullptr),
       has_target_name(given.target_name != nullptr) {
   options.feature_name = nullptr;

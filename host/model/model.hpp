@@ -4,12 +4,19 @@
 
 #include "host/engine/backend.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace zcmoe::detail {
+
+constexpr std::size_t max_name_bytes = 1024;
+
+/// A copy of a name, empty for null. Throws unless it is UTF-8 and not too long.
+/// @param field  for the message
+std::string checked_name(const std::string& field, const char* name);
 
 /// The policies and names of a model. The constructor checks them and copies the names.
 struct model_policies {

@@ -4,33 +4,21 @@
 // checks the rules of the container itself.
 #include "host/model/model_io.hpp"
 
+#include "host/model/container.hpp"
 #include "host/model/file.hpp"
 #include "host/model/fit_state.hpp"
 #include "host/model/lines.hpp"
-#include "host/model/safetensors.hpp"
+#include "host/model/points_io.hpp"
 #include "host/routing/slots.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
-#include <set>
 
 namespace zcmoe::detail {
 namespace {
 
-const char model_format[] = "zcmoe-model";
-const char fit_format[] = "zcmoe-fit";
-constexpr int format_major = 1;
-constexpr int format_minor = 3;
-
 // ---------------------------------------------------- metadata: text forms
-
-struct choice {
-  std::int32_t value;
-  const char* name;
-};
-using choices = std::vector<choice>;
 
 const choices closed_sides = {{ZCMOE_CLOSED_LEFT, "left"}, {ZCMOE_CLOSED_RIGHT, "right"}};
 const choices yes_or_no = {{0, "false"}, {1, "true"}};
@@ -58,82 +46,6 @@ const choices determinism_levels = {{ZCMOE_DETERMINISM_FAST, "fast"},
                                     {ZCMOE_DETERMINISM_REPRODUCIBLE, "reproducible"}};
 const choices target_dtypes = {{ZCMOE_F32, "F32"}, {ZCMOE_F64, "F64"}};
 const choices model_target_dtypes = {{0, "none"}, {ZCMOE_F32, "F32"}, {ZCMOE_F64, "F64"}};
-
-std::string name_in(const choices& names, std::int32_t value) {
-  for (const choice& c : names) {
-    if (c.value == value) return c.name;
-  }
-  fail(ZCMOE_ERR_INTERNAL, "policy value ", value, " has no name in the model file");
-}
-
-/// The shortest decimal that reads back as the same double, in any locale. NaN has one spelling,
-/// since its sign and payload have no meaning.
-std::string text_of(double value) {
-  if (std::isnan(value)) return "nan";
-  char digits[32];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  return std::string(digits, end);
-}
-
-/// The metadata of a container. Keys that nobody has asked for can be refused in the end.
-class metadata_reader {
- public:
-  explicit metadata_reader(const std::map<std::string, std::string>& texts) : texts_(texts) {}
-
-  const std::string* find(const char* key) {
-    known_.insert(key);
-    const auto found = texts_.find(key);
-    return found == texts_.end() ? nullptr : &found->second;
-  }
-  const std::string& get(const char* key) {
-    const std::string* value = find(key);
-    if (value == nullptr) fail(ZCMOE_ERR_FORMAT, "metadata lacks ", key);
-    return *value;
-  }
-  std::int32_t get(const char* key, const choices& names) {
-    const std::string& value = get(key);
-    std::string allowed;
-    for (const choice& c : names) {
-      if (value == c.name) return c.value;
-      allowed += std::string(allowed.empty() ? "" : ", ") + c.name;
-    }
-    fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value), " is none of ", allowed);
-  }
-  /// A number as text_of writes it, in no other spelling, so that equal models are equal files.
-  double get_number(const char* key) {
-    const std::string& value = get(key);
-    double number = 0.0;
-    const char* const end = value.data() + value.size();
-    const auto parsed = std::from_chars(value.data(), end, number);
-    if (parsed.ec != std::errc() || parsed.ptr != end || text_of(number) != value) {
-      fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value),
-           " is not a number in its shortest form");
-    }
-    return number;
-  }
-  int get_integer(const char* key, int limit) {
-    const std::string& value = get(key);
-    int number = 0;
-    const char* const end = value.data() + value.size();
-    const auto parsed = std::from_chars(value.data(), end, number);
-    if (parsed.ec != std::errc() || parsed.ptr != end || std::to_string(number) != value ||
-        number < 0 || number >= limit) {
-      fail(ZCMOE_ERR_FORMAT, "metadata ", key, "=", escaped(value), " is not an integer in 0..",
-           limit - 1);
-    }
-    return number;
-  }
-  void refuse_unknown() const {
-    for (const auto& [key, value] : texts_) {
-      if (known_.count(key) == 0)
-        fail(ZCMOE_ERR_FORMAT, "metadata has an unknown key ", escaped(key));
-    }
-  }
-
- private:
-  const std::map<std::string, std::string>& texts_;
-  std::set<std::string> known_;
-};
 
 bool is_smooth(const model_policies& policies) {
   return policies.options.constants == ZCMOE_CONSTANTS_SMOOTH;
@@ -206,70 +118,20 @@ model_policies read_policies(metadata_reader& metadata) {
 
 // ------------------------------------------------------- containers of ours
 
-/// The latest version that this version of the library reads.
-std::string format_version() { return text(format_major, ".", format_minor); }
-
 /// The first minor version that has all of what a file holds, so that earlier readers can read it.
 int minor_of(const model_policies& policies) {
   return names_precisions(policies) ? 3 : has_lines(policies) ? 2 : is_smooth(policies) ? 1 : 0;
 }
 
 std::string format_version(const model_policies& policies) {
-  return text(format_major, ".", minor_of(policies));
+  return text(table_major, ".", minor_of(policies));
 }
 
-/// A container whose format, version and checksums are right. Metadata is read by key, arrays by
-/// name.
-class opened_container {
+/// A container of a table of one input: a model or a fit state.
+class opened_table : public opened_container {
  public:
-  opened_container(byte_source source, const char* format)
-      : container_(std::move(source)), metadata_(container_.metadata()) {
-    const std::string* const found = metadata_.find("format");
-    if (found == nullptr || *found != format) {
-      const std::string name = found == nullptr ? "" : *found;
-      const char* const what = name == model_format ? "a model, not a fit state"
-                               : name == fit_format ? "a fit state, not a model"
-                                                    : "a safetensors file of another program";
-      fail(ZCMOE_ERR_FORMAT, "it is ", what,
-           ": metadata format=", found == nullptr ? "(none)" : escaped(name), ", expected ",
-           format);
-    }
-    minor_ = read_minor(metadata_.get("format_version"));
-    container_.verify_checksums();
-    metadata_.find("header_xxh3_128");
-    metadata_.find("data_xxh3_128");
-  }
+  using opened_container::opened_container;
 
-  metadata_reader& metadata() { return metadata_; }
-
-  const tensor_entry* find(const std::string& name, const char* dtype) {
-    known_.insert(name);
-    const tensor_entry* const entry = container_.find(name);
-    if (entry != nullptr && entry->dtype != dtype) {
-      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has dtype ", entry->dtype, ", expected ", dtype);
-    }
-    return entry;
-  }
-  const tensor_entry& get(const std::string& name, const char* dtype, std::size_t rank) {
-    const tensor_entry* const entry = find(name, dtype);
-    if (entry == nullptr) fail(ZCMOE_ERR_FORMAT, "tensor ", name, " is missing");
-    if (entry->shape.size() != rank) {
-      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has ", entry->shape.size(),
-           " dimensions, expected ", rank);
-    }
-    return *entry;
-  }
-  /// A one-dimensional array, which must have `length` entries.
-  template <class T>
-  std::vector<T> read(const char* name, std::size_t length) {
-    static_assert(std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>);
-    const tensor_entry& entry = get(name, std::is_same_v<T, double> ? "F64" : "I64", 1);
-    if (entry.shape[0] != length) {
-      fail(ZCMOE_ERR_FORMAT, "tensor ", name, " has ", entry.shape[0], " entries, expected ",
-           length);
-    }
-    return container_.read<T>(entry);
-  }
   /// The lines of all slots, one row of four numbers each.
   std::vector<zcmoe_line> read_lines(std::size_t slots) {
     const tensor_entry& entry = get("lines", "F64", 2);
@@ -277,7 +139,7 @@ class opened_container {
       fail(ZCMOE_ERR_FORMAT, "tensor lines has shape [", entry.shape[0], ", ", entry.shape[1],
            "], expected [", slots, ", 4]");
     }
-    const std::vector<double> numbers = container_.read<double>(entry);
+    const std::vector<double> numbers = read<double>(entry);
     std::vector<zcmoe_line> lines(slots);
     for (std::size_t i = 0; i < slots; ++i) {
       const double* const own = numbers.data() + 4 * i;
@@ -285,10 +147,6 @@ class opened_container {
     }
     return lines;
   }
-  std::vector<std::int64_t> read_planes(const tensor_entry& entry) {
-    return container_.read<std::int64_t>(entry);
-  }
-
   /// The edges, which must be finite and strictly increasing and at least two. This is the only
   /// array whose length is free: all others follow from it.
   std::vector<double> read_boundaries() {
@@ -298,7 +156,7 @@ class opened_container {
     if (count < 2 || count > limit) {
       fail(ZCMOE_ERR_FORMAT, "tensor boundaries has ", count, " entries, not 2..", limit);
     }
-    std::vector<double> edges = container_.read<double>(entry);
+    std::vector<double> edges = read<double>(entry);
     for (std::size_t i = 0; i < edges.size(); ++i) {
       if (!std::isfinite(edges[i]))
         fail(ZCMOE_ERR_FORMAT, "boundaries[", i, "]=", edges[i], " is not finite");
@@ -312,67 +170,11 @@ class opened_container {
 
   /// Refuses a version of this library's that is not the one it would write.
   void check_version(const model_policies& policies) const {
-    if (is_later() || minor_ == minor_of(policies)) return;
-    fail(ZCMOE_ERR_FORMAT, "metadata format_version=", format_major, ".", minor_,
+    if (is_later() || minor() == minor_of(policies)) return;
+    fail(ZCMOE_ERR_FORMAT, "metadata format_version=", table_major, ".", minor(),
          ", but what it holds is of version ", format_version(policies));
   }
-
-  /// Refuses keys and arrays that nobody has asked for. A file of a later minor version may have
-  /// some: they do not change the meaning of what this version knows.
-  void refuse_unknown() const {
-    if (is_later()) return;
-    metadata_.refuse_unknown();
-    for (const tensor_entry& entry : container_.tensors()) {
-      if (known_.count(entry.name) == 0)
-        fail(ZCMOE_ERR_FORMAT, "unknown tensor ", escaped(entry.name));
-    }
-  }
-
- private:
-  bool is_later() const { return minor_ > format_minor; }
-  static int read_minor(const std::string& version) {
-    int major = 0;
-    int minor = 0;
-    const char* const end = version.data() + version.size();
-    const auto dot = std::from_chars(version.data(), end, major);
-    const bool dotted = dot.ec == std::errc() && dot.ptr != end && *dot.ptr == '.';
-    const auto last = dotted ? std::from_chars(dot.ptr + 1, end, minor) : dot;
-    if (!dotted || last.ec != std::errc() || last.ptr != end || major < 1 || minor < 0 ||
-        text(major, ".", minor) != version) {
-      fail(ZCMOE_ERR_FORMAT, "metadata format_version=", escaped(version), " is not MAJOR.MINOR");
-    }
-    if (major > format_major) {
-      fail(ZCMOE_ERR_VERSION, "format version ", version, " is later than ", format_version(),
-           ", the latest that this version of zcmoe (", zcmoe_version(), ") reads");
-    }
-    return minor;
-  }
-
-  safetensors_reader container_;
-  metadata_reader metadata_;
-  std::set<std::string> known_;
-  int minor_ = 0;
 };
-
-/// Runs `build`, which makes an object from a file. If it refuses an argument, the fault is in the
-/// file.
-template <class Build>
-auto built_from_file(Build&& build) {
-  try {
-    return build();
-  } catch (const status_error& e) {
-    if (e.status() == ZCMOE_ERR_INVALID_ARGUMENT) fail(ZCMOE_ERR_FORMAT, e.what());
-    throw;
-  }
-}
-
-/// A sink that appends to `bytes`.
-byte_sink appending_to(std::vector<std::uint8_t>& bytes) {
-  return [&bytes](const void* piece, std::size_t size) {
-    const auto* const first = static_cast<const std::uint8_t*>(piece);
-    bytes.insert(bytes.end(), first, first + size);
-  };
-}
 
 // ------------------------------------------------------------------ models
 
@@ -490,8 +292,7 @@ void check_model(const model_data& data, const zcmoe_model_options& options) {
   }
 }
 
-std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source source) {
-  opened_container container(std::move(source), model_format);
+std::unique_ptr<model> read_table(std::shared_ptr<backend> engine, opened_table& container) {
   return built_from_file([&] {
     model_data data;
     container.metadata().get("library_version");  // for people to read, so any text is right
@@ -513,6 +314,13 @@ std::unique_ptr<model> read_model(std::shared_ptr<backend> engine, byte_source s
     return std::make_unique<model>(std::move(engine), std::move(data), std::move(policies),
                                    nullptr);
   });
+}
+
+/// A model of either kind: the major version says which.
+any_model read_model(std::shared_ptr<backend> engine, byte_source source) {
+  opened_table container(std::move(source), model_format, points_major);
+  if (container.major() == table_major) return {read_table(std::move(engine), container), nullptr};
+  return {nullptr, read_points(std::move(engine), container)};
 }
 
 // -------------------------------------------------------------- fit states
@@ -794,13 +602,33 @@ void check_sums(const state_layout& layout, const host_state& state,
 
 }  // namespace
 
-void save_model(const model& model, const std::string& path) {
+namespace {
+
+void write_model(const points_model& model, const byte_sink& sink) { write_points(model, sink); }
+
+template <class Model>
+void save(const Model& model, const std::string& path) {
   atomic_file file(path);
   write_model(model, [&file](const void* bytes, std::size_t size) { file.write(bytes, size); });
   file.commit();
 }
 
-std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::string& path) {
+template <class Model>
+std::vector<std::uint8_t> serialize(const Model& model) {
+  std::vector<std::uint8_t> bytes;
+  write_model(model, appending_to(bytes));
+  return bytes;
+}
+
+}  // namespace
+
+void save_model(const model& model, const std::string& path) { save(model, path); }
+void save_model(const points_model& model, const std::string& path) { save(model, path); }
+
+std::vector<std::uint8_t> serialize_model(const model& model) { return serialize(model); }
+std::vector<std::uint8_t> serialize_model(const points_model& model) { return serialize(model); }
+
+any_model load_model(std::shared_ptr<backend> engine, const std::string& path) {
   const regular_file file(path);
   try {
     return read_model(std::move(engine),
@@ -815,14 +643,7 @@ std::unique_ptr<model> load_model(std::shared_ptr<backend> engine, const std::st
   }
 }
 
-std::vector<std::uint8_t> serialize_model(const model& model) {
-  std::vector<std::uint8_t> bytes;
-  write_model(model, appending_to(bytes));
-  return bytes;
-}
-
-std::unique_ptr<model> deserialize_model(std::shared_ptr<backend> engine, const void* bytes,
-                                         std::size_t size) {
+any_model deserialize_model(std::shared_ptr<backend> engine, const void* bytes, std::size_t size) {
   return read_model(std::move(engine), memory_source(bytes, size));
 }
 
@@ -864,7 +685,7 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
 
 std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void* bytes,
                                      std::size_t size) {
-  opened_container container(memory_source(bytes, size), fit_format);
+  opened_table container(memory_source(bytes, size), fit_format, table_major);
   return built_from_file([&] {
     zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
     options.target_dtype = container.metadata().get("target_dtype", target_dtypes);
@@ -886,14 +707,14 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
       host_state::sum sum{0, {}};
       if (container.find(extent.name, "I64") != nullptr) {
         const tensor_entry& entry = container.get(extent.name, "I64", 2);
-        sum.first =
-            container.metadata().get_integer(first_plane_key(extent).c_str(), extent.digits);
+        sum.first = static_cast<int>(container.metadata().get_integer(
+            first_plane_key(extent).c_str(), 0, extent.digits - 1));
         const auto planes_left = static_cast<std::uint64_t>(extent.digits - sum.first);
         if (entry.shape[0] < 1 || entry.shape[0] > planes_left || entry.shape[1] != slots) {
           fail(ZCMOE_ERR_FORMAT, "tensor ", extent.name, " has shape [", entry.shape[0], ", ",
                entry.shape[1], "], expected [1..", planes_left, ", ", slots, "]");
         }
-        sum.planes = container.read_planes(entry);
+        sum.planes = container.read<std::int64_t>(entry);
         check_planes(extent, sum, slots);
       }
       state.sums.push_back(std::move(sum));

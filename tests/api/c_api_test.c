@@ -290,9 +290,10 @@ static void test_text(void) {
                                       "ZCMOE_ERR_INCOMPATIBLE",
                                       "ZCMOE_ERR_NUMERIC",
                                       "ZCMOE_ERR_WORKSPACE",
-                                      "ZCMOE_ERR_INTERNAL"};
-  for (int i = 0; i < 14; ++i) CHECK(strcmp(zcmoe_status_string(i), names[i]) == 0);
-  CHECK(strcmp(zcmoe_status_string(14), "unknown status") == 0);
+                                      "ZCMOE_ERR_INTERNAL",
+                                      "ZCMOE_ERR_CANCELLED"};
+  for (int i = 0; i < 15; ++i) CHECK(strcmp(zcmoe_status_string(i), names[i]) == 0);
+  CHECK(strcmp(zcmoe_status_string(15), "unknown status") == 0);
   CHECK(strcmp(zcmoe_status_string(-1), "unknown status") == 0);
 }
 
@@ -1023,9 +1024,9 @@ static void test_model_file(void) {
   unsigned char* const version = find_text(bytes, size, "\"format_version\":\"1.");
   CHECK(version != NULL);
   if (version != NULL) {
-    version[strlen("\"format_version\":\"")] = '2';
+    version[strlen("\"format_version\":\"")] = '3';
     write_file(changed, bytes, size);
-    FAILS(ZCMOE_ERR_VERSION, "format version 2.", zcmoe_model_load(context, changed, &loaded));
+    FAILS(ZCMOE_ERR_VERSION, "format version 3.", zcmoe_model_load(context, changed, &loaded));
   }
   CHECK(loaded == NULL);
   CHECK(remove(path) == 0);
@@ -1497,8 +1498,8 @@ static void test_fit_serialize(void) {
   unsigned char* const version = find_text(bytes, size, "\"format_version\":\"1.");
   CHECK(version != NULL);
   if (version != NULL) {
-    version[strlen("\"format_version\":\"")] = '2';
-    FAILS(ZCMOE_ERR_VERSION, "format version 2.",
+    version[strlen("\"format_version\":\"")] = '3';
+    FAILS(ZCMOE_ERR_VERSION, "format version 3.",
           zcmoe_fit_deserialize(context, bytes, size, &back));
   }
   CHECK(back == NULL);

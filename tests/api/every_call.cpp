@@ -1,6 +1,8 @@
 // The table of every_call.hpp.
 #include "every_call.hpp"
 
+#include "tests/model/points_bytes.hpp"
+
 #include <gtest/gtest.h>
 
 #include <unistd.h>
@@ -109,9 +111,11 @@ struct every_call::arguments {
   std::vector<std::int64_t> counts, rows, offsets, built_numbers;
   std::vector<unsigned char> state, smooth_state, lines_state, model_bytes, smooth_bytes,
       lines_bytes, buffer;
+  std::string points_bytes = written(parts_of(sample_score()));
   std::vector<zcmoe_line> lines;
   std::string saved = temporary_path("saved");
   std::string loaded = temporary_path("loaded");
+  std::string loaded_points = temporary_path("points");
 
   zcmoe_context_options context_options = ZCMOE_CONTEXT_OPTIONS_INIT;
   zcmoe_context_info context_info = ZCMOE_CONTEXT_INFO_INIT;
@@ -134,6 +138,16 @@ struct every_call::arguments {
   zcmoe_model_diagnosis diagnosis{};
   zcmoe_compile_options compile_options = ZCMOE_COMPILE_OPTIONS_INIT;
   zcmoe_compile_result compiled = ZCMOE_COMPILE_RESULT_INIT;
+  zcmoe_array columns[3]{};
+  const char* names[3] = {"a", "b", "c"};
+  zcmoe_points points_x = ZCMOE_POINTS_INIT;
+  zcmoe_points one_column = ZCMOE_POINTS_INIT;
+  zcmoe_learn_options learn_options = ZCMOE_LEARN_OPTIONS_INIT;
+  zcmoe_learn_report learn_report{};
+  zcmoe_points_info points_info = ZCMOE_POINTS_INFO_INIT;
+  zcmoe_axis_info axis_info = ZCMOE_AXIS_INFO_INIT;
+  zcmoe_bank_info bank_info = ZCMOE_BANK_INFO_INIT;
+  const std::int64_t* thresholds = nullptr;
   zcmoe_theory_problem problem = ZCMOE_THEORY_PROBLEM_INIT;
   zcmoe_theory_cells theory_cells = ZCMOE_THEORY_CELLS_INIT;
   zcmoe_theory_totals totals{};
@@ -164,6 +178,7 @@ struct every_call::arguments {
   zcmoe_model* model = nullptr;
   zcmoe_model* smooth_model = nullptr;
   zcmoe_model* lines_model = nullptr;
+  zcmoe_model* points_model = nullptr;
   zcmoe_theory_curve* curve = nullptr;
   zcmoe_context* new_context = nullptr;
   zcmoe_fit* new_fit = nullptr;
@@ -218,6 +233,15 @@ every_call::arguments::arguments(int num_threads) {
   grouped.num_columns = 1;
   grouped.columns = &column;
   diagnosis_segments = {built.data(), out.data()};
+  for (zcmoe_array& each : columns) each = {x.data(), ZCMOE_F64, 1};
+  columns[1] = {y.data(), ZCMOE_F64, 1};
+  points_x.num_inputs = 3;
+  points_x.columns = columns;
+  one_column.num_inputs = 1;
+  one_column.columns = columns;
+  learn_options.input_names = names;
+  learn_options.target_name = "y";
+  learn_report.struct_size = sizeof learn_report;
   problem.density = problem.curvature = problem.density_slope = problem.point_density =
       problem.point_density_slope = one;
   problem.regression = square;
@@ -277,17 +301,22 @@ every_call::arguments::arguments(int num_threads) {
   smooth_bytes = bytes_of_model(smooth_model);
   lines_bytes = bytes_of_model(lines_model);
   buffer.resize(4 * state.size() + model_bytes.size());
+  expect_ok(
+      zcmoe_model_deserialize(context, points_bytes.data(), points_bytes.size(), &points_model));
   expect_ok(zcmoe_model_save(model, loaded.c_str()));
+  expect_ok(zcmoe_model_save(points_model, loaded_points.c_str()));
   expect_ok(zcmoe_theory_curve_create(edges.data(), edges.data(), num_segments + 1, &curve));
 }
 
 every_call::arguments::~arguments() {
   zcmoe_theory_curve_destroy(curve);
-  for (zcmoe_model* each : {model, smooth_model, lines_model}) zcmoe_model_destroy(each);
+  for (zcmoe_model* each : {model, smooth_model, lines_model, points_model})
+    zcmoe_model_destroy(each);
   for (zcmoe_fit* each : {fit, other, weighted, smooth, with_lines}) zcmoe_fit_destroy(each);
   zcmoe_context_destroy(context);
   std::remove(saved.c_str());
   std::remove(loaded.c_str());
+  std::remove(loaded_points.c_str());
 }
 
 every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
@@ -357,21 +386,41 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
              zcmoe_model_destroy);
   add_using_up("zcmoe_model_destroy", zcmoe_model_destroy, &a.new_model,
                [&a] { return zcmoe_fit_finish(a.fit, &a.new_model, nullptr); });
-  add(ZCMOE_CALL(zcmoe_model_save, a.model, a.saved.c_str()));
-  add_making(ZCMOE_CALL(zcmoe_model_load, a.context, a.loaded.c_str(), &a.new_model), &a.new_model,
-             zcmoe_model_destroy);
-  for (const zcmoe_model* of : {a.model, a.smooth_model, a.lines_model})
+  for (const zcmoe_model* of : {a.model, a.points_model})
+    add(ZCMOE_CALL(zcmoe_model_save, of, a.saved.c_str()));
+  for (const std::string* path : {&a.loaded, &a.loaded_points}) {
+    add_making(ZCMOE_CALL(zcmoe_model_load, a.context, path->c_str(), &a.new_model), &a.new_model,
+               zcmoe_model_destroy);
+  }
+  for (const zcmoe_model* of : {a.model, a.smooth_model, a.lines_model, a.points_model})
     add(ZCMOE_CALL(zcmoe_model_serialize, of, a.buffer.data(), a.buffer.size(), &a.size));
   for (const auto* bytes : {&a.model_bytes, &a.smooth_bytes, &a.lines_bytes}) {
     add_making(
         ZCMOE_CALL(zcmoe_model_deserialize, a.context, bytes->data(), bytes->size(), &a.new_model),
         &a.new_model, zcmoe_model_destroy);
   }
+  add_making(ZCMOE_CALL(zcmoe_model_deserialize, a.context, a.points_bytes.data(),
+                        a.points_bytes.size(), &a.new_model),
+             &a.new_model, zcmoe_model_destroy);
   add(ZCMOE_CALL(zcmoe_model_get_info, a.model, &a.model_info));
   add(ZCMOE_CALL(zcmoe_model_get_view, a.model, &a.view));
 
   add(ZCMOE_CALL(zcmoe_predict, a.model, x, num_rows, &a.predicted, nullptr));
   add(ZCMOE_CALL(zcmoe_predict_sync, a.model, x, num_rows, &a.predicted, nullptr));
+  for (const auto predict : {zcmoe_predict_points, zcmoe_predict_points_sync}) {
+    const char* const name =
+        predict == zcmoe_predict_points ? "zcmoe_predict_points" : "zcmoe_predict_points_sync";
+    add(entry(name, predict, a.points_model, &a.points_x, num_rows, &a.predicted, nullptr));
+    add(entry(name, predict, a.model, &a.one_column, num_rows, &a.predicted, nullptr));
+  }
+  add_making(ZCMOE_CALL(zcmoe_learn_sync, a.context, &a.points_x, y, few_rows, &a.learn_options,
+                        &a.learn_report, &a.new_model),
+             &a.new_model, zcmoe_model_destroy);
+  for (const zcmoe_model* of : {a.model, a.points_model})
+    add(ZCMOE_CALL(zcmoe_model_get_points_info, of, &a.points_info));
+  add(ZCMOE_CALL(zcmoe_model_get_axis, a.points_model, 1, &a.axis_info));
+  add(ZCMOE_CALL(zcmoe_model_get_bank, a.points_model, 3, &a.bank_info));
+  add(ZCMOE_CALL(zcmoe_model_get_thresholds, a.points_model, &a.thresholds, built));
   add(ZCMOE_CALL(zcmoe_group, a.model, x, num_rows, &a.grouped, nullptr, 0, nullptr));
   add(ZCMOE_CALL(zcmoe_group_sync, a.model, x, num_rows, &a.grouped, nullptr));
   add(ZCMOE_CALL(zcmoe_group_workspace, a.model, num_rows, &a.size));
@@ -491,7 +540,7 @@ std::vector<unsigned char> every_call::state() const {
 
 std::vector<std::string> declared_functions(const std::string& include) {
   std::vector<std::string> names;
-  for (const char* header : {"zcmoe.h", "plan.h", "compile.h", "theory.h"}) {
+  for (const char* header : {"zcmoe.h", "plan.h", "compile.h", "theory.h", "points.h"}) {
     std::ifstream file(include + "/zcmoe/" + header);
     EXPECT_TRUE(file) << header;
     std::stringstream all;

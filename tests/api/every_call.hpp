@@ -1,11 +1,12 @@
 // Every function of the C headers with arguments that it takes: one table for all tests of promises
 // that every function makes. A function that a header declares and the table lacks is a failure.
-// Functions that have more to do where constants are smooth, or experts are lines, stand in it
-// once more for each.
+// Functions that have more to do where constants are smooth, experts are lines, or there are
+// several inputs, stand in it once more for each.
 #pragma once
 
 #include <zcmoe/compile.h>
 #include <zcmoe/plan.h>
+#include <zcmoe/points.h>
 #include <zcmoe/theory.h>
 #include <zcmoe/zcmoe.h>
 

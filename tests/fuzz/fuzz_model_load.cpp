@@ -5,7 +5,7 @@
 //   corpus/ elsewhere:  linked with fuzz_driver.cpp, see there
 #include "tests/model/container_bytes.hpp"
 
-#include <zcmoe/zcmoe.h>
+#include <zcmoe/points.h>
 
 #include <cmath>
 #include <cstdint>
@@ -30,7 +30,34 @@ bool is_refusal(zcmoe_status status) {
   return status == ZCMOE_ERR_FORMAT || status == ZCMOE_ERR_VERSION || status == ZCMOE_ERR_CHECKSUM;
 }
 
+void use_points(const scoped_model& model) {
+  zcmoe_points_info info = ZCMOE_POINTS_INFO_INIT;
+  expect(zcmoe_model_get_points_info(model.handle, &info) == ZCMOE_OK, "info of a loaded model");
+  const std::vector<double> x{0.0, -1e308, 1e308, HUGE_VAL, -HUGE_VAL, std::nan("")};
+  const std::vector<zcmoe_array> columns(static_cast<std::size_t>(info.num_inputs),
+                                         {x.data(), ZCMOE_F64, 1});
+  zcmoe_points points = ZCMOE_POINTS_INIT;
+  points.num_inputs = info.num_inputs;
+  points.columns = columns.data();
+  std::vector<double> values(x.size());
+  std::vector<std::int64_t> segments(x.size());
+  zcmoe_predict_outputs outputs = ZCMOE_PREDICT_OUTPUTS_INIT;
+  outputs.values = {values.data(), ZCMOE_F64, 1};
+  if (info.num_segments > 0) outputs.segments = {segments.data(), ZCMOE_I64, 1};
+  expect(zcmoe_predict_points_sync(model.handle, &points, static_cast<std::int64_t>(x.size()),
+                                   &outputs, nullptr) == ZCMOE_OK,
+         "predict with a loaded model");
+  for (const std::int64_t segment : segments) {
+    expect(info.num_segments == 0 || (segment >= -1 && segment < info.num_segments),
+           "a segment outside the model");
+  }
+}
+
 void use(const scoped_model& model) {
+  zcmoe_points_info points = ZCMOE_POINTS_INFO_INIT;
+  expect(zcmoe_model_get_points_info(model.handle, &points) == ZCMOE_OK,
+         "what kind of model it is");
+  if (points.partition != 0) return use_points(model);
   zcmoe_model_info info{};
   info.struct_size = sizeof info;
   expect(zcmoe_model_get_info(model.handle, &info) == ZCMOE_OK, "info of a loaded model");

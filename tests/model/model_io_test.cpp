@@ -859,7 +859,13 @@ void add_container_cases(hostile_cases& cases) {
                                 zcmoe_status status) {
     cases.header(name, version, std::string("\"format_version\":\"") + text + "\"", reason, status);
   };
-  with_version("version 2.0", "2.0", "format version 2.0 is later than 1.3", ZCMOE_ERR_VERSION);
+  const bool is_fit = valid.header.find("zcmoe-fit") != std::string::npos;
+  if (is_fit) {
+    with_version("version 2.0", "2.0", "format version 2.0 is later than 1.3", ZCMOE_ERR_VERSION);
+  } else {
+    with_version("version 2.0", "2.0", "metadata lacks partition", format);
+  }
+  with_version("version 3.0", "3.0", "format version 3.0 is later than", ZCMOE_ERR_VERSION);
   with_version("version 999999.7", "999999.7", "is later than", ZCMOE_ERR_VERSION);
   with_version("version 0.9", "0.9", "is not MAJOR.MINOR", format);
   with_version("version 1", "1", "is not MAJOR.MINOR", format);

@@ -119,6 +119,56 @@ def check_lines(folder):
     assert sums(arrays, metadata, "wty")[0] == (-1 + 5) * p * unit**2
 
 
+def score_of(arrays, codes):
+    """The score of a row of codes, as docs/model-file.md says."""
+    arrays = {name: array.tolist() for name, array in arrays.items()}
+    slots = [axis[1] + 3 for axis in arrays["axes"]]
+    addends, offsets = iter(arrays["addends"]), iter(arrays["offsets"])
+    oblique, nodes, constants = iter(arrays["oblique"]), iter(arrays["nodes"]), iter(arrays["constants"])
+
+    def take(count, source):
+        return [next(source) for _ in range(count)]
+
+    def next_sum(length):
+        return sum(take(slots[axis], offsets)[codes[axis]] for axis in take(length, addends))
+
+    score = 0
+    for cells, axes, num_nodes, num_oblique in arrays["banks"]:
+        at = next_sum(axes)
+        features = codes + [next_sum(length) for length in take(num_oblique, oblique)]
+        tree = take(num_nodes, nodes)
+        if tree:
+            at = 0
+            while at >= 0:
+                feature, threshold, left, right = tree[at]
+                at = right if features[feature] >= threshold else left
+            at = ~at
+        score += take(cells, constants)[at]
+    assert not any(list(rest) for rest in (addends, offsets, oblique, nodes, constants))
+    return score
+
+
+def check_points(folder):
+    arrays, metadata = read(folder / "points-tables-2.0.safetensors")
+    assert metadata["format_version"] == "2.0" and metadata["partition"] == "tables"
+    assert arrays["boundaries"].tolist() == [0.0, 1.0, 2.5, -1.0, 0.0, 0.5]
+    assert arrays["axes"].tolist() == [[0, 2, 1, 1, 1, 3], [2, 2, 0, 0, 0, 0]]
+    assert bytes(arrays["input_names"]).decode().split("\0") == ["distance", "", "Stra\u00dfe", ""]
+    assert (metadata["base"], metadata["exponent"]) == ("-12345678901", "-20")
+    assert score_of(arrays, [0, 1]) == 5 + 3 + 10 + 7
+    assert score_of(arrays, [4, 0]) == 2**31 - 1 + 4 - 2**31 + 9
+
+    arrays, metadata = read(folder / "points-score-2.0.safetensors")
+    assert metadata["partition"] == "score" and metadata["noise_variance"] == "nan"
+    np.testing.assert_array_equal(arrays["values"], [1.5, np.nan, -2.0, 0.25])
+    assert arrays["thresholds"].tolist() == [-5, 0, 1000] and arrays["thresholds"].dtype == np.int64
+
+    for name, score in (("tree", 1), ("grid", 1)):
+        arrays, metadata = read(folder / f"points-{name}-2.0.safetensors")
+        assert metadata["partition"] == name and "thresholds" not in arrays
+        assert score_of(arrays, [0, 1]) == score
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
 
@@ -154,6 +204,7 @@ def main():
     assert sums(arrays, metadata, "yy")[4] == 16 * unit**2
 
     check_lines(folder)
+    check_points(folder)
 
     for path in sorted(folder.glob("*.safetensors")):
         print(path.name, "checksums:", check_checksums(path))

@@ -1,10 +1,12 @@
-// Every function of theory.h and compile.h with every status that its header documents, and a text
-// that names function, argument and value. A second test reads the headers, and fails for a pair
-// that the table or a header lacks. ZCMOE_ERR_DEVICE of zcmoe_compile is a matter of the CUDA
-// engine's tests.
+// Every function of theory.h, compile.h and points.h with every status that its header documents,
+// and a text that names function, argument and value. A second test reads the headers, and fails
+// for a pair that the table or a header lacks. ZCMOE_ERR_DEVICE of zcmoe_compile is a matter of the
+// CUDA engine's tests.
+#include "tests/model/points_bytes.hpp"
 #include "tests/support.hpp"
 
 #include <zcmoe/compile.h>
+#include <zcmoe/points.h>
 #include <zcmoe/theory.h>
 
 #include <fstream>
@@ -774,9 +776,204 @@ std::vector<status_case> field_cases() {
   };
 }
 
+// ------------------------------------------------------------------- points.h
+
+zcmoe_model* points_model_of(const points_file& file) {
+  const std::string bytes = written(parts_of(file));
+  zcmoe_model* made = nullptr;
+  EXPECT_EQ(zcmoe_model_deserialize(cpu_context(), bytes.data(), bytes.size(), &made), ZCMOE_OK)
+      << zcmoe_last_error();
+  return made;
+}
+/// Three inputs, of which the second is not looked at: answers are sums, or segments.
+const zcmoe_model* sums_model() {
+  static const zcmoe_model* const made = points_model_of(sample_tables());
+  return made;
+}
+const zcmoe_model* score_model() {
+  static const zcmoe_model* const made = points_model_of(sample_score());
+  return made;
+}
+const zcmoe_model* one_input_model() {
+  static const zcmoe_model* const made = [] {
+    zcmoe_model* one = nullptr;
+    EXPECT_EQ(zcmoe_model_create(cpu_context(), edges, halves, 2, nullptr, &one), ZCMOE_OK);
+    return one;
+  }();
+  return made;
+}
+
+/// Four rows of three columns, with targets and outputs.
+struct points_call {
+  const zcmoe_model* model = score_model();
+  double room[48] = {};
+  zcmoe_array columns[3] = {
+      {room, ZCMOE_F64, 1}, {room + 4, ZCMOE_F64, 1}, {room + 8, ZCMOE_F64, 1}};
+  zcmoe_points x = {sizeof(zcmoe_points), 3, columns};
+  std::int64_t n = 4;
+  zcmoe_predict_outputs outputs = ZCMOE_PREDICT_OUTPUTS_INIT;
+  zcmoe_array y = {room + 12, ZCMOE_F64, 1};
+  zcmoe_learn_options options = ZCMOE_LEARN_OPTIONS_INIT;
+  zcmoe_learn_report report{};
+  zcmoe_context* context = cpu_context();
+
+  points_call() {
+    for (int i = 0; i < 16; ++i) room[i] = i % 5;
+    outputs.values = {room + 16, ZCMOE_F64, 1};
+    outputs.counts = {room + 20, ZCMOE_I64, 1};
+    report.struct_size = sizeof report;
+  }
+  points_call(const points_call&) = delete;
+  points_call& operator=(const points_call&) = delete;
+
+  zcmoe_status predict(bool sync) {
+    const auto function = sync ? zcmoe_predict_points_sync : zcmoe_predict_points;
+    return function(model, &x, n, &outputs, nullptr);
+  }
+  zcmoe_status learn() {
+    zcmoe_model* made = nullptr;
+    const zcmoe_status status = zcmoe_learn_sync(context, &x, y, n, &options, &report, &made);
+    EXPECT_EQ(made == nullptr, status != ZCMOE_OK);
+    zcmoe_model_destroy(made);
+    return status;
+  }
+};
+
+std::vector<status_case> predict_points_cases() {
+  std::vector<status_case> all;
+  const auto with = [&](std::vector<std::string> texts,
+                        const std::function<void(points_call&)>& change) {
+    for (const bool sync : {false, true}) {
+      all.push_back({sync ? "zcmoe_predict_points_sync" : "zcmoe_predict_points", invalid, texts,
+                     [change, sync] {
+                       points_call call;
+                       change(call);
+                       return call.predict(sync);
+                     }});
+    }
+  };
+  with({"model is null"}, [](points_call& c) { c.model = nullptr; });
+  with({"x->struct_size=7 is less than 8"}, [](points_call& c) { c.x.struct_size = 7; });
+  with({"x->num_inputs=2, but the model has 3"}, [](points_call& c) { c.x.num_inputs = 2; });
+  with({"x->num_inputs=3, but the model has 1"},
+       [](points_call& c) { c.model = one_input_model(); });
+  with({"x->columns is null"}, [](points_call& c) { c.x.columns = nullptr; });
+  with({"n=-1"}, [](points_call& c) { c.n = -1; });
+  with({"x->columns[2].data is null but n=4"}, [](points_call& c) { c.columns[2].data = nullptr; });
+  with({"x->columns[1].dtype=99"}, [](points_call& c) { c.columns[1].dtype = 99; });
+  with({"x->columns[0].data=", "is not aligned"},
+       [](points_call& c) { c.columns[0].data = reinterpret_cast<const char*>(c.room) + 1; });
+  with({"x->columns[0].stride=", "spans more than"},
+       [](points_call& c) { c.columns[0].stride = std::int64_t{1} << 60; });
+  with({"outputs->values.dtype=9 is not F32 or F64"},
+       [](points_call& c) { c.outputs.values.dtype = 9; });
+  with({"outputs->values overlaps x->columns[2]"},
+       [](points_call& c) { c.outputs.values.data = c.room + 8; });
+  with({"outputs->values overlaps x->columns[1]"},
+       [](points_call& c) { c.outputs.values.data = c.room + 7; });
+  with({"outputs->values overlaps outputs->counts"},
+       [](points_call& c) { c.outputs.values.data = c.room + 20; });
+  with({"outputs->counts.data is given, but the model's answers are sums"},
+       [](points_call& c) { c.model = sums_model(); });
+  with({"outputs->report overlaps outputs->values"},
+       [](points_call& c) { c.outputs.report = reinterpret_cast<zcmoe_report*>(c.room + 10); });
+  return all;
+}
+
+std::vector<status_case> learn_cases() {
+  std::vector<status_case> all;
+  const auto with = [&](zcmoe_status status, std::vector<std::string> texts,
+                        const std::function<void(points_call&)>& change) {
+    all.push_back({"zcmoe_learn_sync", status, std::move(texts), [change] {
+                     points_call call;
+                     change(call);
+                     return call.learn();
+                   }});
+  };
+  with(invalid, {"context is null"}, [](points_call& c) { c.context = nullptr; });
+  with(invalid, {"x->num_inputs=0"}, [](points_call& c) { c.x.num_inputs = 0; });
+  with(invalid, {"x->num_inputs=1025"}, [](points_call& c) { c.x.num_inputs = 1025; });
+  with(invalid, {"x->columns is null"}, [](points_call& c) { c.x.columns = nullptr; });
+  with(invalid, {"n=0; expected 1 to 2147483648"}, [](points_call& c) { c.n = 0; });
+  with(invalid, {"n=2147483649"}, [](points_call& c) { c.n = (std::int64_t{1} << 31) + 1; });
+  with(invalid, {"x->columns[1].data is null"},
+       [](points_call& c) { c.columns[1].data = nullptr; });
+  with(invalid, {"y.data is null"}, [](points_call& c) { c.y.data = nullptr; });
+  with(invalid, {"y.dtype", "I64"}, [](points_call& c) { c.y.dtype = ZCMOE_I64; });
+  with(invalid, {"options->partition=5"}, [](points_call& c) { c.options.partition = 5; });
+  with(invalid, {"options->nan_policy=2"},
+       [](points_call& c) { c.options.nan_policy = ZCMOE_NAN_VALUE; });
+  with(invalid, {"options->range_policy=2"},
+       [](points_call& c) { c.options.range_policy = ZCMOE_RANGE_VALUE; });
+  with(invalid, {"options->reserved=1"}, [](points_call& c) { c.options.reserved = 1; });
+  with(invalid, {"options->num_segments=1048577"},
+       [](points_call& c) { c.options.num_segments = (1 << 20) + 1; });
+  with(invalid, {"options->axis_segments=254; expected 2 to 253"},
+       [](points_call& c) { c.options.axis_segments = 254; });
+  with(invalid, {"options->axis_segments=1"}, [](points_call& c) { c.options.axis_segments = 1; });
+  with(invalid, {"options->input_names[1] is null"}, [](points_call& c) {
+    static const char* const names[] = {"a", nullptr, "c"};
+    c.options.input_names = names;
+  });
+  with(invalid, {"options->input_names[2] is not UTF-8"}, [](points_call& c) {
+    static const char* const names[] = {"a", "b", "\xff"};
+    c.options.input_names = names;
+  });
+  with(invalid, {"options->target_name has 1025 bytes"}, [](points_call& c) {
+    static const std::string name(1025, 'x');
+    c.options.target_name = name.c_str();
+  });
+  with(invalid, {"report->struct_size=1"}, [](points_call& c) { c.report.struct_size = 1; });
+  with(data, {"row"}, [](points_call& c) {
+    for (int i = 12; i < 16; ++i) c.room[i] = i % 2 == 0 ? not_a_number : infinity;
+  });
+  with(ZCMOE_ERR_CANCELLED, {"progress"}, [](points_call& c) {
+    c.options.progress = [](void*, double) -> std::int32_t { return 1; };
+  });
+  return all;
+}
+
+std::vector<status_case> points_info_cases() {
+  std::vector<status_case> all;
+  const auto add = [&](const char* function, std::vector<std::string> texts,
+                       std::function<zcmoe_status()> call) {
+    all.push_back({function, invalid, std::move(texts), std::move(call)});
+  };
+  static zcmoe_points_info info = ZCMOE_POINTS_INFO_INIT;
+  static zcmoe_axis_info axis = ZCMOE_AXIS_INFO_INIT;
+  static zcmoe_bank_info bank = ZCMOE_BANK_INFO_INIT;
+  static const std::int64_t* thresholds = nullptr;
+  static std::int64_t number = 0;
+  add("zcmoe_model_get_points_info", {"info->struct_size=4"}, [] {
+    zcmoe_points_info wrong = ZCMOE_POINTS_INFO_INIT;
+    wrong.struct_size = 4;
+    return zcmoe_model_get_points_info(sums_model(), &wrong);
+  });
+  add("zcmoe_model_get_points_info", {"model is null"},
+      [] { return zcmoe_model_get_points_info(nullptr, &info); });
+  for (const std::int64_t wrong : {-1, 2}) {
+    add("zcmoe_model_get_axis", {"axis=" + std::to_string(wrong) + "; the model has 2"},
+        [wrong] { return zcmoe_model_get_axis(sums_model(), wrong, &axis); });
+  }
+  for (const std::int64_t wrong : {-1, 4}) {
+    add("zcmoe_model_get_bank", {"bank=" + std::to_string(wrong) + "; the model has 4"},
+        [wrong] { return zcmoe_model_get_bank(sums_model(), wrong, &bank); });
+  }
+  add("zcmoe_model_get_axis", {"model has 1 input"},
+      [] { return zcmoe_model_get_axis(one_input_model(), 0, &axis); });
+  add("zcmoe_model_get_bank", {"model has 1 input"},
+      [] { return zcmoe_model_get_bank(one_input_model(), 0, &bank); });
+  add("zcmoe_model_get_thresholds", {"num_thresholds is null"},
+      [] { return zcmoe_model_get_thresholds(sums_model(), &thresholds, nullptr); });
+  add("zcmoe_model_get_thresholds", {"thresholds is null"},
+      [] { return zcmoe_model_get_thresholds(sums_model(), nullptr, &number); });
+  return all;
+}
+
 std::vector<status_case> all_cases() {
   std::vector<status_case> all = problem_cases();
-  for (const auto& more : {number_cases(), field_cases(), compile_cases()}) {
+  for (const auto& more : {number_cases(), field_cases(), compile_cases(), predict_points_cases(),
+                           learn_cases(), points_info_cases()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;
@@ -811,13 +1008,16 @@ TEST(status_test, without_a_fault_the_calls_work) {
   EXPECT_EQ(zcmoe_theory_noise_adaptive(&p, 100, &d, &e), ZCMOE_OK);
   EXPECT_EQ(zcmoe_theory_noise_adaptive_edges(&p, 4, room, &built), ZCMOE_OK);
   EXPECT_EQ(compiled({}), ZCMOE_OK) << zcmoe_last_error();
+  EXPECT_EQ(points_call().predict(false), ZCMOE_OK) << zcmoe_last_error();
+  EXPECT_EQ(points_call().predict(true), ZCMOE_OK) << zcmoe_last_error();
+  EXPECT_EQ(points_call().learn(), ZCMOE_OK) << zcmoe_last_error();
 }
 
 using pairs = std::set<std::pair<std::string, zcmoe_status>>;
 
 /// The status of a name; -1 for other words.
 zcmoe_status status_named(const std::string& name) {
-  for (zcmoe_status status = ZCMOE_OK; status <= ZCMOE_ERR_INTERNAL; ++status) {
+  for (zcmoe_status status = ZCMOE_OK; status <= ZCMOE_ERR_CANCELLED; ++status) {
     if (zcmoe_status_string(status) == name) return status;
   }
   return -1;
@@ -853,6 +1053,7 @@ TEST(status_test, the_table_has_the_documented_pairs) {
   for (const status_case& c : all_cases()) present.emplace(c.function, c.status);
   pairs wanted = documented("theory.h");
   wanted.merge(documented("compile.h"));
+  wanted.merge(documented("points.h"));
   for (const auto& pair : wanted) {
     EXPECT_EQ(present.count(pair), 1u)
         << "not in the table: " << pair.first << ", " << zcmoe_status_string(pair.second);

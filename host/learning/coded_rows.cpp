@@ -1,0 +1,89 @@
+#include "host/learning/coded_rows.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace zcmoe::detail {
+namespace {
+
+std::uint64_t bits_of(double value) {
+  // Of doubles that are equal, and of NaN, one stands for all.
+  if (std::isnan(value)) value = std::numeric_limits<double>::quiet_NaN();
+  value += 0.0;
+  std::uint64_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+std::uint64_t mixed(std::uint64_t hash, double value) {
+  const std::uint64_t bits = bits_of(value);
+  return XXH3_64bits_withSeed(&bits, sizeof bits, hash);
+}
+
+/// Targets as multiples of 2^exponent.
+void round_targets(const double* y, std::int32_t exponent, std::vector<std::int64_t>& rounded) {
+  for (std::size_t i = 0; i < rounded.size(); ++i)
+    rounded[i] = static_cast<std::int64_t>(std::nearbyint(std::ldexp(y[i], -exponent)));
+}
+
+/// The standard deviation, from exact sums, so that it does not depend on their order.
+double deviation_of(const std::vector<std::int64_t>& y) {
+  std::int64_t sum = 0;
+  unsigned __int128 squares = 0;
+  for (const std::int64_t value : y) {
+    sum += value;
+    const auto size = static_cast<unsigned __int128>(std::abs(value));
+    squares += size * size;
+  }
+  // n sum y^2 - (sum y)^2 = n sum (y - c)^2 - (sum (y - c))^2: about c near the mean no digits go.
+  const auto n = static_cast<std::int64_t>(y.size());
+  const std::int64_t center = sum / n;
+  const auto c = static_cast<__int128>(center);
+  const __int128 about = static_cast<__int128>(squares) - 2 * c * sum + c * c * n;
+  const double rest = static_cast<double>(sum - center * n) / static_cast<double>(n);
+  const double variance = static_cast<double>(about) / static_cast<double>(n) - rest * rest;
+  return std::sqrt(std::max(variance, 0.0));
+}
+
+}  // namespace
+
+void hash_inputs(const double* inputs, std::int64_t n, std::uint64_t* hashes) {
+  for (std::int64_t i = 0; i < n; ++i) hashes[i] = mixed(hashes[i], inputs[i]);
+}
+
+coded_rows rows_of(const double* y, std::int64_t n, std::vector<std::int32_t> num_slots,
+                   std::vector<std::uint8_t> codes, std::vector<std::uint64_t> hashes) {
+  coded_rows rows;
+  rows.n = n;
+  rows.num_slots = std::move(num_slots);
+  rows.codes = std::move(codes);
+  const auto size = static_cast<std::size_t>(n);
+  rows.part.resize(size);
+  for (std::size_t i = 0; i < size; ++i) {
+    rows.part[i] =
+        static_cast<std::uint8_t>(mixed(hashes[i], y[i]) % std::uint64_t{coded_rows::num_parts});
+  }
+  rows.y.assign(size, 0);
+  double most = 0.0;
+  for (std::size_t i = 0; i < size; ++i) most = std::max(most, std::abs(y[i]));
+  if (most == 0.0) return rows;
+  // most < 2^(ilogb + 1), n < 2^(ilogb + 1): sums stay below 2^61, and sums of what models leave,
+  // which is no greater in the mean square, have room.
+  const int finest = std::ilogb(most) + 1 + (std::ilogb(static_cast<double>(n)) + 1) - 61;
+  rows.exponent = finest;
+  round_targets(y, rows.exponent, rows.y);
+  double deviation = deviation_of(rows.y);
+  if (deviation >= 1.0 && std::ilogb(deviation) > 40) {
+    rows.exponent = finest + std::ilogb(deviation) - 40;
+    round_targets(y, rows.exponent, rows.y);
+    deviation = deviation_of(rows.y);
+  }
+  rows.constant_shift = deviation >= 1.0 ? std::max(std::ilogb(deviation) - 20, 0) : 0;
+  return rows;
+}
+
+}  // namespace zcmoe::detail

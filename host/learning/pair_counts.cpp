@@ -1,0 +1,88 @@
+#include "host/learning/pair_counts.hpp"
+
+#include <limits>
+
+namespace zcmoe::detail {
+namespace {
+
+template <class Count>
+void count(const coded_rows& rows, int a, int b, std::size_t slots_b, std::vector<Count>& counts) {
+  const std::uint8_t* first = rows.codes_of(a);
+  const std::uint8_t* second = rows.codes_of(b);
+  for (std::int64_t i = 0; i < rows.n; ++i) ++counts[first[i] * slots_b + second[i]];
+}
+
+template <class Count>
+void multiply(const std::vector<Count>& counts, const std::vector<double>& table,
+              std::vector<double>& out) {
+  constexpr std::size_t lanes = 8;  // sums in a fixed order that vectors can follow
+  const std::size_t columns = table.size();
+  for (std::size_t c = 0; c < out.size(); ++c) {
+    const Count* row = &counts[c * columns];
+    double sums[lanes] = {};
+    std::size_t other = 0;
+    for (; other + lanes <= columns; other += lanes) {
+      for (std::size_t lane = 0; lane < lanes; ++lane)
+        sums[lane] += static_cast<double>(row[other + lane]) * table[other + lane];
+    }
+    for (; other < columns; ++other) sums[0] += static_cast<double>(row[other]) * table[other];
+    double sum = 0.0;
+    for (const double lane : sums) sum += lane;
+    out[c] = sum;
+  }
+}
+
+template <class Count>
+void multiply_transposed(const std::vector<Count>& counts, const std::vector<double>& table,
+                         std::vector<double>& out) {
+  for (double& value : out) value = 0.0;
+  const std::size_t columns = out.size();
+  for (std::size_t c = 0; c < table.size(); ++c) {
+    const double value = table[c];
+    if (value == 0.0) continue;
+    const Count* row = &counts[c * columns];
+    for (std::size_t other = 0; other < columns; ++other)
+      out[other] += static_cast<double>(row[other]) * value;
+  }
+}
+
+}  // namespace
+
+pair_counts::pair_counts(const coded_rows& rows, std::vector<int> axes, const run_parts& run)
+    : axes_(std::move(axes)) {
+  const std::size_t d = axes_.size();
+  slots_.reserve(d);
+  for (const int a : axes_)
+    slots_.push_back(static_cast<std::size_t>(rows.num_slots[static_cast<std::size_t>(a)]));
+  const std::size_t pairs = d * (d - (d > 0 ? 1 : 0)) / 2;
+  const bool wide = rows.n > std::int64_t{std::numeric_limits<std::uint32_t>::max()};
+  (wide ? wide_counts_.resize(pairs) : counts_.resize(pairs));
+  std::vector<std::pair<std::size_t, std::size_t>> list(pairs);
+  for (std::size_t k = 0; k < d; ++k) {
+    for (std::size_t j = 0; j < k; ++j) list[place(j, k)] = {j, k};
+  }
+  run(static_cast<std::int64_t>(pairs), [&](std::int64_t part) {
+    const auto at = static_cast<std::size_t>(part);
+    const auto [j, k] = list[at];
+    const std::size_t size = slots_[j] * slots_[k];
+    if (wide) {
+      wide_counts_[at].resize(size, 0);
+      count(rows, axes_[j], axes_[k], slots_[k], wide_counts_[at]);
+    } else {
+      counts_[at].resize(size, 0);
+      count(rows, axes_[j], axes_[k], slots_[k], counts_[at]);
+    }
+  });
+}
+
+void pair_counts::sums_of(std::size_t j, std::size_t k, const std::vector<double>& table,
+                          std::vector<double>& out) const {
+  out.resize(slots_[j]);
+  const std::size_t at = j < k ? place(j, k) : place(k, j);
+  const auto with = [&](const auto& counts) {
+    j < k ? multiply(counts, table, out) : multiply_transposed(counts, table, out);
+  };
+  counts_.empty() ? with(wide_counts_[at]) : with(counts_[at]);
+}
+
+}  // namespace zcmoe::detail

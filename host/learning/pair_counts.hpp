@@ -1,0 +1,34 @@
+// How often codes of two axes come together: all that a joint fit of axis tables needs of the rows.
+#pragma once
+
+#include "host/learning/coded_rows.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace zcmoe::detail {
+
+/// The counts of all pairs of some axes.
+class pair_counts {
+ public:
+  /// @param axes  of rows, increasing; a pair takes up to 256 KiB
+  pair_counts(const coded_rows& rows, std::vector<int> axes, const run_parts& run);
+
+  std::size_t num_axes() const { return axes_.size(); }
+  int axis(std::size_t j) const { return axes_[j]; }
+
+  /// out[c] = sum over c' of N_jk[c][c'] table[c']: what a table of axis k sums up to over the rows
+  /// of each code of axis j. j != k.
+  void sums_of(std::size_t j, std::size_t k, const std::vector<double>& table,
+               std::vector<double>& out) const;
+
+ private:
+  std::size_t place(std::size_t j, std::size_t k) const { return k * (k - 1) / 2 + j; }
+
+  std::vector<int> axes_;
+  std::vector<std::size_t> slots_;
+  std::vector<std::vector<std::uint32_t>> counts_;       // of each pair
+  std::vector<std::vector<std::uint64_t>> wide_counts_;  // instead, of 2^32 rows and more
+};
+
+}  // namespace zcmoe::detail

@@ -1,0 +1,232 @@
+/// @file
+/// C++17 over points.h: columns, results by value, exceptions. Header-only; carries no ABI.
+/// points.h documents each call. Where the C function returns another status than ZCMOE_OK, the
+/// function here throws zcmoe::error.
+///
+/// @code
+///   zcmoe::context context;
+///   zcmoe::points x;
+///   x.add(distance).add(delay);                    // vectors of any type, of one length
+///   zcmoe::learned made = zcmoe::learn(context, x, air_time);
+///   std::vector<double> y = zcmoe::predict_points_sync(made.table, x);
+///   made.table.save("air_time.safetensors");       // made.report.candidates, ...
+/// @endcode
+#pragma once
+
+#include <zcmoe/points.h>
+#include <zcmoe/zcmoe.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <vector>
+
+namespace zcmoe {
+
+/// Options to change some of.
+/// @return all defaults
+inline zcmoe_learn_options learn_options() { return ZCMOE_LEARN_OPTIONS_INIT; }
+
+/// Rows of several inputs, one column after the other. It does not own what columns lead to.
+class points {
+ public:
+  points() = default;
+
+  /// Views a table with one row after the other.
+  /// @param data        element 0 of row 0
+  /// @param num_rows    n
+  /// @param num_inputs  d, numbers of a row
+  /// @return its columns
+  template <class T>
+  static points row_major(const T* data, std::int64_t num_rows, std::int64_t num_inputs) {
+    points made;
+    for (std::int64_t j = 0; j < num_inputs; ++j) {
+      made.add(array(data + j, num_inputs), num_rows);
+    }
+    return made;
+  }
+
+  /// Adds a column. It throws error if the columns before it have another length.
+  /// @param column    the next input of every row
+  /// @param num_rows  n
+  /// @return this object
+  points& add(zcmoe_array column, std::int64_t num_rows) {
+    if (!columns_.empty() && num_rows != num_rows_)
+      throw error(ZCMOE_ERR_INVALID_ARGUMENT, "columns differ in length");
+    num_rows_ = num_rows;
+    columns_.push_back(column);
+    return *this;
+  }
+  /// Adds a column. It throws error if the columns before it have another length.
+  /// @param column  the next input of every row; must live as long as it is used
+  /// @return this object
+  template <class T>
+  points& add(const std::vector<T>& column) {
+    return add(array(column.data()), static_cast<std::int64_t>(column.size()));
+  }
+
+  /// @return n
+  std::int64_t num_rows() const { return num_rows_; }
+  /// @return d
+  std::int64_t num_inputs() const { return static_cast<std::int64_t>(columns_.size()); }
+  /// The columns as the C interface takes them.
+  /// @return a view, valid until another column is added
+  zcmoe_points view() const {
+    zcmoe_points x = ZCMOE_POINTS_INIT;
+    x.num_inputs = num_inputs();
+    x.columns = columns_.data();
+    return x;
+  }
+
+ private:
+  std::vector<zcmoe_array> columns_;
+  std::int64_t num_rows_ = 0;
+};
+
+// ------------------------------------------------------------------- learn
+
+/// A model of several inputs, and what learning saw and chose.
+struct learned {
+  model table;                ///< the model
+  zcmoe_learn_report report;  ///< what was tried, and how rows were held out
+};
+
+/// Learns a model from rows in host memory: zcmoe_learn_sync().
+/// @param context  whose engine the model lives on
+/// @param x        inputs
+/// @param y        targets, as many as x has rows
+/// @param options  how the model is learned
+/// @return the model, and what was tried
+inline learned learn(const context& context, const points& x, zcmoe_array y,
+                     const zcmoe_learn_options& options = learn_options()) {
+  const zcmoe_points rows = x.view();
+  zcmoe_learn_report report{};
+  report.struct_size = sizeof report;
+  zcmoe_model* handle = nullptr;
+  check(zcmoe_learn_sync(context.get(), &rows, y, x.num_rows(), &options, &report, &handle));
+  return {model(handle), report};
+}
+/// Learns a model from rows in host memory: zcmoe_learn_sync(). It also throws error if x and y
+/// differ in length.
+/// @param context  whose engine the model lives on
+/// @param x        inputs
+/// @param y        targets
+/// @param options  how the model is learned
+/// @return the model, and what was tried
+template <class Y>
+learned learn(const context& context, const points& x, const std::vector<Y>& y,
+              const zcmoe_learn_options& options = learn_options()) {
+  if (x.num_rows() != static_cast<std::int64_t>(y.size()))
+    throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x and y differ in length");
+  return learn(context, x, array(y.data()), options);
+}
+/// Learns a model and tells how far it has come. What the callable throws is thrown again behind
+/// the call.
+/// @param context   whose engine the model lives on
+/// @param x         inputs
+/// @param y         targets, as many as x has rows
+/// @param options   how the model is learned; its progress and user are not looked at
+/// @param progress  given the share that is done, answers whether to go on; if not, error is thrown
+///   with ZCMOE_ERR_CANCELLED
+/// @return the model, and what was tried
+inline learned learn(const context& context, const points& x, zcmoe_array y,
+                     zcmoe_learn_options options, const std::function<bool(double)>& progress) {
+  struct call {
+    const std::function<bool(double)>& progress;
+    std::exception_ptr thrown;
+    static std::int32_t run(void* user, double done) {
+      call& self = *static_cast<call*>(user);
+      try {
+        return self.progress(done) ? 0 : 1;
+      } catch (...) {
+        self.thrown = std::current_exception();
+        return 1;
+      }
+    }
+  } own{progress, nullptr};
+  options.progress = &call::run;
+  options.user = &own;
+  try {
+    return learn(context, x, y, options);
+  } catch (const error&) {
+    if (own.thrown) std::rethrow_exception(own.thrown);
+    throw;
+  }
+}
+
+// ----------------------------------------------------------------- predict
+
+/// Predicts for rows in the engine's memory: zcmoe_predict_points().
+/// @param from     a model of as many inputs as x has
+/// @param x        inputs
+/// @param outputs  what to write, and where
+/// @param stream   the work is ordered on it
+inline void predict_points(const model& from, const points& x, const zcmoe_predict_outputs& outputs,
+                           zcmoe_stream stream = nullptr) {
+  const zcmoe_points rows = x.view();
+  check(zcmoe_predict_points(from.get(), &rows, x.num_rows(), &outputs, stream));
+}
+/// Predicts for rows in host memory: zcmoe_predict_points_sync().
+/// @param from     a model of as many inputs as x has
+/// @param x        inputs
+/// @param outputs  what to write, and where
+/// @param stream   CUDA: does the work
+inline void predict_points_sync(const model& from, const points& x,
+                                const zcmoe_predict_outputs& outputs,
+                                zcmoe_stream stream = nullptr) {
+  const zcmoe_points rows = x.view();
+  check(zcmoe_predict_points_sync(from.get(), &rows, x.num_rows(), &outputs, stream));
+}
+/// Predicts for rows in host memory.
+/// @param from  a model of as many inputs as x has
+/// @param x     inputs
+/// @return one answer a row
+inline std::vector<double> predict_points_sync(const model& from, const points& x) {
+  std::vector<double> values(static_cast<std::size_t>(x.num_rows()));
+  zcmoe_predict_outputs outputs = predict_outputs();
+  outputs.values = output(values.data());
+  predict_points_sync(from, x, outputs);
+  return values;
+}
+
+// -------------------------------------------------------------------- tell
+
+/// Tells what a model is made of: zcmoe_model_get_points_info().
+/// @param of  a model of one or several inputs
+/// @return pointers valid as long as the model
+inline zcmoe_points_info points_info(const model& of) {
+  zcmoe_points_info info = ZCMOE_POINTS_INFO_INIT;
+  check(zcmoe_model_get_points_info(of.get(), &info));
+  return info;
+}
+/// Tells how a model cuts an input: zcmoe_model_get_axis().
+/// @param of    a model of several inputs
+/// @param axis  0 to num_axes - 1
+/// @return pointers valid as long as the model
+inline zcmoe_axis_info axis_info(const model& of, std::int64_t axis) {
+  zcmoe_axis_info info = ZCMOE_AXIS_INFO_INIT;
+  check(zcmoe_model_get_axis(of.get(), axis, &info));
+  return info;
+}
+/// Tells what a look-up does: zcmoe_model_get_bank().
+/// @param of    a model of several inputs
+/// @param bank  0 to num_banks - 1
+/// @return pointers valid as long as the model
+inline zcmoe_bank_info bank_info(const model& of, std::int64_t bank) {
+  zcmoe_bank_info info = ZCMOE_BANK_INFO_INIT;
+  check(zcmoe_model_get_bank(of.get(), bank, &info));
+  return info;
+}
+/// Tells where the segments of a model's score begin: zcmoe_model_get_thresholds().
+/// @param of  a model
+/// @return the thresholds; empty where there are none
+inline std::vector<std::int64_t> score_thresholds(const model& of) {
+  const std::int64_t* first = nullptr;
+  std::int64_t count = 0;
+  check(zcmoe_model_get_thresholds(of.get(), &first, &count));
+  return first == nullptr ? std::vector<std::int64_t>()
+                          : std::vector<std::int64_t>(first, first + count);
+}
+
+}  // namespace zcmoe
