@@ -8,25 +8,29 @@
 namespace zcmoe::detail {
 namespace {
 
-constexpr std::int64_t rows_per_part = 1 << 16;
+constexpr std::int64_t rows_per_part = 1 << 13;
 constexpr std::int64_t most_parts_of_rows = 64;
 // Less work than this many sums is not worth the threads.
-constexpr std::int64_t least_shared_work = 1 << 14;
+constexpr std::int64_t least_shared_work = 1 << 16;
+// Sums of so many axes stay in the first level of caches, and so do the codes of a row.
+constexpr std::size_t axes_together = 16;
+constexpr std::int64_t most_sums_of_parts = 1 << 22;
 // The sums of a node with fewer rows are made again when its children need them.
 constexpr std::int64_t least_rows_kept = 512;
 constexpr std::size_t most_bytes_kept = std::size_t{1} << 28;
 
 // Of trees that are judged. Trees of 4,096 leaves still lie in the second level of caches.
 constexpr std::int64_t most_leaves = 4096;
-constexpr std::int64_t least_rows = 20;
+constexpr std::int64_t least_rows = 10;
+constexpr std::int64_t least_rows_alone = 5;
 // The part of what it explains that a tree leaves to those that follow it: they correct it.
 constexpr double step_if_followed = 0.6;
 const std::vector<double> tried_shrinkages = {0.0, 3.0, 10.0, 30.0, 100.0, 300.0};
 // Leaves that lessen what remains of the squared error by less in all are not worth having.
 constexpr double tolerance = 0.001;
 
-/// A row that a tree grows from: its number and its target, less the mean of all, scaled to 32 bits
-/// so that sums of 2^31 of them fit in 64.
+/// A row that a tree grows from: its number among these and its target, less the mean of all,
+/// scaled to 32 bits so that sums of 2^31 of them fit in 64.
 struct tree_row {
   std::uint32_t row;
   std::int32_t target;
@@ -81,8 +85,8 @@ void share_out(const run_parts& run, std::int64_t num_parts, std::int64_t work,
   for (std::int64_t part = 0; part < num_parts; ++part) body(part);
 }
 
-std::int64_t parts_of(std::int64_t n) {
-  return std::clamp<std::int64_t>(n / rows_per_part, 1, most_parts_of_rows);
+std::int64_t parts_of(std::int64_t n, std::int64_t most = most_parts_of_rows) {
+  return std::clamp<std::int64_t>(n / rows_per_part, 1, std::max<std::int64_t>(most, 1));
 }
 
 class tree_grower {
@@ -137,86 +141,105 @@ class tree_grower {
   tree_branch& node(std::int32_t k) { return tree_.nodes[static_cast<std::size_t>(k)]; }
 
   void take(row_choice train, const std::vector<std::int64_t>& targets) {
-    tree_rows_.reserve(static_cast<std::size_t>(rows_.n));
+    std::vector<std::uint32_t> chosen;
+    chosen.reserve(static_cast<std::size_t>(rows_.n));
     __int128 sum = 0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(rows_.n); ++i) {
       if (!train.takes(rows_.part[i])) continue;
-      tree_rows_.push_back({static_cast<std::uint32_t>(i), 0});
+      chosen.push_back(static_cast<std::uint32_t>(i));
       sum += targets[i];
     }
-    if (tree_rows_.empty()) return;
-    tree_.centre = static_cast<std::int64_t>(sum / static_cast<__int128>(tree_rows_.size()));
-    std::uint64_t farthest = 0;
+    if (chosen.empty()) return;
+    tree_.centre = static_cast<std::int64_t>(sum / static_cast<__int128>(chosen.size()));
     const auto off = [&](std::size_t i) { return targets[i] - tree_.centre; };
-    for (const tree_row& r : tree_rows_) {
-      const std::int64_t d = off(r.row);
-      farthest = std::max(farthest, static_cast<std::uint64_t>(d < 0 ? -d : d));
-    }
-    while ((farthest >> tree_.shift) >= (std::uint64_t{1} << 31) - 1) ++tree_.shift;
+    std::int64_t farthest = 0;
+    for (const std::uint32_t i : chosen) farthest = std::max(farthest, std::abs(off(i)));
+    while ((farthest >> tree_.shift) >= (std::int64_t{1} << 31) - 1) ++tree_.shift;
     const std::int64_t half = tree_.shift > 0 ? std::int64_t{1} << (tree_.shift - 1) : 0;
-    for (tree_row& r : tree_rows_)
-      r.target = static_cast<std::int32_t>((off(r.row) + half) >> tree_.shift);
-    moved_.resize(tree_rows_.size());
+    tree_rows_.resize(chosen.size());
+    moved_.resize(chosen.size());
+    codes_.resize(chosen.size() * num_axes());
+    share_out(run_, parts_of(static_cast<std::int64_t>(chosen.size())),
+              static_cast<std::int64_t>(codes_.size()), [&](std::int64_t part) {
+                const auto parts =
+                    static_cast<std::size_t>(parts_of(static_cast<std::int64_t>(chosen.size())));
+                const auto p = static_cast<std::size_t>(part);
+                const std::size_t last = chosen.size() * (p + 1) / parts;
+                for (std::size_t i = chosen.size() * p / parts; i < last; ++i) {
+                  tree_rows_[i] = {
+                      static_cast<std::uint32_t>(i),
+                      static_cast<std::int32_t>((off(chosen[i]) + half) >> tree_.shift)};
+                  for (std::size_t a = 0; a < num_axes(); ++a)
+                    codes_[i * num_axes() + a] = rows_.codes_of(static_cast<int>(a))[chosen[i]];
+                }
+              });
   }
+
+  std::size_t num_axes() const { return rows_.num_slots.size(); }
 
   bool may_split(std::int32_t k) { return node(k).rows.count >= 2 * min_rows_; }
 
-  /// Adds rows to the sums of one axis.
-  void add_rows(std::size_t axis, std::size_t first, std::size_t last, row_sums* by_code) const {
-    const std::uint8_t* codes = rows_.codes_of(static_cast<int>(axis));
+  /// Adds rows to the sums of the axes `axis` to `end` - 1.
+  void add_rows(std::size_t axis, std::size_t end, std::size_t first, std::size_t last,
+                row_sums* sums) const {
+    constexpr std::size_t ahead = 16;
+    const std::uint8_t* codes = codes_.data();
     for (std::size_t i = first; i < last; ++i) {
-      row_sums& of = by_code[codes[tree_rows_[i].row]];
-      of.sum += tree_rows_[i].target;
-      ++of.count;
+      if (i + ahead < last)
+        __builtin_prefetch(codes + std::size_t{tree_rows_[i + ahead].row} * num_axes() + axis);
+      const std::uint8_t* of_row = codes + std::size_t{tree_rows_[i].row} * num_axes();
+      const std::int64_t target = tree_rows_[i].target;
+      for (std::size_t a = axis; a < end; ++a) {
+        row_sums& of = sums[slot_begin_[a] + of_row[a]];
+        of.sum += target;
+        ++of.count;
+      }
     }
   }
 
   /// Finds the best cut of a node from sums over its rows; and that of its sibling, if there is
   /// one, from the sums of their parent less these.
   void look_for_cuts(std::int32_t k, std::int32_t sibling, std::vector<row_sums> of_parent) {
-    const std::size_t num_axes = rows_.num_slots.size();
     const std::size_t slots = slot_begin_.back();
-    std::vector<row_sums> sums(slots);
     const std::size_t first = node(k).first;
-    const std::size_t last = node(k).last;
-    const auto n = static_cast<std::int64_t>(last - first);
-    const std::int64_t parts = parts_of(n);
-    std::vector<row_sums> of_parts;
-    const std::int64_t work = (n + 256) * static_cast<std::int64_t>(num_axes);
-    if (parts > 1) {
-      of_parts.resize(static_cast<std::size_t>(parts) * slots);
-      share_out(run_, parts * static_cast<std::int64_t>(num_axes), work, [&](std::int64_t task) {
-        const auto part = static_cast<std::size_t>(task % parts);
-        const auto axis = static_cast<std::size_t>(task / parts);
-        const auto bound = [&](std::size_t p) {
-          return first + (last - first) * p / static_cast<std::size_t>(parts);
-        };
-        add_rows(axis, bound(part), bound(part + 1),
-                 of_parts.data() + part * slots + slot_begin_[axis]);
-      });
-    }
-    std::vector<code_cut> cuts(num_axes);
-    std::vector<code_cut> sibling_cuts(num_axes);
-    share_out(run_, static_cast<std::int64_t>(num_axes), work, [&](std::int64_t task) {
-      const auto axis = static_cast<std::size_t>(task);
-      row_sums* own = sums.data() + slot_begin_[axis];
-      const std::size_t of_axis = slot_begin_[axis + 1] - slot_begin_[axis];
-      if (parts == 1) add_rows(axis, first, last, own);
-      for (std::size_t at = slot_begin_[axis]; at < of_parts.size(); at += slots) {
-        for (std::size_t c = 0; c < of_axis; ++c) {
-          own[c].sum += of_parts[at + c].sum;
-          own[c].count += of_parts[at + c].count;
-        }
-      }
-      cuts[axis] = best_cut(k, axis, own);
-      if (sibling < 0) return;
-      row_sums* rest = of_parent.data() + slot_begin_[axis];
-      for (std::size_t c = 0; c < of_axis; ++c) {
-        rest[c].sum -= own[c].sum;
-        rest[c].count -= own[c].count;
-      }
-      sibling_cuts[axis] = best_cut(sibling, axis, rest);
-    });
+    const std::size_t n = node(k).last - first;
+    const auto parts = static_cast<std::size_t>(parts_of(
+        static_cast<std::int64_t>(n),
+        std::min(most_parts_of_rows, most_sums_of_parts / static_cast<std::int64_t>(slots + 1))));
+    const std::size_t blocks = (num_axes() + axes_together - 1) / axes_together;
+    std::vector<row_sums> sums(parts * slots);
+    share_out(run_, static_cast<std::int64_t>(parts * blocks),
+              static_cast<std::int64_t>(n * num_axes()), [&](std::int64_t task) {
+                const std::size_t part = static_cast<std::size_t>(task) / blocks;
+                const std::size_t axis = static_cast<std::size_t>(task) % blocks * axes_together;
+                add_rows(axis, std::min(axis + axes_together, num_axes()), first + n * part / parts,
+                         first + n * (part + 1) / parts, sums.data() + part * slots);
+              });
+    std::vector<code_cut> cuts(num_axes());
+    std::vector<code_cut> sibling_cuts(num_axes());
+    share_out(run_, static_cast<std::int64_t>(num_axes()),
+              static_cast<std::int64_t>((parts + 4) * slots), [&](std::int64_t task) {
+                const auto axis = static_cast<std::size_t>(task);
+                row_sums* own = sums.data() + slot_begin_[axis];
+                const std::size_t of_axis = slot_begin_[axis + 1] - slot_begin_[axis];
+                for (std::size_t part = 1; part < parts; ++part) {
+                  const row_sums* other = own + part * slots;
+                  for (std::size_t c = 0; c < of_axis; ++c) {
+                    own[c].sum += other[c].sum;
+                    own[c].count += other[c].count;
+                  }
+                }
+                cuts[axis] = best_cut(k, axis, own);
+                if (sibling < 0) return;
+                row_sums* rest = of_parent.data() + slot_begin_[axis];
+                for (std::size_t c = 0; c < of_axis; ++c) {
+                  rest[c].sum -= own[c].sum;
+                  rest[c].count -= own[c].count;
+                }
+                sibling_cuts[axis] = best_cut(sibling, axis, rest);
+              });
+    sums.resize(slots);
+    sums.shrink_to_fit();
     finish(k, cuts, std::move(sums));
     if (sibling >= 0) finish(sibling, sibling_cuts, std::move(of_parent));
   }
@@ -303,7 +326,7 @@ class tree_grower {
 
   /// Brings the rows of the left side to the front; returns where the others begin.
   std::size_t part_rows(const tree_branch& of) {
-    const std::uint8_t* codes = rows_.codes_of(of.cut.axis);
+    const std::uint8_t* codes = codes_.data() + of.cut.axis;
     const std::int32_t threshold = of.cut.threshold;
     const std::size_t n = of.last - of.first;
     const std::int64_t parts = parts_of(static_cast<std::int64_t>(n));
@@ -317,7 +340,7 @@ class tree_grower {
       std::size_t to_right = bound(part + 1);
       for (std::size_t i = bound(part); i < bound(part + 1); ++i) {
         const tree_row r = tree_rows_[i];
-        const bool goes_right = codes[r.row] >= threshold;
+        const bool goes_right = codes[std::size_t{r.row} * num_axes()] >= threshold;
         moved_[to_left] = r;
         moved_[to_right - 1] = r;
         to_left += goes_right ? 0 : 1;
@@ -407,6 +430,7 @@ class tree_grower {
   const run_parts& run_;
   std::int64_t min_rows_ = 1;
   std::vector<std::size_t> slot_begin_;  // of each axis among the sums of a node
+  std::vector<std::uint8_t> codes_;      // of the rows of the tree, together for each row
   std::vector<tree_row> tree_rows_;      // those of a node are together
   std::vector<tree_row> moved_;
   std::size_t bytes_kept_ = 0;
@@ -515,8 +539,9 @@ void add(std::int64_t times, const bank& tree, const coded_rows& rows,
         const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(at)];
         at = rows.codes_of(node.feature)[i] >= node.threshold ? node.right : node.left;
       }
+      const std::int32_t leaf = ~at;
       residuals[static_cast<std::size_t>(i)] +=
-          unit * tree.constants[static_cast<std::size_t>(~at)];
+          unit * tree.constants[static_cast<std::size_t>(leaf)];
     }
   });
 }
@@ -569,9 +594,10 @@ double held_out_squares(const coded_rows& rows, row_choice judges,
 class judged_tree {
  public:
   judged_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
-              const std::vector<std::int64_t>& targets, const run_parts& run)
-      : max_leaves_(max_leaves),
-        tree_(tree_grower(rows, train, targets, run).grow(max_leaves, least_rows)) {
+              std::int64_t min_rows, const std::vector<std::int64_t>& targets, const run_parts& run)
+      : tree_(tree_grower(rows, train, targets, run).grow(max_leaves, min_rows)) {
+    tried_.grown_leaves = max_leaves;
+    tried_.min_rows = min_rows;
     const row_choice judges = {train.held_out, !train.the_part};
     held_out_ = held_out_sums(tree_, rows, judges, targets, run);
     squares_ = held_out_squares(rows, judges, targets);
@@ -584,7 +610,9 @@ class judged_tree {
   /// The options of the tree with the least error, one of fewer leaves being preferred where it is
   /// hardly worse. The gain is 0 where no tree helps.
   verdict best(double step, const std::vector<double>& shrinkages) const {
-    verdict of_all{{1, max_leaves_, 0.0, step, 0.0, least_rows}, 0.0};
+    verdict of_all{tried_, 0.0};
+    of_all.options.max_leaves = 1;
+    of_all.options.step = step;
     std::vector<double> gains;
     for (const double shrinkage : shrinkages) {
       gains_of_cuts(values_of(tree_, shrinkage), step, gains);
@@ -623,7 +651,7 @@ class judged_tree {
     }
   }
 
-  std::int64_t max_leaves_;
+  tree_options tried_{1};
   grown_tree tree_;
   std::vector<row_sums> held_out_;  // by node
   double squares_;
@@ -642,7 +670,9 @@ bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std:
 
 tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
                         const std::vector<std::int64_t>& targets, const run_parts& run) {
-  return judged_tree(rows, train, max_leaves, targets, run).best(1.0, {0.0}).options;
+  return judged_tree(rows, train, max_leaves, least_rows_alone, targets, run)
+      .best(1.0, tried_shrinkages)
+      .options;
 }
 
 tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
@@ -654,7 +684,7 @@ tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
   double gain = 0.0;
   double best_gain = 0.0;
   for (int t = 0; t < max_trees; ++t) {
-    const judged_tree tree(rows, train, most_leaves, residuals, run);
+    const judged_tree tree(rows, train, most_leaves, least_rows, residuals, run);
     const judged_tree::verdict as_last = tree.best(1.0, tried_shrinkages);
     if (as_last.gain > 0.0 && gain + as_last.gain > best_gain) {
       best_gain = gain + as_last.gain;

@@ -34,8 +34,8 @@ struct tree_options {
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
                 const tree_options& options, const run_parts& run);
 
-/// The options of a single tree on targets whose constants are means: the number of leaves, at most
-/// max_leaves, with the least error on the part that is held out (train.held_out >= 0).
+/// The options of a tree that stands alone, of at most max_leaves leaves: those with the least
+/// error on the part that is held out (train.held_out >= 0).
 tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
                         const std::vector<std::int64_t>& targets, const run_parts& run);
 
