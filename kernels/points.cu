@@ -196,7 +196,7 @@ constexpr int num_tallies = 4;
 /// Predicts for columns of any type and stride, or writes their codes. Its shared memory holds one
 /// byte a thread and axis.
 template <int Most>
-__global__ __launch_bounds__(points_tuning::most_threads) void points_kernel(
+__global__ __launch_bounds__(points_tuning::most_threads, 4) void points_kernel(
     const __grid_constant__ points_work work, const __grid_constant__ column_list<Most> columns) {
   extern __shared__ std::uint8_t block_codes[];
   __shared__ unsigned long long tally[num_tallies];
