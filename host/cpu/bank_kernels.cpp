@@ -40,9 +40,10 @@ void add(const constant_table* tables, std::size_t num_tables, const std::uint8_
 }
 
 template <class Cell>
-void cells(const cell_table& table, const std::uint8_t* codes, int stride, int count, Cell* found) {
+void cells(const cell_offsets& table, const std::uint8_t* codes, int stride, int count,
+           Cell* found) {
   bool first = true;
-  for (const cell_table::axis& a : table.axes) {
+  for (const cell_offsets::axis& a : table.axes) {
     const std::uint8_t* const code = codes + a.number * stride;
     if (first) {
       for (int k = 0; k < count; ++k) found[k] = static_cast<Cell>(a.offsets[code[k]]);
@@ -171,7 +172,7 @@ void add_by_planes(const constant_table* tables, std::size_t num_tables, const s
 }
 
 template <int Room>
-ZCMOE_VBMI void add_bytes(const cell_table::axis& a, const std::uint8_t* codes, int count,
+ZCMOE_VBMI void add_bytes(const cell_offsets::axis& a, const std::uint8_t* codes, int count,
                           std::uint8_t* found, bool first) {
   const held_map<Room> held(a.low);
   for (int k = 0; k < count; k += 64) {
@@ -185,7 +186,7 @@ ZCMOE_VBMI void add_bytes(const cell_table::axis& a, const std::uint8_t* codes, 
 /// Cells keep the order in which bytes of 128 bits are interleaved with others until all are added:
 /// see in_order().
 template <int Room>
-ZCMOE_VBMI void add_words(const cell_table::axis& a, const std::uint8_t* codes, int count,
+ZCMOE_VBMI void add_words(const cell_offsets::axis& a, const std::uint8_t* codes, int count,
                           std::uint16_t* found, bool first) {
   const held_map<Room> held_low(a.low);
   const held_map<Room> held_high(a.high);
@@ -205,10 +206,10 @@ ZCMOE_VBMI void add_words(const cell_table::axis& a, const std::uint8_t* codes, 
   }
 }
 
-void cells_u8_by_planes(const cell_table& table, const std::uint8_t* codes, int stride, int count,
+void cells_u8_by_planes(const cell_offsets& table, const std::uint8_t* codes, int stride, int count,
                         std::uint8_t* found) {
   bool first = true;
-  for (const cell_table::axis& a : table.axes) {
+  for (const cell_offsets::axis& a : table.axes) {
     const std::uint8_t* const code = codes + a.number * stride;
     switch (a.room) {
       case 64: add_bytes<64>(a, code, count, found, first); break;
@@ -230,10 +231,10 @@ ZCMOE_VBMI void in_order(int count, std::uint16_t* found) {
   }
 }
 
-void cells_u16_by_planes(const cell_table& table, const std::uint8_t* codes, int stride, int count,
-                         std::uint16_t* found) {
+void cells_u16_by_planes(const cell_offsets& table, const std::uint8_t* codes, int stride,
+                         int count, std::uint16_t* found) {
   bool first = true;
-  for (const cell_table::axis& a : table.axes) {
+  for (const cell_offsets::axis& a : table.axes) {
     const std::uint8_t* const code = codes + a.number * stride;
     switch (a.room) {
       case 64: add_words<64>(a, code, count, found, first); break;

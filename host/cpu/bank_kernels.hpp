@@ -25,7 +25,7 @@ struct constant_table {
 };
 
 /// Cells by the codes of some axes.
-struct cell_table {
+struct cell_offsets {
   struct axis {
     std::int32_t number;
     int room;  // 64, 128 or 256: codes are below it
@@ -45,9 +45,9 @@ struct bank_kernels {
   void (*add_i64)(const constant_table* tables, std::size_t num_tables, const std::uint8_t* codes,
                   int stride, int count, std::int64_t* scores);
   /// Of at most 256 and of at most 65,536 cells.
-  void (*cells_u8)(const cell_table& table, const std::uint8_t* codes, int stride, int count,
+  void (*cells_u8)(const cell_offsets& table, const std::uint8_t* codes, int stride, int count,
                    std::uint8_t* cells);
-  void (*cells_u16)(const cell_table& table, const std::uint8_t* codes, int stride, int count,
+  void (*cells_u16)(const cell_offsets& table, const std::uint8_t* codes, int stride, int count,
                     std::uint16_t* cells);
 };
 

@@ -55,11 +55,11 @@ constant_table table_of_constants(std::int32_t axis, const std::vector<std::int3
   return made;
 }
 
-cell_table table_of_cells(const bank& b) {
-  cell_table made;
+cell_offsets table_of_cells(const bank& b) {
+  cell_offsets made;
   made.num_cells = static_cast<std::int64_t>(b.constants.size());
   for (const axis_offsets& given : b.axes) {
-    cell_table::axis a{};
+    cell_offsets::axis a{};
     a.number = given.axis;
     a.room = room_of(static_cast<std::int64_t>(given.offsets.size()));
     for (std::size_t c = 0; c < given.offsets.size(); ++c) {
@@ -79,7 +79,7 @@ constexpr std::int64_t word_cells = std::int64_t{1} << 16;
 
 /// A table of several axes.
 struct cell_bank {
-  cell_table cells;
+  cell_offsets cells;
   constant_table of_bytes;              // where there are at most 256 cells, else
   std::vector<std::int32_t> constants;  // these
 };
@@ -149,7 +149,7 @@ class cpu_evaluator final : public evaluator {
     std::size_t sum = codes.size() * sizeof(constant_table) + segments.bytes();
     for (const auto& r : routers) sum += r->bytes();
     for (const cell_bank& t : cells)
-      sum += sizeof t + t.cells.axes.size() * sizeof(cell_table::axis) + t.constants.size() * 4;
+      sum += sizeof t + t.cells.axes.size() * sizeof(cell_offsets::axis) + t.constants.size() * 4;
     for (const mask_tree& t : mask_trees) sum += t.bytes();
     for (const level_tree& t : level_trees) sum += t.bytes();
     for (const sum_tree& t : sum_trees) sum += t.bytes();
@@ -331,7 +331,7 @@ void add_tables(const bank_kernels& banks, const constant_table* added, std::siz
 template <class Score>
 void add_cells(const cpu_evaluator& tables, const cell_bank& bank, const coded_block& coded,
                int count, Score* scores) {
-  const cell_table& table = bank.cells;
+  const cell_offsets& table = bank.cells;
   const std::int32_t* const constants = bank.constants.data();
   if (table.num_cells <= byte_cells) {
     alignas(64) std::uint8_t cells[batch];
@@ -344,7 +344,7 @@ void add_cells(const cpu_evaluator& tables, const cell_bank& bank, const coded_b
   } else {
     std::uint32_t cells[batch];
     std::fill_n(cells, count, 0u);
-    for (const cell_table::axis& a : table.axes) {
+    for (const cell_offsets::axis& a : table.axes) {
       const std::uint8_t* const codes = coded.codes + a.number * tables.block;
       for (int k = 0; k < count; ++k) cells[k] += a.offsets[codes[k]];
     }

@@ -595,6 +595,40 @@ TEST_P(points_predict_test, samples) {
   for (const points_file& file : sample_points()) check(random, file, 500);
 }
 
+TEST_P(points_predict_test, sums_round_once) {
+  // A constant model: (base + 0) 2^exponent, where float and double end and where they are sparse.
+  for (const std::int64_t base :
+       {std::int64_t{1}, std::int64_t{-3}, (std::int64_t{1} << 53) + 1, (std::int64_t{1} << 60) + 1,
+        (std::int64_t{1} << 62) - 1, -(std::int64_t{1} << 61) - (std::int64_t{1} << 36) - 1}) {
+    for (const std::int32_t exponent :
+         {-2000, -1130, -1100, -1076, -1074, -211, -150, -149, -24, 0, 66, 127, 970, 1023, 2000}) {
+      points_file file = sample_constant();
+      file.tables.head.base = base;
+      file.tables.head.exponent = exponent;
+      const std::string bytes = written(parts_of(file));
+      zcmoe_model* model = nullptr;
+      ASSERT_EQ(zcmoe_model_deserialize(ctx().get(), bytes.data(), bytes.size(), &model), ZCMOE_OK);
+      ASSERT_NE(model, nullptr);
+      const double x = 0;
+      const zcmoe_array column{&x, ZCMOE_F64, 1};
+      const zcmoe_points points{sizeof points, 1, &column};
+      double wide = 0;
+      float narrow = 0;
+      zcmoe_predict_outputs outputs = ZCMOE_PREDICT_OUTPUTS_INIT;
+      outputs.values = {&wide, ZCMOE_F64, 1};
+      ASSERT_EQ(zcmoe_predict_points_sync(model, &points, 1, &outputs, nullptr), ZCMOE_OK);
+      outputs.values = {&narrow, ZCMOE_F32, 1};
+      ASSERT_EQ(zcmoe_predict_points_sync(model, &points, 1, &outputs, nullptr), ZCMOE_OK);
+      zcmoe_model_destroy(model);
+      // long double holds every int64 and has a wider range of exponents: it rounds once.
+      static_assert(std::numeric_limits<long double>::digits >= 64);
+      const long double exact = std::ldexp(static_cast<long double>(base), exponent);
+      EXPECT_EQ(wide, static_cast<double>(exact)) << base << " " << exponent;
+      EXPECT_EQ(narrow, static_cast<float>(exact)) << base << " " << exponent;
+    }
+  }
+}
+
 ZCMOE_INSTANTIATE_ENGINES(points_predict_test);
 
 }  // namespace
