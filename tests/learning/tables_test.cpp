@@ -406,7 +406,7 @@ TEST(coded_rows, parts_follow_the_values_of_a_row) {
   hash_inputs(&x[0], 1, other.data());
   EXPECT_NE(one[0], other[0]);
   // Parts are about even, and -0.0 is 0.0 among targets too.
-  sample s(10000, 2, 5, 14, additive, 1.0);
+  sample s(10000, 3, 5, 14, additive, 1.0);
   s.y[0] = 0.0;
   std::vector<std::int64_t> counts(coded_rows::num_parts, 0);
   const coded_rows rows = s.rows();
