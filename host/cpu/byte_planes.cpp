@@ -140,6 +140,44 @@ ZCMOE_VBMI inline bool any_input_is_nan(const __m512 (&x)[4]) {
           _mm512_cmp_ps_mask(x[2], x[3], _CMP_UNORD_Q)) != 0;
 }
 
+/// Bytes that two packings have put out of order come into order: a transposition of 4 x 4 groups
+/// of four.
+ZCMOE_VBMI inline __m512i in_order(__m512i packed) {
+  const __m512i from = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  return _mm512_permutexvar_epi32(from, packed);
+}
+
+template <int Ranks>
+ZCMOE_VBMI bool write_codes(const route_table<float>& table, const float* x, std::uint8_t* codes,
+                            std::size_t n, std::uint8_t segments) {
+  const plane_tables<Ranks> tables(*table.planes);
+  // The slots of ranks, which are above 0 only where there are several: as many as ranks and NaN.
+  alignas(64) std::uint8_t slots[256] = {};
+  const bool mapped = !table.slots_are_ranks;
+  for (std::size_t r = 0; mapped && r < table.slots.size(); ++r)
+    slots[r] = static_cast<std::uint8_t>(table.slots[r]);
+  const byte_table<256> slot_of(slots);
+  const __m512i end = _mm512_set1_epi8(static_cast<char>(segments));
+  const auto nan_slot = static_cast<std::uint8_t>(table.slot_of(table.nan_rank()));
+  __mmask64 beside = 0;
+  for (std::size_t i = 0; i < n; i += 64) {
+    __m512 inputs[4];
+    load(x + i, inputs);
+    __m512i code = in_order(tables.ranks(inputs));
+    if (mapped) code = slot_of.at(code, _mm512_movepi8_mask(code));
+    beside |= _mm512_cmpge_epu8_mask(code, end);
+    _mm512_storeu_si512(codes + i, code);
+    if (__builtin_expect(any_input_is_nan(inputs), 0)) {
+      for (std::size_t k = 0; k < 4; ++k) {
+        const __mmask16 nan = _mm512_cmp_ps_mask(inputs[k], inputs[k], _CMP_UNORD_Q);
+        _mm_mask_storeu_epi8(codes + i + 16 * k, nan, _mm_set1_epi8(static_cast<char>(nan_slot)));
+        if (nan != 0 && nan_slot >= segments) beside = 1;
+      }
+    }
+  }
+  return beside != 0;
+}
+
 template <int Ranks, bool Stream>
 ZCMOE_VBMI void write_values(const route_table<float>& table, const float* x, float* y,
                              std::size_t n) {
@@ -222,6 +260,15 @@ void planes_ranks(const route_table<float>& table, const float* x, std::uint32_t
   }
 }
 
+bool planes_codes(const route_table<float>& table, const float* x, std::uint8_t* codes,
+                  std::size_t n, std::uint8_t segments) {
+  switch (table.planes->num_ranks) {
+    case 64: return write_codes<64>(table, x, codes, n, segments);
+    case 128: return write_codes<128>(table, x, codes, n, segments);
+    default: return write_codes<256>(table, x, codes, n, segments);
+  }
+}
+
 }  // namespace zcmoe::detail
 #else
 namespace zcmoe::detail {
@@ -229,6 +276,10 @@ namespace zcmoe::detail {
 bool have_byte_planes() { return false; }
 void planes_values(const route_table<float>&, const float*, float*, std::size_t, bool) {}
 void planes_ranks(const route_table<float>&, const float*, std::uint32_t*, std::size_t) {}
+bool planes_codes(const route_table<float>&, const float*, std::uint8_t*, std::size_t,
+                  std::uint8_t) {
+  return false;
+}
 
 }  // namespace zcmoe::detail
 #endif

@@ -15,5 +15,9 @@ void planes_values(const route_table<float>& table, const float* x, float* y, st
                    bool stream);
 void planes_ranks(const route_table<float>& table, const float* x, std::uint32_t* ranks,
                   std::size_t n);
+/// The slots of inputs as bytes; all of them must be below 256. Returns whether one of them is not
+/// below `segments`.
+bool planes_codes(const route_table<float>& table, const float* x, std::uint8_t* codes,
+                  std::size_t n, std::uint8_t segments);
 
 }  // namespace zcmoe::detail

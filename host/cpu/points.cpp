@@ -3,7 +3,11 @@
 // block's codes and scores stay in the first-level cache.
 #include "host/cpu/points.hpp"
 
+#include "host/cpu/bank_kernels.hpp"
+#include "host/cpu/byte_planes.hpp"
+#include "host/cpu/code_trees.hpp"
 #include "host/cpu/rows.hpp"
+#include "host/cpu/score_table.hpp"
 #include "host/routing/answers.hpp"
 
 #include <algorithm>
@@ -11,74 +15,84 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 namespace zcmoe::detail {
 namespace {
 
 // Of a block, on the stack, of which a call may take 64 KiB in all.
 constexpr std::size_t code_bytes = std::size_t{1} << 15;
-static_assert(code_bytes / ZCMOE_MAX_INPUTS >= 32);
-constexpr int rows_together = 16;  // that go down a tree
-constexpr int levels_at_a_time = 4;
+constexpr int group = 64;        // rows that some loops take at once
+constexpr int least_block = 32;  // rows where axes are very many: groups reach into the next axis
+static_assert(code_bytes / ZCMOE_MAX_INPUTS >= least_block && batch % group == 0);
 
-/// An axis table: the constant of each code.
-struct code_table {
-  std::int32_t axis;
-  std::array<std::int32_t, max_axis_slots> constants;
-};
+/// Rows of a block.
+int block_of(std::size_t num_axes) {
+  if (num_axes == 0) return batch;
+  const auto most = static_cast<int>(code_bytes / num_axes);
+  return most < group ? least_block : std::min<int>(batch, most / group * group);
+}
 
-/// Any other table: the parts of the cell number that codes give, an axis after the other.
-struct cell_table {
-  std::vector<std::int32_t> axes;
-  std::vector<std::int32_t> offsets;  // [axes][max_axis_slots]
-  std::vector<std::int32_t> constants;
-};
+/// Bytes below this many, as tables of bank_kernels.hpp hold them.
+int room_of(std::int64_t count) { return count <= 64 ? 64 : count <= 128 ? 128 : 256; }
 
-/// A tree of cuts of axes. The two children of a node lie side by side. Leaves lead to themselves,
-/// so that rows that go down together need not ask whether they have arrived.
-struct level_tree {
-  struct node {
-    std::uint16_t codes;      // where the codes of the axis begin in a block
-    std::uint16_t threshold;  // a code; of leaves one that no code reaches
-    std::int32_t left;        // the right child follows it; of leaves: itself
-  };
-  std::vector<node> nodes;
-  std::vector<std::int32_t> constants;  // by node; of leaves
-};
-
-level_tree levels_of(const bank& tree, int block) {
-  level_tree made;
-  const auto add = [&](std::int32_t child) {
-    const auto itself = static_cast<std::int32_t>(made.nodes.size());
-    const bool leaf = child < 0;
-    made.nodes.push_back({0, 256, itself});
-    made.constants.push_back(leaf ? tree.constants[static_cast<std::size_t>(~child)] : 0);
-  };
-  std::vector<std::int32_t> given{0};  // the node or leaf of the tree that each node here is
-  add(0);
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    if (given[i] < 0) continue;
-    const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(given[i])];
-    // Codes are 0 to 255: a threshold above sends all of them to the left.
-    made.nodes[i] = {static_cast<std::uint16_t>(node.feature * block),
-                     static_cast<std::uint16_t>(std::clamp(node.threshold, 0, 256)),
-                     static_cast<std::int32_t>(given.size())};
-    for (const std::int32_t child : {node.left, node.right}) {
-      given.push_back(child);
-      add(child);
+/// Of at most 256 constants, without the least of them.
+constant_table table_of_constants(std::int32_t axis, const std::vector<std::int32_t>& constants,
+                                  std::int32_t least) {
+  constant_table made{};
+  made.axis = axis;
+  made.room = room_of(static_cast<std::int64_t>(constants.size()));
+  made.num_planes = 2;
+  for (std::size_t c = 0; c < constants.size(); ++c) {
+    const std::uint32_t more =
+        static_cast<std::uint32_t>(constants[c]) - static_cast<std::uint32_t>(least);
+    made.more[c] = more;
+    for (int p = 0; p < 4; ++p) {
+      made.planes[p].of[c] = static_cast<std::uint8_t>(more >> (8 * p));
+      if (made.planes[p].of[c] != 0) made.num_planes = std::max(made.num_planes, p + 1);
     }
   }
   return made;
 }
 
+cell_table table_of_cells(const bank& b) {
+  cell_table made;
+  made.num_cells = static_cast<std::int64_t>(b.constants.size());
+  for (const axis_offsets& given : b.axes) {
+    cell_table::axis a{};
+    a.number = given.axis;
+    a.room = room_of(static_cast<std::int64_t>(given.offsets.size()));
+    for (std::size_t c = 0; c < given.offsets.size(); ++c) {
+      // Parts of a cell may be negative, and their sum is not: it is right modulo 2^32, and in the
+      // bytes that a cell takes.
+      a.offsets[c] = static_cast<std::uint32_t>(given.offsets[c]);
+      a.low.of[c] = static_cast<std::uint8_t>(a.offsets[c]);
+      a.high.of[c] = static_cast<std::uint8_t>(a.offsets[c] >> 8);
+    }
+    made.axes.push_back(a);
+  }
+  return made;
+}
+
+constexpr std::int64_t byte_cells = 256;
+constexpr std::int64_t word_cells = std::int64_t{1} << 16;
+
+/// A table of several axes.
+struct cell_bank {
+  cell_table cells;
+  constant_table of_bytes;              // where there are at most 256 cells, else
+  std::vector<std::int32_t> constants;  // these
+};
+
 class cpu_evaluator final : public evaluator {
  public:
   cpu_evaluator(const bank_tables& given, const cpu_target& target)
       : num_axes(static_cast<int>(given.axes.size())),
-        block(static_cast<int>(
-            std::min<std::size_t>(batch, num_axes == 0 ? batch : code_bytes / given.axes.size()))),
+        block(block_of(given.axes.size())),
+        banks(bank_kernels_of(target)),
         answers(given.head) {
     routers.reserve(given.axes.size());
+    unanswered.reserve(given.axes.size());
     for (const input_axis& a : given.axes) {
       model_view view{};
       view.edges = a.edges.data();
@@ -93,70 +107,108 @@ class cpu_evaluator final : public evaluator {
         refused[static_cast<std::size_t>(k)] = is_answered(a, a.num_segments() + k) ? 0 : 1;
       unanswered.push_back(refused);
     }
-    std::int64_t least = answers.base, greatest = answers.base;
+    start = answers.has_segments() ? 0 : answers.base;
+    std::int64_t least = start, greatest = start;
     for (const bank& b : given.banks) {
       const auto [low, high] = std::minmax_element(b.constants.begin(), b.constants.end());
       least += *low;
       greatest += *high;
-      add(b);
+      add(b, *low);
     }
+    narrow = least >= std::numeric_limits<std::int32_t>::min() &&
+             greatest <= std::numeric_limits<std::int32_t>::max();
     constexpr std::int64_t exact = std::int64_t{1} << 53;
     // No sum is rounded then, and no product is a subnormal number: see answer_of().
-    exact_scale =
-        least > -exact && greatest < exact && answers.exponent >= -1021 && answers.exponent <= 1023
-            ? std::ldexp(1.0, answers.exponent)
-            : 0.0;
-    if (answers.has_segments()) {
-      constants_f32.assign(answers.constants.begin(), answers.constants.end());
-      variances_f32.assign(answers.variances.begin(), answers.variances.end());
-      errors_f32.assign(answers.standard_errors.begin(), answers.standard_errors.end());
+    const std::int32_t exponent = answers.exponent;
+    exact_scale = least > -exact && greatest < exact && exponent >= -1021 && exponent <= 1023
+                      ? std::ldexp(1.0, exponent)
+                      : 0.0;
+    // The float nearest to a sum is scaled exactly then.
+    float_scale = narrow && exponent >= -126 && exponent <= 96 ? std::ldexp(1.0f, exponent) : 0.0f;
+    if (!answers.has_segments()) return;
+    const auto floats = [](const std::vector<double>& from) {
+      return std::vector<float>(from.begin(), from.end());
+    };
+    constants_f32 = floats(answers.constants);
+    variances_f32 = floats(answers.variances);
+    errors_f32 = floats(answers.standard_errors);
+    routes_scores = !answers.thresholds.empty();
+    if (routes_scores) {
+      segments = score_table(answers.thresholds, least, greatest);
+    } else if (given.banks.size() == 1 && cells.size() == 1 &&
+               cells[0].cells.num_cells <= word_cells) {
+      for (const std::int32_t segment : given.banks[0].constants) {
+        const double value = answers.constants[static_cast<std::size_t>(segment)];
+        values_of_cells.push_back(value);
+        values_of_cells_f32.push_back(static_cast<float>(value));
+      }
     }
   }
 
   std::size_t bytes() const override {
-    std::size_t sum = codes.size() * sizeof(code_table);
+    std::size_t sum = codes.size() * sizeof(constant_table) + segments.bytes();
     for (const auto& r : routers) sum += r->bytes();
-    for (const cell_table& t : cells)
-      sum += (t.offsets.size() + t.constants.size()) * sizeof(std::int32_t);
-    for (const level_tree& t : trees)
-      sum += t.nodes.size() * (sizeof(level_tree::node) + sizeof(std::int32_t));
-    return sum + static_cast<std::size_t>(answers.num_segments()) * 44;
+    for (const cell_bank& t : cells)
+      sum += sizeof t + t.cells.axes.size() * sizeof(cell_table::axis) + t.constants.size() * 4;
+    for (const mask_tree& t : mask_trees) sum += t.bytes();
+    for (const level_tree& t : level_trees) sum += t.bytes();
+    for (const sum_tree& t : sum_trees) sum += t.bytes();
+    return sum + static_cast<std::size_t>(answers.num_segments()) * 44 +
+           values_of_cells.size() * 12;
   }
 
   const int num_axes;
   const int block;  // rows at a time
+  const bank_kernels& banks;
   std::vector<std::unique_ptr<cpu_router>> routers;
   std::vector<std::array<std::uint8_t, 3>> unanswered;  // of the slots beside the segments
-  std::vector<code_table> codes;
-  std::vector<cell_table> cells;
-  std::vector<level_tree> trees;
-  std::vector<bank> oblique_trees;
+  std::vector<constant_table> codes;                    // axis tables
+  std::vector<cell_bank> cells;
+  std::vector<mask_tree> mask_trees;
+  std::vector<level_tree> level_trees;
+  std::vector<sum_tree> sum_trees;
   const head answers;
+  /// What scores start from: the base of sums, and the least constants of tables that hold the
+  /// rest.
+  std::int64_t start;
+  bool narrow;         // scores, and sums with their base, are int32
   double exact_scale;  // 0: sums go through answer_of()
+  float float_scale;   // 0: through double
+  bool routes_scores = false;
+  score_table segments;
   std::vector<float> constants_f32;
   std::vector<float> variances_f32;
   std::vector<float> errors_f32;
+  /// Of the only bank, where its constants are segments; else empty.
+  std::vector<double> values_of_cells;
+  std::vector<float> values_of_cells_f32;
 
  private:
-  void add(const bank& b) {
+  void add(const bank& b, std::int32_t least) {
     if (!b.oblique.empty()) {
-      oblique_trees.push_back(b);
+      sum_trees.emplace_back(b, num_axes, block);
     } else if (b.is_tree()) {
-      trees.push_back(levels_of(b, block));
-    } else if (b.axes.size() == 1) {
-      code_table table{b.axes[0].axis, {}};
-      for (std::size_t c = 0; c < b.axes[0].offsets.size(); ++c)
-        table.constants[c] = b.constants[static_cast<std::size_t>(b.axes[0].offsets[c])];
-      codes.push_back(table);
-    } else {
-      cell_table table;
-      for (const axis_offsets& a : b.axes) {
-        table.axes.push_back(a.axis);
-        table.offsets.insert(table.offsets.end(), a.offsets.begin(), a.offsets.end());
-        table.offsets.resize(table.axes.size() * max_axis_slots);
+      if (mask_tree::takes(b)) {
+        mask_trees.emplace_back(b);
+      } else {
+        level_trees.emplace_back(b, block);
       }
-      table.constants = b.constants;
-      cells.push_back(std::move(table));
+    } else if (b.axes.size() == 1) {
+      std::vector<std::int32_t> by_code;
+      by_code.reserve(b.axes[0].offsets.size());
+      for (const std::int32_t cell : b.axes[0].offsets)
+        by_code.push_back(b.constants[static_cast<std::size_t>(cell)]);
+      codes.push_back(table_of_constants(b.axes[0].axis, by_code, least));
+      start += least;
+    } else {
+      cell_bank made{table_of_cells(b), {}, {}};
+      if (made.cells.num_cells <= byte_cells) {
+        made.of_bytes = table_of_constants(0, b.constants, least);
+        start += least;
+      } else {
+        made.constants = b.constants;
+      }
+      cells.push_back(std::move(made));
     }
   }
 };
@@ -173,218 +225,293 @@ enum : std::uint8_t { saw_nan = 1, saw_below = 2, saw_above = 4, saw_unanswered 
 
 /// The codes of a block of rows, and what is to be said of the rows.
 struct coded_block {
-  alignas(64) std::uint8_t codes[code_bytes];  // [axes][block]
+  alignas(64) std::uint8_t codes[code_bytes + group];  // [axes][block]
   std::uint8_t marks[batch];
+  bool all_answered;
 };
 
+/// Writes the codes of rows that are loaded. Returns whether one is not that of a segment.
+template <class T>
+bool codes_of(routed_rows<T>& rows, int count, std::uint32_t num_segments, std::uint8_t* codes) {
+  if constexpr (sizeof(T) == 4) {
+    if (rows.table.planes != nullptr) {
+      const int whole = count / group * group;
+      bool beside = planes_codes(rows.table, rows.inputs, codes, static_cast<std::size_t>(whole),
+                                 static_cast<std::uint8_t>(num_segments));
+      for (int k = whole; k < count; ++k) {
+        const std::uint32_t slot = rows.table.slot_of(rows.table.rank_of(rows.inputs[k]));
+        codes[k] = static_cast<std::uint8_t>(slot);
+        beside = beside || slot >= num_segments;
+      }
+      return beside;
+    }
+  }
+  rows.slots[0] = 0;  // for the compiler, which does not see that there is a row
+  rows.route(count);
+  std::uint32_t greatest = 0;
+  for (int k = 0; k < count; ++k) {
+    codes[k] = static_cast<std::uint8_t>(rows.slots[k]);
+    greatest = std::max(greatest, rows.slots[k]);
+  }
+  return greatest >= num_segments;
+}
+
+template <class T>
+bool all_within(const route_kernels& kernels, const routed_rows<T>& rows, int count) {
+  const auto n = static_cast<std::size_t>(count);
+  if constexpr (sizeof(T) == 4) {
+    return kernels.leading_within_f32(rows.inputs, n, rows.table.from, rows.table.before) == n;
+  } else {
+    return kernels.leading_within_f64(rows.inputs, n, rows.table.from, rows.table.before) == n;
+  }
+}
+
+/// marks: null where only codes are wanted.
 template <class T>
 void code_axis(const route_kernels& kernels, const cpu_evaluator& tables, int a,
                const any_array& column, std::int64_t first, int count, bool places,
-               std::uint8_t* codes, std::uint8_t* marks) {
+               std::uint8_t* codes, coded_block* marked) {
   const cpu_router& routes = *tables.routers[static_cast<std::size_t>(a)];
   routed_rows<T> rows(kernels, routes);
-  rows.slots[0] = 0;  // for the compiler, which does not see that there is a row
   rows.copied[0] = 0;
   rows.load({column, first + count}, first, count);
-  rows.route(count);
   const auto m = static_cast<std::uint32_t>(routes.roles().num_segments);
-  std::uint32_t beside = 0;
-  for (int k = 0; k < count; ++k) {
-    codes[k] = static_cast<std::uint8_t>(rows.slots[k]);
-    beside |= rows.slots[k] >= m ? 1u : 0u;
-  }
-  if (marks == nullptr) return;
-  if (beside != 0) {
+  const bool beside = codes_of(rows, count, m, codes);
+  if (marked == nullptr) return;
+  if (beside) {
     const std::array<std::uint8_t, 3>& refused = tables.unanswered[static_cast<std::size_t>(a)];
     for (int k = 0; k < count; ++k) {
-      if (rows.slots[k] >= m && refused[rows.slots[k] - m] != 0) marks[k] |= saw_unanswered;
+      if (codes[k] < m || refused[codes[k] - m] == 0) continue;
+      marked->marks[k] |= saw_unanswered;
+      marked->all_answered = false;
     }
   }
-  if (!places) return;
+  if (!places || all_within(kernels, rows, count)) return;
   for (int k = 0; k < count; ++k) {
     const input_place place = rows.place(k);
-    if (place == input_place::not_a_number) marks[k] |= saw_nan;
-    if (place == input_place::below_range) marks[k] |= saw_below;
-    if (place == input_place::above_range) marks[k] |= saw_above;
+    if (place == input_place::not_a_number) marked->marks[k] |= saw_nan;
+    if (place == input_place::below_range) marked->marks[k] |= saw_below;
+    if (place == input_place::above_range) marked->marks[k] |= saw_above;
   }
 }
 
 void code_block(const route_kernels& kernels, const cpu_evaluator& tables, const any_array* columns,
                 std::int64_t first, int count, bool places, coded_block& coded) {
   std::fill_n(coded.marks, count, std::uint8_t{0});
+  coded.all_answered = true;
+  const int whole = (count + group - 1) / group * group;
   for (int a = 0; a < tables.num_axes; ++a) {
     std::uint8_t* const codes = coded.codes + a * tables.block;
     if (routes_as_float(columns[a].dtype)) {
-      code_axis<float>(kernels, tables, a, columns[a], first, count, places, codes, coded.marks);
+      code_axis<float>(kernels, tables, a, columns[a], first, count, places, codes, &coded);
     } else {
-      code_axis<double>(kernels, tables, a, columns[a], first, count, places, codes, coded.marks);
+      code_axis<double>(kernels, tables, a, columns[a], first, count, places, codes, &coded);
     }
+    std::fill(codes + count, codes + whole, std::uint8_t{0});
   }
 }
 
-/// Rows first .. first + Rows - 1 go down a tree together.
-template <int Rows>
-void descend(const level_tree& tree, const std::uint8_t* codes, std::int64_t* scores) {
-  const level_tree::node* const nodes = tree.nodes.data();
-  std::int32_t at[Rows] = {};
-  const auto next = [&](int k) {
-    const level_tree::node node = nodes[at[k]];
-    return node.left + (codes[node.codes + k] >= node.threshold ? 1 : 0);
-  };
-  std::int32_t moved;  // whether a row has not arrived
-  do {
-    for (int level = 1; level < levels_at_a_time; ++level) {
-      for (int k = 0; k < Rows; ++k) at[k] = next(k);
-    }
-    moved = 0;
-    for (int k = 0; k < Rows; ++k) {
-      const std::int32_t to = next(k);
-      moved |= to ^ at[k];
-      at[k] = to;
-    }
-  } while (moved != 0);
-  for (int k = 0; k < Rows; ++k) scores[k] += tree.constants[static_cast<std::size_t>(at[k])];
+/// Scores are sums modulo 2^32 or 2^64 until the last bank is added; then they are right.
+template <class Score>
+void add_to(Score& score, std::int32_t constant) {
+  score = static_cast<Score>(static_cast<std::uint64_t>(score) +
+                             static_cast<std::uint64_t>(std::int64_t{constant}));
 }
 
-void add_tree(const level_tree& tree, const coded_block& coded, int count, std::int64_t* scores) {
-  int k = 0;
-  for (; k + rows_together <= count; k += rows_together)
-    descend<rows_together>(tree, coded.codes + k, scores + k);
-  for (; k < count; ++k) descend<1>(tree, coded.codes + k, scores + k);
-}
-
-void score_block(const cpu_evaluator& tables, const coded_block& coded, int count,
-                 std::int64_t* scores) {
-  std::fill_n(scores, count, std::int64_t{0});
-  for (const code_table& table : tables.codes) {
-    const std::uint8_t* const codes = coded.codes + table.axis * tables.block;
-    for (int k = 0; k < count; ++k) scores[k] += table.constants[codes[k]];
-  }
-  for (const cell_table& table : tables.cells) {
-    std::int32_t cells[batch];
-    std::fill_n(cells, count, 0);
-    for (std::size_t a = 0; a < table.axes.size(); ++a) {
-      const std::uint8_t* const codes = coded.codes + table.axes[a] * tables.block;
-      const std::int32_t* const offsets = table.offsets.data() + a * max_axis_slots;
-      for (int k = 0; k < count; ++k) cells[k] += offsets[codes[k]];
-    }
-    const std::int32_t* const constants = table.constants.data();
-    for (int k = 0; k < count; ++k) scores[k] += constants[cells[k]];
-  }
-  for (const level_tree& tree : tables.trees) add_tree(tree, coded, count, scores);
-  for (const bank& tree : tables.oblique_trees) {
-    for (int k = 0; k < count; ++k) {
-      std::uint8_t codes[ZCMOE_MAX_INPUTS];
-      for (int a = 0; a < tables.num_axes; ++a) codes[a] = coded.codes[a * tables.block + k];
-      scores[k] += tree.constants[static_cast<std::size_t>(cell_of(tree, codes, tables.num_axes))];
-    }
+template <class Score>
+void add_tables(const bank_kernels& banks, const constant_table* added, std::size_t num_tables,
+                const std::uint8_t* codes, int stride, int count, Score* scores) {
+  if constexpr (sizeof(Score) == 4) {
+    banks.add_i32(added, num_tables, codes, stride, count, scores);
+  } else {
+    banks.add_i64(added, num_tables, codes, stride, count, scores);
   }
 }
 
-/// Scores become segments, -1 where a row has no answer.
-void find_segments(const head& answers, const std::uint8_t* marks, int count,
-                   std::int64_t* scores) {
-  if (!answers.thresholds.empty()) {
-    const std::int64_t* const thresholds = answers.thresholds.data();
-    const auto size = static_cast<std::int64_t>(answers.thresholds.size());
-    std::int64_t found[batch];
-    std::fill_n(found, count, std::int64_t{0});
-    for (std::int64_t left = size; left > 0;) {
-      const std::int64_t half = (left + 1) / 2;
-      for (int k = 0; k < count; ++k)
-        found[k] += thresholds[found[k] + half - 1] <= scores[k] ? half : 0;
-      left -= half;
+template <class Score>
+void add_cells(const cpu_evaluator& tables, const cell_bank& bank, const coded_block& coded,
+               int count, Score* scores) {
+  const cell_table& table = bank.cells;
+  const std::int32_t* const constants = bank.constants.data();
+  if (table.num_cells <= byte_cells) {
+    alignas(64) std::uint8_t cells[batch];
+    tables.banks.cells_u8(table, coded.codes, tables.block, count, cells);
+    add_tables(tables.banks, &bank.of_bytes, 1, cells, 0, count, scores);
+  } else if (table.num_cells <= word_cells) {
+    alignas(64) std::uint16_t cells[batch];
+    tables.banks.cells_u16(table, coded.codes, tables.block, count, cells);
+    for (int k = 0; k < count; ++k) add_to(scores[k], constants[cells[k]]);
+  } else {
+    std::uint32_t cells[batch];
+    std::fill_n(cells, count, 0u);
+    for (const cell_table::axis& a : table.axes) {
+      const std::uint8_t* const codes = coded.codes + a.number * tables.block;
+      for (int k = 0; k < count; ++k) cells[k] += a.offsets[codes[k]];
     }
-    std::copy_n(found, count, scores);
-  }
-  for (int k = 0; k < count; ++k) {
-    if ((marks[k] & saw_unanswered) != 0) scores[k] = -1;
+    for (int k = 0; k < count; ++k) add_to(scores[k], constants[cells[k]]);
   }
 }
 
+template <class Tree, class Score>
+void add_trees(const std::vector<Tree>& trees, const cpu_evaluator& tables,
+               const coded_block& coded, int count, Score* scores) {
+  for (const Tree& tree : trees) {
+    std::int32_t constants[batch];
+    tree.look_up(coded.codes, tables.block, count, constants);
+    for (int k = 0; k < count; ++k) add_to(scores[k], constants[k]);
+  }
+}
+
+template <class Score>
+void score_block(const cpu_evaluator& tables, const coded_block& coded, int count, Score* scores) {
+  const int whole = (count + group - 1) / group * group;
+  std::fill_n(scores, whole, static_cast<Score>(tables.start));
+  add_tables(tables.banks, tables.codes.data(), tables.codes.size(), coded.codes, tables.block,
+             count, scores);
+  for (const cell_bank& bank : tables.cells) add_cells(tables, bank, coded, count, scores);
+  add_trees(tables.mask_trees, tables, coded, count, scores);
+  add_trees(tables.level_trees, tables, coded, count, scores);
+  add_trees(tables.sum_trees, tables, coded, count, scores);
+}
+
+/// Where the answers of a block go: value(k) for row first + k, in the type of the output.
 template <class Element, class Value>
 void store(const zcmoe_output& output, std::int64_t first, int count, const Value& value) {
   auto* const out = static_cast<Element*>(output.data) + first * output.stride;
-  for (int k = 0; k < count; ++k) out[k * output.stride] = value(k);
-}
-
-/// What segments give: table[segment], or `none` where there is no segment.
-template <class Element>
-void store_of_segments(const zcmoe_output& output, const Element* table, Element none,
-                       std::int64_t first, int count, const std::int64_t* segments) {
-  store<Element>(output, first, count,
-                 [&](int k) { return segments[k] < 0 ? none : table[segments[k]]; });
-}
-
-void store_reals(const zcmoe_output& output, const std::vector<double>& f64,
-                 const std::vector<float>& f32, std::int64_t first, int count,
-                 const std::int64_t* segments) {
-  if (output.data == nullptr) return;
-  if (output.dtype == ZCMOE_F32) {
-    store_of_segments(output, f32.data(), std::numeric_limits<float>::quiet_NaN(), first, count,
-                      segments);
+  if (output.stride == 1) {
+    for (int k = 0; k < count; ++k) out[k] = value(k);
   } else {
-    store_of_segments(output, f64.data(), std::numeric_limits<double>::quiet_NaN(), first, count,
-                      segments);
+    for (int k = 0; k < count; ++k) out[k * output.stride] = value(k);
   }
 }
 
+/// Puts `none` where a row has no answer.
 template <class Element>
-void store_sums(const cpu_evaluator& tables, const zcmoe_output& output, const std::uint8_t* marks,
-                std::int64_t first, int count, const std::int64_t* scores) {
-  const std::int64_t base = tables.answers.base;
+void store_none(const zcmoe_output& output, std::int64_t first, int count, const coded_block& coded,
+                Element none) {
+  if (coded.all_answered) return;
+  auto* const out = static_cast<Element*>(output.data) + first * output.stride;
+  for (int k = 0; k < count; ++k) {
+    if ((coded.marks[k] & saw_unanswered) != 0) out[k * output.stride] = none;
+  }
+}
+
+template <class Element, class Index>
+void store_of(const zcmoe_output& output, const Element* table, std::int64_t first, int count,
+              const coded_block& coded, const Index* indices) {
+  store<Element>(output, first, count, [&](int k) { return table[indices[k]]; });
+  constexpr bool real = std::is_floating_point_v<Element>;
+  store_none(output, first, count, coded,
+             real ? std::numeric_limits<Element>::quiet_NaN() : Element{0});
+}
+
+template <class Index>
+void store_reals(const zcmoe_output& output, const std::vector<double>& f64,
+                 const std::vector<float>& f32, std::int64_t first, int count,
+                 const coded_block& coded, const Index* indices) {
+  if (output.data == nullptr) return;
+  if (output.dtype == ZCMOE_F32) {
+    store_of(output, f32.data(), first, count, coded, indices);
+  } else {
+    store_of(output, f64.data(), first, count, coded, indices);
+  }
+}
+
+template <class Element, class Score>
+void store_sums(const cpu_evaluator& tables, const zcmoe_output& output, const coded_block& coded,
+                std::int64_t first, int count, const Score* sums) {
   const double scale = tables.exact_scale;
-  constexpr Element nan = std::numeric_limits<Element>::quiet_NaN();
-  if (scale != 0.0) {
+  const float float_scale = tables.float_scale;
+  const std::int32_t exponent = tables.answers.exponent;
+  if (sizeof(Element) == 4 && sizeof(Score) == 4 && float_scale != 0.0f) {
     store<Element>(output, first, count, [&](int k) {
-      const auto value = static_cast<Element>(static_cast<double>(base + scores[k]) * scale);
-      return (marks[k] & saw_unanswered) != 0 ? nan : value;
+      return static_cast<Element>(static_cast<float>(sums[k]) * float_scale);
+    });
+  } else if (scale != 0.0) {
+    store<Element>(output, first, count, [&](int k) {
+      return static_cast<Element>(static_cast<double>(sums[k]) * scale);
     });
   } else {
-    store<Element>(output, first, count, [&](int k) {
-      return (marks[k] & saw_unanswered) != 0
-                 ? nan
-                 : answer_of<Element>(base + scores[k], tables.answers.exponent);
-    });
+    store<Element>(output, first, count,
+                   [&](int k) { return answer_of<Element>(sums[k], exponent); });
+  }
+  store_none(output, first, count, coded, std::numeric_limits<Element>::quiet_NaN());
+}
+
+/// The segments of rows, those of rows without an answer being any.
+template <class Score>
+void store_segments(const points_job& job, const cpu_evaluator& tables, const coded_block& coded,
+                    std::int64_t first, int count, const Score* scores) {
+  std::int32_t segments[batch];
+  if (tables.routes_scores) {
+    tables.segments.route(scores, count, segments);
+  } else {
+    for (int k = 0; k < count; ++k) segments[k] = static_cast<std::int32_t>(scores[k]);
+  }
+  const head& answers = tables.answers;
+  store_reals(job.values, answers.constants, tables.constants_f32, first, count, coded, segments);
+  store_reals(job.variances, answers.variances, tables.variances_f32, first, count, coded,
+              segments);
+  store_reals(job.standard_errors, answers.standard_errors, tables.errors_f32, first, count, coded,
+              segments);
+  if (job.counts.data != nullptr)
+    store_of(job.counts, answers.counts.data(), first, count, coded, segments);
+  if (job.segments.data == nullptr) return;
+  if (job.segments.dtype == ZCMOE_I64) {
+    store<std::int64_t>(job.segments, first, count, [&](int k) { return segments[k]; });
+    store_none(job.segments, first, count, coded, std::int64_t{-1});
+  } else {
+    store<std::int32_t>(job.segments, first, count, [&](int k) { return segments[k]; });
+    store_none(job.segments, first, count, coded, std::int32_t{-1});
+  }
+}
+
+/// Answers of the only bank, whose cells lead to values without a score.
+void store_cell_values(const points_job& job, const cpu_evaluator& tables, const coded_block& coded,
+                       std::int64_t first, int count) {
+  alignas(64) std::uint16_t cells[batch];
+  tables.banks.cells_u16(tables.cells[0].cells, coded.codes, tables.block, count, cells);
+  store_reals(job.values, tables.values_of_cells, tables.values_of_cells_f32, first, count, coded,
+              cells);
+}
+
+template <class Score>
+void answer_block(const points_job& job, const cpu_evaluator& tables, const coded_block& coded,
+                  std::int64_t first, int count) {
+  alignas(64) Score scores[batch];
+  score_block(tables, coded, count, scores);
+  if (tables.answers.has_segments()) {
+    store_segments(job, tables, coded, first, count, scores);
+  } else if (job.values.dtype == ZCMOE_F32) {
+    store_sums<float>(tables, job.values, coded, first, count, scores);
+  } else {
+    store_sums<double>(tables, job.values, coded, first, count, scores);
   }
 }
 
 void predict_rows(const points_job& job, const cpu_evaluator& tables, const route_kernels& kernels,
                   std::int64_t first, std::int64_t last, point_counts& counts) {
   coded_block coded;
-  std::int64_t scores[batch];
   std::int64_t used = 0, nan_inputs = 0, below = 0, above = 0;
+  const bool values_alone = job.values.data != nullptr && job.variances.data == nullptr &&
+                            job.standard_errors.data == nullptr && job.counts.data == nullptr &&
+                            job.segments.data == nullptr;
   for (std::int64_t i = first; i < last; i += tables.block) {
     const int count = static_cast<int>(std::min<std::int64_t>(tables.block, last - i));
     code_block(kernels, tables, job.columns, i, count, job.report != nullptr, coded);
-    score_block(tables, coded, count, scores);
     for (int k = 0; job.report != nullptr && k < count; ++k) {
       used += (coded.marks[k] & saw_unanswered) == 0 ? 1 : 0;
       nan_inputs += (coded.marks[k] & saw_nan) != 0 ? 1 : 0;
       below += (coded.marks[k] & saw_below) != 0 ? 1 : 0;
       above += (coded.marks[k] & saw_above) != 0 ? 1 : 0;
     }
-    const head& answers = tables.answers;
-    if (!answers.has_segments()) {
-      if (job.values.data == nullptr) continue;
-      if (job.values.dtype == ZCMOE_F32) {
-        store_sums<float>(tables, job.values, coded.marks, i, count, scores);
-      } else {
-        store_sums<double>(tables, job.values, coded.marks, i, count, scores);
-      }
-      continue;
-    }
-    find_segments(answers, coded.marks, count, scores);
-    store_reals(job.values, answers.constants, tables.constants_f32, i, count, scores);
-    store_reals(job.variances, answers.variances, tables.variances_f32, i, count, scores);
-    store_reals(job.standard_errors, answers.standard_errors, tables.errors_f32, i, count, scores);
-    if (job.counts.data != nullptr)
-      store_of_segments(job.counts, answers.counts.data(), std::int64_t{0}, i, count, scores);
-    if (job.segments.data != nullptr && job.segments.dtype == ZCMOE_I64) {
-      store<std::int64_t>(job.segments, i, count, [&](int k) { return scores[k]; });
-    } else if (job.segments.data != nullptr) {
-      store<std::int32_t>(job.segments, i, count,
-                          [&](int k) { return static_cast<std::int32_t>(scores[k]); });
+    if (!tables.answers.has_segments() && job.values.data == nullptr) continue;
+    if (values_alone && !tables.values_of_cells.empty()) {
+      store_cell_values(job, tables, coded, i, count);
+    } else if (tables.narrow) {
+      answer_block<std::int32_t>(job, tables, coded, i, count);
+    } else {
+      answer_block<std::int64_t>(job, tables, coded, i, count);
     }
   }
   counts.used += used;

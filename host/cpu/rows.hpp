@@ -4,6 +4,7 @@
 #pragma once
 
 #include "host/array.hpp"
+#include "host/cpu/route_kernels.hpp"
 #include "host/cpu/route_table.hpp"
 
 #if defined(__x86_64__)

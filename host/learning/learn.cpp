@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
+#include <exception>
 #include <limits>
 #include <numeric>
 
@@ -47,6 +49,22 @@ struct made_model {
   std::int64_t num_segments = 0;
 };
 
+/// What a part of shared work has thrown, which must not leave its thread: memory may run out.
+class first_failure {
+ public:
+  void keep() noexcept {
+    if (!is_kept_.test_and_set()) thrown_ = std::current_exception();
+  }
+  /// Once all parts are done.
+  void rethrow() const {
+    if (thrown_ != nullptr) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  std::atomic_flag is_kept_ = ATOMIC_FLAG_INIT;
+  std::exception_ptr thrown_;
+};
+
 class learner {
  public:
   learner(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
@@ -54,7 +72,15 @@ class learner {
       : engine_(engine), x_(x), n_(n), options_(options), report_(report) {
     run_ = [this](std::int64_t parts, const std::function<void(std::int64_t)>& body) {
       go_on();
-      engine_.share_out(parts, body);
+      first_failure failure;
+      engine_.share_out(parts, [&](std::int64_t part) {
+        try {
+          body(part);
+        } catch (...) {
+          failure.keep();
+        }
+      });
+      failure.rethrow();
     };
     read(y);
   }
@@ -65,13 +91,13 @@ class learner {
     judge();
     const std::int32_t kind = chosen();
     candidate(kind).chosen = 1;
-    done_ = 0.7;
+    reach(0.7, 0.95);
     points_data learned = finished(kind);
     candidate(kind).num_banks = static_cast<std::int64_t>(learned.tables.banks.size());
     candidate(kind).num_segments = learned.tables.head.num_segments();
     candidate(kind).bytes = bytes_of(learned.tables);
     done_ = 1.0;
-    go_on();
+    report_progress();
     return learned;
   }
 
@@ -83,7 +109,18 @@ class learner {
     return options_.partition == ZCMOE_PARTITION_AUTO || options_.partition == kind;
   }
 
-  void go_on() const {
+  /// Asked before every pass. How many passes there will be is not known: each takes a part of what
+  /// is left until the next milestone.
+  void go_on() {
+    constexpr double part = 0.03;
+    done_ += part * (until_ - done_);
+    report_progress();
+  }
+  void reach(double done, double next) {
+    done_ = done;
+    until_ = next;
+  }
+  void report_progress() const {
     if (options_.progress != nullptr && options_.progress(options_.user, done_) != 0)
       fail(ZCMOE_ERR_CANCELLED, "options->progress said to stop");
   }
@@ -101,7 +138,7 @@ class learner {
            " have a NaN input, ", report_.nan_targets + report_.infinite_targets,
            " a target that is not finite");
     cut_axes(used);
-    done_ = 0.1;
+    reach(0.1, 0.35);
     std::vector<std::uint8_t> codes = encode(used);
     std::vector<double> targets;
     std::vector<std::uint64_t> kept;
@@ -254,7 +291,7 @@ class learner {
     table_sum pilot;
     if (sums || wanted(ZCMOE_PARTITION_GRID))
       pilot = learn_tables(rows_, training(), max_pairs(), run_);
-    done_ = 0.3;
+    reach(0.35, 0.65);
     if (wanted(ZCMOE_PARTITION_GRID)) judge_grids(pilot);
     if (sums) {
       std::vector<std::int64_t> left = residuals_of(pilot, rows_, run_);
@@ -265,7 +302,7 @@ class learner {
       if (!wanted(ZCMOE_PARTITION_TABLES))
         candidate(ZCMOE_PARTITION_TABLES).held_out_error = not_tried;
     }
-    done_ = 0.6;
+    reach(0.65, 0.7);
     if (wanted(ZCMOE_PARTITION_TREE)) judge_single_tree();
   }
 
@@ -423,7 +460,6 @@ class learner {
     } else {
       answers = finish_sum(kind, sum, scores);
     }
-    done_ = 0.95;
     points_data learned;
     learned.partition = kind;
     learned.num_rows = rows_.n;
@@ -458,7 +494,6 @@ class learner {
 
   head finish_sum(std::int32_t kind, table_sum& sum, std::vector<std::int64_t>& scores) {
     sum = learn_tables(rows_, {}, max_pairs(), run_);
-    done_ = 0.8;
     std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
     for (bank& tree : learn_trees(rows_, {}, judged_trees_, left, run_))
       sum.banks.push_back(std::move(tree));
@@ -563,7 +598,8 @@ class learner {
   const zcmoe_learn_options& options_;
   zcmoe_learn_report& report_;
   run_parts run_;
-  double done_ = 0.0;
+  double done_ = 0.0;   // told to progress
+  double until_ = 0.1;  // which done_ does not reach before the next milestone
   std::vector<input_axis> axes_;
   coded_rows rows_;
   tree_plan judged_trees_;

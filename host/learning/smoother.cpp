@@ -30,9 +30,13 @@ class band_matrix {
   }
 
   void factorize() {
+    // Where cells hang on others far away, rounding may leave nothing of what holds them.
+    double most = 0.0;
+    for (std::int64_t j = 0; j < size_; ++j) most = std::max(most, at(j, j));
+    const double least = 1e-15 * most;
     for (std::int64_t j = 0; j < size_; ++j) {
       double* column = &at(j, j);
-      const double root = std::sqrt(column[0]);
+      const double root = std::sqrt(std::max(column[0], least));
       const std::int64_t below = std::min(width_, size_ - 1 - j);
       for (std::int64_t k = 0; k <= below; ++k) column[k] /= root;
       for (std::int64_t k = 1; k <= below; ++k) {
@@ -69,10 +73,10 @@ class band_matrix {
   std::vector<double> columns_;
 };
 
-constexpr double first_difference[] = {-1.0, 1.0};
-constexpr double second_difference[] = {1.0, -2.0, 1.0};
+/// The factors of differences, by order.
+constexpr double differences[][3] = {{1.0, 0.0, 0.0}, {-1.0, 1.0, 0.0}, {1.0, -2.0, 1.0}};
 
-const double* difference(int order) { return order == 1 ? first_difference : second_difference; }
+const double* difference(int order) { return differences[order]; }
 
 /// Cells without rows hang on their neighbours alone; this keeps the matrix definite where even
 /// these have none.
@@ -257,43 +261,82 @@ std::vector<double> smooth_grid(const std::vector<double>& counts, const std::ve
   return table;
 }
 
+namespace {
+
+/// The best way of those that are tried to make a grid smooth.
+class grid_search {
+ public:
+  grid_search(const cell_sums& sums, const grid_cells& cells, double deviations, double noise)
+      : cells_(cells), folds_(folds_of(sums)), deviations_(deviations), noise_(noise) {}
+
+  const grid_smoothing& best() const { return best_; }
+
+  /// Whether it is the best so far.
+  bool consider(grid_smoothing how) {
+    gain_sum sum;
+    for (const fold& f : folds_)
+      sum.add(smooth_grid(f.others.counts, f.others.sums, cells_, how), f.counts, f.sums);
+    how.gain = sum.gain;
+    if (!(how.gain > best_.gain && sum.is_beyond(deviations_, noise_))) return false;
+    best_ = how;
+    return true;
+  }
+
+  /// More or less of the best, along the axes of which factors say so.
+  bool move(double first, double second) {
+    const auto times = [&](double power) {
+      grid_smoothing how = best_;
+      how.lambda[0] *= std::pow(first, power);
+      how.lambda[1] *= std::pow(second, power);
+      return consider(how);
+    };
+    return times(1.0) || times(-1.0);
+  }
+
+  /// One axis may be smoother than the other.
+  void move_along_axes(double step, int most) {
+    for (int moves = 0, stuck = 0; moves < most && stuck < 2; ++moves)
+      stuck = (moves % 2 == 0 ? move(step, 1.0) : move(1.0, step)) ? 0 : stuck + 1;
+  }
+
+ private:
+  const grid_cells& cells_;
+  std::vector<fold> folds_;
+  double deviations_;
+  double noise_;
+  grid_smoothing best_;
+};
+
+}  // namespace
+
 grid_smoothing choose_smoothing(const cell_sums& sums, const grid_cells& cells, double noise,
                                 bool thorough) {
-  const std::vector<fold> folds = folds_of(sums);
   const double unit = mean_count(sums.total().counts);
-  grid_smoothing best;
-  const auto consider = [&](grid_smoothing how) {
-    gain_sum sum;
-    for (const fold& f : folds)
-      sum.add(smooth_grid(f.others.counts, f.others.sums, cells, how), f.counts, f.sums);
-    how.gain = sum.gain;
-    if (!(how.gain > best.gain && sum.is_beyond(thorough ? sure_grid : 0, noise))) return false;
-    best = how;
-    return true;
-  };
+  grid_search search(sums, cells, thorough ? sure_grid : 0.0, noise);
   const auto start = [&](int order, double lambda) {
-    consider({order, {unit * lambda, unit * lambda}, 0.0});
+    search.consider({order, {unit * lambda, unit * lambda}, 0.0});
   };
   if (!thorough) {
     for (const double lambda : {1.0, 8.0}) start(1, lambda);
     for (const double lambda : {1.0, 32.0}) start(2, lambda);
-    return best;
+    return search.best();
   }
   for (const double lambda : {0.25, 1.0, 4.0, 16.0, 64.0}) start(1, lambda);
   for (const double lambda : {0.25, 2.0, 16.0, 128.0, 1024.0, 8192.0}) start(2, lambda);
-  if (best.order == 0) return best;
-  // One axis may be smoother than the other.
-  for (const double step : {best.order == 1 ? 4.0 : 8.0, best.order == 1 ? 2.0 : 3.0}) {
-    for (int moves = 0, stuck = 0; moves < 12 && stuck < 2; ++moves) {
-      const int axis = moves % 2;
-      grid_smoothing more = best;
-      grid_smoothing less = best;
-      more.lambda[axis] *= step;
-      less.lambda[axis] /= step;
-      stuck = consider(more) || consider(less) ? 0 : stuck + 1;
-    }
+  const int order = search.best().order;
+  if (order == 0) return search.best();
+  search.move_along_axes(order == 1 ? 4.0 : 8.0, 12);
+  search.move_along_axes(order == 1 ? 2.0 : 3.0, 12);
+  return search.best();
+}
+
+grid_smoothing improved(const grid_smoothing& how, const cell_sums& sums, const grid_cells& cells) {
+  grid_search search(sums, cells, 0.0, 0.0);
+  if (!search.consider(how)) return how;
+  while (search.move(4.0, 4.0)) {
   }
-  return best;
+  search.move_along_axes(4.0, 6);
+  return search.best();
 }
 
 grid_smoothing refined(grid_smoothing how, double times_first, double times_second) {

@@ -62,6 +62,8 @@ struct grid_smoothing {
 /// this variance does by chance.
 grid_smoothing choose_smoothing(const cell_sums& sums, const grid_cells& cells, double noise,
                                 bool thorough);
+/// The best of choices near one.
+grid_smoothing improved(const grid_smoothing& how, const cell_sums& sums, const grid_cells& cells);
 std::vector<double> smooth_grid(const std::vector<double>& counts, const std::vector<double>& sums,
                                 const grid_cells& cells, const grid_smoothing& how);
 /// The same smoothness for a grid whose axes have this many times as many segments.

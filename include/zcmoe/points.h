@@ -76,12 +76,13 @@ typedef struct zcmoe_learn_options {
 #define ZCMOE_LEARN_OPTIONS_INIT \
   { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
 
-/// What was tried for one kind of model.
+/// What was tried for one kind of model. Its size is known of the chosen kind alone: others are
+/// judged, and not made.
 typedef struct zcmoe_learn_candidate {
   int32_t partition;      ///< ZCMOE_PARTITION_TABLES ...
   int32_t chosen;         ///< 1: the model is of this kind
   double held_out_error;  ///< mean squared error on the rows held out; NaN: not tried
-  int64_t num_banks;      ///< look-ups
+  int64_t num_banks;      ///< look-ups; 0: not made
   int64_t num_segments;   ///< 0 where answers are sums
   int64_t bytes;          ///< of constants, offsets, nodes and edges
 } zcmoe_learn_candidate;
