@@ -21,7 +21,7 @@ constexpr std::size_t most_bytes_kept = std::size_t{1} << 28;
 
 // Of trees that are judged. Trees of 4,096 leaves still lie in the second level of caches.
 constexpr std::int64_t most_leaves = 4096;
-constexpr std::int64_t least_rows = 10;
+constexpr std::int64_t least_rows = 20;
 constexpr std::int64_t least_rows_alone = 5;
 // The part of what it explains that a tree leaves to those that follow it: they correct it.
 constexpr double step_if_followed = 0.6;
