@@ -32,6 +32,11 @@ class block_image {
     if (count > 0) std::memcpy(bytes_.data() + at, elements, count * sizeof(Element));
     return at;
   }
+  /// Writes other elements over those at this byte.
+  template <class Element>
+  void replace(std::size_t at, const Element* elements, std::size_t count) {
+    if (count > 0) std::memcpy(bytes_.data() + at, elements, count * sizeof(Element));
+  }
   /// Pads the block to whole words of 16 bytes, in which kernels copy the image.
   void pad() { bytes_.resize((bytes_.size() + 15) / 16 * 16); }
   const std::vector<unsigned char>& bytes() const { return bytes_; }

@@ -4,6 +4,7 @@
 
 #include "block_image.hpp"
 #include "host/array.hpp"
+#include "launchers.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -47,8 +48,8 @@ class points_image {
 
   /// Also sets what `staged` points to.
   points_view place_all(const bank_tables& tables, const axis_routes& routes,
-                        const std::vector<unsigned char>& staged_image, staged_view& staged) {
-    staged.image = placed(staged_image);
+                        const std::vector<unsigned char>& staged_image, staged_model& staged) {
+    staged.view.image = placed(staged_image);
     std::vector<axis_view> axes;
     axes.reserve(tables.axes.size());
     for (std::size_t a = 0; a < tables.axes.size(); ++a) {
@@ -59,8 +60,7 @@ class points_image {
                       pivot_of(axis.edges.data(), m, axis.closed_side),
                       {static_cast<std::int32_t>(m), axis.nan_policy, axis.range_policy}});
     }
-    for (std::size_t a = 0; a < std::min<std::size_t>(axes.size(), staged_view::most_axes); ++a)
-      staged.axes[a].routes = axes[a].narrow;
+    for (std::size_t a = 0; a < staged.axes.size(); ++a) staged.axes[a].routes = axes[a].narrow;
     std::vector<bank_view> banks;
     banks.reserve(tables.banks.size());
     for (const bank& b : tables.banks) banks.push_back(placed(b));
@@ -138,7 +138,8 @@ cuda_evaluator::cuda_evaluator(backend& engine, const bank_tables& tables, std::
     : engine_(engine) {
   const axis_routes routes = routes_of(tables, shared_bytes);
   std::vector<unsigned char> staged_image;
-  has_staged_ = build_staged_points(tables, routes.narrow, shared_bytes, staged_, staged_image);
+  has_staged_ = build_staged_points(tables, routes.narrow, shared_bytes,
+                                    stream_points_tuning::code_bytes, staged_, staged_image);
   {
     points_image measured(nullptr);
     (void)measured.place_all(tables, routes, staged_image, staged_);

@@ -78,7 +78,7 @@ class cuda_evaluator final : public evaluator {
 
   const points_view& view() const { return view_; }
   /// What blocks stage, if the model has it; else null.
-  const staged_view* staged() const { return has_staged_ ? &staged_ : nullptr; }
+  const staged_model* staged() const { return has_staged_ ? &staged_ : nullptr; }
 
  private:
   backend& engine_;  // outlives this: whoever owns an evaluator owns its engine too
@@ -86,7 +86,7 @@ class cuda_evaluator final : public evaluator {
   void* data_;
   points_view view_;
   bool has_staged_;
-  staged_view staged_{};
+  staged_model staged_{};
 };
 
 /// The evaluator of a job of this engine, as the class that it is.

@@ -22,25 +22,42 @@ int bits_below(std::uint64_t count) {
 class staged_builder {
  public:
   staged_builder(const bank_tables& tables, const std::vector<bucket_table<float>>& axes,
-                 std::size_t shared_bytes, staged_view& view)
-      : tables_(tables), axes_(axes), room_(shared_bytes), view_(view) {}
+                 std::size_t shared_bytes, std::size_t code_bytes, staged_model& model)
+      : tables_(tables),
+        axes_(axes),
+        room_(shared_bytes),
+        code_bytes_(code_bytes),
+        model_(model),
+        view_(model.view) {}
 
   bool build() {
-    view_ = {};
-    if (axes_.empty() || axes_.size() > staged_view::most_axes) return false;
+    model_ = {};
+    if (axes_.empty() || axes_.size() > staged_model::most_axes) return false;
     for (const bucket_table<float>& axis : axes_) {
       if (axis.words.empty()) return false;
     }
     std::size_t cells = 0;
     for (const bank& b : tables_.banks) {
-      if (b.is_tree()) return false;
+      if (!b.oblique.empty()) return false;
+      if (b.is_tree() &&
+          std::max(2 * b.nodes.size() + 1, b.constants.size()) > staged_tree::most_nodes) {
+        return false;
+      }
       cells += b.constants.size();
     }
     if (cells > most_cells) return false;
     view_.num_axes = static_cast<std::int32_t>(axes_.size());
-    if (!sort_banks() || !choose_head()) return false;
+    model_.axes.resize(axes_.size());
+    sort_banks();
+    if (!choose_head()) return false;
+    if (view_.is_coded) {
+      const std::size_t taken = code_bytes_ * axes_.size();
+      if (taken > room_) return false;
+      room_ -= taken;
+    }
     place_axes();
     place_head();
+    place_trees();
     return place_banks();
   }
   const std::vector<unsigned char>& bytes() const { return image_.bytes(); }
@@ -58,13 +75,22 @@ class staged_builder {
     std::int64_t least;
   };
 
-  /// Axis tables, and the packs of the others; `least_` and `range_` of their sum.
-  bool sort_banks() {
+  struct grown {
+    const bank* from;
+    std::int64_t least;
+  };
+
+  /// Axis tables, trees, and the packs of the others; `least_` and `range_` of their sum.
+  void sort_banks() {
     constants_.resize(axes_.size());
     for (std::size_t a = 0; a < axes_.size(); ++a)
       constants_[a].assign(static_cast<std::size_t>(tables_.axes[a].num_slots()), 0);
     const bool alone = tables_.banks.size() == 1;
     for (const bank& b : tables_.banks) {
+      if (b.is_tree()) {
+        trees_.push_back({&b, 0});
+        continue;
+      }
       if (b.axes.size() == 1 && !alone) {
         const axis_offsets& from = b.axes.front();
         std::vector<std::int64_t>& to = constants_[static_cast<std::size_t>(from.axis)];
@@ -88,22 +114,25 @@ class staged_builder {
     }
     std::stable_sort(packed_.begin(), packed_.end(),
                      [](const packed& x, const packed& y) { return x.pack < y.pack; });
-    if (taken.size() > staged_axis::most_packs || packed_.size() > staged_view::most_banks)
-      return false;
     view_.num_packs = static_cast<std::int32_t>(taken.size());
+    view_.is_coded = !trees_.empty() || axes_.size() > staged_model::few_axes ||
+                     taken.size() > staged_axis::most_packs ||
+                     packed_.size() > staged_model::most_banks;
     for (std::vector<std::int64_t>& axis : constants_) {
       const std::int64_t low = *std::min_element(axis.begin(), axis.end());
       least_ += low;
       range_ += *std::max_element(axis.begin(), axis.end()) - low;
       for (std::int64_t& c : axis) c -= low;
     }
-    for (packed& b : packed_) {
-      const std::vector<std::int32_t>& constants = b.from->constants;
-      b.least = *std::min_element(constants.begin(), constants.end());
-      least_ += b.least;
-      range_ += *std::max_element(constants.begin(), constants.end()) - b.least;
-    }
-    return true;
+    for (packed& b : packed_) b.least = least_of(*b.from);
+    for (grown& t : trees_) t.least = least_of(*t.from);
+  }
+  /// The least constant of a bank, which is counted in `least_` and `range_`.
+  std::int64_t least_of(const bank& b) {
+    const auto [least, greatest] = std::minmax_element(b.constants.begin(), b.constants.end());
+    least_ += *least;
+    range_ += std::int64_t{*greatest} - *least;
+    return *least;
   }
   bool choose_head() {
     const head& h = tables_.head;
@@ -143,9 +172,23 @@ class staged_builder {
     }
     return placed(table);
   }
+  /// What an axis adds to a pack, by code; empty if that is nothing.
+  std::vector<std::uint32_t> parts_of(std::size_t a, int pack) const {
+    std::vector<std::uint32_t> parts(static_cast<std::size_t>(tables_.axes[a].num_slots()), 0);
+    for (const packed& b : packed_) {
+      if (b.pack != pack) continue;
+      for (const axis_offsets& o : b.from->axes) {
+        if (static_cast<std::size_t>(o.axis) != a) continue;
+        for (std::size_t c = 0; c < parts.size(); ++c)
+          parts[c] += static_cast<std::uint32_t>(o.offsets[c]) << b.shift;
+      }
+    }
+    if (std::all_of(parts.begin(), parts.end(), [](std::uint32_t v) { return v == 0; })) return {};
+    return parts;
+  }
   void place_axes() {
     for (std::size_t a = 0; a < axes_.size(); ++a) {
-      staged_axis& to = view_.axes[a];
+      staged_axis& to = model_.axes[a];
       const bucket_table<float>& axis = axes_[a];
       to.image = static_cast<std::uint32_t>(image_.add(&axis.lines, 1, 16));
       image_.append(axis.words.data(), axis.words.size());
@@ -155,19 +198,14 @@ class staged_builder {
         to.constants =
             by_rank(a, [&](std::size_t c) { return static_cast<std::uint32_t>(own[c]); });
       }
+      to.codes = no_table;
+      if (view_.is_coded && !axis.slots.empty())
+        to.codes = by_rank(a, [](std::size_t c) { return static_cast<std::uint32_t>(c); });
       for (int p = 0; p < staged_axis::most_packs; ++p) {
         to.parts[p] = no_table;
-        std::vector<std::uint32_t> parts(own.size(), 0);
-        for (const packed& b : packed_) {
-          if (b.pack != p) continue;
-          for (const axis_offsets& o : b.from->axes) {
-            if (static_cast<std::size_t>(o.axis) != a) continue;
-            for (std::size_t c = 0; c < parts.size(); ++c)
-              parts[c] += static_cast<std::uint32_t>(o.offsets[c]) << b.shift;
-          }
-        }
-        if (std::any_of(parts.begin(), parts.end(), [](std::uint32_t v) { return v != 0; }))
-          to.parts[p] = by_rank(a, [&](std::size_t c) { return parts[c]; });
+        if (view_.is_coded) continue;
+        const std::vector<std::uint32_t> parts = parts_of(a, p);
+        if (!parts.empty()) to.parts[p] = by_rank(a, [&](std::size_t c) { return parts[c]; });
       }
       const input_axis& from = tables_.axes[a];
       to.refuses_nan = from.nan_policy != ZCMOE_NAN_SEGMENT;
@@ -233,14 +271,50 @@ class staged_builder {
     thresholds_ = std::move(thresholds);
   }
 
+  /// The nodes of a tree in an order in which the children of a node lie side by side. Codes are 0
+  /// to 255: where a threshold lets all of them go the same way, the node is left out.
+  static std::vector<std::uint32_t> nodes_of(const bank& tree) {
+    const auto past_empty_choices = [&](std::int32_t child) {
+      while (child >= 0) {
+        const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(child)];
+        if (node.threshold > 0 && node.threshold < max_axis_slots) break;
+        child = node.threshold > 0 ? node.left : node.right;
+      }
+      return child;
+    };
+    std::vector<std::int32_t> given{past_empty_choices(0)};
+    std::vector<std::uint32_t> nodes;
+    nodes.reserve(2 * tree.nodes.size() + 1);
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      if (given[i] < 0) {
+        nodes.push_back(staged_tree::leaf_axis << 24 | static_cast<std::uint32_t>(~given[i]));
+        continue;
+      }
+      const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(given[i])];
+      nodes.push_back(static_cast<std::uint32_t>(node.feature) << 24 |
+                      static_cast<std::uint32_t>(node.threshold) << 16 |
+                      static_cast<std::uint32_t>(given.size()));
+      for (const std::int32_t child : {node.left, node.right})
+        given.push_back(past_empty_choices(child));
+    }
+    return nodes;
+  }
+  void place_trees() {
+    std::vector<staged_tree> list;
+    list.reserve(trees_.size());
+    for (const grown& t : trees_)
+      list.push_back({placed(nodes_of(*t.from)), placed(held(*t.from, t.least))});
+    view_.trees = placed(list);
+    view_.num_trees = static_cast<std::int32_t>(list.size());
+  }
+
   /// What the cells of a bank lead to.
-  std::vector<std::uint32_t> held(const packed& b) const {
+  std::vector<std::uint32_t> held(const bank& b, std::int64_t least) const {
     std::vector<std::uint32_t> by_cell;
-    by_cell.reserve(b.from->constants.size());
-    for (const std::int32_t c : b.from->constants) {
-      by_cell.push_back(view_.head == staged_head::values
-                            ? bits_of(value_of_score(c))
-                            : static_cast<std::uint32_t>(c - b.least));
+    by_cell.reserve(b.constants.size());
+    for (const std::int32_t c : b.constants) {
+      by_cell.push_back(view_.head == staged_head::values ? bits_of(value_of_score(c))
+                                                          : static_cast<std::uint32_t>(c - least));
     }
     return by_cell;
   }
@@ -252,6 +326,30 @@ class staged_builder {
     return static_cast<float>(h.constants[static_cast<std::size_t>(segment)]);
   }
 
+  std::ptrdiff_t first_bank(int pack) const {
+    return std::count_if(packed_.begin(), packed_.end(),
+                         [&](const packed& b) { return b.pack < pack; });
+  }
+  /// Lists of packs and their parts, and room for that of banks, whose place is returned.
+  std::uint32_t place_packs() {
+    const std::uint32_t list = placed(model_.banks);
+    std::vector<staged_pack> packs;
+    packs.reserve(static_cast<std::size_t>(view_.num_packs));
+    for (int p = 0; p < view_.num_packs; ++p) {
+      std::vector<staged_part> parts;
+      for (std::size_t a = 0; a < axes_.size(); ++a) {
+        const std::vector<std::uint32_t> offsets = parts_of(a, p);
+        if (!offsets.empty()) parts.push_back({static_cast<std::uint32_t>(a), placed(offsets)});
+      }
+      const auto begin = static_cast<std::uint32_t>(first_bank(p));
+      packs.push_back({placed(parts), static_cast<std::uint32_t>(parts.size()),
+                       list + begin * static_cast<std::uint32_t>(sizeof(staged_bank)),
+                       static_cast<std::uint32_t>(first_bank(p + 1)) - begin});
+    }
+    view_.packs = placed(packs);
+    return list;
+  }
+
   /// Tables of cells: staged while there is room, small ones first.
   bool place_banks() {
     std::vector<std::size_t> order(packed_.size());
@@ -259,24 +357,25 @@ class staged_builder {
     std::stable_sort(order.begin(), order.end(), [&](std::size_t x, std::size_t y) {
       return packed_[x].from->constants.size() < packed_[y].from->constants.size();
     });
+    // Where the banks' lists will lie; their entries are filled in when tables have their places.
+    model_.banks.resize(packed_.size());
+    for (std::size_t p = 0; p <= staged_axis::most_packs; ++p)
+      model_.bank_begin[p] = static_cast<std::int32_t>(first_bank(static_cast<int>(p)));
+    const std::uint32_t list = view_.is_coded ? place_packs() : 0;
     image_.pad();
     std::size_t staged = image_.bytes().size();
     if (staged > room_) return false;
-    for (std::size_t p = 0; p <= staged_axis::most_packs; ++p) {
-      view_.bank_begin[p] = static_cast<std::int32_t>(
-          std::count_if(packed_.begin(), packed_.end(),
-                        [&](const packed& b) { return b.pack < static_cast<int>(p); }));
-    }
     for (const std::size_t k : order) {
       const packed& b = packed_[k];
-      staged_bank& to = view_.banks[k];
-      const std::uint32_t at = placed(held(b));
+      staged_bank& to = model_.banks[k];
+      const std::uint32_t at = placed(held(*b.from, b.least));
       image_.pad();
       if (image_.bytes().size() <= room_) staged = image_.bytes().size();
       to.shift = static_cast<std::uint32_t>(b.shift);
       to.mask = static_cast<std::uint32_t>((std::uint64_t{1} << b.bits) - 1);
       to.constants = at;
     }
+    if (view_.is_coded) image_.replace(list, model_.banks.data(), model_.banks.size());
     view_.staged_bytes = static_cast<std::uint32_t>(staged);
     view_.thresholds = placed(thresholds_);
     view_.num_thresholds = static_cast<std::uint32_t>(thresholds_.size());
@@ -285,11 +384,14 @@ class staged_builder {
 
   const bank_tables& tables_;
   const std::vector<bucket_table<float>>& axes_;
-  const std::size_t room_;
+  std::size_t room_;
+  const std::size_t code_bytes_;
+  staged_model& model_;
   staged_view& view_;
   block_image image_;
   std::vector<std::vector<std::int64_t>> constants_;  // of axis tables, by axis and code
   std::vector<packed> packed_;
+  std::vector<grown> trees_;
   std::vector<std::uint32_t> thresholds_;
   std::int64_t least_ = 0;
   std::int64_t range_ = 0;
@@ -298,9 +400,9 @@ class staged_builder {
 }  // namespace
 
 bool build_staged_points(const bank_tables& tables, const std::vector<bucket_table<float>>& axes,
-                         std::size_t shared_bytes, staged_view& view,
+                         std::size_t shared_bytes, std::size_t code_bytes, staged_model& model,
                          std::vector<unsigned char>& image) {
-  staged_builder builder(tables, axes, shared_bytes, view);
+  staged_builder builder(tables, axes, shared_bytes, code_bytes, model);
   if (!builder.build()) return false;
   image = builder.bytes();
   return true;

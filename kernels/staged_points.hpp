@@ -10,6 +10,10 @@
 //
 // Constants are taken relative to the least of their bank, so that scores are whole numbers from 0
 // on, which fit 32 bits. If only one bank is there, its cells lead to answers at once.
+//
+// Trees compare codes, so these are formed after all: where there are trees, or more packs, banks
+// or axes than registers and parameters hold, the model is "coded". A thread then keeps one byte a
+// row and axis in shared memory, and its packs are formed from codes, one after the other.
 #pragma once
 
 #include "bucket_table.hpp"
@@ -31,17 +35,43 @@ struct staged_axis {
   bucket_table_view<float> routes;  // its pointers are for ties and crowded buckets
   std::uint32_t image;              // its lines and words
   std::uint32_t constants;          // by rank; no_table if there are no tables of this axis alone
-  std::uint32_t parts[most_packs];  // by rank, of each pack; likewise
+  std::uint32_t parts[most_packs];  // by rank, of each pack; likewise; not of a coded model
+  std::uint32_t codes;              // of a coded model: by rank; no_table if ranks are codes
   bool refuses_nan;                 // whether a row with such an input has no answer
   bool refuses_outside;
 };
 
 /// A bank that is in a pack. Constants beyond the bytes that are staged are read from device
 /// memory.
-struct staged_bank {
+struct alignas(16) staged_bank {
   std::uint32_t constants;  // by cell
   std::uint32_t shift;      // of its cell number in the pack
   std::uint32_t mask;       // of as many bits as cell numbers take
+};
+
+/// A pack of a coded model: lists of its parts and banks in the image.
+struct alignas(16) staged_pack {
+  std::uint32_t parts;  // staged_part
+  std::uint32_t num_parts;
+  std::uint32_t banks;  // staged_bank
+  std::uint32_t num_banks;
+};
+
+/// What an axis adds to a pack of a coded model.
+struct alignas(8) staged_part {
+  std::uint32_t axis;
+  std::uint32_t offsets;  // by code
+};
+
+/// A tree. Of a node the bits from 24 on are its axis, or leaf_axis; those from 16 on the code from
+/// which the way leads to the right; the others its left child, which the right one follows, or the
+/// leaf.
+struct alignas(8) staged_tree {
+  static constexpr std::uint32_t leaf_axis = 255;
+  static constexpr std::size_t most_nodes = std::size_t{1} << 16;
+
+  std::uint32_t nodes;
+  std::uint32_t constants;  // by leaf
 };
 
 /// What becomes of scores: sums are scaled; scores are routed to the values of segments; of a
@@ -50,14 +80,13 @@ enum class staged_head : std::int32_t { sum, narrow_sum, score, values };
 
 /// A kernel takes it by value.
 struct staged_view {
-  static constexpr int most_axes = 16;
-  static constexpr int most_banks = 32;
-
-  staged_axis axes[most_axes];
-  staged_bank banks[most_banks];  // those of pack p: [bank_begin[p], bank_begin[p + 1])
-  std::int32_t bank_begin[staged_axis::most_packs + 1];
   std::int32_t num_axes;
   std::int32_t num_packs;
+  bool is_coded;
+  // Of a coded model.
+  std::uint32_t packs;  // staged_pack
+  std::uint32_t trees;  // staged_tree
+  std::int32_t num_trees;
   staged_head head;
   // Of sums, (base + score) * scale.
   std::int64_t base;
@@ -77,13 +106,32 @@ struct staged_view {
   std::uint32_t staged_bytes;
 };
 
-/// Builds the image of a model, if it is one of tables that fit: no trees, few axes, scores of 32
-/// bits. `axes` are the axes' routing tables.
-/// @param[out] view   all but what points to device memory: the image and the routing tables
+/// A model as blocks stage it. Of a launch that takes few axes these and their banks are parameters
+/// of the kernel.
+struct staged_model {
+  static constexpr int few_axes = 16;
+  static constexpr int most_axes = 128;
+  static constexpr int most_banks = 32;  // of a model that is not coded
+
+  staged_view view;
+  std::vector<staged_axis> axes;
+  // Not of a coded model: those of pack p are [bank_begin[p], bank_begin[p + 1]).
+  std::vector<staged_bank> banks;
+  std::int32_t bank_begin[staged_axis::most_packs + 1];
+
+  /// Bytes of a thread that takes so many rows.
+  std::size_t code_bytes(int rows) const {
+    return view.is_coded ? static_cast<std::size_t>(rows) * axes.size() : 0;
+  }
+};
+
+/// Builds the image of a model, if its tables fit the shared memory of a block. `axes` are the
+/// axes' routing tables; code_bytes is what each axis of a coded model takes of shared memory.
+/// @param[out] model  all but what points to device memory: the image and the routing tables
 /// @param[out] image  the bytes
 /// @return whether there is one
 bool build_staged_points(const bank_tables& tables, const std::vector<bucket_table<float>>& axes,
-                         std::size_t shared_bytes, staged_view& view,
+                         std::size_t shared_bytes, std::size_t code_bytes, staged_model& model,
                          std::vector<unsigned char>& image);
 
 }  // namespace zcmoe::detail

@@ -9,33 +9,44 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <type_traits>
 
 namespace zcmoe::detail {
 namespace {
 
 /// What stream_points_kernel takes as its parameter.
+template <int Most>
 struct stream_points_job {
   staged_view tables;
-  const float* columns[staged_view::most_axes];
   float* values;
   std::int64_t n;
   // Rows [body_begin, body_begin + 4 * num_vectors) are taken four at a time.
   std::int64_t body_begin;
   std::int64_t num_vectors;
-  std::uint32_t aligned;  // bit a: the vectors of column a are
-  bool wide;              // whether those of values are
+  bool wide;  // whether the vectors of values are aligned
+  std::int32_t bank_begin[staged_axis::most_packs + 1];
+  staged_bank banks[staged_model::most_banks];
+  staged_axis axes[Most];
+  const float* columns[Most];
+  std::int64_t strides[Most];
+  bool aligned[Most];  // whether the vectors of a column are
 };
+static_assert(sizeof(stream_points_job<staged_model::most_axes>) <= 32764,
+              "a kernel takes it as a parameter");
 
 /// The inputs of Count rows in column a.
-template <int Count>
-__device__ void load(const stream_points_job& job, int a, std::int64_t row, float (&x)[Count]) {
-  const float* const from = job.columns[a] + row;
-  if (Count == 4 && (job.aligned >> a & 1u) != 0) {
+template <int Count, int Most>
+__device__ void load(const stream_points_job<Most>& job, int a, std::int64_t row,
+                     float (&x)[Count]) {
+  const std::int64_t stride = job.strides[a];
+  const float* const from = job.columns[a] + row * stride;
+  if (Count == 4 && job.aligned[a]) {
     const float4 loaded = __ldcs(reinterpret_cast<const float4*>(from));
     memcpy(x, &loaded, sizeof x);
   } else {
 #pragma unroll
-    for (int k = 0; k < Count; ++k) x[k] = __ldcs(from + k);
+    for (int k = 0; k < Count; ++k) x[k] = __ldg(from + k * stride);
   }
 }
 
@@ -77,9 +88,108 @@ __device__ float routed_value(const staged_view& tables, std::uint32_t memory,
   return value;
 }
 
+/// Adds to each score what a bank has for its cell, of those side by side in `cells`.
+template <int Count>
+__device__ void add_bank(const staged_view& tables, std::uint32_t memory, const staged_bank& bank,
+                         const std::uint32_t (&cells)[Count], std::uint32_t (&scores)[Count]) {
+  std::uint32_t own[Count];
+#pragma unroll
+  for (int k = 0; k < Count; ++k) own[k] = cells[k] >> bank.shift & bank.mask;
+  if (bank.constants < tables.staged_bytes) {
+    add_by(memory + bank.constants, own, scores);
+  } else {
+    const auto* const constants =
+        reinterpret_cast<const std::uint32_t*>(tables.image + bank.constants);
+#pragma unroll
+    for (int k = 0; k < Count; ++k) scores[k] += __ldg(constants + own[k]);
+  }
+}
+
+/// The element of a list in shared memory, one load wide.
+template <class Element>
+__device__ Element listed(std::uint32_t list, std::uint32_t index) {
+  using wide = std::conditional_t<sizeof(Element) == sizeof(uint2), uint2, uint4>;
+  static_assert(sizeof(Element) == sizeof(wide));
+  const auto loaded = reinterpret_cast<const wide*>(
+      __cvta_shared_to_generic(static_cast<std::size_t>(list)))[index];
+  Element element;
+  memcpy(&element, &loaded, sizeof element);
+  return element;
+}
+
+/// The codes of the rows that a thread has in hand, which no other reads: bytes of one word an
+/// axis.
+struct thread_codes {
+  std::uint32_t* first;  // of the thread
+
+  __device__ std::uint32_t& word(std::uint32_t axis) const { return first[axis * blockDim.x]; }
+  __device__ std::uint32_t of_row(std::uint32_t axis, int k) const {
+    return reinterpret_cast<const std::uint8_t*>(first + axis * blockDim.x)[k];
+  }
+};
+
+template <int Count>
+__device__ void keep_codes(const staged_axis& axis, std::uint32_t memory,
+                           const std::uint32_t (&ranks)[Count], std::uint32_t& word) {
+  std::uint32_t codes = 0;
+#pragma unroll
+  for (int k = 0; k < Count; ++k) {
+    std::uint32_t code = ranks[k];
+    if (axis.codes != no_table) load_shared(code, memory + axis.codes, ranks[k]);
+    codes |= code << 8 * k;
+  }
+  word = codes;
+}
+
+/// Forms the cells of a pack from codes, and adds what its banks have for them.
+template <int Count>
+__device__ void add_pack(const staged_view& tables, std::uint32_t memory, const thread_codes& codes,
+                         const staged_pack& pack, std::uint32_t (&scores)[Count]) {
+  std::uint32_t cells[Count] = {};
+  for (std::uint32_t p = 0; p < pack.num_parts; ++p) {
+    const auto part = listed<staged_part>(memory + pack.parts, p);
+    const std::uint32_t word = codes.word(part.axis);
+    std::uint32_t own[Count];
+#pragma unroll
+    for (int k = 0; k < Count; ++k) own[k] = word >> 8 * k & 255u;
+    add_by(memory + part.offsets, own, cells);
+  }
+  for (std::uint32_t b = 0; b < pack.num_banks; ++b)
+    add_bank(tables, memory, listed<staged_bank>(memory + pack.banks, b), cells, scores);
+}
+
+/// Leads all rows down a tree together, until the last has arrived.
+template <int Count>
+__device__ void add_tree(const staged_tree& tree, std::uint32_t memory, const thread_codes& codes,
+                         std::uint32_t (&scores)[Count]) {
+  constexpr std::uint32_t leaf = staged_tree::leaf_axis << 24;
+  const std::uint32_t nodes = memory + tree.nodes;
+  std::uint32_t at[Count];
+#pragma unroll
+  for (int k = 0; k < Count; ++k) load_shared(at[k], nodes, 0);
+  bool moved;
+  do {
+    moved = false;
+#pragma unroll
+    for (int k = 0; k < Count; ++k) {
+      if (at[k] >= leaf) continue;
+      const bool right = codes.of_row(at[k] >> 24, k) >= (at[k] >> 16 & 255u);
+      load_shared(at[k], nodes, (at[k] & 0xffffu) + (right ? 1u : 0u));
+      moved = true;
+    }
+  } while (moved);
+#pragma unroll
+  for (int k = 0; k < Count; ++k) at[k] &= 0xffffu;
+  add_by(memory + tree.constants, at, scores);
+}
+
+/// In place of a number of packs: the model is coded.
+constexpr int coded = -1;
+
 /// Predicts Count rows from `row` on; packs is how many of the packs are there.
-template <int packs, int Count>
-__device__ void predict_rows(const stream_points_job& job, std::uint32_t memory, std::int64_t row) {
+template <int packs, int Count, int Most>
+__device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t memory,
+                             const thread_codes& codes, std::int64_t row) {
   const staged_view& tables = job.tables;
   std::uint32_t scores[Count] = {};
   std::uint32_t cells[packs > 0 ? packs : 1][Count] = {};
@@ -87,12 +197,14 @@ __device__ void predict_rows(const stream_points_job& job, std::uint32_t memory,
   float x[Count];
   load(job, 0, row, x);
   for (int a = 0; a < tables.num_axes; ++a) {
-    const staged_axis& axis = tables.axes[a];
+    const staged_axis& axis = job.axes[a];
     float next[Count] = {};
     if (a + 1 < tables.num_axes) load(job, a + 1, row, next);
     std::uint32_t ranks[Count];
     ranks_by_words(axis.routes, shared_image<float>(axis.routes, memory + axis.image), x, ranks);
     if (axis.constants != no_table) add_by(memory + axis.constants, ranks, scores);
+    if constexpr (packs == coded)
+      keep_codes(axis, memory, ranks, codes.word(static_cast<std::uint32_t>(a)));
 #pragma unroll
     for (int p = 0; p < packs; ++p) {
       if (axis.parts[p] != no_table) add_by(memory + axis.parts[p], ranks, cells[p]);
@@ -113,19 +225,17 @@ __device__ void predict_rows(const stream_points_job& job, std::uint32_t memory,
   }
 #pragma unroll
   for (int p = 0; p < packs; ++p) {
-    for (int b = tables.bank_begin[p]; b < tables.bank_begin[p + 1]; ++b) {
-      const staged_bank& bank = tables.banks[b];
-      std::uint32_t own[Count];
-#pragma unroll
-      for (int k = 0; k < Count; ++k) own[k] = cells[p][k] >> bank.shift & bank.mask;
-      if (bank.constants < tables.staged_bytes) {
-        add_by(memory + bank.constants, own, scores);
-      } else {
-        const auto* const constants =
-            reinterpret_cast<const std::uint32_t*>(tables.image + bank.constants);
-#pragma unroll
-        for (int k = 0; k < Count; ++k) scores[k] += __ldg(constants + own[k]);
-      }
+    for (int b = job.bank_begin[p]; b < job.bank_begin[p + 1]; ++b)
+      add_bank(tables, memory, job.banks[b], cells[p], scores);
+  }
+  if constexpr (packs == coded) {
+    for (std::int32_t p = 0; p < tables.num_packs; ++p) {
+      add_pack(tables, memory, codes,
+               listed<staged_pack>(memory + tables.packs, static_cast<std::uint32_t>(p)), scores);
+    }
+    for (std::int32_t t = 0; t < tables.num_trees; ++t) {
+      add_tree(listed<staged_tree>(memory + tables.trees, static_cast<std::uint32_t>(t)), memory,
+               codes, scores);
     }
   }
   float values[Count];
@@ -164,22 +274,25 @@ __device__ void predict_rows(const stream_points_job& job, std::uint32_t memory,
   }
 }
 
-template <int packs>
+/// Its shared memory holds the tables, and behind them the codes of a coded model's rows.
+template <int packs, int Most>
 __global__ __launch_bounds__(stream_points_tuning::most_threads, 1) void stream_points_kernel(
-    const __grid_constant__ stream_points_job job) {
+    const __grid_constant__ stream_points_job<Most> job) {
   extern __shared__ __align__(16) unsigned char points_memory[];
   stage(points_memory, job.tables.image, job.tables.staged_bytes);
   __syncthreads();
   const std::uint32_t memory = shared_address(points_memory);
+  const thread_codes codes{
+      reinterpret_cast<std::uint32_t*>(points_memory + job.tables.staged_bytes) + threadIdx.x};
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
   for (std::int64_t v = first; v < job.num_vectors; v += step)
     predict_rows<packs, stream_points_tuning::per_thread>(
-        job, memory, job.body_begin + v * stream_points_tuning::per_thread);
+        job, memory, codes, job.body_begin + v * stream_points_tuning::per_thread);
   // The rows before the body and behind it are taken one per thread.
   const std::int64_t body = job.num_vectors * stream_points_tuning::per_thread;
   for (std::int64_t other = first; other < job.n - body; other += step)
-    predict_rows<packs, 1>(job, memory, other < job.body_begin ? other : other + body);
+    predict_rows<packs, 1>(job, memory, codes, other < job.body_begin ? other : other + body);
 }
 
 /// How many floats lie between an address and the multiple of 16 bytes before it.
@@ -187,54 +300,86 @@ std::int64_t skew_of(const void* pointer) {
   return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(pointer) % 16 / sizeof(float));
 }
 
+template <int packs, int Most>
+void launch_packs(const points_job& job, const staged_model& model, const device_limits& device,
+                  zcmoe_stream stream) {
+  const staged_view& tables = model.view;
+  stream_points_job<Most> work{};
+  work.tables = tables;
+  work.values = static_cast<float*>(job.values.data);
+  work.n = job.n;
+  if constexpr (packs != coded) {
+    std::copy(std::begin(model.bank_begin), std::end(model.bank_begin), work.bank_begin);
+    std::copy(model.banks.begin(), model.banks.end(), work.banks);
+  }
+  // Vectors begin where those of the first column do; others may be read a float at a time.
+  constexpr std::int64_t per_thread = stream_points_tuning::per_thread;
+  const std::int64_t skew = skew_of(job.columns[0].data);
+  work.body_begin = std::min((per_thread - skew) % per_thread, job.n);
+  work.num_vectors = (job.n - work.body_begin) / per_thread;
+  for (int a = 0; a < tables.num_axes; ++a) {
+    work.axes[a] = model.axes[static_cast<std::size_t>(a)];
+    work.columns[a] = static_cast<const float*>(job.columns[a].data);
+    work.strides[a] = job.columns[a].stride;
+    work.aligned[a] = work.strides[a] == 1 && skew_of(work.columns[a]) == skew;
+  }
+  work.wide = skew_of(work.values) == skew;
+  const std::size_t thread_bytes = model.code_bytes(per_thread);
+  const launch_shape shape =
+      stream_points_shape(device, tables.staged_bytes, thread_bytes, job.n, tables.num_axes);
+  launch(&stream_points_kernel<packs, Most>, shape.blocks, shape.threads,
+         tables.staged_bytes + thread_bytes * static_cast<std::size_t>(shape.threads), stream,
+         work);
+}
+
+/// Calls body(kernel's packs, kernel's columns), both as types, for each kernel that there is.
+template <class Body>
+void for_each_kernel(const Body& body) {
+  using few = std::integral_constant<int, staged_model::few_axes>;
+  body(std::integral_constant<int, 0>{}, few{});
+  body(std::integral_constant<int, 1>{}, few{});
+  body(std::integral_constant<int, 2>{}, few{});
+  body(std::integral_constant<int, 4>{}, few{});
+  body(std::integral_constant<int, coded>{}, few{});
+  body(std::integral_constant<int, coded>{},
+       std::integral_constant<int, staged_model::most_axes>{});
+}
+
 }  // namespace
 
 void prepare_points(const device_limits& device) {
   const auto bytes = static_cast<int>(device.shared_per_block);
-  for (const void* const kernel : {reinterpret_cast<const void*>(&stream_points_kernel<0>),
-                                   reinterpret_cast<const void*>(&stream_points_kernel<1>),
-                                   reinterpret_cast<const void*>(&stream_points_kernel<2>),
-                                   reinterpret_cast<const void*>(&stream_points_kernel<4>)}) {
+  for_each_kernel([bytes](auto packs, auto most) {
+    const void* const kernel = reinterpret_cast<const void*>(
+        &stream_points_kernel<decltype(packs)::value, decltype(most)::value>);
     ZCMOE_CUDA_TRY(
         cuda().func_set_attribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-  }
+  });
 }
 
 bool launch_stream_points(const points_job& job, const device_limits& device, zcmoe_stream stream) {
-  const staged_view* const tables = tables_of(*job.tables).staged();
-  if (tables == nullptr || job.n == 0 || job.report != nullptr || job.segments.data != nullptr ||
+  const staged_model* const model = tables_of(*job.tables).staged();
+  if (model == nullptr || job.n == 0 || job.report != nullptr || job.segments.data != nullptr ||
       job.standard_errors.data != nullptr || job.variances.data != nullptr ||
       job.counts.data != nullptr || job.values.data == nullptr || job.values.dtype != ZCMOE_F32 ||
       job.values.stride != 1) {
     return false;
   }
-  for (int a = 0; a < tables->num_axes; ++a) {
-    if (job.columns[a].dtype != ZCMOE_F32 || job.columns[a].stride != 1) return false;
+  const staged_view& tables = model->view;
+  for (int a = 0; a < tables.num_axes; ++a) {
+    if (job.columns[a].dtype != ZCMOE_F32) return false;
   }
   // With fewer inputs than 32-bit words to stage, the other kernel is done sooner.
-  if (static_cast<std::int64_t>(tables->staged_bytes / 4) > job.n * tables->num_axes) return false;
-  stream_points_job work{};
-  work.tables = *tables;
-  work.values = static_cast<float*>(job.values.data);
-  work.n = job.n;
-  // Vectors begin where those of the first column do; other columns may be read a float at a time.
-  constexpr std::int64_t per_thread = stream_points_tuning::per_thread;
-  const std::int64_t skew = skew_of(job.columns[0].data);
-  work.body_begin = std::min((per_thread - skew) % per_thread, job.n);
-  work.num_vectors = (job.n - work.body_begin) / per_thread;
-  for (int a = 0; a < tables->num_axes; ++a) {
-    work.columns[a] = static_cast<const float*>(job.columns[a].data);
-    if (skew_of(work.columns[a]) == skew) work.aligned |= 1u << a;
-  }
-  work.wide = skew_of(work.values) == skew;
-  const launch_shape shape =
-      stream_points_shape(device, tables->staged_bytes, job.n, tables->num_axes);
-  const auto kernel = tables->num_packs == 0   ? stream_points_kernel<0>
-                      : tables->num_packs == 1 ? stream_points_kernel<1>
-                      : tables->num_packs == 2 ? stream_points_kernel<2>
-                                               : stream_points_kernel<4>;
-  launch(kernel, shape.blocks, shape.threads, tables->staged_bytes, stream, work);
-  return true;
+  if (static_cast<std::int64_t>(tables.staged_bytes / 4) > job.n * tables.num_axes) return false;
+  const int packs = tables.is_coded ? coded : tables.num_packs == 3 ? 4 : tables.num_packs;
+  bool launched = false;
+  for_each_kernel([&](auto its_packs, auto its_most) {
+    constexpr int most = decltype(its_most)::value;
+    if (launched || packs != decltype(its_packs)::value || tables.num_axes > most) return;
+    launch_packs<decltype(its_packs)::value, most>(job, *model, device, stream);
+    launched = true;
+  });
+  return launched;
 }
 
 }  // namespace zcmoe::detail
