@@ -15,7 +15,7 @@ namespace {
 /// The columns of axes, as a kernel takes them: in its parameters, so that a launch needs no memory
 /// of its own and can be captured.
 template <int Most>
-struct column_list {
+struct point_columns {
   zcmoe_array item[Most];
 };
 
@@ -35,7 +35,7 @@ struct points_work {
 };
 
 // All versions of CUDA since 12.1 let a kernel have so many bytes of parameters.
-static_assert(sizeof(column_list<ZCMOE_MAX_INPUTS>) + sizeof(points_work) <= 32764,
+static_assert(sizeof(point_columns<ZCMOE_MAX_INPUTS>) + sizeof(points_work) <= 32764,
               "a kernel takes all columns as a parameter");
 
 /// What is to be said of a row, one bit each. The first three are the report's, in its order.
@@ -197,7 +197,7 @@ constexpr int num_tallies = 4;
 /// byte a thread and axis.
 template <int Most>
 __global__ __launch_bounds__(points_tuning::most_threads, 4) void points_kernel(
-    const __grid_constant__ points_work work, const __grid_constant__ column_list<Most> columns) {
+    const __grid_constant__ points_work work, const __grid_constant__ point_columns<Most> columns) {
   extern __shared__ std::uint8_t block_codes[];
   __shared__ unsigned long long tally[num_tallies];
   if (threadIdx.x < num_tallies) tally[threadIdx.x] = 0;
@@ -249,7 +249,7 @@ __global__ __launch_bounds__(points_tuning::most_threads, 4) void points_kernel(
 template <int Most>
 void launch_rows(const points_work& work, const any_array* columns, zcmoe_stream stream) {
   const int num_axes = work.tables.num_axes;
-  column_list<Most> list{};
+  point_columns<Most> list{};
   for (int a = 0; a < num_axes; ++a) list.item[a] = columns[a];
   const int threads = points_threads(num_axes);
   launch(&points_kernel<Most>, points_blocks(work.n, threads), threads,
