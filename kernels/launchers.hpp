@@ -118,13 +118,17 @@ struct points_tuning {
 struct stream_points_tuning {
   static constexpr int most_threads = 1024;
   static constexpr int least_threads = 256;
-  static constexpr int per_thread = 4;
-  // Of a coded model (staged_points.hpp), the least shared memory that an axis takes.
-  static constexpr std::size_t code_bytes = std::size_t{least_threads} * per_thread;
+  /// Rows of a thread at a time: as many as 64 registers hold.
+  static constexpr int few_packs = 1;
+  static constexpr int per_thread_of_few = 8;
+  static constexpr int per_thread_of_many = 4;
+  // Of a coded model (staged_points.hpp), which is one of many, the least shared memory of an axis.
+  static constexpr std::size_t code_bytes = std::size_t{least_threads} * per_thread_of_many;
 };
 /// A thread takes thread_bytes of shared memory beside the tables.
 constexpr launch_shape stream_points_shape(const device_limits& device, std::size_t shared_bytes,
-                                           std::size_t thread_bytes, std::int64_t n, int num_axes) {
+                                           std::size_t thread_bytes, std::int64_t n, int num_axes,
+                                           int per_thread) {
   device_limits room = device;
   room.threads_per_sm = device.threads_per_sm < stream_points_tuning::most_threads
                             ? device.threads_per_sm
@@ -140,7 +144,7 @@ constexpr launch_shape stream_points_shape(const device_limits& device, std::siz
       stream_shape(room, shared_bytes + thread_bytes * static_cast<std::size_t>(threads), n,
                    std::int64_t{4} * num_axes);
   if (shape.threads > threads) shape.threads = threads;
-  const std::int64_t tile = std::int64_t{shape.threads} * stream_points_tuning::per_thread;
+  const std::int64_t tile = std::int64_t{shape.threads} * per_thread;
   const std::int64_t tiles =
       ceil_div(n, tile) + 1;  // one more, as columns may begin within a vector
   shape.blocks = static_cast<int>(tiles < shape.blocks ? tiles : shape.blocks);

@@ -28,6 +28,14 @@ namespace zcmoe::detail {
 /// Byte offset of a table that is not there.
 constexpr std::uint32_t no_table = 0xffffffffu;
 
+/// What an axis adds to a pack. Where that grows evenly with the rank, as in a product grid, it is
+/// start + step * rank, and there is no table.
+struct staged_part {
+  std::uint32_t table;  // by rank; no_table if there is none
+  std::uint32_t start;
+  std::uint32_t step;  // 0 if there is a table, or nothing is added
+};
+
 /// An axis. Here and below tables are byte offsets in the image.
 struct staged_axis {
   static constexpr int most_packs = 4;
@@ -35,8 +43,9 @@ struct staged_axis {
   bucket_table_view<float> routes;  // its pointers are for ties and crowded buckets
   std::uint32_t image;              // its lines and words
   std::uint32_t constants;          // by rank; no_table if there are no tables of this axis alone
-  std::uint32_t parts[most_packs];  // by rank, of each pack; likewise; not of a coded model
+  std::uint32_t last_rank;          // to which ranks are drawn before they are multiplied
   std::uint32_t codes;              // of a coded model: by rank; no_table if ranks are codes
+  staged_part parts[most_packs];    // of a coded model: none
   bool refuses_nan;                 // whether a row with such an input has no answer
   bool refuses_outside;
 };
@@ -51,14 +60,14 @@ struct alignas(16) staged_bank {
 
 /// A pack of a coded model: lists of its parts and banks in the image.
 struct alignas(16) staged_pack {
-  std::uint32_t parts;  // staged_part
+  std::uint32_t parts;  // coded_part
   std::uint32_t num_parts;
   std::uint32_t banks;  // staged_bank
   std::uint32_t num_banks;
 };
 
 /// What an axis adds to a pack of a coded model.
-struct alignas(8) staged_part {
+struct alignas(8) coded_part {
   std::uint32_t axis;
   std::uint32_t offsets;  // by code
 };

@@ -1,7 +1,7 @@
 // Models of several inputs from contiguous float32 columns to float32 values, in one pass: the
 // tables of staged_points.hpp in the shared memory of a persistent grid's blocks. A thread takes
-// four rows at a time, axis after axis: x -> rank -> what the axis adds to the score and to the
-// packs of cell numbers; then banks -> score -> value.
+// four or eight rows at a time, axis after axis: x -> rank -> what the axis adds to the score and
+// to the packs of cell numbers; then banks -> score -> value.
 #include "cuda_check.hpp"
 #include "cuda_evaluator.hpp"
 #include "launchers.hpp"
@@ -21,9 +21,9 @@ struct stream_points_job {
   staged_view tables;
   float* values;
   std::int64_t n;
-  // Rows [body_begin, body_begin + 4 * num_vectors) are taken four at a time.
+  // So many rows from body_begin on, whole rounds of warps, are taken as vectors of four.
   std::int64_t body_begin;
-  std::int64_t num_vectors;
+  std::int64_t body;
   bool wide;  // whether the vectors of values are aligned
   std::int32_t bank_begin[staged_axis::most_packs + 1];
   staged_bank banks[staged_model::most_banks];
@@ -35,18 +35,26 @@ struct stream_points_job {
 static_assert(sizeof(stream_points_job<staged_model::most_axes>) <= 32764,
               "a kernel takes it as a parameter");
 
+/// A thread takes one row or whole vectors of four, 128 rows apart, so that a warp reads 512
+/// contiguous bytes at each load: the place of its row k, counted from the first.
+constexpr int rows_apart = 128;
+__device__ constexpr int place_of_row(int k) { return k / 4 * rows_apart + k % 4; }
+
 /// The inputs of Count rows in column a.
 template <int Count, int Most>
 __device__ void load(const stream_points_job<Most>& job, int a, std::int64_t row,
                      float (&x)[Count]) {
   const std::int64_t stride = job.strides[a];
   const float* const from = job.columns[a] + row * stride;
-  if (Count == 4 && job.aligned[a]) {
-    const float4 loaded = __ldcs(reinterpret_cast<const float4*>(from));
-    memcpy(x, &loaded, sizeof x);
+  if (Count > 1 && job.aligned[a]) {
+#pragma unroll
+    for (int k = 0; k + 4 <= Count; k += 4) {
+      const float4 loaded = __ldcs(reinterpret_cast<const float4*>(from + place_of_row(k)));
+      memcpy(x + k, &loaded, sizeof loaded);
+    }
   } else {
 #pragma unroll
-    for (int k = 0; k < Count; ++k) x[k] = __ldg(from + k * stride);
+    for (int k = 0; k < Count; ++k) x[k] = __ldg(from + place_of_row(k) * stride);
   }
 }
 
@@ -147,7 +155,7 @@ __device__ void add_pack(const staged_view& tables, std::uint32_t memory, const 
                          const staged_pack& pack, std::uint32_t (&scores)[Count]) {
   std::uint32_t cells[Count] = {};
   for (std::uint32_t p = 0; p < pack.num_parts; ++p) {
-    const auto part = listed<staged_part>(memory + pack.parts, p);
+    const auto part = listed<coded_part>(memory + pack.parts, p);
     const std::uint32_t word = codes.word(part.axis);
     std::uint32_t own[Count];
 #pragma unroll
@@ -186,6 +194,13 @@ __device__ void add_tree(const staged_tree& tree, std::uint32_t memory, const th
 /// In place of a number of packs: the model is coded.
 constexpr int coded = -1;
 
+/// Rows that a thread has in hand.
+ZCMOE_HOST_DEVICE constexpr int rows_of(int packs) {
+  return packs != coded && packs <= stream_points_tuning::few_packs
+             ? stream_points_tuning::per_thread_of_few
+             : stream_points_tuning::per_thread_of_many;
+}
+
 /// Predicts Count rows from `row` on; packs is how many of the packs are there.
 template <int packs, int Count, int Most>
 __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t memory,
@@ -207,7 +222,14 @@ __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t m
       keep_codes(axis, memory, ranks, codes.word(static_cast<std::uint32_t>(a)));
 #pragma unroll
     for (int p = 0; p < packs; ++p) {
-      if (axis.parts[p] != no_table) add_by(memory + axis.parts[p], ranks, cells[p]);
+      const staged_part& part = axis.parts[p];
+      if (part.step != 0) {
+#pragma unroll
+        for (int k = 0; k < Count; ++k)
+          cells[p][k] += part.start + min(ranks[k], axis.last_rank) * part.step;
+      } else if (part.table != no_table) {
+        add_by(memory + part.table, ranks, cells[p]);
+      }
     }
     if (axis.refuses_nan && any_nan(x)) {
 #pragma unroll
@@ -264,13 +286,16 @@ __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t m
     }
   }
   float* const to = job.values + row;
-  if (Count == 4 && job.wide) {
-    float4 packed;
-    memcpy(&packed, values, sizeof packed);
-    __stcs(reinterpret_cast<float4*>(to), packed);
+  if (Count > 1 && job.wide) {
+#pragma unroll
+    for (int k = 0; k + 4 <= Count; k += 4) {
+      float4 vector;
+      memcpy(&vector, values + k, sizeof vector);
+      __stcs(reinterpret_cast<float4*>(to + place_of_row(k)), vector);
+    }
   } else {
 #pragma unroll
-    for (int k = 0; k < Count; ++k) __stcs(to + k, values[k]);
+    for (int k = 0; k < Count; ++k) __stcs(to + place_of_row(k), values[k]);
   }
 }
 
@@ -284,15 +309,17 @@ __global__ __launch_bounds__(stream_points_tuning::most_threads, 1) void stream_
   const std::uint32_t memory = shared_address(points_memory);
   const thread_codes codes{
       reinterpret_cast<std::uint32_t*>(points_memory + job.tables.staged_bytes) + threadIdx.x};
+  constexpr int per_thread = rows_of(packs);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
-  for (std::int64_t v = first; v < job.num_vectors; v += step)
-    predict_rows<packs, stream_points_tuning::per_thread>(
-        job, memory, codes, job.body_begin + v * stream_points_tuning::per_thread);
+  const std::int64_t body_end = job.body_begin + job.body;
+  for (std::int64_t row = job.body_begin + first / 32 * 32 * per_thread + first % 32 * 4;
+       row < body_end; row += step * per_thread) {
+    predict_rows<packs, per_thread>(job, memory, codes, row);
+  }
   // The rows before the body and behind it are taken one per thread.
-  const std::int64_t body = job.num_vectors * stream_points_tuning::per_thread;
-  for (std::int64_t other = first; other < job.n - body; other += step)
-    predict_rows<packs, 1>(job, memory, codes, other < job.body_begin ? other : other + body);
+  for (std::int64_t other = first; other < job.n - job.body; other += step)
+    predict_rows<packs, 1>(job, memory, codes, other < job.body_begin ? other : other + job.body);
 }
 
 /// How many floats lie between an address and the multiple of 16 bytes before it.
@@ -313,10 +340,11 @@ void launch_packs(const points_job& job, const staged_model& model, const device
     std::copy(model.banks.begin(), model.banks.end(), work.banks);
   }
   // Vectors begin where those of the first column do; others may be read a float at a time.
-  constexpr std::int64_t per_thread = stream_points_tuning::per_thread;
+  constexpr int per_thread = rows_of(packs);
+  constexpr std::int64_t round = std::int64_t{32} * per_thread;
   const std::int64_t skew = skew_of(job.columns[0].data);
-  work.body_begin = std::min((per_thread - skew) % per_thread, job.n);
-  work.num_vectors = (job.n - work.body_begin) / per_thread;
+  work.body_begin = std::min((4 - skew) % 4, job.n);
+  work.body = (job.n - work.body_begin) / round * round;
   for (int a = 0; a < tables.num_axes; ++a) {
     work.axes[a] = model.axes[static_cast<std::size_t>(a)];
     work.columns[a] = static_cast<const float*>(job.columns[a].data);
@@ -325,8 +353,8 @@ void launch_packs(const points_job& job, const staged_model& model, const device
   }
   work.wide = skew_of(work.values) == skew;
   const std::size_t thread_bytes = model.code_bytes(per_thread);
-  const launch_shape shape =
-      stream_points_shape(device, tables.staged_bytes, thread_bytes, job.n, tables.num_axes);
+  const launch_shape shape = stream_points_shape(device, tables.staged_bytes, thread_bytes, job.n,
+                                                 tables.num_axes, per_thread);
   launch(&stream_points_kernel<packs, Most>, shape.blocks, shape.threads,
          tables.staged_bytes + thread_bytes * static_cast<std::size_t>(shape.threads), stream,
          work);
