@@ -26,6 +26,8 @@
 //          tables: a sum of axis tables
 //          score: the same routed to 1,024 segments
 //          pairs: a sum of axis tables and four pair grids of 16 x 16 cells
+//          tree: a tree of 64 leaves
+//          trees: what pairs has, and four trees of 64 leaves
 #include "tests/model/points_bytes.hpp"
 #include "tests/support.hpp"
 
@@ -226,14 +228,57 @@ points_file points_model_of(const std::string& kind, const std::vector<double>& 
     add_segments(static_cast<std::size_t>(cells));
     return file;
   }
+  // Trees that halve a random segment's box again and again, a random leaf's first.
+  const auto tree = [&] {
+    detail::bank made;
+    struct open_leaf {
+      std::int32_t node;
+      bool right;
+      std::int32_t from[num_axes], to[num_axes];
+    };
+    std::vector<open_leaf> open(1);
+    std::fill_n(open[0].to, num_axes, m);
+    open[0].node = -1;
+    while (open.size() < 64) {
+      const auto at = static_cast<std::size_t>(random() % open.size());
+      const open_leaf box = open[at];
+      const auto axis = static_cast<std::int32_t>(random() % num_axes);
+      if (box.to[axis] - box.from[axis] < 2) continue;
+      const std::int32_t middle = (box.from[axis] + box.to[axis]) / 2;
+      const auto node = static_cast<std::int32_t>(made.nodes.size());
+      made.nodes.push_back({axis, middle, 0, 0});
+      if (box.node >= 0) {
+        zcmoe_tree_node& parent = made.nodes[static_cast<std::size_t>(box.node)];
+        (box.right ? parent.right : parent.left) = node;
+      }
+      open[at].node = node;
+      open[at].right = false;
+      open[at].to[axis] = middle;
+      open.push_back(box);
+      open.back().node = node;
+      open.back().right = true;
+      open.back().from[axis] = middle;
+    }
+    for (std::size_t k = 0; k < open.size(); ++k) {
+      zcmoe_tree_node& parent = made.nodes[static_cast<std::size_t>(open[k].node)];
+      (open[k].right ? parent.right : parent.left) = ~static_cast<std::int32_t>(k);
+    }
+    made.constants = constants(open.size());
+    return made;
+  };
+  if (kind == "tree") {
+    banks.push_back(tree());
+    return file;
+  }
   for (std::int32_t a = 0; a < num_axes; ++a)
     banks.push_back({{offsets(a, m, 1)}, {}, {}, constants(static_cast<std::size_t>(m))});
-  if (kind == "pairs") {
+  if (kind == "pairs" || kind == "trees") {
     for (std::int32_t a = 0; a < num_axes; ++a) {
       const std::int32_t first = std::min(a, (a + 1) % num_axes);
       const std::int32_t second = std::max(a, (a + 1) % num_axes);
       banks.push_back({{offsets(first, 16, 16), offsets(second, 16, 1)}, {}, {}, constants(256)});
     }
+    for (int t = kind == "trees" ? 4 : 0; t > 0; --t) banks.push_back(tree());
   } else if (kind == "score") {
     file.partition = "score";
     // Segments that are equally likely: quantiles of scores of random codes.

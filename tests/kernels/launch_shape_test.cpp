@@ -112,18 +112,23 @@ TEST(launch_shape, codes_of_a_block_fit) {
 
 TEST(launch_shape, streams_of_several_columns) {
   for (const device_limits& card : cards) {
-    for (const std::size_t shared : {std::size_t{16}, std::size_t{20000}, std::size_t{60000}}) {
-      for (const int num_packs : {0, 1, 2, 4}) {
-        for (const std::int64_t n : {std::int64_t{1}, std::int64_t{1000}, std::int64_t{1} << 31}) {
-          const launch_shape shape = stream_points_shape(card, shared, n, 4, num_packs);
-          ASSERT_GE(shape.blocks, 1) << n;
-          EXPECT_LE(shape.threads, 1024);
-          EXPECT_EQ(shape.threads % 32, 0);
-          const std::int64_t tile =
-              std::int64_t{shape.threads} * stream_points_tuning::per_thread(num_packs);
-          EXPECT_LE((shape.blocks - 2) * tile, n);
-          // 64 registers a thread.
-          EXPECT_LE(ceil_div(shape.blocks, card.num_sms) * shape.threads, 1024);
+    for (const std::size_t shared : {std::size_t{16}, std::size_t{20000}, std::size_t{45000}}) {
+      for (const int per_thread : {4, 8}) {
+        for (const std::size_t thread_bytes : {std::size_t{0}, std::size_t{16}, std::size_t{60}}) {
+          for (const std::int64_t n :
+               {std::int64_t{1}, std::int64_t{1000}, std::int64_t{1} << 31}) {
+            const launch_shape shape =
+                stream_points_shape(card, shared, thread_bytes, n, 4, per_thread);
+            ASSERT_GE(shape.blocks, 1) << n;
+            EXPECT_LE(shape.threads, 1024);
+            EXPECT_EQ(shape.threads % 32, 0);
+            const std::int64_t tile = std::int64_t{shape.threads} * per_thread;
+            EXPECT_LE((shape.blocks - 2) * tile, n);
+            // 64 registers a thread.
+            EXPECT_LE(ceil_div(shape.blocks, card.num_sms) * shape.threads, 1024);
+            EXPECT_LE(shared + thread_bytes * static_cast<std::size_t>(shape.threads),
+                      card.shared_per_block);
+          }
         }
       }
     }
