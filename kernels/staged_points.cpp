@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <utility>
 
 namespace zcmoe::detail {
 namespace {
@@ -16,6 +18,50 @@ int bits_below(std::uint64_t count) {
   int bits = 0;
   while ((std::uint64_t{1} << bits) < count) ++bits;
   return bits;
+}
+
+/// A tree as a product grid, if that has few cells: the cuts of an axis, wherever in the tree, part
+/// it. Then it costs a look-up, however deep it is.
+std::optional<bank> grid_of(const bank& tree, const std::vector<input_axis>& axes) {
+  std::vector<std::vector<std::int32_t>> cuts(axes.size());
+  for (const zcmoe_tree_node& node : tree.nodes) {
+    const auto a = static_cast<std::size_t>(node.feature);
+    if (node.threshold > 0 && node.threshold < axes[a].num_slots())
+      cuts[a].push_back(node.threshold);
+  }
+  bank grid;
+  std::vector<std::size_t> cut;
+  std::int64_t cells = 1;
+  for (std::size_t a = 0; a < axes.size(); ++a) {
+    std::vector<std::int32_t>& own = cuts[a];
+    std::sort(own.begin(), own.end());
+    own.erase(std::unique(own.begin(), own.end()), own.end());
+    if (own.empty()) continue;
+    axis_offsets offsets{static_cast<std::int32_t>(a), {}};
+    offsets.offsets.reserve(static_cast<std::size_t>(axes[a].num_slots()));
+    for (std::int32_t c = 0; c < axes[a].num_slots(); ++c) {
+      const auto part = std::upper_bound(own.begin(), own.end(), c) - own.begin();
+      offsets.offsets.push_back(static_cast<std::int32_t>(part * cells));
+    }
+    grid.axes.push_back(std::move(offsets));
+    cut.push_back(a);
+    cells *= static_cast<std::int64_t>(own.size()) + 1;
+    if (cells > staged_tree::most_grid_cells) return std::nullopt;
+  }
+  grid.constants.reserve(static_cast<std::size_t>(cells));
+  std::vector<std::uint8_t> codes(axes.size(), 0);  // the first of the cell's
+  for (std::int64_t cell = 0; cell < cells; ++cell) {
+    std::int64_t rest = cell;
+    for (const std::size_t a : cut) {
+      const auto parts = static_cast<std::int64_t>(cuts[a].size()) + 1;
+      const auto part = static_cast<std::size_t>(rest % parts);
+      codes[a] = part == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(cuts[a][part - 1]);
+      rest /= parts;
+    }
+    const auto leaf = cell_of(tree, codes.data(), static_cast<std::int32_t>(axes.size()));
+    grid.constants.push_back(tree.constants[static_cast<std::size_t>(leaf)]);
+  }
+  return grid;
 }
 
 /// Adds up what a model needs, in the order of the image: first what is staged.
@@ -86,11 +132,17 @@ class staged_builder {
     for (std::size_t a = 0; a < axes_.size(); ++a)
       constants_[a].assign(static_cast<std::size_t>(tables_.axes[a].num_slots()), 0);
     const bool alone = tables_.banks.size() == 1;
-    for (const bank& b : tables_.banks) {
-      if (b.is_tree()) {
-        trees_.push_back({&b, 0});
-        continue;
+    grids_.reserve(tables_.banks.size());
+    for (const bank& given : tables_.banks) {
+      if (given.is_tree()) {
+        std::optional<bank> grid = grid_of(given, tables_.axes);
+        if (!grid) {
+          trees_.push_back({&given, 0});
+          continue;
+        }
+        grids_.push_back(std::move(*grid));
       }
+      const bank& b = given.is_tree() ? grids_.back() : given;
       if (b.axes.size() == 1 && !alone) {
         const axis_offsets& from = b.axes.front();
         std::vector<std::int64_t>& to = constants_[static_cast<std::size_t>(from.axis)];
@@ -287,9 +339,11 @@ class staged_builder {
     thresholds_ = std::move(thresholds);
   }
 
-  /// The nodes of a tree in an order in which the children of a node lie side by side. Codes are 0
-  /// to 255: where a threshold lets all of them go the same way, the node is left out.
-  static std::vector<std::uint32_t> nodes_of(const bank& tree) {
+  /// Appends a tree's nodes in an order in which the children of a node lie side by side, and the
+  /// constants of those that are leaves. Codes are 0 to 255: where a threshold lets all of them go
+  /// the same way, the node is left out.
+  static void flatten(const bank& tree, const std::vector<std::uint32_t>& constants,
+                      std::vector<std::uint32_t>& nodes, std::vector<std::uint32_t>& by_node) {
     const auto past_empty_choices = [&](std::int32_t child) {
       while (child >= 0) {
         const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(child)];
@@ -298,28 +352,34 @@ class staged_builder {
       }
       return child;
     };
+    const std::size_t most = 2 * tree.nodes.size() + 1;
+    nodes.reserve(most);
+    by_node.reserve(most);
     std::vector<std::int32_t> given{past_empty_choices(0)};
-    std::vector<std::uint32_t> nodes;
-    nodes.reserve(2 * tree.nodes.size() + 1);
+    given.reserve(most);
     for (std::size_t i = 0; i < given.size(); ++i) {
       if (given[i] < 0) {
-        nodes.push_back(staged_tree::leaf_axis << 24 | static_cast<std::uint32_t>(~given[i]));
+        nodes.push_back(staged_tree::node_of(0, staged_tree::never, i));
+        by_node.push_back(constants[static_cast<std::size_t>(~given[i])]);
         continue;
       }
       const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(given[i])];
-      nodes.push_back(static_cast<std::uint32_t>(node.feature) << 24 |
-                      static_cast<std::uint32_t>(node.threshold) << 16 |
-                      static_cast<std::uint32_t>(given.size()));
+      nodes.push_back(staged_tree::node_of(static_cast<std::uint32_t>(node.feature),
+                                           static_cast<std::uint32_t>(node.threshold - 1),
+                                           given.size()));
+      by_node.push_back(0);
       for (const std::int32_t child : {node.left, node.right})
         given.push_back(past_empty_choices(child));
     }
-    return nodes;
   }
   void place_trees() {
     std::vector<staged_tree> list;
     list.reserve(trees_.size());
-    for (const grown& t : trees_)
-      list.push_back({placed(nodes_of(*t.from)), placed(held(*t.from, t.least))});
+    for (const grown& t : trees_) {
+      std::vector<std::uint32_t> nodes, constants;
+      flatten(*t.from, held(*t.from, t.least), nodes, constants);
+      list.push_back({placed(nodes), placed(constants)});
+    }
     view_.trees = placed(list);
     view_.num_trees = static_cast<std::int32_t>(list.size());
   }
@@ -408,6 +468,7 @@ class staged_builder {
   std::vector<std::vector<std::int64_t>> constants_;  // of axis tables, by axis and code
   std::vector<packed> packed_;
   std::vector<grown> trees_;
+  std::vector<bank> grids_;  // of trees
   std::vector<std::uint32_t> thresholds_;
   std::int64_t least_ = 0;
   std::int64_t range_ = 0;

@@ -72,15 +72,20 @@ struct alignas(8) coded_part {
   std::uint32_t offsets;  // by code
 };
 
-/// A tree. Of a node the bits from 24 on are its axis, or leaf_axis; those from 16 on the code from
-/// which the way leads to the right; the others its left child, which the right one follows, or the
-/// leaf.
+/// A tree, unless it became a grid. Of a node the bits from 24 on are its axis; those from 16 on
+/// the greatest code that goes to the left; the others its left child, which the right one follows.
+/// Leaves lead to themselves.
 struct alignas(8) staged_tree {
-  static constexpr std::uint32_t leaf_axis = 255;
+  static constexpr std::int64_t most_grid_cells = 2048;
   static constexpr std::size_t most_nodes = std::size_t{1} << 16;
+  static constexpr std::uint32_t never = 255;  // no code is greater
 
   std::uint32_t nodes;
-  std::uint32_t constants;  // by leaf
+  std::uint32_t constants;  // by node; of leaves
+
+  static std::uint32_t node_of(std::uint32_t axis, std::uint32_t last_left, std::size_t left) {
+    return axis << 24 | last_left << 16 | static_cast<std::uint32_t>(left);
+  }
 };
 
 /// What becomes of scores: sums are scaled; scores are routed to the values of segments; of a

@@ -125,20 +125,33 @@ __device__ Element listed(std::uint32_t list, std::uint32_t index) {
   return element;
 }
 
-/// The codes of the rows that a thread has in hand, which no other reads: bytes of one word an
-/// axis.
+/// The codes of the rows that a thread has in hand, which no other reads: an axis has a word, whose
+/// bytes are rows. All accesses are written as PTX, in whose order they then stay.
 struct thread_codes {
-  std::uint32_t* first;  // of the thread
+  std::uint32_t first;   // address in shared memory of the thread's word of axis 0
+  std::uint32_t stride;  // from axis to axis
 
-  __device__ std::uint32_t& word(std::uint32_t axis) const { return first[axis * blockDim.x]; }
+  __device__ void keep(std::uint32_t axis, std::uint32_t codes) const {
+    asm volatile("st.shared.u32 [%0], %1;" ::"r"(first + axis * stride), "r"(codes));
+  }
+  __device__ std::uint32_t word(std::uint32_t axis) const {
+    std::uint32_t codes;
+    load_shared(codes, first + axis * stride, 0);
+    return codes;
+  }
   __device__ std::uint32_t of_row(std::uint32_t axis, int k) const {
-    return reinterpret_cast<const std::uint8_t*>(first + axis * blockDim.x)[k];
+    std::uint32_t code;
+    asm volatile("ld.shared.u8 %0, [%1];"
+                 : "=r"(code)
+                 : "r"(first + axis * stride + static_cast<std::uint32_t>(k)));
+    return code;
   }
 };
 
 template <int Count>
 __device__ void keep_codes(const staged_axis& axis, std::uint32_t memory,
-                           const std::uint32_t (&ranks)[Count], std::uint32_t& word) {
+                           const std::uint32_t (&ranks)[Count], const thread_codes& to,
+                           std::uint32_t a) {
   std::uint32_t codes = 0;
 #pragma unroll
   for (int k = 0; k < Count; ++k) {
@@ -146,7 +159,7 @@ __device__ void keep_codes(const staged_axis& axis, std::uint32_t memory,
     if (axis.codes != no_table) load_shared(code, memory + axis.codes, ranks[k]);
     codes |= code << 8 * k;
   }
-  word = codes;
+  to.keep(a, codes);
 }
 
 /// Forms the cells of a pack from codes, and adds what its banks have for them.
@@ -166,28 +179,30 @@ __device__ void add_pack(const staged_view& tables, std::uint32_t memory, const 
     add_bank(tables, memory, listed<staged_bank>(memory + pack.banks, b), cells, scores);
 }
 
-/// Leads all rows down a tree together, until the last has arrived.
+/// Leads all rows down a tree together, some levels at a time, until the last has arrived.
 template <int Count>
 __device__ void add_tree(const staged_tree& tree, std::uint32_t memory, const thread_codes& codes,
                          std::uint32_t (&scores)[Count]) {
-  constexpr std::uint32_t leaf = staged_tree::leaf_axis << 24;
+  constexpr int levels = 3;
   const std::uint32_t nodes = memory + tree.nodes;
-  std::uint32_t at[Count];
-#pragma unroll
-  for (int k = 0; k < Count; ++k) load_shared(at[k], nodes, 0);
-  bool moved;
+  std::uint32_t at[Count] = {};
+  std::uint32_t moved;
   do {
-    moved = false;
+    moved = 0;
 #pragma unroll
-    for (int k = 0; k < Count; ++k) {
-      if (at[k] >= leaf) continue;
-      const bool right = codes.of_row(at[k] >> 24, k) >= (at[k] >> 16 & 255u);
-      load_shared(at[k], nodes, (at[k] & 0xffffu) + (right ? 1u : 0u));
-      moved = true;
+    for (int level = 0; level < levels; ++level) {
+#pragma unroll
+      for (int k = 0; k < Count; ++k) {
+        std::uint32_t node;
+        load_shared(node, nodes, at[k]);
+        const std::uint32_t last_left = node >> 16 & 255u;
+        const std::uint32_t to =
+            (node & 0xffffu) + (codes.of_row(node >> 24, k) > last_left ? 1u : 0u);
+        if (level == levels - 1) moved |= to ^ at[k];
+        at[k] = to;
+      }
     }
-  } while (moved);
-#pragma unroll
-  for (int k = 0; k < Count; ++k) at[k] &= 0xffffu;
+  } while (moved != 0);
   add_by(memory + tree.constants, at, scores);
 }
 
@@ -219,7 +234,7 @@ __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t m
     ranks_by_words(axis.routes, shared_image<float>(axis.routes, memory + axis.image), x, ranks);
     if (axis.constants != no_table) add_by(memory + axis.constants, ranks, scores);
     if constexpr (packs == coded)
-      keep_codes(axis, memory, ranks, codes.word(static_cast<std::uint32_t>(a)));
+      keep_codes(axis, memory, ranks, codes, static_cast<std::uint32_t>(a));
 #pragma unroll
     for (int p = 0; p < packs; ++p) {
       const staged_part& part = axis.parts[p];
@@ -307,8 +322,7 @@ __global__ __launch_bounds__(stream_points_tuning::most_threads, 1) void stream_
   stage(points_memory, job.tables.image, job.tables.staged_bytes);
   __syncthreads();
   const std::uint32_t memory = shared_address(points_memory);
-  const thread_codes codes{
-      reinterpret_cast<std::uint32_t*>(points_memory + job.tables.staged_bytes) + threadIdx.x};
+  const thread_codes codes{memory + job.tables.staged_bytes + 4 * threadIdx.x, 4 * blockDim.x};
   constexpr int per_thread = rows_of(packs);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
