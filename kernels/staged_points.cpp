@@ -20,49 +20,151 @@ int bits_below(std::uint64_t count) {
   return bits;
 }
 
-/// A tree as a product grid, if that has few cells: the cuts of an axis, wherever in the tree, part
-/// it. Then it costs a look-up, however deep it is.
-std::optional<bank> grid_of(const bank& tree, const std::vector<input_axis>& axes) {
-  std::vector<std::vector<std::int32_t>> cuts(axes.size());
-  for (const zcmoe_tree_node& node : tree.nodes) {
-    const auto a = static_cast<std::size_t>(node.feature);
-    if (node.threshold > 0 && node.threshold < axes[a].num_slots())
-      cuts[a].push_back(node.threshold);
-  }
-  bank grid;
-  std::vector<std::size_t> cut;
-  std::int64_t cells = 1;
-  for (std::size_t a = 0; a < axes.size(); ++a) {
-    std::vector<std::int32_t>& own = cuts[a];
-    std::sort(own.begin(), own.end());
-    own.erase(std::unique(own.begin(), own.end()), own.end());
-    if (own.empty()) continue;
-    axis_offsets offsets{static_cast<std::int32_t>(a), {}};
-    offsets.offsets.reserve(static_cast<std::size_t>(axes[a].num_slots()));
-    for (std::int32_t c = 0; c < axes[a].num_slots(); ++c) {
-      const auto part = std::upper_bound(own.begin(), own.end(), c) - own.begin();
-      offsets.offsets.push_back(static_cast<std::int32_t>(part * cells));
+/// A tree in an order of levels, in which the children of a node lie side by side. Codes are 0 to
+/// 255: where a threshold lets all of them go the same way, the node is left out.
+class flat_tree {
+ public:
+  explicit flat_tree(const bank& tree) : from(tree) {
+    const auto past_empty_choices = [&](std::int32_t child) {
+      while (child >= 0) {
+        const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(child)];
+        if (node.threshold > 0 && node.threshold < max_axis_slots) break;
+        child = node.threshold > 0 ? node.left : node.right;
+      }
+      return child;
+    };
+    const std::size_t most = 2 * tree.nodes.size() + 1;
+    given_.reserve(most);
+    nodes_.reserve(most);
+    given_.push_back(past_empty_choices(0));
+    for (std::size_t i = 0; i < given_.size(); ++i) {
+      if (given_[i] < 0) {
+        nodes_.push_back({0, max_axis_slots, static_cast<std::int32_t>(i)});
+        continue;
+      }
+      const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(given_[i])];
+      nodes_.push_back({node.feature, node.threshold, static_cast<std::int32_t>(given_.size())});
+      for (const std::int32_t child : {node.left, node.right})
+        given_.push_back(past_empty_choices(child));
     }
-    grid.axes.push_back(std::move(offsets));
-    cut.push_back(a);
-    cells *= static_cast<std::int64_t>(own.size()) + 1;
-    if (cells > staged_tree::most_grid_cells) return std::nullopt;
   }
-  grid.constants.reserve(static_cast<std::size_t>(cells));
-  std::vector<std::uint8_t> codes(axes.size(), 0);  // the first of the cell's
-  for (std::int64_t cell = 0; cell < cells; ++cell) {
-    std::int64_t rest = cell;
-    for (const std::size_t a : cut) {
-      const auto parts = static_cast<std::int64_t>(cuts[a].size()) + 1;
-      const auto part = static_cast<std::size_t>(rest % parts);
-      codes[a] = part == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(cuts[a][part - 1]);
-      rest /= parts;
+
+  /// The nodes as kernels read them; see staged_tree.
+  std::vector<std::uint32_t> nodes() const {
+    std::vector<std::uint32_t> packed;
+    packed.reserve(nodes_.size());
+    for (const flat_node& node : nodes_) {
+      packed.push_back(static_cast<std::uint32_t>(node.axis) << 24 |
+                       static_cast<std::uint32_t>(node.threshold - 1) << 16 |
+                       static_cast<std::uint32_t>(node.left));
     }
-    const auto leaf = cell_of(tree, codes.data(), static_cast<std::int32_t>(axes.size()));
-    grid.constants.push_back(tree.constants[static_cast<std::size_t>(leaf)]);
+    return packed;
   }
-  return grid;
-}
+  /// What leaves have, by node.
+  std::vector<std::uint32_t> by_node(const std::vector<std::uint32_t>& by_leaf) const {
+    std::vector<std::uint32_t> found;
+    found.reserve(given_.size());
+    for (const std::int32_t g : given_)
+      found.push_back(g < 0 ? by_leaf[static_cast<std::size_t>(~g)] : 0);
+    return found;
+  }
+
+  /// The grid of the tree's cuts, whose constants are those of leaves, if it has few cells.
+  std::optional<bank> whole_grid(const std::vector<input_axis>& axes) const {
+    bank grid;
+    if (!cut(axes, staged_tree::most_cells, true, grid)) return std::nullopt;
+    for (std::int32_t& c : grid.constants) {
+      const std::int32_t leaf = ~given_[static_cast<std::size_t>(c)];
+      c = from.constants[static_cast<std::size_t>(leaf)];
+    }
+    return grid;
+  }
+  /// The grid of cuts of the first nodes. Its constants are nodes: those to which all rows of a
+  /// cell come.
+  bank first_grid(const std::vector<input_axis>& axes) const {
+    bank grid;
+    (void)cut(axes, staged_tree::most_first_cells, false, grid);
+    return grid;
+  }
+
+  const bank& from;
+
+ private:
+  struct flat_node {
+    std::int32_t axis;
+    std::int64_t threshold;
+    std::int32_t left;
+  };
+
+  bool cut(const std::vector<input_axis>& axes, std::int64_t most, bool all, bank& grid) const {
+    std::vector<std::vector<std::int64_t>> cuts(axes.size());
+    const auto cells_with = [&](std::size_t more) {
+      std::int64_t cells = 1;
+      for (std::size_t a = 0; a < cuts.size() && cells <= most; ++a)
+        cells *= static_cast<std::int64_t>(cuts[a].size()) + (a == more ? 2 : 1);
+      return cells;
+    };
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      const flat_node& node = nodes_[i];
+      const auto a = static_cast<std::size_t>(node.axis);
+      if (given_[i] < 0 || node.threshold >= axes[a].num_slots()) continue;
+      if (std::find(cuts[a].begin(), cuts[a].end(), node.threshold) != cuts[a].end()) continue;
+      if (cells_with(a) <= most) {
+        cuts[a].push_back(node.threshold);
+      } else if (all) {
+        return false;
+      }
+    }
+    std::int64_t cells = 1;
+    std::vector<std::size_t> cut_axes;
+    for (std::size_t a = 0; a < axes.size(); ++a) {
+      std::vector<std::int64_t>& own = cuts[a];
+      if (own.empty()) continue;
+      std::sort(own.begin(), own.end());
+      axis_offsets offsets{static_cast<std::int32_t>(a), {}};
+      offsets.offsets.reserve(static_cast<std::size_t>(axes[a].num_slots()));
+      for (std::int64_t c = 0; c < axes[a].num_slots(); ++c) {
+        const auto part = std::upper_bound(own.begin(), own.end(), c) - own.begin();
+        offsets.offsets.push_back(static_cast<std::int32_t>(part * cells));
+      }
+      grid.axes.push_back(std::move(offsets));
+      cut_axes.push_back(a);
+      cells *= static_cast<std::int64_t>(own.size()) + 1;
+    }
+    std::vector<code_range> box(axes.size());
+    for (std::size_t a = 0; a < axes.size(); ++a) box[a] = {0, axes[a].num_slots() - 1};
+    grid.constants.reserve(static_cast<std::size_t>(cells));
+    for (std::int64_t cell = 0; cell < cells; ++cell) {
+      std::int64_t rest = cell;
+      for (const std::size_t a : cut_axes) {
+        const auto parts = static_cast<std::int64_t>(cuts[a].size()) + 1;
+        const auto part = static_cast<std::size_t>(rest % parts);
+        rest /= parts;
+        box[a] = {part == 0 ? 0 : cuts[a][part - 1],
+                  part < cuts[a].size() ? cuts[a][part] - 1 : axes[a].num_slots() - 1};
+      }
+      grid.constants.push_back(node_of(box));
+    }
+    return true;
+  }
+  struct code_range {
+    std::int64_t first, last;
+  };
+  /// The last node to which all codes of a box come.
+  std::int32_t node_of(const std::vector<code_range>& box) const {
+    std::size_t at = 0;
+    while (given_[at] >= 0) {
+      const flat_node& node = nodes_[at];
+      const code_range& codes = box[static_cast<std::size_t>(node.axis)];
+      if (codes.first < node.threshold && node.threshold <= codes.last) break;
+      at = static_cast<std::size_t>(node.left) + (codes.first >= node.threshold ? 1u : 0u);
+    }
+    return static_cast<std::int32_t>(at);
+  }
+
+  std::vector<std::int32_t> given_;  // the node or leaf of the tree that each node here is
+  std::vector<flat_node> nodes_;
+};
 
 /// Adds up what a model needs, in the order of the image: first what is staged.
 class staged_builder {
@@ -119,11 +221,12 @@ class staged_builder {
     int pack;
     int shift;
     std::int64_t least;
+    int tree;  // whose first grid it is; -1: it is a bank
   };
-
   struct grown {
-    const bank* from;
+    flat_tree flat;
     std::int64_t least;
+    std::uint32_t place;  // staged_tree
   };
 
   /// Axis tables, trees, and the packs of the others; `least_` and `range_` of their sum.
@@ -134,23 +237,26 @@ class staged_builder {
     const bool alone = tables_.banks.size() == 1;
     grids_.reserve(tables_.banks.size());
     for (const bank& given : tables_.banks) {
+      int tree = -1;
       if (given.is_tree()) {
-        std::optional<bank> grid = grid_of(given, tables_.axes);
+        flat_tree flat(given);
+        std::optional<bank> grid = flat.whole_grid(tables_.axes);
         if (!grid) {
-          trees_.push_back({&given, 0});
-          continue;
+          grid = flat.first_grid(tables_.axes);
+          tree = static_cast<int>(trees_.size());
+          trees_.push_back({std::move(flat), 0, 0});
         }
         grids_.push_back(std::move(*grid));
       }
       const bank& b = given.is_tree() ? grids_.back() : given;
-      if (b.axes.size() == 1 && !alone) {
+      if (b.axes.size() == 1 && !alone && tree < 0) {
         const axis_offsets& from = b.axes.front();
         std::vector<std::int64_t>& to = constants_[static_cast<std::size_t>(from.axis)];
         for (std::size_t c = 0; c < to.size(); ++c)
           to[c] += b.constants[static_cast<std::size_t>(from.offsets[c])];
         continue;
       }
-      packed_.push_back({&b, std::max(bits_below(b.constants.size()), 1), 0, 0, 0});
+      packed_.push_back({&b, std::max(bits_below(b.constants.size()), 1), 0, 0, 0, tree});
     }
     // Widest first, each into the first pack with room.
     std::stable_sort(packed_.begin(), packed_.end(),
@@ -176,8 +282,8 @@ class staged_builder {
       range_ += *std::max_element(axis.begin(), axis.end()) - low;
       for (std::int64_t& c : axis) c -= low;
     }
-    for (packed& b : packed_) b.least = least_of(*b.from);
-    for (grown& t : trees_) t.least = least_of(*t.from);
+    for (packed& b : packed_) b.least = b.tree < 0 ? least_of(*b.from) : 0;
+    for (grown& t : trees_) t.least = least_of(t.flat.from);
   }
   /// The least constant of a bank, which is counted in `least_` and `range_`.
   std::int64_t least_of(const bank& b) {
@@ -339,49 +445,12 @@ class staged_builder {
     thresholds_ = std::move(thresholds);
   }
 
-  /// Appends a tree's nodes in an order in which the children of a node lie side by side, and the
-  /// constants of those that are leaves. Codes are 0 to 255: where a threshold lets all of them go
-  /// the same way, the node is left out.
-  static void flatten(const bank& tree, const std::vector<std::uint32_t>& constants,
-                      std::vector<std::uint32_t>& nodes, std::vector<std::uint32_t>& by_node) {
-    const auto past_empty_choices = [&](std::int32_t child) {
-      while (child >= 0) {
-        const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(child)];
-        if (node.threshold > 0 && node.threshold < max_axis_slots) break;
-        child = node.threshold > 0 ? node.left : node.right;
-      }
-      return child;
-    };
-    const std::size_t most = 2 * tree.nodes.size() + 1;
-    nodes.reserve(most);
-    by_node.reserve(most);
-    std::vector<std::int32_t> given{past_empty_choices(0)};
-    given.reserve(most);
-    for (std::size_t i = 0; i < given.size(); ++i) {
-      if (given[i] < 0) {
-        nodes.push_back(staged_tree::node_of(0, staged_tree::never, i));
-        by_node.push_back(constants[static_cast<std::size_t>(~given[i])]);
-        continue;
-      }
-      const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(given[i])];
-      nodes.push_back(staged_tree::node_of(static_cast<std::uint32_t>(node.feature),
-                                           static_cast<std::uint32_t>(node.threshold - 1),
-                                           given.size()));
-      by_node.push_back(0);
-      for (const std::int32_t child : {node.left, node.right})
-        given.push_back(past_empty_choices(child));
-    }
-  }
   void place_trees() {
-    std::vector<staged_tree> list;
-    list.reserve(trees_.size());
-    for (const grown& t : trees_) {
-      std::vector<std::uint32_t> nodes, constants;
-      flatten(*t.from, held(*t.from, t.least), nodes, constants);
-      list.push_back({placed(nodes), placed(constants)});
+    for (grown& t : trees_) {
+      const std::vector<staged_tree> tree{
+          {placed(t.flat.nodes()), placed(t.flat.by_node(held(t.flat.from, t.least)))}};
+      t.place = placed(tree);
     }
-    view_.trees = placed(list);
-    view_.num_trees = static_cast<std::int32_t>(list.size());
   }
 
   /// What the cells of a bank lead to.
@@ -444,12 +513,16 @@ class staged_builder {
     for (const std::size_t k : order) {
       const packed& b = packed_[k];
       staged_bank& to = model_.banks[k];
-      const std::uint32_t at = placed(held(*b.from, b.least));
+      const std::vector<std::int32_t>& nodes = b.from->constants;
+      const std::uint32_t at = b.tree < 0
+                                   ? placed(held(*b.from, b.least))
+                                   : placed(std::vector<std::uint32_t>(nodes.begin(), nodes.end()));
       image_.pad();
       if (image_.bytes().size() <= room_) staged = image_.bytes().size();
       to.shift = static_cast<std::uint32_t>(b.shift);
       to.mask = static_cast<std::uint32_t>((std::uint64_t{1} << b.bits) - 1);
       to.constants = at;
+      to.tree = b.tree < 0 ? no_table : trees_[static_cast<std::size_t>(b.tree)].place;
     }
     if (view_.is_coded) image_.replace(list, model_.banks.data(), model_.banks.size());
     view_.staged_bytes = static_cast<std::uint32_t>(staged);

@@ -13,7 +13,9 @@
 //
 // Trees compare codes, so these are formed after all: where there are trees, or more packs, banks
 // or axes than registers and parameters hold, the model is "coded". A thread then keeps one byte a
-// row and axis in shared memory, and its packs are formed from codes, one after the other.
+// row and axis in shared memory, and its packs are formed from codes, one after the other. A tree
+// has a grid too, by the cuts of its first nodes: the constants of cells are nodes, from which on
+// it has to be asked. Where a grid of few cells has all cuts, it stands for the tree.
 #pragma once
 
 #include "bucket_table.hpp"
@@ -56,6 +58,7 @@ struct alignas(16) staged_bank {
   std::uint32_t constants;  // by cell
   std::uint32_t shift;      // of its cell number in the pack
   std::uint32_t mask;       // of as many bits as cell numbers take
+  std::uint32_t tree;       // staged_tree whose nodes the constants are; no_table: they are added
 };
 
 /// A pack of a coded model: lists of its parts and banks in the image.
@@ -72,20 +75,17 @@ struct alignas(8) coded_part {
   std::uint32_t offsets;  // by code
 };
 
-/// A tree, unless it became a grid. Of a node the bits from 24 on are its axis; those from 16 on
-/// the greatest code that goes to the left; the others its left child, which the right one follows.
+/// A tree. Of a node the bits from 24 on are its axis; those from 16 on the greatest code that goes
+/// to the left, which of leaves is `never`; the others its left child, which the right one follows.
 /// Leaves lead to themselves.
 struct alignas(8) staged_tree {
-  static constexpr std::int64_t most_grid_cells = 2048;
+  static constexpr std::int64_t most_cells = 2048;  // of a grid that stands for a tree
+  static constexpr std::int64_t most_first_cells = 1024;
   static constexpr std::size_t most_nodes = std::size_t{1} << 16;
   static constexpr std::uint32_t never = 255;  // no code is greater
 
   std::uint32_t nodes;
   std::uint32_t constants;  // by node; of leaves
-
-  static std::uint32_t node_of(std::uint32_t axis, std::uint32_t last_left, std::size_t left) {
-    return axis << 24 | last_left << 16 | static_cast<std::uint32_t>(left);
-  }
 };
 
 /// What becomes of scores: sums are scaled; scores are routed to the values of segments; of a
@@ -99,8 +99,6 @@ struct staged_view {
   bool is_coded;
   // Of a coded model.
   std::uint32_t packs;  // staged_pack
-  std::uint32_t trees;  // staged_tree
-  std::int32_t num_trees;
   staged_head head;
   // Of sums, (base + score) * scale.
   std::int64_t base;

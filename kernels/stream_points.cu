@@ -96,20 +96,20 @@ __device__ float routed_value(const staged_view& tables, std::uint32_t memory,
   return value;
 }
 
-/// Adds to each score what a bank has for its cell, of those side by side in `cells`.
+/// What a bank has for the cells of rows, of those side by side in `cells`.
 template <int Count>
-__device__ void add_bank(const staged_view& tables, std::uint32_t memory, const staged_bank& bank,
-                         const std::uint32_t (&cells)[Count], std::uint32_t (&scores)[Count]) {
-  std::uint32_t own[Count];
-#pragma unroll
-  for (int k = 0; k < Count; ++k) own[k] = cells[k] >> bank.shift & bank.mask;
+__device__ void look_up(const staged_view& tables, std::uint32_t memory, const staged_bank& bank,
+                        const std::uint32_t (&cells)[Count], std::uint32_t (&found)[Count]) {
   if (bank.constants < tables.staged_bytes) {
-    add_by(memory + bank.constants, own, scores);
+#pragma unroll
+    for (int k = 0; k < Count; ++k)
+      load_shared(found[k], memory + bank.constants, cells[k] >> bank.shift & bank.mask);
   } else {
     const auto* const constants =
         reinterpret_cast<const std::uint32_t*>(tables.image + bank.constants);
 #pragma unroll
-    for (int k = 0; k < Count; ++k) scores[k] += __ldg(constants + own[k]);
+    for (int k = 0; k < Count; ++k)
+      found[k] = __ldg(constants + (cells[k] >> bank.shift & bank.mask));
   }
 }
 
@@ -162,6 +162,38 @@ __device__ void keep_codes(const staged_axis& axis, std::uint32_t memory,
   to.keep(a, codes);
 }
 
+/// Leads all rows down a tree together, each from a node on, until the last has arrived; these
+/// become what their leaves have.
+template <int Count>
+__device__ void descend(const staged_tree& tree, std::uint32_t memory, const thread_codes& codes,
+                        std::uint32_t (&at)[Count]) {
+  constexpr int levels = 2;
+  constexpr std::uint32_t leaf = staged_tree::never << 16;
+  const std::uint32_t table = memory + tree.nodes;
+  std::uint32_t nodes[Count];
+#pragma unroll
+  for (int k = 0; k < Count; ++k) load_shared(nodes[k], table, at[k]);
+  const auto have_arrived = [&nodes] {
+    std::uint32_t common = nodes[0];
+#pragma unroll
+    for (int k = 1; k < Count; ++k) common &= nodes[k];
+    return (common & leaf) == leaf;
+  };
+  while (!have_arrived()) {
+#pragma unroll
+    for (int level = 0; level < levels; ++level) {
+#pragma unroll
+      for (int k = 0; k < Count; ++k) {
+        const std::uint32_t last_left = nodes[k] >> 16 & 255u;
+        at[k] = (nodes[k] & 0xffffu) + (codes.of_row(nodes[k] >> 24, k) > last_left ? 1u : 0u);
+        load_shared(nodes[k], table, at[k]);
+      }
+    }
+  }
+#pragma unroll
+  for (int k = 0; k < Count; ++k) load_shared(at[k], memory + tree.constants, at[k]);
+}
+
 /// Forms the cells of a pack from codes, and adds what its banks have for them.
 template <int Count>
 __device__ void add_pack(const staged_view& tables, std::uint32_t memory, const thread_codes& codes,
@@ -175,35 +207,15 @@ __device__ void add_pack(const staged_view& tables, std::uint32_t memory, const 
     for (int k = 0; k < Count; ++k) own[k] = word >> 8 * k & 255u;
     add_by(memory + part.offsets, own, cells);
   }
-  for (std::uint32_t b = 0; b < pack.num_banks; ++b)
-    add_bank(tables, memory, listed<staged_bank>(memory + pack.banks, b), cells, scores);
-}
-
-/// Leads all rows down a tree together, some levels at a time, until the last has arrived.
-template <int Count>
-__device__ void add_tree(const staged_tree& tree, std::uint32_t memory, const thread_codes& codes,
-                         std::uint32_t (&scores)[Count]) {
-  constexpr int levels = 3;
-  const std::uint32_t nodes = memory + tree.nodes;
-  std::uint32_t at[Count] = {};
-  std::uint32_t moved;
-  do {
-    moved = 0;
+  for (std::uint32_t b = 0; b < pack.num_banks; ++b) {
+    const auto bank = listed<staged_bank>(memory + pack.banks, b);
+    std::uint32_t found[Count];
+    look_up(tables, memory, bank, cells, found);
+    if (bank.tree != no_table)
+      descend(listed<staged_tree>(memory + bank.tree, 0), memory, codes, found);
 #pragma unroll
-    for (int level = 0; level < levels; ++level) {
-#pragma unroll
-      for (int k = 0; k < Count; ++k) {
-        std::uint32_t node;
-        load_shared(node, nodes, at[k]);
-        const std::uint32_t last_left = node >> 16 & 255u;
-        const std::uint32_t to =
-            (node & 0xffffu) + (codes.of_row(node >> 24, k) > last_left ? 1u : 0u);
-        if (level == levels - 1) moved |= to ^ at[k];
-        at[k] = to;
-      }
-    }
-  } while (moved != 0);
-  add_by(memory + tree.constants, at, scores);
+    for (int k = 0; k < Count; ++k) scores[k] += found[k];
+  }
 }
 
 /// In place of a number of packs: the model is coded.
@@ -262,17 +274,17 @@ __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t m
   }
 #pragma unroll
   for (int p = 0; p < packs; ++p) {
-    for (int b = job.bank_begin[p]; b < job.bank_begin[p + 1]; ++b)
-      add_bank(tables, memory, job.banks[b], cells[p], scores);
+    for (int b = job.bank_begin[p]; b < job.bank_begin[p + 1]; ++b) {
+      std::uint32_t found[Count];
+      look_up(tables, memory, job.banks[b], cells[p], found);
+#pragma unroll
+      for (int k = 0; k < Count; ++k) scores[k] += found[k];
+    }
   }
   if constexpr (packs == coded) {
     for (std::int32_t p = 0; p < tables.num_packs; ++p) {
       add_pack(tables, memory, codes,
                listed<staged_pack>(memory + tables.packs, static_cast<std::uint32_t>(p)), scores);
-    }
-    for (std::int32_t t = 0; t < tables.num_trees; ++t) {
-      add_tree(listed<staged_tree>(memory + tables.trees, static_cast<std::uint32_t>(t)), memory,
-               codes, scores);
     }
   }
   float values[Count];
