@@ -138,8 +138,12 @@ cuda_evaluator::cuda_evaluator(backend& engine, const bank_tables& tables, std::
     : engine_(engine) {
   const axis_routes routes = routes_of(tables, shared_bytes);
   std::vector<unsigned char> staged_image;
-  has_staged_ = build_staged_points(tables, routes.narrow, shared_bytes,
-                                    stream_points_tuning::code_bytes, staged_, staged_image);
+  const bool few = tables.axes.size() <= staged_model::few_axes;
+  using tuning = stream_points_tuning;
+  has_staged_ = build_staged_points(
+      tables, routes.narrow, shared_bytes,
+      tuning::code_bytes(few ? tuning::per_thread_of_few : tuning::per_thread_of_many), staged_,
+      staged_image);
   {
     points_image measured(nullptr);
     (void)measured.place_all(tables, routes, staged_image, staged_);

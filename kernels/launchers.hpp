@@ -122,8 +122,11 @@ struct stream_points_tuning {
   static constexpr int few_packs = 1;
   static constexpr int per_thread_of_few = 8;
   static constexpr int per_thread_of_many = 4;
-  // Of a coded model (staged_points.hpp), which is one of many, the least shared memory of an axis.
-  static constexpr std::size_t code_bytes = std::size_t{least_threads} * per_thread_of_many;
+  // Bytes of a block's shared memory that the codes of an axis take at least, where models are
+  // coded (staged_points.hpp).
+  static constexpr std::size_t code_bytes(int per_thread) {
+    return static_cast<std::size_t>(least_threads * per_thread);
+  }
 };
 /// A thread takes thread_bytes of shared memory beside the tables.
 constexpr launch_shape stream_points_shape(const device_limits& device, std::size_t shared_bytes,

@@ -72,7 +72,7 @@ class flat_tree {
   /// The grid of the tree's cuts, whose constants are those of leaves, if it has few cells.
   std::optional<bank> whole_grid(const std::vector<input_axis>& axes) const {
     bank grid;
-    if (!cut(axes, staged_tree::most_cells, true, grid)) return std::nullopt;
+    if (!cut(axes, true, grid)) return std::nullopt;
     for (std::int32_t& c : grid.constants) {
       const std::int32_t leaf = ~given_[static_cast<std::size_t>(c)];
       c = from.constants[static_cast<std::size_t>(leaf)];
@@ -83,7 +83,7 @@ class flat_tree {
   /// cell come.
   bank first_grid(const std::vector<input_axis>& axes) const {
     bank grid;
-    (void)cut(axes, staged_tree::most_first_cells, false, grid);
+    (void)cut(axes, false, grid);
     return grid;
   }
 
@@ -96,7 +96,9 @@ class flat_tree {
     std::int32_t left;
   };
 
-  bool cut(const std::vector<input_axis>& axes, std::int64_t most, bool all, bank& grid) const {
+  /// Makes a grid of the cuts of the first nodes; returns false where it must have all but has not.
+  bool cut(const std::vector<input_axis>& axes, bool all, bank& grid) const {
+    constexpr std::int64_t most = staged_tree::most_cells;
     std::vector<std::vector<std::int64_t>> cuts(axes.size());
     const auto cells_with = [&](std::size_t more) {
       std::int64_t cells = 1;

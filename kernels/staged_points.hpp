@@ -79,8 +79,7 @@ struct alignas(8) coded_part {
 /// to the left, which of leaves is `never`; the others its left child, which the right one follows.
 /// Leaves lead to themselves.
 struct alignas(8) staged_tree {
-  static constexpr std::int64_t most_cells = 2048;  // of a grid that stands for a tree
-  static constexpr std::int64_t most_first_cells = 1024;
+  static constexpr std::int64_t most_cells = 4096;  // of a grid
   static constexpr std::size_t most_nodes = std::size_t{1} << 16;
   static constexpr std::uint32_t never = 255;  // no code is greater
 

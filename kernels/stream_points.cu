@@ -125,10 +125,10 @@ __device__ Element listed(std::uint32_t list, std::uint32_t index) {
   return element;
 }
 
-/// The codes of the rows that a thread has in hand, which no other reads: an axis has a word, whose
-/// bytes are rows. All accesses are written as PTX, in whose order they then stay.
+/// The codes of four rows that a thread has in hand, which no other reads: an axis has a word,
+/// whose bytes are rows. All accesses are written as PTX, in whose order they then stay.
 struct thread_codes {
-  std::uint32_t first;   // address in shared memory of the thread's word of axis 0
+  std::uint32_t first;   // address in shared memory of the word of axis 0
   std::uint32_t stride;  // from axis to axis
 
   __device__ void keep(std::uint32_t axis, std::uint32_t codes) const {
@@ -147,20 +147,6 @@ struct thread_codes {
     return code;
   }
 };
-
-template <int Count>
-__device__ void keep_codes(const staged_axis& axis, std::uint32_t memory,
-                           const std::uint32_t (&ranks)[Count], const thread_codes& to,
-                           std::uint32_t a) {
-  std::uint32_t codes = 0;
-#pragma unroll
-  for (int k = 0; k < Count; ++k) {
-    std::uint32_t code = ranks[k];
-    if (axis.codes != no_table) load_shared(code, memory + axis.codes, ranks[k]);
-    codes |= code << 8 * k;
-  }
-  to.keep(a, codes);
-}
 
 /// Leads all rows down a tree together, each from a node on, until the last has arrived; these
 /// become what their leaves have.
@@ -222,16 +208,23 @@ __device__ void add_pack(const staged_view& tables, std::uint32_t memory, const 
 constexpr int coded = -1;
 
 /// Rows that a thread has in hand.
-ZCMOE_HOST_DEVICE constexpr int rows_of(int packs) {
-  return packs != coded && packs <= stream_points_tuning::few_packs
-             ? stream_points_tuning::per_thread_of_few
-             : stream_points_tuning::per_thread_of_many;
+ZCMOE_HOST_DEVICE constexpr int rows_of(int packs, int most_axes) {
+  const bool few = packs == coded ? most_axes <= staged_model::few_axes
+                                  : packs <= stream_points_tuning::few_packs;
+  return few ? stream_points_tuning::per_thread_of_few : stream_points_tuning::per_thread_of_many;
+}
+
+/// Those of vector `number` of the thread's rows, of so many; `memory` is where codes begin.
+__device__ thread_codes codes_of(std::uint32_t memory, int rows, int number) {
+  const std::uint32_t apart = 4 * blockDim.x;
+  return {memory + 4 * threadIdx.x + static_cast<std::uint32_t>(number) * apart,
+          apart * static_cast<std::uint32_t>((rows + 3) / 4)};
 }
 
 /// Predicts Count rows from `row` on; packs is how many of the packs are there.
 template <int packs, int Count, int Most>
 __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t memory,
-                             const thread_codes& codes, std::int64_t row) {
+                             std::int64_t row) {
   const staged_view& tables = job.tables;
   std::uint32_t scores[Count] = {};
   std::uint32_t cells[packs > 0 ? packs : 1][Count] = {};
@@ -245,8 +238,22 @@ __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t m
     std::uint32_t ranks[Count];
     ranks_by_words(axis.routes, shared_image<float>(axis.routes, memory + axis.image), x, ranks);
     if (axis.constants != no_table) add_by(memory + axis.constants, ranks, scores);
-    if constexpr (packs == coded)
-      keep_codes(axis, memory, ranks, codes, static_cast<std::uint32_t>(a));
+    if constexpr (packs == coded) {
+      std::uint32_t slots[Count];
+#pragma unroll
+      for (int k = 0; k < Count; ++k) {
+        slots[k] = ranks[k];
+        if (axis.codes != no_table) load_shared(slots[k], memory + axis.codes, ranks[k]);
+      }
+#pragma unroll
+      for (int v = 0; v < Count; v += 4) {
+        std::uint32_t word = 0;
+#pragma unroll
+        for (int k = v; k < Count && k < v + 4; ++k) word |= slots[k] << 8 * (k - v);
+        codes_of(memory + tables.staged_bytes, Count, v / 4)
+            .keep(static_cast<std::uint32_t>(a), word);
+      }
+    }
 #pragma unroll
     for (int p = 0; p < packs; ++p) {
       const staged_part& part = axis.parts[p];
@@ -282,9 +289,17 @@ __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t m
     }
   }
   if constexpr (packs == coded) {
-    for (std::int32_t p = 0; p < tables.num_packs; ++p) {
-      add_pack(tables, memory, codes,
-               listed<staged_pack>(memory + tables.packs, static_cast<std::uint32_t>(p)), scores);
+    constexpr int together = Count < 4 ? Count : 4;
+#pragma unroll
+    for (int v = 0; v < Count; v += together) {
+      std::uint32_t found[together] = {};
+      const thread_codes codes = codes_of(memory + tables.staged_bytes, Count, v / 4);
+      for (std::int32_t p = 0; p < tables.num_packs; ++p) {
+        add_pack(tables, memory, codes,
+                 listed<staged_pack>(memory + tables.packs, static_cast<std::uint32_t>(p)), found);
+      }
+#pragma unroll
+      for (int k = 0; k < together; ++k) scores[v + k] += found[k];
     }
   }
   float values[Count];
@@ -334,18 +349,17 @@ __global__ __launch_bounds__(stream_points_tuning::most_threads, 1) void stream_
   stage(points_memory, job.tables.image, job.tables.staged_bytes);
   __syncthreads();
   const std::uint32_t memory = shared_address(points_memory);
-  const thread_codes codes{memory + job.tables.staged_bytes + 4 * threadIdx.x, 4 * blockDim.x};
-  constexpr int per_thread = rows_of(packs);
+  constexpr int per_thread = rows_of(packs, Most);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
   const std::int64_t body_end = job.body_begin + job.body;
   for (std::int64_t row = job.body_begin + first / 32 * 32 * per_thread + first % 32 * 4;
        row < body_end; row += step * per_thread) {
-    predict_rows<packs, per_thread>(job, memory, codes, row);
+    predict_rows<packs, per_thread>(job, memory, row);
   }
   // The rows before the body and behind it are taken one per thread.
   for (std::int64_t other = first; other < job.n - job.body; other += step)
-    predict_rows<packs, 1>(job, memory, codes, other < job.body_begin ? other : other + job.body);
+    predict_rows<packs, 1>(job, memory, other < job.body_begin ? other : other + job.body);
 }
 
 /// How many floats lie between an address and the multiple of 16 bytes before it.
@@ -366,7 +380,7 @@ void launch_packs(const points_job& job, const staged_model& model, const device
     std::copy(model.banks.begin(), model.banks.end(), work.banks);
   }
   // Vectors begin where those of the first column do; others may be read a float at a time.
-  constexpr int per_thread = rows_of(packs);
+  constexpr int per_thread = rows_of(packs, Most);
   constexpr std::int64_t round = std::int64_t{32} * per_thread;
   const std::int64_t skew = skew_of(job.columns[0].data);
   work.body_begin = std::min((4 - skew) % 4, job.n);
