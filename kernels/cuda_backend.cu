@@ -133,6 +133,7 @@ class cuda_backend final : public backend {
     limits_ = {properties.multiProcessorCount, properties.maxThreadsPerMultiProcessor,
                properties.sharedMemPerMultiprocessor, properties.sharedMemPerBlockOptin};
     prepare_predict(limits_);
+    prepare_points(limits_);
     prepare_accumulate(limits_);
   }
   ~cuda_backend() override = default;
@@ -182,7 +183,7 @@ class cuda_backend final : public backend {
   }
   void predict_points(const points_job& job, zcmoe_stream stream) const override {
     const device_guard guard(device_);
-    launch_points(job, stream);
+    launch_points(job, limits_, stream);
   }
   void predict_points_sync(const points_job& job, zcmoe_stream stream) const override;
   void encode_sync(const codes_job& job, zcmoe_stream stream) const override;
@@ -828,7 +829,7 @@ void cuda_backend::predict_points_sync(const points_job& job, zcmoe_stream strea
                there.n = chunk.n;
                there.report =
                    job.report != nullptr ? static_cast<zcmoe_report*>(chunk.kept) : nullptr;
-               launch_points(there, stream);
+               launch_points(there, limits_, stream);
              });
   if (job.report != nullptr) add_to(*job.report, counts);
 }

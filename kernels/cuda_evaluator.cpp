@@ -11,20 +11,21 @@
 namespace zcmoe::detail {
 namespace {
 
-/// Both routing tables of an axis.
+/// The routing tables of axes, of both types.
 struct axis_routes {
-  bucket_table<float> narrow;
-  bucket_table<double> wide;
+  std::vector<bucket_table<float>> narrow;
+  std::vector<bucket_table<double>> wide;
 };
 
 /// The routing tables of all axes. Each may take as much of a block's shared memory as leaves room
 /// for all the others, but at least what the most thresholds need.
-std::vector<axis_routes> routes_of(const bank_tables& tables, std::size_t shared_bytes) {
+axis_routes routes_of(const bank_tables& tables, std::size_t shared_bytes) {
   constexpr std::size_t least = std::size_t{1} << 13;
   const std::size_t num_axes = std::max<std::size_t>(tables.axes.size(), 1);
   const std::size_t bytes = std::max(least, shared_bytes / 4 / num_axes);
-  std::vector<axis_routes> routes;
-  routes.reserve(tables.axes.size());
+  axis_routes routes;
+  routes.narrow.reserve(tables.axes.size());
+  routes.wide.reserve(tables.axes.size());
   for (const input_axis& axis : tables.axes) {
     model_view view{};
     view.edges = axis.edges.data();
@@ -33,8 +34,8 @@ std::vector<axis_routes> routes_of(const bank_tables& tables, std::size_t shared
     view.include_outer_edge = axis.include_outer_edge;
     view.nan_policy = axis.nan_policy;
     view.range_policy = axis.range_policy;
-    routes.push_back({build_bucket_table<float>(view, nullptr, bytes),
-                      build_bucket_table<double>(view, nullptr, bytes)});
+    routes.narrow.push_back(build_bucket_table<float>(view, nullptr, bytes));
+    routes.wide.push_back(build_bucket_table<double>(view, nullptr, bytes));
   }
   return routes;
 }
@@ -44,17 +45,22 @@ class points_image {
  public:
   explicit points_image(void* block) : block_(static_cast<char*>(block)) {}
 
-  points_view place_all(const bank_tables& tables, const std::vector<axis_routes>& routes) {
+  /// Also sets what `staged` points to.
+  points_view place_all(const bank_tables& tables, const axis_routes& routes,
+                        const std::vector<unsigned char>& staged_image, staged_view& staged) {
+    staged.image = placed(staged_image);
     std::vector<axis_view> axes;
     axes.reserve(tables.axes.size());
     for (std::size_t a = 0; a < tables.axes.size(); ++a) {
       const input_axis& axis = tables.axes[a];
       const std::int64_t m = axis.num_segments();
-      axes.push_back({routed(routes[a].narrow),
-                      routed(routes[a].wide),
+      axes.push_back({routed(routes.narrow[a]),
+                      routed(routes.wide[a]),
                       pivot_of(axis.edges.data(), m, axis.closed_side),
                       {static_cast<std::int32_t>(m), axis.nan_policy, axis.range_policy}});
     }
+    for (std::size_t a = 0; a < std::min<std::size_t>(axes.size(), staged_view::most_axes); ++a)
+      staged.axes[a].routes = axes[a].narrow;
     std::vector<bank_view> banks;
     banks.reserve(tables.banks.size());
     for (const bank& b : tables.banks) banks.push_back(placed(b));
@@ -130,16 +136,18 @@ class points_image {
 cuda_evaluator::cuda_evaluator(backend& engine, const bank_tables& tables, std::size_t shared_bytes,
                                zcmoe_stream stream)
     : engine_(engine) {
-  const std::vector<axis_routes> routes = routes_of(tables, shared_bytes);
+  const axis_routes routes = routes_of(tables, shared_bytes);
+  std::vector<unsigned char> staged_image;
+  has_staged_ = build_staged_points(tables, routes.narrow, shared_bytes, staged_, staged_image);
   {
     points_image measured(nullptr);
-    (void)measured.place_all(tables, routes);
+    (void)measured.place_all(tables, routes, staged_image, staged_);
     bytes_ = measured.bytes().size();
   }
   data_ = engine.allocate_zeroed(bytes_, stream);
   try {
     points_image image(data_);
-    view_ = image.place_all(tables, routes);
+    view_ = image.place_all(tables, routes, staged_image, staged_);
     engine.upload(data_, image.bytes().data(), bytes_, stream);
   } catch (...) {
     engine.deallocate(data_, bytes_, stream);

@@ -6,6 +6,7 @@
 #include "bucket_table.hpp"
 #include "host/engine/backend.hpp"
 #include "host/routing/slots.hpp"
+#include "staged_points.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -76,12 +77,16 @@ class cuda_evaluator final : public evaluator {
   std::size_t bytes() const override { return bytes_; }
 
   const points_view& view() const { return view_; }
+  /// What blocks stage, if the model has it; else null.
+  const staged_view* staged() const { return has_staged_ ? &staged_ : nullptr; }
 
  private:
   backend& engine_;  // outlives this: whoever owns an evaluator owns its engine too
   std::size_t bytes_;
   void* data_;
   points_view view_;
+  bool has_staged_;
+  staged_view staged_{};
 };
 
 /// The evaluator of a job of this engine, as the class that it is.

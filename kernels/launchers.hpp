@@ -113,6 +113,26 @@ struct points_tuning {
   static constexpr int most_blocks = 8192;
   static constexpr int few_columns = 32;  // of a launch that has small parameters
 };
+/// The same where blocks stage the tables: as of stream_tuning, but a thread takes one vector of a
+/// column at a time, in more registers.
+struct stream_points_tuning {
+  static constexpr int most_threads = 1024;
+  static constexpr int per_thread = 4;
+};
+constexpr launch_shape stream_points_shape(const device_limits& device, std::size_t shared_bytes,
+                                           std::int64_t n, int num_axes) {
+  device_limits room = device;
+  room.threads_per_sm = device.threads_per_sm < stream_points_tuning::most_threads
+                            ? device.threads_per_sm
+                            : stream_points_tuning::most_threads;
+  launch_shape shape = stream_shape(room, shared_bytes, n, std::int64_t{4} * num_axes);
+  const std::int64_t tile = std::int64_t{shape.threads} * stream_points_tuning::per_thread;
+  const std::int64_t tiles =
+      ceil_div(n, tile) + 1;  // one more, as columns may begin within a vector
+  shape.blocks = static_cast<int>(tiles < shape.blocks ? tiles : shape.blocks);
+  return shape;
+}
+
 /// Threads of a block: fewer where there are so many axes that codes would not fit.
 constexpr int points_threads(int num_axes) {
   int threads = points_tuning::most_threads;
@@ -470,8 +490,14 @@ void launch_predict(const predict_job& job, const device_limits& device, zcmoe_s
 
 /// points.cu: predicts job.n >= 0 rows of several inputs. All pointers of the job but that to the
 /// columns themselves are in device memory.
-void launch_points(const points_job& job, zcmoe_stream stream);
-/// Writes the codes of job.n >= 0 rows. Columns and codes are in device memory.
+void launch_points(const points_job& job, const device_limits& device, zcmoe_stream stream);
+/// stream_points.cu: the same, and returns true, where only float32 values of contiguous float32
+/// columns are wanted and blocks can stage the model's tables.
+bool launch_stream_points(const points_job& job, const device_limits& device, zcmoe_stream stream);
+/// Lets the kernels of launch_stream_points use the current device's shared memory. Called once per
+/// device, before the first launch.
+void prepare_points(const device_limits& device);
+/// points.cu: writes the codes of job.n >= 0 rows. Columns and codes are in device memory.
 void launch_encode(const codes_job& job, zcmoe_stream stream);
 
 /// Keys and payloads of a chunk's rows, before or after sorting.

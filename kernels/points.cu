@@ -268,7 +268,8 @@ void launch_rows(const points_work& work, const any_array* columns, zcmoe_stream
 
 }  // namespace
 
-void launch_points(const points_job& job, zcmoe_stream stream) {
+void launch_points(const points_job& job, const device_limits& device, zcmoe_stream stream) {
+  if (launch_stream_points(job, device, stream)) return;
   launch_rows({tables_of(*job.tables).view(), job.n, job.values, job.segments, job.standard_errors,
                job.variances, job.counts, job.report, nullptr, 0},
               job.columns, stream);
