@@ -112,8 +112,8 @@ typedef struct zcmoe_learn_report {
 /// held out to judge kinds and sizes; then the chosen kind is learned from all rows.
 ///
 /// Rows with a NaN or infinite target, and with a NaN input unless nan_policy is
-/// ZCMOE_NAN_SEGMENT, are left out and counted. A column with one value has no axis. Memory: 2 d + 64
-/// bytes a row, and 256 KiB a pair of inputs.
+/// ZCMOE_NAN_SEGMENT, are left out and counted. A column with one value has no axis. Memory: 2 d +
+/// 64 bytes a row, and 256 KiB a pair of inputs.
 ///
 /// @param[in]     context  whose engine the model lives on
 /// @param[in]     x        inputs, d columns of [n], of any type
