@@ -789,7 +789,7 @@ class staged_arrays {
   template <class Visit>
   static void over_tiles(std::int64_t first, std::int64_t count, const std::vector<array>& arrays,
                          const Visit& visit) {
-    const std::int64_t tile = arrays.size() < 2 ? count : 1024;
+    const std::int64_t tile = arrays.size() < 2 ? count : 256;
     for (std::int64_t to = 0; to < count; to += tile) {
       for (const array& a : arrays) visit(a, first + to, to, std::min(tile, count - to));
     }

@@ -117,16 +117,23 @@ struct points_tuning {
 /// column at a time, in more registers.
 struct stream_points_tuning {
   static constexpr int most_threads = 1024;
-  static constexpr int per_thread = 4;
+  /// Rows of a thread at a time: as many as 64 registers hold.
+  static constexpr int few_packs = 1;
+  static constexpr int per_thread_of_few = 8;
+  static constexpr int per_thread_of_many = 4;
+  static constexpr int per_thread(int num_packs) {
+    return num_packs <= few_packs ? per_thread_of_few : per_thread_of_many;
+  }
 };
 constexpr launch_shape stream_points_shape(const device_limits& device, std::size_t shared_bytes,
-                                           std::int64_t n, int num_axes) {
+                                           std::int64_t n, int num_axes, int num_packs) {
   device_limits room = device;
   room.threads_per_sm = device.threads_per_sm < stream_points_tuning::most_threads
                             ? device.threads_per_sm
                             : stream_points_tuning::most_threads;
   launch_shape shape = stream_shape(room, shared_bytes, n, std::int64_t{4} * num_axes);
-  const std::int64_t tile = std::int64_t{shape.threads} * stream_points_tuning::per_thread;
+  const std::int64_t tile =
+      std::int64_t{shape.threads} * stream_points_tuning::per_thread(num_packs);
   const std::int64_t tiles =
       ceil_div(n, tile) + 1;  // one more, as columns may begin within a vector
   shape.blocks = static_cast<int>(tiles < shape.blocks ? tiles : shape.blocks);

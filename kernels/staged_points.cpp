@@ -131,9 +131,9 @@ class staged_builder {
   std::uint32_t placed(const std::vector<Element>& elements) {
     return static_cast<std::uint32_t>(image_.add(elements.data(), elements.size(), 16));
   }
-  /// A table by rank of what `by_code` says of codes.
+  /// What `by_code` says of codes, by rank.
   template <class ByCode>
-  std::uint32_t by_rank(std::size_t a, const ByCode& by_code) {
+  std::vector<std::uint32_t> by_rank(std::size_t a, const ByCode& by_code) const {
     const bucket_table<float>& axis = axes_[a];
     std::vector<std::uint32_t> table;
     const std::size_t num_ranks = axis.thresholds.size() + 2;
@@ -141,22 +141,37 @@ class staged_builder {
     for (std::size_t r = 0; r < num_ranks; ++r) {
       table.push_back(by_code(axis.slots.empty() ? r : static_cast<std::size_t>(axis.slots[r])));
     }
-    return placed(table);
+    return table;
+  }
+  /// The part of an axis that adds these by rank. What NaN adds does not matter if it is refused,
+  /// as long as it leads to some cell: its rank is then drawn to the one before.
+  staged_part part_of(const std::vector<std::uint32_t>& added, std::uint32_t last_rank) {
+    const std::uint32_t step = added[1] - added[0];
+    bool even = true;
+    for (std::uint32_t r = 1; r <= last_rank; ++r) even = even && added[r] - added[r - 1] == step;
+    const bool nothing = std::all_of(added.begin(), added.end(), [](auto v) { return v == 0; });
+    if (nothing) return {no_table, 0, 0};
+    if (even && step != 0) return {no_table, added[0], step};
+    return {placed(added), 0, 0};
   }
   void place_axes() {
     for (std::size_t a = 0; a < axes_.size(); ++a) {
       staged_axis& to = view_.axes[a];
       const bucket_table<float>& axis = axes_[a];
+      const input_axis& from = tables_.axes[a];
+      to.refuses_nan = from.nan_policy != ZCMOE_NAN_SEGMENT;
+      to.refuses_outside = from.range_policy == ZCMOE_RANGE_NAN;
+      to.last_rank =
+          static_cast<std::uint32_t>(axis.thresholds.size()) + (to.refuses_nan ? 0u : 1u);
       to.image = static_cast<std::uint32_t>(image_.add(&axis.lines, 1, 16));
       image_.append(axis.words.data(), axis.words.size());
       const std::vector<std::int64_t>& own = constants_[a];
       to.constants = no_table;
       if (std::any_of(own.begin(), own.end(), [](std::int64_t c) { return c != 0; })) {
         to.constants =
-            by_rank(a, [&](std::size_t c) { return static_cast<std::uint32_t>(own[c]); });
+            placed(by_rank(a, [&](std::size_t c) { return static_cast<std::uint32_t>(own[c]); }));
       }
       for (int p = 0; p < staged_axis::most_packs; ++p) {
-        to.parts[p] = no_table;
         std::vector<std::uint32_t> parts(own.size(), 0);
         for (const packed& b : packed_) {
           if (b.pack != p) continue;
@@ -166,12 +181,8 @@ class staged_builder {
               parts[c] += static_cast<std::uint32_t>(o.offsets[c]) << b.shift;
           }
         }
-        if (std::any_of(parts.begin(), parts.end(), [](std::uint32_t v) { return v != 0; }))
-          to.parts[p] = by_rank(a, [&](std::size_t c) { return parts[c]; });
+        to.parts[p] = part_of(by_rank(a, [&](std::size_t c) { return parts[c]; }), to.last_rank);
       }
-      const input_axis& from = tables_.axes[a];
-      to.refuses_nan = from.nan_policy != ZCMOE_NAN_SEGMENT;
-      to.refuses_outside = from.range_policy == ZCMOE_RANGE_NAN;
     }
   }
 

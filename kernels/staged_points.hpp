@@ -24,6 +24,14 @@ namespace zcmoe::detail {
 /// Byte offset of a table that is not there.
 constexpr std::uint32_t no_table = 0xffffffffu;
 
+/// What an axis adds to a pack. Where that grows evenly with the rank, as in a product grid, it is
+/// start + step * rank, and there is no table.
+struct staged_part {
+  std::uint32_t table;  // by rank; no_table if there is none
+  std::uint32_t start;
+  std::uint32_t step;  // 0 if there is a table, or nothing is added
+};
+
 /// An axis. Here and below tables are byte offsets in the image.
 struct staged_axis {
   static constexpr int most_packs = 4;
@@ -31,8 +39,9 @@ struct staged_axis {
   bucket_table_view<float> routes;  // its pointers are for ties and crowded buckets
   std::uint32_t image;              // its lines and words
   std::uint32_t constants;          // by rank; no_table if there are no tables of this axis alone
-  std::uint32_t parts[most_packs];  // by rank, of each pack; likewise
-  bool refuses_nan;                 // whether a row with such an input has no answer
+  std::uint32_t last_rank;          // to which ranks are drawn before they are multiplied
+  staged_part parts[most_packs];
+  bool refuses_nan;  // whether a row with such an input has no answer
   bool refuses_outside;
 };
 

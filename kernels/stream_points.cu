@@ -1,7 +1,7 @@
 // Models of several inputs from contiguous float32 columns to float32 values, in one pass: the
 // tables of staged_points.hpp in the shared memory of a persistent grid's blocks. A thread takes
-// four rows at a time, axis after axis: x -> rank -> what the axis adds to the score and to the
-// packs of cell numbers; then banks -> score -> value.
+// four or eight rows at a time, axis after axis: x -> rank -> what the axis adds to the score and
+// to the packs of cell numbers; then banks -> score -> value.
 #include "cuda_check.hpp"
 #include "cuda_evaluator.hpp"
 #include "launchers.hpp"
@@ -19,23 +19,31 @@ struct stream_points_job {
   const float* columns[staged_view::most_axes];
   float* values;
   std::int64_t n;
-  // Rows [body_begin, body_begin + 4 * num_vectors) are taken four at a time.
+  // So many rows from body_begin on, whole rounds of warps, are taken as vectors of four.
   std::int64_t body_begin;
-  std::int64_t num_vectors;
+  std::int64_t body;
   std::uint32_t aligned;  // bit a: the vectors of column a are
   bool wide;              // whether those of values are
 };
+
+/// A thread takes one row or whole vectors of four, 128 rows apart, so that a warp reads 512
+/// contiguous bytes at each load: the place of its row k, counted from the first.
+constexpr int rows_apart = 128;
+__device__ constexpr int place_of_row(int k) { return k / 4 * rows_apart + k % 4; }
 
 /// The inputs of Count rows in column a.
 template <int Count>
 __device__ void load(const stream_points_job& job, int a, std::int64_t row, float (&x)[Count]) {
   const float* const from = job.columns[a] + row;
-  if (Count == 4 && (job.aligned >> a & 1u) != 0) {
-    const float4 loaded = __ldcs(reinterpret_cast<const float4*>(from));
-    memcpy(x, &loaded, sizeof x);
+  if (Count > 1 && (job.aligned >> a & 1u) != 0) {
+#pragma unroll
+    for (int k = 0; k + 4 <= Count; k += 4) {
+      const float4 loaded = __ldcs(reinterpret_cast<const float4*>(from + place_of_row(k)));
+      memcpy(x + k, &loaded, sizeof loaded);
+    }
   } else {
 #pragma unroll
-    for (int k = 0; k < Count; ++k) x[k] = __ldcs(from + k);
+    for (int k = 0; k < Count; ++k) x[k] = __ldcs(from + place_of_row(k));
   }
 }
 
@@ -95,7 +103,14 @@ __device__ void predict_rows(const stream_points_job& job, std::uint32_t memory,
     if (axis.constants != no_table) add_by(memory + axis.constants, ranks, scores);
 #pragma unroll
     for (int p = 0; p < packs; ++p) {
-      if (axis.parts[p] != no_table) add_by(memory + axis.parts[p], ranks, cells[p]);
+      const staged_part& part = axis.parts[p];
+      if (part.step != 0) {
+#pragma unroll
+        for (int k = 0; k < Count; ++k)
+          cells[p][k] += part.start + min(ranks[k], axis.last_rank) * part.step;
+      } else if (part.table != no_table) {
+        add_by(memory + part.table, ranks, cells[p]);
+      }
     }
     if (axis.refuses_nan && any_nan(x)) {
 #pragma unroll
@@ -154,13 +169,16 @@ __device__ void predict_rows(const stream_points_job& job, std::uint32_t memory,
     }
   }
   float* const to = job.values + row;
-  if (Count == 4 && job.wide) {
-    float4 packed;
-    memcpy(&packed, values, sizeof packed);
-    __stcs(reinterpret_cast<float4*>(to), packed);
+  if (Count > 1 && job.wide) {
+#pragma unroll
+    for (int k = 0; k + 4 <= Count; k += 4) {
+      float4 vector;
+      memcpy(&vector, values + k, sizeof vector);
+      __stcs(reinterpret_cast<float4*>(to + place_of_row(k)), vector);
+    }
   } else {
 #pragma unroll
-    for (int k = 0; k < Count; ++k) __stcs(to + k, values[k]);
+    for (int k = 0; k < Count; ++k) __stcs(to + place_of_row(k), values[k]);
   }
 }
 
@@ -171,15 +189,19 @@ __global__ __launch_bounds__(stream_points_tuning::most_threads, 1) void stream_
   stage(points_memory, job.tables.image, job.tables.staged_bytes);
   __syncthreads();
   const std::uint32_t memory = shared_address(points_memory);
+  using tuning = stream_points_tuning;
+  constexpr int per_thread =
+      packs <= tuning::few_packs ? tuning::per_thread_of_few : tuning::per_thread_of_many;
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
-  for (std::int64_t v = first; v < job.num_vectors; v += step)
-    predict_rows<packs, stream_points_tuning::per_thread>(
-        job, memory, job.body_begin + v * stream_points_tuning::per_thread);
+  const std::int64_t body_end = job.body_begin + job.body;
+  for (std::int64_t row = job.body_begin + first / 32 * 32 * per_thread + first % 32 * 4;
+       row < body_end; row += step * per_thread) {
+    predict_rows<packs, per_thread>(job, memory, row);
+  }
   // The rows before the body and behind it are taken one per thread.
-  const std::int64_t body = job.num_vectors * stream_points_tuning::per_thread;
-  for (std::int64_t other = first; other < job.n - body; other += step)
-    predict_rows<packs, 1>(job, memory, other < job.body_begin ? other : other + body);
+  for (std::int64_t other = first; other < job.n - job.body; other += step)
+    predict_rows<packs, 1>(job, memory, other < job.body_begin ? other : other + job.body);
 }
 
 /// How many floats lie between an address and the multiple of 16 bytes before it.
@@ -218,17 +240,17 @@ bool launch_stream_points(const points_job& job, const device_limits& device, zc
   work.values = static_cast<float*>(job.values.data);
   work.n = job.n;
   // Vectors begin where those of the first column do; other columns may be read a float at a time.
-  constexpr std::int64_t per_thread = stream_points_tuning::per_thread;
   const std::int64_t skew = skew_of(job.columns[0].data);
-  work.body_begin = std::min((per_thread - skew) % per_thread, job.n);
-  work.num_vectors = (job.n - work.body_begin) / per_thread;
+  work.body_begin = std::min((4 - skew) % 4, job.n);
+  const std::int64_t round = std::int64_t{32} * stream_points_tuning::per_thread(tables->num_packs);
+  work.body = (job.n - work.body_begin) / round * round;
   for (int a = 0; a < tables->num_axes; ++a) {
     work.columns[a] = static_cast<const float*>(job.columns[a].data);
     if (skew_of(work.columns[a]) == skew) work.aligned |= 1u << a;
   }
   work.wide = skew_of(work.values) == skew;
   const launch_shape shape =
-      stream_points_shape(device, tables->staged_bytes, job.n, tables->num_axes);
+      stream_points_shape(device, tables->staged_bytes, job.n, tables->num_axes, tables->num_packs);
   const auto kernel = tables->num_packs == 0   ? stream_points_kernel<0>
                       : tables->num_packs == 1 ? stream_points_kernel<1>
                       : tables->num_packs == 2 ? stream_points_kernel<2>

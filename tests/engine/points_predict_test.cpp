@@ -139,7 +139,8 @@ std::vector<std::int32_t> first_axes(std::size_t count) {
   return all;
 }
 
-/// Banks by letter: t an axis table, p a pair grid, g a product grid, r a tree, o an oblique tree.
+/// Banks by letter: t an axis table, p a pair grid, g a product grid, e one whose
+/// offsets grow evenly, r a tree, o an oblique tree.
 void add_banks(random_bits& random, const std::string& letters, bank_tables& tables) {
   const std::vector<input_axis>& axes = tables.axes;
   const auto last = static_cast<std::int32_t>(axes.size()) - 1;
@@ -151,6 +152,18 @@ void add_banks(random_bits& random, const std::string& letters, bank_tables& tab
       const auto a = static_cast<std::int32_t>(whole(random, 0, last - 1));
       const auto b = static_cast<std::int32_t>(whole(random, a + 1, last));
       tables.banks.push_back(random_table(random, axes, {a, b}, 16));
+    } else if (letter == 'e') {
+      bank grid;
+      std::int32_t cells = 1;
+      for (std::int32_t a = 0; a <= last; ++a) {
+        const auto m = static_cast<std::int32_t>(axes[static_cast<std::size_t>(a)].num_segments());
+        axis_offsets offsets{a, {}};
+        for (std::int32_t c = 0; c < m + 3; ++c) offsets.offsets.push_back(c < m ? c * cells : 0);
+        grid.axes.push_back(offsets);
+        cells *= m;
+      }
+      for (std::int32_t c = 0; c < cells; ++c) grid.constants.push_back(random_constant(random));
+      tables.banks.push_back(grid);
     } else if (letter == 'g') {
       tables.banks.push_back(
           random_table(random, axes, first_axes(std::min<std::size_t>(axes.size(), 5)), 6));
@@ -200,6 +213,13 @@ points_file random_file(random_bits& random, const model_kind& kind) {
     file.partition = "grid";
   } else if (kind.num_segments > 0) {
     std::set<std::int64_t> thresholds;
+    // Of many, some lie at the ends of what scores may be, and beyond.
+    std::int64_t least = 0, greatest = 0;
+    for (const bank& b : tables.banks) {
+      least += *std::min_element(b.constants.begin(), b.constants.end());
+      greatest += *std::max_element(b.constants.begin(), b.constants.end());
+    }
+    if (kind.num_segments > 6) thresholds = {least - 9, least, greatest, greatest + 1};
     while (static_cast<std::int64_t>(thresholds.size()) < kind.num_segments - 1) {
       std::int64_t score = 0;
       for (const bank& b : tables.banks) {
@@ -646,8 +666,13 @@ TEST_P(points_predict_test, values_of_contiguous_floats) {
       {"ppppppppppppp", 0, 5, {20}, 0, -20},
       {"g", -1, 4, {6}},
       {"g", 30, 5, {6}},
+      {"e", -1, 4, {9, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_CLAMP}},
+      {"e", 0, 3, {9, ZCMOE_NAN_SEGMENT, ZCMOE_RANGE_CLAMP}},
+      {"et", 0, 3, {9, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_NAN}},
       {"ttttpp", 2, 4, {64}},
       {"ttttpp", 1024, 4, {64}},
+      {"t", 8, 2, {9}},
+      {"tp", 9, 2, {5}},
       {"tt", 3, 16, {64}},
       {"tp", 7, 17, {64}},
   };

@@ -54,6 +54,9 @@ FIT_WIDE_MANY = {**FIT_FREE, "bytes": 8.05, "wavefronts": 46, "instructions": 35
 FIT_SORT_1 = {"bytes": 8 + 20.5, "instructions": 430, "local": 0}
 FIT_SORT_2 = {"bytes": 8 + 37, "instructions": 585, "local": 0}
 
+# Rows of four columns of float32 and one value: 20 bytes, which leave time for 44 wavefronts and 177 instructions.
+POINTS = {"bytes": 20.05, "local": 0, "store_sectors": 16}
+
 # Arguments of counting_workload, where N and 2N stand for SIZES; a part of the counted kernels' names; limits.
 STREAM = "stream_kernel"
 CASES = [
@@ -71,6 +74,11 @@ CASES = [
     ("predict uniform 65536 random N f32 v", STREAM, CELLS),
     ("predict uniform 1024 random N f64 v", STREAM, F64),
     ("predict uniform 1024 random N f32 vse", STREAM, THREE_OUTPUTS),
+    ("points uniform 6 grid N", "stream_points", {**POINTS, "wavefronts": 13, "instructions": 126}),
+    ("points uniform 64 tables N", "stream_points", {**POINTS, "wavefronts": 22, "instructions": 117}),
+    ("points smooth 64 tables N", "stream_points", {**POINTS, "wavefronts": 27, "instructions": 117}),
+    ("points uniform 64 score N", "stream_points", {**POINTS, "wavefronts": 29.5, "instructions": 129}),
+    ("points uniform 64 pairs N", "stream_points", {**POINTS, "wavefronts": 43.5, "instructions": 165}),
     ("fit uniform 64 random N f32 free sine", "", FIT_FREE),
     ("fit uniform 512 random N f32 free sine", "", FIT_FREE),
     ("fit uniform 512 skewed N f32 free sine", "", FIT_SKEWED),

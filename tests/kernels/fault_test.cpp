@@ -4,9 +4,12 @@
 // k: the status is right, the bytes of a fit stay as they were, nothing leaks, and a retry gives
 // the bytes of the CPU engine. Other tests hold which calls the hot paths make, on which stream,
 // how many bytes are copied back, and what a child sees after fork().
+#include "tests/model/points_bytes.hpp"
 #include "tests/support.hpp"
 
 #include "kernels/cuda_calls.hpp"
+
+#include <zcmoe/points.hpp>
 
 #include <cuda_runtime_api.h>
 #include <sys/wait.h>
@@ -346,6 +349,52 @@ TEST_F(fault_test, an_add_of_more_host_rows_than_are_staged_is_added_as_a_whole)
   const zcmoe_report report = state.report();
   EXPECT_EQ(report.rows, data.size() + 2);
   EXPECT_EQ(report.first_bad_row, 2) << "row 0 of the second add has a NaN input";
+}
+
+TEST_F(fault_test, every_failing_call_of_a_model_of_several_inputs) {
+  const rows data(3000);
+  const engine_array<float> x(ZCMOE_ENGINE_CUDA, data.x);
+  const engine_array<float> values(ZCMOE_ENGINE_CUDA, std::vector<float>(data.x.size()));
+  recorded_runtime runtime;
+  // One has tables that blocks stage, the other a tree.
+  for (const points_file& file : {sample_grid(), sample_tables()}) {
+    const context cuda(ZCMOE_ENGINE_CUDA);
+    const auto run = [&](const char* name, const std::function<zcmoe_status()>& call) {
+      SCOPED_TRACE(name);
+      EXPECT_GT(fail_each(runtime, call, [](int) {}), 0);
+    };
+    const std::string bytes = written(parts_of(file));
+    zcmoe_model* made = nullptr;
+    run("deserialize",
+        [&] { return zcmoe_model_deserialize(cuda.get(), bytes.data(), bytes.size(), &made); });
+    points there, here;
+    for (int j = 0; j < file.tables.num_inputs; ++j) {
+      there.add(array(x.data()), data.size());
+      here.add(array(data.x.data()), data.size());
+    }
+    zcmoe_points rows_of = there.view();
+    zcmoe_predict_outputs outputs = predict_outputs();
+    outputs.values = output(values.data());
+    const auto predict = [&] {
+      return zcmoe_predict_points(made, &rows_of, data.size(), &outputs, nullptr);
+    };
+    run("predict_points", predict);
+    // One launch, and nothing else that could wait or allocate.
+    std::vector<std::string> names;
+    for (const recorded_call& call : runtime.calls_of([&] { EXPECT_EQ(predict(), ZCMOE_OK); })) {
+      if (call.name != "get_device") names.push_back(call.name);
+    }
+    EXPECT_EQ(names, std::vector<std::string>{"launch_kernel"});
+    std::vector<float> answers(data.x.size());
+    rows_of = here.view();
+    outputs.values = output(answers.data());
+    run("predict_points_sync",
+        [&] { return zcmoe_predict_points_sync(made, &rows_of, data.size(), &outputs, nullptr); });
+    EXPECT_EQ(std::memcmp(answers.data(), values.host().data(), answers.size() * sizeof(float)), 0);
+    zcmoe_model_destroy(made);
+  }
+  cudaDeviceSynchronize();
+  for (const auto& [what, count] : runtime.live()) EXPECT_EQ(count, 0) << what;
 }
 
 TEST_F(fault_test, every_failing_call_of_a_model) {

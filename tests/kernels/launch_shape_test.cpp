@@ -46,6 +46,7 @@ TEST(launch_shape, striding_launches_start_one_block_a_tile_up_to_their_limit) {
   const shape shapes[] = {
       {[](std::int64_t n) { return gather_blocks(n); },
        gather_tuning::threads * gather_tuning::per_thread, gather_tuning::most_blocks},
+      {[](std::int64_t n) { return points_blocks(n, 64); }, 64, points_tuning::most_blocks},
       {[](std::int64_t n) { return route_blocks(n); }, route_tuning::threads,
        route_tuning::most_blocks}};
   for (const shape& s : shapes) {
@@ -94,6 +95,37 @@ TEST(launch_shape, streams_fill_a_card_and_fit_its_shared_memory) {
       EXPECT_LE(static_cast<std::size_t>(a_sm) * (shared + 1024), card.shared_per_sm);
       // Each multiprocessor has 32 KiB of loads in flight, however large the table is.
       EXPECT_GE(a_sm * shape.threads * 16 * stream_tuning::loads, 32 << 10) << shared;
+    }
+  }
+}
+
+TEST(launch_shape, codes_of_a_block_fit) {
+  EXPECT_EQ(points_threads(0), points_tuning::most_threads);
+  for (int num_axes = 1; num_axes <= ZCMOE_MAX_INPUTS; ++num_axes) {
+    const int threads = points_threads(num_axes);
+    EXPECT_GE(threads, 32);
+    EXPECT_EQ(threads % 32, 0);
+    // With what the kernel has beside them, within what every block may have.
+    EXPECT_LE(threads * num_axes + 256, 48 << 10);
+  }
+}
+
+TEST(launch_shape, streams_of_several_columns) {
+  for (const device_limits& card : cards) {
+    for (const std::size_t shared : {std::size_t{16}, std::size_t{20000}, std::size_t{60000}}) {
+      for (const int num_packs : {0, 1, 2, 4}) {
+        for (const std::int64_t n : {std::int64_t{1}, std::int64_t{1000}, std::int64_t{1} << 31}) {
+          const launch_shape shape = stream_points_shape(card, shared, n, 4, num_packs);
+          ASSERT_GE(shape.blocks, 1) << n;
+          EXPECT_LE(shape.threads, 1024);
+          EXPECT_EQ(shape.threads % 32, 0);
+          const std::int64_t tile =
+              std::int64_t{shape.threads} * stream_points_tuning::per_thread(num_packs);
+          EXPECT_LE((shape.blocks - 2) * tile, n);
+          // 64 registers a thread.
+          EXPECT_LE(ceil_div(shape.blocks, card.num_sms) * shape.threads, 1024);
+        }
+      }
     }
   }
 }

@@ -25,6 +25,8 @@ HOT = {
     "stream_kernelIdLb0ELb1": 64,
     "gather_kernelIf": 48,
     "gather_kernelId": 56,
+    "20stream_points_kernel": 64,  # blocks of 1,024 threads
+    "13points_kernel": 64,
     "accumulate_kernel": 64,  # blocks of 1,024 threads
 }
 
