@@ -381,11 +381,14 @@ void score_block(const points_job& job, const cpu_evaluator& tables, const route
                  std::int64_t first, int count, coded_block& coded, Score* scores) {
   const int whole = (count + group - 1) / group * group;
   std::fill_n(scores, whole, static_cast<Score>(tables.start));
+  constexpr std::size_t enough = 4;  // that share loads and stores of scores
+  std::size_t added = 0;
   code_block(kernels, tables, job.columns, first, count, job.report != nullptr, coded, [&](int a) {
-    const std::size_t begin = a == 0 ? 0 : tables.tables_end[static_cast<std::size_t>(a) - 1];
-    const std::size_t end = tables.tables_end[static_cast<std::size_t>(a)];
-    add_tables(tables.banks, tables.codes.data() + begin, end - begin, coded.codes, tables.block,
+    const std::size_t ready = tables.tables_end[static_cast<std::size_t>(a)];
+    if (ready - added < enough && a + 1 < tables.num_axes) return;
+    add_tables(tables.banks, tables.codes.data() + added, ready - added, coded.codes, tables.block,
                count, scores);
+    added = ready;
   });
   for (const cell_bank& bank : tables.cells) add_cells(tables, bank, coded, count, scores);
   add_trees(tables.mask_trees, tables, coded, count, scores);
