@@ -3,6 +3,7 @@
 // Nothing waits for the device but upload, download, summarize and the functions whose names end in
 // _sync.
 #include "cuda_check.hpp"
+#include "cuda_evaluator.hpp"
 #include "cuda_router.hpp"
 #include "device_buffer.hpp"
 #include "launchers.hpp"
@@ -113,6 +114,14 @@ struct forced_fit {
   }
 };
 
+void add_to(zcmoe_report& report, const zcmoe_report& counts) {
+  report.rows += counts.rows;
+  report.rows_used += counts.rows_used;
+  report.nan_inputs += counts.nan_inputs;
+  report.below_range += counts.below_range;
+  report.above_range += counts.above_range;
+}
+
 class cuda_backend final : public backend {
  public:
   /// The caller has made the device current.
@@ -124,6 +133,7 @@ class cuda_backend final : public backend {
     limits_ = {properties.multiProcessorCount, properties.maxThreadsPerMultiProcessor,
                properties.sharedMemPerMultiprocessor, properties.sharedMemPerBlockOptin};
     prepare_predict(limits_);
+    prepare_points(limits_);
     prepare_accumulate(limits_);
   }
   ~cuda_backend() override = default;
@@ -166,6 +176,22 @@ class cuda_backend final : public backend {
     launch_predict(job, limits_, stream);
   }
   void predict_sync(const predict_job& job, zcmoe_stream stream) const override;
+
+  std::unique_ptr<const evaluator> make_evaluator(const bank_tables& tables,
+                                                  zcmoe_stream stream) override {
+    return std::make_unique<cuda_evaluator>(*this, tables, limits_.shared_per_block, stream);
+  }
+  void predict_points(const points_job& job, zcmoe_stream stream) const override {
+    const device_guard guard(device_);
+    launch_points(job, limits_, stream);
+  }
+  void predict_points_sync(const points_job& job, zcmoe_stream stream) const override;
+  void encode_sync(const codes_job& job, zcmoe_stream stream) const override;
+  /// The engine has no threads of the host: the caller's does all.
+  void share_out(std::int64_t num_parts,
+                 const std::function<void(std::int64_t)>& body) const override {
+    for (std::int64_t part = 0; part < num_parts; ++part) body(part);
+  }
 
   std::size_t group_workspace(std::int64_t num_slots, std::int64_t n) const override {
     return n <= 0 ? 0 : regions(keys_for(num_slots), std::min(n, max_chunk_rows)).total;
@@ -650,11 +676,183 @@ void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) con
   drain.finish();
   zcmoe_report counts;
   std::memcpy(&counts, staging[0].data(), sizeof counts);
-  job.report->rows += counts.rows;
-  job.report->rows_used += counts.rows_used;
-  job.report->nan_inputs += counts.nan_inputs;
-  job.report->below_range += counts.below_range;
-  job.report->above_range += counts.above_range;
+  add_to(*job.report, counts);
+}
+
+/// Host arrays of rows on their way through device memory, a chunk at a time: arrays that are read
+/// are packed into a page-locked buffer and sent while the device works on the chunk before, and
+/// arrays that are written come back likewise. An array that is written may be one that is read: a
+/// row is written only after it has been read.
+class staged_arrays {
+ public:
+  /// The most bytes of a chunk, unless its rows are wider than that.
+  static constexpr std::int64_t most_bytes = std::int64_t{1} << 26;
+
+  void reads(const void* data, std::int64_t stride, std::int64_t element_size) {
+    read_.push_back({const_cast<void*>(data), stride, element_size, 0});
+  }
+  void writes(void* data, std::int64_t stride, std::int64_t element_size) {
+    written_.push_back({data, stride, element_size, 0});
+  }
+  /// What a chunk has on the device: the place of each array, and room that keeps its bytes from
+  /// chunk to chunk, zeroed at first.
+  struct chunk {
+    std::int64_t n;
+    const std::vector<void*>& read;
+    const std::vector<void*>& written;
+    void* kept;
+  };
+
+  /// launch(chunk) for all n > 0 rows. Waits; the bytes that are kept come back into `kept`.
+  template <class Launch>
+  void run(std::int64_t n, const device_allocator& allocator, void* kept, std::size_t kept_bytes,
+           zcmoe_stream stream, const Launch& launch) {
+    const std::int64_t rows = rows_of_chunk(n);
+    std::size_t bytes = 0;
+    for (std::vector<array>* const list : {&read_, &written_}) {
+      for (array& a : *list) {
+        a.at = bytes;
+        bytes += bytes_of(rows, a.element_size);
+      }
+    }
+    const std::size_t kept_at = bytes;
+    bytes += kept_bytes;
+    const device_buffer device(allocator, bytes, stream);
+    const pinned_buffer staging[2] = {pinned_buffer(bytes), pinned_buffer(bytes)};
+    device_event done[2];
+    stream_drain drain(stream);
+    char* const base = static_cast<char*>(device.data());
+    std::vector<void*> read, written;
+    for (const array& a : read_) read.push_back(base + a.at);
+    for (const array& a : written_) written.push_back(base + a.at);
+    if (kept_bytes > 0) ZCMOE_CUDA_TRY(cuda().memset_async(base + kept_at, 0, kept_bytes, stream));
+
+    const auto unpack = [&](std::int64_t first, int turn) {
+      done[turn].wait();
+      over_tiles(first, std::min(rows, n - first), written_,
+                 [&](const array& a, auto row, auto to, auto count) {
+                   copy_elements(a.row(row), a.stride,
+                                 staging[turn].data() + a.at + to * a.element_size, 1, count,
+                                 a.element_size);
+                 });
+    };
+    int turn = 0;
+    for (std::int64_t first = 0; first < n; first += rows, turn ^= 1) {
+      const std::int64_t count = std::min(rows, n - first);
+      over_tiles(first, count, read_, [&](const array& a, auto row, auto to, auto tile) {
+        copy_elements(staging[turn].data() + a.at + to * a.element_size, 1, a.row(row), a.stride,
+                      tile, a.element_size);
+      });
+      for (const array& a : read_) {
+        ZCMOE_CUDA_TRY(cuda().memcpy_async(base + a.at, staging[turn].data() + a.at,
+                                           static_cast<std::size_t>(count * a.element_size),
+                                           cudaMemcpyHostToDevice, stream));
+      }
+      launch(chunk{count, read, written, base + kept_at});
+      for (const array& a : written_) {
+        ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[turn].data() + a.at, base + a.at,
+                                           static_cast<std::size_t>(count * a.element_size),
+                                           cudaMemcpyDeviceToHost, stream));
+      }
+      done[turn].record(stream);
+      if (first > 0) unpack(first - rows, turn ^ 1);
+    }
+    unpack((n - 1) / rows * rows, turn ^ 1);
+    if (kept_bytes > 0) {
+      ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[0].data() + kept_at, base + kept_at, kept_bytes,
+                                         cudaMemcpyDeviceToHost, stream));
+    }
+    drain.finish();
+    if (kept_bytes > 0) std::memcpy(kept, staging[0].data() + kept_at, kept_bytes);
+  }
+
+ private:
+  struct array {
+    void* data;
+    std::int64_t stride;
+    std::int64_t element_size;
+    std::size_t at;  // byte in the buffers
+
+    void* row(std::int64_t i) const { return static_cast<char*>(data) + i * stride * element_size; }
+  };
+
+  std::int64_t rows_of_chunk(std::int64_t n) const {
+    std::int64_t row_bytes = 1;
+    for (const std::vector<array>* const list : {&read_, &written_}) {
+      for (const array& a : *list) row_bytes += a.element_size;
+    }
+    const std::int64_t most = std::min(staged_rows, most_bytes / row_bytes);
+    return std::min(n, std::max<std::int64_t>(most, 256));
+  }
+  /// visit(array, row, row within the chunk, count) for tiles of so few rows that rows which lie
+  /// side by side in memory stay in a cache from array to array.
+  template <class Visit>
+  static void over_tiles(std::int64_t first, std::int64_t count, const std::vector<array>& arrays,
+                         const Visit& visit) {
+    const std::int64_t tile = arrays.size() < 2 ? count : 1024;
+    for (std::int64_t to = 0; to < count; to += tile) {
+      for (const array& a : arrays) visit(a, first + to, to, std::min(tile, count - to));
+    }
+  }
+
+  std::vector<array> read_;
+  std::vector<array> written_;
+};
+
+void cuda_backend::predict_points_sync(const points_job& job, zcmoe_stream stream) const {
+  if (job.n == 0) return;
+  const device_guard guard(device_);
+  staged_arrays arrays;
+  const int num_axes = tables_of(*job.tables).view().num_axes;
+  std::vector<any_array> columns(job.columns, job.columns + num_axes);
+  for (const any_array& c : columns) arrays.reads(c.data, c.stride, size_of(c.dtype));
+  points_job there = job;
+  zcmoe_output* const outputs[] = {&there.values, &there.segments, &there.standard_errors,
+                                   &there.variances, &there.counts};
+  for (const zcmoe_output* const o : outputs) {
+    if (o->data != nullptr) arrays.writes(o->data, o->stride, size_of(o->dtype));
+  }
+  zcmoe_report counts{};
+  arrays.run(job.n, allocator_, &counts, job.report != nullptr ? sizeof counts : 0, stream,
+             [&](const staged_arrays::chunk& chunk) {
+               for (std::size_t a = 0; a < columns.size(); ++a) {
+                 columns[a].data = chunk.read[a];
+                 columns[a].stride = 1;
+               }
+               std::size_t k = 0;
+               for (zcmoe_output* const o : outputs) {
+                 if (o->data == nullptr) continue;
+                 o->data = chunk.written[k++];
+                 o->stride = 1;
+               }
+               there.columns = columns.data();
+               there.n = chunk.n;
+               there.report =
+                   job.report != nullptr ? static_cast<zcmoe_report*>(chunk.kept) : nullptr;
+               launch_points(there, limits_, stream);
+             });
+  if (job.report != nullptr) add_to(*job.report, counts);
+}
+
+void cuda_backend::encode_sync(const codes_job& job, zcmoe_stream stream) const {
+  const int num_axes = tables_of(*job.tables).view().num_axes;
+  if (job.n == 0 || num_axes == 0) return;
+  const device_guard guard(device_);
+  staged_arrays arrays;
+  std::vector<any_array> columns(job.columns, job.columns + num_axes);
+  for (const any_array& c : columns) arrays.reads(c.data, c.stride, size_of(c.dtype));
+  for (int a = 0; a < num_axes; ++a) arrays.writes(job.codes + a * job.stride, 1, 1);
+  arrays.run(job.n, allocator_, nullptr, 0, stream, [&](const staged_arrays::chunk& chunk) {
+    for (std::size_t a = 0; a < columns.size(); ++a) {
+      columns[a].data = chunk.read[a];
+      columns[a].stride = 1;
+    }
+    auto* const codes = static_cast<std::uint8_t*>(chunk.written[0]);
+    // The arrays of codes lie at equal distances.
+    const std::int64_t stride =
+        num_axes == 1 ? 0 : static_cast<std::uint8_t*>(chunk.written[1]) - codes;
+    launch_encode({job.tables, columns.data(), chunk.n, codes, stride}, stream);
+  });
 }
 
 }  // namespace

@@ -104,6 +104,45 @@ constexpr int gather_blocks(std::int64_t n) {
                          gather_tuning::most_blocks);
 }
 
+/// Models of several inputs, columns of any type and stride: one row a thread at a time, its codes
+/// in shared memory.
+struct points_tuning {
+  static constexpr int most_threads = 256;
+  static constexpr int most_code_bytes = 1 << 15;  // of a block
+  // As of gather_tuning: these stride over the rest.
+  static constexpr int most_blocks = 8192;
+  static constexpr int few_columns = 32;  // of a launch that has small parameters
+};
+/// The same where blocks stage the tables: as of stream_tuning, but a thread takes one vector of a
+/// column at a time, in more registers.
+struct stream_points_tuning {
+  static constexpr int most_threads = 1024;
+  static constexpr int per_thread = 4;
+};
+constexpr launch_shape stream_points_shape(const device_limits& device, std::size_t shared_bytes,
+                                           std::int64_t n, int num_axes) {
+  device_limits room = device;
+  room.threads_per_sm = device.threads_per_sm < stream_points_tuning::most_threads
+                            ? device.threads_per_sm
+                            : stream_points_tuning::most_threads;
+  launch_shape shape = stream_shape(room, shared_bytes, n, std::int64_t{4} * num_axes);
+  const std::int64_t tile = std::int64_t{shape.threads} * stream_points_tuning::per_thread;
+  const std::int64_t tiles =
+      ceil_div(n, tile) + 1;  // one more, as columns may begin within a vector
+  shape.blocks = static_cast<int>(tiles < shape.blocks ? tiles : shape.blocks);
+  return shape;
+}
+
+/// Threads of a block: fewer where there are so many axes that codes would not fit.
+constexpr int points_threads(int num_axes) {
+  int threads = points_tuning::most_threads;
+  while (threads > 32 && threads * num_axes > points_tuning::most_code_bytes) threads /= 2;
+  return threads;
+}
+constexpr int points_blocks(std::int64_t n, int threads) {
+  return blocks_striding(n, threads, points_tuning::most_blocks);
+}
+
 /// Kernels that route rows to keys, and the one that places rows of a group.
 struct route_tuning {
   // A thread has one row in flight and 32 registers, with which a multiprocessor runs all its
@@ -448,6 +487,18 @@ constexpr group_regions group_regions_for(std::int64_t num_rows, const row_keys&
 void prepare_predict(const device_limits& device);
 /// Predicts job.rows.n >= 0 inputs. All pointers of the job are in device memory.
 void launch_predict(const predict_job& job, const device_limits& device, zcmoe_stream stream);
+
+/// points.cu: predicts job.n >= 0 rows of several inputs. All pointers of the job but that to the
+/// columns themselves are in device memory.
+void launch_points(const points_job& job, const device_limits& device, zcmoe_stream stream);
+/// stream_points.cu: the same, and returns true, where only float32 values of contiguous float32
+/// columns are wanted and blocks can stage the model's tables.
+bool launch_stream_points(const points_job& job, const device_limits& device, zcmoe_stream stream);
+/// Lets the kernels of launch_stream_points use the current device's shared memory. Called once per
+/// device, before the first launch.
+void prepare_points(const device_limits& device);
+/// points.cu: writes the codes of job.n >= 0 rows. Columns and codes are in device memory.
+void launch_encode(const codes_job& job, zcmoe_stream stream);
 
 /// Keys and payloads of a chunk's rows, before or after sorting.
 struct keyed_rows {

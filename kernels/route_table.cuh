@@ -61,11 +61,14 @@ struct shared_image {
   /// Copies the table's image to `image`, a place in shared memory. Every thread of the block calls
   /// it, and waits for the block (__syncthreads) before it uses the image.
   __device__ shared_image(const bucket_table_view<T>& table, void* image)
-      : lines(shared_address(image)),
-        words(lines + static_cast<std::uint32_t>(sizeof(piece_lines<T>)) -
-              4 * table.map.first_word) {
+      : shared_image(table, shared_address(image)) {
     stage(image, table.lines, table.image_bytes());
   }
+  /// Reads a copy that lies at this address in shared memory already.
+  __device__ shared_image(const bucket_table_view<T>& table, std::uint32_t address)
+      : lines(address),
+        words(lines + static_cast<std::uint32_t>(sizeof(piece_lines<T>)) -
+              4 * table.map.first_word) {}
   __device__ T scale(std::uint32_t piece) const { return line(lines, piece); }
   __device__ T offset(std::uint32_t piece) const {
     return line(lines + static_cast<std::uint32_t>(offsetof(piece_lines<T>, offset)), piece);

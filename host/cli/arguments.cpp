@@ -93,9 +93,29 @@ void add_table_options(parser& command, table_choice& table, bool required) {
   add_csv_options(command, table);
 }
 
-void add_column_options(parser& command, std::vector<column_role>& roles) {
-  command.add_option("--x", roles[column_x].value, "input column: header text or number")
+option add_input_option(parser& command, std::string& x, std::vector<std::string>* inputs,
+                        const std::string& words) {
+  return command
+      .add_repeatable(
+          "--x",
+          [&x, inputs](const std::string& given) {
+            if (inputs != nullptr) inputs->push_back(given);
+            if (inputs == nullptr && !x.empty()) {
+              return text("given twice, as '", x, "' and '", given,
+                          "': this command is not for models of several inputs yet");
+            }
+            if (x.empty()) x = given;
+            return std::string();
+          },
+          words)
       .type_name("COLUMN");
+}
+
+void add_column_options(parser& command, std::vector<column_role>& roles,
+                        std::vector<std::string>* inputs) {
+  add_input_option(command, roles[column_x].value, inputs,
+                   text("input column: header text or number",
+                        inputs != nullptr ? "; given several times, as many inputs" : ""));
   command.add_option("--y", roles[column_y].value, "target column").type_name("COLUMN");
   command
       .add_option("--weights", roles[column_weights].value, "column of row weights (finite, >= 0)")

@@ -40,8 +40,13 @@ void add_table_options(parser& command, table_choice& table, bool required);
 void add_csv_options(parser& command, table_choice& table);
 /// What is read as a number, and what is refused; for the footers of --help.
 extern const char csv_help[];
-/// --x, --y and --weights: roles column_x, column_y, column_weights.
-void add_column_options(parser& command, std::vector<column_role>& roles);
+/// --x, --y and --weights: roles column_x, column_y, column_weights. A second --x goes to inputs,
+/// with the first; where there are none it is refused.
+void add_column_options(parser& command, std::vector<column_role>& roles,
+                        std::vector<std::string>* inputs = nullptr);
+/// --x alone. The words say what it is.
+option add_input_option(parser& command, std::string& x, std::vector<std::string>* inputs,
+                        const std::string& words);
 /// --weights-kind, and a usage error where it speaks of weights that rows lack.
 void add_weights_kind(parser& command, std::int32_t& kind);
 void check_weights_kind(std::int32_t kind, const row_source& rows);

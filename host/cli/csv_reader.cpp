@@ -82,24 +82,28 @@ void csv_block::clear() {
 
 csv_reader::csv_reader(input_file& input, const csv_options& options,
                        std::vector<column_request> requests)
+    : csv_reader(input, options, std::move(requests), nullptr) {}
+
+csv_reader::csv_reader(input_file& input, const csv_options& options, const column_chooser& choose)
+    : csv_reader(input, options, {}, &choose) {}
+
+csv_reader::csv_reader(input_file& input, const csv_options& options,
+                       std::vector<column_request> requests, const column_chooser* choose)
     : input_(input),
       options_(options),
-      requests_(std::move(requests)),
-      names_(requests_.size()),
+      choose_(choose),
       tokenizer_(*this, options_.delimiter, options_.comment, options_.strict, most_fields),
       buffer_(buffer_size),
       lines_to_skip_(options_.skip_lines) {
-  if (requests_.size() > max_columns)
-    fail(requests_.size(), " columns asked for; the limit is ", max_columns);
+  set_requests(choose != nullptr && !options_.header ? (*choose)(*this) : std::move(requests));
   tokenizer_.skip_lines(options_.skip_lines);
   if (!options_.header) {
-    for (const column_request& request : requests_) {
-      const std::size_t number = column_number(request.column);
-      if (number >= 1) columns_.push_back(number - 1);
-    }
-    std::sort(columns_.begin(), columns_.end());
-    columns_.erase(std::unique(columns_.begin(), columns_.end()), columns_.end());
-    tokenizer_.want(columns_, most_fields);
+    std::vector<std::size_t> found;
+    found.reserve(requests_.size());
+    // A text that is no number is refused when the first row is known: it is wanted by nobody.
+    for (const column_request& request : requests_)
+      found.push_back(column_number(request.column) - std::size_t{1});
+    want(found, most_fields);
   }
   out_ = &pending_;
   while (!resolved_ && feed()) {
@@ -117,8 +121,36 @@ csv_reader::csv_reader(input_file& input, const csv_options& options,
   }
 }
 
+void csv_reader::set_requests(std::vector<column_request> requests) {
+  requests_ = std::move(requests);
+  if (requests_.size() > max_columns)
+    fail(requests_.size(), " columns asked for; the limit is ", max_columns);
+  names_.resize(requests_.size());
+  values_.resize(requests_.size());
+  census_.resize(requests_.size());
+  found_.resize(requests_.size());
+  pending_.columns.resize(requests_.size());
+}
+
+/// Wants the column of each request; none of those without a number.
+void csv_reader::want(const std::vector<std::size_t>& found, std::size_t max_fields) {
+  constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+  columns_ = found;
+  std::sort(columns_.begin(), columns_.end());
+  columns_.erase(std::unique(columns_.begin(), columns_.end()), columns_.end());
+  if (!columns_.empty() && columns_.back() == none) columns_.pop_back();
+  requests_of_.assign(columns_.size(), {});
+  for (std::size_t k = 0; k < found.size(); ++k) {
+    if (found[k] == none) continue;
+    const auto slot = std::lower_bound(columns_.begin(), columns_.end(), found[k]);
+    requests_of_[static_cast<std::size_t>(slot - columns_.begin())].push_back(k);
+  }
+  tokenizer_.want(columns_, max_fields);
+}
+
 void csv_reader::read(csv_block& block, std::int64_t rows) {
   block.clear();
+  block.columns.resize(requests_.size());
   if (pending_.rows() > 0) std::swap(block, pending_);
   out_ = &block;
   while (block.rows() < rows && feed()) {
@@ -193,18 +225,16 @@ void csv_reader::field(std::size_t k, std::string_view content) {
   }
   double value;
   const field_kind kind = parse_number(content, value, options_.numbers);
-  const std::size_t column = columns_[k];
-  for (std::size_t request = 0; request < requests_.size(); ++request) {
-    const auto bit = static_cast<unsigned char>(1u << request);
-    const bool asked =
-        resolved_ ? (slots_[k] & bit) != 0 : column_number(requests_[request].column) == column + 1;
-    if (!asked) continue;
+  num_seen_ = k + 1;
+  for (const std::size_t request : requests_of_[k]) {
     values_[request] = value;
-    seen_ |= bit;
-    if (kind == field_kind::missing) missing_ |= bit;
-    if (kind != field_kind::unparsable) continue;
-    unparsable_ |= bit;
-    note_unparsable(request, trimmed(content));
+    if (kind == field_kind::number) continue;
+    if (kind == field_kind::missing) {
+      missing_ |= column_bit(request);
+    } else {
+      unparsable_ |= column_bit(request);
+      note_unparsable(request, trimmed(content));
+    }
   }
 }
 
@@ -303,48 +333,43 @@ std::string csv_reader::wide_row_hint(std::size_t fields) const {
 }
 
 void csv_reader::push_row(std::int64_t line) {
-  for (std::size_t k = 0; k < requests_.size(); ++k) {
-    const auto bit = static_cast<unsigned char>(1u << k);
-    if ((seen_ & bit) == 0) {  // the row ended before this column
-      values_[k] = std::numeric_limits<double>::quiet_NaN();
-      missing_ |= bit;
+  for (; num_seen_ < columns_.size(); ++num_seen_) {  // the row ended before this column
+    for (const std::size_t request : requests_of_[num_seen_]) {
+      values_[request] = std::numeric_limits<double>::quiet_NaN();
+      missing_ |= column_bit(request);
     }
-    out_->columns[k].push_back(values_[k]);
   }
+  for (std::size_t k = 0; k < values_.size(); ++k) out_->columns[k].push_back(values_[k]);
   out_->missing.push_back(std::exchange(missing_, static_cast<unsigned char>(0)));
   out_->unparsable.push_back(std::exchange(unparsable_, static_cast<unsigned char>(0)));
   out_->lines.push_back(line);
-  seen_ = 0;
+  num_seen_ = 0;
   ++rows_;
 }
 
 void csv_reader::push_blank_row(std::int64_t line) {
-  for (std::size_t k = 0; k < requests_.size(); ++k)
+  unsigned char all = 0;
+  for (std::size_t k = 0; k < requests_.size(); ++k) {
     out_->columns[k].push_back(std::numeric_limits<double>::quiet_NaN());
-  out_->missing.push_back(static_cast<unsigned char>((1u << requests_.size()) - 1));
+    all |= column_bit(k);
+  }
+  out_->missing.push_back(all);
   out_->unparsable.push_back(0);
   out_->lines.push_back(line);
   ++rows_;
 }
 
 void csv_reader::resolve_columns() {
-  std::vector<std::size_t> found;
-  for (const column_request& request : requests_) found.push_back(find_column(request));
-  columns_ = found;
-  std::sort(columns_.begin(), columns_.end());
-  columns_.erase(std::unique(columns_.begin(), columns_.end()), columns_.end());
-  slots_.assign(columns_.size(), 0);
+  if (choose_ != nullptr && options_.header) set_requests((*choose_)(*this));
+  for (std::size_t k = 0; k < requests_.size(); ++k) found_[k] = find_column(requests_[k]);
   bool numbers = false;
   for (std::size_t k = 0; k < requests_.size(); ++k) {
-    const auto slot = std::lower_bound(columns_.begin(), columns_.end(), found[k]);
-    slots_[static_cast<std::size_t>(slot - columns_.begin())] |=
-        static_cast<unsigned char>(1u << k);
     if (!options_.header) continue;
-    names_[k] = header_[found[k]];
+    names_[k] = header_[found_[k]];
     double value;
     numbers = numbers || (names_[k] != requests_[k].column &&
                           parse_number(names_[k], value, options_.numbers) == field_kind::number);
-    if (names_[k].empty()) names_[k] = text("column ", found[k] + 1);
+    if (names_[k].empty()) names_[k] = text("column ", found_[k] + 1);
   }
   if (numbers) {
     header_warning_ = text(input_.name(), ", line ", tokenizer_.row_line(),
@@ -353,12 +378,12 @@ void csv_reader::resolve_columns() {
       header_warning_ += text(i > 0 ? ", " : "", start_of(header_[i]));
     header_warning_ += text(header_.size() > 5 ? ", ..." : "", "; --no-header if it is");
   }
-  tokenizer_.want(columns_, num_fields_ + 1);
+  want(found_, num_fields_ + 1);
   resolved_ = true;
 }
 
-/// Field number of a requested column: its name, else its 1-based number.
 std::size_t csv_reader::find_column(const column_request& request) const {
+  if (request.number > 0) return request.number - 1;
   const auto first = std::find(header_.begin(), header_.end(), request.column);
   if (first != header_.end()) {
     const auto second = std::find(first + 1, header_.end(), request.column);

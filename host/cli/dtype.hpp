@@ -36,4 +36,9 @@ inline double element(const zcmoe_array& column, std::int64_t i) {
   return widened_element(column, i);
 }
 
+/// Element i of a column whose elements need not lie side by side.
+inline double strided_element(const zcmoe_array& column, std::int64_t i) {
+  return element(column, i * column.stride);
+}
+
 }  // namespace zcmoe::cli

@@ -8,7 +8,7 @@
 #include "failure.hpp"
 #include "fit_report.hpp"
 #include "holdout.hpp"
-#include "json_object.hpp"
+#include "learn_command.hpp"
 #include "model_output.hpp"
 #include "number.hpp"
 #include "output_file.hpp"
@@ -78,14 +78,6 @@ class gathered_rows {
   std::array<zcmoe_array, 3> columns_{};
   std::array<std::vector<double>, 3> storage_;
 };
-
-/// Why a text cannot be the name of a column in a model file; null if it can.
-const char* fault_of_name(const std::string& name) {
-  constexpr std::size_t longest = 1024;  // of zcmoe_model_options
-  if (name.size() > longest) return "longer than 1024 bytes";
-  if (name.find('\0') != std::string::npos) return "cut by a null byte";
-  return is_utf8(name) ? nullptr : "not UTF-8";
-}
 
 class fit_run {
   struct candidate {
@@ -472,7 +464,8 @@ void add_fit_options(parser& command, fit_arguments& arguments) {
 command_body add_fit_command(parser& command) {
   auto arguments = std::make_shared<fit_arguments>();
   add_table_options(command, arguments->table, true);
-  add_column_options(command, arguments->roles);
+  add_column_options(command, arguments->roles, &arguments->several.inputs);
+  add_learn_options(command, arguments->several);
   add_weights_kind(command, arguments->model.options.weights_kind);
   add_output_option(command, arguments->output, "model file to write; - is standard output")
       .required();
@@ -505,6 +498,12 @@ command_body add_fit_command(parser& command) {
       "column\n"
       "  zcmoe fit x.npy y.npy weights.npy --range 0:10 -o model.safetensors   third file: "
       "weights\n"
+      "  zcmoe fit data.csv --x distance --x dep_delay --y arr_delay -o model.safetensors      "
+      "several inputs\n"
+      "  zcmoe fit data.csv --x-all-but id --y arr_delay --partition tree -o model.safetensors  "
+      "all columns but id and the target\n"
+      "  zcmoe fit a.npy b.npy --y y.npy -o model.safetensors                  several inputs, one "
+      "NPY file each, or one of shape (n, d)\n"
       "  gunzip -c data.csv.gz | zcmoe fit - --x x --y y -o model.safetensors  from standard "
       "input\n"
       "Rows with a missing field (empty, NA, NaN, null) are skipped and counted.\n"
@@ -515,11 +514,19 @@ command_body add_fit_command(parser& command) {
       "/dev/stdout, pipes and devices are\n"
       "written where they are.\n" +
       std::string(csv_help));
-  return [arguments] {
+  return [arguments, command] {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json and --output - both want standard output");
     }
     arguments->segmentation.check();
+    if (const char* const fault = fault_of_name(arguments->model.target_name))
+      fail_usage("--target-name: the text is ", fault);
+    const std::string several = several_in_words(*arguments);
+    if (!several.empty()) {
+      learn_several(command, *arguments, several);
+      return;
+    }
+    refuse_options_of_several(command, *arguments);
     arguments->segmentation.refuse_options_of_companders();
     const model_choice& model = arguments->model;
     if (model.options.constants == ZCMOE_CONSTANTS_SMOOTH && model.options.shrinkage > 0) {
@@ -535,8 +542,6 @@ command_body add_fit_command(parser& command) {
       fail_usage("--constants smooth is for --experts constant");
     if (const char* const fault = fault_of_name(model.feature_name))
       fail_usage("--feature-name: the text is ", fault);
-    if (const char* const fault = fault_of_name(model.target_name))
-      fail_usage("--target-name: the text is ", fault);
     fit_run(*arguments).run();
   };
 }

@@ -25,17 +25,6 @@ std::string range_policy_in_words(std::int32_t policy) {
   }
 }
 
-/// Rows per second.
-double rate(std::int64_t rows, double seconds) {
-  return seconds > 0 ? static_cast<double>(rows) / seconds : 0.0;
-}
-
-void say_step(const char* name, double seconds, std::int64_t rows) {
-  std::string value = fixed(seconds, 10, 4) + " s";
-  if (rows > 0 && seconds > 0) value += " " + fixed(rate(rows, seconds) / 1e6, 10, 3) + " M rows/s";
-  say(name, value);
-}
-
 /// A kind that was not taken, before its error.
 const char* kind_in_words(const fit_summary::kind_error& kind) {
   switch (kind.experts) {
@@ -46,6 +35,30 @@ const char* kind_in_words(const fit_summary::kind_error& kind) {
 }
 
 }  // namespace
+
+double rows_per_second(std::int64_t rows, double seconds) {
+  return seconds > 0 ? static_cast<double>(rows) / seconds : 0.0;
+}
+
+void say_step(const char* name, double seconds, std::int64_t rows) {
+  std::string value = fixed(seconds, 10, 4) + " s";
+  if (rows > 0 && seconds > 0)
+    value += " " + fixed(rows_per_second(rows, seconds) / 1e6, 10, 3) + " M rows/s";
+  say(name, value);
+}
+
+json_object holdout_as_json(double fraction, std::uint64_t seed, const holdout_error& error,
+                            std::int64_t not_predicted) {
+  json_object json;
+  json.set("fraction", fraction);
+  json.set("seed", seed);
+  json.set("rows", error.rows());
+  json.set("rows_not_predicted", not_predicted);
+  json.set("rmse", error.model());
+  json.set("rmse_line", error.line());
+  json.set("rmse_constant", error.constant());
+  return json;
+}
 
 void fit_report::say_all() const {
   say("engine", engine.name);
@@ -180,7 +193,14 @@ std::string fit_report::as_json() const {
   json.set("constants_kind", word_of(constants_words, model.options.constants));
   json.set("mean", model.mean);
   json.set("noise_standard_deviation", std::sqrt(model.noise_variance));
-  if (summary.judged) json.set("holdout", holdout_as_json());
+  if (summary.judged) {
+    json_object judged =
+        holdout_as_json(arguments.holdout, arguments.seed, summary.error, summary.not_predicted);
+    judged.set("line_slope", summary.line.slope());
+    judged.set("line_intercept", summary.line.intercept());
+    judged.set("constant", summary.line.mean_y());
+    json.set("holdout", judged);
+  }
   const auto seconds = [](const stopwatch& watch) { return watch.seconds(); };
   json.set("seconds", json_object()
                           .set("read", seconds(summary.reading))
@@ -190,31 +210,17 @@ std::string fit_report::as_json() const {
                           .set("total", seconds(summary.total)));
   const std::int64_t read = summary.tally.rows_read;
   const std::int64_t predicted = summary.error.rows() + summary.not_predicted;
-  json.set("rows_per_second",
-           json_object()
-               .set("read", rate(read * rows.times_read(), seconds(summary.reading)))
-               .set("segment", rate(edges.rows > 0 ? read : 0, seconds(summary.segmenting)))
-               .set("fit", rate(model.num_rows, seconds(summary.fitting)))
-               .set("predict", rate(predicted, seconds(summary.predicting)))
-               .set("total", rate(read, seconds(summary.total))));
+  json.set(
+      "rows_per_second",
+      json_object()
+          .set("read", rows_per_second(read * rows.times_read(), seconds(summary.reading)))
+          .set("segment", rows_per_second(edges.rows > 0 ? read : 0, seconds(summary.segmenting)))
+          .set("fit", rows_per_second(model.num_rows, seconds(summary.fitting)))
+          .set("predict", rows_per_second(predicted, seconds(summary.predicting)))
+          .set("total", rows_per_second(read, seconds(summary.total))));
   json.set("bytes_read", summary.bytes_read);
   json.set("model", arguments.output);
   return json.text();
-}
-
-json_object fit_report::holdout_as_json() const {
-  json_object json;
-  json.set("fraction", arguments.holdout);
-  json.set("seed", arguments.seed);
-  json.set("rows", summary.error.rows());
-  json.set("rows_not_predicted", summary.not_predicted);
-  json.set("rmse", summary.error.model());
-  json.set("rmse_line", summary.error.line());
-  json.set("rmse_constant", summary.error.constant());
-  json.set("line_slope", summary.line.slope());
-  json.set("line_intercept", summary.line.intercept());
-  json.set("constant", summary.line.mean_y());
-  return json;
 }
 
 }  // namespace zcmoe::cli

@@ -10,7 +10,7 @@
 #include "row_source.hpp"
 #include "row_triage.hpp"
 
-#include <zcmoe/zcmoe.h>
+#include <zcmoe/points.h>
 
 #include <cstdint>
 #include <optional>
@@ -20,6 +20,14 @@
 namespace zcmoe::cli {
 
 constexpr std::int32_t target_dtype_auto = 0;
+
+/// What is asked for where there are several inputs.
+struct learn_choice {
+  std::vector<std::string> inputs;   // --x, all that were given
+  std::vector<std::string> all_but;  // --x-all-but
+  std::int32_t partition = ZCMOE_PARTITION_AUTO;
+  std::int64_t axis_segments = 0;  // 0: chosen
+};
 
 struct fit_arguments {
   table_choice table;
@@ -33,7 +41,16 @@ struct fit_arguments {
   std::uint64_t seed = 0;
   std::string output;
   talk_choice talk;
+  learn_choice several;
 };
+
+/// Rows per second; 0 if no time has passed.
+double rows_per_second(std::int64_t rows, double seconds);
+/// A line of the summary: how long a step took, and its rows per second if it has rows.
+void say_step(const char* name, double seconds, std::int64_t rows);
+/// Part of a JSON summary: the errors on the rows held out.
+json_object holdout_as_json(double fraction, std::uint64_t seed, const holdout_error& error,
+                            std::int64_t not_predicted);
 
 /// What happened to the rows, and how long it took.
 struct fit_summary {
@@ -75,7 +92,6 @@ struct fit_report {
   void say_segments() const;
   void say_errors() const;
   void say_times() const;
-  json_object holdout_as_json() const;
 };
 
 }  // namespace zcmoe::cli

@@ -2,6 +2,7 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "failure.hpp"
+#include "inspect_points.hpp"
 #include "json_object.hpp"
 #include "model_input.hpp"
 #include "number.hpp"
@@ -390,12 +391,23 @@ command_body add_inspect_command(parser& command) {
       "  zcmoe inspect model.safetensors\n"
       "  zcmoe inspect model.safetensors --csv > segments.csv\n"
       "  zcmoe inspect model.safetensors --json | jq .noise_variance");
-  return [arguments] {
+  return [arguments, command] {
     if (!(arguments->confidence > 0 && arguments->confidence < 1))
       fail_usage("--confidence ", readable(arguments->confidence), ": not between 0 and 1");
     const context cpu(ZCMOE_ENGINE_CPU);
     const model model = load_model(cpu, arguments->model);
     check_outputs({{"standard output", "-"}}, {arguments->model});
+    if (const auto several = points_info_of(model)) {
+      if (command.given("--confidence")) {
+        fail_usage("--confidence: not for models of several inputs yet (", arguments->model,
+                   " has ", several->num_inputs, ")");
+      }
+      const inspected_points seen(arguments->model, model, *several);
+      write_to_stdout(arguments->json  ? seen.as_json()
+                      : arguments->csv ? seen.as_csv()
+                                       : seen.as_text());
+      return;
+    }
     const inspected seen(*arguments, model);
     output_file output("-");
     if (arguments->json) {

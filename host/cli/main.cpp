@@ -48,11 +48,13 @@ int run(int argc, char** argv) {
       "zcmoe",
       "zcmoe: regression by many constant experts.\n"
       "Cuts the input line into segments and predicts one constant in each, the mean of its "
-      "targets.",
+      "targets.\n"
+      "Cuts each of several inputs, and answers with sums of constants or with one of them.",
       "Examples:\n"
       "  zcmoe fit data.csv --x distance --y air_time --segments 64 --output model.safetensors\n"
       "  zcmoe predict model.safetensors new.csv --x distance > predictions.csv\n"
       "  zcmoe inspect model.safetensors\n"
+      "  zcmoe fit data.csv --x-all-but arr_delay --output several.safetensors\n"
       "  zcmoe plan data.csv --x distance --y air_time\n"
       "  zcmoe segment --segmentation uniform --range 0:1 --segments 8\n"
       "  zcmoe compile 'exp(-3*x)*sin(9*x)' --range 0:1 --tolerance 1e-4 --output "

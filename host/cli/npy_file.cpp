@@ -46,7 +46,8 @@ constexpr foreign_type foreign_types[] = {
 /// Reads {'descr': '<f8', 'fortran_order': False, 'shape': (3,), } and nothing else.
 class header_parser {
  public:
-  header_parser(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+  header_parser(std::string_view text, const std::string& name, npy_shape allowed)
+      : text_(text), name_(name), allowed_(allowed) {}
 
   npy_header parse() {
     npy_header header;
@@ -78,9 +79,16 @@ class header_parser {
           std::pair{seen_shape_, "shape"}}) {
       if (!seen) refuse("the key '", key, "' is missing");
     }
-    header.rows = rows();
-    if (header.rows > std::numeric_limits<std::int64_t>::max() / 16) {
-      refuse("shape (", header.rows, ",) is larger than any file");
+    const bool table = allowed_ == npy_shape::table && shape_.size() == 2;
+    header.rows = table ? shape_[0] : rows();
+    if (table) {
+      header.columns = shape_[1];
+      header.by_column = fortran_;
+      if (header.columns == 0) refuse("shape (", header.rows, ", 0) has no column");
+    }
+    if (header.rows > std::numeric_limits<std::int64_t>::max() / 16 / header.columns) {
+      refuse("shape (", header.rows, ",", table ? text(" ", header.columns) : "",
+             ") is larger than any file");
     }
     return header;
   }
@@ -199,11 +207,12 @@ class header_parser {
 
   std::string_view text_;
   const std::string& name_;
+  npy_shape allowed_;
   std::size_t at_ = 0;
   bool seen_descr_ = false;
   bool seen_order_ = false;
   bool seen_shape_ = false;
-  bool fortran_ = false;  // kept for error texts: both orders are the same for one column
+  bool fortran_ = false;  // of one column both orders are the same
   std::vector<std::int64_t> shape_;
 };
 
@@ -216,7 +225,7 @@ std::size_t little_endian(std::string_view bytes) {
 
 }  // namespace
 
-npy_header parse_npy_header(std::string_view bytes, const std::string& name) {
+npy_header parse_npy_header(std::string_view bytes, const std::string& name, npy_shape shape) {
   if (bytes.substr(0, npy_start.size()) != npy_start)
     fail(name, ": not an NPY file: it does not begin with \\x93NUMPY");
   if (bytes.size() < 10) fail(name, ": NPY header: the file ends after ", bytes.size(), " bytes");
@@ -236,7 +245,7 @@ npy_header parse_npy_header(std::string_view bytes, const std::string& name) {
     fail(name, ": NPY header of ", length, " bytes, but the file has only ", bytes.size() - begin,
          " after its start");
   }
-  npy_header header = header_parser(bytes.substr(begin, length), name).parse();
+  npy_header header = header_parser(bytes.substr(begin, length), name, shape).parse();
   header.data_offset = static_cast<std::int64_t>(begin + length);
   return header;
 }
@@ -253,7 +262,7 @@ std::string make_npy_header(zcmoe_dtype dtype, std::int64_t rows) {
   return header + '\n';
 }
 
-npy_file::npy_file(input_file input) : input_(std::move(input)) {
+npy_file::npy_file(input_file input, npy_shape shape) : input_(std::move(input)) {
   input_.spool();
   struct stat status {};
   if (::fstat(input_.descriptor(), &status) != 0) fail_errno(name());
@@ -265,12 +274,13 @@ npy_file::npy_file(input_file input) : input_(std::move(input)) {
   if (mapping == MAP_FAILED) fail_errno(name(), ": mapping ", size, " bytes");
   mapping_ = static_cast<char*>(mapping);
   try {
-    header_ = parse_npy_header({mapping_, mapped_}, name());
+    header_ = parse_npy_header({mapping_, mapped_}, name(), shape);
     const std::int64_t data = size - header_.data_offset;
-    const std::int64_t expected = header_.rows * element_size(header_.dtype);
+    const std::int64_t row_size = header_.columns * element_size(header_.dtype);
+    const std::int64_t expected = header_.rows * row_size;
     if (data != expected) {
-      fail(name(), ": ", header_.rows, " rows of ", element_size(header_.dtype), " bytes need ",
-           expected, " bytes of data, the file has ", data);
+      fail(name(), ": ", header_.rows, " rows of ", row_size, " bytes need ", expected,
+           " bytes of data, the file has ", data);
     }
   } catch (...) {
     ::munmap(mapping_, mapped_);
@@ -300,6 +310,7 @@ void npy_file::check_unchanged() const {
 }
 
 void npy_file::drop(std::int64_t begin, std::int64_t end) const noexcept {
+  if (header_.by_column && header_.columns > 1) return;  // rows lie in as many places as columns
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const auto first = static_cast<std::size_t>(row(begin) - mapping_);
   const auto last = static_cast<std::size_t>(row(end) - mapping_);

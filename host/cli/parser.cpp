@@ -63,6 +63,23 @@ option parser::add_option_function(const std::string& name, const option_reader&
       help));
 }
 
+option parser::add_repeatable(const std::string& name, const option_reader& reader,
+                              const std::string& help) {
+  CLI::Option* const added = app_->add_option(
+      name,
+      [name, reader](const CLI::results_t& all) {
+        for (const std::string& given : all) {
+          const std::string refusal = reader(given);
+          if (!refusal.empty()) throw CLI::ValidationError(name, refusal);
+        }
+        return true;
+      },
+      help);
+  added->type_size(1)->expected(1, CLI::detail::expected_max_vector_size);
+  added->allow_extra_args(false);  // the value behind the first may be a positional one
+  return option(added);
+}
+
 option parser::add_flag(const std::string& names, bool& target, const std::string& help) {
   return option(app_->add_flag(names, target, help));
 }
@@ -73,6 +90,8 @@ option parser::add_flag_callback(const std::string& name, const std::function<vo
 }
 
 void parser::footer(const std::string& words) { app_->footer(words); }
+
+bool parser::given(const std::string& name) const { return app_->count(name) > 0; }
 
 bool parser::parsed() const { return app_->parsed(); }
 

@@ -43,18 +43,23 @@ class option {
 /// A handle of the parser of one subcommand, which the command_line owns.
 class parser {
  public:
-  explicit parser(CLI::App* app) : app_(app) {}
+  explicit parser(CLI::App* app) : app_(app) {}  // copies are handles of the same parser
 
   /// T is one of those that parser.cpp instantiates: texts, their vector, numbers, optional ones.
   template <class T>
   option add_option(const std::string& names, T& target, const std::string& help);
   option add_option_function(const std::string& name, const option_reader& reader,
                              const std::string& help);
+  /// An option that may be given several times, with one value each; read for each of them.
+  option add_repeatable(const std::string& name, const option_reader& reader,
+                        const std::string& help);
   option add_flag(const std::string& names, bool& target, const std::string& help);
   option add_flag_callback(const std::string& name, const std::function<void()>& callback,
                            const std::string& help);
   void footer(const std::string& words);
 
+  /// Whether the command line gives an option of this subcommand.
+  bool given(const std::string& name) const;
   /// Whether the command line names this subcommand.
   bool parsed() const;
 

@@ -230,6 +230,7 @@ void plot(plot_arguments arguments) {
   const context cpu(ZCMOE_ENGINE_CPU);
   const model model =
       load_model(cpu, arguments.model);  // checks the file, which plot.py then trusts
+  refuse_several_inputs(model, arguments.model, "plot");
   const zcmoe_model_info info = model.info();
   std::vector<std::string> inputs{arguments.model};
   std::unique_ptr<row_source> rows;
@@ -269,10 +270,8 @@ command_body add_plot_command(parser& command) {
                   "rows to draw: one CSV file, or one NPY file per column; - is standard input")
       .type_name("FILE");
   add_csv_options(command, arguments->table);
-  command
-      .add_option("--x", arguments->roles[column_x].value,
-                  "input column (that which the model was learned from)")
-      .type_name("COLUMN");
+  add_input_option(command, arguments->roles[column_x].value, nullptr,
+                   "input column (that which the model was learned from)");
   command
       .add_option("--y", arguments->roles[column_y].value,
                   "target column (that which the model was learned from)")

@@ -7,6 +7,7 @@
 #include "number.hpp"
 #include "output_file.hpp"
 #include "output_place.hpp"
+#include "points_source.hpp"
 #include "prediction_writer.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
@@ -35,6 +36,7 @@ struct predict_arguments {
   std::string model;
   table_choice table;
   std::vector<column_role> roles{{"--x", "", true}};
+  std::vector<std::string> columns;  // --x, all that were given
   engine_choice engine;
   std::string output = "-";
   std::int32_t format = format_auto;
@@ -45,6 +47,13 @@ struct predict_arguments {
   std::optional<double> confidence;
   bool no_output_header = false;
   talk_choice talk;
+
+  /// The first option that asks for a column of what a row's segment says; null if none does.
+  const char* asks_for_segments() const {
+    if (segments) return "--segments-column";
+    if (standard_errors) return "--standard-error";
+    return confidence.has_value() ? "--interval" : nullptr;
+  }
 
   bool npy() const {
     if (format != format_auto) return format == format_npy;
@@ -101,7 +110,14 @@ class predict_run {
  private:
   void predict() {
     model model = load_model(engine_, arguments_.model);
-    if (arguments_.experts == ZCMOE_EXPERTS_INTERPOLATE &&
+    several_ = points_info_of(model);
+    if (several_.has_value()) {
+      check_several();
+      open_points_table();
+    } else {
+      check_one();
+    }
+    if (!several_.has_value() && arguments_.experts == ZCMOE_EXPERTS_INTERPOLATE &&
         model.info().options.experts != ZCMOE_EXPERTS_INTERPOLATE) {
       if (model.info().options.experts != ZCMOE_EXPERTS_CONSTANT) {
         fail(arguments_.model,
@@ -112,7 +128,7 @@ class predict_run {
     }
     intervals means;
     if (arguments_.confidence.has_value()) means = intervals_of(model, *arguments_.confidence);
-    open_table(model.info());
+    if (!several_.has_value()) open_table(model.info());
     const auto writer = make_writer(arguments_, *rows_);
     progress bar("predict", !arguments_.talk.quiet);
     prediction_block predictions;
@@ -131,16 +147,62 @@ class predict_run {
     writer->commit();
   }
 
-  void open_table(const zcmoe_model_info& learned) {
-    column_role& x = arguments_.roles[0];
-    x.stored = stored_name(learned.options.feature_name);
-    rows_ = open_rows(arguments_.table, arguments_.roles);
-    x_name_ = arguments_.table.csv.header ? rows_->column_name(0) : "";
+  void check_one() const {
+    const std::vector<std::string>& given = arguments_.columns;
+    if (given.size() > 1) {
+      fail_usage("--x is given ", given.size(), " times (", list_in_words(given), "), and ",
+                 arguments_.model, " is a model of one input");
+    }
+  }
+
+  void check_several() const {
+    if (arguments_.experts != experts_as_fitted) {
+      fail("--experts interpolate: ", arguments_.model, " is a model of several inputs (",
+           several_->num_inputs, "), which has no line to interpolate on");
+    }
+    if (arguments_.confidence.has_value()) {
+      fail("--interval: not for models of several inputs yet (", arguments_.model, " has ",
+           several_->num_inputs, ")");
+    }
+    const char* const column = arguments_.asks_for_segments();
+    if (column != nullptr && several_->num_segments == 0) {
+      fail(column, ": ", arguments_.model, " answers with sums of ", several_->num_banks,
+           " constants, and has no segments; --partition score, tree or grid learns some");
+    }
+  }
+
+  void open_points_table() {
+    points_choice choice;
+    choice.inputs = arguments_.columns;
+    choice.num_inputs = several_->num_inputs;
+    for (std::int64_t k = 0; several_->input_names != nullptr && k < several_->num_inputs; ++k)
+      choice.stored.emplace_back(several_->input_names[k]);
+    rows_ = open_points(arguments_.table, choice);
+    check_places();
+    if (!arguments_.table.csv.header) return;
+    for (std::size_t k = 0; k < rows_->num_columns(); ++k) {
+      names_.push_back(rows_->column_name(k));
+      if (choice.stored.empty() || names_[k].empty() || names_[k] == choice.stored[k]) continue;
+      say(text("warning: --x number ", k + 1, " is '", names_[k],
+               "', but the model was learned from '", choice.stored[k], "'"));
+    }
+    if (names_.empty() || names_[0].empty()) names_.clear();
+  }
+
+  void check_places() const {
     std::vector<std::string> inputs = rows_->files();
     inputs.push_back(arguments_.model);
     std::vector<named_output> outputs{{"--output", arguments_.output}};
     if (arguments_.talk.json) outputs.push_back({"--json", "-"});
     check_outputs(outputs, inputs);
+  }
+
+  void open_table(const zcmoe_model_info& learned) {
+    column_role& x = arguments_.roles[0];
+    x.stored = stored_name(learned.options.feature_name);
+    rows_ = open_rows(arguments_.table, arguments_.roles);
+    x_name_ = arguments_.table.csv.header ? rows_->column_name(0) : "";
+    check_places();
     compare_names(learned, x, x_name_);
   }
 
@@ -173,7 +235,14 @@ class predict_run {
     predictions.rows = block.rows;
     {
       stopwatch::scope timed(predicting_);
-      model.predict_sync(block.columns[0], block.rows, outputs);
+      if (several_.has_value()) {
+        zcmoe_points points = ZCMOE_POINTS_INIT;
+        points.num_inputs = several_->num_inputs;
+        points.columns = block.columns.data();
+        check(zcmoe_predict_points_sync(model.get(), &points, block.rows, &outputs, nullptr));
+      } else {
+        model.predict_sync(block.columns[0], block.rows, outputs);
+      }
       if (intervals) look_up(means, predictions);
     }
     if (block.unparsable != nullptr) {
@@ -199,8 +268,13 @@ class predict_run {
     json.set("model", arguments_.model);
     json.set("inputs", arguments_.table.inputs);
     json.set("format", rows_->format());
-    json.set_null_if_empty("input_name", x_name_);
-    json.set_null_if_empty("model_input_name", arguments_.roles[0].stored);
+    if (several_.has_value()) {
+      json.set("num_inputs", several_->num_inputs);
+      json.set("input_names", names_);
+    } else {
+      json.set_null_if_empty("input_name", x_name_);
+      json.set_null_if_empty("model_input_name", arguments_.roles[0].stored);
+    }
     json.set("output", arguments_.output);
     json.set("rows", num_rows_);
     json.set("missing_inputs", report_.nan_inputs);
@@ -235,6 +309,8 @@ class predict_run {
   context engine_;
   std::unique_ptr<row_source> rows_;
   std::string x_name_;
+  std::optional<zcmoe_points_info> several_;  // of a model of several inputs
+  std::vector<std::string> names_;            // of the columns read for it
   zcmoe_report report_{};
   std::int64_t num_rows_ = 0;
   std::int64_t unparsable_ = 0;
@@ -252,11 +328,9 @@ command_body add_predict_command(parser& command) {
       .type_name("MODEL")
       .required();
   add_table_options(command, arguments->table, true);
-  command
-      .add_option(
-          "--x", arguments->roles[0].value,
-          "CSV: input column, header text or number (that which the model was learned from)")
-      .type_name("COLUMN");
+  add_input_option(command, arguments->roles[0].value, &arguments->columns,
+                   "CSV: input column, header text or number (that which the model was learned "
+                   "from); of several inputs one each, in the model's order");
   add_output_option(command, arguments->output, "file to write; - is standard output")
       .capture_default_str();
   add_choice(command, "--output-format", arguments->format, format_words,
@@ -293,6 +367,8 @@ command_body add_predict_command(parser& command) {
       "  zcmoe predict model.safetensors x.npy --output y.npy              NPY in, NPY out\n"
       "  zcmoe predict model.safetensors data.csv --x 2 --segments-column --standard-error -o "
       "predictions.csv\n"
+      "  zcmoe predict model.safetensors a.npy b.npy --output y.npy        several inputs: one "
+      "file each, or one of shape (n, d)\n"
       "  produce | zcmoe predict model.safetensors - --x 1 --no-header     from standard input\n"
       "Every row of the input gets its row of output: a missing or unreadable input counts as NaN, "
       "for which the\n"
@@ -305,10 +381,7 @@ command_body add_predict_command(parser& command) {
     if (arguments->talk.json && arguments->output == "-") {
       fail_usage("--json needs --output FILE: predictions and summary both want standard output");
     }
-    const char* const column = arguments->segments                 ? "--segments-column"
-                               : arguments->standard_errors        ? "--standard-error"
-                               : arguments->confidence.has_value() ? "--interval"
-                                                                   : nullptr;
+    const char* const column = arguments->asks_for_segments();
     if (arguments->experts == ZCMOE_EXPERTS_INTERPOLATE && column != nullptr) {
       fail_usage(column, " tells of one segment, and --experts interpolate answers from two");
     }

@@ -40,8 +40,11 @@ void progress::update(double done, long long rows) {
             std::to_string(static_cast<int>(done * 100)) + " % ";
   }
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  line += grouped(rows) + " rows, " + readable(static_cast<double>(rows) / seconds / 1e6) +
-          " M rows/s\x1b[K";
+  if (rows >= 0) {
+    line += grouped(rows) + " rows, " + readable(static_cast<double>(rows) / seconds / 1e6) +
+            " M rows/s";
+  }
+  line += "\x1b[K";
   std::fputs(line.c_str(), stderr);
 }
 

@@ -18,6 +18,8 @@ class progress {
 
   /// done: part of the work, 0 to 1, or negative if unknown; rows so far.
   void update(double done, long long rows);
+  /// The same for work that does not go row by row.
+  void update(double done) { update(done, -1); }
 
  private:
   std::string step_;

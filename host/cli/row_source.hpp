@@ -4,10 +4,10 @@
 
 #include "csv_reader.hpp"
 #include "dtype.hpp"
+#include "npy_file.hpp"
 
 #include <zcmoe/zcmoe.h>
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,14 +33,13 @@ struct table_choice {
 class row_source;
 
 struct row_block {
-  std::array<zcmoe_array, max_columns>
-      columns{};               // data is null where the table has no such column
-  std::int64_t first_row = 0;  // 0-based number of the first row in the table
+  std::vector<zcmoe_array> columns;  // data is null where the table has no such column
+  std::int64_t first_row = 0;        // 0-based number of the first row in the table
   std::int64_t rows = 0;
   const unsigned char* missing =
-      nullptr;  // CSV, of each row: bit k is set if column k has no value (and is NaN)
+      nullptr;  // CSV, of each row: column_bit(k) if column k has no value (and is NaN)
   const unsigned char* unparsable =
-      nullptr;  // CSV, of each row: bit k is set if column k is no number (and is NaN)
+      nullptr;  // CSV, of each row: column_bit(k) if column k is no number (and is NaN)
   const std::int64_t* lines = nullptr;  // CSV, of each row: the line of the file
   const row_source* source = nullptr;
 
@@ -64,6 +63,7 @@ class row_source {
   /// The paths of what is read, as given.
   const std::vector<std::string>& files() const noexcept { return paths_; }
 
+  virtual std::size_t num_columns() const = 0;
   virtual bool has(std::size_t role) const = 0;
   /// The type of this column in blocks: ZCMOE_F32 or ZCMOE_F64. Only the first role can have
   /// another, the type of its NPY file.
@@ -87,6 +87,11 @@ class row_source {
   virtual std::int64_t rows() const = 0;
   /// Bytes of the input read in this pass.
   virtual std::int64_t bytes() const = 0;
+  /// All rows at once, where they lie in memory already in types that the library reads; false if
+  /// they do not. Columns need not have the stride 1.
+  virtual bool whole(row_block&) { return false; }
+  /// Fails if what whole() gave was changed since.
+  virtual void check_unchanged() const {}
 
  protected:
   explicit row_source(std::vector<std::string> paths) : paths_(std::move(paths)) {}
@@ -99,6 +104,32 @@ class row_source {
 /// usage errors.
 std::unique_ptr<row_source> open_rows(const table_choice& table,
                                       const std::vector<column_role>& roles);
+
+/// A CSV file whose columns are chosen by its header, which is read at once: column k of every
+/// block is what the chooser asks for k-th. Two requests for one column fail.
+std::unique_ptr<row_source> open_csv_columns(input_file input, const std::string& path,
+                                             const csv_options& options,
+                                             const column_chooser& choose);
+
+/// A column of an NPY file.
+struct npy_column {
+  std::shared_ptr<const npy_file> file;
+  std::int64_t column = 0;
+  /// What it is for takes every type but 64-bit integers; the others take floats only.
+  bool any_type = false;
+};
+/// Columns of NPY files; null files for columns that are not there. Fails unless all have the same
+/// number of rows.
+std::unique_ptr<row_source> open_npy_columns(std::vector<npy_column> columns,
+                                             std::vector<std::string> paths);
+
+/// Opens the first input of a table, which says what kind of table it is. Fails with a usage error
+/// if there is none, or if options contradict each other.
+input_file open_first(const table_choice& table);
+/// Opens a further NPY file, of a table whose first input is one.
+input_file open_further_npy(const std::string& path, const table_choice& table);
+/// Fails with a usage error unless the CSV file, the first input, is the only one.
+void check_comes_alone(const table_choice& table, const input_file& first);
 
 /// Says on standard error what was odd about the rows read so far: rows that would otherwise be
 /// lost without a word.

@@ -211,8 +211,7 @@ void segment(const segment_arguments& arguments) {
 command_body add_segment_command(parser& command) {
   auto arguments = std::make_shared<segment_arguments>();
   add_table_options(command, arguments->table, false);
-  command.add_option("--x", arguments->x, "input column, or the column of the grid")
-      .type_name("COLUMN");
+  add_input_option(command, arguments->x, nullptr, "input column, or the column of the grid");
   command.add_option("--y", arguments->y, "from data: target column, for optimal and compander")
       .type_name("COLUMN");
   command.add_option("--weights", arguments->weights, "from data: column of row weights")

@@ -24,9 +24,18 @@
 namespace zcmoe::detail {
 namespace {
 
-constexpr std::size_t code_bytes = std::size_t{1} << 16;  // of a block, on the stack
-constexpr int group = 64;                                 // rows that some loops take at once
-static_assert(code_bytes / ZCMOE_MAX_INPUTS >= group && batch % group == 0);
+// Of a block, on the stack, of which a call may take 64 KiB in all.
+constexpr std::size_t code_bytes = std::size_t{1} << 15;
+constexpr int group = 64;        // rows that some loops take at once
+constexpr int least_block = 32;  // rows where axes are very many: groups reach into the next axis
+static_assert(code_bytes / ZCMOE_MAX_INPUTS >= least_block && batch % group == 0);
+
+/// Rows of a block.
+std::int64_t block_of(std::size_t num_axes) {
+  if (num_axes == 0) return batch;
+  const auto most = static_cast<std::int64_t>(code_bytes / num_axes);
+  return most < group ? least_block : std::min<std::int64_t>(batch, most / group * group);
+}
 
 /// Bytes below this many, as tables of bank_kernels.hpp hold them.
 int room_of(std::int64_t count) { return count <= 64 ? 64 : count <= 128 ? 128 : 256; }
@@ -83,8 +92,7 @@ class cpu_evaluator final : public evaluator {
  public:
   cpu_evaluator(const bank_tables& given, const cpu_target& target)
       : num_axes(static_cast<int>(given.axes.size())),
-        block(static_cast<std::int64_t>(std::min<std::size_t>(
-            batch, num_axes == 0 ? batch : code_bytes / given.axes.size() / group * group))),
+        block(block_of(given.axes.size())),
         banks(bank_kernels_of(target)),
         answers(given.head) {
     routers.reserve(given.axes.size());
@@ -232,7 +240,7 @@ enum : std::uint8_t { saw_nan = 1, saw_below = 2, saw_above = 4, saw_unanswered 
 
 /// The codes of a block of rows, and what is to be said of the rows.
 struct coded_block {
-  alignas(64) std::uint8_t codes[code_bytes];  // [axes][block]
+  alignas(64) std::uint8_t codes[code_bytes + group];  // [axes][block]
   std::uint8_t marks[batch];
   bool all_answered;
   bool streams;  // answers go past the caches

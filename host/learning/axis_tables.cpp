@@ -86,6 +86,7 @@ std::vector<double> axis_tables::center(const table& t, std::vector<double> valu
 }
 
 void axis_tables::choose(leftover& left, const run_parts& run) {
+  const double noise = left.squares(run) / static_cast<double>(rows_.n);
   run(rows_.num_axes(), [&](std::int64_t part) {
     table& t = axes_[static_cast<std::size_t>(part)];
     const std::vector<std::int64_t> sums = sums_by_cell(rows_, t.map, left.values.data());
@@ -95,7 +96,7 @@ void axis_tables::choose(leftover& left, const run_parts& run) {
           static_cast<double>(sums[at]) +
           t.by_part.counts[at] * std::ldexp(t.constants[code], rows_.constant_shift);
     }
-    t.how = choose_smoothing(t.by_part, t.ordered, ridge_);
+    t.how = choose_smoothing(t.by_part, t.ordered, ridge_, noise);
   });
 }
 
@@ -199,7 +200,7 @@ void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
           static_cast<double>(sums[at]) +
           t.by_part.counts[at] * std::ldexp(t.constants[code], rows_.constant_shift);
     }
-    if (choose_again) t.how = choose_smoothing(t.by_part, t.ordered, ridge_);
+    if (choose_again) t.how = choose_smoothing(t.by_part, t.ordered, ridge_, variance);
     take(left, {static_cast<int>(a)},
          {center(t, smooth_table(t.counts, t.by_part.total().sums, t.ordered, ridge_, t.how))},
          run);

@@ -53,7 +53,7 @@ struct row_choice {
 };
 
 /// body(part) once for every part in [0, num_parts), shared out among threads; returns when all are
-/// done. body does not throw.
+/// done, and throws then what a body has thrown.
 using run_parts =
     std::function<void(std::int64_t num_parts, const std::function<void(std::int64_t part)>& body)>;
 

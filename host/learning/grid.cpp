@@ -14,6 +14,18 @@ int num_ordered(const coded_rows& rows, int axis) {
   return static_cast<int>(num_segments_of(rows.num_slots[static_cast<std::size_t>(axis)]));
 }
 
+/// The codes around one, over which the slope there is taken: as far as one of 16 bins of a pair
+/// grid, whose steps say nothing of slopes by themselves.
+struct span {
+  int first;
+  int last;
+};
+span span_of(int code, int ordered) {
+  const int size = std::max(1, (ordered + 8) / 16);
+  const int first = std::clamp(code - size / 2, 0, std::max(0, ordered - 1 - size));
+  return {first, std::min(first + size, ordered - 1)};
+}
+
 /// The radix of each axis of a grid: one more than its greatest digit.
 struct grid_shape {
   std::vector<std::int64_t> strides;
@@ -84,7 +96,7 @@ axis_slopes slopes_of(const std::vector<bank>& pilot, const coded_rows& rows, ro
     const auto slots = static_cast<std::size_t>(rows.num_slots[a]);
     squares[a].resize(slots, 0);
     slopes.counts.emplace_back(slots, 0);
-    slopes.squares.emplace_back(slots - 1, 0.0);
+    slopes.squares.emplace_back(slots, 0.0);
   }
   // The other banks do not change along an axis.
   std::vector<std::vector<const bank*>> changing(num_axes);
@@ -108,12 +120,13 @@ axis_slopes slopes_of(const std::vector<bank>& pilot, const coded_rows& rows, ro
       for (std::size_t k = 0; k < num_axes; ++k) codes[k] = rows.codes_of(static_cast<int>(k))[i];
       const int code = codes[a];
       ++slopes.counts[a][static_cast<std::size_t>(code)];
-      if (code + 1 >= ordered) continue;
+      const span around = span_of(code, ordered);
+      if (around.last == around.first) continue;
       std::int64_t change = 0;
       for (const bank* b : changing[a]) {
-        codes[a] = static_cast<std::uint8_t>(code + 1);
+        codes[a] = static_cast<std::uint8_t>(around.last);
         change += b->constants[static_cast<std::size_t>(cell_of(*b, codes, of_axes))];
-        codes[a] = static_cast<std::uint8_t>(code);
+        codes[a] = static_cast<std::uint8_t>(around.first);
         change -= b->constants[static_cast<std::size_t>(cell_of(*b, codes, of_axes))];
       }
       const auto size = static_cast<wide>(std::abs(change));
@@ -121,8 +134,13 @@ axis_slopes slopes_of(const std::vector<bank>& pilot, const coded_rows& rows, ro
     }
   });
   for (std::size_t a = 0; a < num_axes; ++a) {
-    for (std::size_t c = 0; c + 1 < squares[a].size(); ++c)
-      slopes.squares[a][c] = static_cast<double>(squares[a][c]);
+    const int ordered = num_ordered(rows, static_cast<int>(a));
+    for (int c = 0; c < ordered; ++c) {
+      const span around = span_of(c, ordered);
+      const double steps = std::max(1, around.last - around.first);
+      slopes.squares[a][static_cast<std::size_t>(c)] =
+          static_cast<double>(squares[a][static_cast<std::size_t>(c)]) / (steps * steps);
+    }
   }
   return slopes;
 }
@@ -137,7 +155,7 @@ bank grid_of(const axis_slopes& slopes, const coded_rows& rows, std::int64_t num
   for (std::size_t a = 0; a < num_axes; ++a) {
     const int ordered = num_ordered(rows, static_cast<int>(a));
     double sum = 0.0;
-    for (int c = 0; c + 1 < ordered; ++c) {
+    for (int c = 0; c < ordered; ++c) {
       density[a].push_back(std::cbrt(slopes.squares[a][static_cast<std::size_t>(c)]));
       sum += density[a].back();
     }
@@ -160,8 +178,8 @@ bank grid_of(const axis_slopes& slopes, const coded_rows& rows, std::int64_t num
     for (std::size_t a = 0; a < num_axes; ++a) {
       if (segments[a] >= most[a] || cells_with(a) > static_cast<double>(num_cells)) continue;
       const auto m = static_cast<double>(segments[a]);
-      const double gain =
-          cost[a] * (1.0 / (m * m) - 1.0 / ((m + 1.0) * (m + 1.0))) / std::log1p(1.0 / m);
+      const double gain = cost[a] * (1.0 / (m * m) - 1.0 / ((m + 1.0) * (m + 1.0))) /
+                          std::log1p(1.0 / (m + static_cast<double>(apart[a])));
       if (gain > most_gain) {
         most_gain = gain;
         best = a;
@@ -180,13 +198,13 @@ bank grid_of(const axis_slopes& slopes, const coded_rows& rows, std::int64_t num
     double below = 0.0;
     std::int64_t digit = 0;
     for (int c = 0; c < ordered; ++c) {
-      // The middle of the step decides; a digit that no code takes is passed over.
-      if (c > 0 && segments[a] > 1) {
-        const double step = density[a][static_cast<std::size_t>(c) - 1];
-        const double place = (below + 0.5 * step) / total * static_cast<double>(segments[a]);
-        below += step;
-        const auto wanted = std::min(static_cast<std::int64_t>(place + 0.5), segments[a] - 1);
-        if (wanted > digit) ++digit;
+      // A code belongs where its middle lies; a digit that no code takes is passed over.
+      if (segments[a] > 1) {
+        const double width = density[a][static_cast<std::size_t>(c)];
+        const double place = (below + 0.5 * width) / total * static_cast<double>(segments[a]);
+        below += width;
+        const std::int64_t wanted = std::min(static_cast<std::int64_t>(place), segments[a] - 1);
+        if (c > 0 && wanted > digit) ++digit;
       }
       along.offsets.push_back(static_cast<std::int32_t>(digit * stride));
     }

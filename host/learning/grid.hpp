@@ -9,10 +9,10 @@
 namespace zcmoe::detail {
 
 /// How much a sum of banks changes along the axes, by axis and code: sums over the chosen rows of
-/// that code of the squared difference that the next code makes, in units of constants, and their
+/// that code of the squared difference that one code makes, in units of constants, and their
 /// number. Exact whole numbers, rounded to double once.
 struct axis_slopes {
-  std::vector<std::vector<double>> squares;       // [axes][slots - 1]
+  std::vector<std::vector<double>> squares;       // [axes][slots]
   std::vector<std::vector<std::int64_t>> counts;  // [axes][slots]
 };
 axis_slopes slopes_of(const std::vector<bank>& pilot, const coded_rows& rows, row_choice train,

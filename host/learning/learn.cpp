@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
+#include <exception>
 #include <limits>
 #include <numeric>
 
@@ -47,6 +49,22 @@ struct made_model {
   std::int64_t num_segments = 0;
 };
 
+/// What a part of shared work has thrown, which must not leave its thread: memory may run out.
+class first_failure {
+ public:
+  void keep() noexcept {
+    if (!is_kept_.test_and_set()) thrown_ = std::current_exception();
+  }
+  /// Once all parts are done.
+  void rethrow() const {
+    if (thrown_ != nullptr) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  std::atomic_flag is_kept_ = ATOMIC_FLAG_INIT;
+  std::exception_ptr thrown_;
+};
+
 class learner {
  public:
   learner(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
@@ -54,7 +72,15 @@ class learner {
       : engine_(engine), x_(x), n_(n), options_(options), report_(report) {
     run_ = [this](std::int64_t parts, const std::function<void(std::int64_t)>& body) {
       go_on();
-      engine_.share_out(parts, body);
+      first_failure failure;
+      engine_.share_out(parts, [&](std::int64_t part) {
+        try {
+          body(part);
+        } catch (...) {
+          failure.keep();
+        }
+      });
+      failure.rethrow();
     };
     read(y);
   }
@@ -65,13 +91,13 @@ class learner {
     judge();
     const std::int32_t kind = chosen();
     candidate(kind).chosen = 1;
-    done_ = 0.7;
+    reach(0.7, 0.95);
     points_data learned = finished(kind);
     candidate(kind).num_banks = static_cast<std::int64_t>(learned.tables.banks.size());
     candidate(kind).num_segments = learned.tables.head.num_segments();
     candidate(kind).bytes = bytes_of(learned.tables);
     done_ = 1.0;
-    go_on();
+    report_progress();
     return learned;
   }
 
@@ -83,7 +109,18 @@ class learner {
     return options_.partition == ZCMOE_PARTITION_AUTO || options_.partition == kind;
   }
 
-  void go_on() const {
+  /// Asked before every pass. How many passes there will be is not known: each takes a part of what
+  /// is left until the next milestone.
+  void go_on() {
+    constexpr double part = 0.03;
+    done_ += part * (until_ - done_);
+    report_progress();
+  }
+  void reach(double done, double next) {
+    done_ = done;
+    until_ = next;
+  }
+  void report_progress() const {
     if (options_.progress != nullptr && options_.progress(options_.user, done_) != 0)
       fail(ZCMOE_ERR_CANCELLED, "options->progress said to stop");
   }
@@ -101,7 +138,7 @@ class learner {
            " have a NaN input, ", report_.nan_targets + report_.infinite_targets,
            " a target that is not finite");
     cut_axes(used);
-    done_ = 0.1;
+    reach(0.1, 0.35);
     std::vector<std::uint8_t> codes = encode(used);
     std::vector<double> targets;
     std::vector<std::uint64_t> kept;
@@ -254,7 +291,7 @@ class learner {
     table_sum pilot;
     if (sums || wanted(ZCMOE_PARTITION_GRID))
       pilot = learn_tables(rows_, training(), max_pairs(), run_);
-    done_ = 0.3;
+    reach(0.35, 0.65);
     if (wanted(ZCMOE_PARTITION_GRID)) judge_grids(pilot);
     if (sums) {
       std::vector<std::int64_t> left = residuals_of(pilot, rows_, run_);
@@ -265,7 +302,7 @@ class learner {
       if (!wanted(ZCMOE_PARTITION_TABLES))
         candidate(ZCMOE_PARTITION_TABLES).held_out_error = not_tried;
     }
-    done_ = 0.6;
+    reach(0.65, 0.7);
     if (wanted(ZCMOE_PARTITION_TREE)) judge_single_tree();
   }
 
@@ -364,27 +401,31 @@ class learner {
       attempt(m);
   }
 
-  /// Which leaves the rows of a tree fall into.
-  void judge_single_tree() {
-    zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_TREE);
-    for (const double penalty : {1.0, 2.0, 4.0, 8.0}) {
-      tree_options tree = single_tree(penalty);
-      const bank leaves = numbered(learn_tree(rows_, training(), rows_.y, tree, run_));
-      const std::vector<std::int64_t> leaf = scores_of({leaves}, rows_, run_);
-      const double error = error_of_segments([&](std::size_t i) { return leaf[i]; },
-                                             static_cast<std::int64_t>(leaves.constants.size()));
-      if (!(error >= tried.held_out_error)) {
-        tried.held_out_error = error;
-        tree_penalty_ = penalty;
-      }
-    }
+  /// A tree whose leaves are segments, and their constants: the tree's own, which are shrunk means.
+  struct tree_of_segments {
+    bank leaves;
+    std::vector<double> constants;
+  };
+  tree_of_segments tree_from(row_choice train) const {
+    bank tree = learn_tree(rows_, train, rows_.y, single_tree_, run_);
+    tree_of_segments made;
+    made.constants.reserve(tree.constants.size());
+    for (const std::int32_t c : tree.constants)
+      made.constants.push_back(std::ldexp(c, rows_.exponent + rows_.constant_shift));
+    made.leaves = numbered(std::move(tree));
+    return made;
   }
-  tree_options single_tree(double penalty) const {
-    tree_options tree{};
-    tree.max_leaves = options_.num_segments > 0 ? options_.num_segments : most_leaves;
-    tree.penalty = penalty;
-    tree.min_rows = 5;
-    return tree;
+
+  void judge_single_tree() {
+    single_tree_ = judge_tree(rows_, training(), most_tree_leaves(), rows_.y, run_);
+    if (options_.num_segments > 0) single_tree_.max_leaves = options_.num_segments;
+    const tree_of_segments tree = tree_from(training());
+    const std::vector<std::int64_t> leaf = scores_of({tree.leaves}, rows_, run_);
+    candidate(ZCMOE_PARTITION_TREE).held_out_error =
+        error_of_constants([&](std::size_t i) { return leaf[i]; }, tree.constants);
+  }
+  std::int64_t most_tree_leaves() const {
+    return options_.num_segments > 0 ? options_.num_segments : most_leaves;
   }
 
   std::vector<double> means_of_cells(const bank& grid, const segment_sums& by) const {
@@ -413,57 +454,83 @@ class learner {
 
   /// Learns the kind from all rows.
   points_data finished(std::int32_t kind) {
-    const row_choice all;
     table_sum sum;
-    std::vector<std::int64_t> scores;
     head answers;
+    std::vector<std::int64_t> scores;
     if (kind == ZCMOE_PARTITION_TREE) {
-      sum.banks.push_back(
-          numbered(learn_tree(rows_, all, rows_.y, single_tree(tree_penalty_), run_)));
-      scores = scores_of(sum.banks, rows_, run_);
-      answers =
-          segments_of({}, static_cast<std::int64_t>(sum.banks[0].constants.size()), scores, rows_);
+      answers = finish_tree(sum, scores);
+    } else if (kind == ZCMOE_PARTITION_GRID) {
+      answers = finish_grid(sum, scores);
     } else {
-      sum = learn_tables(rows_, all, max_pairs(), run_);
-      if (kind == ZCMOE_PARTITION_GRID) {
-        const bank grid = grid_of(slopes_of(sum.banks, rows_, all, run_), rows_,
-                                  grid_cells_ > 0 ? grid_cells_ : default_segments());
-        sum.base = 0;
-        sum.banks = {grid};
-        scores = scores_of(sum.banks, rows_, run_);
-        answers = segments_of({}, static_cast<std::int64_t>(grid.constants.size()), scores, rows_);
-        std::vector<std::int64_t> sums(grid.constants.size(), 0);
-        for (std::size_t i = 0; i < scores.size(); ++i)
-          sums[static_cast<std::size_t>(scores[i])] += rows_.y[i];
-        fill_empty_cells(grid, answers.counts, sums, rows_, answers.constants);
-      } else {
-        done_ = 0.8;
-        std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
-        for (bank& tree : learn_trees(rows_, all, judged_trees_, left, run_))
-          sum.banks.push_back(std::move(tree));
-        if (kind == ZCMOE_PARTITION_SCORE) {
-          scores = scores_of(sum.banks, rows_, run_);
-          std::vector<std::int64_t> thresholds = score_thresholds(
-              scores, rows_, all, score_segments_ > 0 ? score_segments_ : default_segments());
-          const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
-          if (m == 1) {  // whose score has to be 0
-            sum.banks.clear();
-            std::fill(scores.begin(), scores.end(), 0);
-          }
-          answers = segments_of(std::move(thresholds), m, scores, rows_);
-        } else {
-          answers.base = sum.base;
-          answers.exponent = rows_.exponent + rows_.constant_shift;
-        }
-      }
+      answers = finish_sum(kind, sum, scores);
     }
-    done_ = 0.95;
     points_data learned;
     learned.partition = kind;
     learned.num_rows = rows_.n;
     learned.noise_variance = distance_of(sum, answers, scores);
     learned.tables = without_idle_axes(std::move(sum.banks), std::move(answers));
     return learned;
+  }
+
+  head finish_tree(table_sum& sum, std::vector<std::int64_t>& scores) {
+    if (report_.rows_held_out == 0) {  // nothing was judged
+      single_tree_.max_leaves = most_tree_leaves();
+      single_tree_.penalty = options_.num_segments > 0 ? 0.0 : 4.0;
+      single_tree_.min_rows = 5;
+    }
+    tree_of_segments tree = tree_from({});
+    const auto leaves = static_cast<std::int64_t>(tree.constants.size());
+    sum.banks = {std::move(tree.leaves)};
+    leave_out_numbers(sum);
+    scores = scores_of(sum.banks, rows_, run_);
+    head answers = segments_of({}, leaves, scores, rows_);
+    if (single_tree_.shrinkage > 0.0) answers.constants = std::move(tree.constants);
+    return answers;
+  }
+
+  head finish_grid(table_sum& sum, std::vector<std::int64_t>& scores) {
+    const table_sum pilot = learn_tables(rows_, {}, max_pairs(), run_);
+    const bank grid = grid_of(slopes_of(pilot.banks, rows_, {}, run_), rows_,
+                              grid_cells_ > 0 ? grid_cells_ : default_segments());
+    sum.banks = {grid};
+    leave_out_numbers(sum);
+    scores = scores_of(sum.banks, rows_, run_);
+    head answers = segments_of({}, static_cast<std::int64_t>(grid.constants.size()), scores, rows_);
+    std::vector<std::int64_t> sums(grid.constants.size(), 0);
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      sums[static_cast<std::size_t>(scores[i])] += rows_.y[i];
+    fill_empty_cells(grid, answers.counts, sums, rows_, answers.constants);
+    return answers;
+  }
+
+  head finish_sum(std::int32_t kind, table_sum& sum, std::vector<std::int64_t>& scores) {
+    sum = learn_tables(rows_, {}, max_pairs(), run_);
+    std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
+    for (bank& tree : learn_trees(rows_, {}, judged_trees_, left, run_))
+      sum.banks.push_back(std::move(tree));
+    leave_out_numbers(sum);
+    head answers;
+    if (kind == ZCMOE_PARTITION_TABLES) {
+      answers.base = sum.base;
+      answers.exponent = rows_.exponent + rows_.constant_shift;
+      return answers;
+    }
+    scores = scores_of(sum.banks, rows_, run_);
+    std::vector<std::int64_t> thresholds = score_thresholds(
+        scores, rows_, {}, score_segments_ > 0 ? score_segments_ : default_segments());
+    const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
+    if (m == 1) {  // whose score has to be 0
+      sum.banks.clear();
+      std::fill(scores.begin(), scores.end(), 0);
+    }
+    return segments_of(std::move(thresholds), m, scores, rows_);
+  }
+
+  /// A bank of one cell is no look-up but a number that every row gets: a part of the base.
+  static void leave_out_numbers(table_sum& sum) {
+    const auto is_number = [](const bank& b) { return b.axes.empty() && !b.is_tree(); };
+    for (const bank& b : sum.banks) sum.base += is_number(b) ? b.constants[0] : 0;
+    sum.banks.erase(std::remove_if(sum.banks.begin(), sum.banks.end(), is_number), sum.banks.end());
   }
 
   std::int64_t default_segments() const {
@@ -542,13 +609,14 @@ class learner {
   const zcmoe_learn_options& options_;
   zcmoe_learn_report& report_;
   run_parts run_;
-  double done_ = 0.0;
+  double done_ = 0.0;   // told to progress
+  double until_ = 0.1;  // which done_ does not reach before the next milestone
   std::vector<input_axis> axes_;
   coded_rows rows_;
   tree_plan judged_trees_;
   std::int64_t score_segments_ = 0;  // 0: not judged
   std::int64_t grid_cells_ = 0;
-  double tree_penalty_ = 2.0;
+  tree_options single_tree_{1};
 };
 
 }  // namespace

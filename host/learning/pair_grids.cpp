@@ -4,20 +4,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace zcmoe::detail {
 namespace {
 
 constexpr int scan_level = 0;    // pairs are compared here,
 constexpr int choice_level = 1;  // the best ones and their smoothness here
+constexpr int tuning_level = 2;  // and that of grids that are finer here
 constexpr std::int64_t segments_at[] = {8, 16, 32, 64};
 /// How many of the best pairs of a pass are looked at closely, and how many are looked at again in
 /// the next pass.
 constexpr std::size_t num_finalists = 4;
 constexpr std::size_t most_candidates = 80;
-/// A grid must take this many times the variance of the noise off the squares of rows that it has
-/// not seen.
-constexpr double least_gain = 4.0;
+/// What each code counts beside its rows where codes are joined, in terms of their mean.
+constexpr double code_share = 0.3;
 /// A grid is coarser as long as that costs less than this share of the squares that are left.
 constexpr double coarse_share = 2e-4;
 
@@ -31,7 +32,11 @@ pair_grids::pair_grids(const coded_rows& rows, const axis_tables& tables) : rows
     const bool has_nan = counts[along] > 0.0;
     coarse_axis axis;
     axis.axis = a;
-    std::vector<double> weights(counts.begin(), counts.begin() + static_cast<std::int64_t>(along));
+    // Mostly equal mass; but codes are closer in the tails than rows are, for good reasons.
+    const auto last = counts.begin() + static_cast<std::int64_t>(along);
+    const double rows_along = std::accumulate(counts.begin(), last, 0.0);
+    std::vector<double> weights(counts.begin(), last);
+    for (double& weight : weights) weight += code_share * rows_along / static_cast<double>(along);
     for (int level = num_levels - 1; level >= 0; --level) {
       // Of the segments of the finer level, or of the codes.
       const std::vector<std::int64_t> starts = even_pieces(weights, segments_at[level]);
@@ -51,10 +56,10 @@ pair_grids::pair_grids(const coded_rows& rows, const axis_tables& tables) : rows
       std::vector<std::int32_t>& of_code = axis.of_code[level];
       if (level == num_levels - 1) {
         of_code.assign(piece_of.begin(), piece_of.end() - 1);
-        const auto last = static_cast<std::int32_t>(pieces - 1);
-        of_code.push_back(has_nan ? last + 1 : last / 2);
-        of_code.push_back(0);     // below
-        of_code.push_back(last);  // above
+        const auto top = static_cast<std::int32_t>(pieces - 1);
+        of_code.push_back(has_nan ? top + 1 : top / 2);
+        of_code.push_back(0);    // below
+        of_code.push_back(top);  // above
       } else {
         if (has_nan) piece_of.back() = static_cast<std::int32_t>(pieces);
         axis.from_finer[level] = piece_of;
@@ -116,7 +121,7 @@ grid_smoothing pair_grids::at_level(const grid& g, int level) const {
   for (int k = 0; k < 2; ++k) {
     const coarse_axis& axis = axes_[g.axes[k]];
     times[k] =
-        static_cast<double>(axis.ordered[level]) / static_cast<double>(axis.ordered[choice_level]);
+        static_cast<double>(axis.ordered[level]) / static_cast<double>(axis.ordered[g.how_level]);
   }
   return refined(g.how, times[0], times[1]);
 }
@@ -150,21 +155,21 @@ void pair_grids::place(leftover& left, grid& g, const run_parts& run) const {
   finest.cells = map.cells;
   finest.counts.assign(counts.begin(), counts.end());
   finest.sums.assign(sums.begin(), sums.end());
-  levels[num_levels - 1] = finest.total();
+  levels[num_levels - 1] = std::move(finest);
   for (int level = num_levels - 2; level >= choice_level; --level)
     levels[level] = coarser(levels[level + 1], g.axes, level);
   const double squares = left.squares(run);
   const double noise = squares / static_cast<double>(rows_.n);
   const double most_loss = std::max(coarse_share * squares, 2.0 * noise);
   g.level = choice_level;
-  std::vector<double> values;
   for (int level = choice_level + 1; level < num_levels; ++level) {
     if (levels[level].cells == levels[g.level].cells) break;
-    std::vector<double> fine = values_of(g, levels[level], level);
+    const cell_sums total = levels[level].total();
+    std::vector<double> fine = values_of(g, total, level);
     // What the coarser grid loses: the spread of the finer one's values in its cells.
     cell_sums spread;
-    spread.cells = levels[level].cells;
-    spread.counts = levels[level].counts;
+    spread.cells = total.cells;
+    spread.counts = total.counts;
     spread.sums.resize(fine.size());
     double loss = 0.0;
     for (std::size_t c = 0; c < fine.size(); ++c) {
@@ -177,10 +182,12 @@ void pair_grids::place(leftover& left, grid& g, const run_parts& run) const {
     }
     if (loss <= most_loss) break;
     g.level = level;
-    values = std::move(fine);
+    if (level == tuning_level) {
+      g.how = improved(at_level(g, level), levels[level], cells_of(g.axes, level));
+      g.how_level = level;
+    }
   }
-  if (g.level == choice_level) values = values_of(g, levels[choice_level], choice_level);
-  take(left, g, values, run);
+  take(left, g, values_of(g, levels[g.level].total(), g.level), run);
 }
 
 void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
@@ -193,6 +200,7 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
     }
   }
   while (static_cast<int>(grids_.size()) < max_pairs && !candidates.empty()) {
+    const double noise = left.squares(run) / static_cast<double>(rows_.n);
     run(static_cast<std::int64_t>(candidates.size()), [&](std::int64_t part) {
       candidate& c = candidates[static_cast<std::size_t>(part)];
       const cell_map map = map_of(c.axes, choice_level);
@@ -204,7 +212,7 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
       const std::vector<std::int64_t> sums = sums_by_cell(rows_, map, left.values.data());
       c.by_part.sums.assign(sums.begin(), sums.end());
       c.how = choose_smoothing(coarser(c.by_part, c.axes, scan_level), cells_of(c.axes, scan_level),
-                               false);
+                               noise, false);
     });
     std::stable_sort(
         candidates.begin(), candidates.end(),
@@ -213,17 +221,15 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
     const std::size_t finalists = std::min(candidates.size(), num_finalists);
     run(static_cast<std::int64_t>(finalists), [&](std::int64_t part) {
       candidate& c = candidates[static_cast<std::size_t>(part)];
-      c.how = choose_smoothing(c.by_part, cells_of(c.axes, choice_level), true);
+      c.how = choose_smoothing(c.by_part, cells_of(c.axes, choice_level), noise, true);
     });
     std::size_t best = 0;
     for (std::size_t k = 1; k < finalists; ++k) {
       if (candidates[k].how.gain > candidates[best].how.gain) best = k;
     }
     const candidate& c = candidates[best];
-    const double noise =
-        left.squares(run) / static_cast<double>(std::max<std::int64_t>(rows_.n, 1));
-    if (!(c.how.gain > least_gain * noise) || c.how.parts_better + 1 < c.how.parts) break;
-    grids_.push_back({{c.axes[0], c.axes[1]}, c.how, choice_level, {}});
+    if (c.how.order == 0) break;
+    grids_.push_back({{c.axes[0], c.axes[1]}, c.how, choice_level, choice_level, {}});
     place(left, grids_.back(), run);
     candidates.erase(candidates.begin() + static_cast<std::int64_t>(best));
   }
@@ -240,11 +246,7 @@ void pair_grids::fit(leftover& left, bool choose, const run_parts& run) {
       const std::vector<std::int64_t> sums = sums_by_cell(rows_, map, left.values.data(), run);
       return cell_sums{map.cells, {counts.begin(), counts.end()}, {sums.begin(), sums.end()}};
     };
-    if (choose) {
-      const grid_smoothing how =
-          choose_smoothing(sums_at(choice_level), cells_of(g.axes, choice_level), true);
-      if (how.order > 0) g.how = how;
-    }
+    if (choose) g.how = improved(g.how, sums_at(g.how_level), cells_of(g.axes, g.how_level));
     take(left, g, values_of(g, sums_at(g.level).total(), g.level), run);
   }
 }

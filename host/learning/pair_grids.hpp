@@ -39,7 +39,8 @@ class pair_grids {
   };
   struct grid {
     std::size_t axes[2];  // of axes_
-    grid_smoothing how;   // at the level of choice
+    grid_smoothing how;
+    int how_level;  // the level that this is said of
     int level;
     std::vector<std::int32_t> constants;
   };

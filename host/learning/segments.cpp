@@ -35,17 +35,12 @@ score_order::score_order(const std::vector<std::int64_t>& scores, const coded_ro
 }
 
 std::vector<std::int64_t> score_order::thresholds(std::int64_t num_segments) const {
-  std::vector<std::int64_t> cuts;
+  std::vector<std::int64_t> distinct = sorted_;
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   const std::size_t n = sorted_.size();
-  if (num_segments < 2 || n < 2) return cuts;
-
-  // Where scores are few each gets its segment.
-  const auto most = static_cast<std::size_t>(num_segments - 1);
-  for (std::size_t i = 1; i < n && cuts.size() <= most; ++i) {
-    if (sorted_[i] != sorted_[i - 1]) cuts.push_back(between(sorted_[i - 1], sorted_[i]));
-  }
-  if (cuts.size() <= most) return cuts;
-  cuts.clear();
+  if (num_segments < 2 || distinct.size() < 2) return {};
+  const std::size_t most =
+      std::min(static_cast<std::size_t>(num_segments), distinct.size()) - 1;  // thresholds
 
   const std::size_t groups = std::min(most_groups, n - 1);
   std::vector<std::int64_t> bounds(groups + 1);
@@ -60,25 +55,32 @@ std::vector<std::int64_t> score_order::thresholds(std::int64_t num_segments) con
     density[k] = (1.0 - even_share) * (density[k] / whole) +
                  even_share * (static_cast<double>(k) / static_cast<double>(groups));
   }
+  // Each threshold comes with the first score that reaches it, so that no segment stays empty.
+  std::vector<std::int64_t> cuts(most);
+  std::vector<std::size_t> reached_by(most);
   std::size_t group = 0;
-  std::size_t last_rank = 0;  // of the first row behind the last cut
-  for (std::size_t s = 1; s <= most; ++s) {
-    const double target = static_cast<double>(s) / static_cast<double>(num_segments);
+  for (std::size_t s = 0; s < most; ++s) {
+    const double target = static_cast<double>(s + 1) / static_cast<double>(most + 1);
     while (group + 1 < groups && density[group + 1] < target) ++group;
     const double width = distance(bounds[group], bounds[group + 1]);
     const double share = (target - density[group]) / (density[group + 1] - density[group]);
     const double offset = std::clamp(std::ceil(share * width), 0.0, width);
-    const auto cut = static_cast<std::int64_t>(static_cast<std::uint64_t>(bounds[group]) +
-                                               static_cast<std::uint64_t>(offset));
-    const auto rank = static_cast<std::size_t>(
-        std::lower_bound(sorted_.begin(), sorted_.end(), cut) - sorted_.begin());
-    if (rank == 0 || rank == n) continue;
-    if (rank != last_rank) {
-      cuts.push_back(cut);
-    } else {  // no row lies between the two
-      cuts.back() = between(sorted_[rank - 1], sorted_[rank]);
-    }
-    last_rank = rank;
+    cuts[s] = static_cast<std::int64_t>(static_cast<std::uint64_t>(bounds[group]) +
+                                        static_cast<std::uint64_t>(offset));
+    reached_by[s] = static_cast<std::size_t>(
+        std::lower_bound(distinct.begin(), distinct.end(), cuts[s]) - distinct.begin());
+  }
+  // Of those between the same two scores all but one give way to their neighbours.
+  std::vector<std::size_t> kept = reached_by;
+  for (std::size_t s = 0; s < most; ++s) kept[s] = std::max(kept[s], s > 0 ? kept[s - 1] + 1 : 1);
+  for (std::size_t s = most; s-- > 0;)
+    kept[s] = std::min(kept[s], s + 1 < most ? kept[s + 1] - 1 : distinct.size() - 1);
+  for (std::size_t s = 0; s < most; ++s) {
+    const bool alone = most + 1 < distinct.size() &&
+                       (s == 0 || reached_by[s - 1] != reached_by[s]) &&
+                       (s + 1 == most || reached_by[s + 1] != reached_by[s]);
+    if (!alone || kept[s] != reached_by[s])
+      cuts[s] = between(distinct[kept[s] - 1], distinct[kept[s]]);
   }
   return cuts;
 }

@@ -13,7 +13,7 @@ class score_order {
  public:
   score_order(const std::vector<std::int64_t>& scores, const coded_rows& rows, row_choice train);
 
-  /// The thresholds of at most num_segments segments, each with rows: dense in proportion to the
+  /// The thresholds of num_segments segments, each with rows: dense in proportion to the
   /// cube root of the density of scores, which is the optimum where the mean target of a score is
   /// the score (theory.h, companders). Strictly increasing. Fewer where scores tie: no more
   /// segments than distinct scores; none for one segment, whose score has to be made 0 (a head

@@ -29,13 +29,17 @@ struct axis_smoothing {
   /// Of the differences that are penalised; 0: the values themselves; -1: no table.
   int order = -1;
   double lambda = 0.0;
+  /// Of a table that may jump: the share of each difference in the penalty, else empty.
+  std::vector<double> shares;
   /// What the table takes off the sum of squares of rows that it has not seen.
   double gain = 0.0;
 };
 
 /// The first `ordered` cells lie along the axis, the others stand alone: `ridge` rows without
 /// anything left are added to each of these.
-axis_smoothing choose_smoothing(const cell_sums& sums, std::int64_t ordered, double ridge);
+/// Only tables are chosen whose gain is beyond what noise of this variance does by chance.
+axis_smoothing choose_smoothing(const cell_sums& sums, std::int64_t ordered, double ridge,
+                                double noise);
 std::vector<double> smooth_table(const std::vector<double>& counts, const std::vector<double>& sums,
                                  std::int64_t ordered, double ridge, const axis_smoothing& how);
 
@@ -52,12 +56,14 @@ struct grid_smoothing {
   int order = 0;  // 1 or 2; 0: no grid
   double lambda[2] = {0.0, 0.0};
   double gain = 0.0;
-  int parts_better = 0;  // of how many parts the gain is above 0
-  int parts = 0;         // that have rows
 };
 
-/// The best of few choices, or of many.
-grid_smoothing choose_smoothing(const cell_sums& sums, const grid_cells& cells, bool thorough);
+/// The best of few choices, or of many. Only grids are chosen whose gain is beyond what noise of
+/// this variance does by chance.
+grid_smoothing choose_smoothing(const cell_sums& sums, const grid_cells& cells, double noise,
+                                bool thorough);
+/// The best of choices near one.
+grid_smoothing improved(const grid_smoothing& how, const cell_sums& sums, const grid_cells& cells);
 std::vector<double> smooth_grid(const std::vector<double>& counts, const std::vector<double>& sums,
                                 const grid_cells& cells, const grid_smoothing& how);
 /// The same smoothness for a grid whose axes have this many times as many segments.

@@ -8,16 +8,29 @@
 namespace zcmoe::detail {
 namespace {
 
-constexpr std::int64_t rows_per_part = 1 << 16;
+constexpr std::int64_t rows_per_part = 1 << 13;
 constexpr std::int64_t most_parts_of_rows = 64;
 // Less work than this many sums is not worth the threads.
-constexpr std::int64_t least_shared_work = 1 << 14;
+constexpr std::int64_t least_shared_work = 1 << 16;
+// Sums of so many axes stay in the first level of caches, and so do the codes of a row.
+constexpr std::size_t axes_together = 16;
+constexpr std::int64_t most_sums_of_parts = 1 << 22;
 // The sums of a node with fewer rows are made again when its children need them.
 constexpr std::int64_t least_rows_kept = 512;
 constexpr std::size_t most_bytes_kept = std::size_t{1} << 28;
 
-/// A row that a tree grows from: its number and its target, less the mean of all, scaled to 32 bits
-/// so that sums of 2^31 of them fit in 64.
+// Of trees that are judged. Trees of 4,096 leaves still lie in the second level of caches.
+constexpr std::int64_t most_leaves = 4096;
+constexpr std::int64_t least_rows = 20;
+constexpr std::int64_t least_rows_alone = 5;
+// The part of what it explains that a tree leaves to those that follow it: they correct it.
+constexpr double step_if_followed = 0.6;
+const std::vector<double> tried_shrinkages = {0.0, 3.0, 10.0, 30.0, 100.0, 300.0};
+// Leaves that lessen what remains of the squared error by less in all are not worth having.
+constexpr double tolerance = 0.001;
+
+/// A row that a tree grows from: its number among these and its target, less the mean of all,
+/// scaled to 32 bits so that sums of 2^31 of them fit in 64.
 struct tree_row {
   std::uint32_t row;
   std::int32_t target;
@@ -72,8 +85,8 @@ void share_out(const run_parts& run, std::int64_t num_parts, std::int64_t work,
   for (std::int64_t part = 0; part < num_parts; ++part) body(part);
 }
 
-std::int64_t parts_of(std::int64_t n) {
-  return std::clamp<std::int64_t>(n / rows_per_part, 1, most_parts_of_rows);
+std::int64_t parts_of(std::int64_t n, std::int64_t most = most_parts_of_rows) {
+  return std::clamp<std::int64_t>(n / rows_per_part, 1, std::max<std::int64_t>(most, 1));
 }
 
 class tree_grower {
@@ -128,86 +141,105 @@ class tree_grower {
   tree_branch& node(std::int32_t k) { return tree_.nodes[static_cast<std::size_t>(k)]; }
 
   void take(row_choice train, const std::vector<std::int64_t>& targets) {
-    tree_rows_.reserve(static_cast<std::size_t>(rows_.n));
+    std::vector<std::uint32_t> chosen;
+    chosen.reserve(static_cast<std::size_t>(rows_.n));
     __int128 sum = 0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(rows_.n); ++i) {
       if (!train.takes(rows_.part[i])) continue;
-      tree_rows_.push_back({static_cast<std::uint32_t>(i), 0});
+      chosen.push_back(static_cast<std::uint32_t>(i));
       sum += targets[i];
     }
-    if (tree_rows_.empty()) return;
-    tree_.centre = static_cast<std::int64_t>(sum / static_cast<__int128>(tree_rows_.size()));
-    std::uint64_t farthest = 0;
+    if (chosen.empty()) return;
+    tree_.centre = static_cast<std::int64_t>(sum / static_cast<__int128>(chosen.size()));
     const auto off = [&](std::size_t i) { return targets[i] - tree_.centre; };
-    for (const tree_row& r : tree_rows_) {
-      const std::int64_t d = off(r.row);
-      farthest = std::max(farthest, static_cast<std::uint64_t>(d < 0 ? -d : d));
-    }
-    while ((farthest >> tree_.shift) >= (std::uint64_t{1} << 31) - 1) ++tree_.shift;
+    std::int64_t farthest = 0;
+    for (const std::uint32_t i : chosen) farthest = std::max(farthest, std::abs(off(i)));
+    while ((farthest >> tree_.shift) >= (std::int64_t{1} << 31) - 1) ++tree_.shift;
     const std::int64_t half = tree_.shift > 0 ? std::int64_t{1} << (tree_.shift - 1) : 0;
-    for (tree_row& r : tree_rows_)
-      r.target = static_cast<std::int32_t>((off(r.row) + half) >> tree_.shift);
-    moved_.resize(tree_rows_.size());
+    tree_rows_.resize(chosen.size());
+    moved_.resize(chosen.size());
+    codes_.resize(chosen.size() * num_axes());
+    share_out(run_, parts_of(static_cast<std::int64_t>(chosen.size())),
+              static_cast<std::int64_t>(codes_.size()), [&](std::int64_t part) {
+                const auto parts =
+                    static_cast<std::size_t>(parts_of(static_cast<std::int64_t>(chosen.size())));
+                const auto p = static_cast<std::size_t>(part);
+                const std::size_t last = chosen.size() * (p + 1) / parts;
+                for (std::size_t i = chosen.size() * p / parts; i < last; ++i) {
+                  tree_rows_[i] = {
+                      static_cast<std::uint32_t>(i),
+                      static_cast<std::int32_t>((off(chosen[i]) + half) >> tree_.shift)};
+                  for (std::size_t a = 0; a < num_axes(); ++a)
+                    codes_[i * num_axes() + a] = rows_.codes_of(static_cast<int>(a))[chosen[i]];
+                }
+              });
   }
+
+  std::size_t num_axes() const { return rows_.num_slots.size(); }
 
   bool may_split(std::int32_t k) { return node(k).rows.count >= 2 * min_rows_; }
 
-  /// Adds rows to the sums of one axis.
-  void add_rows(std::size_t axis, std::size_t first, std::size_t last, row_sums* by_code) const {
-    const std::uint8_t* codes = rows_.codes_of(static_cast<int>(axis));
+  /// Adds rows to the sums of the axes `axis` to `end` - 1.
+  void add_rows(std::size_t axis, std::size_t end, std::size_t first, std::size_t last,
+                row_sums* sums) const {
+    constexpr std::size_t ahead = 16;
+    const std::uint8_t* codes = codes_.data();
     for (std::size_t i = first; i < last; ++i) {
-      row_sums& of = by_code[codes[tree_rows_[i].row]];
-      of.sum += tree_rows_[i].target;
-      ++of.count;
+      if (i + ahead < last)
+        __builtin_prefetch(codes + std::size_t{tree_rows_[i + ahead].row} * num_axes() + axis);
+      const std::uint8_t* of_row = codes + std::size_t{tree_rows_[i].row} * num_axes();
+      const std::int64_t target = tree_rows_[i].target;
+      for (std::size_t a = axis; a < end; ++a) {
+        row_sums& of = sums[slot_begin_[a] + of_row[a]];
+        of.sum += target;
+        ++of.count;
+      }
     }
   }
 
   /// Finds the best cut of a node from sums over its rows; and that of its sibling, if there is
   /// one, from the sums of their parent less these.
   void look_for_cuts(std::int32_t k, std::int32_t sibling, std::vector<row_sums> of_parent) {
-    const std::size_t num_axes = rows_.num_slots.size();
     const std::size_t slots = slot_begin_.back();
-    std::vector<row_sums> sums(slots);
     const std::size_t first = node(k).first;
-    const std::size_t last = node(k).last;
-    const auto n = static_cast<std::int64_t>(last - first);
-    const std::int64_t parts = parts_of(n);
-    std::vector<row_sums> of_parts;
-    const std::int64_t work = (n + 256) * static_cast<std::int64_t>(num_axes);
-    if (parts > 1) {
-      of_parts.resize(static_cast<std::size_t>(parts) * slots);
-      share_out(run_, parts * static_cast<std::int64_t>(num_axes), work, [&](std::int64_t task) {
-        const auto part = static_cast<std::size_t>(task % parts);
-        const auto axis = static_cast<std::size_t>(task / parts);
-        const auto bound = [&](std::size_t p) {
-          return first + (last - first) * p / static_cast<std::size_t>(parts);
-        };
-        add_rows(axis, bound(part), bound(part + 1),
-                 of_parts.data() + part * slots + slot_begin_[axis]);
-      });
-    }
-    std::vector<code_cut> cuts(num_axes);
-    std::vector<code_cut> sibling_cuts(num_axes);
-    share_out(run_, static_cast<std::int64_t>(num_axes), work, [&](std::int64_t task) {
-      const auto axis = static_cast<std::size_t>(task);
-      row_sums* own = sums.data() + slot_begin_[axis];
-      const std::size_t of_axis = slot_begin_[axis + 1] - slot_begin_[axis];
-      if (parts == 1) add_rows(axis, first, last, own);
-      for (std::size_t at = slot_begin_[axis]; at < of_parts.size(); at += slots) {
-        for (std::size_t c = 0; c < of_axis; ++c) {
-          own[c].sum += of_parts[at + c].sum;
-          own[c].count += of_parts[at + c].count;
-        }
-      }
-      cuts[axis] = best_cut(k, axis, own);
-      if (sibling < 0) return;
-      row_sums* rest = of_parent.data() + slot_begin_[axis];
-      for (std::size_t c = 0; c < of_axis; ++c) {
-        rest[c].sum -= own[c].sum;
-        rest[c].count -= own[c].count;
-      }
-      sibling_cuts[axis] = best_cut(sibling, axis, rest);
-    });
+    const std::size_t n = node(k).last - first;
+    const auto parts = static_cast<std::size_t>(parts_of(
+        static_cast<std::int64_t>(n),
+        std::min(most_parts_of_rows, most_sums_of_parts / static_cast<std::int64_t>(slots + 1))));
+    const std::size_t blocks = (num_axes() + axes_together - 1) / axes_together;
+    std::vector<row_sums> sums(parts * slots);
+    share_out(run_, static_cast<std::int64_t>(parts * blocks),
+              static_cast<std::int64_t>(n * num_axes()), [&](std::int64_t task) {
+                const std::size_t part = static_cast<std::size_t>(task) / blocks;
+                const std::size_t axis = static_cast<std::size_t>(task) % blocks * axes_together;
+                add_rows(axis, std::min(axis + axes_together, num_axes()), first + n * part / parts,
+                         first + n * (part + 1) / parts, sums.data() + part * slots);
+              });
+    std::vector<code_cut> cuts(num_axes());
+    std::vector<code_cut> sibling_cuts(num_axes());
+    share_out(run_, static_cast<std::int64_t>(num_axes()),
+              static_cast<std::int64_t>((parts + 4) * slots), [&](std::int64_t task) {
+                const auto axis = static_cast<std::size_t>(task);
+                row_sums* own = sums.data() + slot_begin_[axis];
+                const std::size_t of_axis = slot_begin_[axis + 1] - slot_begin_[axis];
+                for (std::size_t part = 1; part < parts; ++part) {
+                  const row_sums* other = own + part * slots;
+                  for (std::size_t c = 0; c < of_axis; ++c) {
+                    own[c].sum += other[c].sum;
+                    own[c].count += other[c].count;
+                  }
+                }
+                cuts[axis] = best_cut(k, axis, own);
+                if (sibling < 0) return;
+                row_sums* rest = of_parent.data() + slot_begin_[axis];
+                for (std::size_t c = 0; c < of_axis; ++c) {
+                  rest[c].sum -= own[c].sum;
+                  rest[c].count -= own[c].count;
+                }
+                sibling_cuts[axis] = best_cut(sibling, axis, rest);
+              });
+    sums.resize(slots);
+    sums.shrink_to_fit();
     finish(k, cuts, std::move(sums));
     if (sibling >= 0) finish(sibling, sibling_cuts, std::move(of_parent));
   }
@@ -294,7 +326,7 @@ class tree_grower {
 
   /// Brings the rows of the left side to the front; returns where the others begin.
   std::size_t part_rows(const tree_branch& of) {
-    const std::uint8_t* codes = rows_.codes_of(of.cut.axis);
+    const std::uint8_t* codes = codes_.data() + of.cut.axis;
     const std::int32_t threshold = of.cut.threshold;
     const std::size_t n = of.last - of.first;
     const std::int64_t parts = parts_of(static_cast<std::int64_t>(n));
@@ -308,7 +340,7 @@ class tree_grower {
       std::size_t to_right = bound(part + 1);
       for (std::size_t i = bound(part); i < bound(part + 1); ++i) {
         const tree_row r = tree_rows_[i];
-        const bool goes_right = codes[r.row] >= threshold;
+        const bool goes_right = codes[std::size_t{r.row} * num_axes()] >= threshold;
         moved_[to_left] = r;
         moved_[to_right - 1] = r;
         to_left += goes_right ? 0 : 1;
@@ -398,6 +430,7 @@ class tree_grower {
   const run_parts& run_;
   std::int64_t min_rows_ = 1;
   std::vector<std::size_t> slot_begin_;  // of each axis among the sums of a node
+  std::vector<std::uint8_t> codes_;      // of the rows of the tree, together for each row
   std::vector<tree_row> tree_rows_;      // those of a node are together
   std::vector<tree_row> moved_;
   std::size_t bytes_kept_ = 0;
@@ -493,10 +526,10 @@ std::size_t leaf_of(const grown_tree& tree, const coded_rows& rows, std::int64_t
   }
 }
 
-/// Takes the answers of a tree from the residuals of all rows.
-void subtract(const bank& tree, const coded_rows& rows, std::vector<std::int64_t>& residuals,
-              const run_parts& run) {
-  const std::int64_t unit = std::int64_t{1} << rows.constant_shift;
+/// Adds `times` the answers of a tree to the residuals of all rows.
+void add(std::int64_t times, const bank& tree, const coded_rows& rows,
+         std::vector<std::int64_t>& residuals, const run_parts& run) {
+  const std::int64_t unit = times * (std::int64_t{1} << rows.constant_shift);
   const std::int64_t parts = (rows.n + rows_per_part - 1) / rows_per_part;
   run(parts, [&](std::int64_t part) {
     const std::int64_t last = std::min(rows.n, (part + 1) * rows_per_part);
@@ -506,8 +539,9 @@ void subtract(const bank& tree, const coded_rows& rows, std::vector<std::int64_t
         const zcmoe_tree_node& node = tree.nodes[static_cast<std::size_t>(at)];
         at = rows.codes_of(node.feature)[i] >= node.threshold ? node.right : node.left;
       }
-      residuals[static_cast<std::size_t>(i)] -=
-          unit * tree.constants[static_cast<std::size_t>(~at)];
+      const std::int32_t leaf = ~at;
+      residuals[static_cast<std::size_t>(i)] +=
+          unit * tree.constants[static_cast<std::size_t>(leaf)];
     }
   });
 }
@@ -544,55 +578,134 @@ std::vector<row_sums> held_out_sums(const grown_tree& tree, const coded_rows& ro
   return sums;
 }
 
-/// How much less the squared error on the held-out rows is with a tree than without, and how many
-/// cuts that tree has.
-struct judgement {
-  std::size_t num_cuts = 0;
-  double gain = -std::numeric_limits<double>::infinity();
-};
-judgement judged(const grown_tree& tree, const std::vector<double>& values, double step,
-                 const std::vector<row_sums>& held_out, std::size_t most_cuts) {
-  const auto gain_of = [&](std::int32_t k) {
-    const auto at = static_cast<std::size_t>(k);
-    const double value = step * values[at];
-    return value * (2.0 * static_cast<double>(held_out[at].sum) -
-                    value * static_cast<double>(held_out[at].count));
-  };
-  judgement best;
-  double gain = gain_of(0);
-  best.gain = gain;
-  for (std::size_t i = 0; i < std::min(most_cuts, tree.cuts.size()); ++i) {
-    const tree_branch& b = tree.nodes[static_cast<std::size_t>(tree.cuts[i])];
-    gain += gain_of(b.left) + gain_of(b.right) - gain_of(tree.cuts[i]);
-    if (gain > best.gain) best = {i + 1, gain};
+/// The sum of the squares of the targets of other rows.
+double held_out_squares(const coded_rows& rows, row_choice judges,
+                        const std::vector<std::int64_t>& targets) {
+  unsigned __int128 squares = 0;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (!judges.takes(rows.part[i])) continue;
+    const auto size = static_cast<unsigned __int128>(std::abs(targets[i]));
+    squares += size * size;
   }
-  return best;
+  return static_cast<double>(squares);
 }
 
-constexpr std::int64_t most_leaves = 1024;
-std::int64_t growth_for(std::int64_t leaves) {
-  return leaves > 1 ? std::max<std::int64_t>(2 * leaves, most_leaves) : 1;
-}
-struct {
-  std::int64_t min_rows = 20;
-  double step = .6;
-} tuning;
-std::vector<double> shrinkages = {0, 3, 10, 30, 100, 300};
+/// A tree grown from some rows and tried on others.
+class judged_tree {
+ public:
+  judged_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
+              std::int64_t min_rows, const std::vector<std::int64_t>& targets, const run_parts& run)
+      : tree_(tree_grower(rows, train, targets, run).grow(max_leaves, min_rows)) {
+    tried_.grown_leaves = max_leaves;
+    tried_.min_rows = min_rows;
+    const row_choice judges = {train.held_out, !train.the_part};
+    held_out_ = held_out_sums(tree_, rows, judges, targets, run);
+    squares_ = held_out_squares(rows, judges, targets);
+  }
+
+  struct verdict {
+    tree_options options;
+    double gain;  // how much less the squared error is than without a tree
+  };
+  /// The options of the tree with the least error, one of fewer leaves being preferred where it is
+  /// hardly worse. The gain is 0 where no tree helps.
+  verdict best(double step, const std::vector<double>& shrinkages) const {
+    verdict of_all{tried_, 0.0};
+    of_all.options.max_leaves = 1;
+    of_all.options.step = step;
+    std::vector<double> gains;
+    for (const double shrinkage : shrinkages) {
+      gains_of_cuts(values_of(tree_, shrinkage), step, gains);
+      const double most = *std::max_element(gains.begin(), gains.end());
+      const double enough = most - tolerance * std::max(squares_ - most, 0.0);
+      std::size_t num_cuts = 0;
+      while (gains[num_cuts] < enough) ++num_cuts;
+      if (num_cuts == 0 || gains[num_cuts] <= of_all.gain) continue;
+      of_all.options.max_leaves = static_cast<std::int64_t>(num_cuts) + 1;
+      of_all.options.shrinkage = shrinkage;
+      of_all.gain = gains[num_cuts];
+    }
+    return of_all;
+  }
+
+  bank made(const tree_options& options, const coded_rows& rows) const {
+    return bank_of(tree_, static_cast<std::size_t>(options.max_leaves - 1),
+                   values_of(tree_, options.shrinkage), options.step, rows);
+  }
+
+ private:
+  /// The gain of the tree with the first 0, 1, 2, ... cuts.
+  void gains_of_cuts(const std::vector<double>& values, double step,
+                     std::vector<double>& gains) const {
+    const auto gain_of = [&](std::int32_t k) {
+      const auto at = static_cast<std::size_t>(k);
+      const double value = step * values[at];
+      return value * (2.0 * static_cast<double>(held_out_[at].sum) -
+                      value * static_cast<double>(held_out_[at].count));
+    };
+    gains.assign(1, gain_of(0));
+    gains.reserve(tree_.cuts.size() + 1);
+    for (const std::int32_t k : tree_.cuts) {
+      const tree_branch& b = tree_.nodes[static_cast<std::size_t>(k)];
+      gains.push_back(gains.back() + (gain_of(b.left) + gain_of(b.right) - gain_of(k)));
+    }
+  }
+
+  tree_options tried_{1};
+  grown_tree tree_;
+  std::vector<row_sums> held_out_;  // by node
+  double squares_;
+};
+
 }  // namespace
 
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
                 const tree_options& options, const run_parts& run) {
-  const grown_tree tree =
-      tree_grower(rows, train, targets, run).grow(growth_for(options.max_leaves), options.min_rows);
-  const std::size_t most_cuts = static_cast<std::size_t>(options.max_leaves - 1);
-  const std::size_t num_cuts = std::min(cuts_worth(tree, options.penalty), most_cuts);
+  const std::int64_t grown = std::max(options.grown_leaves, options.max_leaves);
+  const grown_tree tree = tree_grower(rows, train, targets, run).grow(grown, options.min_rows);
+  const std::size_t num_cuts =
+      std::min(cuts_worth(tree, options.penalty), static_cast<std::size_t>(options.max_leaves - 1));
   return bank_of(tree, num_cuts, values_of(tree, options.shrinkage), options.step, rows);
 }
 
-bank numbered(bank tree) {
-  for (std::size_t leaf = 0; leaf < tree.constants.size(); ++leaf)
-    tree.constants[leaf] = static_cast<std::int32_t>(leaf);
-  return tree;
+tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
+                        const std::vector<std::int64_t>& targets, const run_parts& run) {
+  return judged_tree(rows, train, max_leaves, least_rows_alone, targets, run)
+      .best(1.0, tried_shrinkages)
+      .options;
+}
+
+tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
+                      std::vector<std::int64_t>& residuals, const run_parts& run) {
+  tree_plan best;
+  tree_plan plan;
+  std::vector<bank> trees;  // of the plan, to go back
+  bank last;
+  double gain = 0.0;
+  double best_gain = 0.0;
+  for (int t = 0; t < max_trees; ++t) {
+    const judged_tree tree(rows, train, most_leaves, least_rows, residuals, run);
+    const judged_tree::verdict as_last = tree.best(1.0, tried_shrinkages);
+    if (as_last.gain > 0.0 && gain + as_last.gain > best_gain) {
+      best_gain = gain + as_last.gain;
+      best = plan;
+      best.trees.push_back(as_last.options);
+      last = tree.made(as_last.options, rows);
+    }
+    const judged_tree::verdict followed = tree.best(step_if_followed, tried_shrinkages);
+    if (t + 1 == max_trees || followed.gain <= 0.0) break;
+    gain += followed.gain;
+    plan.trees.push_back(followed.options);
+    trees.push_back(tree.made(followed.options, rows));
+    add(-1, trees.back(), rows, residuals, run);
+  }
+  // Back to what the best trees leave.
+  while (!trees.empty() && trees.size() >= std::max<std::size_t>(best.trees.size(), 1)) {
+    add(1, trees.back(), rows, residuals, run);
+    trees.pop_back();
+  }
+  if (!best.trees.empty()) add(-1, last, rows, residuals, run);
+  return best;
 }
 
 std::vector<bank> learn_trees(const coded_rows& rows, row_choice train, const tree_plan& plan,
@@ -601,39 +714,15 @@ std::vector<bank> learn_trees(const coded_rows& rows, row_choice train, const tr
   trees.reserve(plan.trees.size());
   for (const tree_options& options : plan.trees) {
     trees.push_back(learn_tree(rows, train, residuals, options, run));
-    subtract(trees.back(), rows, residuals, run);
+    add(-1, trees.back(), rows, residuals, run);
   }
   return trees;
 }
 
-tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
-                      std::vector<std::int64_t>& residuals, const run_parts& run) {
-  tree_plan plan;
-  if (train.held_out < 0) return plan;
-  const row_choice judges = {train.held_out, !train.the_part};
-  for (int t = 0; t < max_trees; ++t) {
-    const grown_tree tree =
-        tree_grower(rows, train, residuals, run).grow(growth_for(most_leaves), tuning.min_rows);
-    const std::vector<row_sums> held_out = held_out_sums(tree, rows, judges, residuals, run);
-    const double step = t + 1 < max_trees ? tuning.step : 1.0;
-    tree_options chosen{1, 0.0, step, 0.0, tuning.min_rows};
-    judgement best;
-    best.gain = 0.0;
-    std::vector<double> values;
-    for (const double shrinkage : shrinkages) {
-      const std::vector<double> tried = values_of(tree, shrinkage);
-      const judgement of = judged(tree, tried, step, held_out, most_leaves - 1);
-      if (!(of.gain > best.gain)) continue;
-      best = of;
-      chosen.shrinkage = shrinkage;
-      chosen.max_leaves = static_cast<std::int64_t>(of.num_cuts) + 1;
-      values = tried;
-    }
-    if (best.num_cuts == 0) break;
-    plan.trees.push_back(chosen);
-    subtract(bank_of(tree, best.num_cuts, values, step, rows), rows, residuals, run);
-  }
-  return plan;
+bank numbered(bank tree) {
+  for (std::size_t leaf = 0; leaf < tree.constants.size(); ++leaf)
+    tree.constants[leaf] = static_cast<std::int32_t>(leaf);
+  return tree;
 }
 
 }  // namespace zcmoe::detail

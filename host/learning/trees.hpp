@@ -12,6 +12,9 @@ namespace zcmoe::detail {
 
 struct tree_options {
   std::int64_t max_leaves;  // at least 1
+  /// The tree is grown to so many leaves before those that are worth least are pruned: a cut that
+  /// helps little may be followed by one that helps much. At least max_leaves are.
+  std::int64_t grown_leaves = 0;
   /// A branch must lessen the sum of squares by more than this many times the variance of the noise
   /// for each leaf that it adds; the variance is estimated from the rows of the leaves.
   double penalty = 0.0;
@@ -31,13 +34,19 @@ struct tree_options {
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
                 const tree_options& options, const run_parts& run);
 
+/// The options of a tree that stands alone, of at most max_leaves leaves: those with the least
+/// error on the part that is held out (train.held_out >= 0).
+tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
+                        const std::vector<std::int64_t>& targets, const run_parts& run);
+
 /// How trees that follow each other are to be grown.
 struct tree_plan {
   std::vector<tree_options> trees;
 };
 
-/// Up to max_trees trees, one after the other on what the others leave. How many leaves each has,
-/// and whether there is another, is decided on the part that is held out (train.held_out >= 0).
+/// Up to max_trees trees, one after the other on what the others leave; all but the last answer for
+/// a part of it alone. How many trees there are, their leaves and their shrinkage are those with
+/// the least error on the part that is held out (train.held_out >= 0).
 /// @param residuals  what is left of the targets of all rows, before and after
 tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
                       std::vector<std::int64_t>& residuals, const run_parts& run);

@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::int64_t num_rows = 140000;  // more than one thread's share
 constexpr std::int64_t few_rows = 300;     // of calls that fit many tables
+constexpr std::int64_t fewer_rows = 40;    // of learning, which makes many allocations
 constexpr std::int64_t num_segments = 100;
 constexpr std::int64_t num_slots = num_segments + 3;
 constexpr std::int64_t few_segments = 12;  // of smooth constants, which take many small allocations
@@ -241,6 +242,7 @@ every_call::arguments::arguments(int num_threads) {
   one_column.columns = columns;
   learn_options.input_names = names;
   learn_options.target_name = "y";
+    learn_options.axis_segments = 6;  // each costs allocations
   learn_report.struct_size = sizeof learn_report;
   problem.density = problem.curvature = problem.density_slope = problem.point_density =
       problem.point_density_slope = one;
@@ -413,7 +415,7 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
     add(entry(name, predict, a.points_model, &a.points_x, num_rows, &a.predicted, nullptr));
     add(entry(name, predict, a.model, &a.one_column, num_rows, &a.predicted, nullptr));
   }
-  add_making(ZCMOE_CALL(zcmoe_learn_sync, a.context, &a.points_x, y, few_rows, &a.learn_options,
+  add_making(ZCMOE_CALL(zcmoe_learn_sync, a.context, &a.points_x, y, fewer_rows, &a.learn_options,
                         &a.learn_report, &a.new_model),
              &a.new_model, zcmoe_model_destroy);
   for (const zcmoe_model* of : {a.model, a.points_model})

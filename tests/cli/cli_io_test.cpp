@@ -1483,6 +1483,7 @@ TEST(triage_test, the_range_is_that_of_the_model) {
   const double x[] = {-infinity, -1, -0.0, 0, 1, 2, std::nextafter(2, 3), infinity};
   const double y[8] = {};
   row_block block;
+  block.columns.resize(3);
   block.columns[column_x] = {x, ZCMOE_F64, 1};
   block.columns[column_y] = {y, ZCMOE_F64, 1};
   block.rows = 8;

@@ -1628,6 +1628,298 @@ class inspect_test(cli_case):
         self.assertIn(b"976 more", self.run_cli("inspect", model).stdout)
 
 
+class several_inputs_test(cli_case):
+    """Tables of several inputs: learned, predicted and looked at."""
+
+    def several(self, name="several.csv", rows=3000, seed=5):
+        """a, b, c in [0, 1); y = 4 a b + (c - 1/2)^2 + noise; an id, and a column of words."""
+        generator = random.Random(seed)
+        lines = ["id,a,b,c,kind,y"]
+        for i in range(rows):
+            a, b, c = (round(generator.random(), 4) for _ in range(3))
+            y = 4 * a * b + (c - 0.5) ** 2 + 0.1 * generator.random()
+            lines.append(f"{i},{a},{b},{c},{'uv'[i % 2]},{y:.5f}")
+        return self.write(name, "\n".join(lines) + "\n")
+
+    def learn(self, data, *arguments, name="several.model"):
+        self.run_cli("fit", data, *arguments, "-q", "-o", self.path(name))
+        return self.path(name)
+
+    def columns(self, data):
+        rows = self.rows_of(data)
+        return {name: [float(row[name]) for row in rows] for name in ("a", "b", "c", "y")}
+
+    xs = ("--x", "a", "--x", "b", "--x", "c", "--y", "y")
+
+    def test_what_is_said_of_learning(self):
+        data = self.several()
+        done = self.run_cli("fit", data, *self.xs, "--holdout", "0.2", "-o", self.path("m"))
+        self.assertEqual(done.stdout, b"")
+        for words in ("rows read        3,000", "rows learned", "inputs           3: a, b, c", "target           y",
+                      "1 - R^2", "chosen", "noise estimate", "held-out RMSE", "straight line", "best constant", "learn  "):
+            self.assertIn(words, done.stderr.decode())
+        summary = json.loads(self.run_cli("fit", data, *self.xs, "--holdout", "0.2", "--json", "-o",
+                                          self.path("n")).stdout)
+        self.assertEqual(self.read("m"), self.read("n"), "same rows, same bytes")
+        self.assertEqual(summary["rows_read"], 3000)
+        self.assertEqual(summary["rows_fitted"] + summary["rows_held_out"], 3000)
+        self.assertEqual(summary["input_names"], ["a", "b", "c"])
+        self.assertEqual(summary["target_name"], "y")
+        self.assertEqual([c["partition"] for c in summary["candidates"] if c["chosen"]], [summary["partition"]])
+        for candidate in summary["candidates"]:
+            self.assertGreater(candidate["unexplained"], 0)
+            self.assertLess(candidate["unexplained"], 1)
+        holdout = summary["holdout"]
+        self.assertEqual(holdout["rows"], summary["rows_held_out"])
+        self.assertLess(holdout["rmse"], holdout["rmse_line"])
+        self.assertLess(holdout["rmse_line"], holdout["rmse_constant"])
+
+    def test_held_out_errors_are_right(self):
+        """The errors told are those of the rows that were held out, whose predictions can be asked for."""
+        data = self.several()
+        summary = json.loads(self.run_cli("fit", data, *self.xs, "--holdout", "0.3", "--seed", "7", "--json", "-o",
+                                          self.path("m")).stdout)
+        answers = self.answers(self.path("m"), data)
+        columns = self.columns(data)
+        # The rows held out are not told: their mean squared error is that of all rows less that of the rest, which
+        # the model gives as its noise.
+        all_rows = sum((p - y) ** 2 for p, y in zip(answers, columns["y"]))
+        learned = summary["rows_fitted"] * summary["noise_standard_deviation"] ** 2
+        held_out = (all_rows - learned) / summary["rows_held_out"]
+        self.assertAlmostEqual(math.sqrt(held_out), summary["holdout"]["rmse"], places=6)
+
+    def test_inputs_are_chosen_alike_in_every_way(self):
+        data = self.several()
+        columns = self.columns(data)
+        by_name = self.learn(data, *self.xs, name="by_name")
+        for arguments in (("--x", 2, "--x", 3, "--x", "c", "--y", 6),
+                          ("--x-all-but", "id", "--x-all-but", "kind", "--y", "y"),
+                          ("--x-all-but", "id", "--x-all-but", 5, "--x-all-but", "y", "--y", "y")):
+            other = self.learn(data, *arguments, name="other")
+            self.assertEqual(pathlib.Path(by_name).read_bytes(), pathlib.Path(other).read_bytes(), arguments)
+        narrow = self.write("narrow.csv", "".join(",".join(line.split(",")[1:4] + line.split(",")[5:]) + "\n"
+                                                  for line in pathlib.Path(data).read_text().splitlines()))
+        other = self.learn(narrow, "--x-all-but", "y", name="other")
+        self.assertEqual(pathlib.Path(by_name).read_bytes(), pathlib.Path(other).read_bytes(), "one name is the target")
+
+        # NPY files, one a column or one of all, in either order, have no names but the same answers.
+        rows = len(columns["y"])
+        files = [self.write(f"{name}.npy", npy(columns[name])) for name in "abc"]
+        y = self.write("y.npy", npy(columns["y"]))
+        matrix = self.write("abc.npy", npy([columns[k][i] for i in range(rows) for k in "abc"], shape=(rows, 3)))
+        answers = self.answers(by_name, data)
+        models = []
+        for inputs in ((*files, "--y", y), (matrix, "--y", y), (matrix, y)):
+            models.append(pathlib.Path(self.learn(*inputs, name="npy")).read_bytes())
+            self.assertEqual(self.answers(self.path("npy"), *files), answers)
+            self.assertEqual(self.answers(self.path("npy"), matrix), answers)
+            self.assertEqual(self.answers(self.path("npy"), data, "--x", "a", "--x", "b", "--x", "c"), answers)
+            self.assertEqual(self.answers(by_name, matrix), answers)
+        self.assertEqual(len(set(models)), 1)
+        self.run_cli("predict", by_name, matrix, "-o", self.path("out.npy"), "-q")
+        self.assertEqual(list(read_npy(self.read("out.npy"))), answers)
+        summaries = [json.loads(self.run_cli("fit", *inputs, "--holdout", "0.2", "--json", "-o", self.path("m")).stdout)
+                     for inputs in ((data, *self.xs), (*files, "--y", y), (matrix, y))]
+        for summary in summaries[1:]:
+            self.assertEqual(summary["holdout"], summaries[0]["holdout"])
+            self.assertIsNone(summary["input_names"])
+
+    def test_order_and_threads_do_not_matter(self):
+        data = self.several()
+        lines = pathlib.Path(data).read_text().splitlines()
+        model = pathlib.Path(self.learn(data, *self.xs)).read_bytes()
+        shuffled = lines[1:]
+        random.Random(3).shuffle(shuffled)
+        other = self.write("shuffled.csv", "\n".join([lines[0], *shuffled]) + "\n")
+        self.assertEqual(pathlib.Path(self.learn(other, *self.xs)).read_bytes(), model)
+        self.assertEqual(pathlib.Path(self.learn(data, *self.xs, "--threads", 3)).read_bytes(), model)
+        stdin = subprocess.run([ZCMOE, "fit", "-", *self.xs, "-q", "-o", self.path("piped")], check=True,
+                               input=pathlib.Path(data).read_bytes())
+        self.assertEqual(stdin.returncode, 0)
+        self.assertEqual(self.read("piped"), model)
+
+    def test_predictions_find_their_columns(self):
+        data = self.several(rows=500)
+        model = self.learn(data, *self.xs)
+        answers = self.answers(model, data)
+        rows = self.rows_of(data)
+        moved = self.write("moved.csv", "c,z,a,b\n" + "".join(f"{r['c']},9,{r['a']},{r['b']}\n" for r in rows))
+        self.assertEqual(self.answers(model, moved), answers)
+        bare = self.write("bare.csv", "".join(f"{r['c']},9,{r['a']},{r['b']}\n" for r in rows))
+        self.assertEqual(self.answers(model, bare, "--no-header", "--x", 3, "--x", 4, "--x", 1), answers)
+        done = self.run_cli("predict", model, moved, "--x", "b", "--x", "a", "--x", "c")
+        self.assertIn("--x number 1 is 'b', but the model was learned from 'a'", done.stderr.decode())
+        self.assertNotIn("number 3", done.stderr.decode())
+        self.fails("predict", model, self.write("less.csv", "a,q\n1,2\n"),
+                   says="lacks 2 of the model's 3 inputs: b, c; it has a, q")
+        self.fails("predict", model, moved, "--x", "b", status=2, says="--x is given 1 time (b)")
+        self.fails("predict", model, bare, "--no-header", status=2, says="--x is missing: the model has 3 inputs: a, b, c")
+        one = self.model()
+        self.fails("predict", one, data, "--x", "a", "--x", "b", status=2, says="is a model of one input")
+        gaps = self.write("gaps.csv", "a,b,c\n,0.5,0.5\nword,0.5,0.5\n0.5,0.5,0.5\n0.5\n")
+        done = self.run_cli("predict", model, gaps)
+        values = done.stdout.decode().splitlines()[1:]
+        self.assertEqual([value == "nan" for value in values], [True, True, False, True])
+        self.assertIn("3 missing inputs, 1 of them not a number (first: line 3, column 'a': 'word')", done.stderr.decode())
+        self.fails("predict", model, self.write("words.csv", "a,b,c\nx,y,z\nu,v,w\n"), says="no input is a number")
+        summary = json.loads(self.run_cli("predict", model, moved, "--json", "-o", self.path("p")).stdout)
+        self.assertEqual((summary["num_inputs"], summary["input_names"]), (3, ["a", "b", "c"]))
+
+    def test_segments(self):
+        data = self.several()
+        for kind in ("score", "tree", "grid"):
+            model = self.learn(data, *self.xs, "--partition", kind, "--segments", 30)
+            seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+            self.assertEqual(seen["partition"], kind)
+            self.assertGreater(seen["segments"], 1)
+            self.assertLessEqual(seen["segments"], 30)
+            self.assertEqual(sum(seen["counts"]), 3000)
+            lines = self.run_cli("predict", model, data, "--segments-column", "--standard-error").stdout.decode()
+            rows = list(csv.DictReader(io.StringIO(lines)))
+            counts = [0] * seen["segments"]
+            for row in rows:
+                segment = int(row["segment"])
+                counts[segment] += 1
+                self.assertEqual(float(row["prediction"]), seen["constants"][segment])
+                self.assertEqual(float(row["standard_error"]), seen["standard_errors"][segment])
+            self.assertEqual(counts, seen["counts"])
+            table = list(csv.DictReader(io.StringIO(self.run_cli("inspect", model, "--csv").stdout.decode())))
+            self.assertEqual([int(row["count"]) for row in table], counts)
+            self.assertIn(f"segments          {seen['segments']}", self.run_cli("inspect", model).stdout.decode())
+
+    def test_what_the_model_holds(self):
+        data = self.several()
+        model = self.learn(data, *self.xs, "--partition", "tables", "--axis-segments", 20, "--nan-policy", "segment",
+                           "--range-policy", "nan", "--target-name", "height")
+        seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+        self.assertEqual((seen["partition"], seen["segments"], seen["target_name"]), ("tables", 0, "height"))
+        self.assertEqual([axis["name"] for axis in seen["axes"]], ["a", "b", "c"])
+        for axis in seen["axes"]:
+            self.assertLessEqual(axis["segments"], 20)
+            self.assertEqual(len(axis["edges"]), axis["segments"] + 1)
+            self.assertEqual((axis["nan_policy"], axis["range_policy"]), ("segment", "nan"))
+        self.assertEqual(len(seen["banks"]), seen["look_ups"])
+        # y = 4 a b + (c - 1/2)^2: a table of a goes from about 0 to 2, that of c by 1/4.
+        ranges = {bank["inputs"][0]: bank["range"] for bank in seen["banks"] if bank["kind"] == "table"}
+        self.assertAlmostEqual(ranges["a"], 2, delta=0.4)
+        self.assertLess(ranges["c"], 0.5)
+        text = self.run_cli("inspect", model).stdout.decode()
+        for words in ("sum of tables", "target            height", "look-ups", " table    a", " pair     a, b", "share"):
+            self.assertIn(words, text)
+        self.assertNotRegex(text, r"(?m)^segments")
+        self.fails("inspect", model, "--csv", says="has no segments")
+        self.fails("inspect", model, "--confidence", "0.9", status=2, says="--confidence")
+
+    def test_rows_left_out_are_told(self):
+        data = self.write("gaps.csv", "a,b,y\n" + "".join(f"{i % 7},{i % 5},{i % 7 + i % 5}\n" for i in range(300)) +
+                          ",1,2\n1,2,\n1,2,inf\nword,2,3\n")
+        summary = json.loads(self.run_cli("fit", data, "--x", "a", "--x", "b", "--y", "y", "--json", "-o",
+                                          self.path("m")).stdout)
+        self.assertEqual({key: n for key, n in summary["skipped"].items() if n},
+                         {"missing_input": 1, "missing_target": 1, "infinite_target": 1, "unparsable": 1})
+        self.assertEqual(summary["rows_fitted"], 300)
+        summary = json.loads(self.run_cli("fit", data, "--x", "a", "--x", "b", "--y", "y", "--nan-policy", "segment",
+                                          "--json", "-o", self.path("m")).stdout)
+        self.assertEqual(summary["rows_fitted"], 301)
+        nan = math.nan
+        a, b = self.write("a.npy", npy([1, 2, nan, 4, 5])), self.write("b.npy", npy([1, 2, 3, 4, 5]))
+        y = self.write("y.npy", npy([1, nan, 3, math.inf, 5]))
+        summary = json.loads(self.run_cli("fit", a, b, "--y", y, "--json", "-o", self.path("m")).stdout)
+        self.assertEqual({key: n for key, n in summary["skipped"].items() if n},
+                         {"missing_input": 1, "missing_target": 1, "infinite_target": 1})
+        self.fails("fit", a, b, "--y", self.write("none.npy", npy([nan] * 5)), "-o", self.path("m"),
+                   says="no usable row to learn from: 5 rows read, 5 missing target")
+
+    def test_columns_without_names(self):
+        data = self.several(rows=300)
+        lines = pathlib.Path(data).read_text().splitlines()
+        bare = self.write("bare.csv", "\n".join(lines[1:]) + "\n")
+        named = self.learn(data, *self.xs)
+        model = self.learn(bare, "--no-header", "--x", 2, "--x", 3, "--x", 4, "--y", 6, name="bare.model")
+        self.assertIsNone(json.loads(self.run_cli("inspect", model, "--json").stdout)["input_names"])
+        self.assertIn(" input 2  ", self.run_cli("inspect", model).stdout.decode())
+        self.assertEqual(self.answers(model, bare, "--no-header", "--x", 2, "--x", 3, "--x", 4), self.answers(named, data))
+        self.fails("predict", model, data, status=2, says="--x is missing: the model has 3 inputs, whose names it does not keep")
+        self.fails("fit", bare, "--no-header", "--x-all-but", 1, "--y", 6, "-o", "m", status=2,
+                   says="--x-all-but 1: without a header")
+        latin = self.write("latin.csv", b"h\xf6he,b,y\n" + b"".join(b"%d,%d,%d\n" % (i, i % 7, i) for i in range(50)))
+        done = self.run_cli("fit", latin, "--x", 1, "--x", 2, "--y", "y", "-o", self.path("m"))
+        self.assertIn(r"the header of column h\xf6he is not UTF-8: the model keeps no names of its inputs",
+                      done.stderr.decode())
+        hostile = self.write("hostile.csv", "\x1b[2Ja,\u202eb,y\n" + "".join(f"{i},{i % 7},{i}\n" for i in range(50)))
+        done = self.run_cli("fit", hostile, "--x", 1, "--x", 2, "--y", "y", "-o", self.path("m"))
+        seen = self.run_cli("inspect", self.path("m")).stdout + self.run_cli("inspect", self.path("m"), "--json").stdout
+        for out in (done.stderr, seen):
+            self.assertNotRegex(out.decode(), "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
+        nan = math.nan
+        matrix = self.write("nan.npy", npy([1, nan, 2, nan, 3, nan], shape=(3, 2)))
+        self.fails("fit", matrix, "--y", self.write("y.npy", npy([1, 2, 3])), "--holdout", "0.1", "-o", "m",
+                   says="nan.npy, every row, column 2: no number, nothing but NaN")
+
+    def test_what_several_inputs_do_not_take(self):
+        data = self.several(rows=50)
+        model = self.learn(data, *self.xs, "--partition", "tables")
+        fit = ["fit", data, *self.xs, "-o", self.path("m")]
+        for option in ("--segmentation optimal", "--edges e", "--range 0:1", "--constants mean", "--experts linear",
+                       "--shrinkage 1", "--feature-name f", "--closed-side left", "--min-count 3", "--sample-rows 9",
+                       "--empty-policy nan", "--target-dtype f32", "--nan-inputs error"):
+            name = option.split()[0]
+            self.fails(*fit, *option.split(), status=2,
+                       says=f"{name}: goes with one input, not with several (--x a, --x b, --x c)")
+        for arguments, says in (
+                ([*fit, "--weights", "id"], "--weights: not with several inputs yet (--x a, --x b, --x c)"),
+                ([*fit, "--nan-policy", "value"], "--nan-policy value: with several inputs"),
+                ([*fit, "--range-policy", "value"], "--range-policy value: with several inputs"),
+                ([*fit, "--partition", "tables", "--segments", 5], "--segments 5: goes with --partition score, tree or grid"),
+                ([*fit, "--segments", 2000000], "--segments 2000000: with several inputs"),
+                ([*fit, "--axis-segments", 254], "--axis-segments"),
+                ([*fit, "--partition", "forest"], "auto|tables|score|tree|grid"),
+                ([*fit, "--x-all-but", "id"], "--x a and --x-all-but id"),
+                (["fit", data, "--x", "a", "--y", "y", "-o", "m", "--partition", "tree"],
+                 "--partition: goes with several inputs, and --x a is one"),
+                (["plan", data, "--x", "a", "--x", "b", "--y", "y"], "given twice, as 'a' and 'b'"),
+                (["segment", data, "--x", "a", "--x", "b", "--y", "y"], "given twice, as 'a' and 'b'")):
+            self.fails(*arguments, status=2, says=says)
+        for arguments, says in (
+                (["fit", data, "--x-all-but", "id", "--y", "y", "-o", "m"],
+                 "column 'kind' holds no numbers: leave it out with --x-all-but kind or give codes"),
+                (["fit", data, "--x", "a", "--x", "b", "--y", "kind", "-o", "m"], "it cannot be the target"),
+                (["fit", data, "--x", "a", "--x", "a", "--y", "y", "-o", "m"], "column 'a' is asked for twice"),
+                (["plot", model], "zcmoe plot is not for those yet"),
+                (["predict", model, data, "--interval", "0.9"], "--interval: not for models of several inputs yet"),
+                (["predict", model, data, "--segments-column"], "and has no segments"),
+                (["predict", model, data, "--standard-error"], "and has no segments"),
+                (["predict", model, data, "--experts", "interpolate"], "--experts interpolate")):
+            self.fails(*arguments, says=says, cwd=self.folder)
+
+    def test_smallest_tables(self):
+        for rows, says in (("", "no usable row to learn from: 0 rows read"), ("1,2,\n,2,3\n", "1 missing target, 1 missing input"),
+                           (",2,3\n", "column 'a' holds no numbers: leave out its --x or give codes"), ("1,2,3\n", "")):
+            data = self.write("small.csv", "a,b,y\n" + rows)
+            if says:
+                self.fails("fit", data, "--x", "a", "--x", "b", "--y", "y", "-o", self.path("m"), says=says)
+                continue
+            model = self.learn(data, "--x", "a", "--x", "b", "--y", "y")
+            self.assertEqual(self.answers(model, data), [3])
+        data = self.write("equal.csv", "a,b,y\n" + "1,2,3\n" * 100)
+        model = self.learn(data, "--x-all-but", "y")
+        self.assertEqual(self.answers(model, data), [3] * 100)
+        self.run_cli("inspect", model)
+        self.run_cli("fit", data, "--x-all-but", "y", "--holdout", "0.5", "-o", self.path("m"))
+
+    def test_an_interrupt_leaves_nothing(self):
+        data = self.several(rows=60000)
+        before = sorted(os.listdir(self.folder))
+        running = subprocess.Popen([ZCMOE, "fit", data, *self.xs, "-o", self.path("m")], stderr=subprocess.PIPE)
+        time.sleep(0.3)
+        running.send_signal(2)
+        running.communicate()
+        if running.returncode == 0:
+            self.skipTest("it was faster than the interrupt")
+        self.assertEqual(running.returncode, -2)
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)

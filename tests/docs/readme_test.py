@@ -54,6 +54,8 @@ def main():
     assert 60 < answers[0] < 90 and 240 < answers[1] < 300, answers  # minutes for 500 and 2000 miles
     answers = answers_of("compile.sh")
     assert abs(answers[0] - 0.36753) < 4e-4 and abs(answers[1] + 0.21812) < 4e-4, answers  # a rms of 1e-4, not a maximum
+    answers = answers_of("several_inputs.sh")
+    assert abs(answers[0] - 32.77) < 0.6 and abs(answers[1] - 50.40) < 0.6, answers  # noise is uniform in [0, 1)
     planned, _ = said_by("plan.sh")
     assert "recommended       --segmentation" in planned and "expected error" in planned, planned
     if importlib.util.find_spec("matplotlib"):

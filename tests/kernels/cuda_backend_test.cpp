@@ -157,5 +157,132 @@ TEST_F(cuda_backend_test, a_workspace_query_grows_with_rows) {
   }
 }
 
+/// Two axes, and a bank of each kind.
+bank_tables two_axes() {
+  bank_tables tables{2, {}, {}, {}};
+  tables.axes = {{0, {0, 1, 2.5}, ZCMOE_CLOSED_RIGHT, 1, ZCMOE_NAN_SEGMENT, ZCMOE_RANGE_SEGMENTS},
+                 {1, {-1, 0, 0.5, 7}, ZCMOE_CLOSED_LEFT, 0, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_NAN}};
+  bank table;
+  table.axes = {{1, {2, 0, 1, 1, 0, 2}}};
+  table.constants = {-100, 40, 7};
+  bank grid;
+  grid.axes = {{0, {0, 3, 3, 0, 3}}, {1, {0, 1, 2, 0, 0, 0}}};
+  grid.constants = {1, 2, 4, 8, 16, 32};
+  tables.banks = {table, grid};
+  tables.head.base = 1000;
+  tables.head.exponent = -1;
+  return tables;
+}
+
+/// Inputs of both columns; some are NaN, on an edge or outside.
+std::vector<double> rows_of_two(std::int64_t n) {
+  std::mt19937_64 random(3);
+  std::uniform_real_distribution<double> spread(-3, 9);
+  const double special[] = {0, 1, 2.5, -1, 0.5, 7, std::numeric_limits<double>::quiet_NaN()};
+  std::vector<double> x(static_cast<std::size_t>(2 * n));
+  for (double& value : x) {
+    const auto kind = random() % 20;
+    value = kind < std::size(special) ? special[kind] : spread(random);
+  }
+  return x;
+}
+
+std::uint8_t code_by_definition(const input_axis& axis, double x) {
+  model_view view{};
+  view.edges = axis.edges.data();
+  view.num_segments = axis.num_segments();
+  view.closed_side = axis.closed_side;
+  view.include_outer_edge = axis.include_outer_edge;
+  view.nan_policy = axis.nan_policy;
+  view.range_policy = axis.range_policy;
+  return static_cast<std::uint8_t>(view.slot_of(x));
+}
+
+TEST_F(cuda_backend_test, codes_are_slots) {
+  const bank_tables tables = two_axes();
+  const auto prepared = engine().make_evaluator(tables, nullptr);
+  EXPECT_GT(prepared->bytes(), 0u);
+  // The last takes several chunks.
+  for (const std::int64_t n : {0, 1, 33, 1000, (1 << 20) + 77}) {
+    const std::vector<double> x = rows_of_two(n);
+    // The second column backwards, between numbers of the first.
+    const any_array columns[2] = {any({x.data(), ZCMOE_F64, 2}),
+                                  any({x.data() + 2 * n - 1, ZCMOE_F64, -2})};
+    const std::int64_t stride = n + 5;
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(2 * stride), 99);
+    engine().encode_sync({prepared.get(), columns, n, codes.data(), stride}, nullptr);
+    std::vector<std::uint8_t> expected(codes.size(), 99);
+    for (std::int64_t i = 0; i < n; ++i) {
+      for (std::int64_t a = 0; a < 2; ++a) {
+        expected[static_cast<std::size_t>(a * stride + i)] =
+            code_by_definition(tables.axes[static_cast<std::size_t>(a)], columns[a][i]);
+      }
+    }
+    EXPECT_TRUE(codes == expected) << "n " << n;
+  }
+  int sum = 0;
+  engine().share_out(5, [&](std::int64_t part) { sum = 10 * sum + static_cast<int>(part); });
+  EXPECT_EQ(sum, 1234);
+}
+
+TEST_F(cuda_backend_test, rows_of_several_inputs_replay_in_a_graph) {
+  const bank_tables tables = two_axes();
+  const auto prepared = engine().make_evaluator(tables, nullptr);
+  constexpr std::int64_t n = 4099;
+  std::vector<double> x = rows_of_two(n);
+  const auto there = on_engine(x);
+  const auto values = on_engine(std::vector<double>(n));
+  const auto report = on_engine(std::vector<zcmoe_report>(1));
+  const auto* const data = static_cast<const double*>(there.data());
+  std::vector<any_array> columns{any({data, ZCMOE_F64, 1}), any({data + n, ZCMOE_F64, 1})};
+  points_job job{};
+  job.tables = prepared.get();
+  job.columns = columns.data();
+  job.n = n;
+  job.values = {values.data(), ZCMOE_F64, 1};
+  job.report = static_cast<zcmoe_report*>(report.data());
+
+  cudaStream_t stream = nullptr;
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+  ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
+  engine().predict_points(job, stream);
+  ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+  ASSERT_EQ(cudaGraphInstantiateWithFlags(&executable, graph, 0), cudaSuccess);
+  ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+  columns.clear();  // were read before the call returned
+  columns.shrink_to_fit();
+
+  zcmoe_report expected_report{};
+  for (int turn = 0; turn < 2; ++turn) {
+    std::reverse(x.begin(), x.end());
+    engine().upload(there.data(), x.data(), x.size() * sizeof(double), nullptr);
+    ASSERT_EQ(cudaGraphLaunch(executable, stream), cudaSuccess);
+    ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    std::vector<double> expected;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::uint8_t codes[2] = {code_by_definition(tables.axes[0], x[i]),
+                                     code_by_definition(tables.axes[1], x[i + n])};
+      const bool answered =
+          is_answered(tables.axes[0], codes[0]) && is_answered(tables.axes[1], codes[1]);
+      expected_report.rows_used += answered ? 1 : 0;
+      expected.push_back(answered
+                             ? static_cast<double>(tables.head.base + score_of(tables, codes)) / 2
+                             : std::numeric_limits<double>::quiet_NaN());
+    }
+    std::vector<double> got(n);
+    engine().download(got.data(), values.data(), values.bytes(), nullptr);
+    EXPECT_TRUE(test::same_bits(got, expected)) << "turn " << turn;
+  }
+  zcmoe_report got{};
+  engine().download(&got, report.data(), sizeof got, nullptr);
+  EXPECT_EQ(got.rows, 2 * n);
+  EXPECT_EQ(got.rows_used, expected_report.rows_used);
+  EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+  EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
+}
+
 }  // namespace
 }  // namespace zcmoe::detail

@@ -326,6 +326,24 @@ TEST(tables, constant_targets_and_few_rows) {
   EXPECT_TRUE(learn_tables(s.rows(), {}, 2, one_thread).banks.empty());
 }
 
+TEST(tables, codes_that_few_rows_have) {
+  // All rows but a few have the same code, at one end of each axis.
+  const function truth = [](const double* x) { return x[0] > 0.999 ? 50.0 : x[1]; };
+  sample s(4000, 3, 253, 15, truth, 0.1);
+  for (double& value : s.x) value = value < 0.995 ? 0.001 : value;
+  for (std::int64_t i = 0; i < s.n; ++i) s.y[static_cast<std::size_t>(i)] *= 1e150;
+  const coded_rows rows = s.rows();
+  const table_sum sum = learn_tables(rows, {}, 3, one_thread);
+  double squares = 0.0;
+  double rest = 0.0;
+  const std::vector<std::int64_t> left = residuals_of(sum, rows, one_thread);
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    squares += std::pow(static_cast<double>(rows.y[i]), 2);
+    rest += std::pow(static_cast<double>(left[i]), 2);
+  }
+  EXPECT_LT(rest, squares);
+}
+
 TEST(tables, many_axes) {
   // More than are fitted together; the last ones matter.
   const function truth = [](const double* x) { return 2.0 * x[58] + x[59] * x[59]; };
@@ -388,7 +406,7 @@ TEST(coded_rows, parts_follow_the_values_of_a_row) {
   hash_inputs(&x[0], 1, other.data());
   EXPECT_NE(one[0], other[0]);
   // Parts are about even, and -0.0 is 0.0 among targets too.
-  sample s(10000, 2, 5, 14, additive, 1.0);
+  sample s(10000, 3, 5, 14, additive, 1.0);
   s.y[0] = 0.0;
   std::vector<std::int64_t> counts(coded_rows::num_parts, 0);
   const coded_rows rows = s.rows();

@@ -1,0 +1,428 @@
+// All rows are held in memory: those of text as doubles, those of NPY files where they are mapped,
+// or in their types where some of them are held out.
+#include "learn_command.hpp"
+
+#include "failure.hpp"
+#include "json_object.hpp"
+#include "kept_column.hpp"
+#include "learn_report.hpp"
+#include "model_input.hpp"
+#include "model_output.hpp"
+#include "number.hpp"
+#include "output_file.hpp"
+#include "output_place.hpp"
+#include "plane_fit.hpp"
+#include "points_source.hpp"
+#include "say.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace zcmoe::cli {
+namespace {
+
+constexpr std::int64_t most_segments = std::int64_t{1} << 20;  // of zcmoe_learn_options
+constexpr std::int64_t judged_rows = std::int64_t{1} << 16;    // predicted at a time
+
+/// Options of one input, which say nothing of several.
+constexpr const char* options_of_one[] = {
+    "--segmentation",    "--edges",       "--range",
+    "--uniform-mixture", "--floor",       "--min-count",
+    "--pilot-bins",      "--sample-rows", "--closed-side",
+    "--open-outer-edge", "--nan-value",   "--range-value",
+    "--empty-policy",    "--empty-value", "--shrinkage",
+    "--feature-name",    "--constants",   "--experts",
+    "--target-dtype",    "--nan-inputs",  "--nonfinite-targets"};
+constexpr const char* options_of_several[] = {"--partition", "--axis-segments"};
+
+int keep_going(void* bar, double done) {
+  static_cast<progress*>(bar)->update(done);
+  return 0;
+}
+
+class learn_run {
+ public:
+  explicit learn_run(const fit_arguments& arguments)
+      : arguments_(arguments),
+        context_(arguments.engine.options()),
+        rows_(open_points(arguments.table, choice_of(arguments))),
+        num_inputs_(rows_->num_columns() - 1),
+        split_(arguments.holdout, arguments.seed),
+        show_progress_(!arguments.talk.quiet),
+        training_(rows_->num_columns()),
+        held_out_(rows_->num_columns()) {}
+
+  void run() {
+    {
+      stopwatch::scope timed(summary_.total);
+      check_places();
+      find_names();
+      read();
+      learn();
+      if (split_.active()) judge();
+      save_model(*model_, arguments_.output);
+    }
+    print_warnings(*rows_);
+    const learn_report report{arguments_, summary_, *rows_, context_.info(), *info_};
+    if (arguments_.talk.json) {
+      write_to_stdout(report.as_json());
+    } else if (!arguments_.talk.quiet) {
+      report.say_all();
+    }
+  }
+
+ private:
+  static points_choice choice_of(const fit_arguments& arguments) {
+    points_choice choice;
+    // One --x and --x-all-but contradict each other, and NPY files need neither.
+    choice.inputs = arguments.several.inputs;
+    choice.all_but = arguments.several.all_but;
+    choice.target = arguments.roles[column_y].value;
+    choice.wants_target = true;
+    return choice;
+  }
+
+  void check_places() const {
+    std::vector<named_output> outputs{{"--output", arguments_.output}};
+    if (arguments_.talk.json) outputs.push_back({"--json", "-"});
+    check_outputs(outputs, rows_->files());
+  }
+
+  /// The names to keep in the model: of all inputs, or of none. Columns of a file without a header
+  /// have none.
+  void find_names() {
+    const std::size_t target = num_inputs_;
+    const bool header = arguments_.table.csv.header;
+    for (std::size_t k = 0; k <= target; ++k) {
+      const std::string name = header ? rows_->column_name(k) : std::string();
+      if (name.empty()) continue;
+      if (const char* const fault = fault_of_name(name)) {
+        if (!arguments_.talk.quiet) {
+          say(text("the header of column ", name, " is ", fault, ": the model keeps no name",
+                   k == target ? " for it" : "s of its inputs"));
+        }
+        continue;
+      }
+      if (k == target) {
+        summary_.target_name = name;
+      } else {
+        summary_.input_names.push_back(name);
+      }
+    }
+    if (summary_.input_names.size() < num_inputs_) summary_.input_names.clear();
+    if (!arguments_.model.target_name.empty()) summary_.target_name = arguments_.model.target_name;
+  }
+
+  // ---- reading
+
+  void read() {
+    if (!split_.active() && rows_->whole(block_)) {
+      columns_ = block_.columns;
+      num_rows_ = summary_.tally.rows_read = block_.rows;
+      in_place_ = true;
+    } else {
+      read_blocks();
+    }
+    summary_.bytes_read = rows_->bytes();
+  }
+
+  void read_blocks() {
+    has_number_.assign(rows_->num_columns(), false);
+    progress bar("read", show_progress_);
+    while (next(block_)) {
+      classify();
+      std::vector<std::int64_t> train;
+      std::vector<std::int64_t> test;
+      for (std::int64_t i = 0; i < block_.rows; ++i) {
+        const row_fate fate = fates_[static_cast<std::size_t>(i)];
+        ++summary_.tally.fates[fate];
+        if (fate != row_used) continue;
+        (split_.held_out(block_.first_row + i) ? test : train).push_back(i);
+      }
+      summary_.tally.rows_read += block_.rows;
+      summary_.tally.rows_held_out += static_cast<std::int64_t>(test.size());
+      num_rows_ += static_cast<std::int64_t>(train.size());
+      for (std::size_t k = 0; k < training_.size(); ++k) {
+        training_[k].add(block_.columns[k], train);
+        if (!test.empty()) held_out_[k].add(block_.columns[k], test);
+      }
+      bar.update(rows_->done(), summary_.tally.rows_read);
+    }
+    fail_without_numbers();
+    columns_ = views(training_);
+  }
+
+  bool next(row_block& block) {
+    stopwatch::scope timed(summary_.reading);
+    return rows_->next(block);
+  }
+
+  /// One fate per row of the block, the first in this order: not a number, missing or infinite
+  /// target, missing input.
+  void classify() {
+    const auto size = static_cast<std::size_t>(block_.rows);
+    const bool nan_code = arguments_.model.options.nan_policy == ZCMOE_NAN_SEGMENT;
+    fates_.assign(size, row_used);
+    for (std::size_t k = 0; k < block_.columns.size(); ++k) {
+      const zcmoe_array& column = block_.columns[k];
+      const bool target = k == num_inputs_;
+      bool number = has_number_[k];
+      for (std::size_t i = 0; i < size; ++i) {
+        const double value = strided_element(column, static_cast<std::int64_t>(i));
+        number = number || !std::isnan(value);
+        if (target && !std::isfinite(value))
+          fates_[i] = std::isnan(value) ? row_missing_target : row_infinite_target;
+        if (!target && !nan_code && std::isnan(value)) fates_[i] = row_missing_input;
+      }
+      has_number_[k] = number;
+    }
+    if (block_.unparsable == nullptr) return;
+    for (std::size_t i = 0; i < size; ++i) {
+      if (block_.unparsable[i] != 0) fates_[i] = row_unparsable;
+    }
+  }
+
+  /// A column of text is the likeliest reason why there is no row to learn from.
+  void fail_without_numbers() const {
+    if (summary_.tally.rows_read == 0) return;
+    for (std::size_t k = 0; k < has_number_.size(); ++k) {
+      if (has_number_[k]) continue;
+      const std::string name = rows_->column_name(k);
+      if (name.empty()) fail(rows_->place("every row", k), ": no number, nothing but NaN");
+      const std::string hint = rows_->number_hint();
+      if (k == num_inputs_) {
+        fail("column '", name, "' holds no numbers: it cannot be the target (--y)",
+             hint.empty() ? "" : "; ", hint);
+      }
+      fail("column '", name, "' holds no numbers: ",
+           arguments_.several.all_but.empty() ? "leave out its --x"
+                                              : text("leave it out with --x-all-but ", name),
+           " or give codes", hint.empty() ? "" : "; ", hint);
+    }
+  }
+
+  static std::vector<zcmoe_array> views(const std::vector<kept_column>& columns) {
+    std::vector<zcmoe_array> all;
+    all.reserve(columns.size());
+    for (const kept_column& column : columns) all.push_back(column.view());
+    return all;
+  }
+
+  // ---- learning
+
+  void learn() {
+    if (num_rows_ == 0) fail_without_rows();
+    zcmoe_learn_options options = ZCMOE_LEARN_OPTIONS_INIT;
+    options.partition = arguments_.several.partition;
+    options.nan_policy = arguments_.model.options.nan_policy;
+    options.range_policy = arguments_.model.options.range_policy;
+    options.num_segments = arguments_.segmentation.automatic ? 0 : arguments_.segmentation.segments;
+    options.axis_segments = arguments_.several.axis_segments;
+    std::vector<const char*> names;
+    names.reserve(num_inputs_);
+    for (const std::string& name : summary_.input_names) names.push_back(name.c_str());
+    if (!names.empty()) options.input_names = names.data();
+    if (!summary_.target_name.empty()) options.target_name = summary_.target_name.c_str();
+    progress bar("learn", show_progress_);
+    options.progress = keep_going;
+    options.user = &bar;
+    summary_.report.struct_size = sizeof summary_.report;
+    const zcmoe_points points = points_of(columns_);
+    zcmoe_model* made = nullptr;
+    {
+      stopwatch::scope timed(summary_.learning);
+      const zcmoe_status status = zcmoe_learn_sync(context_.get(), &points, columns_[num_inputs_],
+                                                   num_rows_, &options, &summary_.report, &made);
+      if (status == ZCMOE_ERR_DATA && in_place_) fail_without_rows_in_place();
+      check(status);
+    }
+    model_.emplace(made);
+    rows_->check_unchanged();
+    if (in_place_) count_fates();
+    info_ = points_info_of(*model_);
+  }
+
+  /// Rows in place are classified by the library.
+  void count_fates() {
+    auto& fates = summary_.tally.fates;
+    fates[row_missing_input] = summary_.report.nan_inputs;
+    fates[row_missing_target] = summary_.report.nan_targets;
+    fates[row_infinite_target] = summary_.report.infinite_targets;
+    fates[row_used] = summary_.report.rows_used;
+  }
+
+  /// The library refuses rows without saying what became of each.
+  [[noreturn]] void fail_without_rows_in_place() {
+    has_number_.assign(columns_.size(), false);
+    classify();
+    for (const row_fate fate : fates_) ++summary_.tally.fates[fate];
+    fail_without_rows();
+  }
+
+  [[noreturn]] void fail_without_rows() const {
+    fail("no usable row to learn from: ", summary_.tally.read_in_words(*rows_));
+  }
+
+  zcmoe_points points_of(const std::vector<zcmoe_array>& columns) const {
+    zcmoe_points points = ZCMOE_POINTS_INIT;
+    points.num_inputs = static_cast<std::int64_t>(num_inputs_);
+    points.columns = columns.data();
+    return points;
+  }
+
+  // ---- judging
+
+  /// By the rows that both the model and the straight line can predict.
+  void judge() {
+    summary_.judged = true;
+    const std::vector<zcmoe_array> test = views(held_out_);
+    const std::vector<zcmoe_array> inputs(columns_.begin(), columns_.end() - 1);
+    const plane_fit plane(inputs, columns_[num_inputs_], num_rows_);
+    summary_.plane_rows = plane.rows();
+    std::vector<zcmoe_array> part(test.begin(), test.end() - 1);
+    std::vector<double> predictions(static_cast<std::size_t>(judged_rows));
+    std::vector<double> row(num_inputs_);
+    const zcmoe_points points = points_of(part);
+    for (std::int64_t first = 0; first < summary_.tally.rows_held_out; first += judged_rows) {
+      const std::int64_t rows = std::min(judged_rows, summary_.tally.rows_held_out - first);
+      for (std::size_t k = 0; k < num_inputs_; ++k) {
+        part[k].data = static_cast<const char*>(test[k].data) + first * element_size(test[k].dtype);
+      }
+      {
+        stopwatch::scope timed(summary_.predicting);
+        zcmoe_predict_outputs outputs = predict_outputs();
+        outputs.values = output(predictions.data());
+        check(zcmoe_predict_points_sync(model_->get(), &points, rows, &outputs, nullptr));
+      }
+      for (std::int64_t i = 0; i < rows; ++i) {
+        if (!finite_row(part, i, row.data())) continue;
+        const double prediction = predictions[static_cast<std::size_t>(i)];
+        if (std::isnan(prediction)) {
+          ++summary_.not_predicted;
+          continue;
+        }
+        summary_.error.add(element(test[num_inputs_], first + i), 1.0, prediction,
+                           plane.at(row.data()), plane.mean_y());
+      }
+    }
+  }
+
+  const fit_arguments& arguments_;
+  context context_;
+  std::unique_ptr<row_source> rows_;
+  std::size_t num_inputs_;
+  row_split split_;
+  bool show_progress_;
+  row_block block_;
+  std::vector<row_fate> fates_;
+  std::vector<bool> has_number_;  // of each column
+  std::vector<kept_column> training_;
+  std::vector<kept_column> held_out_;
+  std::vector<zcmoe_array> columns_;  // inputs and target of the rows to learn from
+  std::int64_t num_rows_ = 0;
+  bool in_place_ = false;  // the columns are mapped files
+  std::optional<model> model_;
+  std::optional<zcmoe_points_info> info_;
+  learn_summary summary_;
+};
+
+}  // namespace
+
+const char* fault_of_name(const std::string& name) {
+  constexpr std::size_t longest = 1024;  // of zcmoe_model_options
+  if (name.size() > longest) return "longer than 1024 bytes";
+  if (name.find('\0') != std::string::npos) return "cut by a null byte";
+  return is_utf8(name) ? nullptr : "not UTF-8";
+}
+
+void add_learn_options(parser& command, learn_choice& choice) {
+  command
+      .add_repeatable(
+          "--x-all-but",
+          [&choice](const std::string& given) {
+            choice.all_but.push_back(given);
+            return std::string();
+          },
+          "several inputs: all columns of the CSV header but this one and the target; given "
+          "several "
+          "times, but these. Without --y the only one given is the target")
+      .type_name("COLUMN");
+  const std::string group = "Several inputs";
+  add_choice(command, "--partition", choice.partition, partition_words,
+             "the kind of model: a sum of tables of one and two inputs (and a few trees); the same "
+             "sum as a score whose levels are the segments; a tree; a product grid. auto takes the "
+             "one with the least error on rows held out")
+      .group(group);
+  command
+      .add_option("--axis-segments", choice.axis_segments,
+                  "the most segments that an input is cut into (chosen from the number of rows)")
+      .type_name("N")
+      .check_range(std::int64_t{2}, std::int64_t{ZCMOE_MAX_AXIS_SEGMENTS})
+      .group(group);
+}
+
+std::string several_in_words(const fit_arguments& arguments) {
+  const learn_choice& choice = arguments.several;
+  const auto joined = [](const char* option, const std::vector<std::string>& values) {
+    std::vector<std::string> all;
+    all.reserve(values.size());
+    for (const std::string& value : values) all.push_back(text(option, value));
+    return list_in_words(all, 3);
+  };
+  if (!choice.all_but.empty()) return joined("--x-all-but ", choice.all_but);
+  if (choice.inputs.size() > 1) return joined("--x ", choice.inputs);
+  if (!choice.inputs.empty()) return {};
+  if (is_npy_of_columns(arguments.table)) return arguments.table.inputs[0];
+  const bool named = !arguments.roles[column_y].value.empty();
+  return named && arguments.table.inputs.size() > 1 ? list_in_words(arguments.table.inputs, 3) : "";
+}
+
+void refuse_options_of_several(const parser& command, const fit_arguments& arguments) {
+  for (const char* const name : options_of_several) {
+    if (!command.given(name)) continue;
+    const std::string& x = arguments.roles[column_x].value;
+    fail_usage(name, ": goes with several inputs, and ",
+               x.empty() ? list_in_words(arguments.table.inputs, 3) : "--x " + x,
+               x.empty() ? " give one" : " is one");
+  }
+}
+
+void learn_several(const parser& command, const fit_arguments& arguments,
+                   const std::string& several) {
+  for (const char* const name : {"--weights", "--weights-kind"}) {
+    if (command.given(name)) fail_usage(name, ": not with several inputs yet (", several, ")");
+  }
+  for (const char* const name : options_of_one) {
+    if (command.given(name))
+      fail_usage(name, ": goes with one input, not with several (", several, ")");
+  }
+  const zcmoe_model_options& options = arguments.model.options;
+  if (options.nan_policy == ZCMOE_NAN_VALUE) {
+    fail_usage("--nan-policy value: with several inputs (", several,
+               ") it is propagate or segment");
+  }
+  if (options.range_policy == ZCMOE_RANGE_VALUE) {
+    fail_usage("--range-policy value: with several inputs (", several,
+               ") it is clamp, nan or segments");
+  }
+  const segmentation_choice& segmentation = arguments.segmentation;
+  if (!segmentation.automatic) {
+    if (arguments.several.partition == ZCMOE_PARTITION_TABLES) {
+      fail_usage("--segments ", segmentation.segments,
+                 ": goes with --partition score, tree or grid; --partition tables adds constants "
+                 "up, and has no segments");
+    }
+    if (segmentation.segments > most_segments) {
+      fail_usage("--segments ", segmentation.segments, ": with several inputs (", several,
+                 ") not between 1 and ", most_segments);
+    }
+  }
+  learn_run(arguments).run();
+}
+
+}  // namespace zcmoe::cli

@@ -1,0 +1,348 @@
+// Learning of several inputs through the public interface: the same model however the rows come,
+// kinds and sizes that are asked for, and rows, columns and targets of every sort.
+#include "tests/support.hpp"
+
+#include <zcmoe/points.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+namespace zcmoe::test {
+namespace {
+
+struct table {
+  std::vector<std::vector<double>> x;
+  std::vector<double> y;
+
+  std::size_t rows() const { return y.size(); }
+  points columns() const {
+    points made;
+    for (const std::vector<double>& column : x) made.add(column);
+    return made;
+  }
+};
+
+double truth(double a, double b, double c) {
+  return 3.0 * a + std::sin(6.0 * b) + (a > 0.5 && c > 0.3 ? 2.0 : 0.0);
+}
+
+table sample(std::size_t n, unsigned seed, double noise) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> uniform;
+  std::normal_distribution<double> normal;
+  table made;
+  made.x.resize(4);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::vector<double>& column : made.x) column.push_back(uniform(random));
+    made.y.push_back(truth(made.x[0][i], made.x[1][i], made.x[2][i]) + noise * normal(random));
+  }
+  return made;
+}
+
+context cpu(std::int32_t threads = 0) {
+  zcmoe_context_options options = ZCMOE_CONTEXT_OPTIONS_INIT;
+  options.engine = ZCMOE_ENGINE_CPU;
+  options.num_threads = threads;
+  return context(options);
+}
+
+zcmoe_learn_options of_kind(std::int32_t partition, std::int64_t segments = 0) {
+  zcmoe_learn_options options = learn_options();
+  options.partition = partition;
+  options.num_segments = segments;
+  options.axis_segments = 40;  // smoothing takes longer the more there are, whatever the rows
+  return options;
+}
+zcmoe_learn_options automatic() { return of_kind(ZCMOE_PARTITION_AUTO); }
+
+double error_on(const model& learned, const table& rows) {
+  const std::vector<double> answers = predict_points_sync(learned, rows.columns());
+  double sum = 0;
+  for (std::size_t i = 0; i < rows.rows(); ++i)
+    sum += (answers[i] - rows.y[i]) * (answers[i] - rows.y[i]);
+  return sum / static_cast<double>(rows.rows());
+}
+
+TEST(learn, any_order_of_rows_and_threads_give_the_same_bytes) {
+  const table rows = sample(2500, 1, 0.5);
+  std::vector<std::size_t> order(rows.rows());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::shuffle(order.begin(), order.end(), std::mt19937(7));
+  table shuffled = rows;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    for (std::size_t k = 0; k < rows.x.size(); ++k) shuffled.x[k][i] = rows.x[k][order[i]];
+    shuffled.y[i] = rows.y[order[i]];
+  }
+  for (std::int32_t kind = ZCMOE_PARTITION_AUTO; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    const std::vector<unsigned char> bytes =
+        learn(cpu(1), rows.columns(), rows.y, of_kind(kind)).table.serialize();
+    for (const std::int32_t threads : {2, 7}) {
+      EXPECT_EQ(learn(cpu(threads), rows.columns(), rows.y, of_kind(kind)).table.serialize(), bytes)
+          << kind << ", " << threads << " threads";
+      EXPECT_EQ(
+          learn(cpu(threads), shuffled.columns(), shuffled.y, of_kind(kind)).table.serialize(),
+          bytes)
+          << kind << ", shuffled";
+    }
+  }
+}
+
+TEST(learn, views_of_every_layout_give_the_same_bytes) {
+  const table rows = sample(3000, 2, 0.5);
+  const std::vector<unsigned char> bytes =
+      learn(cpu(), rows.columns(), rows.y, automatic()).table.serialize();
+  std::vector<double> by_rows;
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    for (const std::vector<double>& column : rows.x) by_rows.push_back(column[i]);
+  }
+  const points view = points::row_major(by_rows.data(), static_cast<std::int64_t>(rows.rows()), 4);
+  EXPECT_EQ(learn(cpu(), view, rows.y, automatic()).table.serialize(), bytes);
+}
+
+TEST(learn, every_kind_learns_and_the_best_is_chosen) {
+  const table rows = sample(20000, 3, 0.3);
+  const table fresh = sample(20000, 4, 0.0);
+  std::vector<double> error(ZCMOE_NUM_PARTITIONS + 1);
+  for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    const learned made = learn(cpu(), rows.columns(), rows.y, of_kind(kind));
+    const zcmoe_learn_candidate& own = made.report.candidates[kind - 1];
+    EXPECT_EQ(own.partition, kind);
+    EXPECT_EQ(own.chosen, 1);
+    EXPECT_GT(own.bytes, 0);
+    EXPECT_EQ(own.num_segments == 0, kind == ZCMOE_PARTITION_TABLES);
+    error[static_cast<std::size_t>(kind)] = error_on(made.table, fresh);
+    // What was held out says what fresh rows say, whose noise is 0.09.
+    EXPECT_NEAR(own.held_out_error, error[static_cast<std::size_t>(kind)] + 0.09, 0.01) << kind;
+    for (const zcmoe_learn_candidate& other : made.report.candidates) {
+      if (other.partition != kind) {
+        EXPECT_TRUE(std::isnan(other.held_out_error));
+      }
+    }
+  }
+  const double variance = 1.9;  // of the truth, roughly
+  EXPECT_LT(error[ZCMOE_PARTITION_TABLES], 0.008 * variance);
+  EXPECT_LT(error[ZCMOE_PARTITION_SCORE], 0.01 * variance);
+  EXPECT_LT(error[ZCMOE_PARTITION_TREE], 0.03 * variance);
+  EXPECT_LT(error[ZCMOE_PARTITION_GRID], 0.03 * variance);
+  const learned best = learn(cpu(), rows.columns(), rows.y, automatic());
+  double least = infinity;
+  for (const zcmoe_learn_candidate& c : best.report.candidates)
+    least = std::min(least, c.held_out_error);
+  for (const zcmoe_learn_candidate& c : best.report.candidates)
+    EXPECT_EQ(c.chosen == 1, c.held_out_error == least);
+  EXPECT_EQ(best.report.rows, 20000);
+  EXPECT_EQ(best.report.rows_used, 20000);
+  EXPECT_NEAR(static_cast<double>(best.report.rows_held_out), 4000.0, 400.0);
+}
+
+TEST(learn, numbers_of_segments_are_kept) {
+  const table rows = sample(4000, 5, 0.3);
+  for (const std::int64_t m : {1, 2, 7, 64, 500}) {
+    for (const std::int32_t kind :
+         {ZCMOE_PARTITION_SCORE, ZCMOE_PARTITION_TREE, ZCMOE_PARTITION_GRID}) {
+      const learned made = learn(cpu(), rows.columns(), rows.y, of_kind(kind, m));
+      zcmoe_points_info info = ZCMOE_POINTS_INFO_INIT;
+      ASSERT_EQ(zcmoe_model_get_points_info(made.table.get(), &info), ZCMOE_OK);
+      EXPECT_EQ(info.partition, kind);
+      EXPECT_LE(info.num_segments, m) << kind;
+      EXPECT_GE(info.num_segments,
+                kind == ZCMOE_PARTITION_SCORE ? m : std::min<std::int64_t>(m, 3) / 2)
+          << kind;
+      EXPECT_EQ(std::accumulate(info.counts, info.counts + info.num_segments, std::int64_t{0}),
+                4000);
+    }
+  }
+}
+
+/// Constants of segments are the means of their rows, variances and standard errors theirs.
+TEST(learn, constants_are_exact_means) {
+  const table rows = sample(3000, 6, 0.3);
+  for (const std::int32_t kind :
+       {ZCMOE_PARTITION_SCORE, ZCMOE_PARTITION_TREE, ZCMOE_PARTITION_GRID}) {
+    const learned made = learn(cpu(), rows.columns(), rows.y, of_kind(kind, 30));
+    zcmoe_points_info info = ZCMOE_POINTS_INFO_INIT;
+    ASSERT_EQ(zcmoe_model_get_points_info(made.table.get(), &info), ZCMOE_OK);
+    std::vector<std::int64_t> segments(rows.rows());
+    zcmoe_predict_outputs outputs = predict_outputs();
+    outputs.segments = output(segments.data());
+    const points columns = rows.columns();
+    const zcmoe_points view = columns.view();
+    ASSERT_EQ(zcmoe_predict_points_sync(made.table.get(), &view, 3000, &outputs, nullptr),
+              ZCMOE_OK);
+    std::vector<long double> sums(static_cast<std::size_t>(info.num_segments));
+    std::vector<std::int64_t> counts(sums.size());
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+      sums[static_cast<std::size_t>(segments[i])] += rows.y[i];
+      ++counts[static_cast<std::size_t>(segments[i])];
+    }
+    for (std::size_t s = 0; s < sums.size(); ++s) {
+      EXPECT_EQ(info.counts[s], counts[s]);
+      if (counts[s] == 0 || kind == ZCMOE_PARTITION_TREE) continue;  // whose means are shrunk
+      EXPECT_NEAR(info.constants[s], static_cast<double>(sums[s] / counts[s]), 1e-10) << kind;
+    }
+  }
+}
+
+TEST(learn, few_rows_and_equal_ones) {
+  for (const std::size_t n : {1, 2, 3, 10, 60}) {
+    table rows = sample(n, 8, 0.1);
+    for (std::int32_t kind = ZCMOE_PARTITION_AUTO; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+      const learned made = learn(cpu(), rows.columns(), rows.y, of_kind(kind));
+      for (const double answer : predict_points_sync(made.table, rows.columns()))
+        EXPECT_TRUE(std::isfinite(answer)) << n << " rows, kind " << kind;
+      if (n == 1) {
+        EXPECT_NEAR(predict_points_sync(made.table, rows.columns())[0], rows.y[0], 1e-5);
+      }
+    }
+    std::fill(rows.y.begin(), rows.y.end(), -2.5);
+    for (std::int32_t kind = ZCMOE_PARTITION_AUTO; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+      const learned made = learn(cpu(), rows.columns(), rows.y, of_kind(kind));
+      for (const double answer : predict_points_sync(made.table, rows.columns()))
+        EXPECT_EQ(answer, -2.5) << n << " rows, kind " << kind;
+    }
+    for (std::vector<double>& column : rows.x) std::fill(column.begin(), column.end(), 7.0);
+    EXPECT_EQ(predict_points_sync(learn(cpu(), rows.columns(), rows.y, automatic()).table,
+                                  rows.columns())[0],
+              -2.5);
+  }
+}
+
+TEST(learn, fewer_rows_than_columns_duplicates_and_sums_of_columns) {
+  table rows = sample(25, 9, 0.1);
+  for (int k = 0; k < 60; ++k) rows.x.push_back(rows.x[static_cast<std::size_t>(k % 3)]);
+  table wide = sample(2000, 10, 0.1);
+  wide.x.push_back(wide.x[0]);
+  wide.x.push_back(wide.x[0]);
+  for (std::size_t i = 0; i < wide.rows(); ++i) wide.x[5][i] += wide.x[1][i];
+  for (const table& given : {rows, wide}) {
+    const learned made = learn(cpu(), given.columns(), given.y, automatic());
+    for (const double answer : predict_points_sync(made.table, given.columns()))
+      ASSERT_TRUE(std::isfinite(answer));
+  }
+  EXPECT_LT(error_on(learn(cpu(), wide.columns(), wide.y, automatic()).table, wide), 0.03);
+}
+
+TEST(learn, missing_inputs_are_left_out_or_a_code) {
+  table rows = sample(8000, 11, 0.1);
+  std::mt19937 random(12);
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    if (random() % 4 != 0) continue;
+    rows.x[0][i] = not_a_number;
+    rows.y[i] += 10.0;
+  }
+  zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_TABLES);
+  const learned without = learn(cpu(), rows.columns(), rows.y, options);
+  const auto missing =
+      std::count_if(rows.x[0].begin(), rows.x[0].end(), [](double v) { return std::isnan(v); });
+  EXPECT_EQ(without.report.nan_inputs, missing);
+  EXPECT_EQ(without.report.rows_used, 8000 - missing);
+  options.nan_policy = ZCMOE_NAN_SEGMENT;
+  const learned with = learn(cpu(), rows.columns(), rows.y, options);
+  EXPECT_EQ(with.report.nan_inputs, 0);
+  EXPECT_EQ(with.report.rows_used, 8000);
+  const std::vector<double> none = predict_points_sync(without.table, rows.columns());
+  const std::vector<double> all = predict_points_sync(with.table, rows.columns());
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    EXPECT_EQ(std::isnan(none[i]), std::isnan(rows.x[0][i]));
+    if (std::isnan(rows.x[0][i])) {
+      EXPECT_NEAR(all[i], rows.y[i], 4.0);
+    }
+  }
+}
+
+TEST(learn, targets_that_are_no_numbers_are_counted) {
+  table rows = sample(1000, 13, 0.1);
+  rows.y[3] = not_a_number;
+  rows.y[4] = infinity;
+  rows.y[5] = -infinity;
+  const learned made = learn(cpu(), rows.columns(), rows.y, automatic());
+  EXPECT_EQ(made.report.nan_targets, 1);
+  EXPECT_EQ(made.report.infinite_targets, 2);
+  EXPECT_EQ(made.report.rows_used, 997);
+  std::fill(rows.y.begin(), rows.y.end(), not_a_number);
+  std::string said;
+  EXPECT_EQ(status_of([&] { learn(cpu(), rows.columns(), rows.y, automatic()); }, &said),
+            ZCMOE_ERR_DATA);
+  EXPECT_NE(said.find("1000"), std::string::npos) << said;
+}
+
+TEST(learn, targets_of_any_size) {
+  const table rows = sample(3000, 14, 0.1);
+  const double least = error_on(learn(cpu(), rows.columns(), rows.y, automatic()).table, rows);
+  for (const int scale : {-1040, -300, 40, 900}) {
+    table scaled = rows;
+    for (double& y : scaled.y) y = std::ldexp(y, scale);
+    const learned made = learn(cpu(), scaled.columns(), scaled.y, automatic());
+    const std::vector<double> answers = predict_points_sync(made.table, scaled.columns());
+    double sum = 0;
+    for (std::size_t i = 0; i < rows.rows(); ++i)
+      sum += std::pow(std::ldexp(answers[i], -scale) - rows.y[i], 2.0);
+    EXPECT_LT(sum / 3000.0, 1.5 * least + 1e-6) << scale;
+  }
+}
+
+TEST(learn, an_outlier_does_not_undo_the_rest) {
+  table rows = sample(20000, 15, 0.1);
+  const table fresh = sample(5000, 16, 0.0);
+  rows.y[77] = 1e4;
+  // One row in 20,000 that is 10,000 too high adds 0.5 to the mean of all.
+  const learned made = learn(cpu(), rows.columns(), rows.y, of_kind(ZCMOE_PARTITION_TABLES));
+  std::vector<double> error;
+  const std::vector<double> answers = predict_points_sync(made.table, fresh.columns());
+  for (std::size_t i = 0; i < fresh.rows(); ++i) error.push_back(std::abs(answers[i] - fresh.y[i]));
+  std::nth_element(error.begin(), error.begin() + 2500, error.end());
+  EXPECT_LT(error[2500], 2.0);
+}
+
+TEST(learn, infinite_inputs_belong_to_the_outer_segments) {
+  table rows = sample(3000, 17, 0.1);
+  rows.x[0][0] = infinity;
+  rows.x[0][1] = -infinity;
+  const learned made = learn(cpu(), rows.columns(), rows.y, automatic());
+  EXPECT_EQ(made.report.rows_used, 3000);
+  EXPECT_LT(error_on(made.table, rows), 0.1);
+}
+
+TEST(learn, integers_as_categories) {
+  std::mt19937 random(18);
+  table rows;
+  rows.x.resize(2);
+  for (int i = 0; i < 5000; ++i) {
+    const auto code = static_cast<double>(random() % 30);
+    rows.x[0].push_back(code);
+    rows.x[1].push_back(static_cast<double>(random() % 2));
+    rows.y.push_back(std::fmod(code * 7919.0, 30.0));  // no order in the codes
+  }
+  const learned made = learn(cpu(), rows.columns(), rows.y, automatic());
+  EXPECT_LT(error_on(made.table, rows), 0.01);
+}
+
+TEST(learn, progress_rises_and_may_stop_it) {
+  const table rows = sample(5000, 19, 0.3);
+  std::vector<double> seen;
+  const points columns = rows.columns();
+  learn(cpu(), columns, array(rows.y.data()), automatic(), [&](double done) {
+    seen.push_back(done);
+    return true;
+  });
+  ASSERT_GT(seen.size(), 10u);
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+  EXPECT_EQ(seen.back(), 1.0);
+  for (const std::size_t stop :
+       {std::size_t{0}, std::size_t{3}, seen.size() / 2, seen.size() - 1}) {
+    std::size_t calls = 0;
+    EXPECT_EQ(status_of([&] {
+                learn(cpu(), columns, array(rows.y.data()), automatic(),
+                      [&](double) { return calls++ < stop; });
+              }),
+              ZCMOE_ERR_CANCELLED);
+    EXPECT_EQ(calls, stop + 1);
+  }
+}
+
+}  // namespace
+}  // namespace zcmoe::test
