@@ -11,11 +11,10 @@ namespace {
 constexpr int rows_at_a_time = 16;  // that go down a tree together
 constexpr int levels_at_a_time = 8;
 
-/// words[k] (&)= what the codes of Count axes leave possible.
+/// words[k] &= what the codes of Count axes leave possible.
 template <int Count>
 void intersect(const std::array<std::uint64_t, 256>* possible, const std::int32_t* axes,
-               const std::uint8_t* codes, std::int64_t stride, int count, bool first,
-               std::uint64_t* words) {
+               const std::uint8_t* codes, std::int64_t stride, int count, std::uint64_t* words) {
   const std::uint8_t* code[Count];
   const std::uint64_t* table[Count];
   for (int a = 0; a < Count; ++a) {
@@ -23,7 +22,7 @@ void intersect(const std::array<std::uint64_t, 256>* possible, const std::int32_
     table[a] = possible[a].data();
   }
   for (int k = 0; k < count; ++k) {
-    std::uint64_t word = first ? ~std::uint64_t{0} : words[k];
+    std::uint64_t word = words[k];
     for (int a = 0; a < Count; ++a) word &= table[a][code[a][k]];
     words[k] = word;
   }
@@ -64,17 +63,16 @@ mask_tree::mask_tree(const bank& tree) : constants_{} {
 void mask_tree::look_up(const std::uint8_t* codes, std::int64_t stride, int count,
                         std::int32_t* constants) const {
   std::uint64_t words[batch];
-  words[0] = 0;  // for the analyser, which does not see that there is an axis
+  std::fill_n(words, count, ~std::uint64_t{0});
   const std::size_t num_axes = axes_.size();
   std::size_t a = 0;
   for (; num_axes - a >= 4; a += 4)
-    intersect<4>(&possible_[a], &axes_[a], codes, stride, count, a == 0, words);
+    intersect<4>(&possible_[a], &axes_[a], codes, stride, count, words);
   if (num_axes - a >= 2) {
-    intersect<2>(&possible_[a], &axes_[a], codes, stride, count, a == 0, words);
+    intersect<2>(&possible_[a], &axes_[a], codes, stride, count, words);
     a += 2;
   }
-  if (num_axes - a == 1)
-    intersect<1>(&possible_[a], &axes_[a], codes, stride, count, a == 0, words);
+  if (num_axes - a == 1) intersect<1>(&possible_[a], &axes_[a], codes, stride, count, words);
   for (int k = 0; k < count; ++k)
     constants[k] = constants_[static_cast<std::size_t>(__builtin_ctzll(words[k]))];
 }

@@ -362,14 +362,30 @@ void add_trees(const std::vector<Tree>& trees, const cpu_evaluator& tables,
   }
 }
 
+/// Asks for a line of each column beyond those that the loops fetch themselves. It mostly begins a
+/// page whose address must be looked up, and those of all columns are looked up at once: in turn,
+/// as the loops come to them, they took a quarter of the time on Zen 4 in a virtual machine.
+void find_pages(const points_job& job, int num_axes, std::int64_t first) {
+  constexpr std::int64_t rows_ahead = 2048;
+  if (first + rows_ahead >= job.n) return;
+  for (int a = 0; a < num_axes; ++a) {
+    const any_array& column = job.columns[a];
+    __builtin_prefetch(static_cast<const char*>(column.data) +
+                           (first + rows_ahead) * column.stride * size_of(column.dtype),
+                       0, 2);
+  }
+}
+
 /// Calls after(axis) when the codes of an axis are there: work on them in turn leaves memory time
 /// to bring the inputs of the next axes.
 template <class After>
-void code_block(const route_kernels& kernels, const cpu_evaluator& tables, const any_array* columns,
-                std::int64_t first, int count, bool places, coded_block& coded,
-                const After& after) {
+void code_block(const points_job& job, const route_kernels& kernels, const cpu_evaluator& tables,
+                std::int64_t first, int count, coded_block& coded, const After& after) {
+  const any_array* const columns = job.columns;
+  const bool places = job.report != nullptr;
   std::fill_n(coded.marks, count, std::uint8_t{0});
   coded.all_answered = true;
+  find_pages(job, tables.num_axes, first);
   const int whole = (count + group - 1) / group * group;
   for (int a = 0; a < tables.num_axes; ++a) {
     std::uint8_t* const codes = coded.codes + a * tables.block;
@@ -389,11 +405,14 @@ void score_block(const points_job& job, const cpu_evaluator& tables, const route
                  std::int64_t first, int count, coded_block& coded, Score* scores) {
   const int whole = (count + group - 1) / group * group;
   std::fill_n(scores, whole, static_cast<Score>(tables.start));
-  code_block(kernels, tables, job.columns, first, count, job.report != nullptr, coded, [&](int a) {
-    const std::size_t begin = a == 0 ? 0 : tables.tables_end[static_cast<std::size_t>(a) - 1];
-    const std::size_t end = tables.tables_end[static_cast<std::size_t>(a)];
-    add_tables(tables.banks, tables.codes.data() + begin, end - begin, coded.codes, tables.block,
+  constexpr std::size_t enough = 4;  // that share loads and stores of scores
+  std::size_t added = 0;
+  code_block(job, kernels, tables, first, count, coded, [&](int a) {
+    const std::size_t ready = tables.tables_end[static_cast<std::size_t>(a)];
+    if (ready - added < enough && a + 1 < tables.num_axes) return;
+    add_tables(tables.banks, tables.codes.data() + added, ready - added, coded.codes, tables.block,
                count, scores);
+    added = ready;
   });
   for (const cell_bank& bank : tables.cells) add_cells(tables, bank, coded, count, scores);
   add_trees(tables.mask_trees, tables, coded, count, scores);
@@ -518,7 +537,7 @@ void store_segments(const points_job& job, const cpu_evaluator& tables, const co
 void answer_cells(const points_job& job, const cpu_evaluator& tables, const route_kernels& kernels,
                   std::int64_t first, int count, coded_block& coded) {
   alignas(64) std::uint16_t cells[batch];
-  code_block(kernels, tables, job.columns, first, count, job.report != nullptr, coded, [](int) {});
+  code_block(job, kernels, tables, first, count, coded, [](int) {});
   tables.banks.cells_u16(tables.cells[0].cells, coded.codes, tables.block, count, cells);
   store_reals(job.values, tables.values_of_cells, tables.values_of_cells_f32, first, count, coded,
               cells);
