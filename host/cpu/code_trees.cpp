@@ -63,6 +63,7 @@ mask_tree::mask_tree(const bank& tree) : constants_{} {
 void mask_tree::look_up(const std::uint8_t* codes, std::int64_t stride, int count,
                         std::int32_t* constants) const {
   std::uint64_t words[batch];
+  words[0] = ~std::uint64_t{0};  // for the analyser, which does not see that there is a row
   std::fill_n(words, count, ~std::uint64_t{0});
   const std::size_t num_axes = axes_.size();
   std::size_t a = 0;
