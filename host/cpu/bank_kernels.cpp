@@ -16,8 +16,8 @@ namespace {
 
 /// Adds what Count tables say, so that a score is loaded and stored once for all of them.
 template <int Count, class Score>
-void add_some(const constant_table* tables, const std::uint8_t* codes, int stride, int count,
-              Score* scores) {
+void add_some(const constant_table* tables, const std::uint8_t* codes, std::int64_t stride,
+              int count, Score* scores) {
   const std::uint8_t* code[Count];
   const std::uint32_t* more[Count];
   for (int t = 0; t < Count; ++t) {
@@ -33,17 +33,17 @@ void add_some(const constant_table* tables, const std::uint8_t* codes, int strid
 
 template <class Score>
 void add(const constant_table* tables, std::size_t num_tables, const std::uint8_t* codes,
-         int stride, int count, Score* scores) {
+         std::int64_t stride, int count, Score* scores) {
   for (; num_tables >= 4; num_tables -= 4, tables += 4)
     add_some<4>(tables, codes, stride, count, scores);
   for (; num_tables > 0; --num_tables, ++tables) add_some<1>(tables, codes, stride, count, scores);
 }
 
 template <class Cell>
-void cells(const cell_offsets& table, const std::uint8_t* codes, int stride, int count,
+void cells(const code_cells& table, const std::uint8_t* codes, std::int64_t stride, int count,
            Cell* found) {
   bool first = true;
-  for (const cell_offsets::axis& a : table.axes) {
+  for (const code_cells::axis& a : table.axes) {
     const std::uint8_t* const code = codes + a.number * stride;
     if (first) {
       for (int k = 0; k < count; ++k) found[k] = static_cast<Cell>(a.offsets[code[k]]);
@@ -160,7 +160,7 @@ void add_table_of(const constant_table& table, const std::uint8_t* bytes, int co
 
 template <class Score>
 void add_by_planes(const constant_table* tables, std::size_t num_tables, const std::uint8_t* codes,
-                   int stride, int count, Score* scores) {
+                   std::int64_t stride, int count, Score* scores) {
   for (std::size_t t = 0; t < num_tables; ++t) {
     const std::uint8_t* const bytes = codes + tables[t].axis * stride;
     switch (tables[t].room) {
@@ -172,7 +172,7 @@ void add_by_planes(const constant_table* tables, std::size_t num_tables, const s
 }
 
 template <int Room>
-ZCMOE_VBMI void add_bytes(const cell_offsets::axis& a, const std::uint8_t* codes, int count,
+ZCMOE_VBMI void add_bytes(const code_cells::axis& a, const std::uint8_t* codes, int count,
                           std::uint8_t* found, bool first) {
   const held_map<Room> held(a.low);
   for (int k = 0; k < count; k += 64) {
@@ -186,7 +186,7 @@ ZCMOE_VBMI void add_bytes(const cell_offsets::axis& a, const std::uint8_t* codes
 /// Cells keep the order in which bytes of 128 bits are interleaved with others until all are added:
 /// see in_order().
 template <int Room>
-ZCMOE_VBMI void add_words(const cell_offsets::axis& a, const std::uint8_t* codes, int count,
+ZCMOE_VBMI void add_words(const code_cells::axis& a, const std::uint8_t* codes, int count,
                           std::uint16_t* found, bool first) {
   const held_map<Room> held_low(a.low);
   const held_map<Room> held_high(a.high);
@@ -206,10 +206,10 @@ ZCMOE_VBMI void add_words(const cell_offsets::axis& a, const std::uint8_t* codes
   }
 }
 
-void cells_u8_by_planes(const cell_offsets& table, const std::uint8_t* codes, int stride, int count,
-                        std::uint8_t* found) {
+void cells_u8_by_planes(const code_cells& table, const std::uint8_t* codes, std::int64_t stride,
+                        int count, std::uint8_t* found) {
   bool first = true;
-  for (const cell_offsets::axis& a : table.axes) {
+  for (const code_cells::axis& a : table.axes) {
     const std::uint8_t* const code = codes + a.number * stride;
     switch (a.room) {
       case 64: add_bytes<64>(a, code, count, found, first); break;
@@ -231,10 +231,10 @@ ZCMOE_VBMI void in_order(int count, std::uint16_t* found) {
   }
 }
 
-void cells_u16_by_planes(const cell_offsets& table, const std::uint8_t* codes, int stride,
+void cells_u16_by_planes(const code_cells& table, const std::uint8_t* codes, std::int64_t stride,
                          int count, std::uint16_t* found) {
   bool first = true;
-  for (const cell_offsets::axis& a : table.axes) {
+  for (const code_cells::axis& a : table.axes) {
     const std::uint8_t* const code = codes + a.number * stride;
     switch (a.room) {
       case 64: add_words<64>(a, code, count, found, first); break;

@@ -25,7 +25,7 @@ struct constant_table {
 };
 
 /// Cells by the codes of some axes.
-struct cell_offsets {
+struct code_cells {
   struct axis {
     std::int32_t number;
     int room;  // 64, 128 or 256: codes are below it
@@ -41,14 +41,14 @@ struct cell_offsets {
 /// read and written, so that arrays have room for them.
 struct bank_kernels {
   void (*add_i32)(const constant_table* tables, std::size_t num_tables, const std::uint8_t* codes,
-                  int stride, int count, std::int32_t* scores);
+                  std::int64_t stride, int count, std::int32_t* scores);
   void (*add_i64)(const constant_table* tables, std::size_t num_tables, const std::uint8_t* codes,
-                  int stride, int count, std::int64_t* scores);
+                  std::int64_t stride, int count, std::int64_t* scores);
   /// Of at most 256 and of at most 65,536 cells.
-  void (*cells_u8)(const cell_offsets& table, const std::uint8_t* codes, int stride, int count,
-                   std::uint8_t* cells);
-  void (*cells_u16)(const cell_offsets& table, const std::uint8_t* codes, int stride, int count,
-                    std::uint16_t* cells);
+  void (*cells_u8)(const code_cells& table, const std::uint8_t* codes, std::int64_t stride,
+                   int count, std::uint8_t* cells);
+  void (*cells_u16)(const code_cells& table, const std::uint8_t* codes, std::int64_t stride,
+                    int count, std::uint16_t* cells);
 };
 
 const bank_kernels& bank_kernels_of(const cpu_target& target);

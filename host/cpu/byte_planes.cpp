@@ -129,9 +129,13 @@ struct plane_tables {
   }
 };
 
+/// Far: inputs are fetched to the second-level cache. Of several columns in turn more would have to
+/// wait in the first level than it holds, and on Zen 4 that way takes half of the bandwidth.
+template <bool Far = false>
 ZCMOE_VBMI inline void load(const float* x, __m512 (&inputs)[4]) {
   for (std::size_t k = 0; k < 4; ++k) {
-    _mm_prefetch(reinterpret_cast<const char*>(x + 16 * k + fetched_ahead), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(x + 16 * k + fetched_ahead),
+                 Far ? _MM_HINT_T1 : _MM_HINT_T0);
     inputs[k] = _mm512_loadu_ps(x + 16 * k);
   }
 }
@@ -147,35 +151,102 @@ ZCMOE_VBMI inline __m512i in_order(__m512i packed) {
   return _mm512_permutexvar_epi32(from, packed);
 }
 
-template <int Ranks>
-ZCMOE_VBMI bool write_codes(const route_table<float>& table, const float* x, std::uint8_t* codes,
-                            std::size_t n, std::uint8_t segments) {
-  const plane_tables<Ranks> tables(*table.planes);
-  // The slots of ranks, which are above 0 only where there are several: as many as ranks and NaN.
-  alignas(64) std::uint8_t slots[256] = {};
-  const bool mapped = !table.slots_are_ranks;
-  for (std::size_t r = 0; mapped && r < table.slots.size(); ++r)
-    slots[r] = static_cast<std::uint8_t>(table.slots[r]);
-  const byte_table<256> slot_of(slots);
-  const __m512i end = _mm512_set1_epi8(static_cast<char>(segments));
-  const auto nan_slot = static_cast<std::uint8_t>(table.slot_of(table.nan_rank()));
-  __mmask64 beside = 0;
-  for (std::size_t i = 0; i < n; i += 64) {
-    __m512 inputs[4];
-    load(x + i, inputs);
-    __m512i code = in_order(tables.ranks(inputs));
-    if (mapped) code = slot_of.at(code, _mm512_movepi8_mask(code));
+/// What codes ask for beside inputs in the range.
+struct code_marks {
+  __m512i end;  // the number of segments in each byte
+  std::uint8_t nan_slot;
+  __mmask64 beside = 0;  // not 0 if a code is none of a segment
+
+  ZCMOE_VBMI code_marks(const route_table<float>& table, std::uint8_t segments)
+      : end(_mm512_set1_epi8(static_cast<char>(segments))),
+        nan_slot(static_cast<std::uint8_t>(table.slot_of(table.nan_rank()))) {}
+
+  ZCMOE_VBMI void write(const __m512 (&inputs)[4], __m512i code, std::uint8_t* codes) {
     beside |= _mm512_cmpge_epu8_mask(code, end);
-    _mm512_storeu_si512(codes + i, code);
+    _mm512_storeu_si512(codes, code);
     if (__builtin_expect(any_input_is_nan(inputs), 0)) {
       for (std::size_t k = 0; k < 4; ++k) {
         const __mmask16 nan = _mm512_cmp_ps_mask(inputs[k], inputs[k], _CMP_UNORD_Q);
-        _mm_mask_storeu_epi8(codes + i + 16 * k, nan, _mm_set1_epi8(static_cast<char>(nan_slot)));
-        if (nan != 0 && nan_slot >= segments) beside = 1;
+        _mm_mask_storeu_epi8(codes + 16 * k, nan, _mm_set1_epi8(static_cast<char>(nan_slot)));
       }
+      beside |= _mm512_cmpge_epu8_mask(_mm512_loadu_si512(codes), end);
     }
   }
-  return beside != 0;
+};
+
+/// The slots of ranks: other numbers where there are slots beside the segments.
+struct rank_slots {
+  alignas(64) std::uint8_t of[256] = {};
+  explicit rank_slots(const route_table<float>& table) {
+    for (std::size_t r = 0; r < table.slots.size(); ++r)
+      of[r] = static_cast<std::uint8_t>(table.slots[r]);
+  }
+};
+
+template <int Ranks, bool Mapped>
+ZCMOE_VBMI bool write_codes(const route_table<float>& table, const float* x, std::uint8_t* codes,
+                            std::size_t n, std::uint8_t segments) {
+  const plane_tables<Ranks> tables(*table.planes);
+  const rank_slots slots(table);
+  const byte_table<256> slot_of(slots.of);
+  code_marks marks(table, segments);
+  for (std::size_t i = 0; i < n; i += 64) {
+    __m512 inputs[4];
+    load<true>(x + i, inputs);
+    __m512i code = in_order(tables.ranks(inputs));
+    if constexpr (Mapped) code = slot_of.at(code, _mm512_movepi8_mask(code));
+    marks.write(inputs, code, codes + i);
+  }
+  return marks.beside != 0;
+}
+
+/// Few thresholds are compared with each input.
+constexpr std::size_t few = 4;
+
+template <std::size_t Count, bool Mapped>
+ZCMOE_VBMI bool write_few(const route_table<float>& table, const float* x, std::uint8_t* codes,
+                          std::size_t n, std::uint8_t segments) {
+  __m512 threshold[Count];
+  for (std::size_t t = 0; t < Count; ++t) threshold[t] = _mm512_set1_ps(table.thresholds[t]);
+  const rank_slots slots(table);
+  const __m512i slot_of = _mm512_load_si512(slots.of);
+  code_marks marks(table, segments);
+  const __m512i one = _mm512_set1_epi32(1);
+  for (std::size_t i = 0; i < n; i += 64) {
+    __m512 inputs[4];
+    load<true>(x + i, inputs);
+    __m512i rank[4];
+    for (std::size_t k = 0; k < 4; ++k) {
+      rank[k] =
+          _mm512_maskz_mov_epi32(_mm512_cmp_ps_mask(inputs[k], threshold[0], _CMP_GE_OQ), one);
+      for (std::size_t t = 1; t < Count; ++t) {
+        const __mmask16 reached = _mm512_cmp_ps_mask(inputs[k], threshold[t], _CMP_GE_OQ);
+        rank[k] = _mm512_mask_add_epi32(rank[k], reached, rank[k], one);
+      }
+    }
+    __m512i code = in_order(_mm512_packus_epi16(_mm512_packs_epi32(rank[0], rank[1]),
+                                                _mm512_packs_epi32(rank[2], rank[3])));
+    if constexpr (Mapped) code = _mm512_permutexvar_epi8(code, slot_of);
+    marks.write(inputs, code, codes + i);
+  }
+  return marks.beside != 0;
+}
+
+template <bool Mapped>
+bool write_codes_of(const route_table<float>& table, const float* x, std::uint8_t* codes,
+                    std::size_t n, std::uint8_t segments) {
+  switch (table.thresholds.size()) {
+    case 1: return write_few<1, Mapped>(table, x, codes, n, segments);
+    case 2: return write_few<2, Mapped>(table, x, codes, n, segments);
+    case 3: return write_few<3, Mapped>(table, x, codes, n, segments);
+    case few: return write_few<few, Mapped>(table, x, codes, n, segments);
+    default: break;
+  }
+  switch (table.planes->num_ranks) {
+    case 64: return write_codes<64, Mapped>(table, x, codes, n, segments);
+    case 128: return write_codes<128, Mapped>(table, x, codes, n, segments);
+    default: return write_codes<256, Mapped>(table, x, codes, n, segments);
+  }
 }
 
 template <int Ranks, bool Stream>
@@ -262,11 +333,8 @@ void planes_ranks(const route_table<float>& table, const float* x, std::uint32_t
 
 bool planes_codes(const route_table<float>& table, const float* x, std::uint8_t* codes,
                   std::size_t n, std::uint8_t segments) {
-  switch (table.planes->num_ranks) {
-    case 64: return write_codes<64>(table, x, codes, n, segments);
-    case 128: return write_codes<128>(table, x, codes, n, segments);
-    default: return write_codes<256>(table, x, codes, n, segments);
-  }
+  return table.slots_are_ranks ? write_codes_of<false>(table, x, codes, n, segments)
+                               : write_codes_of<true>(table, x, codes, n, segments);
 }
 
 }  // namespace zcmoe::detail

@@ -11,10 +11,10 @@ namespace {
 constexpr int rows_at_a_time = 16;  // that go down a tree together
 constexpr int levels_at_a_time = 8;
 
-/// words[k] (&)= what the codes of Count axes leave possible.
+/// words[k] &= what the codes of Count axes leave possible.
 template <int Count>
 void intersect(const std::array<std::uint64_t, 256>* possible, const std::int32_t* axes,
-               const std::uint8_t* codes, int stride, int count, bool first, std::uint64_t* words) {
+               const std::uint8_t* codes, std::int64_t stride, int count, std::uint64_t* words) {
   const std::uint8_t* code[Count];
   const std::uint64_t* table[Count];
   for (int a = 0; a < Count; ++a) {
@@ -22,7 +22,7 @@ void intersect(const std::array<std::uint64_t, 256>* possible, const std::int32_
     table[a] = possible[a].data();
   }
   for (int k = 0; k < count; ++k) {
-    std::uint64_t word = first ? ~std::uint64_t{0} : words[k];
+    std::uint64_t word = words[k];
     for (int a = 0; a < Count; ++a) word &= table[a][code[a][k]];
     words[k] = word;
   }
@@ -40,7 +40,8 @@ mask_tree::mask_tree(const bank& tree) : constants_{} {
   // A node's children stand behind it.
   std::vector<std::uint64_t> below(num_nodes, 0);
   const auto leaves_of = [&](std::int32_t child) {
-    return child >= 0 ? below[static_cast<std::size_t>(child)] : std::uint64_t{1} << ~child;
+    const std::int32_t leaf = ~child;
+    return child >= 0 ? below[static_cast<std::size_t>(child)] : std::uint64_t{1} << leaf;
   };
   for (std::size_t i = num_nodes; i-- > 0;)
     below[i] = leaves_of(tree.nodes[i].left) | leaves_of(tree.nodes[i].right);
@@ -59,19 +60,20 @@ mask_tree::mask_tree(const bank& tree) : constants_{} {
   }
 }
 
-void mask_tree::look_up(const std::uint8_t* codes, int stride, int count,
+void mask_tree::look_up(const std::uint8_t* codes, std::int64_t stride, int count,
                         std::int32_t* constants) const {
   std::uint64_t words[batch];
+  words[0] = ~std::uint64_t{0};  // for the analyser, which does not see that there is a row
+  std::fill_n(words, count, ~std::uint64_t{0});
   const std::size_t num_axes = axes_.size();
   std::size_t a = 0;
   for (; num_axes - a >= 4; a += 4)
-    intersect<4>(&possible_[a], &axes_[a], codes, stride, count, a == 0, words);
+    intersect<4>(&possible_[a], &axes_[a], codes, stride, count, words);
   if (num_axes - a >= 2) {
-    intersect<2>(&possible_[a], &axes_[a], codes, stride, count, a == 0, words);
+    intersect<2>(&possible_[a], &axes_[a], codes, stride, count, words);
     a += 2;
   }
-  if (num_axes - a == 1)
-    intersect<1>(&possible_[a], &axes_[a], codes, stride, count, a == 0, words);
+  if (num_axes - a == 1) intersect<1>(&possible_[a], &axes_[a], codes, stride, count, words);
   for (int k = 0; k < count; ++k)
     constants[k] = constants_[static_cast<std::size_t>(__builtin_ctzll(words[k]))];
 }
@@ -80,11 +82,12 @@ std::size_t mask_tree::bytes() const {
   return axes_.size() * (sizeof(axes_[0]) + sizeof(possible_[0])) + sizeof constants_;
 }
 
-level_tree::level_tree(const bank& tree, int stride) {
+level_tree::level_tree(const bank& tree, std::int64_t stride) {
   const auto add = [&](std::int32_t child) {
     const auto itself = static_cast<std::int32_t>(nodes_.size());
     nodes_.push_back({0, 256, itself});
-    constants_.push_back(child < 0 ? tree.constants[static_cast<std::size_t>(~child)] : 0);
+    const std::int32_t leaf = ~child;
+    constants_.push_back(child < 0 ? tree.constants[static_cast<std::size_t>(leaf)] : 0);
   };
   std::vector<std::int32_t> given{0};  // the node or leaf of the tree that each node here is
   std::vector<int> depth{0};
@@ -105,7 +108,8 @@ level_tree::level_tree(const bank& tree, int stride) {
   }
 }
 
-void level_tree::look_up(const std::uint8_t* codes, int, int count, std::int32_t* constants) const {
+void level_tree::look_up(const std::uint8_t* codes, std::int64_t, int count,
+                         std::int32_t* constants) const {
   const node* const nodes = nodes_.data();
   for (int first = 0; first < count; first += rows_at_a_time) {
     const std::uint8_t* const own = codes + first;
@@ -129,13 +133,15 @@ void level_tree::look_up(const std::uint8_t* codes, int, int count, std::int32_t
   }
 }
 
-sum_tree::sum_tree(const bank& tree, std::int32_t num_axes, int stride)
+sum_tree::sum_tree(const bank& tree, std::int32_t num_axes, std::int64_t stride)
     : constants_(tree.constants) {
   const auto add_term = [&](std::int32_t axis) {
-    terms_.push_back({axis * stride, static_cast<std::int32_t>(offsets_.size())});
+    terms_.push_back(
+        {static_cast<std::int32_t>(axis * stride), static_cast<std::int32_t>(offsets_.size())});
   };
   // First the axes themselves, each a sum of one term, then the sums.
-  for (std::int32_t a = 0; a < num_axes; ++a) terms_.push_back({a * stride, 0});
+  for (std::int32_t a = 0; a < num_axes; ++a)
+    terms_.push_back({static_cast<std::int32_t>(a * stride), 0});
   for (std::int32_t code = 0; code < 256; ++code) offsets_.push_back(code);
   std::vector<std::int32_t> begins;
   begins.reserve(tree.oblique.size() + 1);
@@ -157,7 +163,8 @@ sum_tree::sum_tree(const bank& tree, std::int32_t num_axes, int stride)
   }
 }
 
-void sum_tree::look_up(const std::uint8_t* codes, int, int count, std::int32_t* constants) const {
+void sum_tree::look_up(const std::uint8_t* codes, std::int64_t, int count,
+                       std::int32_t* constants) const {
   for (int k = 0; k < count; ++k) {
     std::int32_t at = 0;
     do {
@@ -165,11 +172,13 @@ void sum_tree::look_up(const std::uint8_t* codes, int, int count, std::int32_t* 
       std::int64_t sum = 0;
       for (std::int32_t t = own.first; t < own.last; ++t) {
         const term& one = terms_[static_cast<std::size_t>(t)];
-        sum += offsets_[static_cast<std::size_t>(one.offsets + codes[one.place + k])];
+        const std::int32_t place = one.offsets + codes[one.place + k];
+        sum += offsets_[static_cast<std::size_t>(place)];
       }
       at = sum >= own.threshold ? own.right : own.left;
     } while (at >= 0);
-    constants[k] = constants_[static_cast<std::size_t>(~at)];
+    const std::int32_t leaf = ~at;
+    constants[k] = constants_[static_cast<std::size_t>(leaf)];
   }
 }
 

@@ -18,7 +18,8 @@ class mask_tree {
   static bool takes(const bank& tree);
   explicit mask_tree(const bank& tree);
   /// codes: [axes][stride]; writes the constants of `count` rows.
-  void look_up(const std::uint8_t* codes, int stride, int count, std::int32_t* constants) const;
+  void look_up(const std::uint8_t* codes, std::int64_t stride, int count,
+               std::int32_t* constants) const;
   std::size_t bytes() const;
 
  private:
@@ -31,9 +32,10 @@ class mask_tree {
 /// so that rows that go down together need not ask whether they have arrived.
 class level_tree {
  public:
-  level_tree(const bank& tree, int stride);
+  level_tree(const bank& tree, std::int64_t stride);
   /// stride: as given before; codes of up to 15 rows more are read.
-  void look_up(const std::uint8_t* codes, int stride, int count, std::int32_t* constants) const;
+  void look_up(const std::uint8_t* codes, std::int64_t stride, int count,
+               std::int32_t* constants) const;
   std::size_t bytes() const { return nodes_.size() * (sizeof(node) + sizeof(std::int32_t)); }
 
  private:
@@ -50,8 +52,9 @@ class level_tree {
 /// A tree whose nodes compare sums of the offsets of several axes.
 class sum_tree {
  public:
-  sum_tree(const bank& tree, std::int32_t num_axes, int stride);
-  void look_up(const std::uint8_t* codes, int stride, int count, std::int32_t* constants) const;
+  sum_tree(const bank& tree, std::int32_t num_axes, std::int64_t stride);
+  void look_up(const std::uint8_t* codes, std::int64_t stride, int count,
+               std::int32_t* constants) const;
   std::size_t bytes() const;
 
  private:

@@ -10,6 +10,10 @@
 #include "host/cpu/score_table.hpp"
 #include "host/routing/answers.hpp"
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -27,10 +31,10 @@ constexpr int least_block = 32;  // rows where axes are very many: groups reach 
 static_assert(code_bytes / ZCMOE_MAX_INPUTS >= least_block && batch % group == 0);
 
 /// Rows of a block.
-int block_of(std::size_t num_axes) {
+std::int64_t block_of(std::size_t num_axes) {
   if (num_axes == 0) return batch;
-  const auto most = static_cast<int>(code_bytes / num_axes);
-  return most < group ? least_block : std::min<int>(batch, most / group * group);
+  const auto most = static_cast<std::int64_t>(code_bytes / num_axes);
+  return most < group ? least_block : std::min<std::int64_t>(batch, most / group * group);
 }
 
 /// Bytes below this many, as tables of bank_kernels.hpp hold them.
@@ -55,11 +59,11 @@ constant_table table_of_constants(std::int32_t axis, const std::vector<std::int3
   return made;
 }
 
-cell_offsets table_of_cells(const bank& b) {
-  cell_offsets made;
+code_cells table_of_cells(const bank& b) {
+  code_cells made;
   made.num_cells = static_cast<std::int64_t>(b.constants.size());
   for (const axis_offsets& given : b.axes) {
-    cell_offsets::axis a{};
+    code_cells::axis a{};
     a.number = given.axis;
     a.room = room_of(static_cast<std::int64_t>(given.offsets.size()));
     for (std::size_t c = 0; c < given.offsets.size(); ++c) {
@@ -79,9 +83,9 @@ constexpr std::int64_t word_cells = std::int64_t{1} << 16;
 
 /// A table of several axes.
 struct cell_bank {
-  cell_offsets cells;
   constant_table of_bytes;              // where there are at most 256 cells, else
   std::vector<std::int32_t> constants;  // these
+  code_cells cells;
 };
 
 class cpu_evaluator final : public evaluator {
@@ -114,6 +118,16 @@ class cpu_evaluator final : public evaluator {
       least += *low;
       greatest += *high;
       add(b, *low);
+    }
+    std::stable_sort(
+        codes.begin(), codes.end(),
+        [](const constant_table& a, const constant_table& b) { return a.axis < b.axis; });
+    tables_end.reserve(given.axes.size());
+    for (std::int32_t a = 0; a < num_axes; ++a) {
+      tables_end.push_back(static_cast<std::size_t>(
+          std::find_if(codes.begin(), codes.end(),
+                       [a](const constant_table& table) { return table.axis > a; }) -
+          codes.begin()));
     }
     narrow = least >= std::numeric_limits<std::int32_t>::min() &&
              greatest <= std::numeric_limits<std::int32_t>::max();
@@ -149,7 +163,7 @@ class cpu_evaluator final : public evaluator {
     std::size_t sum = codes.size() * sizeof(constant_table) + segments.bytes();
     for (const auto& r : routers) sum += r->bytes();
     for (const cell_bank& t : cells)
-      sum += sizeof t + t.cells.axes.size() * sizeof(cell_offsets::axis) + t.constants.size() * 4;
+      sum += sizeof t + t.cells.axes.size() * sizeof(code_cells::axis) + t.constants.size() * 4;
     for (const mask_tree& t : mask_trees) sum += t.bytes();
     for (const level_tree& t : level_trees) sum += t.bytes();
     for (const sum_tree& t : sum_trees) sum += t.bytes();
@@ -158,11 +172,12 @@ class cpu_evaluator final : public evaluator {
   }
 
   const int num_axes;
-  const int block;  // rows at a time
+  const std::int64_t block;  // rows at a time
   const bank_kernels& banks;
   std::vector<std::unique_ptr<cpu_router>> routers;
   std::vector<std::array<std::uint8_t, 3>> unanswered;  // of the slots beside the segments
-  std::vector<constant_table> codes;                    // axis tables
+  std::vector<constant_table> codes;                    // axis tables, by axis
+  std::vector<std::size_t> tables_end;                  // of each axis among them
   std::vector<cell_bank> cells;
   std::vector<mask_tree> mask_trees;
   std::vector<level_tree> level_trees;
@@ -201,7 +216,7 @@ class cpu_evaluator final : public evaluator {
       codes.push_back(table_of_constants(b.axes[0].axis, by_code, least));
       start += least;
     } else {
-      cell_bank made{table_of_cells(b), {}, {}};
+      cell_bank made{{}, {}, table_of_cells(b)};
       if (made.cells.num_cells <= byte_cells) {
         made.of_bytes = table_of_constants(0, b.constants, least);
         start += least;
@@ -228,6 +243,7 @@ struct coded_block {
   alignas(64) std::uint8_t codes[code_bytes + group];  // [axes][block]
   std::uint8_t marks[batch];
   bool all_answered;
+  bool streams;  // answers go past the caches
 };
 
 /// Writes the codes of rows that are loaded. Returns whether one is not that of a segment.
@@ -295,22 +311,6 @@ void code_axis(const route_kernels& kernels, const cpu_evaluator& tables, int a,
   }
 }
 
-void code_block(const route_kernels& kernels, const cpu_evaluator& tables, const any_array* columns,
-                std::int64_t first, int count, bool places, coded_block& coded) {
-  std::fill_n(coded.marks, count, std::uint8_t{0});
-  coded.all_answered = true;
-  const int whole = (count + group - 1) / group * group;
-  for (int a = 0; a < tables.num_axes; ++a) {
-    std::uint8_t* const codes = coded.codes + a * tables.block;
-    if (routes_as_float(columns[a].dtype)) {
-      code_axis<float>(kernels, tables, a, columns[a], first, count, places, codes, &coded);
-    } else {
-      code_axis<double>(kernels, tables, a, columns[a], first, count, places, codes, &coded);
-    }
-    std::fill(codes + count, codes + whole, std::uint8_t{0});
-  }
-}
-
 /// Scores are sums modulo 2^32 or 2^64 until the last bank is added; then they are right.
 template <class Score>
 void add_to(Score& score, std::int32_t constant) {
@@ -320,7 +320,7 @@ void add_to(Score& score, std::int32_t constant) {
 
 template <class Score>
 void add_tables(const bank_kernels& banks, const constant_table* added, std::size_t num_tables,
-                const std::uint8_t* codes, int stride, int count, Score* scores) {
+                const std::uint8_t* codes, std::int64_t stride, int count, Score* scores) {
   if constexpr (sizeof(Score) == 4) {
     banks.add_i32(added, num_tables, codes, stride, count, scores);
   } else {
@@ -331,7 +331,7 @@ void add_tables(const bank_kernels& banks, const constant_table* added, std::siz
 template <class Score>
 void add_cells(const cpu_evaluator& tables, const cell_bank& bank, const coded_block& coded,
                int count, Score* scores) {
-  const cell_offsets& table = bank.cells;
+  const code_cells& table = bank.cells;
   const std::int32_t* const constants = bank.constants.data();
   if (table.num_cells <= byte_cells) {
     alignas(64) std::uint8_t cells[batch];
@@ -344,7 +344,7 @@ void add_cells(const cpu_evaluator& tables, const cell_bank& bank, const coded_b
   } else {
     std::uint32_t cells[batch];
     std::fill_n(cells, count, 0u);
-    for (const cell_offsets::axis& a : table.axes) {
+    for (const code_cells::axis& a : table.axes) {
       const std::uint8_t* const codes = coded.codes + a.number * tables.block;
       for (int k = 0; k < count; ++k) cells[k] += a.offsets[codes[k]];
     }
@@ -362,26 +362,93 @@ void add_trees(const std::vector<Tree>& trees, const cpu_evaluator& tables,
   }
 }
 
+/// Asks for a line of each column beyond those that the loops fetch themselves. It mostly begins a
+/// page whose address must be looked up, and those of all columns are looked up at once: in turn,
+/// as the loops come to them, they took a quarter of the time on Zen 4 in a virtual machine.
+void find_pages(const points_job& job, int num_axes, std::int64_t first) {
+  constexpr std::int64_t rows_ahead = 2048;
+  if (first + rows_ahead >= job.n) return;
+  for (int a = 0; a < num_axes; ++a) {
+    const any_array& column = job.columns[a];
+    __builtin_prefetch(static_cast<const char*>(column.data) +
+                           (first + rows_ahead) * column.stride * size_of(column.dtype),
+                       0, 2);
+  }
+}
+
+/// Calls after(axis) when the codes of an axis are there: work on them in turn leaves memory time
+/// to bring the inputs of the next axes.
+template <class After>
+void code_block(const points_job& job, const route_kernels& kernels, const cpu_evaluator& tables,
+                std::int64_t first, int count, coded_block& coded, const After& after) {
+  const any_array* const columns = job.columns;
+  const bool places = job.report != nullptr;
+  std::fill_n(coded.marks, count, std::uint8_t{0});
+  coded.all_answered = true;
+  find_pages(job, tables.num_axes, first);
+  const int whole = (count + group - 1) / group * group;
+  for (int a = 0; a < tables.num_axes; ++a) {
+    std::uint8_t* const codes = coded.codes + a * tables.block;
+    if (routes_as_float(columns[a].dtype)) {
+      code_axis<float>(kernels, tables, a, columns[a], first, count, places, codes, &coded);
+    } else {
+      code_axis<double>(kernels, tables, a, columns[a], first, count, places, codes, &coded);
+    }
+    std::fill(codes + count, codes + whole, std::uint8_t{0});
+    after(a);
+  }
+}
+
+/// Codes and scores of a block.
 template <class Score>
-void score_block(const cpu_evaluator& tables, const coded_block& coded, int count, Score* scores) {
+void score_block(const points_job& job, const cpu_evaluator& tables, const route_kernels& kernels,
+                 std::int64_t first, int count, coded_block& coded, Score* scores) {
   const int whole = (count + group - 1) / group * group;
   std::fill_n(scores, whole, static_cast<Score>(tables.start));
-  add_tables(tables.banks, tables.codes.data(), tables.codes.size(), coded.codes, tables.block,
-             count, scores);
+  constexpr std::size_t enough = 4;  // that share loads and stores of scores
+  std::size_t added = 0;
+  code_block(job, kernels, tables, first, count, coded, [&](int a) {
+    const std::size_t ready = tables.tables_end[static_cast<std::size_t>(a)];
+    if (ready - added < enough && a + 1 < tables.num_axes) return;
+    add_tables(tables.banks, tables.codes.data() + added, ready - added, coded.codes, tables.block,
+               count, scores);
+    added = ready;
+  });
   for (const cell_bank& bank : tables.cells) add_cells(tables, bank, coded, count, scores);
   add_trees(tables.mask_trees, tables, coded, count, scores);
   add_trees(tables.level_trees, tables, coded, count, scores);
   add_trees(tables.sum_trees, tables, coded, count, scores);
 }
 
+/// Writes elements past the caches, where the processor can; `to` lies on 16 bytes, and so does
+/// what follows a multiple of 16 bytes.
+template <class Element>
+void stream_out(const Element* from, int count, Element* to) {
+  int done = 0;
+#if defined(__x86_64__)
+  constexpr int per_vector = 16 / static_cast<int>(sizeof(Element));
+  for (; done + per_vector <= count; done += per_vector) {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to + done),
+                     _mm_load_si128(reinterpret_cast<const __m128i*>(from + done)));
+  }
+#endif
+  std::copy(from + done, from + count, to + done);
+}
+
 /// Where the answers of a block go: value(k) for row first + k, in the type of the output.
 template <class Element, class Value>
-void store(const zcmoe_output& output, std::int64_t first, int count, const Value& value) {
+void store(const zcmoe_output& output, std::int64_t first, int count, const coded_block& coded,
+           const Value& value) {
   auto* const out = static_cast<Element*>(output.data) + first * output.stride;
-  if (output.stride == 1) {
-    for (int k = 0; k < count; ++k) out[k] = value(k);
-  } else {
+  if (output.stride != 1) {
     for (int k = 0; k < count; ++k) out[k * output.stride] = value(k);
+  } else if (coded.streams && coded.all_answered &&
+             reinterpret_cast<std::uintptr_t>(out) % 16 == 0) {
+    alignas(64) Element values[batch];
+    for (int k = 0; k < count; ++k) values[k] = value(k);
+    stream_out(values, count, out);
+  } else {
+    for (int k = 0; k < count; ++k) out[k] = value(k);
   }
 }
 
@@ -399,7 +466,7 @@ void store_none(const zcmoe_output& output, std::int64_t first, int count, const
 template <class Element, class Index>
 void store_of(const zcmoe_output& output, const Element* table, std::int64_t first, int count,
               const coded_block& coded, const Index* indices) {
-  store<Element>(output, first, count, [&](int k) { return table[indices[k]]; });
+  store<Element>(output, first, count, coded, [&](int k) { return table[indices[k]]; });
   constexpr bool real = std::is_floating_point_v<Element>;
   store_none(output, first, count, coded,
              real ? std::numeric_limits<Element>::quiet_NaN() : Element{0});
@@ -424,15 +491,15 @@ void store_sums(const cpu_evaluator& tables, const zcmoe_output& output, const c
   const float float_scale = tables.float_scale;
   const std::int32_t exponent = tables.answers.exponent;
   if (sizeof(Element) == 4 && sizeof(Score) == 4 && float_scale != 0.0f) {
-    store<Element>(output, first, count, [&](int k) {
+    store<Element>(output, first, count, coded, [&](int k) {
       return static_cast<Element>(static_cast<float>(sums[k]) * float_scale);
     });
   } else if (scale != 0.0) {
-    store<Element>(output, first, count, [&](int k) {
+    store<Element>(output, first, count, coded, [&](int k) {
       return static_cast<Element>(static_cast<double>(sums[k]) * scale);
     });
   } else {
-    store<Element>(output, first, count,
+    store<Element>(output, first, count, coded,
                    [&](int k) { return answer_of<Element>(sums[k], exponent); });
   }
   store_none(output, first, count, coded, std::numeric_limits<Element>::quiet_NaN());
@@ -458,62 +525,87 @@ void store_segments(const points_job& job, const cpu_evaluator& tables, const co
     store_of(job.counts, answers.counts.data(), first, count, coded, segments);
   if (job.segments.data == nullptr) return;
   if (job.segments.dtype == ZCMOE_I64) {
-    store<std::int64_t>(job.segments, first, count, [&](int k) { return segments[k]; });
+    store<std::int64_t>(job.segments, first, count, coded, [&](int k) { return segments[k]; });
     store_none(job.segments, first, count, coded, std::int64_t{-1});
   } else {
-    store<std::int32_t>(job.segments, first, count, [&](int k) { return segments[k]; });
+    store<std::int32_t>(job.segments, first, count, coded, [&](int k) { return segments[k]; });
     store_none(job.segments, first, count, coded, std::int32_t{-1});
   }
 }
 
 /// Answers of the only bank, whose cells lead to values without a score.
-void store_cell_values(const points_job& job, const cpu_evaluator& tables, const coded_block& coded,
-                       std::int64_t first, int count) {
+void answer_cells(const points_job& job, const cpu_evaluator& tables, const route_kernels& kernels,
+                  std::int64_t first, int count, coded_block& coded) {
   alignas(64) std::uint16_t cells[batch];
+  code_block(job, kernels, tables, first, count, coded, [](int) {});
   tables.banks.cells_u16(tables.cells[0].cells, coded.codes, tables.block, count, cells);
   store_reals(job.values, tables.values_of_cells, tables.values_of_cells_f32, first, count, coded,
               cells);
 }
 
 template <class Score>
-void answer_block(const points_job& job, const cpu_evaluator& tables, const coded_block& coded,
-                  std::int64_t first, int count) {
+void answer_block(const points_job& job, const cpu_evaluator& tables, const route_kernels& kernels,
+                  std::int64_t first, int count, coded_block& coded) {
   alignas(64) Score scores[batch];
-  score_block(tables, coded, count, scores);
+  score_block(job, tables, kernels, first, count, coded, scores);
   if (tables.answers.has_segments()) {
     store_segments(job, tables, coded, first, count, scores);
-  } else if (job.values.dtype == ZCMOE_F32) {
+  } else if (job.values.data != nullptr && job.values.dtype == ZCMOE_F32) {
     store_sums<float>(tables, job.values, coded, first, count, scores);
-  } else {
+  } else if (job.values.data != nullptr) {
     store_sums<double>(tables, job.values, coded, first, count, scores);
   }
+}
+
+/// Columns and answers do not fit the caches: what is written there would only throw out what is
+/// still to be read, and each line of it would be read from memory first.
+bool streams_answers(const points_job& job, const cpu_evaluator& tables) {
+  constexpr std::int64_t cache_bytes = std::int64_t{1} << 24;
+  std::int64_t row_bytes = 4;
+  for (int a = 0; a < tables.num_axes; ++a) row_bytes += size_of(job.columns[a].dtype);
+  return job.n > cache_bytes / row_bytes;
+}
+
+/// Rows before the first whose value begins a line, at most `count`.
+int rows_before_line(const zcmoe_output& output, std::int64_t first, int count) {
+  const auto size = static_cast<std::uintptr_t>(size_of(output.dtype));
+  if (output.data == nullptr || output.stride != 1) return count;
+  const std::uintptr_t past =
+      (reinterpret_cast<std::uintptr_t>(output.data) + static_cast<std::uintptr_t>(first) * size) %
+      64;
+  return past == 0 || past % size != 0 ? count
+                                       : std::min(count, static_cast<int>((64 - past) / size));
 }
 
 void predict_rows(const points_job& job, const cpu_evaluator& tables, const route_kernels& kernels,
                   std::int64_t first, std::int64_t last, point_counts& counts) {
   coded_block coded;
+  coded.streams = streams_answers(job, tables);
   std::int64_t used = 0, nan_inputs = 0, below = 0, above = 0;
-  const bool values_alone = job.values.data != nullptr && job.variances.data == nullptr &&
-                            job.standard_errors.data == nullptr && job.counts.data == nullptr &&
-                            job.segments.data == nullptr;
-  for (std::int64_t i = first; i < last; i += tables.block) {
-    const int count = static_cast<int>(std::min<std::int64_t>(tables.block, last - i));
-    code_block(kernels, tables, job.columns, i, count, job.report != nullptr, coded);
+  const bool cells_alone = !tables.values_of_cells.empty() && job.values.data != nullptr &&
+                           job.variances.data == nullptr && job.standard_errors.data == nullptr &&
+                           job.counts.data == nullptr && job.segments.data == nullptr;
+  int count = 0;
+  for (std::int64_t i = first; i < last; i += count) {
+    count = static_cast<int>(std::min<std::int64_t>(tables.block, last - i));
+    if (coded.streams && i == first) count = rows_before_line(job.values, i, count);
+    if (cells_alone) {
+      answer_cells(job, tables, kernels, i, count, coded);
+    } else if (tables.narrow) {
+      answer_block<std::int32_t>(job, tables, kernels, i, count, coded);
+    } else {
+      answer_block<std::int64_t>(job, tables, kernels, i, count, coded);
+    }
     for (int k = 0; job.report != nullptr && k < count; ++k) {
       used += (coded.marks[k] & saw_unanswered) == 0 ? 1 : 0;
       nan_inputs += (coded.marks[k] & saw_nan) != 0 ? 1 : 0;
       below += (coded.marks[k] & saw_below) != 0 ? 1 : 0;
       above += (coded.marks[k] & saw_above) != 0 ? 1 : 0;
     }
-    if (!tables.answers.has_segments() && job.values.data == nullptr) continue;
-    if (values_alone && !tables.values_of_cells.empty()) {
-      store_cell_values(job, tables, coded, i, count);
-    } else if (tables.narrow) {
-      answer_block<std::int32_t>(job, tables, coded, i, count);
-    } else {
-      answer_block<std::int64_t>(job, tables, coded, i, count);
-    }
   }
+#if defined(__x86_64__)
+  if (coded.streams) _mm_sfence();
+#endif
   counts.used += used;
   counts.nan_inputs += nan_inputs;
   counts.below += below;

@@ -401,27 +401,31 @@ class learner {
       attempt(m);
   }
 
-  /// Which leaves the rows of a tree fall into.
-  void judge_single_tree() {
-    zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_TREE);
-    for (const double penalty : {1.0, 2.0, 4.0, 8.0}) {
-      tree_options tree = single_tree(penalty);
-      const bank leaves = numbered(learn_tree(rows_, training(), rows_.y, tree, run_));
-      const std::vector<std::int64_t> leaf = scores_of({leaves}, rows_, run_);
-      const double error = error_of_segments([&](std::size_t i) { return leaf[i]; },
-                                             static_cast<std::int64_t>(leaves.constants.size()));
-      if (!(error >= tried.held_out_error)) {
-        tried.held_out_error = error;
-        tree_penalty_ = penalty;
-      }
-    }
+  /// A tree whose leaves are segments, and their constants: the tree's own, which are shrunk means.
+  struct tree_of_segments {
+    bank leaves;
+    std::vector<double> constants;
+  };
+  tree_of_segments tree_from(row_choice train) const {
+    bank tree = learn_tree(rows_, train, rows_.y, single_tree_, run_);
+    tree_of_segments made;
+    made.constants.reserve(tree.constants.size());
+    for (const std::int32_t c : tree.constants)
+      made.constants.push_back(std::ldexp(c, rows_.exponent + rows_.constant_shift));
+    made.leaves = numbered(std::move(tree));
+    return made;
   }
-  tree_options single_tree(double penalty) const {
-    tree_options tree{};
-    tree.max_leaves = options_.num_segments > 0 ? options_.num_segments : most_leaves;
-    tree.penalty = penalty;
-    tree.min_rows = 5;
-    return tree;
+
+  void judge_single_tree() {
+    single_tree_ = judge_tree(rows_, training(), most_tree_leaves(), rows_.y, run_);
+    if (options_.num_segments > 0) single_tree_.max_leaves = options_.num_segments;
+    const tree_of_segments tree = tree_from(training());
+    const std::vector<std::int64_t> leaf = scores_of({tree.leaves}, rows_, run_);
+    candidate(ZCMOE_PARTITION_TREE).held_out_error =
+        error_of_constants([&](std::size_t i) { return leaf[i]; }, tree.constants);
+  }
+  std::int64_t most_tree_leaves() const {
+    return options_.num_segments > 0 ? options_.num_segments : most_leaves;
   }
 
   std::vector<double> means_of_cells(const bank& grid, const segment_sums& by) const {
@@ -469,12 +473,19 @@ class learner {
   }
 
   head finish_tree(table_sum& sum, std::vector<std::int64_t>& scores) {
-    const bank tree = numbered(learn_tree(rows_, {}, rows_.y, single_tree(tree_penalty_), run_));
+    if (report_.rows_held_out == 0) {  // nothing was judged
+      single_tree_.max_leaves = most_tree_leaves();
+      single_tree_.penalty = options_.num_segments > 0 ? 0.0 : 4.0;
+      single_tree_.min_rows = 5;
+    }
+    tree_of_segments tree = tree_from({});
     const auto leaves = static_cast<std::int64_t>(tree.constants.size());
-    sum.banks = {tree};
+    sum.banks = {std::move(tree.leaves)};
     leave_out_numbers(sum);
     scores = scores_of(sum.banks, rows_, run_);
-    return segments_of({}, leaves, scores, rows_);
+    head answers = segments_of({}, leaves, scores, rows_);
+    if (single_tree_.shrinkage > 0.0) answers.constants = std::move(tree.constants);
+    return answers;
   }
 
   head finish_grid(table_sum& sum, std::vector<std::int64_t>& scores) {
@@ -605,7 +616,7 @@ class learner {
   tree_plan judged_trees_;
   std::int64_t score_segments_ = 0;  // 0: not judged
   std::int64_t grid_cells_ = 0;
-  double tree_penalty_ = 2.0;
+  tree_options single_tree_{1};
 };
 
 }  // namespace

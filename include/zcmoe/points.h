@@ -46,8 +46,10 @@ enum {
   ZCMOE_PARTITION_AUTO = 0,    ///< the one with the least error on rows held out
   ZCMOE_PARTITION_TABLES = 1,  ///< a sum of axis tables, pair grids and a few trees
   ZCMOE_PARTITION_SCORE = 2,   ///< the same sum routed to m segments: one expert is active
-  ZCMOE_PARTITION_TREE = 3,    ///< a tree of cuts, whose leaves are the segments
-  ZCMOE_PARTITION_GRID = 4     ///< a product grid, whose cells are the segments
+  /// A tree of cuts, whose leaves are the segments. Source: Breiman, Friedman, Olshen & Stone 1984;
+  /// Agarwal et al. 2022 (shrinkage).
+  ZCMOE_PARTITION_TREE = 3,
+  ZCMOE_PARTITION_GRID = 4  ///< a product grid, whose cells are the segments
 };
 /// How many of these there are, ZCMOE_PARTITION_AUTO not counted.
 #define ZCMOE_NUM_PARTITIONS 4
@@ -110,8 +112,8 @@ typedef struct zcmoe_learn_report {
 /// held out to judge kinds and sizes; then the chosen kind is learned from all rows.
 ///
 /// Rows with a NaN or infinite target, and with a NaN input unless nan_policy is
-/// ZCMOE_NAN_SEGMENT, are left out and counted. A column with one value has no axis. Memory: d + 24
-/// bytes a row, and 256 KiB a pair of inputs.
+/// ZCMOE_NAN_SEGMENT, are left out and counted. A column with one value has no axis. Memory: 2 d +
+/// 64 bytes a row, and 256 KiB a pair of inputs.
 ///
 /// @param[in]     context  whose engine the model lives on
 /// @param[in]     x        inputs, d columns of [n], of any type
@@ -175,10 +177,12 @@ typedef struct zcmoe_points_info {
   int64_t base;           ///< likewise
   const char* const* input_names;  ///< [num_inputs]; NULL: none
   const char* target_name;         ///< NULL: none
-  const double* constants;         ///< [num_segments], NULL where answers are sums
-  const int64_t* counts;           ///< [num_segments], rows; likewise
-  const double* variances;         ///< [num_segments], NaN below two rows; likewise
-  const double* standard_errors;   ///< [num_segments], of the constants; likewise
+  /// [num_segments], NULL where answers are sums: the exact mean of the rows of each, of trees
+  /// drawn towards the means of the branches above it where that errs less on rows held out.
+  const double* constants;
+  const int64_t* counts;          ///< [num_segments], rows; likewise
+  const double* variances;        ///< [num_segments], NaN below two rows; likewise
+  const double* standard_errors;  ///< [num_segments], of the means; likewise
 } zcmoe_points_info;
 /// A struct to be filled by zcmoe_model_get_points_info().
 #define ZCMOE_POINTS_INFO_INIT \

@@ -242,7 +242,7 @@ every_call::arguments::arguments(int num_threads) {
   one_column.columns = columns;
   learn_options.input_names = names;
   learn_options.target_name = "y";
-    learn_options.axis_segments = 6;  // each costs allocations
+  learn_options.axis_segments = 6;  // each costs allocations
   learn_report.struct_size = sizeof learn_report;
   problem.density = problem.curvature = problem.density_slope = problem.point_density =
       problem.point_density_slope = one;

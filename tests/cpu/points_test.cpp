@@ -259,11 +259,11 @@ struct strided_bytes {
   std::int64_t stride = 1;
   std::int64_t size;  // of an element
   char* at0;
-  strided_bytes(std::int64_t n, std::int64_t stride_of, std::int64_t element)
+  strided_bytes(std::int64_t n, std::int64_t stride_of, std::int64_t element, std::int64_t skew = 0)
       : stride(stride_of), size(element) {
     const std::int64_t span = std::max<std::int64_t>(n - 1, 0) * std::abs(stride);
-    words.assign(static_cast<std::size_t>((span + 1) * size / 8 + 2), 0x5555555555555555u);
-    at0 = reinterpret_cast<char*>(words.data()) + (stride < 0 ? span * size : 0);
+    words.assign(static_cast<std::size_t>((span + skew + 1) * size / 8 + 2), 0x5555555555555555u);
+    at0 = reinterpret_cast<char*>(words.data()) + ((stride < 0 ? span : 0) + skew) * size;
   }
   char* at(std::int64_t i) { return at0 + i * stride * size; }
 };
@@ -351,7 +351,7 @@ column_set random_columns(dice& d, const bank_tables& tables, std::int64_t n, bo
     constexpr std::int64_t strides[] = {1, 1, 1, 2, 3, -1, -2, 0};
     const zcmoe_dtype dtype = row_major || floats ? zcmoe_dtype{ZCMOE_F32} : d.of(dtypes);
     const std::int64_t stride = row_major ? num_axes : d.of(strides);
-    if (!row_major) made.memory.emplace_back(n, stride, size_of(dtype));
+    if (!row_major) made.memory.emplace_back(n, stride, size_of(dtype), d.below(5));
     strided_bytes& memory = made.memory.back();
     char* const first = row_major ? memory.at(a) : memory.at0;
     for (std::int64_t i = 0; i < (stride == 0 ? std::min<std::int64_t>(n, 1) : n); ++i)
@@ -416,8 +416,8 @@ T expected_sum(const head& h, std::int64_t score) {
 struct checked_output {
   strided_bytes memory;
   zcmoe_output output{};
-  checked_output(std::int64_t n, zcmoe_dtype dtype, std::int64_t stride)
-      : memory(n, stride, size_of(dtype)) {
+  checked_output(std::int64_t n, zcmoe_dtype dtype, std::int64_t stride, std::int64_t skew)
+      : memory(n, stride, size_of(dtype), skew) {
     output.data = memory.at0;
     output.stride = stride;
     output.dtype = dtype;
@@ -469,11 +469,11 @@ void check(const std::shared_ptr<backend>& engine, const bank_tables& tables, di
     job.n = n;
     zcmoe_report report{};
     if (all || d.coin()) job.report = &report;
-    checked_output values(n, real(), d.of(strides));
-    checked_output errors(n, real(), d.of(strides));
-    checked_output variances(n, real(), d.of(strides));
-    checked_output counts(n, ZCMOE_I64, d.of(strides));
-    checked_output segments(n, d.coin() ? ZCMOE_I32 : ZCMOE_I64, d.of(strides));
+    checked_output values(n, real(), d.of(strides), d.below(9));
+    checked_output errors(n, real(), d.of(strides), d.below(9));
+    checked_output variances(n, real(), d.of(strides), d.below(9));
+    checked_output counts(n, ZCMOE_I64, d.of(strides), d.below(9));
+    checked_output segments(n, d.coin() ? ZCMOE_I32 : ZCMOE_I64, d.of(strides), d.below(9));
     job.values = values.output;
     if (all && h.has_segments()) {
       job.standard_errors = errors.output;
@@ -586,6 +586,17 @@ TEST(points_on_cpu_test, threads_share_rows) {
       dice d(99);
       const bank_tables tables = random_tables(d, 3, kind);
       check(cpu_engine(num_threads, ""), tables, d, 140000);
+    }
+  }
+}
+
+TEST(points_on_cpu_test, rows_beyond_the_caches) {
+  for (const head_kind kind : {head_kind::sum, head_kind::score, head_kind::cells}) {
+    for (std::uint64_t seed = 0; seed < 4; ++seed) {
+      SCOPED_TRACE(seed);
+      dice d(500 + seed);
+      const bank_tables tables = random_tables(d, kind == head_kind::cells ? 40 : 20, kind);
+      check(cpu_engine(seed % 2 == 0 ? 2 : 1, ""), tables, d, seed < 2 ? 210001 : 440000);
     }
   }
 }

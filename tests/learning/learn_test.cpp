@@ -181,7 +181,7 @@ TEST(learn, constants_are_exact_means) {
     }
     for (std::size_t s = 0; s < sums.size(); ++s) {
       EXPECT_EQ(info.counts[s], counts[s]);
-      if (counts[s] == 0) continue;
+      if (counts[s] == 0 || kind == ZCMOE_PARTITION_TREE) continue;  // whose means are shrunk
       EXPECT_NEAR(info.constants[s], static_cast<double>(sums[s] / counts[s]), 1e-10) << kind;
     }
   }
