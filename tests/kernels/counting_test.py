@@ -79,6 +79,8 @@ CASES = [
     ("points smooth 64 tables N", "stream_points", {**POINTS, "wavefronts": 27, "instructions": 117}),
     ("points uniform 64 score N", "stream_points", {**POINTS, "wavefronts": 29.5, "instructions": 129}),
     ("points uniform 64 pairs N", "stream_points", {**POINTS, "wavefronts": 43.5, "instructions": 165}),
+    ("points uniform 64 tree N", "stream_points", {**POINTS, "wavefronts": 26, "instructions": 126}),
+    ("points uniform 64 trees N", "stream_points", {**POINTS, "wavefronts": 113, "instructions": 354}),
     ("fit uniform 64 random N f32 free sine", "", FIT_FREE),
     ("fit uniform 512 random N f32 free sine", "", FIT_FREE),
     ("fit uniform 512 skewed N f32 free sine", "", FIT_SKEWED),
