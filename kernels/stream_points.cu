@@ -1,7 +1,7 @@
-// Models of several inputs from contiguous float32 columns to float32 values, in one pass: the
-// tables of staged_points.hpp in the shared memory of a persistent grid's blocks. A thread takes
-// four or eight rows at a time, axis after axis: x -> rank -> what the axis adds to the score and
-// to the packs of cell numbers; then banks -> score -> value.
+// Models of several inputs from columns, all of whose numbers are floats, to float32 values, in one
+// pass: the tables of staged_points.hpp in the shared memory of a persistent grid's blocks. A
+// thread takes four or eight rows at a time, axis after axis: x -> rank -> what the axis adds to
+// the score and to the packs of cell numbers; then banks -> score -> value.
 #include "cuda_check.hpp"
 #include "cuda_evaluator.hpp"
 #include "launchers.hpp"
@@ -21,40 +21,66 @@ struct stream_points_job {
   staged_view tables;
   float* values;
   std::int64_t n;
-  // So many rows from body_begin on, whole rounds of warps, are taken as vectors of four.
+  // So many rows from body_begin on are whole rounds of warps.
   std::int64_t body_begin;
   std::int64_t body;
-  bool wide;  // whether the vectors of values are aligned
+  bool vectors;  // whether columns are read as vectors of four floats
+  bool wide;     // whether values are stored as such
   std::int32_t bank_begin[staged_axis::most_packs + 1];
   staged_bank banks[staged_model::most_banks];
   staged_axis axes[Most];
-  const float* columns[Most];
+  const void* columns[Most];
   std::int64_t strides[Most];
-  bool aligned[Most];  // whether the vectors of a column are
+  std::int8_t dtypes[Most];
 };
 static_assert(sizeof(stream_points_job<staged_model::most_axes>) <= 32764,
               "a kernel takes it as a parameter");
 
-/// A thread takes one row or whole vectors of four, 128 rows apart, so that a warp reads 512
-/// contiguous bytes at each load: the place of its row k, counted from the first.
-constexpr int rows_apart = 128;
-__device__ constexpr int place_of_row(int k) { return k / 4 * rows_apart + k % 4; }
+/// The place of row k of a thread, counted from its first. A thread takes one row or whole groups
+/// of four, 128 rows apart. As vectors these lie side by side, so that a warp reads 512 contiguous
+/// bytes at each load; else 32 rows apart, so that the lanes of a warp read neighbours.
+template <bool vectors>
+__device__ constexpr int place_of_row(int k) {
+  return k / 4 * 128 + k % 4 * (vectors ? 1 : 32);
+}
+
+__device__ inline float float_of_f16(std::uint16_t bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
+}
 
 /// The inputs of Count rows in column a.
-template <int Count, int Most>
+template <bool vectors, int Count, int Most>
 __device__ void load(const stream_points_job<Most>& job, int a, std::int64_t row,
                      float (&x)[Count]) {
-  const std::int64_t stride = job.strides[a];
-  const float* const from = job.columns[a] + row * stride;
-  if (Count > 1 && job.aligned[a]) {
+  if constexpr (vectors) {
+    const float* const from = static_cast<const float*>(job.columns[a]) + row;
 #pragma unroll
-    for (int k = 0; k + 4 <= Count; k += 4) {
-      const float4 loaded = __ldcs(reinterpret_cast<const float4*>(from + place_of_row(k)));
+    for (int k = 0; k < Count; k += 4) {
+      const float4 loaded = __ldcs(reinterpret_cast<const float4*>(from + place_of_row<true>(k)));
       memcpy(x + k, &loaded, sizeof loaded);
     }
-  } else {
+    return;
+  }
+  const std::int64_t stride = job.strides[a];
+  const auto load_as = [&](auto element, const auto& widened) {
+    const auto* const from = static_cast<const decltype(element)*>(job.columns[a]) + row * stride;
 #pragma unroll
-    for (int k = 0; k < Count; ++k) x[k] = __ldg(from + place_of_row(k) * stride);
+    for (int k = 0; k < Count; ++k) x[k] = widened(__ldg(from + place_of_row<false>(k) * stride));
+  };
+  const auto convert = [](auto value) { return static_cast<float>(value); };
+  switch (job.dtypes[a]) {
+    case ZCMOE_F16: return load_as(std::uint16_t{}, [](auto bits) { return float_of_f16(bits); });
+    case ZCMOE_BF16:
+      return load_as(std::uint16_t{}, [](auto bits) {
+        return __uint_as_float(static_cast<std::uint32_t>(bits) << 16);
+      });
+    case ZCMOE_I8: return load_as(static_cast<signed char>(0), convert);
+    case ZCMOE_U8: return load_as(std::uint8_t{}, convert);
+    case ZCMOE_I16: return load_as(std::int16_t{}, convert);
+    case ZCMOE_U16: return load_as(std::uint16_t{}, convert);
+    default: return load_as(float{}, convert);
   }
 }
 
@@ -222,7 +248,7 @@ __device__ thread_codes codes_of(std::uint32_t memory, int rows, int number) {
 }
 
 /// Predicts Count rows from `row` on; packs is how many of the packs are there.
-template <int packs, int Count, int Most>
+template <int packs, int Count, bool vectors, int Most>
 __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t memory,
                              std::int64_t row) {
   const staged_view& tables = job.tables;
@@ -230,11 +256,11 @@ __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t m
   std::uint32_t cells[packs > 0 ? packs : 1][Count] = {};
   std::uint32_t refused = 0;
   float x[Count];
-  load(job, 0, row, x);
+  load<vectors>(job, 0, row, x);
   for (int a = 0; a < tables.num_axes; ++a) {
     const staged_axis& axis = job.axes[a];
     float next[Count] = {};
-    if (a + 1 < tables.num_axes) load(job, a + 1, row, next);
+    if (a + 1 < tables.num_axes) load<vectors>(job, a + 1, row, next);
     std::uint32_t ranks[Count];
     ranks_by_words(axis.routes, shared_image<float>(axis.routes, memory + axis.image), x, ranks);
     if (axis.constants != no_table) add_by(memory + axis.constants, ranks, scores);
@@ -328,16 +354,16 @@ __device__ void predict_rows(const stream_points_job<Most>& job, std::uint32_t m
     }
   }
   float* const to = job.values + row;
-  if (Count > 1 && job.wide) {
+  if (vectors && job.wide) {
 #pragma unroll
-    for (int k = 0; k + 4 <= Count; k += 4) {
+    for (int k = 0; k < Count; k += 4) {
       float4 vector;
       memcpy(&vector, values + k, sizeof vector);
-      __stcs(reinterpret_cast<float4*>(to + place_of_row(k)), vector);
+      __stcs(reinterpret_cast<float4*>(to + place_of_row<true>(k)), vector);
     }
   } else {
 #pragma unroll
-    for (int k = 0; k < Count; ++k) __stcs(to + place_of_row(k), values[k]);
+    for (int k = 0; k < Count; ++k) __stcs(to + place_of_row<vectors>(k), values[k]);
   }
 }
 
@@ -353,18 +379,41 @@ __global__ __launch_bounds__(stream_points_tuning::most_threads, 1) void stream_
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
   const std::int64_t body_end = job.body_begin + job.body;
-  for (std::int64_t row = job.body_begin + first / 32 * 32 * per_thread + first % 32 * 4;
-       row < body_end; row += step * per_thread) {
-    predict_rows<packs, per_thread>(job, memory, row);
+  const std::int64_t warp = job.body_begin + first / 32 * 32 * per_thread;
+  if (job.vectors) {
+    for (std::int64_t row = warp + first % 32 * 4; row < body_end; row += step * per_thread)
+      predict_rows<packs, per_thread, true>(job, memory, row);
+  } else {
+    for (std::int64_t row = warp + first % 32; row < body_end; row += step * per_thread)
+      predict_rows<packs, per_thread, false>(job, memory, row);
   }
   // The rows before the body and behind it are taken one per thread.
-  for (std::int64_t other = first; other < job.n - job.body; other += step)
-    predict_rows<packs, 1>(job, memory, other < job.body_begin ? other : other + job.body);
+  for (std::int64_t other = first; other < job.n - job.body; other += step) {
+    predict_rows<packs, 1, false>(job, memory, other < job.body_begin ? other : other + job.body);
+  }
 }
 
 /// How many floats lie between an address and the multiple of 16 bytes before it.
 std::int64_t skew_of(const void* pointer) {
   return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(pointer) % 16 / sizeof(float));
+}
+
+/// Whether the kernel takes a column: every number of its type is a float, and rows that lie apart
+/// lie so near that those which threads have in hand stay in the cache until all columns are read.
+bool can_stream(const any_array& column) {
+  constexpr std::int64_t most_bytes_apart = 16;
+  switch (column.dtype) {
+    case ZCMOE_F32:
+    case ZCMOE_F16:
+    case ZCMOE_BF16:
+    case ZCMOE_I8:
+    case ZCMOE_U8:
+    case ZCMOE_I16:
+    case ZCMOE_U16: break;
+    default: return false;
+  }
+  const std::int64_t most = most_bytes_apart / size_of(column.dtype);
+  return column.stride >= -most && column.stride <= most;
 }
 
 template <int packs, int Most>
@@ -379,19 +428,22 @@ void launch_packs(const points_job& job, const staged_model& model, const device
     std::copy(std::begin(model.bank_begin), std::end(model.bank_begin), work.bank_begin);
     std::copy(model.banks.begin(), model.banks.end(), work.banks);
   }
-  // Vectors begin where those of the first column do; others may be read a float at a time.
   constexpr int per_thread = rows_of(packs, Most);
   constexpr std::int64_t round = std::int64_t{32} * per_thread;
   const std::int64_t skew = skew_of(job.columns[0].data);
-  work.body_begin = std::min((4 - skew) % 4, job.n);
-  work.body = (job.n - work.body_begin) / round * round;
+  work.vectors = true;
   for (int a = 0; a < tables.num_axes; ++a) {
+    const any_array& column = job.columns[a];
     work.axes[a] = model.axes[static_cast<std::size_t>(a)];
-    work.columns[a] = static_cast<const float*>(job.columns[a].data);
-    work.strides[a] = job.columns[a].stride;
-    work.aligned[a] = work.strides[a] == 1 && skew_of(work.columns[a]) == skew;
+    work.columns[a] = column.data;
+    work.strides[a] = column.stride;
+    work.dtypes[a] = static_cast<std::int8_t>(column.dtype);
+    work.vectors = work.vectors && column.dtype == ZCMOE_F32 && column.stride == 1 &&
+                   skew_of(column.data) == skew;
   }
-  work.wide = skew_of(work.values) == skew;
+  work.wide = work.vectors && skew_of(work.values) == skew;
+  work.body_begin = work.vectors ? std::min((4 - skew) % 4, job.n) : 0;
+  work.body = (job.n - work.body_begin) / round * round;
   const std::size_t thread_bytes = model.code_bytes(per_thread);
   const launch_shape shape = stream_points_shape(device, tables.staged_bytes, thread_bytes, job.n,
                                                  tables.num_axes, per_thread);
@@ -435,7 +487,7 @@ bool launch_stream_points(const points_job& job, const device_limits& device, zc
   }
   const staged_view& tables = model->view;
   for (int a = 0; a < tables.num_axes; ++a) {
-    if (job.columns[a].dtype != ZCMOE_F32) return false;
+    if (!can_stream(job.columns[a])) return false;
   }
   // With fewer inputs than 32-bit words to stage, the other kernel is done sooner.
   if (static_cast<std::int64_t>(tables.staged_bytes / 4) > job.n * tables.num_axes) return false;

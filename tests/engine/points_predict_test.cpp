@@ -718,7 +718,7 @@ TEST_P(points_predict_test, values_of_float_columns) {
         const auto axis = std::find_if(file.tables.axes.begin(), file.tables.axes.end(),
                                        [&](const input_axis& a) { return a.input == j; });
         const std::int64_t skew = together ? n / 2 % 4 : whole(random, 0, 3);
-        const std::int64_t stride = n % 4 == 1 ? whole(random, 0, 3) : 1;
+        const std::int64_t stride = n % 4 == 1 ? whole(random, 0, 4) : 1;
         std::vector<float> x(
             static_cast<std::size_t>(n * std::max<std::int64_t>(stride, 1) + skew));
         for (float& value : x) {
@@ -743,6 +743,33 @@ TEST_P(points_predict_test, values_of_float_columns) {
       const std::vector<float> answers = defined(file.tables, here, n).values_f32;
       std::copy(answers.begin(), answers.end(), expected.begin() + skew);
       EXPECT_TRUE(same_bits(values.host(), expected));
+    }
+    // Other types all of whose numbers are floats.
+    for (const std::int64_t n : {7, 30007}) {
+      SCOPED_TRACE("kind " + std::to_string(k) + " of narrow types, n " + std::to_string(n));
+      const zcmoe_dtype narrow[] = {ZCMOE_F32, ZCMOE_F16, ZCMOE_BF16, ZCMOE_I8,
+                                    ZCMOE_U8,  ZCMOE_I16, ZCMOE_U16};
+      std::vector<std::unique_ptr<column>> columns;
+      std::vector<zcmoe_array> here, there;
+      for (std::int32_t j = 0; j < file.tables.num_inputs; ++j) {
+        const auto axis = std::find_if(file.tables.axes.begin(), file.tables.axes.end(),
+                                       [&](const input_axis& a) { return a.input == j; });
+        const std::int64_t strides[] = {1, 1, 1, 3, -2};
+        columns.push_back(std::make_unique<column>(
+            random, engine(), axis == file.tables.axes.end() ? nullptr : &*axis,
+            narrow[whole(random, 0, 6)], strides[whole(random, 0, 4)], n));
+        here.push_back(columns.back()->here());
+        there.push_back(columns.back()->there());
+      }
+      const engine_array<float> values(engine(), std::vector<float>(static_cast<std::size_t>(n)));
+      zcmoe_points x = ZCMOE_POINTS_INIT;
+      x.num_inputs = file.tables.num_inputs;
+      x.columns = there.data();
+      zcmoe_predict_outputs outputs = predict_outputs();
+      outputs.values = output(values.data());
+      ASSERT_EQ(zcmoe_predict_points(model.handle, &x, n, &outputs, nullptr), ZCMOE_OK)
+          << zcmoe_last_error();
+      EXPECT_TRUE(same_bits(values.host(), defined(file.tables, here, n).values_f32));
     }
   }
 }
