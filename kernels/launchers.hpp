@@ -125,7 +125,7 @@ struct stream_points_tuning {
   // Bytes of a block's shared memory that the codes of an axis take at least, where models are
   // coded (staged_points.hpp).
   static constexpr std::size_t code_bytes(int per_thread) {
-    return static_cast<std::size_t>(least_threads * per_thread);
+    return std::size_t{least_threads} * static_cast<std::size_t>(per_thread);
   }
 };
 /// A thread takes thread_bytes of shared memory beside the tables.

@@ -64,8 +64,10 @@ class flat_tree {
   std::vector<std::uint32_t> by_node(const std::vector<std::uint32_t>& by_leaf) const {
     std::vector<std::uint32_t> found;
     found.reserve(given_.size());
-    for (const std::int32_t g : given_)
-      found.push_back(g < 0 ? by_leaf[static_cast<std::size_t>(~g)] : 0);
+    for (const std::int32_t g : given_) {
+      const std::int32_t leaf = ~g;
+      found.push_back(g < 0 ? by_leaf[static_cast<std::size_t>(leaf)] : 0);
+    }
     return found;
   }
 
