@@ -9,6 +9,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include <functional>
+
 namespace zcmoe::detail {
 namespace {
 
@@ -317,6 +319,86 @@ TEST_F(cuda_backend_test, rows_of_several_inputs_replay_in_a_graph) {
   EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
   EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
   EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
+}
+
+/// A tree of two axes of 128 segments, whose cuts make more cells than a grid stands for.
+bank_tables deep_tree() {
+  bank_tables tables{2, {}, {}, {}};
+  std::vector<double> even(129);
+  for (std::size_t i = 0; i < even.size(); ++i) even[i] = static_cast<double>(i) - 60.0;
+  for (const std::int32_t input : {0, 1}) {
+    tables.axes.push_back(
+        {input, even, ZCMOE_CLOSED_LEFT, 0, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_SEGMENTS});
+  }
+  bank tree;
+  struct box {
+    std::int32_t from[2], to[2];
+  };
+  const std::function<std::int32_t(const box&, int)> grow = [&](const box& of, int depth) {
+    const std::int32_t axis = depth % 2;
+    const std::int32_t middle = (of.from[axis] + of.to[axis]) / 2;
+    if (depth == 13 || middle == of.from[axis]) {
+      tree.constants.push_back(static_cast<std::int32_t>(tree.constants.size() * 37 % 10007));
+      return ~(static_cast<std::int32_t>(tree.constants.size()) - 1);
+    }
+    const auto node = static_cast<std::int32_t>(tree.nodes.size());
+    tree.nodes.push_back({axis, middle, 0, 0});
+    box left = of, right = of;
+    left.to[axis] = right.from[axis] = middle;
+    const std::int32_t children[2] = {grow(left, depth + 1), grow(right, depth + 1)};
+    tree.nodes[static_cast<std::size_t>(node)].left = children[0];
+    tree.nodes[static_cast<std::size_t>(node)].right = children[1];
+    return node;
+  };
+  (void)grow({{0, 0}, {128, 128}}, 0);
+  tables.banks = {tree, {{{0, std::vector<std::int32_t>(131, 1)}}, {}, {}, {4, -9}}};
+  tables.head.exponent = -1;
+  return tables;
+}
+
+TEST_F(cuda_backend_test, floats_of_several_inputs_are_one_kernel_of_a_graph) {
+  for (const bank_tables& tables : {two_axes(), deep_tree()}) {
+    const auto prepared = engine().make_evaluator(tables, nullptr);
+    constexpr std::int64_t n = 60001;
+    const std::vector<double> spread = rows_of_two(n);
+    std::vector<float> x;
+    for (const double value : spread) x.push_back(static_cast<float>(value * 5));
+    const auto there = on_engine(x);
+    const auto values = on_engine(std::vector<float>(n));
+    const auto* const data = static_cast<const float*>(there.data());
+    const any_array columns[2] = {any({data, ZCMOE_F32, 1}), any({data + n, ZCMOE_F32, 1})};
+    points_job job{};
+    job.tables = prepared.get();
+    job.columns = columns;
+    job.n = n;
+    job.values = {values.data(), ZCMOE_F32, 1};
+
+    cudaStream_t stream = nullptr;
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t executable = nullptr;
+    ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+    ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
+    engine().predict_points(job, stream);
+    ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+    std::size_t num_nodes = 0;
+    ASSERT_EQ(cudaGraphGetNodes(graph, nullptr, &num_nodes), cudaSuccess);
+    EXPECT_EQ(num_nodes, 1u);
+    ASSERT_EQ(cudaGraphInstantiateWithFlags(&executable, graph, 0), cudaSuccess);
+    ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    ASSERT_EQ(cudaGraphLaunch(executable, stream), cudaSuccess);
+    ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    const any_array here[2] = {any({x.data(), ZCMOE_F32, 1}), any({x.data() + n, ZCMOE_F32, 1})};
+    zcmoe_report report{};
+    std::vector<float> expected;
+    for (const double value : values_by_definition(tables, here, n, report))
+      expected.push_back(static_cast<float>(value));
+    std::vector<float> got(n);
+    engine().download(got.data(), values.data(), values.bytes(), nullptr);
+    EXPECT_TRUE(test::same_bits(got, expected));
+    EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
+    EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+    EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
+  }
 }
 
 }  // namespace
