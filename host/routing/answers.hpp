@@ -26,7 +26,8 @@ ZCMOE_HOST_DEVICE T answer_of(std::int64_t sum, std::int32_t exponent) {
   double result;
   if (sizeof(T) == 4) {
     result = ldexp(odd_double_of(size), exponent);
-  } else if (size >> 53 == 0 || exponent >= -1074) {
+  } else if (size >> 53 == 0 || exponent >= -1074 ||
+             (exponent >= -1084 && size >> (-1074 - exponent) >> 53 != 0)) {
     // Exact, or a normal number that the conversion rounds.
     result = ldexp(static_cast<double>(size), exponent);
   } else if (exponent < -1074 - 63) {
