@@ -28,13 +28,7 @@ axis_routes routes_of(const bank_tables& tables, std::size_t shared_bytes) {
   routes.narrow.reserve(tables.axes.size());
   routes.wide.reserve(tables.axes.size());
   for (const input_axis& axis : tables.axes) {
-    model_view view{};
-    view.edges = axis.edges.data();
-    view.num_segments = axis.num_segments();
-    view.closed_side = axis.closed_side;
-    view.include_outer_edge = axis.include_outer_edge;
-    view.nan_policy = axis.nan_policy;
-    view.range_policy = axis.range_policy;
+    const model_view view = view_of(axis);
     routes.narrow.push_back(build_bucket_table<float>(view, nullptr, bytes));
     routes.wide.push_back(build_bucket_table<double>(view, nullptr, bytes));
   }

@@ -98,14 +98,7 @@ class cpu_evaluator final : public evaluator {
     routers.reserve(given.axes.size());
     unanswered.reserve(given.axes.size());
     for (const input_axis& a : given.axes) {
-      model_view view{};
-      view.edges = a.edges.data();
-      view.num_segments = a.num_segments();
-      view.closed_side = a.closed_side;
-      view.include_outer_edge = a.include_outer_edge;
-      view.nan_policy = a.nan_policy;
-      view.range_policy = a.range_policy;
-      routers.push_back(std::make_unique<cpu_router>(view, slot_constants{}, target));
+      routers.push_back(std::make_unique<cpu_router>(view_of(a), slot_constants{}, target));
       std::array<std::uint8_t, 3> refused{};
       for (int k = 0; k < 3; ++k)
         refused[static_cast<std::size_t>(k)] = is_answered(a, a.num_segments() + k) ? 0 : 1;

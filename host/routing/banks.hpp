@@ -78,6 +78,18 @@ struct bank_tables {
   detail::head head;
 };
 
+/// The table by which an axis finds slots: without constants; its edges are those of the axis.
+inline model_view view_of(const input_axis& a) {
+  model_view view{};
+  view.edges = a.edges.data();
+  view.num_segments = a.num_segments();
+  view.closed_side = a.closed_side;
+  view.include_outer_edge = a.include_outer_edge;
+  view.nan_policy = a.nan_policy;
+  view.range_policy = a.range_policy;
+  return view;
+}
+
 /// Whether an input of this slot lets the row be answered.
 inline bool is_answered(const input_axis& a, std::int64_t slot) {
   const std::int64_t m = a.num_segments();

@@ -37,17 +37,6 @@ class dice {
   std::mt19937_64 engine_;
 };
 
-model_view view_of(const input_axis& a) {
-  model_view view{};
-  view.edges = a.edges.data();
-  view.num_segments = a.num_segments();
-  view.closed_side = a.closed_side;
-  view.include_outer_edge = a.include_outer_edge;
-  view.nan_policy = a.nan_policy;
-  view.range_policy = a.range_policy;
-  return view;
-}
-
 // ---------------------------------------------------------------------------- models
 
 input_axis random_axis(dice& d, std::int32_t input) {

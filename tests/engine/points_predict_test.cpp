@@ -388,13 +388,7 @@ answers defined(const bank_tables& tables, const std::vector<zcmoe_array>& colum
     std::vector<std::uint8_t> codes;
     bool answered = true, nan = false, below = false, above = false;
     for (const input_axis& axis : tables.axes) {
-      model_view view{};
-      view.edges = axis.edges.data();
-      view.num_segments = axis.num_segments();
-      view.closed_side = axis.closed_side;
-      view.include_outer_edge = axis.include_outer_edge;
-      view.nan_policy = axis.nan_policy;
-      view.range_policy = axis.range_policy;
+      const model_view view = view_of(axis);
       const any_array inputs =
           detail::any(columns[static_cast<std::size_t>(axis.input)],
                       detail::pivot_of(axis.edges.data(), axis.num_segments(), axis.closed_side));

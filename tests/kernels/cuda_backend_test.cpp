@@ -190,14 +190,7 @@ std::vector<double> rows_of_two(std::int64_t n) {
 }
 
 std::uint8_t code_by_definition(const input_axis& axis, double x) {
-  model_view view{};
-  view.edges = axis.edges.data();
-  view.num_segments = axis.num_segments();
-  view.closed_side = axis.closed_side;
-  view.include_outer_edge = axis.include_outer_edge;
-  view.nan_policy = axis.nan_policy;
-  view.range_policy = axis.range_policy;
-  return static_cast<std::uint8_t>(view.slot_of(x));
+  return static_cast<std::uint8_t>(view_of(axis).slot_of(x));
 }
 
 TEST_F(cuda_backend_test, codes_are_slots) {
