@@ -401,7 +401,8 @@ class staged_builder {
     for (const std::int64_t t : h.thresholds) {
       if (t <= least_) {
         ++passed;
-      } else if (t - least_ <= range_) {
+      } else if (static_cast<std::uint64_t>(t) - static_cast<std::uint64_t>(least_) <=
+                 static_cast<std::uint64_t>(range_)) {
         thresholds.push_back(static_cast<std::uint32_t>(t - least_));
       }
     }

@@ -360,7 +360,7 @@ void add_learn_options(parser& command, learn_choice& choice) {
       .group(group);
   command
       .add_option("--axis-segments", choice.axis_segments,
-                  "the most segments that an input is cut into (chosen from the number of rows)")
+                  "the most segments that an input is cut into (253)")
       .type_name("N")
       .check_range(std::int64_t{2}, std::int64_t{ZCMOE_MAX_AXIS_SEGMENTS})
       .group(group);

@@ -153,7 +153,10 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   }
   void share_out(std::int64_t num_parts,
                  const std::function<void(std::int64_t)>& body) const override {
-    crew_.run(num_parts, body);
+    crew_.run(num_parts, [&body](std::int64_t part) {
+      const default_arithmetic scope;
+      body(part);
+    });
   }
 
   std::size_t group_workspace(std::int64_t, std::int64_t) const override { return 0; }

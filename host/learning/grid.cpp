@@ -98,16 +98,26 @@ axis_slopes slopes_of(const std::vector<bank>& pilot, const coded_rows& rows, ro
     slopes.counts.emplace_back(slots, 0);
     slopes.squares.emplace_back(slots, 0.0);
   }
-  // The other banks do not change along an axis.
+  // The other banks do not change along an axis. Those that do may look at other axes too.
   std::vector<std::vector<const bank*>> changing(num_axes);
+  std::vector<std::vector<std::int32_t>> looked_at(num_axes);
   for (const bank& b : pilot) {
-    for (std::size_t a = 0; a < num_axes; ++a) {
-      const bool named =
-          b.is_tree() || std::any_of(b.axes.begin(), b.axes.end(), [a](const axis_offsets& along) {
-            return static_cast<std::size_t>(along.axis) == a;
-          });
-      if (named) changing[a].push_back(&b);
+    std::vector<std::int32_t> named;
+    named.reserve(b.axes.size() + b.nodes.size());
+    for (const axis_offsets& along : b.axes) named.push_back(along.axis);
+    for (const zcmoe_tree_node& node : b.nodes) named.push_back(node.feature);
+    for (const std::int32_t a : named) {
+      std::vector<const bank*>& of_axis = changing[static_cast<std::size_t>(a)];
+      if (of_axis.empty() || of_axis.back() != &b) of_axis.push_back(&b);
+      std::vector<std::int32_t>& axes = looked_at[static_cast<std::size_t>(a)];
+      axes.insert(axes.end(), named.begin(), named.end());
     }
+  }
+  for (std::size_t a = 0; a < num_axes; ++a) {
+    std::vector<std::int32_t>& axes = looked_at[a];
+    axes.push_back(static_cast<std::int32_t>(a));
+    std::sort(axes.begin(), axes.end());
+    axes.erase(std::unique(axes.begin(), axes.end()), axes.end());
   }
   // Parts are axes: each has sums of its own.
   run(static_cast<std::int64_t>(num_axes), [&](std::int64_t part) {
@@ -117,7 +127,7 @@ axis_slopes slopes_of(const std::vector<bank>& pilot, const coded_rows& rows, ro
     std::uint8_t codes[ZCMOE_MAX_INPUTS];
     for (std::int64_t i = 0; i < rows.n; ++i) {
       if (!train.takes(rows.part[static_cast<std::size_t>(i)])) continue;
-      for (std::size_t k = 0; k < num_axes; ++k) codes[k] = rows.codes_of(static_cast<int>(k))[i];
+      for (const std::int32_t k : looked_at[a]) codes[k] = rows.codes_of(k)[i];
       const int code = codes[a];
       ++slopes.counts[a][static_cast<std::size_t>(code)];
       const span around = span_of(code, ordered);
@@ -163,6 +173,25 @@ bank grid_of(const axis_slopes& slopes, const coded_rows& rows, std::int64_t num
     most[a] = sum > 0.0 ? ordered : 1;
     for (std::size_t c = static_cast<std::size_t>(ordered); c < slopes.counts[a].size(); ++c)
       apart[a] += slopes.counts[a][c] > 0 ? 1 : 0;
+  }
+  // The codes beside the segments share the first segment of an axis where there are too many,
+  // those of the fewest rows first.
+  const auto cells_of_apart = [&] {
+    double cells = 1.0;
+    for (const std::int64_t codes : apart) cells *= static_cast<double>(1 + codes);
+    return cells;
+  };
+  const auto rows_apart = [&](std::size_t a) {
+    const auto& counts = slopes.counts[a];
+    return std::accumulate(counts.begin() + num_ordered(rows, static_cast<int>(a)), counts.end(),
+                           std::int64_t{0});
+  };
+  while (cells_of_apart() > static_cast<double>(num_cells)) {
+    std::size_t fewest = num_axes;
+    for (std::size_t a = 0; a < num_axes; ++a) {
+      if (apart[a] > 0 && (fewest == num_axes || rows_apart(a) < rows_apart(fewest))) fewest = a;
+    }
+    apart[fewest] = 0;
   }
   // One more segment goes where it lessens the error most for the cells that it makes.
   std::vector<std::int64_t> segments(num_axes, 1);
@@ -210,7 +239,7 @@ bank grid_of(const axis_slopes& slopes, const coded_rows& rows, std::int64_t num
     }
     std::int64_t size = digit + 1;
     for (std::size_t c = static_cast<std::size_t>(ordered); c < slopes.counts[a].size(); ++c) {
-      const bool own = slopes.counts[a][c] > 0;
+      const bool own = apart[a] > 0 && slopes.counts[a][c] > 0;
       along.offsets.push_back(static_cast<std::int32_t>((own ? size++ : 0) * stride));
     }
     stride *= size;

@@ -384,7 +384,7 @@ class learner {
     zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_GRID);
     if (options_.partition == ZCMOE_PARTITION_AUTO && rows_.num_axes() > most_grid_axes) return;
     const axis_slopes slopes = slopes_of(pilot.banks, rows_, training(), run_);
-    const auto attempt = [&](std::int64_t m) {
+    const auto attempt = [&](std::int64_t m) {  // whether rows reach a fair part of the cells
       const bank grid = grid_of(slopes, rows_, m);
       const std::vector<std::int64_t> cells = scores_of({grid}, rows_, run_);
       const auto cell_of_row = [&](std::size_t i) { return cells[i]; };
@@ -395,10 +395,18 @@ class learner {
         tried.held_out_error = error;
         grid_cells_ = m;
       }
+      const auto empty = std::count(by.counts.begin(), by.counts.end(), std::int64_t{0});
+      return static_cast<std::int64_t>(by.counts.size()) >= 8 * empty / 7;
     };
-    if (options_.num_segments > 0) return attempt(options_.num_segments);
-    for (std::int64_t m = 16; m <= most_grid_cells && (m == 16 || m <= trained_rows() / 2); m *= 4)
-      attempt(m);
+    if (options_.num_segments > 0) {
+      attempt(options_.num_segments);
+      return;
+    }
+    // Where most cells have no rows, more of them say nothing more.
+    for (std::int64_t m = 16; m <= most_grid_cells && (m == 16 || m <= trained_rows() / 2);
+         m *= 4) {
+      if (!attempt(m)) break;
+    }
   }
 
   /// A tree whose leaves are segments, and their constants: the tree's own, which are shrunk means.
@@ -623,10 +631,23 @@ class learner {
 
 points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
                   const zcmoe_learn_options& options, zcmoe_learn_report& report) {
-  if (engine.engine() == ZCMOE_ENGINE_CPU) return learner(engine, x, y, n, options, report).learn();
-  zcmoe_context_options host = ZCMOE_CONTEXT_OPTIONS_INIT;
-  host.engine = ZCMOE_ENGINE_CPU;
-  return learner(*make_cpu_backend(host), x, y, n, options, report).learn();
+  if (engine.engine() != ZCMOE_ENGINE_CPU) {
+    zcmoe_context_options host = ZCMOE_CONTEXT_OPTIONS_INIT;
+    host.engine = ZCMOE_ENGINE_CPU;
+    return learn(*make_cpu_backend(host), x, y, n, options, report);
+  }
+  // As one part: what this thread does between passes is rounded as the passes are.
+  points_data learned;
+  std::exception_ptr thrown;
+  engine.share_out(1, [&](std::int64_t) {
+    try {
+      learned = learner(engine, x, y, n, options, report).learn();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  });
+  if (thrown != nullptr) std::rethrow_exception(thrown);
+  return learned;
 }
 
 }  // namespace zcmoe::detail

@@ -550,7 +550,9 @@ void add(std::int64_t times, const bank& tree, const coded_rows& rows,
 std::vector<row_sums> held_out_sums(const grown_tree& tree, const coded_rows& rows,
                                     row_choice judges, const std::vector<std::int64_t>& targets,
                                     const run_parts& run) {
-  const std::int64_t parts = parts_of(rows.n);
+  const auto nodes = static_cast<std::int64_t>(tree.nodes.size());
+  const std::int64_t parts =
+      parts_of(rows.n, std::clamp<std::int64_t>(most_sums_of_parts / nodes, 1, most_parts_of_rows));
   std::vector<std::vector<row_sums>> of_parts(static_cast<std::size_t>(parts));
   run(parts, [&](std::int64_t part) {
     std::vector<row_sums>& sums = of_parts[static_cast<std::size_t>(part)];

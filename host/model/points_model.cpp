@@ -134,24 +134,24 @@ void check_tree(std::size_t b, const bank& tree, const std::vector<input_axis>& 
   }
 }
 
-/// What the constant of a bank may be, whatever the codes.
+/// What the constant of a bank may be: of all cells, of those too that no code leads to, since
+/// engines prepare them all.
 whole_range check_bank(std::size_t b, const bank& checked, const std::vector<input_axis>& axes) {
   const auto num_cells = static_cast<std::int64_t>(checked.constants.size());
   ZCMOE_EXPECTS(num_cells >= 1 && num_cells <= max_bank_cells, bank_part{b, "constants"}, ": ",
                 num_cells, " cells are not in 1..", max_bank_cells);
-  whole_range cells{0, num_cells - 1};
   if (checked.is_tree()) {
     check_tree(b, checked, axes);
   } else {
     ZCMOE_EXPECTS(checked.oblique.empty(), bank_part{b, "oblique"},
                   " is given, but there are no nodes");
-    cells = check_sum({b, "axes"}, checked.axes, axes);
+    const whole_range cells = check_sum({b, "axes"}, checked.axes, axes);
     ZCMOE_EXPECTS(cells.least >= 0 && cells.greatest < num_cells, bank_part{b, "axes"},
                   " lead to cells ", cells.least, " to ", cells.greatest, ", but there are ",
                   num_cells);
   }
-  const auto [least, greatest] = std::minmax_element(
-      checked.constants.begin() + cells.least, checked.constants.begin() + cells.greatest + 1);
+  const auto [least, greatest] =
+      std::minmax_element(checked.constants.begin(), checked.constants.end());
   return {*least, *greatest};
 }
 
@@ -209,6 +209,14 @@ void check_tables(bank_tables& tables) {
   check_number("num_inputs", tables.num_inputs, 1, ZCMOE_MAX_INPUTS);
   check_axes(tables.axes, tables.num_inputs);
   check_number("num_banks", static_cast<std::int64_t>(tables.banks.size()), 0, max_banks);
+  std::int64_t addends = 0;
+  for (const bank& b : tables.banks) {
+    addends += static_cast<std::int64_t>(b.axes.size());
+    for (const std::vector<axis_offsets>& sum : b.oblique)
+      addends += static_cast<std::int64_t>(sum.size());
+  }
+  ZCMOE_EXPECTS(addends <= max_addends, "the banks add ", addends,
+                " offsets of axes, and the limit is ", max_addends);
   // At most max_banks numbers of 32 bits are added, so nothing overflows.
   whole_range scores{0, 0};
   for (std::size_t b = 0; b < tables.banks.size(); ++b) {

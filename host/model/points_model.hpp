@@ -16,6 +16,8 @@ namespace zcmoe::detail {
 constexpr std::int64_t max_banks = 4096;
 constexpr std::int64_t max_bank_cells = std::int64_t{1} << 26;
 constexpr std::int64_t max_tree_nodes = std::int64_t{1} << 22;
+/// Offsets of axes in the sums of all banks; engines make tables of 256 entries of each.
+constexpr std::int64_t max_addends = std::int64_t{1} << 18;
 /// The greatest magnitude of the exponent of answers that are sums.
 constexpr std::int32_t max_sum_exponent = 2000;
 

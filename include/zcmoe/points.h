@@ -68,7 +68,7 @@ typedef struct zcmoe_learn_options {
   int32_t range_policy;   ///< ZCMOE_RANGE_CLAMP, the default, ZCMOE_RANGE_NAN or _SEGMENTS
   int32_t reserved;       ///< 0
   int64_t num_segments;   ///< of SCORE, TREE and GRID: m, 1 to 2^20; 0 = chosen, the default
-  int64_t axis_segments;  ///< the most of an axis, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0 = chosen
+  int64_t axis_segments;  ///< the most of an axis, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0 = all
   const char* const* input_names;  ///< [num_inputs], UTF-8, at most 1,024 bytes each; NULL: none
   const char* target_name;         ///< likewise
   zcmoe_progress_fn progress;      ///< NULL: none
@@ -112,8 +112,9 @@ typedef struct zcmoe_learn_report {
 /// held out to judge kinds and sizes; then the chosen kind is learned from all rows.
 ///
 /// Rows with a NaN or infinite target, and with a NaN input unless nan_policy is
-/// ZCMOE_NAN_SEGMENT, are left out and counted. A column with one value has no axis. Memory: 2 d +
-/// 64 bytes a row, and 256 KiB a pair of inputs.
+/// ZCMOE_NAN_SEGMENT, are left out and counted. A column with one value has no axis, unless
+/// others are missing in it and have a code. Memory: 2 d + 64 bytes a row, and 256 KiB a pair of
+/// inputs.
 ///
 /// @param[in]     context  whose engine the model lives on
 /// @param[in]     x        inputs, d columns of [n], of any type
@@ -177,8 +178,10 @@ typedef struct zcmoe_points_info {
   int64_t base;           ///< likewise
   const char* const* input_names;  ///< [num_inputs]; NULL: none
   const char* target_name;         ///< NULL: none
-  /// [num_segments], NULL where answers are sums: the exact mean of the rows of each, of trees
-  /// drawn towards the means of the branches above it where that errs less on rows held out.
+  /// [num_segments], NULL where answers are sums: the mean of the rows of each, whose targets are
+  /// rounded to 2^-40 of their deviation or, if that is coarser, to max |y| n 2^-61; of trees drawn
+  /// towards the means of the branches above where that errs less on rows held out; of cells of a
+  /// grid without rows the mean of the nearest that have some.
   const double* constants;
   const int64_t* counts;          ///< [num_segments], rows; likewise
   const double* variances;        ///< [num_segments], NaN below two rows; likewise
@@ -223,7 +226,7 @@ typedef struct zcmoe_axis_offsets {
 } zcmoe_axis_offsets;
 /// A branch of a tree.
 typedef struct zcmoe_tree_node {
-  int32_t feature;    ///< the axis whose code is compared
+  int32_t feature;    ///< the axis whose code is compared; from num_axes on a sum (oblique trees)
   int32_t threshold;  ///< at least this: right, else left
   int32_t left;       ///< >= 0: a node, after this one; < 0: the leaf ~left
   int32_t right;      ///< likewise

@@ -139,6 +139,22 @@ TEST(grid, cells_without_rows_take_the_mean_at_the_least_distance) {
   }
 }
 
+TEST(grid, missing_inputs_of_many_axes_stay_within_the_cells) {
+  coded_rows rows = uniform_rows(2000, 40, 8, 6);
+  for (std::size_t a = 0; a < 40; ++a) {
+    for (std::size_t i = 0; i <= a; ++i) rows.codes[a * 2000 + i] = 8;  // NaN, the most on the last
+  }
+  const std::vector<bank> pilot = {axis_table(0, 8, [](int c) { return 100 * c; })};
+  for (const std::int64_t cells : {1, 2, 5, 64, 1000}) {
+    const bank grid = grid_of(slopes_of(pilot, rows, {}, one_thread), rows, cells);
+    EXPECT_LE(static_cast<std::int64_t>(grid.constants.size()), cells);
+    if (cells >= 2) {
+      EXPECT_EQ(grid.axes.back().axis, 39);
+      EXPECT_NE(grid.axes.back().offsets[8], grid.axes.back().offsets[7]);
+    }
+  }
+}
+
 TEST(grid, a_flat_pilot_gives_one_cell) {
   const coded_rows rows = uniform_rows(100, 2, 10, 5);
   const bank grid = grid_of(slopes_of({}, rows, {}, one_thread), rows, 64);

@@ -219,6 +219,41 @@ bool is_refused(const std::string& bytes, const std::string& what) {
   return false;
 }
 
+/// Engines prepare the constants of all cells.
+TEST(points_io_test, cells_that_no_code_leads_to_keep_the_rules_too) {
+  points_file grid = sample_grid();
+  grid.tables.banks[0].constants.push_back(3);
+  EXPECT_FALSE(is_refused(written(parts_of(grid)), "one more cell of a segment"));
+  grid.tables.banks[0].constants.back() = -1000000000;
+  EXPECT_TRUE(is_refused(written(parts_of(grid)), "one more cell of no segment"));
+  points_file sum = sample_tables();
+  detail::bank constant;
+  constant.axes = {{0, {0, 0, 0, 0, 0}}};
+  constant.constants = {0};
+  sum.tables.banks = {constant};
+  sum.tables.head.base = std::numeric_limits<std::int64_t>::max();
+  EXPECT_FALSE(is_refused(written(parts_of(sum)), "the greatest base"));
+  sum.tables.banks[0].constants.push_back(1);
+  EXPECT_TRUE(is_refused(written(parts_of(sum)), "one more cell, which the base cannot bear"));
+}
+
+TEST(points_io_test, sums_of_very_many_offsets_are_refused) {
+  points_file file = sample_constant();
+  const auto d = static_cast<std::int32_t>(ZCMOE_MAX_INPUTS);
+  file.tables.num_inputs = d;
+  detail::bank all;
+  for (std::int32_t j = 0; j < d; ++j) {
+    file.tables.axes.push_back(
+        {j, {0.0, 1.0}, ZCMOE_CLOSED_LEFT, 1, ZCMOE_NAN_SEGMENT, ZCMOE_RANGE_CLAMP});
+    all.axes.push_back({j, {0, 0, 0, 0}});
+  }
+  all.constants = {1};
+  file.tables.banks.assign(256, all);
+  EXPECT_FALSE(is_refused(written(parts_of(file)), "2^18 offsets of axes"));
+  file.tables.banks.push_back(all);
+  EXPECT_TRUE(is_refused(written(parts_of(file)), "more"));
+}
+
 TEST(points_io_test, every_flipped_bit_and_every_length_is_refused) {
   for (const points_file& file : {sample_tables(), sample_tree()}) {
     const std::string bytes = written(parts_of(file));
