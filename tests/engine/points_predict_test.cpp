@@ -90,10 +90,12 @@ bank random_table(random_bits& random, const std::vector<input_axis>& axes,
   return made;
 }
 
-/// A tree of so many nodes, some deep; of `sums` oblique sums, nodes ask axes alone if that is 0.
+/// A tree of so many nodes, some deep; of `sums` oblique sums, no more than nodes; these ask axes
+/// alone if that is 0.
 bank random_tree(random_bits& random, const std::vector<input_axis>& axes, std::int64_t num_nodes,
                  std::int64_t sums) {
   bank made;
+  sums = std::min(sums, num_nodes);
   const auto num_axes = static_cast<std::int64_t>(axes.size());
   for (std::int64_t s = 0; s < sums; ++s) {
     std::vector<axis_offsets> sum;
