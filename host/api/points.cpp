@@ -1,5 +1,5 @@
 // The C functions of several inputs: they learn models, predict with them, and tell what they hold.
-// The checks of a prediction allocate nothing, since zcmoe_predict_points must not.
+// The checks of a prediction allocate nothing; the list of its columns does beyond 128 axes.
 #include "host/api/arguments.hpp"
 #include "host/api/handles.hpp"
 #include "host/api/options.hpp"

@@ -47,6 +47,22 @@ void say_step(const char* name, double seconds, std::int64_t rows) {
   say(name, value);
 }
 
+void say_rows_read(const row_tally& tally, const row_source& rows) {
+  say("rows read", grouped(tally.rows_read));
+  say("rows skipped", tally.skipped_in_words());
+  if (!rows.first_unparsable().empty())
+    say("not a number", text("first: ", rows.first_unparsable()));
+}
+
+void say_holdout(const holdout_error& error, const std::string& of_line,
+                 std::int64_t not_predicted) {
+  say("held-out RMSE", text("on ", grouped(error.rows()), " rows"));
+  say("  this model", readable(error.model()));
+  say("  straight line", readable(error.line()) + of_line);
+  say("  best constant", readable(error.constant()));
+  if (not_predicted > 0) say("  not predicted", text(grouped(not_predicted), " rows"));
+}
+
 json_object holdout_as_json(double fraction, std::uint64_t seed, const holdout_error& error,
                             std::int64_t not_predicted) {
   json_object json;
@@ -70,10 +86,7 @@ void fit_report::say_all() const {
 }
 
 void fit_report::say_rows() const {
-  say("rows read", grouped(summary.tally.rows_read));
-  say("rows skipped", summary.tally.skipped_in_words());
-  if (!rows.first_unparsable().empty())
-    say("not a number", text("first: ", rows.first_unparsable()));
+  say_rows_read(summary.tally, rows);
   say("rows fitted", grouped(model.num_rows));
   const zcmoe_report& report = summary.report;
   if (report.below_range > 0 || report.above_range > 0) {
@@ -132,13 +145,7 @@ void fit_report::say_errors() const {
   say("noise estimate",
       text(readable(std::sqrt(model.noise_variance)), " (standard deviation within segments",
            precision_in_words(model), ")"));
-  if (!summary.judged) return;
-  say("held-out RMSE", text("on ", grouped(summary.error.rows()), " rows"));
-  say("  this model", readable(summary.error.model()));
-  say("  straight line", readable(summary.error.line()));
-  say("  best constant", readable(summary.error.constant()));
-  if (summary.not_predicted > 0)
-    say("  not predicted", text(grouped(summary.not_predicted), " rows"));
+  if (summary.judged) say_holdout(summary.error, "", summary.not_predicted);
 }
 
 void fit_report::say_times() const {

@@ -48,6 +48,11 @@ struct fit_arguments {
 double rows_per_second(std::int64_t rows, double seconds);
 /// A line of the summary: how long a step took, and its rows per second if it has rows.
 void say_step(const char* name, double seconds, std::int64_t rows);
+/// Lines of the summary: rows read and skipped.
+void say_rows_read(const row_tally& tally, const row_source& rows);
+/// Lines of the summary: the errors on the rows held out; `of_line` says more of the straight line.
+void say_holdout(const holdout_error& error, const std::string& of_line,
+                 std::int64_t not_predicted);
 /// Part of a JSON summary: the errors on the rows held out.
 json_object holdout_as_json(double fraction, std::uint64_t seed, const holdout_error& error,
                             std::int64_t not_predicted);

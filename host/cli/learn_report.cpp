@@ -44,10 +44,7 @@ void learn_report::say_all() const {
 }
 
 void learn_report::say_rows() const {
-  say("rows read", grouped(summary.tally.rows_read));
-  say("rows skipped", summary.tally.skipped_in_words());
-  if (!rows.first_unparsable().empty())
-    say("not a number", text("first: ", rows.first_unparsable()));
+  say_rows_read(summary.tally, rows);
   say("rows learned", grouped(model.num_rows));
   const std::string names = list_in_words(summary.input_names);
   say("inputs", text(model.num_inputs, names.empty() ? "" : ": ", names));
@@ -55,8 +52,10 @@ void learn_report::say_rows() const {
 }
 
 void learn_report::say_candidates() const {
-  say("kinds of model", text("judged by ", grouped(summary.report.rows_held_out),
-                             " of these rows, then learned from all"));
+  say("kinds of model", summary.report.rows_held_out == 0
+                            ? "not judged: too few rows to hold some out"
+                            : text("judged by ", grouped(summary.report.rows_held_out),
+                                   " of these rows, then learned from all"));
   say("", right("held-out RMS", 14) + right("1 - R^2", 11) + right("look-ups", 10) +
               right("segments", 10) + right("bytes", 12));
   for (const zcmoe_learn_candidate& candidate : summary.report.candidates) {
@@ -77,16 +76,11 @@ void learn_report::say_errors() const {
   say("noise estimate", text(readable(std::sqrt(model.noise_variance)),
                              " (root mean square distance of the rows from their answers)"));
   if (!summary.judged) return;
-  say("held-out RMSE", text("on ", grouped(summary.error.rows()), " rows"));
-  say("  this model", readable(summary.error.model()));
-  say("  straight line", text(readable(summary.error.line()), " (least squares in all inputs",
-                              summary.plane_rows < model.num_rows
-                                  ? text(", from ", grouped(summary.plane_rows), " rows")
-                                  : "",
-                              ")"));
-  say("  best constant", readable(summary.error.constant()));
-  if (summary.not_predicted > 0)
-    say("  not predicted", text(grouped(summary.not_predicted), " rows"));
+  const std::string from = summary.plane_rows < model.num_rows
+                               ? text(", from ", grouped(summary.plane_rows), " rows")
+                               : "";
+  say_holdout(summary.error, text(" (least squares in all inputs", from, ")"),
+              summary.not_predicted);
 }
 
 void learn_report::say_times() const {

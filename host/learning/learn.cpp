@@ -105,8 +105,10 @@ class learner {
   zcmoe_learn_candidate& candidate(std::int32_t kind) {
     return report_.candidates[kind - ZCMOE_PARTITION_TABLES];
   }
+  /// Whoever asks for a number of segments asks for a kind that has some.
   bool wanted(std::int32_t kind) const {
-    return options_.partition == ZCMOE_PARTITION_AUTO || options_.partition == kind;
+    if (options_.partition != ZCMOE_PARTITION_AUTO) return options_.partition == kind;
+    return options_.num_segments == 0 || kind != ZCMOE_PARTITION_TABLES;
   }
 
   /// Asked before every pass. How many passes there will be is not known: each takes a part of what
@@ -448,12 +450,12 @@ class learner {
     return means;
   }
 
-  /// The wanted kind with the least error; sums where nothing could be judged.
+  /// The wanted kind with the least error; the first of them where nothing could be judged.
   std::int32_t chosen() {
-    if (options_.partition != ZCMOE_PARTITION_AUTO) return options_.partition;
-    std::int32_t best = ZCMOE_PARTITION_TABLES;
+    std::int32_t best = 0;
     for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
-      if (candidate(kind).held_out_error < candidate(best).held_out_error) best = kind;
+      if (!wanted(kind)) continue;
+      if (best == 0 || candidate(kind).held_out_error < candidate(best).held_out_error) best = kind;
     }
     return best;
   }

@@ -62,13 +62,15 @@ typedef int32_t (*zcmoe_progress_fn)(void* user, double done);
 
 /// How a model of several inputs is learned.
 typedef struct zcmoe_learn_options {
-  size_t struct_size;     ///< sizeof(zcmoe_learn_options)
-  int32_t partition;      ///< default ZCMOE_PARTITION_AUTO
-  int32_t nan_policy;     ///< ZCMOE_NAN_PROPAGATE, the default, or ZCMOE_NAN_SEGMENT: a code
-  int32_t range_policy;   ///< ZCMOE_RANGE_CLAMP, the default, ZCMOE_RANGE_NAN or _SEGMENTS
-  int32_t reserved;       ///< 0
-  int64_t num_segments;   ///< of SCORE, TREE and GRID: m, 1 to 2^20; 0 = chosen, the default
-  int64_t axis_segments;  ///< the most of an axis, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0 = all
+  size_t struct_size;    ///< sizeof(zcmoe_learn_options)
+  int32_t partition;     ///< default ZCMOE_PARTITION_AUTO
+  int32_t nan_policy;    ///< ZCMOE_NAN_PROPAGATE, the default, or ZCMOE_NAN_SEGMENT: a code
+  int32_t range_policy;  ///< ZCMOE_RANGE_CLAMP, the default, ZCMOE_RANGE_NAN or _SEGMENTS
+  int32_t reserved;      ///< 0
+  /// Of SCORE, TREE and GRID: m, 1 to 2^20; 0 = chosen, the default. With AUTO one of these three
+  /// is taken where it is not 0.
+  int64_t num_segments;
+  int64_t axis_segments;           ///< the most of an axis, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0 = all
   const char* const* input_names;  ///< [num_inputs], UTF-8, at most 1,024 bytes each; NULL: none
   const char* target_name;         ///< likewise
   zcmoe_progress_fn progress;      ///< NULL: none

@@ -265,6 +265,41 @@ TEST_F(cuda_backend_test, host_rows_of_several_inputs_are_staged_in_chunks) {
   EXPECT_EQ(std::memcmp(&report, &expected_report, sizeof report), 0);
 }
 
+/// A prediction captured in a graph, with a stream to launch it on.
+class captured_prediction {
+ public:
+  captured_prediction(const backend& engine, const points_job& job) {
+    EXPECT_EQ(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), cudaSuccess);
+    EXPECT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeGlobal), cudaSuccess);
+    engine.predict_points(job, stream_);
+    EXPECT_EQ(cudaStreamEndCapture(stream_, &graph_), cudaSuccess);
+    EXPECT_EQ(cudaGraphInstantiateWithFlags(&executable_, graph_, 0), cudaSuccess);
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+  }
+  captured_prediction(const captured_prediction&) = delete;
+  captured_prediction& operator=(const captured_prediction&) = delete;
+  ~captured_prediction() {
+    EXPECT_EQ(cudaGraphExecDestroy(executable_), cudaSuccess);
+    EXPECT_EQ(cudaGraphDestroy(graph_), cudaSuccess);
+    EXPECT_EQ(cudaStreamDestroy(stream_), cudaSuccess);
+  }
+
+  std::size_t num_nodes() const {
+    std::size_t count = 0;
+    EXPECT_EQ(cudaGraphGetNodes(graph_, nullptr, &count), cudaSuccess);
+    return count;
+  }
+  void replay() const {
+    EXPECT_EQ(cudaGraphLaunch(executable_, stream_), cudaSuccess);
+    EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
+  }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+  cudaGraph_t graph_ = nullptr;
+  cudaGraphExec_t executable_ = nullptr;
+};
+
 TEST_F(cuda_backend_test, rows_of_several_inputs_replay_in_a_graph) {
   const bank_tables tables = two_axes();
   const auto prepared = engine().make_evaluator(tables, nullptr);
@@ -282,15 +317,7 @@ TEST_F(cuda_backend_test, rows_of_several_inputs_replay_in_a_graph) {
   job.values = {values.data(), ZCMOE_F64, 1};
   job.report = static_cast<zcmoe_report*>(report.data());
 
-  cudaStream_t stream = nullptr;
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t executable = nullptr;
-  ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
-  ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
-  engine().predict_points(job, stream);
-  ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
-  ASSERT_EQ(cudaGraphInstantiateWithFlags(&executable, graph, 0), cudaSuccess);
-  ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+  const captured_prediction captured(engine(), job);
   columns.clear();  // were read before the call returned
   columns.shrink_to_fit();
 
@@ -298,8 +325,7 @@ TEST_F(cuda_backend_test, rows_of_several_inputs_replay_in_a_graph) {
   for (int turn = 0; turn < 2; ++turn) {
     std::reverse(x.begin(), x.end());
     engine().upload(there.data(), x.data(), x.size() * sizeof(double), nullptr);
-    ASSERT_EQ(cudaGraphLaunch(executable, stream), cudaSuccess);
-    ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    captured.replay();
     const any_array here[2] = {any({x.data(), ZCMOE_F64, 1}), any({x.data() + n, ZCMOE_F64, 1})};
     const std::vector<double> expected = values_by_definition(tables, here, n, expected_report);
     std::vector<double> got(n);
@@ -309,9 +335,6 @@ TEST_F(cuda_backend_test, rows_of_several_inputs_replay_in_a_graph) {
   zcmoe_report got{};
   engine().download(&got, report.data(), sizeof got, nullptr);
   EXPECT_EQ(std::memcmp(&got, &expected_report, sizeof got), 0);
-  EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
-  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
-  EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
 }
 
 /// A tree of two axes of 128 segments, whose cuts make more cells than a grid stands for.
@@ -366,20 +389,9 @@ TEST_F(cuda_backend_test, floats_of_several_inputs_are_one_kernel_of_a_graph) {
     job.n = n;
     job.values = {values.data(), ZCMOE_F32, 1};
 
-    cudaStream_t stream = nullptr;
-    cudaGraph_t graph = nullptr;
-    cudaGraphExec_t executable = nullptr;
-    ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
-    ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
-    engine().predict_points(job, stream);
-    ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
-    std::size_t num_nodes = 0;
-    ASSERT_EQ(cudaGraphGetNodes(graph, nullptr, &num_nodes), cudaSuccess);
-    EXPECT_EQ(num_nodes, 1u);
-    ASSERT_EQ(cudaGraphInstantiateWithFlags(&executable, graph, 0), cudaSuccess);
-    ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
-    ASSERT_EQ(cudaGraphLaunch(executable, stream), cudaSuccess);
-    ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    const captured_prediction captured(engine(), job);
+    EXPECT_EQ(captured.num_nodes(), 1u);
+    captured.replay();
     const any_array here[2] = {any({x.data(), ZCMOE_F32, 1}), any({x.data() + n, ZCMOE_F32, 1})};
     zcmoe_report report{};
     std::vector<float> expected;
@@ -388,9 +400,6 @@ TEST_F(cuda_backend_test, floats_of_several_inputs_are_one_kernel_of_a_graph) {
     std::vector<float> got(n);
     engine().download(got.data(), values.data(), values.bytes(), nullptr);
     EXPECT_TRUE(test::same_bits(got, expected));
-    EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
-    EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
-    EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
   }
 }
 

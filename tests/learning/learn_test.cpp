@@ -158,6 +158,20 @@ TEST(learn, numbers_of_segments_are_kept) {
   }
 }
 
+TEST(learn, who_asks_for_segments_gets_some) {
+  // Ten rows are too few to judge by, and to find anything beyond chance in: one segment will do.
+  for (const std::size_t n : {10, 3000}) {
+    const table rows = sample(n, 20, 0.3);
+    const learned made = learn(cpu(), rows.columns(), rows.y, of_kind(ZCMOE_PARTITION_AUTO, 5));
+    EXPECT_TRUE(std::isnan(made.report.candidates[ZCMOE_PARTITION_TABLES - 1].held_out_error));
+    zcmoe_points_info info = ZCMOE_POINTS_INFO_INIT;
+    ASSERT_EQ(zcmoe_model_get_points_info(made.table.get(), &info), ZCMOE_OK);
+    EXPECT_NE(info.partition, ZCMOE_PARTITION_TABLES);
+    EXPECT_GE(info.num_segments, n < 100 ? 1 : 4);
+    EXPECT_LE(info.num_segments, 5);
+  }
+}
+
 /// Constants of segments are the means of their rows, variances and standard errors theirs.
 TEST(learn, constants_are_exact_means) {
   const table rows = sample(3000, 6, 0.3);
