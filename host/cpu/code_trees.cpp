@@ -9,7 +9,7 @@ namespace zcmoe::detail {
 namespace {
 
 constexpr int rows_at_a_time = 16;  // that go down a tree together
-constexpr int levels_at_a_time = 8;
+constexpr int levels_at_a_time = 2;
 
 /// words[k] &= what the codes of Count axes leave possible.
 template <int Count>
@@ -30,90 +30,108 @@ void intersect(const std::array<std::uint64_t, 256>* possible, const std::int32_
 
 }  // namespace
 
-bool mask_tree::takes(const bank& tree) {
-  return tree.oblique.empty() && tree.constants.size() <= 64;
-}
-
-mask_tree::mask_tree(const bank& tree) : constants_{} {
-  const std::size_t num_nodes = tree.nodes.size();
-  std::copy(tree.constants.begin(), tree.constants.end(), constants_.begin());
+cut_tree::cut_tree(const bank& tree, std::int64_t stride) {
+  const auto place_of = [](std::int32_t number) { return static_cast<std::size_t>(number); };
   // A node's children stand behind it.
-  std::vector<std::uint64_t> below(num_nodes, 0);
+  std::vector<std::int64_t> leaves(tree.nodes.size(), 0);
   const auto leaves_of = [&](std::int32_t child) {
-    const std::int32_t leaf = ~child;
-    return child >= 0 ? below[static_cast<std::size_t>(child)] : std::uint64_t{1} << leaf;
+    return child < 0 ? 1 : leaves[place_of(child)];
   };
-  for (std::size_t i = num_nodes; i-- > 0;)
-    below[i] = leaves_of(tree.nodes[i].left) | leaves_of(tree.nodes[i].right);
-  for (const zcmoe_tree_node& node : tree.nodes) {
-    const auto found = std::find(axes_.begin(), axes_.end(), node.feature);
+  for (std::size_t i = tree.nodes.size(); i-- > 0;)
+    leaves[i] = leaves_of(tree.nodes[i].left) + leaves_of(tree.nodes[i].right);
+
+  // The top, largest parts first, of equal ones that which has been there longest: the parts in
+  // their order, and the halves that each node of the top divides them into.
+  std::vector<std::int32_t> parts{0};
+  std::vector<std::int32_t> top;
+  while (parts.size() < max_parts) {
+    const auto largest = std::max_element(
+        parts.begin(), parts.end(),
+        [&](std::int32_t a, std::int32_t b) { return leaves_of(a) < leaves_of(b); });
+    if (*largest < 0) break;
+    const zcmoe_tree_node& halved = tree.nodes[place_of(*largest)];
+    top.push_back(*largest);
+    *largest = halved.left;
+    parts.push_back(halved.right);
+  }
+  std::vector<std::uint64_t> below(tree.nodes.size(), 0);
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    if (parts[p] >= 0) below[place_of(parts[p])] = std::uint64_t{1} << p;
+  }
+  const auto parts_of = [&](std::int32_t child) {
+    if (child >= 0) return below[place_of(child)];
+    return std::uint64_t{1} << (std::find(parts.begin(), parts.end(), child) - parts.begin());
+  };
+  for (std::size_t i = top.size(); i-- > 0;) {
+    const zcmoe_tree_node& cut = tree.nodes[place_of(top[i])];
+    below[place_of(top[i])] = parts_of(cut.left) | parts_of(cut.right);
+    const auto found = std::find(axes_.begin(), axes_.end(), cut.feature);
     const auto a = static_cast<std::size_t>(found - axes_.begin());
     if (found == axes_.end()) {
-      axes_.push_back(node.feature);
+      axes_.push_back(cut.feature);
       possible_.emplace_back();
       possible_.back().fill(~std::uint64_t{0});
     }
     for (std::int32_t code = 0; code < 256; ++code) {
       possible_[a][static_cast<std::size_t>(code)] &=
-          ~leaves_of(code >= node.threshold ? node.left : node.right);
+          ~parts_of(code >= cut.threshold ? cut.left : cut.right);
     }
   }
-}
 
-void mask_tree::look_up(const std::uint8_t* codes, std::int64_t stride, int count,
-                        std::int32_t* constants) const {
-  std::uint64_t words[batch];
-  words[0] = ~std::uint64_t{0};  // for the analyser, which does not see that there is a row
-  std::fill_n(words, count, ~std::uint64_t{0});
-  const std::size_t num_axes = axes_.size();
-  std::size_t a = 0;
-  for (; num_axes - a >= 4; a += 4)
-    intersect<4>(&possible_[a], &axes_[a], codes, stride, count, words);
-  if (num_axes - a >= 2) {
-    intersect<2>(&possible_[a], &axes_[a], codes, stride, count, words);
-    a += 2;
-  }
-  if (num_axes - a == 1) intersect<1>(&possible_[a], &axes_[a], codes, stride, count, words);
-  for (int k = 0; k < count; ++k)
-    constants[k] = constants_[static_cast<std::size_t>(__builtin_ctzll(words[k]))];
-}
-
-std::size_t mask_tree::bytes() const {
-  return axes_.size() * (sizeof(axes_[0]) + sizeof(possible_[0])) + sizeof constants_;
-}
-
-level_tree::level_tree(const bank& tree, std::int64_t stride) {
-  const auto add = [&](std::int32_t child) {
-    const auto itself = static_cast<std::int32_t>(nodes_.size());
-    nodes_.push_back({0, 256, itself});
+  // What is left of the tree, level by level.
+  std::vector<std::int32_t> given;  // the node or leaf of the tree that each node here is
+  std::vector<int> depth;
+  const auto add = [&](std::int32_t child, int at) {
+    given.push_back(child);
+    depth.push_back(at);
+    nodes_.push_back({0, 256, static_cast<std::int32_t>(nodes_.size())});
     const std::int32_t leaf = ~child;
-    constants_.push_back(child < 0 ? tree.constants[static_cast<std::size_t>(leaf)] : 0);
+    constants_.push_back(child < 0 ? tree.constants[place_of(leaf)] : 0);
   };
-  std::vector<std::int32_t> given{0};  // the node or leaf of the tree that each node here is
-  std::vector<int> depth{0};
-  add(0);
+  for (const std::int32_t part : parts) add(part, 0);
   for (std::size_t i = 0; i < given.size(); ++i) {
     if (given[i] < 0) continue;
-    const zcmoe_tree_node& from = tree.nodes[static_cast<std::size_t>(given[i])];
+    const zcmoe_tree_node& from = tree.nodes[place_of(given[i])];
     // Codes are 0 to 255: a threshold above sends all of them to the left.
     nodes_[i] = {static_cast<std::uint16_t>(from.feature * stride),
                  static_cast<std::uint16_t>(std::clamp(from.threshold, 0, 256)),
-                 static_cast<std::int32_t>(given.size())};
-    depth_ = std::max(depth_, depth[i] + 1);
-    for (const std::int32_t child : {from.left, from.right}) {
-      given.push_back(child);
-      depth.push_back(depth[i] + 1);
-      add(child);
-    }
+                 static_cast<std::int32_t>(nodes_.size())};
+    const int next = depth[i] + 1;
+    depth_ = std::max(depth_, next);
+    for (const std::int32_t child : {from.left, from.right}) add(child, next);
   }
 }
 
-void level_tree::look_up(const std::uint8_t* codes, std::int64_t, int count,
-                         std::int32_t* constants) const {
+void cut_tree::find_parts(const std::uint8_t* codes, std::int64_t stride, int count,
+                          std::uint64_t* parts) const {
+  std::fill_n(parts, count, ~std::uint64_t{0});
+  const std::size_t num_axes = axes_.size();
+  std::size_t a = 0;
+  for (; num_axes - a >= 4; a += 4)
+    intersect<4>(&possible_[a], &axes_[a], codes, stride, count, parts);
+  if (num_axes - a >= 2) {
+    intersect<2>(&possible_[a], &axes_[a], codes, stride, count, parts);
+    a += 2;
+  }
+  if (num_axes - a == 1) intersect<1>(&possible_[a], &axes_[a], codes, stride, count, parts);
+}
+
+void cut_tree::look_up(const std::uint8_t* codes, std::int64_t stride, int count,
+                       std::int32_t* constants) const {
+  std::uint64_t parts[batch + rows_at_a_time];
+  parts[0] = 1;  // for the analyser, which does not see that there is a row
+  find_parts(codes, stride, count, parts);
+  if (depth_ == 0) {
+    for (int k = 0; k < count; ++k)
+      constants[k] = constants_[static_cast<std::size_t>(__builtin_ctzll(parts[k]))];
+    return;
+  }
+  std::fill_n(parts + count, rows_at_a_time, std::uint64_t{1});
   const node* const nodes = nodes_.data();
   for (int first = 0; first < count; first += rows_at_a_time) {
     const std::uint8_t* const own = codes + first;
-    std::int32_t at[rows_at_a_time] = {};
+    std::int32_t at[rows_at_a_time];
+    for (int k = 0; k < rows_at_a_time; ++k) at[k] = __builtin_ctzll(parts[first + k]);
     std::int32_t moved = 1;  // not 0 if a row may not have arrived
     for (int level = 0; level < depth_ && moved != 0; level += levels_at_a_time) {
       std::int32_t before[rows_at_a_time];
@@ -131,6 +149,11 @@ void level_tree::look_up(const std::uint8_t* codes, std::int64_t, int count,
     for (int k = 0; k < rows; ++k)
       constants[first + k] = constants_[static_cast<std::size_t>(at[k])];
   }
+}
+
+std::size_t cut_tree::bytes() const {
+  return axes_.size() * (sizeof(axes_[0]) + sizeof(possible_[0])) +
+         nodes_.size() * (sizeof(node) + sizeof(std::int32_t));
 }
 
 sum_tree::sum_tree(const bank& tree, std::int32_t num_axes, std::int64_t stride)

@@ -157,8 +157,7 @@ class cpu_evaluator final : public evaluator {
     for (const auto& r : routers) sum += r->bytes();
     for (const cell_bank& t : cells)
       sum += sizeof t + t.cells.axes.size() * sizeof(code_cells::axis) + t.constants.size() * 4;
-    for (const mask_tree& t : mask_trees) sum += t.bytes();
-    for (const level_tree& t : level_trees) sum += t.bytes();
+    for (const cut_tree& t : cut_trees) sum += t.bytes();
     for (const sum_tree& t : sum_trees) sum += t.bytes();
     return sum + static_cast<std::size_t>(answers.num_segments()) * 44 +
            values_of_cells.size() * 12;
@@ -172,8 +171,7 @@ class cpu_evaluator final : public evaluator {
   std::vector<constant_table> codes;                    // axis tables, by axis
   std::vector<std::size_t> tables_end;                  // of each axis among them
   std::vector<cell_bank> cells;
-  std::vector<mask_tree> mask_trees;
-  std::vector<level_tree> level_trees;
+  std::vector<cut_tree> cut_trees;
   std::vector<sum_tree> sum_trees;
   const head answers;
   /// What scores start from: the base of sums, and the least constants of tables that hold the
@@ -196,11 +194,7 @@ class cpu_evaluator final : public evaluator {
     if (!b.oblique.empty()) {
       sum_trees.emplace_back(b, num_axes, block);
     } else if (b.is_tree()) {
-      if (mask_tree::takes(b)) {
-        mask_trees.emplace_back(b);
-      } else {
-        level_trees.emplace_back(b, block);
-      }
+      cut_trees.emplace_back(b, block);
     } else if (b.axes.size() == 1) {
       std::vector<std::int32_t> by_code;
       by_code.reserve(b.axes[0].offsets.size());
@@ -408,8 +402,7 @@ void score_block(const points_job& job, const cpu_evaluator& tables, const route
     added = ready;
   });
   for (const cell_bank& bank : tables.cells) add_cells(tables, bank, coded, count, scores);
-  add_trees(tables.mask_trees, tables, coded, count, scores);
-  add_trees(tables.level_trees, tables, coded, count, scores);
+  add_trees(tables.cut_trees, tables, coded, count, scores);
   add_trees(tables.sum_trees, tables, coded, count, scores);
 }
 
