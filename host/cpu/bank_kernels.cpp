@@ -55,7 +55,7 @@ void cells(const code_cells& table, const std::uint8_t* codes, std::int64_t stri
 }
 
 constexpr bank_kernels plain = {add<std::int32_t>, add<std::int64_t>, cells<std::uint8_t>,
-                                cells<std::uint16_t>};
+                                cells<std::uint16_t>, nullptr};
 
 #if defined(__x86_64__)
 
@@ -158,10 +158,42 @@ void add_table_of(const constant_table& table, const std::uint8_t* bytes, int co
   }
 }
 
+/// Several tables of 64 entries: their planes are read again for every 64 rows, and the scores only
+/// once, which are four times as long.
+template <int Planes>
+ZCMOE_VBMI void add_together(const constant_table* tables, std::size_t num_tables,
+                             const std::uint8_t* codes, std::int64_t stride, int count,
+                             std::int32_t* scores) {
+  constexpr std::ptrdiff_t rows = 16;  // of a register
+  for (int k = 0; k < count; k += 64) {
+    __m512i sums[4];
+    for (int q = 0; q < 4; ++q) sums[q] = _mm512_loadu_si512(scores + k + q * rows);
+    for (std::size_t t = 0; t < num_tables; ++t) {
+      const held_constants<64, Planes> held(tables[t]);
+      __m512i more[4];
+      held.look_up(_mm512_loadu_si512(codes + tables[t].axis * stride + k), more);
+      for (int q = 0; q < 4; ++q) sums[q] = _mm512_add_epi32(sums[q], more[q]);
+    }
+    for (int q = 0; q < 4; ++q) _mm512_storeu_si512(scores + k + q * rows, sums[q]);
+  }
+}
+
 template <class Score>
 void add_by_planes(const constant_table* tables, std::size_t num_tables, const std::uint8_t* codes,
                    std::int64_t stride, int count, Score* scores) {
   for (std::size_t t = 0; t < num_tables; ++t) {
+    if constexpr (sizeof(Score) == 4) {
+      std::size_t last = t;
+      int planes = 2;
+      for (; last < num_tables && tables[last].room == 64; ++last)
+        planes = std::max(planes, tables[last].num_planes);
+      if (last - t > 1) {
+        (planes < 4 ? add_together<3> : add_together<4>)(tables + t, last - t, codes, stride, count,
+                                                         scores);
+        t = last - 1;
+        continue;
+      }
+    }
     const std::uint8_t* const bytes = codes + tables[t].axis * stride;
     switch (tables[t].room) {
       case 64: add_table_of<64>(tables[t], bytes, count, scores); break;
@@ -246,8 +278,27 @@ void cells_u16_by_planes(const code_cells& table, const std::uint8_t* codes, std
   in_order(count, found);
 }
 
+ZCMOE_VBMI inline void write(__m512 some, float* values, bool streams) {
+  if (streams) {
+    _mm512_stream_ps(values, some);
+  } else {
+    _mm512_storeu_ps(values, some);
+  }
+}
+
+ZCMOE_VBMI void scaled_by_planes(const std::int32_t* scores, int count, float scale, float* values,
+                                 bool streams) {
+  const __m512 factor = _mm512_set1_ps(scale);
+  int k = 0;
+  for (; k + 16 <= count; k += 16) {
+    write(_mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(scores + k)), factor), values + k,
+          streams);
+  }
+  for (; k < count; ++k) values[k] = static_cast<float>(scores[k]) * scale;
+}
+
 constexpr bank_kernels by_planes = {add_by_planes<std::int32_t>, add_by_planes<std::int64_t>,
-                                    cells_u8_by_planes, cells_u16_by_planes};
+                                    cells_u8_by_planes, cells_u16_by_planes, scaled_by_planes};
 
 #endif
 

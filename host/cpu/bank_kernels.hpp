@@ -49,6 +49,10 @@ struct bank_kernels {
                    int count, std::uint8_t* cells);
   void (*cells_u16)(const code_cells& table, const std::uint8_t* codes, std::int64_t stride,
                     int count, std::uint16_t* cells);
+  /// Writes the floats nearest to scores times scale; `streams`: past the caches, to a line. Null
+  /// where there is no faster way than a plain loop.
+  void (*scaled_f32)(const std::int32_t* scores, int count, float scale, float* values,
+                     bool streams);
 };
 
 const bank_kernels& bank_kernels_of(const cpu_target& target);

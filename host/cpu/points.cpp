@@ -421,6 +421,10 @@ void stream_out(const Element* from, int count, Element* to) {
   std::copy(from + done, from + count, to + done);
 }
 
+bool streams_to(const void* out, const coded_block& coded) {
+  return coded.streams && coded.all_answered && reinterpret_cast<std::uintptr_t>(out) % 64 == 0;
+}
+
 /// Where the answers of a block go: value(k) for row first + k, in the type of the output.
 template <class Element, class Value>
 void store(const zcmoe_output& output, std::int64_t first, int count, const coded_block& coded,
@@ -428,8 +432,7 @@ void store(const zcmoe_output& output, std::int64_t first, int count, const code
   auto* const out = static_cast<Element*>(output.data) + first * output.stride;
   if (output.stride != 1) {
     for (int k = 0; k < count; ++k) out[k * output.stride] = value(k);
-  } else if (coded.streams && coded.all_answered &&
-             reinterpret_cast<std::uintptr_t>(out) % 16 == 0) {
+  } else if (streams_to(out, coded)) {
     alignas(64) Element values[batch];
     for (int k = 0; k < count; ++k) values[k] = value(k);
     stream_out(values, count, out);
@@ -476,6 +479,14 @@ void store_sums(const cpu_evaluator& tables, const zcmoe_output& output, const c
   const double scale = tables.exact_scale;
   const float float_scale = tables.float_scale;
   const std::int32_t exponent = tables.answers.exponent;
+  const Element none = std::numeric_limits<Element>::quiet_NaN();
+  if constexpr (sizeof(Element) == 4 && sizeof(Score) == 4) {
+    if (float_scale != 0.0f && output.stride == 1 && tables.banks.scaled_f32 != nullptr) {
+      auto* const out = static_cast<Element*>(output.data) + first;
+      tables.banks.scaled_f32(sums, count, float_scale, out, streams_to(out, coded));
+      return store_none(output, first, count, coded, none);
+    }
+  }
   if (sizeof(Element) == 4 && sizeof(Score) == 4 && float_scale != 0.0f) {
     store<Element>(output, first, count, coded, [&](int k) {
       return static_cast<Element>(static_cast<float>(sums[k]) * float_scale);
@@ -488,7 +499,7 @@ void store_sums(const cpu_evaluator& tables, const zcmoe_output& output, const c
     store<Element>(output, first, count, coded,
                    [&](int k) { return answer_of<Element>(sums[k], exponent); });
   }
-  store_none(output, first, count, coded, std::numeric_limits<Element>::quiet_NaN());
+  store_none(output, first, count, coded, none);
 }
 
 /// The segments of rows, those of rows without an answer being any.
