@@ -49,6 +49,40 @@ double deviation_of(const std::vector<std::int64_t>& y) {
   return std::sqrt(std::max(variance, 0.0));
 }
 
+/// The parts of rows by their hashes. Equal rows are told apart by counting them, in whatever
+/// order: many rows with few contents, of categories, say, are parted as rows that differ are.
+void share_out_parts(coded_rows& rows, const double* y, const std::vector<std::uint64_t>& hashes) {
+  struct hashed_row {
+    std::uint64_t hash;
+    std::uint32_t row;
+  };
+  std::vector<hashed_row> sorted(hashes.size());
+  for (std::size_t i = 0; i < sorted.size(); ++i)
+    sorted[i] = {hashes[i], static_cast<std::uint32_t>(i)};
+  std::sort(sorted.begin(), sorted.end(),
+            [](const hashed_row& a, const hashed_row& b) { return a.hash < b.hash; });
+  const auto are_equal = [&](std::uint32_t a, std::uint32_t b) {
+    for (int axis = 0; axis < rows.num_axes(); ++axis) {
+      if (rows.codes_of(axis)[a] != rows.codes_of(axis)[b]) return false;
+    }
+    return y[a] == y[b];
+  };
+  rows.part.resize(sorted.size());
+  for (std::size_t first = 0, last = 0; first < sorted.size(); first = last) {
+    bool equal = true;  // else they have one hash by chance, and their order must not matter
+    for (last = first; last < sorted.size() && sorted[last].hash == sorted[first].hash; ++last)
+      equal = equal && are_equal(sorted[first].row, sorted[last].row);
+    for (std::size_t k = first; k < last; ++k) {
+      const std::uint64_t number = equal ? k - first : 0;
+      const std::uint64_t hash = number == 0
+                                     ? sorted[k].hash
+                                     : XXH3_64bits_withSeed(&number, sizeof number, sorted[k].hash);
+      rows.part[sorted[k].row] =
+          static_cast<std::uint8_t>(hash % std::uint64_t{coded_rows::num_parts});
+    }
+  }
+}
+
 }  // namespace
 
 void hash_inputs(const double* inputs, std::int64_t n, std::uint64_t* hashes) {
@@ -62,11 +96,8 @@ coded_rows rows_of(const double* y, std::int64_t n, std::vector<std::int32_t> nu
   rows.num_slots = std::move(num_slots);
   rows.codes = std::move(codes);
   const auto size = static_cast<std::size_t>(n);
-  rows.part.resize(size);
-  for (std::size_t i = 0; i < size; ++i) {
-    rows.part[i] =
-        static_cast<std::uint8_t>(mixed(hashes[i], y[i]) % std::uint64_t{coded_rows::num_parts});
-  }
+  for (std::size_t i = 0; i < size; ++i) hashes[i] = mixed(hashes[i], y[i]);
+  share_out_parts(rows, y, hashes);
   rows.y.assign(size, 0);
   double most = 0.0;
   for (std::size_t i = 0; i < size; ++i) most = std::max(most, std::abs(y[i]));

@@ -23,8 +23,9 @@ struct coded_rows {
   /// The unit of constants of banks is 2^(exponent + constant_shift): some 2^-20 of the standard
   /// deviation of y. A constant times 2^constant_shift is in units of y.
   std::int32_t constant_shift = 0;
-  /// The part of each row, 0 to num_parts - 1, by a hash of its inputs and target: equal rows are
-  /// in one part, and the part does not depend on the order of rows.
+  /// The part of each row, 0 to num_parts - 1, by a hash of its inputs and target and of how many
+  /// equal rows have been counted before it: which rows are in a part does not depend on the order
+  /// of rows.
   std::vector<std::uint8_t> part;
   static constexpr int num_parts = 5;
 

@@ -417,17 +417,35 @@ class learner {
     std::vector<double> constants;
   };
   tree_of_segments tree_from(row_choice train) const {
-    bank tree = learn_tree(rows_, train, rows_.y, single_tree_, run_);
+    const centred_targets targets = centred();
+    bank tree = learn_tree(rows_, train, targets.y, single_tree_, run_);
     tree_of_segments made;
     made.constants.reserve(tree.constants.size());
-    for (const std::int32_t c : tree.constants)
-      made.constants.push_back(std::ldexp(c, rows_.exponent + rows_.constant_shift));
+    for (const std::int32_t c : tree.constants) {
+      const std::int64_t value =
+          targets.centre + std::int64_t{c} * (std::int64_t{1} << rows_.constant_shift);
+      made.constants.push_back(std::ldexp(static_cast<double>(value), rows_.exponent));
+    }
     made.leaves = numbered(std::move(tree));
     return made;
   }
 
+  /// A tree's constants are small numbers of units of the deviation of y, of which its mean may be
+  /// many.
+  struct centred_targets {
+    std::int64_t centre;
+    std::vector<std::int64_t> y;
+  };
+  centred_targets centred() const {
+    centred_targets targets{0, rows_.y};
+    for (const std::int64_t y : targets.y) targets.centre += y;
+    targets.centre /= rows_.n;
+    for (std::int64_t& y : targets.y) y -= targets.centre;
+    return targets;
+  }
+
   void judge_single_tree() {
-    single_tree_ = judge_tree(rows_, training(), most_tree_leaves(), rows_.y, run_);
+    single_tree_ = judge_tree(rows_, training(), most_tree_leaves(), centred().y, run_);
     if (options_.num_segments > 0) single_tree_.max_leaves = options_.num_segments;
     const tree_of_segments tree = tree_from(training());
     const std::vector<std::int64_t> leaf = scores_of({tree.leaves}, rows_, run_);

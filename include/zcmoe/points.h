@@ -111,7 +111,8 @@ typedef struct zcmoe_learn_report {
 /// The same rows give the same model, bit for bit, in any order, on any engine and any number of
 /// threads. Everything that is learned is a sum of whole numbers: cuts from counts, tables from
 /// counts of pairs and sums of targets. A fifth of the rows, chosen by a hash of their contents, is
-/// held out to judge kinds and sizes; then the chosen kind is learned from all rows.
+/// held out to judge kinds and sizes; then the chosen kind is learned from all rows. Equal rows are
+/// taken for independent ones: some are held out, and others not.
 ///
 /// Rows with a NaN or infinite target, and with a NaN input unless nan_policy is
 /// ZCMOE_NAN_SEGMENT, are left out and counted. A column with one value has no axis, unless

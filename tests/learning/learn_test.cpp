@@ -91,6 +91,34 @@ TEST(learn, any_order_of_rows_and_threads_give_the_same_bytes) {
   }
 }
 
+/// Equal rows are independent of each other, as rows are: held-out ones are no contents that
+/// learning has not seen.
+TEST(learn, many_rows_of_few_contents) {
+  std::mt19937 random(8);
+  std::normal_distribution<double> normal;
+  table rows;
+  rows.x.resize(2);
+  for (int content = 0; content < 60; ++content) {
+    const double y = normal(random);
+    const int tens = content / 10;
+    for (int copy = 0; copy < 40; ++copy) {
+      rows.x[0].push_back(content % 10);
+      rows.x[1].push_back(tens);
+      rows.y.push_back(y);
+    }
+  }
+  table reversed = rows;
+  for (std::vector<double>& column : reversed.x) std::reverse(column.begin(), column.end());
+  std::reverse(reversed.y.begin(), reversed.y.end());
+  for (std::int32_t kind = ZCMOE_PARTITION_AUTO; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    const model made = learn(cpu(), rows.columns(), rows.y, of_kind(kind)).table;
+    EXPECT_LT(error_on(made, rows), 1e-3) << kind;
+    EXPECT_EQ(learn(cpu(), reversed.columns(), reversed.y, of_kind(kind)).table.serialize(),
+              made.serialize())
+        << kind;
+  }
+}
+
 TEST(learn, views_of_every_layout_give_the_same_bytes) {
   const table rows = sample(3000, 2, 0.5);
   const std::vector<unsigned char> bytes =
@@ -296,6 +324,19 @@ TEST(learn, targets_of_any_size) {
     for (std::size_t i = 0; i < rows.rows(); ++i)
       sum += std::pow(std::ldexp(answers[i], -scale) - rows.y[i], 2.0);
     EXPECT_LT(sum / 3000.0, 1.5 * least + 1e-6) << scale;
+  }
+}
+
+TEST(learn, targets_whose_mean_is_many_deviations) {
+  const table rows = sample(3000, 9, 0.3);
+  table far = rows;
+  for (double& y : far.y) y += 1e7;
+  for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    const double error = error_on(learn(cpu(), far.columns(), far.y, of_kind(kind)).table, far);
+    // Other rows are held out.
+    EXPECT_LT(error,
+              1.5 * error_on(learn(cpu(), rows.columns(), rows.y, of_kind(kind)).table, rows))
+        << kind;
   }
 }
 
