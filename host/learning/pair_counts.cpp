@@ -1,5 +1,6 @@
 #include "host/learning/pair_counts.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace zcmoe::detail {
@@ -46,6 +47,47 @@ void multiply_transposed(const std::vector<Count>& counts, const std::vector<dou
   }
 }
 
+// Looking a code up takes as long as this many counts in their order do.
+constexpr std::size_t sparse_cost = 6;
+
+/// Those of a pair, if they are few; else none.
+sparse_counts sparse(const std::vector<std::uint32_t>& counts, std::size_t columns) {
+  sparse_counts made;
+  const std::size_t zeros =
+      static_cast<std::size_t>(std::count(counts.begin(), counts.end(), std::uint32_t{0}));
+  const std::size_t others = counts.size() - zeros;
+  if (others * sparse_cost > counts.size()) return made;
+  made.second.reserve(others);
+  made.counts.reserve(others);
+  for (std::size_t at = 0; at < counts.size(); ++at) {
+    if (at % columns == 0) made.first.push_back(static_cast<std::uint32_t>(made.counts.size()));
+    if (counts[at] == 0) continue;
+    made.second.push_back(static_cast<std::uint8_t>(at % columns));
+    made.counts.push_back(counts[at]);
+  }
+  made.first.push_back(static_cast<std::uint32_t>(others));
+  return made;
+}
+
+void multiply(const sparse_counts& pair, const std::vector<double>& table,
+              std::vector<double>& out) {
+  for (std::size_t c = 0; c < out.size(); ++c) {
+    double sum = 0.0;
+    for (std::uint32_t at = pair.first[c]; at < pair.first[c + 1]; ++at)
+      sum += static_cast<double>(pair.counts[at]) * table[pair.second[at]];
+    out[c] = sum;
+  }
+}
+
+void multiply_transposed(const sparse_counts& pair, const std::vector<double>& table,
+                         std::vector<double>& out) {
+  for (double& value : out) value = 0.0;
+  for (std::size_t c = 0; c < table.size(); ++c) {
+    for (std::uint32_t at = pair.first[c]; at < pair.first[c + 1]; ++at)
+      out[pair.second[at]] += static_cast<double>(pair.counts[at]) * table[c];
+  }
+}
+
 }  // namespace
 
 pair_counts::pair_counts(const coded_rows& rows, std::vector<int> axes, const run_parts& run)
@@ -56,7 +98,12 @@ pair_counts::pair_counts(const coded_rows& rows, std::vector<int> axes, const ru
     slots_.push_back(static_cast<std::size_t>(rows.num_slots[static_cast<std::size_t>(a)]));
   const std::size_t pairs = d * (d - (d > 0 ? 1 : 0)) / 2;
   const bool wide = rows.n > std::int64_t{std::numeric_limits<std::uint32_t>::max()};
-  (wide ? wide_counts_.resize(pairs) : counts_.resize(pairs));
+  if (wide) {
+    wide_counts_.resize(pairs);
+  } else {
+    counts_.resize(pairs);
+    sparse_.resize(pairs);
+  }
   std::vector<std::pair<std::size_t, std::size_t>> list(pairs);
   for (std::size_t k = 0; k < d; ++k) {
     for (std::size_t j = 0; j < k; ++j) list[place(j, k)] = {j, k};
@@ -71,6 +118,8 @@ pair_counts::pair_counts(const coded_rows& rows, std::vector<int> axes, const ru
     } else {
       counts_[at].resize(size, 0);
       count(rows, axes_[j], axes_[k], slots_[k], counts_[at]);
+      sparse_[at] = sparse(counts_[at], slots_[k]);
+      if (!sparse_[at].first.empty()) std::vector<std::uint32_t>().swap(counts_[at]);
     }
   });
 }
@@ -82,7 +131,13 @@ void pair_counts::sums_of(std::size_t j, std::size_t k, const std::vector<double
   const auto with = [&](const auto& counts) {
     j < k ? multiply(counts, table, out) : multiply_transposed(counts, table, out);
   };
-  counts_.empty() ? with(wide_counts_[at]) : with(counts_[at]);
+  if (counts_.empty()) {
+    with(wide_counts_[at]);
+  } else if (counts_[at].empty()) {
+    with(sparse_[at]);
+  } else {
+    with(counts_[at]);
+  }
 }
 
 }  // namespace zcmoe::detail

@@ -8,6 +8,13 @@
 
 namespace zcmoe::detail {
 
+/// The counts of a pair most of which are 0: those that are not, by code of the first axis.
+struct sparse_counts {
+  std::vector<std::uint32_t> first;  // of each code among the others, and their number at the end
+  std::vector<std::uint8_t> second;  // the other code
+  std::vector<std::uint32_t> counts;
+};
+
 /// The counts of all pairs of some axes.
 class pair_counts {
  public:
@@ -27,7 +34,8 @@ class pair_counts {
 
   std::vector<int> axes_;
   std::vector<std::size_t> slots_;
-  std::vector<std::vector<std::uint32_t>> counts_;       // of each pair
+  std::vector<std::vector<std::uint32_t>> counts_;       // of each pair; empty: sparse
+  std::vector<sparse_counts> sparse_;                    // likewise
   std::vector<std::vector<std::uint64_t>> wide_counts_;  // instead, of 2^32 rows and more
 };
 
