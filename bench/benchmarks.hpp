@@ -52,7 +52,7 @@ inline model table_of(const context& owner, const std::vector<double>& edges, ex
              : model(owner, edges, constants_of(static_cast<std::int64_t>(edges.size()) - 1));
 }
 
-/// The name of a benchmark, engine/op/type/distribution/m:M.
+/// The name of a benchmark, engine/op/type/distribution/m:M; with several inputs /d:D follows.
 inline std::string name_of(const char* engine, const std::string& op, const char* type,
                            const char* distribution, std::int64_t num_segments) {
   return std::string(engine) + '/' + op + '/' + type + '/' + distribution +

@@ -1,10 +1,11 @@
 // Benchmarks on the CPU: the engine on one thread (cpu1) and on all (cpu), the memory limit (copy,
-// read), threads that share nothing (apart) and what one would write without the library: std
-// (upper_bound and a look-up) and plain (upper_bound and sums in double). Latency is the time of
-// one predict call of few rows.
+// read, and for several inputs reading all and copying one), threads that share nothing (apart) and
+// what one would write without the library: std (upper_bound and a look-up) and plain (upper_bound
+// and sums in double). Latency is the time of one predict call of few rows.
 #include "alternatives.hpp"
 #include "benchmarks.hpp"
 #include "memory_limits.hpp"
+#include "points_models.hpp"
 #include "workload.hpp"
 
 #include <zcmoe/zcmoe.hpp>
@@ -93,6 +94,60 @@ void run_predict(benchmark::State& state, const std::string& name, bool with_lib
       });
   check_answers(data.edges, lines_of(data.edges, kind), data.x.data(), data.answers.data(),
                 std::min(rows, rows_to_check));
+}
+
+// ---------------------------------------------------------- several inputs
+
+struct points_data {
+  points_data(int threads, sized_shape given, int num_inputs, std::int64_t rows)
+      : plain(model_of(given, num_inputs)),
+        answers(rows),
+        copy(rows),
+        owner(context_of(threads)),
+        tables(model::deserialize(owner, bytes_of(plain))) {
+    for (int j = 0; j < num_inputs; ++j) {
+      columns.emplace_back(rows);
+      float* const column = columns.back().data();
+      fill_rows(rows, [=](std::int64_t i) { column[i] = point_of(i, j); });
+      x.add(array(column), rows);
+    }
+  }
+
+  plain_points plain;
+  std::vector<aligned_array<float>> columns;
+  points x;
+  aligned_array<float> answers;
+  aligned_array<float> copy;
+  context owner;
+  model tables;
+};
+
+void run_points(benchmark::State& state, const std::string& name, int threads, sized_shape given,
+                int num_inputs, std::int64_t rows) {
+  auto& data = data_for<points_data>(
+      name, [&] { return std::make_shared<points_data>(threads, given, num_inputs, rows); });
+  zcmoe_predict_outputs outputs = predict_outputs();
+  outputs.values = output(data.answers.data());
+  const zcmoe_points x = data.x.view();
+  const auto bytes = rows * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t moved = (num_inputs + 1) * bytes;
+  measure(
+      state, {rows, moved, moved, threads},
+      [&] {
+        return seconds_of(
+            [&] { check(zcmoe_predict_points(data.tables.get(), &x, rows, &outputs, nullptr)); });
+      },
+      // One column after the other, as fast as memory can: what it takes to read all at once is the
+      // engine's affair.
+      [&] {
+        const auto size = static_cast<std::size_t>(bytes);
+        return seconds_of([&] {
+          for (std::size_t j = 1; j < data.columns.size(); ++j)
+            benchmark::DoNotOptimize(streaming_read(data.columns[j].data(), size, threads));
+          streaming_copy(data.copy.data(), data.columns[0].data(), size, threads);
+        });
+      });
+  check_points(data.plain, data.answers.data(), std::min(rows, rows_to_check));
 }
 
 // ----------------------------------------------------------------- latency
@@ -346,6 +401,19 @@ void add_predict(const char* engine, int threads, experts kind,
   }
 }
 
+void add_points(const char* engine, int threads, std::int64_t rows) {
+  for (const sized_shape given : all_shapes) {
+    for (const int d : all_num_inputs) {
+      if (!is_measured(given, d)) continue;
+      add(name_of(engine, name_of(given.of), "f32", "random", given.size) +
+              "/d:" + std::to_string(d),
+          [=](benchmark::State& state, const std::string& name) {
+            run_points(state, name, threads, given, d, point_rows(rows, d));
+          });
+    }
+  }
+}
+
 template <class T>
 void add_fit(const char* engine, const char* op, const fit_setting& setting,
              const std::vector<distribution>& places, std::int64_t rows) {
@@ -409,6 +477,8 @@ void register_cpu_benchmarks(const settings& given) {
       add_predict<float>(engine, threads, experts::lines, {distribution::random}, given.rows);
   }
   add_fits(all_threads, given.rows);
+  add_points("cpu1", 1, given.rows);
+  add_points("cpu", all_threads, given.rows);
   add_latency("cpu1", 1);
   add_latency("cpu", all_threads);
 }

@@ -3,6 +3,7 @@
 // runtime.
 #include "alternatives.hpp"
 #include "benchmarks.hpp"
+#include "points_models.hpp"
 #include "reporters.hpp"
 #include "workload.hpp"
 
@@ -143,6 +144,67 @@ void run_predict(benchmark::State& state, const std::string& name, experts kind,
       [&] {
         return data.clock.seconds_of([&] {
           CHECK_CUDA(cudaMemcpyAsync(data.copy.data(), data.x.data(), data.x.bytes(),
+                                     cudaMemcpyDeviceToDevice, data.clock.stream()));
+        });
+      });
+  data.check_some_answers();
+}
+
+struct points_data {
+  points_data(sized_shape given, int num_inputs, std::int64_t num_rows)
+      : plain(model_of(given, num_inputs)),
+        answers(num_rows),
+        copy(num_rows),
+        owner(ZCMOE_ENGINE_CUDA),
+        tables(model::deserialize(owner, bytes_of(plain))) {
+    aligned_array<float> column(num_rows);
+    for (int j = 0; j < num_inputs; ++j) {
+      fill_rows(num_rows, [&](std::int64_t i) { column.data()[i] = point_of(i, j); });
+      columns.push_back(std::make_unique<device_array<float>>(column));
+      x.add(array(columns.back()->data()), num_rows);
+    }
+    CHECK_CUDA(cudaDeviceSynchronize());  // the clock's stream does not wait for the default one
+  }
+
+  void check_some_answers() const {
+    const std::int64_t n = std::min(x.num_rows(), rows_to_check);
+    std::vector<float> some(static_cast<std::size_t>(n));
+    CHECK_CUDA(cudaStreamSynchronize(clock.stream()));
+    CHECK_CUDA(cudaMemcpy(some.data(), answers.data(), some.size() * sizeof(float),
+                          cudaMemcpyDeviceToHost));
+    check_points(plain, some.data(), n);
+  }
+
+  plain_points plain;
+  std::vector<std::unique_ptr<device_array<float>>> columns;
+  points x;
+  device_array<float> answers;
+  device_array<float> copy;
+  context owner;
+  model tables;
+  device_clock clock;
+};
+
+/// The limit is a copy of one column: bytes a second count, and reading several columns moves as
+/// many of them as reading one.
+void run_points(benchmark::State& state, const std::string& name, sized_shape given, int num_inputs,
+                std::int64_t rows, bool emulated) {
+  auto& data = data_for<points_data>(
+      name, [&] { return std::make_shared<points_data>(given, num_inputs, rows); });
+  zcmoe_predict_outputs outputs = predict_outputs();
+  outputs.values = output(data.answers.data());
+  const zcmoe_points x = data.x.view();
+  const auto bytes = static_cast<std::int64_t>(data.answers.bytes());
+  measure_device(
+      state, {rows, (num_inputs + 1) * bytes, 2 * bytes, 0}, emulated,
+      [&] {
+        return data.clock.seconds_of([&] {
+          check(zcmoe_predict_points(data.tables.get(), &x, rows, &outputs, data.clock.stream()));
+        });
+      },
+      [&] {
+        return data.clock.seconds_of([&] {
+          CHECK_CUDA(cudaMemcpyAsync(data.copy.data(), data.columns[0]->data(), data.copy.bytes(),
                                      cudaMemcpyDeviceToDevice, data.clock.stream()));
         });
       });
@@ -291,6 +353,19 @@ void add_all(std::int64_t rows, bool emulated) {
       rows, emulated);
 }
 
+void add_points(std::int64_t rows, bool emulated) {
+  for (const sized_shape given : all_shapes) {
+    for (const int d : all_num_inputs) {
+      if (!is_measured(given, d)) continue;
+      add(name_of("cuda", name_of(given.of), "f32", "random", given.size) +
+              "/d:" + std::to_string(d),
+          emulated, [=](benchmark::State& state, const std::string& name) {
+            run_points(state, name, given, d, point_rows(rows, d), emulated);
+          });
+    }
+  }
+}
+
 /// The part of the free memory that rows do not get: it is for the exact sums of 2^24 segments (4
 /// GiB), the sort of 2^26 rows, and tables.
 constexpr std::size_t reserved_bytes = std::size_t{8} << 30;
@@ -326,6 +401,7 @@ cuda_presence register_cuda_benchmarks(const settings& given) {
   add_all<float>(rows, given.emulated_device);
   add_all<double>(rows, given.emulated_device);
   add_kind<float>(experts::lines, {distribution::random}, rows, given.emulated_device);
+  add_points(rows, given.emulated_device);
   return {true, card, rows};
 }
 

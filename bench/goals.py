@@ -2,7 +2,8 @@
 """The CPU's goals and what was measured: python3 goals.py numbers.json avx2.json > a Markdown table.
 
 numbers.json is what zcmoe-bench wrote, avx2.json the same with ZCMOE_CPU_TARGET=avx2; bench/README.md has both commands.
-Goals against peers are judged by scripts/bench-peers, those of the CUDA kernels by tests/kernels/counting_test.py."""
+Goals against peers are judged by scripts/bench-peers and scripts/bench-several, those of the CUDA kernels by
+tests/kernels/counting_test.py."""
 import json
 import sys
 
@@ -13,6 +14,10 @@ F32 = "f32/random/m:"
 
 def share(name):
     return lambda run: run[name][1]
+
+
+def nanoseconds(name):
+    return lambda run: run[name][0]
 
 
 def times(name, limit):
@@ -66,7 +71,18 @@ GOALS = (
          ("", f"fit, {state} state, two threads, m = {m:,}",
           times(f"cpu1/{op}/{F32}{m}", f"cpu/{op}/{F32}{m}"), ">=", 1.7, "x one thread"),
          ("", f"the same work, two threads that share nothing, m = {m:,}",
-          times(f"cpu1/{op}/{F32}{m}", f"apart/{op}/{F32}{m}"), None, None, "x one thread"))])
+          times(f"cpu1/{op}/{F32}{m}", f"apart/{op}/{F32}{m}"), None, None, "x one thread"))] +
+    [("", f"predict, {d} inputs, {what}", share(f"cpu1/predict-{op}/{F32}{m}/d:{d}"), *goal, "% of the limit")
+     for op, m, what, goal in (("grid", 1024, "grid of 1,024 cells", (">=", 60)),
+                               ("grid", 65536, "grid of 65,536 cells", (None, None)),
+                               ("sum", 64, "sum of tables of 64 codes", (">=", 50)),
+                               ("sum", 253, "sum of tables of 253 codes", (None, None)),
+                               ("score", 1024, "score of 64 codes, 1,024 segments", (None, None)))
+     for d in (2, 4, 8)] +
+    [("", f"predict, {d} inputs, {what}", nanoseconds(f"cpu1/predict-{op}/{F32}{m}/d:{d}"), None, None, "ns a row")
+     for op, m, what in (("r0", 253, "tables of 253 codes and pair grids"), ("tree", 64, "tree of 64 leaves"),
+                         ("tree", 1024, "tree of 1,024 leaves"), ("tree", 65536, "tree of 65,536 leaves"))
+     for d in (4, 8)])
 
 
 def table(runs):

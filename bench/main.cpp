@@ -98,9 +98,8 @@ int run(int argc, char** argv) {
   given.emulated_device = announced_emulated();
   CLI::App app{
       "Throughput of zcmoe beside the memory limit and std::upper_bound. Benchmarks are named "
-      "engine/op/type/distribution/m:M, latencies with /n:N behind. Other options that begin with "
-      "--benchmark_ are Google "
-      "Benchmark's."};
+      "engine/op/type/distribution/m:M, those of several inputs with /d:D behind, latencies with "
+      "/n:N. Other options that begin with --benchmark_ are Google Benchmark's."};
   app.allow_extras();
   app.footer(
       "Examples:\n"

@@ -14,6 +14,7 @@ TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "be
 SEGMENTS = [8, 64, 256, 1024, 4096, 65536, 1048576, 16777216]
 MOST_SEGMENTS_OF_A_FIT = {"f32": 16777216, "f64": 1048576}
 MOST_SEGMENTS_WITH_LINES = 65536
+SHAPES = {"grid": [1024, 65536], "sum": [64, 253], "score": [1024], "r0": [253], "tree": [64, 1024, 65536]}
 BRIEF = ["--n=4096", "--cuda-n=4096", "--benchmark_repetitions=3", "--benchmark_min_time=0"]
 
 
@@ -62,6 +63,7 @@ class BenchTest(unittest.TestCase):
                                    r"|^(cpu1?|apart)/fit(-default|-weighted)?/f32/random/m:\d+$"
                                    r"|^(cpu1?|cuda)/(predict|fit)-lines/f32/random/m:\d+$"
                                    r"|^cpu1?/fit-lines/f32/sorted/m:\d+$"
+                                   r"|^(cpu1?|cuda)/predict-(grid|sum|score|r0|tree)/f32/random/m:\d+/d:\d+$"
                                    r"|^cpu1?/latency/f32/random/m:\d+/n:\d+$")
         engines = {"predict": ["cpu", "cpu1", "std"], "fit": ["cpu", "cpu1", "plain", "double"]}
         places = {"predict": ["random", "sorted", "clustered"], "fit": ["random", "sorted", "clustered", "hot"]}
@@ -86,6 +88,10 @@ class BenchTest(unittest.TestCase):
                 self.assertIn(f"cpu1/latency/f32/random/m:{m}/n:{n}", names)
         for name in ["copy/f32", "copy/f64", "read/f32", "read/f64"]:
             self.assertIn(name, names)
+        several = {f"{engine}/predict-{op}/f32/random/m:{m}/d:{d}" for engine in ["cpu", "cpu1"]
+                   for op, sizes in SHAPES.items() for m in sizes for d in [2, 4, 8, 16]
+                   if d > 2 or m < 65536}
+        self.assertEqual({name for name in names if "/d:" in name and not name.startswith("cuda/")}, several)
 
     def test_fields(self):
         wanted = ["copy/f32", "read/f64", "cpu/predict/f32/random/m:1024", "cpu1/predict/f64/sorted/m:8",
@@ -122,6 +128,18 @@ class BenchTest(unittest.TestCase):
         self.assertEqual(len([line for line in lines if line.startswith("| `")]), len(wanted))
         self.assertTrue(all("| CPU |" in line for line in lines if line.startswith("| `")))
 
+    def test_several_inputs(self):
+        wanted = [f"cpu1/predict-{op}/f32/random/m:{m}/d:{d}" for op, sizes in SHAPES.items() for m in sizes
+                  for d in [2, 16] if d > 2 or m < 65536] + ["cpu/predict-grid/f32/random/m:1024/d:4"]
+        report = report_of("^(" + "|".join(wanted) + ")$")
+        runs = [entry for entry in report["benchmarks"] if entry["run_type"] == "iteration"]
+        self.assertEqual(sorted({entry["name"] for entry in runs}), sorted(wanted))
+        for entry in runs:  # an answer that is not that of the plain tables is an error
+            self.assertNotIn("error_occurred", entry, entry)
+            self.assertGreater(entry["percent_of_copy"], 0, entry["name"])
+            columns = int(entry["name"].rsplit(":", 1)[1]) + 1
+            self.assertAlmostEqual(entry["bytes_per_second"] / entry["items_per_second"], 4 * columns, places=6)
+
     def test_latency_is_the_time_of_a_call(self):
         wanted = [f"cpu1/latency/f32/random/m:1024/n:{n}" for n in [1, 32, 1024]]
         wanted.append("cpu/latency/f32/random/m:8/n:1")
@@ -156,7 +174,8 @@ class BenchTest(unittest.TestCase):
             self.assertIn("there are no cuda/ benchmarks: " + report["context"]["no_cuda"], result.stderr)
             self.assertNotIn("emulated", report_of("^copy/f32$", ZCMOE_EMULATED_DEVICE="1")["context"])
             return
-        emulated = report_of("^(copy/f32|cuda/predict/f32/random/m:8|cuda/(predict|fit)-lines/f32/random/m:64)$",
+        emulated = report_of("^(copy/f32|cuda/predict/f32/random/m:8|cuda/(predict|fit)-lines/f32/random/m:64"
+                             "|cuda/predict-(grid|r0|score|tree)/f32/random/m:(253|1024)/d:4)$",
                              ZCMOE_EMULATED_DEVICE="1")
         self.assertIs(emulated["context"]["emulated"], True)
         for entry in emulated["benchmarks"]:
@@ -164,7 +183,9 @@ class BenchTest(unittest.TestCase):
                 self.assertNotIn("error_occurred", entry, entry)
                 self.assertEqual(entry["real_time"], 0)
                 self.assertNotIn("items_per_second", entry)
-        for op in ["predict/f32/random/m:8", "predict-lines/f32/random/m:64", "fit-lines/f32/random/m:64"]:
+        for op in ["predict/f32/random/m:8", "predict-lines/f32/random/m:64", "fit-lines/f32/random/m:64",
+                   "predict-grid/f32/random/m:1024/d:4", "predict-r0/f32/random/m:253/d:4",
+                   "predict-score/f32/random/m:1024/d:4", "predict-tree/f32/random/m:1024/d:4"]:
             self.assertIn(f"| `cuda/{op}` | CUDA | – | – | – | – | – |", load_table().table(emulated))
 
     def test_table_drops_emulated_times(self):
