@@ -444,6 +444,105 @@ def best_number_of_kinds():
                       with_error(row["excess"], row["excess_error"])] for row in bests])
 
 
+# ----------------------------------------------------------------- E10
+
+def product_grids():
+    rows, risks, bests = read("grid_errors"), read("grid_risk"), read("grid_best")
+    names = list(dict.fromkeys(column(rows, "setting")))
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.9))
+    for name, colour in zip(names, CYCLE):
+        mine = where(rows, setting=name)
+        axes[0].plot(column(mine, "m"), column(mine, "bound"), ":", color=colour, linewidth=1)
+        axes[0].plot(column(mine, "m"), column(mine, "high_rate"), "--", color=colour, linewidth=1)
+        points(axes[0], mine, "m", colour, name)
+        scaled = [dict(row, measured=row["measured"] / row["high_rate"],
+                       standard_error=row["standard_error"] / row["high_rate"]) for row in mine]
+        axes[1].plot(column(mine, "m"), [row["exact"] / row["high_rate"] for row in mine], color=colour, linewidth=1)
+        points(axes[1], scaled, "m", colour, name)
+        mine, best = where(risks, setting=name), where(bests, setting=name)[0]
+        axes[2].plot(column(mine, "m"), column(mine, "exact"), color=colour, linewidth=1)
+        points(axes[2], mine, "m", colour, name)
+        low = min(column(mine, "exact"))
+        axes[2].plot([best["predicted"]], [low * 0.62], "v", color=colour, markersize=6)
+        axes[2].plot([best["measured"]], [low * 0.45], "^", color=colour, markersize=6, fillstyle="none")
+    axes[0].set(xscale="log", yscale="log", ylabel="test error without noise",
+                title="dashed: high rate (7.2); dotted: bound (7.1)")
+    axes[1].axhline(2, color="k", linestyle=":", linewidth=1, label="the bound")
+    axes[1].axhline(1, color="k", linestyle="--", linewidth=1)
+    axes[1].set(xscale="log", ylabel="error / high-rate error", title="lines: exact", ylim=(0.4, 2.2))
+    axes[2].plot([], [], "kv", label="m* predicted")
+    axes[2].plot([], [], "k^", fillstyle="none", label="m* measured")
+    axes[2].set(xscale="log", yscale="log", ylabel="excess risk", title="n = 10,000, σ = 0.3; lines: exact")
+    for place in axes:
+        place.set_xlabel("cells m = k²")
+        place.legend(loc="upper right" if place is axes[2] else "best")
+    save(figure, "product-grids")
+    return (markdown(["", "m (S₁ + S₂) / 12", "m error at m = 1,024", "m times the bound", "m times the high-rate error"],
+                     [[row["setting"], f"{row['coefficient']:.6f}",
+                       with_error(row["m"] * row["measured"], row["m"] * row["standard_error"]),
+                       f"{row['m'] * row['bound']:.6f}", f"{row['m'] * row['high_rate']:.6f}"]
+                      for row in rows if row["m"] == max(column(rows, "m"))]),
+            markdown(["", "m* predicted", "best of the m tried, exact", "m* measured"],
+                     [[row["setting"], f"{row['predicted']:.1f}", whole(row["exact"]),
+                       with_error(row["measured"], row["standard_error"])] for row in bests]))
+
+
+# ----------------------------------------------------------------- E12
+
+PEERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "results", "several.json")
+DRAWN_PEERS = {"LightGBM 100": "s", "XGBoost 100": "D", "CatBoost 100": "P", "EBM": "*", "scikit-learn 1": "x"}
+FLIGHTS = ["flights, arrival delay", "flights, air time"]
+
+
+def peers_over_rows():
+    """{table: {model: [(n, error)]}} of what scripts/bench-several measured, nothing where it did not."""
+    if not os.path.exists(PEERS):
+        return {}
+    with open(PEERS, encoding="utf-8") as file:
+        results = json.load(file)["results"]
+    found = {}
+    for r in results:
+        table = next((name for name in FLIGHTS if r["table"].startswith(name)), r["table"].split(",")[0])
+        found.setdefault(table, {}).setdefault(r["model"], []).append((r["rows"], r["error"]))
+    return {table: {model: sorted(series) for model, series in models.items()} for table, models in found.items()}
+
+
+def learned_models():
+    rows, others = read("learned_models"), peers_over_rows()
+    names, kinds, sizes = (list(dict.fromkeys(column(rows, key))) for key in ("function", "kind", "n"))
+    flights = [name for name in FLIGHTS if name in others]
+    columns = 3 if flights else 2
+    figure, axes = plt.subplots(2, columns, figsize=(3.6 * columns, 7), squeeze=False)
+    panels = names + flights
+    for place, name in zip(axes.flat, panels):
+        for kind, colour in zip(kinds, CYCLE):
+            mine = where(rows, function=name, kind=kind)
+            if mine:
+                points(place, mine, "n", colour, kind)
+                place.plot(column(mine, "n"), column(mine, "measured"), color=colour, linewidth=1)
+            elif (series := others.get(name, {}).get("zcmoe" if kind == "auto" else f"zcmoe {kind}")):
+                place.plot(*zip(*series), "o-", color=colour, markersize=3.5, linewidth=1, label=kind)
+        for model, marker in DRAWN_PEERS.items():
+            series = others.get(name, {}).get(model, [])
+            if series:
+                place.plot(*zip(*series), marker + ":", color="0.45", markersize=4, linewidth=0.8, label=model)
+        place.set(xscale="log", yscale="log", title=name, xlabel="rows learned from",
+                  ylabel="1 − R², held out" if name in FLIGHTS else "excess risk / variance of β")
+    axes.flat[0].legend(loc="lower left", ncol=2)
+    for place in list(axes.flat)[len(panels):]:
+        place.remove()
+    save(figure, "learned-models")
+    said = ("Peers: dotted, one sample each, from `bench/results/several.json` (`bench/README.md`, \"Several inputs\")."
+            if others else "No peers: `bench/results/several.json` is not there (`scripts/bench-several` makes it).")
+    table = []
+    for name in names:
+        for kind in kinds:
+            mine = where(rows, function=name, kind=kind)
+            if mine:
+                table.append([name, kind] + [with_error(row["measured"], row["standard_error"]) for row in mine])
+    return said, markdown(["", "kind"] + [whole(n) + " rows" for n in sizes], table)
+
+
 # ----------------------------------------------------------------- page
 
 def deviation(figure):
@@ -491,6 +590,8 @@ def main():
     averages, choices = automatic_number(relations)
     prices, on_noise = learned_cuts()
     kinds, evens = kinds_of_experts()
+    grid_errors, grid_bests = product_grids()
+    peers, models = learned_models()
     exponent = one["E1.exponent"]
     few = one["E4.law.n80"]
     many = one["E4.law.n800"]
@@ -528,6 +629,7 @@ def main():
         "J1": relations["j1"][0], "H1": relations["h1"][0], "HEAVY": relations["h1"][1],
         "E1_P": relations["e1"][1], "E2": relations["e2"][0],
         "SLOPES": slopes(figures, ("constants", "lines", "shared_values", "interpolated_means")),
+        "E10_ERRORS": grid_errors, "E10_BESTS": grid_bests, "E12_PEERS": peers, "E12_MODELS": models,
         "WORST": f"{one['E6.worst']['measured']:.4f}", "LOSERS": str(len(losses)),
         "LOSS": f"{100 * (max(losses) - 1):.0f}", "TAIL_LOW": f"{min(tails):.1f}", "TAIL_HIGH": f"{max(tails):.1f}",
         "T1": relations["t1"][0], "T2": relations["t2"][0], "TAIL": relations["t1"][1], "CHECKS": checks(figures),
@@ -733,12 +835,50 @@ m* measured is from the law fitted to the measured excess risks of about 0.5 to 
 - On e2 the edge in the middle is at the jump. Shared values and interpolated means lose: m ∝ n^½ and the excess risk falls
   with n^(−½) only. Constants and lines go on as on the sine.
 
+## E10. Product grids of two inputs: the bound and the error
+
+Question: is the paper's bound for several inputs, Σ pᵢ |∇β|² tr Tᵢ (7.1), or Σ pᵢ ∇βᵀ Tᵢ ∇β (7.2) the error, where Tᵢ is
+the integral of (x − centre)(x − centre)ᵀ over cell i? And has the risk at fixed n its minimum at m* = (A n/σ²)^½, which
+A/m + σ²m/n asks for? k × k equal cells; s8 is β = 2x₁ + x₂/2 and s9 β = sin 2πx₁ cos πx₂, both with uniform inputs; s10 is
+β = exp(−8((x₁ − 0.4)² + (x₂ − 0.6)²)) with normal inputs cut to the square. Sⱼ = ∫ p (∂ⱼβ)².
+
+![Error against the number of cells beside bound and high-rate error; their ratio; excess risk at fixed n](figures/product-grids.svg)
+
+{E10_ERRORS}
+
+The bound of (7.1) is twice the error of squares, at every m; (7.2) is the error as soon as cells are small (s8: at every m,
+since β is linear). Exact errors are met everywhere.
+
+{E10_BESTS}
+
+m* measured is from the law fitted to the measured excess risks from 64 cells to n/10. It lies a few percent below the formula
+where inputs are uniform, since what β varies inside a cell counts as noise; for s10 an eighth, since cells of few rows cost
+more than σ²/n each. With the bound in place of the error m* would be 1.41 times as large.
+
+## E12. What is learned from rows of several inputs
+
+Question: which kind of model of `zcmoe_learn_sync` has the least error for how many rows, does `auto` find it, and how do
+other libraries do? Excess risk over the variance of β, noise of 43 % of that variance, uniform inputs: Friedman's function
+of five inputs among ten, sin π(x₁ + x₂x₃), sin 2πx₁ cos 2πx₂, and x₁ with a step of 1 where x₁ + x₂ > 1.
+
+![Error against the number of rows, for kinds of models on four functions](figures/learned-models.svg)
+
+{E12_PEERS}
+
+{E12_MODELS}
+
+- Sums of tables need far fewer rows than a tree where the function is a sum of functions of one and two inputs
+  (`E12.tables_over_tree`, Friedman and sin · cos: held to be below half of the tree's error).
+- From 10,000 rows on `auto` is held to be within a quarter of the best kind (`E12.auto`). Below, the rows that it holds out
+  are few.
+- From 1,000 to 100,000 rows the error of every kind falls by half at least (`E12.falls`).
+
 ## All checks
 
 A figure holds if it is within 4 standard errors + slack of what theory expects, and farther than that from what it is
 told apart from. Slack is what a law that is asymptotic, a grid or a margin of the claim allows; theory that is exact has
-at most 0.005 of it. E3's `formula` and E9's `risk`, `number`, `slope` and `shared_over_lines` are asymptotic laws
-themselves, hence more than 4.
+at most 0.005 of it. E3's and E10's `formula` and E9's `risk`, `number`, `slope` and `shared_over_lines` are asymptotic laws
+themselves, and E12 has bounds for what was learned, hence more than 4.
 
 {CHECKS}
 """

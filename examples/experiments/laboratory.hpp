@@ -241,5 +241,9 @@ void automatic_number(const laboratory& lab);         // E7
 void learned_cuts(const laboratory& lab);  // E8
 // kinds.cpp
 void kinds_of_experts(const laboratory& lab);  // E9
+// grids.cpp
+void product_grids(const laboratory& lab);  // E10
+// learners.cpp
+void learned_models(const laboratory& lab);  // E12
 
 }  // namespace experiments

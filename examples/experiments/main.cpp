@@ -55,6 +55,8 @@ int run(int argc, char** argv) {
   experiments::automatic_number(lab);
   experiments::learned_cuts(lab);
   experiments::kinds_of_experts(lab);
+  experiments::product_grids(lab);
+  experiments::learned_models(lab);
   const int failed = findings.finish(device, effort);
   if (failed > 0) std::fprintf(stderr, "%d figures are off\n", failed);
   return failed > 0 ? 1 : 0;

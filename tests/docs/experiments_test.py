@@ -24,11 +24,13 @@ GROUPS = {
     "E8.best": 1, "E8.known": 20, "E8.law": 16, "E8.price": 18, "E8.noise_raw": 3, "E8.noise_pilot": 3,
     "E9.exact": 72, "E9.factor": 12, "E9.break_even": 6, "E9.crossing": 2, "E9.jump": 8, "E9.risk": 180, "E9.number": 36,
     "E9.slope": 12, "E9.parameters": 12, "E9.shared_over_lines": 9,
+    "E10.exact": 15, "E10.bound": 15, "E10.factor": 3, "E10.coefficient": 3, "E10.risk": 30, "E10.m": 3, "E10.formula": 2,
+    "E12.tables_over_tree": 2,
 }
 ROWS = {"settings": 17, "density": 501, "segments": 32, "exponents": 15, "error_against_m": 126, "risk": 128,
         "best_number": 10, "estimation": 55, "gaps": 896, "breaks": 14, "ratios": 27, "automatic": 33,
         "cuts_on_noise": 3, "cut_prices": 20, "kinds_errors": 72, "break_even": 6, "kinds_at_jump": 8, "kinds_risk": 180,
-        "kinds_best": 36}
+        "kinds_best": 36, "grid_errors": 15, "grid_risk": 30, "grid_best": 3, "learned_models": 4}
 # Where a number may be missing: no estimate exists, cuts were not learned for this many rows, or theory is silent.
 MAY_BE_NAN = {("breaks", "estimate"), ("ratios", "from_data"), ("ratios", "from_data_error"),
               ("cut_prices", "expected")}
@@ -172,6 +174,16 @@ class ExperimentsTest(unittest.TestCase):
         self.assertAlmostEqual(evens["lines"], math.sqrt(4 * q / (15 * u)), delta=1e-8)
         self.assertAlmostEqual(evens["shared values"], math.sqrt(q / (60 * u)), delta=1e-8)
 
+    def test_grids_are_the_reference_cases(self):
+        with open(os.path.join(SOURCE, "tests", "data", "reference_cases.json"), encoding="utf-8") as file:
+            cases = {case["id"].split("-")[0]: case for case in json.load(file)["cases_2d"]}
+        for row in self.table("grid_errors"):
+            case = cases[row["setting"]]
+            self.assertLess(abs(float(row["coefficient"]) * 12 / (case["S1"] + case["S2"]) - 1), 1e-8, row)
+            if row["setting"] == "s8":  # of which everything is exact at any m
+                for name, right in (("exact", 0.25 * 17 / 12), ("high_rate", 0.25 * 17 / 12), ("bound", 0.5 * 17 / 12)):
+                    self.assertAlmostEqual(float(row[name]) * float(row["m"]), right, delta=1e-8)
+
     def test_tables_are_whole(self):
         for name, rows in ROWS.items():
             table = self.table(name)
@@ -192,7 +204,7 @@ class ExperimentsTest(unittest.TestCase):
             with open(os.path.join(SOURCE, "docs", "experiments.md"), encoding="utf-8") as file:
                 committed = file.read()
             drawn = re.findall(r"\(figures/([a-z-]+\.svg)\)", page)
-            self.assertEqual(len(drawn), 10)
+            self.assertEqual(len(drawn), 12)
             self.assertEqual(re.findall(r"\(figures/([a-z-]+\.svg)\)", committed), drawn)
             self.assertEqual(re.findall(r"^#+ .*", committed, re.M), re.findall(r"^#+ .*", page, re.M))
             for name in drawn:
