@@ -5,6 +5,7 @@
 #include <zcmoe/points.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 namespace experiments {
@@ -37,6 +38,7 @@ struct kind {
   const char* name;
   std::int32_t partition;
 };
+// The first chooses among the others.
 constexpr kind model_kinds[] = {{"auto", ZCMOE_PARTITION_AUTO},
                                 {"tables", ZCMOE_PARTITION_TABLES},
                                 {"score", ZCMOE_PARTITION_SCORE},
@@ -146,16 +148,13 @@ void learned_models(const laboratory& lab) {
                             {{"no gain", 1}});
       }
       if (is_short || n < 10000) continue;
-      double best = INFINITY;
-      double worst = 0.0;
-      for (const kind& each : model_kinds) {
-        if (each.partition == ZCMOE_PARTITION_AUTO) continue;
-        best = std::min(best, mean_of(kinds[each.name]).mean());
-        worst = std::max(worst, mean_of(kinds[each.name]).mean());
-      }
-      const mean_of chosen(kinds["auto"]);
-      lab.findings.expect("E12.auto." + at, chosen.mean() / best, chosen.standard_error() / best, 1,
-                          0.25, {{"the worst kind", worst / best}});
+      const auto mean = [&](const kind& each) { return mean_of(kinds[each.name]).mean(); };
+      const auto less = [&](const kind& a, const kind& b) { return mean(a) < mean(b); };
+      const auto [best, worst] =
+          std::minmax_element(std::begin(model_kinds) + 1, std::end(model_kinds), less);
+      const ratio chosen = ratio_of(kinds["auto"], kinds[best->name]);
+      lab.findings.expect("E12.auto." + at, chosen.value, chosen.standard_error, 1, 0.25,
+                          {{"the worst kind", mean(*worst) / mean(*best)}});
       const ratio score = ratio_of(kinds["score"], kinds["tables"]);
       lab.findings.note("E12.score_over_tables." + at, score.value);
     }
