@@ -8,6 +8,7 @@
 #include <zcmoe/points.h>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -108,6 +109,10 @@ zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given) {
   if (options.axis_segments != 0)
     check_size(options.axis_segments, "options->axis_segments", 2, ZCMOE_MAX_AXIS_SEGMENTS);
   check_alignment(options.input_names, "options->input_names");
+  check_finite(options.budget_ns, "options->budget_ns");
+  ZCMOE_EXPECTS(options.budget_ns >= 0.0, "options->budget_ns=", options.budget_ns, " is negative");
+  check_size(options.budget_bytes, "options->budget_bytes", 0,
+             std::numeric_limits<std::int64_t>::max());
   return options;
 }
 

@@ -27,6 +27,8 @@ struct learn_choice {
   std::vector<std::string> all_but;  // --x-all-but
   std::int32_t partition = ZCMOE_PARTITION_AUTO;
   std::int64_t axis_segments = 0;  // 0: chosen
+  std::optional<double> budget_ns;
+  std::optional<std::int64_t> budget_bytes;
 };
 
 struct fit_arguments {

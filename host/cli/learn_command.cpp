@@ -38,7 +38,8 @@ constexpr const char* options_of_one[] = {
     "--empty-policy",    "--empty-value", "--shrinkage",
     "--feature-name",    "--constants",   "--experts",
     "--target-dtype",    "--nan-inputs",  "--nonfinite-targets"};
-constexpr const char* options_of_several[] = {"--partition", "--axis-segments"};
+constexpr const char* options_of_several[] = {"--partition", "--axis-segments", "--budget-ns",
+                                              "--budget-bytes"};
 
 int keep_going(void* bar, double done) {
   static_cast<progress*>(bar)->update(done);
@@ -223,6 +224,8 @@ class learn_run {
     options.range_policy = arguments_.model.options.range_policy;
     options.num_segments = arguments_.segmentation.automatic ? 0 : arguments_.segmentation.segments;
     options.axis_segments = arguments_.several.axis_segments;
+    options.budget_ns = arguments_.several.budget_ns.value_or(0.0);
+    options.budget_bytes = arguments_.several.budget_bytes.value_or(0);
     std::vector<const char*> names;
     names.reserve(num_inputs_);
     for (const std::string& name : summary_.input_names) names.push_back(name.c_str());
@@ -363,6 +366,17 @@ void add_learn_options(parser& command, learn_choice& choice) {
                   "the most segments that an input is cut into (253)")
       .type_name("N")
       .check_range(std::int64_t{2}, std::int64_t{ZCMOE_MAX_AXIS_SEGMENTS})
+      .group(group);
+  command
+      .add_option("--budget-ns", choice.budget_ns,
+                  "the most that a row may take, by the estimate that the table of kinds shows: "
+                  "nanoseconds on one thread of the machine that it was made for")
+      .type_name("NS")
+      .check_range(0.001, 1e9)
+      .group(group);
+  command.add_option("--budget-bytes", choice.budget_bytes, "the most bytes of the model's tables")
+      .type_name("N")
+      .check_range(std::int64_t{1}, std::int64_t{1} << 53)
       .group(group);
 }
 

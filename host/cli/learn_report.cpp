@@ -23,9 +23,9 @@ std::string right(const std::string& value, std::size_t width) {
   return value.size() < width ? std::string(width - value.size(), ' ') + value : " " + value;
 }
 
-/// Whether a candidate became a model whose size is known.
-bool was_made(const zcmoe_learn_candidate& candidate) {
-  return candidate.chosen != 0 || candidate.bytes > 0;
+/// Whether a candidate was judged, or is the model.
+bool is_known(const zcmoe_learn_candidate& candidate) {
+  return candidate.chosen != 0 || !std::isnan(candidate.held_out_error);
 }
 
 }  // namespace
@@ -57,17 +57,17 @@ void learn_report::say_candidates() const {
                             : text("judged by ", grouped(summary.report.rows_held_out),
                                    " of these rows, then learned from all"));
   say("", right("held-out RMS", 14) + right("1 - R^2", 11) + right("look-ups", 10) +
-              right("segments", 10) + right("bytes", 12));
+              right("segments", 10) + right("ns a row", 10) + right("bytes", 12));
   for (const zcmoe_learn_candidate& candidate : summary.report.candidates) {
-    if (candidate.chosen == 0 && std::isnan(candidate.held_out_error)) continue;
+    if (!is_known(candidate)) continue;
     const bool judged = !std::isnan(candidate.held_out_error);
     const double left = unexplained(summary.report, candidate);
     say("  " + word_of(partition_words, candidate.partition),
         right(judged ? readable(std::sqrt(candidate.held_out_error)) : "-", 14) +
             right(std::isfinite(left) ? readable(left) : "-", 11) +
-            right(was_made(candidate) ? grouped(candidate.num_banks) : "-", 10) +
+            right(grouped(candidate.num_banks), 10) +
             right(candidate.num_segments > 0 ? grouped(candidate.num_segments) : "-", 10) +
-            right(was_made(candidate) ? grouped(candidate.bytes) : "-", 12) +
+            right(fixed(candidate.ns, 0, 1), 10) + right(grouped(candidate.bytes), 12) +
             (candidate.chosen != 0 ? "  chosen" : ""));
   }
 }
@@ -96,17 +96,16 @@ void learn_report::say_times() const {
 std::vector<json_object> learn_report::candidates_as_json() const {
   std::vector<json_object> all;
   for (const zcmoe_learn_candidate& candidate : summary.report.candidates) {
-    if (candidate.chosen == 0 && std::isnan(candidate.held_out_error)) continue;
+    if (!is_known(candidate)) continue;
     json_object json;
     json.set("partition", word_of(partition_words, candidate.partition));
     json.set("chosen", candidate.chosen != 0);
     json.set("held_out_rms", std::sqrt(candidate.held_out_error));
     json.set("unexplained", unexplained(summary.report, candidate));
-    if (was_made(candidate)) {
-      json.set("look_ups", candidate.num_banks);
-      json.set("segments", candidate.num_segments);
-      json.set("bytes", candidate.bytes);
-    }
+    json.set("look_ups", candidate.num_banks);
+    json.set("segments", candidate.num_segments);
+    json.set("ns_estimate", candidate.ns);
+    json.set("bytes", candidate.bytes);
     all.push_back(std::move(json));
   }
   return all;
@@ -129,6 +128,8 @@ std::string learn_report::as_json() const {
   json.set("nan_policy", word_of(nan_policy_words, arguments.model.options.nan_policy));
   json.set("range_policy", word_of(range_policy_words, arguments.model.options.range_policy));
   json.set("partition_asked", word_of(partition_words, arguments.several.partition));
+  if (arguments.several.budget_ns) json.set("budget_ns", *arguments.several.budget_ns);
+  if (arguments.several.budget_bytes) json.set("budget_bytes", *arguments.several.budget_bytes);
   json.set("partition", word_of(partition_words, model.partition));
   json.set("look_ups", model.num_banks);
   json.set("segments", model.num_segments);

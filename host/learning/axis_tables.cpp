@@ -42,8 +42,11 @@ std::vector<std::int32_t> rounded_constants(const std::vector<double>& values, s
   return constants;
 }
 
-axis_tables::axis_tables(const coded_rows& rows, const run_parts& run)
-    : rows_(rows), axes_(static_cast<std::size_t>(rows.num_axes())), pairs_(rows, {}, run) {
+axis_tables::axis_tables(const coded_rows& rows, model_room& room, const run_parts& run)
+    : rows_(rows),
+      room_(room),
+      axes_(static_cast<std::size_t>(rows.num_axes())),
+      pairs_(rows, {}, run) {
   run(rows.num_axes(), [&](std::int64_t part) {
     const auto a = static_cast<std::size_t>(part);
     table& t = axes_[a];
@@ -62,6 +65,14 @@ axis_tables::axis_tables(const coded_rows& rows, const run_parts& run)
   });
 }
 
+bank axis_tables::bank_of(int axis) const {
+  bank b;
+  b.axes.push_back({axis, std::vector<std::int32_t>(constants(axis).size())});
+  std::iota(b.axes[0].offsets.begin(), b.axes[0].offsets.end(), 0);
+  b.constants = constants(axis);
+  return b;
+}
+
 bool axis_tables::is_used(int axis) const {
   const std::vector<std::int32_t>& c = constants(axis);
   return std::any_of(c.begin(), c.end(), [](std::int32_t value) { return value != 0; });
@@ -71,6 +82,27 @@ std::vector<int> axis_tables::chief_axes() const {
   std::vector<int> axes;
   for (std::size_t j = 0; j < pairs_.num_axes(); ++j) axes.push_back(pairs_.axis(j));
   return axes;
+}
+
+/// For good: also of what may be worth something when the others have taken their share.
+void axis_tables::leave_out_what_does_not_fit() {
+  for (const int a : by_gain()) {
+    table& t = axes_[static_cast<std::size_t>(a)];
+    const bank b = bank_of(a);
+    t.fits = t.how.gain > 0.0 && room_.takes(room_.cost_of(b));
+    if (t.fits) room_.spend(b);
+  }
+}
+
+/// The greatest gain first, of equal ones the first axis.
+std::vector<int> axis_tables::by_gain() const {
+  std::vector<int> order(axes_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return axes_[static_cast<std::size_t>(a)].how.gain >
+           axes_[static_cast<std::size_t>(b)].how.gain;
+  });
+  return order;
 }
 
 std::vector<double> axis_tables::center(const table& t, std::vector<double> values) const {
@@ -89,6 +121,7 @@ void axis_tables::choose(leftover& left, const run_parts& run) {
   const double noise = left.squares(run) / static_cast<double>(rows_.n);
   run(rows_.num_axes(), [&](std::int64_t part) {
     table& t = axes_[static_cast<std::size_t>(part)];
+    if (!t.fits) return;
     const std::vector<std::int64_t> sums = sums_by_cell(rows_, t.map, left.values.data());
     for (std::size_t at = 0; at < sums.size(); ++at) {
       const auto code = at % static_cast<std::size_t>(t.map.cells);
@@ -124,12 +157,12 @@ void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
   if (choose_again) choose(left, run);
   if (pairs_.num_axes() == 0) {
     // The first time: the axes of the greatest gain are fitted together.
-    std::vector<int> order(axes_.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-      return axes_[static_cast<std::size_t>(a)].how.gain >
-             axes_[static_cast<std::size_t>(b)].how.gain;
-    });
+    if (room_.is_limited()) leave_out_what_does_not_fit();
+    std::vector<int> order = by_gain();
+    order.erase(std::remove_if(order.begin(), order.end(),
+                               [&](int a) { return !axes_[static_cast<std::size_t>(a)].fits; }),
+                order.end());
+    if (order.empty() && room_.is_limited()) return;
     order.resize(std::min<std::size_t>(order.size(), most_chief_axes));
     std::sort(order.begin(), order.end());
     pairs_ = pair_counts(rows_, std::move(order), run);
@@ -193,6 +226,7 @@ void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
     if (d == axes_.size()) break;
     if (std::binary_search(which.begin(), which.end(), static_cast<int>(a))) continue;
     table& t = axes_[a];
+    if (!t.fits) continue;
     const std::vector<std::int64_t> sums = sums_by_cell(rows_, t.map, left.values.data(), run);
     for (std::size_t at = 0; at < sums.size(); ++at) {
       const auto code = at % static_cast<std::size_t>(t.map.cells);

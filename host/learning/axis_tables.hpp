@@ -1,6 +1,7 @@
 // Tables of all axes, fitted together.
 #pragma once
 
+#include "host/learning/cost.hpp"
 #include "host/learning/pair_counts.hpp"
 #include "host/learning/row_sums.hpp"
 #include "host/learning/smoother.hpp"
@@ -24,7 +25,8 @@ std::vector<std::int32_t> rounded_constants(const std::vector<double>& values, s
 
 class axis_tables {
  public:
-  axis_tables(const coded_rows& rows, const run_parts& run);
+  /// @param room  what the tables cost is taken from it; where not all fit, those that gain most do
+  axis_tables(const coded_rows& rows, model_room& room, const run_parts& run);
 
   /// Fits the tables anew to what is left and to what they take now, and takes that off.
   /// @param choose  whether to choose again how smooth they are
@@ -33,6 +35,7 @@ class axis_tables {
   const std::vector<std::int32_t>& constants(int axis) const {
     return axes_[static_cast<std::size_t>(axis)].constants;
   }
+  bank bank_of(int axis) const;
   /// Whether the table says anything.
   bool is_used(int axis) const;
   /// The axes that pairs are made of, increasing.
@@ -50,14 +53,18 @@ class axis_tables {
     std::vector<double> counts;  // of all parts
     axis_smoothing how;
     std::vector<std::int32_t> constants;
+    bool fits = true;
   };
 
+  void leave_out_what_does_not_fit();
+  std::vector<int> by_gain() const;
   void choose(leftover& left, const run_parts& run);
   std::vector<double> center(const table& t, std::vector<double> values) const;
   void take(leftover& left, const std::vector<int>& which,
             const std::vector<std::vector<double>>& values, const run_parts& run);
 
   const coded_rows& rows_;
+  model_room& room_;
   std::vector<table> axes_;
   pair_counts pairs_;
   double ridge_ = 1.0;

@@ -1,6 +1,7 @@
 #include "host/learning/learn.hpp"
 
 #include "host/learning/axes.hpp"
+#include "host/learning/cost.hpp"
 #include "host/learning/grid.hpp"
 #include "host/learning/segments.hpp"
 #include "host/learning/table_sum.hpp"
@@ -28,26 +29,9 @@ constexpr std::int64_t most_leaves = 1 << 16;
 
 const double not_tried = std::numeric_limits<double>::quiet_NaN();
 
-/// The bytes of what a model of several inputs is made of.
-std::int64_t bytes_of(const bank_tables& tables) {
-  std::size_t bytes = 0;
-  for (const input_axis& a : tables.axes) bytes += a.edges.size() * sizeof(double);
-  for (const bank& b : tables.banks) {
-    bytes += b.constants.size() * sizeof(std::int32_t) + b.nodes.size() * sizeof(zcmoe_tree_node);
-    for (const axis_offsets& a : b.axes) bytes += a.offsets.size() * sizeof(std::int32_t);
-  }
-  return static_cast<std::int64_t>(bytes + tables.head.thresholds.size() * sizeof(std::int64_t) +
-                                   tables.head.constants.size() * sizeof(double));
-}
-
-/// A kind of model: its banks and what its head is made of.
-struct made_model {
-  std::vector<bank> banks;
-  std::int64_t base = 0;  // of sums
-  bool segments = false;
-  std::vector<std::int64_t> thresholds;
-  std::int64_t num_segments = 0;
-};
+/// The most segments of an axis that are tried when there is a budget, beside those that are asked
+/// for: those of a quarter of the bytes and of the time, and fewer.
+constexpr std::int64_t narrower_axes[] = {125, 61, 29, 13};
 
 /// What a part of shared work has thrown, which must not leave its thread: memory may run out.
 class first_failure {
@@ -65,11 +49,25 @@ class first_failure {
   std::exception_ptr thrown_;
 };
 
+/// What judging finds of a kind.
+struct sizes {
+  std::int64_t axis_segments = 0;
+  bool limited = false;  // a budget leaves room for a part only
+  tree_plan trees;
+  std::int64_t score_segments = 0;  // 0: not judged
+  std::int64_t grid_cells = 0;
+  tree_options single_tree{1};
+};
+
 class learner {
  public:
   learner(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
           const zcmoe_learn_options& options, zcmoe_learn_report& report)
-      : engine_(engine), x_(x), n_(n), options_(options), report_(report) {
+      : engine_(engine), x_(x), y_(y), n_(n), options_(options), report_(report) {
+    constexpr double all = std::numeric_limits<double>::infinity();
+    budget_.ns = options.budget_ns > 0.0 ? options.budget_ns : all;
+    budget_.bytes =
+        options.budget_bytes > 0 ? options.budget_bytes : std::numeric_limits<std::int64_t>::max();
     run_ = [this](std::int64_t parts, const std::function<void(std::int64_t)>& body) {
       go_on();
       first_failure failure;
@@ -82,20 +80,21 @@ class learner {
       });
       failure.rethrow();
     };
-    read(y);
+    now_.axis_segments =
+        options_.axis_segments > 0 ? options_.axis_segments : ZCMOE_MAX_AXIS_SEGMENTS;
+    read();
   }
 
   points_data learn() {
     for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind)
-      candidate(kind) = {kind, 0, not_tried, 0, 0, 0};
+      candidate(kind) = {kind, 0, not_tried, 0, 0, 0, 0.0};
     judge();
     const std::int32_t kind = chosen();
     candidate(kind).chosen = 1;
     reach(0.7, 0.95);
-    points_data learned = finished(kind);
-    candidate(kind).num_banks = static_cast<std::int64_t>(learned.tables.banks.size());
-    candidate(kind).num_segments = learned.tables.head.num_segments();
-    candidate(kind).bytes = bytes_of(learned.tables);
+    points_data learned = finished_within_budget(kind);
+    describe(kind, learned.tables.axes, learned.tables.banks, learned.tables.head.num_segments(),
+             !learned.tables.head.thresholds.empty());
     done_ = 1.0;
     report_progress();
     return learned;
@@ -131,10 +130,10 @@ class learner {
 
   any_array column(std::int64_t j) const { return any(x_.columns[j]); }
 
-  void read(const zcmoe_array& y) {
+  void read() {
     std::vector<std::uint8_t> used(static_cast<std::size_t>(n_));
     std::vector<std::uint64_t> hashes(static_cast<std::size_t>(n_), 0);
-    choose_rows(y, used, hashes);
+    choose_rows(used, hashes);
     if (report_.rows_used == 0)
       fail(ZCMOE_ERR_DATA, "no row is left of ", n_, ": ", report_.nan_inputs,
            " have a NaN input, ", report_.nan_targets + report_.infinite_targets,
@@ -146,7 +145,7 @@ class learner {
     std::vector<std::uint64_t> kept;
     targets.reserve(static_cast<std::size_t>(report_.rows_used));
     kept.reserve(static_cast<std::size_t>(report_.rows_used));
-    const any_array from = any(y);
+    const any_array from = any(y_);
     for (std::int64_t i = 0; i < n_; ++i) {
       if (used[static_cast<std::size_t>(i)] == 0) continue;
       targets.push_back(from[i]);
@@ -159,9 +158,8 @@ class learner {
                     std::move(kept));
   }
 
-  void choose_rows(const zcmoe_array& y, std::vector<std::uint8_t>& used,
-                   std::vector<std::uint64_t>& hashes) {
-    const any_array targets = any(y);
+  void choose_rows(std::vector<std::uint8_t>& used, std::vector<std::uint64_t>& hashes) {
+    const any_array targets = any(y_);
     const bool nan_is_code = options_.nan_policy == ZCMOE_NAN_SEGMENT;
     const std::int64_t parts = (n_ + rows_per_part - 1) / rows_per_part;
     std::vector<std::array<std::int64_t, 4>> counts(static_cast<std::size_t>(parts));
@@ -201,6 +199,7 @@ class learner {
       }
     });
     report_.rows = n_;
+    report_.rows_used = report_.nan_targets = report_.infinite_targets = report_.nan_inputs = 0;
     for (const std::array<std::int64_t, 4>& of_part : counts) {
       report_.rows_used += of_part[0];
       report_.nan_targets += of_part[1];
@@ -210,9 +209,7 @@ class learner {
   }
 
   void cut_axes(const std::vector<std::uint8_t>& used) {
-    const std::int64_t most =
-        options_.axis_segments > 0 ? options_.axis_segments : ZCMOE_MAX_AXIS_SEGMENTS;
-    std::vector<std::vector<double>> edges(static_cast<std::size_t>(x_.num_inputs));
+    axes_.clear();
     std::vector<double> values;
     for (std::int64_t j = 0; j < x_.num_inputs; ++j) {
       go_on();
@@ -225,7 +222,7 @@ class learner {
         missing = missing || std::isnan(value);
         if (std::isfinite(value)) values.push_back(value);
       }
-      std::vector<double> cuts = axis_edges(values, most);
+      std::vector<double> cuts = axis_edges(values, now_.axis_segments);
       // One value tells nothing by itself, but where others are missing.
       if (cuts.empty() && missing && !values.empty())
         cuts = {values[0], std::nextafter(values[0], std::numeric_limits<double>::infinity())};
@@ -289,23 +286,189 @@ class learner {
     const std::int64_t mean = sum / trained;
     report_.held_out_variance = held_out_error([&](std::size_t i) { return rows_.y[i] - mean; });
 
-    const bool sums = wanted(ZCMOE_PARTITION_TABLES) || wanted(ZCMOE_PARTITION_SCORE);
+    judge_kinds([this](std::int32_t kind) { return wanted(kind); });
+    if (has_budget()) meet_budget();
+  }
+
+  template <class Tried>
+  void judge_kinds(const Tried& tried) {
+    const bool tables = tried(ZCMOE_PARTITION_TABLES);
+    const bool score = tried(ZCMOE_PARTITION_SCORE);
+    const bool grid = tried(ZCMOE_PARTITION_GRID);
     table_sum pilot;
-    if (sums || wanted(ZCMOE_PARTITION_GRID))
+    if (grid || (!now_.limited && (tables || score)))
       pilot = learn_tables(rows_, training(), max_pairs(), run_);
     reach(0.35, 0.65);
-    if (wanted(ZCMOE_PARTITION_GRID)) judge_grids(pilot);
-    if (sums) {
-      std::vector<std::int64_t> left = residuals_of(pilot, rows_, run_);
-      judged_trees_ = judge_trees(rows_, training(), most_trees, left, run_);
-      candidate(ZCMOE_PARTITION_TABLES).held_out_error =
-          held_out_error([&](std::size_t i) { return left[i]; });
-      if (wanted(ZCMOE_PARTITION_SCORE)) judge_scores(left);
-      if (!wanted(ZCMOE_PARTITION_TABLES))
-        candidate(ZCMOE_PARTITION_TABLES).held_out_error = not_tried;
+    if (grid) judge_grids(pilot);
+    if (now_.limited) {
+      for (const std::int32_t kind : {ZCMOE_PARTITION_TABLES, ZCMOE_PARTITION_SCORE}) {
+        if (!tried(kind)) continue;
+        const model_room room = room_for(kind);
+        judge_sums(kind == ZCMOE_PARTITION_TABLES, kind == ZCMOE_PARTITION_SCORE,
+                   learn_tables(rows_, training(), max_pairs(), run_, room), room);
+      }
+    } else if (tables || score) {
+      judge_sums(tables, score, std::move(pilot), {});
     }
     reach(0.65, 0.7);
-    if (wanted(ZCMOE_PARTITION_TREE)) judge_single_tree();
+    if (tried(ZCMOE_PARTITION_TREE)) judge_single_tree();
+  }
+
+  void judge_sums(bool tables, bool score, table_sum sum, model_room room) {
+    for (const bank& b : sum.banks) room.spend(b);
+    const std::vector<std::int64_t> rest = residuals_of(sum, rows_, run_);
+    std::vector<std::int64_t> least_left;
+    double least = not_tried;
+    // Where there is not room for many large trees few of them may do better.
+    for (int most = most_trees; most >= 1; most /= 2) {
+      std::vector<std::int64_t> left = rest;
+      tree_plan plan = judge_trees(rows_, training(), most, left, run_, room);
+      const double error = held_out_error([&](std::size_t i) { return left[i]; });
+      if (!(error >= least)) {
+        least = error;
+        least_left = std::move(left);
+        now_.trees = std::move(plan);
+      }
+      if (!room.is_limited()) break;
+    }
+    sum.banks.insert(sum.banks.end(), now_.trees.banks.begin(), now_.trees.banks.end());
+    if (tables) try_kind(ZCMOE_PARTITION_TABLES, least, sum.banks, 0, false);
+    if (score) judge_scores(least_left, sum.banks);
+  }
+
+  // ---------------------------------------------------------- the budget
+
+  bool has_budget() const { return options_.budget_ns > 0.0 || options_.budget_bytes > 0; }
+  bool fits(const model_cost& cost) const {
+    return cost.ns <= budget_.ns && cost.bytes <= budget_.bytes;
+  }
+  bool fits(const zcmoe_learn_candidate& tried) const {
+    return fits(model_cost{tried.ns, tried.bytes});
+  }
+
+  /// For the banks of a model of this kind. Those of all rows may be a little larger than those
+  /// that were judged.
+  model_room room_for(std::int32_t kind) const {
+    if (!now_.limited) return {};
+    model_cost most = budget_;
+    if (!is_judged_) most = {0.97 * most.ns, most.bytes - most.bytes / 32};
+    if (kind == ZCMOE_PARTITION_SCORE) {
+      const model_cost of_head = cost_of_segments(least_score_segments(), true);
+      most.ns -= of_head.ns;
+      most.bytes -= of_head.bytes;
+    }
+    return model_room(most, axes_, kind == ZCMOE_PARTITION_TREE);
+  }
+
+  void describe(std::int32_t kind, const std::vector<input_axis>& axes,
+                const std::vector<bank>& banks, std::int64_t num_segments, bool by_thresholds) {
+    zcmoe_learn_candidate& of_kind = candidate(kind);
+    const model_cost cost = cost_of(axes, banks, num_segments, by_thresholds);
+    of_kind.num_banks = static_cast<std::int64_t>(banks.size());
+    of_kind.num_segments = num_segments;
+    of_kind.bytes = cost.bytes;
+    of_kind.ns = cost.ns;
+  }
+
+  /// Takes a model of the rows that train as the best of its kind if it errs less than those before
+  /// and, where room is limited, fits.
+  void try_kind(std::int32_t kind, double error, const std::vector<bank>& banks,
+                std::int64_t num_segments, bool by_thresholds) {
+    zcmoe_learn_candidate& best = candidate(kind);
+    if (now_.limited) {
+      const bool looks = std::any_of(banks.begin(), banks.end(),
+                                     [](const bank& b) { return !b.axes.empty() || b.is_tree(); });
+      if (!looks || !fits(cost_of(axes_, banks, num_segments, by_thresholds))) return;
+    }
+    if (error >= best.held_out_error) return;
+    best.held_out_error = error;
+    describe(kind, axes_, banks, num_segments, by_thresholds);
+    found_[kind - ZCMOE_PARTITION_TABLES] = now_;
+  }
+
+  /// Judges kinds that do not fit anew, smaller: first with all segments of the axes, then with
+  /// fewer as long as the axes are a fair part of the budget.
+  void meet_budget() {
+    bool misses[ZCMOE_NUM_PARTITIONS + 1] = {};
+    bool any = false;
+    for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+      zcmoe_learn_candidate& tried = candidate(kind);
+      misses[kind] = wanted(kind) && !std::isnan(tried.held_out_error) && !fits(tried);
+      any = any || misses[kind];
+      if (misses[kind]) tried = {kind, 0, not_tried, 0, 0, 0, 0.0};
+    }
+    if (!any) return;
+    const auto again = [&] {
+      now_.limited = true;
+      judge_kinds([&](std::int32_t kind) { return misses[kind]; });
+    };
+    again();
+    for (const std::int64_t segments : narrower_axes) {
+      if (segments >= now_.axis_segments) continue;
+      model_cost of_axes;
+      for (const input_axis& a : axes_) of_axes += cost_of_axis(a);
+      if (of_axes.ns <= 0.25 * budget_.ns && of_axes.bytes <= budget_.bytes / 4) break;
+      now_.axis_segments = segments;
+      read();
+      again();
+    }
+  }
+
+  [[noreturn]] void fail_within_budget() const {
+    // The least that looks at an input: one of them, cut once.
+    model_cost least{std::numeric_limits<double>::infinity(),
+                     std::numeric_limits<std::int64_t>::max()};
+    const std::int32_t kind = options_.partition;
+    const bool segments = kind > ZCMOE_PARTITION_TABLES || options_.num_segments > 0;
+    for (const input_axis& a : axes_) {
+      const input_axis cut{a.input,      {0.0, 1.0, 2.0}, a.closed_side, a.include_outer_edge,
+                           a.nan_policy, a.range_policy};
+      bank table;
+      table.axes.push_back(
+          {0, std::vector<std::int32_t>(static_cast<std::size_t>(cut.num_slots()))});
+      table.constants.resize(2);
+      const model_cost cost =
+          cost_of({cut}, {table}, segments ? 2 : 0, kind == ZCMOE_PARTITION_SCORE);
+      least.ns = std::min(least.ns, cost.ns);
+      least.bytes = std::min(least.bytes, cost.bytes);
+    }
+    if (axes_.empty()) least = cost_of_answers();
+    fail(ZCMOE_ERR_INVALID_ARGUMENT,
+         "no model that was tried is within options->budget_ns=", options_.budget_ns,
+         " and options->budget_bytes=", options_.budget_bytes,
+         " (0: no limit): the least that looks at an input takes ", least.ns, " ns a row and ",
+         least.bytes, " bytes");
+  }
+
+  /// Of the sizes that did best.
+  points_data finished_within_budget(std::int32_t kind) {
+    const bool judged = report_.rows_held_out > 0;
+    is_judged_ = true;
+    if (judged && !std::isnan(candidate(kind).held_out_error)) {
+      const std::int64_t segments = now_.axis_segments;
+      now_ = found_[kind - ZCMOE_PARTITION_TABLES];
+      if (now_.axis_segments != segments) read();
+    } else if (judged && now_.limited) {
+      fail_within_budget();
+    }
+    points_data learned = finished(kind);
+    if (!has_budget() || fits(cost_of(learned.tables))) return learned;
+    // All rows make another model than those that train, which may be a little larger.
+    const bool looks = !learned.tables.banks.empty();
+    now_.limited = true;
+    learned = finished(kind);
+    if ((looks && learned.tables.banks.empty()) || !fits(cost_of(learned.tables)))
+      fail_within_budget();
+    return learned;
+  }
+
+  static model_cost cost_of(const bank_tables& tables) {
+    return detail::cost_of(tables.axes, tables.banks, tables.head.num_segments(),
+                           !tables.head.thresholds.empty());
+  }
+  static model_cost cost_of(const std::vector<input_axis>& axes, const std::vector<bank>& banks,
+                            std::int64_t num_segments, bool by_thresholds) {
+    return detail::cost_of(axes, banks, num_segments, by_thresholds);
   }
 
   std::int64_t trained_rows() const { return report_.rows_used - report_.rows_held_out; }
@@ -360,43 +523,42 @@ class learner {
                                     thresholds.begin());
   }
 
-  void judge_scores(const std::vector<std::int64_t>& left) {
+  void judge_scores(const std::vector<std::int64_t>& left, const std::vector<bank>& banks) {
     std::vector<std::int64_t> scores(rows_.y.size());
     for (std::size_t i = 0; i < scores.size(); ++i)
       scores[i] = (rows_.y[i] - left[i]) >> rows_.constant_shift;
-    zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_SCORE);
     const score_order order(scores, rows_, training());
     const auto attempt = [&](std::int64_t m) {
       const std::vector<std::int64_t> thresholds = order.thresholds(m);
-      const double error =
-          error_of_segments([&](std::size_t i) { return segment_in(thresholds, scores[i]); },
-                            static_cast<std::int64_t>(thresholds.size()) + 1);
-      if (!(error >= tried.held_out_error)) {
-        tried.held_out_error = error;
-        score_segments_ = m;
-      }
+      const auto segments = static_cast<std::int64_t>(thresholds.size()) + 1;
+      now_.score_segments = m;
+      try_kind(ZCMOE_PARTITION_SCORE,
+               error_of_segments([&](std::size_t i) { return segment_in(thresholds, scores[i]); },
+                                 segments),
+               banks, segments, true);
     };
     if (options_.num_segments > 0) return attempt(options_.num_segments);
-    for (std::int64_t m = 64; m <= 1024; m *= 2) {
-      if (m == 64 || m <= trained_rows() / 8) attempt(m);
+    for (std::int64_t m = least_score_segments(); m <= 1024; m *= 2) {
+      if (m == least_score_segments() || m <= trained_rows() / 8) attempt(m);
     }
+  }
+  std::int64_t least_score_segments() const {
+    return options_.num_segments > 0 ? options_.num_segments : 64;
   }
 
   void judge_grids(const table_sum& pilot) {
-    zcmoe_learn_candidate& tried = candidate(ZCMOE_PARTITION_GRID);
     if (options_.partition == ZCMOE_PARTITION_AUTO && rows_.num_axes() > most_grid_axes) return;
     const axis_slopes slopes = slopes_of(pilot.banks, rows_, training(), run_);
     const auto attempt = [&](std::int64_t m) {  // whether rows reach a fair part of the cells
-      const bank grid = grid_of(slopes, rows_, m);
+      const bank grid = fitting_grid(slopes, m);
       const std::vector<std::int64_t> cells = scores_of({grid}, rows_, run_);
       const auto cell_of_row = [&](std::size_t i) { return cells[i]; };
       const segment_sums by =
           sums_by(cell_of_row, static_cast<std::int64_t>(grid.constants.size()));
       const double error = error_of_constants(cell_of_row, means_of_cells(grid, by));
-      if (!(error >= tried.held_out_error)) {
-        tried.held_out_error = error;
-        grid_cells_ = m;
-      }
+      now_.grid_cells = m;
+      try_kind(ZCMOE_PARTITION_GRID, error, {grid},
+               static_cast<std::int64_t>(grid.constants.size()), false);
       const auto empty = std::count(by.counts.begin(), by.counts.end(), std::int64_t{0});
       return static_cast<std::int64_t>(by.counts.size()) >= 8 * empty / 7;
     };
@@ -405,9 +567,19 @@ class learner {
       return;
     }
     // Where most cells have no rows, more of them say nothing more.
-    for (std::int64_t m = 16; m <= most_grid_cells && (m == 16 || m <= trained_rows() / 2);
-         m *= 4) {
+    const std::int64_t few = now_.limited ? 2 : 16;
+    for (std::int64_t m = few; m <= most_grid_cells && (m <= 16 || m <= trained_rows() / 2);
+         m *= m < 16 ? 2 : 4) {
       if (!attempt(m)) break;
+    }
+  }
+
+  /// Of at most so many cells, and fewer where there is no room for them.
+  bank fitting_grid(const axis_slopes& slopes, std::int64_t num_cells) const {
+    for (;; num_cells = num_cells / 4 * 3 + num_cells % 4 / 2) {
+      bank grid = grid_of(slopes, rows_, num_cells);
+      const auto cells = static_cast<std::int64_t>(grid.constants.size());
+      if (!now_.limited || num_cells < 2 || fits(cost_of(axes_, {grid}, cells, false))) return grid;
     }
   }
 
@@ -418,7 +590,8 @@ class learner {
   };
   tree_of_segments tree_from(row_choice train) const {
     const centred_targets targets = centred();
-    bank tree = learn_tree(rows_, train, targets.y, single_tree_, run_);
+    bank tree =
+        learn_tree(rows_, train, targets.y, now_.single_tree, run_, room_for(ZCMOE_PARTITION_TREE));
     tree_of_segments made;
     made.constants.reserve(tree.constants.size());
     for (const std::int32_t c : tree.constants) {
@@ -445,12 +618,14 @@ class learner {
   }
 
   void judge_single_tree() {
-    single_tree_ = judge_tree(rows_, training(), most_tree_leaves(), centred().y, run_);
-    if (options_.num_segments > 0) single_tree_.max_leaves = options_.num_segments;
+    now_.single_tree = judge_tree(rows_, training(), most_tree_leaves(), centred().y, run_,
+                                  room_for(ZCMOE_PARTITION_TREE));
+    if (options_.num_segments > 0) now_.single_tree.max_leaves = options_.num_segments;
     const tree_of_segments tree = tree_from(training());
     const std::vector<std::int64_t> leaf = scores_of({tree.leaves}, rows_, run_);
-    candidate(ZCMOE_PARTITION_TREE).held_out_error =
-        error_of_constants([&](std::size_t i) { return leaf[i]; }, tree.constants);
+    try_kind(ZCMOE_PARTITION_TREE,
+             error_of_constants([&](std::size_t i) { return leaf[i]; }, tree.constants),
+             {tree.leaves}, static_cast<std::int64_t>(tree.constants.size()), false);
   }
   std::int64_t most_tree_leaves() const {
     return options_.num_segments > 0 ? options_.num_segments : most_leaves;
@@ -473,7 +648,10 @@ class learner {
     std::int32_t best = 0;
     for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
       if (!wanted(kind)) continue;
-      if (best == 0 || candidate(kind).held_out_error < candidate(best).held_out_error) best = kind;
+      if (best == 0 || candidate(kind).held_out_error < candidate(best).held_out_error ||
+          (std::isnan(candidate(best).held_out_error) &&
+           !std::isnan(candidate(kind).held_out_error)))
+        best = kind;
     }
     return best;
   }
@@ -502,9 +680,9 @@ class learner {
 
   head finish_tree(table_sum& sum, std::vector<std::int64_t>& scores) {
     if (report_.rows_held_out == 0) {  // nothing was judged
-      single_tree_.max_leaves = most_tree_leaves();
-      single_tree_.penalty = options_.num_segments > 0 ? 0.0 : 4.0;
-      single_tree_.min_rows = 5;
+      now_.single_tree.max_leaves = most_tree_leaves();
+      now_.single_tree.penalty = options_.num_segments > 0 ? 0.0 : 4.0;
+      now_.single_tree.min_rows = 5;
     }
     tree_of_segments tree = tree_from({});
     const auto leaves = static_cast<std::int64_t>(tree.constants.size());
@@ -512,14 +690,14 @@ class learner {
     leave_out_numbers(sum);
     scores = scores_of(sum.banks, rows_, run_);
     head answers = segments_of({}, leaves, scores, rows_);
-    if (single_tree_.shrinkage > 0.0) answers.constants = std::move(tree.constants);
+    if (now_.single_tree.shrinkage > 0.0) answers.constants = std::move(tree.constants);
     return answers;
   }
 
   head finish_grid(table_sum& sum, std::vector<std::int64_t>& scores) {
     const table_sum pilot = learn_tables(rows_, {}, max_pairs(), run_);
-    const bank grid = grid_of(slopes_of(pilot.banks, rows_, {}, run_), rows_,
-                              grid_cells_ > 0 ? grid_cells_ : default_segments());
+    const bank grid = fitting_grid(slopes_of(pilot.banks, rows_, {}, run_),
+                                   now_.grid_cells > 0 ? now_.grid_cells : default_segments());
     sum.banks = {grid};
     leave_out_numbers(sum);
     scores = scores_of(sum.banks, rows_, run_);
@@ -532,9 +710,11 @@ class learner {
   }
 
   head finish_sum(std::int32_t kind, table_sum& sum, std::vector<std::int64_t>& scores) {
-    sum = learn_tables(rows_, {}, max_pairs(), run_);
+    model_room room = room_for(kind);
+    sum = learn_tables(rows_, {}, max_pairs(), run_, room);
+    for (const bank& b : sum.banks) room.spend(b);
     std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
-    for (bank& tree : learn_trees(rows_, {}, judged_trees_, left, run_))
+    for (bank& tree : learn_trees(rows_, {}, now_.trees, left, run_, room))
       sum.banks.push_back(std::move(tree));
     leave_out_numbers(sum);
     head answers;
@@ -545,7 +725,7 @@ class learner {
     }
     scores = scores_of(sum.banks, rows_, run_);
     std::vector<std::int64_t> thresholds = score_thresholds(
-        scores, rows_, {}, score_segments_ > 0 ? score_segments_ : default_segments());
+        scores, rows_, {}, now_.score_segments > 0 ? now_.score_segments : default_segments());
     const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
     if (m == 1) {  // whose score has to be 0
       sum.banks.clear();
@@ -633,6 +813,7 @@ class learner {
 
   backend& engine_;
   const zcmoe_points& x_;
+  const zcmoe_array& y_;
   const std::int64_t n_;
   const zcmoe_learn_options& options_;
   zcmoe_learn_report& report_;
@@ -641,10 +822,10 @@ class learner {
   double until_ = 0.1;  // which done_ does not reach before the next milestone
   std::vector<input_axis> axes_;
   coded_rows rows_;
-  tree_plan judged_trees_;
-  std::int64_t score_segments_ = 0;  // 0: not judged
-  std::int64_t grid_cells_ = 0;
-  tree_options single_tree_{1};
+  model_cost budget_;
+  bool is_judged_ = false;
+  sizes now_;
+  sizes found_[ZCMOE_NUM_PARTITIONS];
 };
 
 }  // namespace

@@ -24,7 +24,8 @@ constexpr double coarse_share = 2e-4;
 
 }  // namespace
 
-pair_grids::pair_grids(const coded_rows& rows, const axis_tables& tables) : rows_(rows) {
+pair_grids::pair_grids(const coded_rows& rows, const axis_tables& tables, model_room& room)
+    : rows_(rows), room_(room) {
   for (const int a : tables.chief_axes()) {
     const std::vector<double>& counts = tables.counts(a);
     const auto along =
@@ -164,6 +165,7 @@ void pair_grids::place(leftover& left, grid& g, const run_parts& run) const {
   g.level = choice_level;
   for (int level = choice_level + 1; level < num_levels; ++level) {
     if (levels[level].cells == levels[g.level].cells) break;
+    if (room_.is_limited() && !room_.takes(room_.cost_of(bank_of(g.axes, level)))) break;
     const cell_sums total = levels[level].total();
     std::vector<double> fine = values_of(g, total, level);
     // What the coarser grid loses: the spread of the finer one's values in its cells.
@@ -229,8 +231,11 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
     }
     const candidate& c = candidates[best];
     if (c.how.order == 0) break;
-    grids_.push_back({{c.axes[0], c.axes[1]}, c.how, choice_level, choice_level, {}});
-    place(left, grids_.back(), run);
+    if (room_.takes(room_.cost_of(bank_of(c.axes, choice_level)))) {
+      grids_.push_back({{c.axes[0], c.axes[1]}, c.how, choice_level, choice_level, {}});
+      place(left, grids_.back(), run);
+      room_.spend(bank_of(c.axes, grids_.back().level));
+    }
     candidates.erase(candidates.begin() + static_cast<std::int64_t>(best));
   }
 }
@@ -254,14 +259,20 @@ void pair_grids::fit(leftover& left, bool choose, const run_parts& run) {
 std::vector<bank> pair_grids::banks() const {
   std::vector<bank> banks;
   for (const grid& g : grids_) {
-    const cell_map map = map_of(g.axes, g.level);
-    bank b;
-    b.axes.push_back({map.axes[0], map.first});
-    b.axes.push_back({map.axes[1], map.second});
-    b.constants = g.constants;
-    banks.push_back(std::move(b));
+    banks.push_back(bank_of(g.axes, g.level));
+    banks.back().constants = g.constants;
   }
   return banks;
+}
+
+/// A grid whose constants are 0.
+bank pair_grids::bank_of(const std::size_t* axes, int level) const {
+  const cell_map map = map_of(axes, level);
+  bank b;
+  b.axes.push_back({map.axes[0], map.first});
+  b.axes.push_back({map.axes[1], map.second});
+  b.constants.assign(static_cast<std::size_t>(map.cells), 0);
+  return b;
 }
 
 }  // namespace zcmoe::detail

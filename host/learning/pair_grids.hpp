@@ -13,7 +13,8 @@ namespace zcmoe::detail {
 class pair_grids {
  public:
   /// Coarse codes of the axes that pairs may be made of.
-  pair_grids(const coded_rows& rows, const axis_tables& tables);
+  /// @param room  what grids cost is taken from it, and none is made that does not fit
+  pair_grids(const coded_rows& rows, const axis_tables& tables, model_room& room);
 
   /// Finds pairs and takes their grids off what is left, the best first, as long as there is one
   /// that helps and there are fewer than max_pairs.
@@ -58,7 +59,10 @@ class pair_grids {
   void take(leftover& left, grid& g, const std::vector<double>& values, const run_parts& run) const;
   void place(leftover& left, grid& g, const run_parts& run) const;
 
+  bank bank_of(const std::size_t* axes, int level) const;
+
   const coded_rows& rows_;
+  model_room& room_;
   std::vector<coarse_axis> axes_;
   std::vector<grid> grids_;
 };

@@ -64,7 +64,7 @@ std::int64_t mean_of(const std::vector<std::int64_t>& values, std::int32_t shift
 /// Cycles in which all tables and grids are fitted anew to what the others leave.
 constexpr int num_cycles = 2;
 
-table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run) {
+table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run, model_room room) {
   const std::int64_t unit = std::int64_t{1} << rows.constant_shift;
   table_sum sum;
   leftover left{rows, rows.y};
@@ -73,11 +73,11 @@ table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run
     for (std::int64_t& value : left.values) value -= by * unit;
   };
   move_base(mean_of(rows.y, rows.constant_shift));
-  axis_tables tables(rows, run);
+  axis_tables tables(rows, room, run);
   // How smooth a table is to be shows when the others have taken their share.
   for (int round = 0; round < 3; ++round) tables.fit(left, true, run);
   if (max_pairs > 0) {
-    pair_grids grids(rows, tables);
+    pair_grids grids(rows, tables, room);
     grids.grow(left, max_pairs, run);
     const std::vector<bank> found = grids.banks();
     for (int cycle = 0; cycle < num_cycles && !found.empty(); ++cycle) {
@@ -90,11 +90,7 @@ table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run
   std::vector<bank> axes;
   for (int a = 0; a < rows.num_axes(); ++a) {
     if (!tables.is_used(a)) continue;
-    bank b;
-    b.axes.push_back({a, std::vector<std::int32_t>(tables.constants(a).size())});
-    std::iota(b.axes[0].offsets.begin(), b.axes[0].offsets.end(), 0);
-    b.constants = tables.constants(a);
-    axes.push_back(std::move(b));
+    axes.push_back(tables.bank_of(a));
   }
   sum.banks.insert(sum.banks.begin(), axes.begin(), axes.end());
   return sum;
@@ -103,11 +99,11 @@ table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run
 }  // namespace
 
 table_sum learn_tables(const coded_rows& rows, row_choice train, int max_pairs,
-                       const run_parts& run) {
+                       const run_parts& run, const model_room& room) {
   const bool one_part = std::all_of(rows.part.begin(), rows.part.end(),
                                     [&](std::uint8_t p) { return p == rows.part.front(); });
-  if (train.held_out < 0 && !one_part) return learn_from(rows, max_pairs, run);
-  return learn_from(chosen_rows(rows, train), max_pairs, run);
+  if (train.held_out < 0 && !one_part) return learn_from(rows, max_pairs, run, room);
+  return learn_from(chosen_rows(rows, train), max_pairs, run, room);
 }
 
 std::vector<std::int64_t> scores_of(const std::vector<bank>& banks, const coded_rows& rows,

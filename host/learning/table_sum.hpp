@@ -2,6 +2,7 @@
 #pragma once
 
 #include "host/learning/coded_rows.hpp"
+#include "host/learning/cost.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -19,8 +20,9 @@ struct table_sum {
 /// fitted together to the counts of pairs of codes, then grids of two axes that the residual asks
 /// for.
 /// @param max_pairs  the most pair grids
+/// @param room       which they fit in, the tables that gain most and then the grids
 table_sum learn_tables(const coded_rows& rows, row_choice train, int max_pairs,
-                       const run_parts& run);
+                       const run_parts& run, const model_room& room = {});
 
 /// The scores of rows, without the base: scores[i] of row i, for every row.
 std::vector<std::int64_t> scores_of(const std::vector<bank>& banks, const coded_rows& rows,

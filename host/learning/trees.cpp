@@ -516,6 +516,23 @@ std::size_t cuts_worth(const grown_tree& tree, double penalty) {
   return num_cuts;
 }
 
+/// The numbers of cuts, up to all, whose trees fit; in steps where there are many. A tree without
+/// cuts is a number, and fits.
+std::vector<std::size_t> which_fit(const grown_tree& tree, std::size_t most, const coded_rows& rows,
+                                   const model_room& room) {
+  std::vector<std::size_t> fit(1, 0);
+  const std::vector<double> values(tree.nodes.size(), 0.0);
+  for (std::size_t k = 1; k <= most && room.is_limited();
+       k = k == most ? most + 1 : std::min(most, k + 1 + k / 16)) {
+    model_cost cost = room.cost_of(bank_of(tree, k, values, 1.0, rows));
+    if (room.leaves_are_segments())
+      cost += cost_of_segments(static_cast<std::int64_t>(k) + 1, false);
+    if (room.takes(cost)) fit.push_back(k);
+  }
+  for (std::size_t k = 1; k <= most && !room.is_limited(); ++k) fit.push_back(k);
+  return fit;
+}
+
 /// The child of a grown tree's leaf that a row reaches.
 std::size_t leaf_of(const grown_tree& tree, const coded_rows& rows, std::int64_t i) {
   std::int32_t at = 0;
@@ -596,13 +613,15 @@ double held_out_squares(const coded_rows& rows, row_choice judges,
 class judged_tree {
  public:
   judged_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
-              std::int64_t min_rows, const std::vector<std::int64_t>& targets, const run_parts& run)
+              std::int64_t min_rows, const std::vector<std::int64_t>& targets, const run_parts& run,
+              const model_room& room)
       : tree_(tree_grower(rows, train, targets, run).grow(max_leaves, min_rows)) {
     tried_.grown_leaves = max_leaves;
     tried_.min_rows = min_rows;
     const row_choice judges = {train.held_out, !train.the_part};
     held_out_ = held_out_sums(tree_, rows, judges, targets, run);
     squares_ = held_out_squares(rows, judges, targets);
+    fit_ = which_fit(tree_, tree_.cuts.size(), rows, room);
   }
 
   struct verdict {
@@ -618,10 +637,11 @@ class judged_tree {
     std::vector<double> gains;
     for (const double shrinkage : shrinkages) {
       gains_of_cuts(values_of(tree_, shrinkage), step, gains);
-      const double most = *std::max_element(gains.begin(), gains.end());
+      double most = gains[0];
+      for (const std::size_t k : fit_) most = std::max(most, gains[k]);
       const double enough = most - tolerance * std::max(squares_ - most, 0.0);
-      std::size_t num_cuts = 0;
-      while (gains[num_cuts] < enough) ++num_cuts;
+      const std::size_t num_cuts = *std::find_if(fit_.begin(), fit_.end(),
+                                                 [&](std::size_t k) { return gains[k] >= enough; });
       if (num_cuts == 0 || gains[num_cuts] <= of_all.gain) continue;
       of_all.options.max_leaves = static_cast<std::int64_t>(num_cuts) + 1;
       of_all.options.shrinkage = shrinkage;
@@ -657,65 +677,74 @@ class judged_tree {
   grown_tree tree_;
   std::vector<row_sums> held_out_;  // by node
   double squares_;
+  std::vector<std::size_t> fit_;  // numbers of cuts
 };
 
 }  // namespace
 
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
-                const tree_options& options, const run_parts& run) {
+                const tree_options& options, const run_parts& run, const model_room& room) {
   const std::int64_t grown = std::max(options.grown_leaves, options.max_leaves);
   const grown_tree tree = tree_grower(rows, train, targets, run).grow(grown, options.min_rows);
-  const std::size_t num_cuts =
+  const std::size_t most_cuts =
       std::min(cuts_worth(tree, options.penalty), static_cast<std::size_t>(options.max_leaves - 1));
+  const std::size_t num_cuts = which_fit(tree, most_cuts, rows, room).back();
   return bank_of(tree, num_cuts, values_of(tree, options.shrinkage), options.step, rows);
 }
 
 tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
-                        const std::vector<std::int64_t>& targets, const run_parts& run) {
-  return judged_tree(rows, train, max_leaves, least_rows_alone, targets, run)
+                        const std::vector<std::int64_t>& targets, const run_parts& run,
+                        const model_room& room) {
+  return judged_tree(rows, train, max_leaves, least_rows_alone, targets, run, room)
       .best(1.0, tried_shrinkages)
       .options;
 }
 
 tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
-                      std::vector<std::int64_t>& residuals, const run_parts& run) {
+                      std::vector<std::int64_t>& residuals, const run_parts& run,
+                      const model_room& room) {
   tree_plan best;
   tree_plan plan;
-  std::vector<bank> trees;  // of the plan, to go back
-  bank last;
+  model_room left = room;
   double gain = 0.0;
   double best_gain = 0.0;
   for (int t = 0; t < max_trees; ++t) {
-    const judged_tree tree(rows, train, most_leaves, least_rows, residuals, run);
+    const judged_tree tree(rows, train, most_leaves, least_rows, residuals, run,
+                           left.share(max_trees - t));
     const judged_tree::verdict as_last = tree.best(1.0, tried_shrinkages);
     if (as_last.gain > 0.0 && gain + as_last.gain > best_gain) {
       best_gain = gain + as_last.gain;
       best = plan;
       best.trees.push_back(as_last.options);
-      last = tree.made(as_last.options, rows);
+      best.banks.push_back(tree.made(as_last.options, rows));
     }
     const judged_tree::verdict followed = tree.best(step_if_followed, tried_shrinkages);
     if (t + 1 == max_trees || followed.gain <= 0.0) break;
     gain += followed.gain;
     plan.trees.push_back(followed.options);
-    trees.push_back(tree.made(followed.options, rows));
-    add(-1, trees.back(), rows, residuals, run);
+    plan.banks.push_back(tree.made(followed.options, rows));
+    left.spend(plan.banks.back());
+    add(-1, plan.banks.back(), rows, residuals, run);
   }
   // Back to what the best trees leave.
-  while (!trees.empty() && trees.size() >= std::max<std::size_t>(best.trees.size(), 1)) {
-    add(1, trees.back(), rows, residuals, run);
-    trees.pop_back();
+  while (!plan.trees.empty() && plan.trees.size() >= std::max<std::size_t>(best.trees.size(), 1)) {
+    add(1, plan.banks.back(), rows, residuals, run);
+    plan.banks.pop_back();
+    plan.trees.pop_back();
   }
-  if (!best.trees.empty()) add(-1, last, rows, residuals, run);
+  if (!best.trees.empty()) add(-1, best.banks.back(), rows, residuals, run);
   return best;
 }
 
 std::vector<bank> learn_trees(const coded_rows& rows, row_choice train, const tree_plan& plan,
-                              std::vector<std::int64_t>& residuals, const run_parts& run) {
+                              std::vector<std::int64_t>& residuals, const run_parts& run,
+                              model_room room) {
   std::vector<bank> trees;
   trees.reserve(plan.trees.size());
   for (const tree_options& options : plan.trees) {
-    trees.push_back(learn_tree(rows, train, residuals, options, run));
+    const auto to_come = static_cast<int>(plan.trees.size() - trees.size());
+    trees.push_back(learn_tree(rows, train, residuals, options, run, room.share(to_come)));
+    room.spend(trees.back());
     add(-1, trees.back(), rows, residuals, run);
   }
   return trees;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "host/learning/coded_rows.hpp"
+#include "host/learning/cost.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -31,30 +32,38 @@ struct tree_options {
 /// n * max |target| < 2^63. Its constants are in units of constants; constant_shift >= 0. Nodes and
 /// leaves are in the order of a walk, left before right. A tree of one leaf has no nodes: it is a
 /// table without axes, of one constant.
+/// @param room  which the tree fits in, losing the cuts that are worth least
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
-                const tree_options& options, const run_parts& run);
+                const tree_options& options, const run_parts& run, const model_room& room = {});
 
 /// The options of a tree that stands alone, of at most max_leaves leaves: those with the least
 /// error on the part that is held out (train.held_out >= 0).
 tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
-                        const std::vector<std::int64_t>& targets, const run_parts& run);
+                        const std::vector<std::int64_t>& targets, const run_parts& run,
+                        const model_room& room = {});
 
 /// How trees that follow each other are to be grown.
 struct tree_plan {
   std::vector<tree_options> trees;
+  /// As they were judged.
+  std::vector<bank> banks;
 };
 
 /// Up to max_trees trees, one after the other on what the others leave; all but the last answer for
 /// a part of it alone. How many trees there are, their leaves and their shrinkage are those with
 /// the least error on the part that is held out (train.held_out >= 0).
 /// @param residuals  what is left of the targets of all rows, before and after
+/// @param room       of which each of max_trees trees has a share
 tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
-                      std::vector<std::int64_t>& residuals, const run_parts& run);
+                      std::vector<std::int64_t>& residuals, const run_parts& run,
+                      const model_room& room = {});
 
 /// The trees of a plan, from the rows that are chosen.
 /// @param residuals  as in judge_trees()
+/// @param room       of which each has a share
 std::vector<bank> learn_trees(const coded_rows& rows, row_choice train, const tree_plan& plan,
-                              std::vector<std::int64_t>& residuals, const run_parts& run);
+                              std::vector<std::int64_t>& residuals, const run_parts& run,
+                              model_room room = {});
 
 /// A tree whose leaves are segments: the constant of a leaf is its number.
 bank numbered(bank tree);

@@ -75,20 +75,31 @@ typedef struct zcmoe_learn_options {
   const char* target_name;         ///< likewise
   zcmoe_progress_fn progress;      ///< NULL: none
   void* user;                      ///< passed to progress
+  /// The most that the model may cost, each 0 for no limit, the default: the estimated time of a
+  /// row (zcmoe_learn_candidate::ns), and bytes. What fits is judged as anything else is: fewer or
+  /// smaller trees, fewer or coarser grids, tables of fewer inputs, axes of fewer segments. A
+  /// budget that does not bind changes nothing.
+  double budget_ns;
+  int64_t budget_bytes;  ///< likewise
 } zcmoe_learn_options;
 /// All defaults.
 #define ZCMOE_LEARN_OPTIONS_INIT \
-  { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
+  { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0.0, 0 }
 
-/// What was tried for one kind of model. Its size is known of the chosen kind alone: others are
-/// judged, and not made.
+/// What was tried for one kind of model. The sizes of the chosen kind are those of the model; of
+/// others those of the one that was judged, from the rows that are not held out.
 typedef struct zcmoe_learn_candidate {
-  int32_t partition;      ///< ZCMOE_PARTITION_TABLES ...
-  int32_t chosen;         ///< 1: the model is of this kind
-  double held_out_error;  ///< mean squared error on the rows held out; NaN: not tried
-  int64_t num_banks;      ///< look-ups; 0: not made
-  int64_t num_segments;   ///< 0 where answers are sums
-  int64_t bytes;          ///< of constants, offsets, nodes and edges
+  int32_t partition;  ///< ZCMOE_PARTITION_TABLES ...
+  int32_t chosen;     ///< 1: the model is of this kind
+  /// Mean squared error on the rows held out; NaN: not tried, or none is within the budget.
+  double held_out_error;
+  int64_t num_banks;     ///< look-ups; 0: not made
+  int64_t num_segments;  ///< 0 where answers are sums
+  int64_t bytes;         ///< of constants, offsets, nodes, edges and thresholds
+  /// Nanoseconds a row of float32 columns on one thread of the CPU engine, estimated from what the
+  /// model is made of: the same on every machine, and measured on one (bench/README.md). On others
+  /// its ratios say more than its amount.
+  double ns;
 } zcmoe_learn_candidate;
 
 /// What learning saw and chose.
@@ -126,6 +137,7 @@ typedef struct zcmoe_learn_report {
 /// @param[in]     options  NULL: all defaults
 /// @param[in,out] report   struct_size is read, the rest is filled; NULL: none
 /// @param[out]    model    receives the model, to be freed with zcmoe_model_destroy()
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if no model is within the budget
 /// @retval ZCMOE_ERR_DATA       no row is left
 /// @retval ZCMOE_ERR_CANCELLED  progress said to stop
 ZCMOE_API zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_points* x,

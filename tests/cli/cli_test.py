@@ -1674,6 +1674,22 @@ class several_inputs_test(cli_case):
         self.assertLess(holdout["rmse"], holdout["rmse_line"])
         self.assertLess(holdout["rmse_line"], holdout["rmse_constant"])
 
+    def test_budgets(self):
+        data = self.several()
+        free = self.learn(data, *self.xs, name="free")
+        done = self.run_cli("fit", data, *self.xs, "--budget-ns", 1000, "--budget-bytes", 10**9, "-o", self.path("m"))
+        self.assertEqual(pathlib.Path(free).read_bytes(), pathlib.Path(self.path("m")).read_bytes())
+        self.assertIn("ns a row", done.stderr.decode())
+        summary = json.loads(self.run_cli("fit", data, *self.xs, "--budget-ns", 1.5, "--budget-bytes", 3000, "--json",
+                                          "-o", self.path("m")).stdout)
+        self.assertEqual((summary["budget_ns"], summary["budget_bytes"]), (1.5, 3000))
+        self.assertTrue(any(c["chosen"] for c in summary["candidates"]))
+        for candidate in summary["candidates"]:
+            self.assertLessEqual(candidate["ns_estimate"], 1.5)
+            self.assertLessEqual(candidate["bytes"], 3000)
+            self.assertGreater(candidate["look_ups"], 0)
+        self.fails("fit", data, *self.xs, "--budget-ns", 0.1, "-o", self.path("m"), says="the least that looks at an input")
+
     def test_held_out_errors_are_right(self):
         """The errors told are those of the rows that were held out, whose predictions can be asked for."""
         data = self.several()
@@ -1873,6 +1889,8 @@ class several_inputs_test(cli_case):
                 ([*fit, "--partition", "tables", "--segments", 5], "--segments 5: goes with --partition score, tree or grid"),
                 ([*fit, "--segments", 2000000], "--segments 2000000: with several inputs"),
                 ([*fit, "--axis-segments", 254], "--axis-segments"),
+                ([*fit, "--budget-ns", 0], "--budget-ns"),
+                (["fit", data, "--x", "a", "--y", "y", "-o", "m", "--budget-bytes", 9], "--budget-bytes: goes with several"),
                 ([*fit, "--partition", "forest"], "auto|tables|score|tree|grid"),
                 ([*fit, "--x-all-but", "id"], "--x a and --x-all-but id"),
                 (["fit", data, "--x", "a", "--y", "y", "-o", "m", "--partition", "tree"],

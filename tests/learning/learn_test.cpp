@@ -268,6 +268,68 @@ TEST(learn, fewer_rows_than_columns_duplicates_and_sums_of_columns) {
   EXPECT_LT(error_on(learn(cpu(), wide.columns(), wide.y, automatic()).table, wide), 0.03);
 }
 
+const zcmoe_learn_candidate& chosen(const learned& made) {
+  return *std::find_if(std::begin(made.report.candidates), std::end(made.report.candidates),
+                       [](const zcmoe_learn_candidate& c) { return c.chosen == 1; });
+}
+
+TEST(learn, budgets_are_met_by_every_kind) {
+  const table rows = sample(1500, 21, 0.3);
+  for (std::int32_t kind = ZCMOE_PARTITION_AUTO; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    zcmoe_learn_options options = of_kind(kind);
+    options.axis_segments = 16;
+    const learned free = learn(cpu(), rows.columns(), rows.y, options);
+    const zcmoe_learn_candidate whole = chosen(free);
+    for (const zcmoe_learn_candidate& c : free.report.candidates)
+      EXPECT_EQ(c.ns > 0.0 && c.bytes > 0, !std::isnan(c.held_out_error)) << kind;
+    options.budget_ns = 3.0 * whole.ns;
+    options.budget_bytes = 3 * whole.bytes;
+    EXPECT_EQ(learn(cpu(), rows.columns(), rows.y, options).table.serialize(),
+              free.table.serialize())
+        << kind << ": a budget that does not bind changes nothing";
+    for (const auto& [ns, bytes] : {std::pair<double, std::int64_t>{0.8 * whole.ns, 0},
+                                    {0.0, whole.bytes / 3},
+                                    {2.8, 1500}}) {
+      options.budget_ns = ns;
+      options.budget_bytes = bytes;
+      const learned made = learn(cpu(), rows.columns(), rows.y, options);
+      EXPECT_GT(chosen(made).num_banks, 0);
+      for (const zcmoe_learn_candidate& c : made.report.candidates) {
+        if (std::isnan(c.held_out_error)) continue;
+        EXPECT_LE(c.ns, ns > 0.0 ? ns : infinity) << kind << ", " << c.partition;
+        EXPECT_LE(c.bytes, bytes > 0 ? bytes : whole.bytes * 9) << kind << ", " << c.partition;
+        EXPECT_LT(c.held_out_error, made.report.held_out_variance) << kind << ", " << c.partition;
+      }
+    }
+  }
+}
+
+TEST(learn, models_within_a_budget_are_the_same_on_any_threads) {
+  const table rows = sample(1500, 22, 0.3);
+  zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_AUTO);
+  options.axis_segments = 20;
+  options.budget_ns = 2.0;
+  const std::vector<unsigned char> bytes =
+      learn(cpu(1), rows.columns(), rows.y, options).table.serialize();
+  EXPECT_EQ(learn(cpu(3), rows.columns(), rows.y, options).table.serialize(), bytes);
+}
+
+TEST(learn, what_no_model_meets_is_refused) {
+  const table rows = sample(500, 23, 0.3);
+  const table few = sample(30, 24, 0.0);  // nothing is judged
+  for (const table* given : {&rows, &few}) {
+    zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_TREE, 8);
+    options.budget_ns = 0.5;
+    std::string said;
+    EXPECT_EQ(status_of([&] { learn(cpu(), given->columns(), given->y, options); }, &said),
+              ZCMOE_ERR_INVALID_ARGUMENT);
+    EXPECT_NE(said.find("options->budget_ns=0.5"), std::string::npos) << said;
+    EXPECT_NE(said.find("the least that looks at an input takes"), std::string::npos) << said;
+    options.budget_ns = 3.0;
+    EXPECT_LE(chosen(learn(cpu(), given->columns(), given->y, options)).ns, 3.0);
+  }
+}
+
 TEST(learn, missing_inputs_are_left_out_or_a_code) {
   table rows = sample(8000, 11, 0.1);
   std::mt19937 random(12);

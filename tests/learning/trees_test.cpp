@@ -68,6 +68,17 @@ coded_rows shuffled(const coded_rows& rows, unsigned seed) {
   return to;
 }
 
+std::vector<input_axis> axes_of(const coded_rows& rows) {
+  std::vector<input_axis> axes;
+  for (int a = 0; a < rows.num_axes(); ++a) {
+    axes.push_back({a, {}, ZCMOE_CLOSED_LEFT, 1, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_CLAMP});
+    axes.back().edges.resize(static_cast<std::size_t>(rows.num_slots[static_cast<std::size_t>(a)]) -
+                             2);
+    std::iota(axes.back().edges.begin(), axes.back().edges.end(), 0.0);
+  }
+  return axes;
+}
+
 std::int32_t answer(const bank& tree, const coded_rows& rows, std::int64_t i) {
   std::vector<std::uint8_t> codes;
   for (int a = 0; a < rows.num_axes(); ++a) codes.push_back(rows.codes_of(a)[i]);
@@ -410,6 +421,46 @@ TEST(trees, large_targets_do_not_overflow) {
   const double expected = std::ldexp(static_cast<double>(most), -30);
   EXPECT_NEAR(static_cast<double>(tree.constants[0]), -std::min(expected, 2147483647.0), 0.5001);
   EXPECT_NEAR(static_cast<double>(tree.constants[1]), std::min(expected, 2147483647.0), 0.5001);
+}
+
+TEST(trees, fit_where_there_is_room_for_a_part) {
+  std::mt19937 random(3);
+  const coded_rows rows = rows_on(
+      {20, 30, 40}, 4000,
+      [&](const std::vector<int>& c) {
+        return std::int64_t{c[0]} * c[1] + (c[2] > 11 ? 300 : 0) + random() % 8;
+      },
+      30);
+  const std::vector<input_axis> axes = axes_of(rows);
+  tree_options options{400};
+  options.min_rows = 5;
+  const bank whole = learn_tree(rows, {}, rows.y, options, one_thread);
+  const model_cost of_whole = cost_of(axes, {whole}, 0, false);
+  ASSERT_GT(whole.constants.size(), 300u);
+  for (const double share : {1.01, 0.7, 0.4, 0.2}) {
+    const model_cost most{share * of_whole.ns, 2 * of_whole.bytes};
+    const bank tree = learn_tree(rows, {}, rows.y, options, one_thread, model_room(most, axes));
+    expect_whole(tree, rows);
+    EXPECT_LE(cost_of(axes, {tree}, 0, false).ns, most.ns);
+    EXPECT_EQ(same(tree, whole), share > 1.0);
+    const model_cost few{of_whole.ns, static_cast<std::int64_t>(share * 0.9 * 9000)};
+    const bank small =
+        learn_tree(rows, {}, rows.y, options, one_thread, model_room(few, axes, true));
+    const model_cost of_small =
+        cost_of(axes, {small}, static_cast<std::int64_t>(small.constants.size()), false);
+    EXPECT_LE(of_small.bytes, few.bytes);
+    EXPECT_GT(of_small.bytes, few.bytes / 2);
+  }
+  std::vector<std::int64_t> left = rows.y;
+  const model_cost most{0.9 * of_whole.ns, of_whole.bytes};
+  const tree_plan plan = judge_trees(rows, {0, false}, 3, left, one_thread, model_room(most, axes));
+  EXPECT_FALSE(plan.trees.empty());
+  EXPECT_LE(cost_of(axes, plan.banks, 0, false).ns, most.ns);
+  left = rows.y;
+  EXPECT_LE(
+      cost_of(axes, learn_trees(rows, {}, plan, left, one_thread, model_room(most, axes)), 0, false)
+          .ns,
+      most.ns);
 }
 
 }  // namespace

@@ -911,6 +911,12 @@ std::vector<status_case> learn_cases() {
   with(invalid, {"options->axis_segments=254; expected 2 to 253"},
        [](points_call& c) { c.options.axis_segments = 254; });
   with(invalid, {"options->axis_segments=1"}, [](points_call& c) { c.options.axis_segments = 1; });
+  with(invalid, {"options->budget_ns=-1"}, [](points_call& c) { c.options.budget_ns = -1.0; });
+  with(invalid, {"options->budget_ns=nan"},
+       [](points_call& c) { c.options.budget_ns = not_a_number; });
+  with(invalid, {"options->budget_bytes=-1"}, [](points_call& c) { c.options.budget_bytes = -1; });
+  with(invalid, {"options->budget_ns=0.1", "the least that looks at an input takes"},
+       [](points_call& c) { c.options.budget_ns = 0.1; });
   with(invalid, {"options->input_names[1] is null"}, [](points_call& c) {
     static const char* const names[] = {"a", nullptr, "c"};
     c.options.input_names = names;
