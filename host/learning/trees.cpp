@@ -23,6 +23,9 @@ constexpr std::size_t most_bytes_kept = std::size_t{1} << 28;
 constexpr std::int64_t most_leaves = 4096;
 constexpr std::int64_t least_rows = 20;
 constexpr std::int64_t least_rows_alone = 5;
+// Where targets have next to no noise, leaves of fewer rows err far less. Little less is chance.
+constexpr std::int64_t fewest_rows_alone = 2;
+constexpr double far_less = 0.95;
 // The part of what it explains that a tree leaves to those that follow it: they correct it.
 constexpr double step_if_followed = 0.6;
 const std::vector<double> tried_shrinkages = {0.0, 3.0, 10.0, 30.0, 100.0, 300.0};
@@ -627,11 +630,12 @@ class judged_tree {
   struct verdict {
     tree_options options;
     double gain;  // how much less the squared error is than without a tree
+    double left;  // of the squared error
   };
   /// The options of the tree with the least error, one of fewer leaves being preferred where it is
   /// hardly worse. The gain is 0 where no tree helps.
   verdict best(double step, const std::vector<double>& shrinkages) const {
-    verdict of_all{tried_, 0.0};
+    verdict of_all{tried_, 0.0, squares_};
     of_all.options.max_leaves = 1;
     of_all.options.step = step;
     std::vector<double> gains;
@@ -646,6 +650,7 @@ class judged_tree {
       of_all.options.max_leaves = static_cast<std::int64_t>(num_cuts) + 1;
       of_all.options.shrinkage = shrinkage;
       of_all.gain = gains[num_cuts];
+      of_all.left = squares_ - of_all.gain;
     }
     return of_all;
   }
@@ -695,9 +700,13 @@ bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std:
 tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
                         const std::vector<std::int64_t>& targets, const run_parts& run,
                         const model_room& room) {
-  return judged_tree(rows, train, max_leaves, least_rows_alone, targets, run, room)
-      .best(1.0, tried_shrinkages)
-      .options;
+  const auto judged = [&](std::int64_t min_rows) {
+    return judged_tree(rows, train, max_leaves, min_rows, targets, run, room)
+        .best(1.0, tried_shrinkages);
+  };
+  const judged_tree::verdict usual = judged(least_rows_alone);
+  const judged_tree::verdict finest = judged(fewest_rows_alone);
+  return finest.left < far_less * usual.left ? finest.options : usual.options;
 }
 
 tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
