@@ -107,7 +107,8 @@ class LearnOptions(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_size_t), ("partition", ctypes.c_int32), ("nan_policy", ctypes.c_int32),
                 ("range_policy", ctypes.c_int32), ("reserved", ctypes.c_int32), ("num_segments", ctypes.c_int64),
                 ("axis_segments", ctypes.c_int64), ("input_names", ctypes.c_void_p), ("target_name", ctypes.c_void_p),
-                ("progress", ctypes.c_void_p), ("user", ctypes.c_void_p)]
+                ("progress", ctypes.c_void_p), ("user", ctypes.c_void_p), ("budget_ns", ctypes.c_double),
+                ("budget_bytes", ctypes.c_int64)]
 
 
 class Outputs(ctypes.Structure):
@@ -151,13 +152,13 @@ def columns_of(x):
 
 
 class Zcmoe:
-    def __init__(self, library, partition=0, num_segments=0):
-        self.library, self.partition, self.num_segments = library, partition, num_segments
+    def __init__(self, library, partition=0, num_segments=0, budget_ns=0):
+        self.library, self.partition, self.num_segments, self.budget_ns = library, partition, num_segments, budget_ns
 
     def fit(self, x, y, threads):
         points, y = columns_of(x), np.ascontiguousarray(y)
         options = LearnOptions(struct_size=ctypes.sizeof(LearnOptions), partition=self.partition,
-                               num_segments=self.num_segments)
+                               num_segments=self.num_segments, budget_ns=self.budget_ns)
         model = ctypes.c_void_p()
         self.library.check(self.library.c.zcmoe_learn_sync(
             self.library.context(threads), ctypes.byref(points), Array(y.ctypes.data, F64, 1), ctypes.c_int64(len(y)),
@@ -340,7 +341,8 @@ def installed(name):
 
 def competitors(library):
     """All of them in the order in which they are learned; `Compiled` ones behind what they compile."""
-    made = {"zcmoe": Zcmoe(library), "zcmoe tables": Zcmoe(library, 1), "zcmoe score": Zcmoe(library, 2),
+    made = {"zcmoe": Zcmoe(library), "zcmoe 20 ns": Zcmoe(library, budget_ns=20),
+            "zcmoe 5 ns": Zcmoe(library, budget_ns=5), "zcmoe tables": Zcmoe(library, 1), "zcmoe score": Zcmoe(library, 2),
             "zcmoe tree": Zcmoe(library, 3), "zcmoe tree 1,024": Zcmoe(library, 3, 1024), "zcmoe grid": Zcmoe(library, 4),
             "zcmoe grid 1,024": Zcmoe(library, 4, 1024)}
     if installed("scikit-learn"):
