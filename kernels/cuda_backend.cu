@@ -202,11 +202,15 @@ class cuda_backend final : public backend {
   /// The workspace that adds n rows in as few chunks as possible. A workspace for min_chunk_rows
   /// rows adds any number of rows in several chunks: so that it can, whatever is returned for as
   /// many rows or more has room for a spare state, which is small beside a chunk of many rows.
-  std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const override {
+  std::size_t fit_workspace(const state_layout& layout, bool several,
+                            std::int64_t n) const override {
     if (n <= 0) return 0;
-    const std::size_t one_chunk = chunk_workspace(layout, std::min(n, most_chunk_rows(layout)));
-    if (n < (sorts(layout) ? min_chunk_rows : max_direct_rows + 1)) return one_chunk;
-    return std::max(one_chunk, chunk_workspace(layout, min_chunk_rows) + spare_state_bytes(layout));
+    const bool in_place = most_chunk_rows(layout, several) == max_direct_rows;
+    const std::size_t one_chunk =
+        chunk_workspace(layout, several, std::min(n, most_chunk_rows(layout, several)));
+    if (n < (in_place ? max_direct_rows + 1 : min_chunk_rows)) return one_chunk;
+    return std::max(one_chunk,
+                    chunk_workspace(layout, several, min_chunk_rows) + spare_state_bytes(layout));
   }
   void accumulate(const fit_job& job, zcmoe_stream stream) override;
   void accumulate_sync(const fit_job& job, zcmoe_stream stream) override;
@@ -250,17 +254,43 @@ class cuda_backend final : public backend {
   bool sorts(const state_layout& layout) const {
     return forced_.sort || !is_sort_free(layout, limits_);
   }
-  std::int64_t most_chunk_rows(const state_layout& layout) const {
-    return sorts(layout) ? max_chunk_rows : max_direct_rows;
+  /// several: rows are of several inputs, and the numbers of their segments in the workspace.
+  std::int64_t most_chunk_rows(const state_layout& layout, bool several) const {
+    return sorts(layout) || several ? max_chunk_rows : max_direct_rows;
   }
   /// Bytes that one chunk of so many rows takes, without a spare state. This is for keys of all
-  /// slots; a fit whose policies use fewer takes less.
-  std::size_t chunk_workspace(const state_layout& layout, std::int64_t num_rows) const {
-    if (!sorts(layout)) return 0;
+  /// slots; a fit whose policies use fewer takes less. Where rows are sorted, the numbers of
+  /// segments lie in a region that the sort needs later.
+  std::size_t chunk_workspace(const state_layout& layout, bool several,
+                              std::int64_t num_rows) const {
+    if (!sorts(layout)) return several ? bytes_of(num_rows, sizeof(float)) : 0;
     return regions(layout, keys_for(layout.num_slots()), num_rows).total;
   }
+  /// Rows of several inputs as rows of one: the number of each row's segment, as the tables of a
+  /// fit have it for their constant, NaN without one. They go to `to`, 4 bytes a row.
+  points numbered(const points& rows, void* to, zcmoe_stream stream) const {
+    points_job job{};
+    job.tables = rows.tables;
+    job.columns = rows.columns;
+    job.n = rows.n;
+    job.values = {to, ZCMOE_F32, 1};
+    launch_points(job, limits_, stream);
+    return {any({to, ZCMOE_F32, 1}), rows.n};
+  }
+  /// The same for a grouping: their segments as I32, -1 without one.
+  points with_segments(const points& rows, void* to, zcmoe_stream stream) const {
+    points_job job{};
+    job.tables = rows.tables;
+    job.columns = rows.columns;
+    job.n = rows.n;
+    job.segments = {to, ZCMOE_I32, 1};
+    launch_points(job, limits_, stream);
+    return {any({to, ZCMOE_I32, 1}), rows.n};
+  }
+  template <class Visit>
+  void over_columns(const points& rows, zcmoe_stream stream, const Visit& visit) const;
   /// Enqueues the launches that add one chunk to chunk.state.
-  void add_chunk(const fit_job& chunk, zcmoe_stream stream) const;
+  void add_chunk(const fit_job& given, zcmoe_stream stream) const;
 
   owned_device device_;
   forced_fit forced_;
@@ -317,13 +347,20 @@ void cuda_backend::summarize_lines(const state_layout& layout, const std::int64_
   }
 }
 
-/// The part of a job that is its n rows from row `first` on.
-fit_job chunk_of(const fit_job& job, std::int64_t first, std::int64_t n) {
+/// The n rows from row `first` on; `columns` keeps those of several inputs.
+points chunk_of(const points& rows, std::int64_t first, std::int64_t n,
+                std::vector<any_array>& columns) {
+  if (rows.tables == nullptr) return {rows_from(rows.x, first), n};
+  columns.assign(rows.columns, rows.columns + tables_of(*rows.tables).view().num_axes);
+  for (any_array& column : columns) column = rows_from(column, first);
+  return {{}, n, rows.tables, columns.data()};
+}
+fit_job chunk_of(const fit_job& job, std::int64_t first, std::int64_t n,
+                 std::vector<any_array>& columns) {
   fit_job chunk = job;
-  chunk.rows.x = rows_from(job.rows.x, first);
+  chunk.rows = chunk_of(job.rows, first, n, columns);
   chunk.y = rows_from(job.y, first);
   chunk.weights = rows_from(job.weights, first);
-  chunk.rows.n = n;
   return chunk;
 }
 
@@ -358,9 +395,13 @@ class spare_state {
 };
 
 /// Without a sort there are two launchers. With one, keys and payloads are written, sorted and
-/// added up, in the order in which the calls stand here.
-void cuda_backend::add_chunk(const fit_job& chunk, zcmoe_stream stream) const {
+/// added up, in the order in which the calls stand here. Before either, rows of several inputs
+/// become rows of one.
+void cuda_backend::add_chunk(const fit_job& given, zcmoe_stream stream) const {
+  fit_job chunk = given;
+  const bool several = chunk.rows.tables != nullptr;
   if (!sorts(chunk.layout)) {
+    if (several) chunk.rows = numbered(chunk.rows, chunk.workspace, stream);
     launch_begin_chunk(chunk.layout, chunk.state, chunk.rows.n, nullptr, stream);
     launch_accumulate(chunk, limits_, forced_.most_column_bits, stream);
     return;
@@ -373,6 +414,7 @@ void cuda_backend::add_chunk(const fit_job& chunk, zcmoe_stream stream) const {
   auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.sort.segment_ends);
   auto& counts = *reinterpret_cast<chunk_counts*>(base + at.counts);
 
+  if (several) chunk.rows = numbered(chunk.rows, spare.payload, stream);
   launch_begin_chunk(chunk.layout, chunk.state, chunk.rows.n, &counts, stream);
   launch_route(chunk, keys, rows, counts, stream);
   const keyed_rows sorted =
@@ -387,9 +429,10 @@ void cuda_backend::add_chunk(const fit_job& chunk, zcmoe_stream stream) const {
 void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
   if (job.rows.n == 0) return;
   const device_guard guard(device_);
-  const bool is_one_chunk = job.rows.n <= most_chunk_rows(job.layout);
-  const std::size_t wanted = is_one_chunk ? chunk_workspace(job.layout, job.rows.n)
-                                          : fit_workspace(job.layout, job.rows.n);
+  const bool several = job.rows.tables != nullptr;
+  const bool is_one_chunk = job.rows.n <= most_chunk_rows(job.layout, several);
+  const std::size_t wanted = is_one_chunk ? chunk_workspace(job.layout, several, job.rows.n)
+                                          : fit_workspace(job.layout, several, job.rows.n);
   if (job.workspace == nullptr && wanted != 0) {
     fit_job with_workspace = job;
     with_workspace.workspace_bytes = wanted;
@@ -404,18 +447,19 @@ void cuda_backend::accumulate(const fit_job& job, zcmoe_stream stream) {
   }
   const std::int64_t least_rows = std::min(job.rows.n, min_chunk_rows);
   const std::size_t spare_bytes = job.rows.n > least_rows ? spare_state_bytes(job.layout) : 0;
-  const std::size_t least = spare_bytes + chunk_workspace(job.layout, least_rows);
+  const std::size_t least = spare_bytes + chunk_workspace(job.layout, several, least_rows);
   if (job.workspace_bytes < least) fail_workspace(job.workspace_bytes, least);
   const std::int64_t chunk_rows =
       rows_that_fit(job.rows.n, job.workspace_bytes - spare_bytes,
-                    [&](std::int64_t n) { return chunk_workspace(job.layout, n); });
+                    [&](std::int64_t n) { return chunk_workspace(job.layout, several, n); });
   const spare_state spare(job.layout, job.workspace, stream);
   fit_job rest = job;
   rest.workspace = static_cast<char*>(job.workspace) + spare_bytes;
   rest.workspace_bytes = job.workspace_bytes - spare_bytes;
+  std::vector<any_array> columns;
   for (std::int64_t first = 0; first < job.rows.n; first += chunk_rows) {
     const std::int64_t n = std::min(chunk_rows, job.rows.n - first);
-    add_chunk(spare.redirected(chunk_of(rest, first, n)), stream);
+    add_chunk(spare.redirected(chunk_of(rest, first, n, columns)), stream);
   }
   spare.merge_into(job, stream);
 }
@@ -433,26 +477,27 @@ void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
   }
   if (job.workspace == nullptr) {
     group_job with_workspace = job;
-    with_workspace.workspace_bytes = group_workspace(job.routes->roles().num_slots(), job.rows.n);
+    with_workspace.workspace_bytes = group_workspace(job.num_slots, job.rows.n);
     const device_buffer buffer(allocator_, with_workspace.workspace_bytes, stream);
     with_workspace.workspace = buffer.data();
     group(with_workspace, stream);
     return;
   }
-  const row_keys keys = keys_for(job.routes->roles().num_slots());
-  const std::int64_t chunk_rows = rows_that_fit(
-      job.rows.n, job.workspace_bytes,
-      [&](std::int64_t n) { return group_workspace(job.routes->roles().num_slots(), n); });
+  const row_keys keys = keys_for(job.num_slots);
+  const std::int64_t chunk_rows =
+      rows_that_fit(job.rows.n, job.workspace_bytes,
+                    [&](std::int64_t n) { return group_workspace(job.num_slots, n); });
   const group_regions at = regions(keys, chunk_rows);
   char* const base = static_cast<char*>(job.workspace);
   const keyed_rows rows{base + at.sort.keys[0], base + at.sort.payload[0]};
   const keyed_rows spare{base + at.sort.keys[1], base + at.sort.payload[1]};
   auto* const ends = reinterpret_cast<std::uint32_t*>(base + at.sort.segment_ends);
   auto* const begin = reinterpret_cast<std::int64_t*>(base + at.begin);
+  std::vector<any_array> columns;
   const auto sorted_chunk = [&](std::int64_t first, std::int64_t n) {
     group_job chunk = job;
-    chunk.rows.x = rows_from(job.rows.x, first);
-    chunk.rows.n = n;
+    chunk.rows = chunk_of(job.rows, first, n, columns);
+    if (job.rows.tables != nullptr) chunk.rows = with_segments(chunk.rows, spare.payload, stream);
     launch_slot_keys(chunk, keys, rows, stream);
     const keyed_rows sorted =
         launch_sort(keys, sizeof(std::uint32_t), rows, spare, n, base + at.sort.sort_scratch,
@@ -478,207 +523,6 @@ void cuda_backend::group(const group_job& job, zcmoe_stream stream) {
 
 // ----------------------------------------------------------- host memory
 
-/// Copies x and the columns to the device as a whole, since the place of a row may be anywhere, and
-/// the outputs back, through one page-locked buffer of staged_rows elements.
-void cuda_backend::group_sync(const group_job& job, zcmoe_stream stream) {
-  const device_guard guard(device_);
-  const std::int64_t num_offsets = job.routes->roles().num_slots() + 1;
-  std::size_t bytes = 0;
-  const auto reserve = [&bytes](bool wanted, std::int64_t n, std::int64_t size) {
-    const std::size_t at = bytes;
-    if (wanted) bytes += bytes_of(n, size);
-    return at;
-  };
-  const bool wants_rows = job.row_numbers.data != nullptr && job.rows.n > 0;
-  const int num_columns = job.rows.n > 0 ? job.num_columns : 0;
-  const std::int64_t x_size = size_of(job.rows.x.dtype);
-  const std::int64_t row_size = size_of(job.row_numbers.dtype);
-  const std::size_t x_at = reserve(job.rows.n > 0, job.rows.n, x_size);
-  const std::size_t offsets_at = reserve(job.offsets.data != nullptr, num_offsets, 8);
-  const std::size_t rows_at = reserve(wants_rows, job.rows.n, row_size);
-  std::size_t from_at[max_group_columns];
-  std::size_t to_at[max_group_columns];
-  for (int c = 0; c < num_columns; ++c) {
-    from_at[c] = reserve(true, job.rows.n, job.columns[c].element_size);
-    to_at[c] = reserve(true, job.rows.n, job.columns[c].element_size);
-  }
-  const std::size_t workspace_at = bytes;
-  const std::size_t workspace_bytes = group_workspace(job.routes->roles().num_slots(), job.rows.n);
-  const device_buffer device(allocator_, bytes + workspace_bytes, stream);
-  const pinned_buffer staging(static_cast<std::size_t>(staged_rows) * 8);
-  stream_drain drain(stream);
-  char* const base = static_cast<char*>(device.data());
-
-  const auto send = [&](std::size_t at, const void* from, std::int64_t stride, std::int64_t size) {
-    for (std::int64_t first = 0; first < job.rows.n; first += staged_rows) {
-      const std::int64_t n = std::min(staged_rows, job.rows.n - first);
-      copy_elements(staging.data(), 1, static_cast<const char*>(from) + first * stride * size,
-                    stride, n, size);
-      copy(base + at + first * size, staging.data(), static_cast<std::size_t>(n * size),
-           cudaMemcpyHostToDevice, stream);
-    }
-  };
-  const auto fetch = [&](std::size_t at, void* to, std::int64_t stride, std::int64_t count,
-                         std::int64_t size) {
-    for (std::int64_t first = 0; first < count; first += staged_rows) {
-      const std::int64_t n = std::min(staged_rows, count - first);
-      copy(staging.data(), base + at + first * size, static_cast<std::size_t>(n * size),
-           cudaMemcpyDeviceToHost, stream);
-      copy_elements(static_cast<char*>(to) + first * stride * size, stride, staging.data(), 1, n,
-                    size);
-    }
-  };
-
-  group_job there = job;
-  if (job.rows.n > 0) send(x_at, job.rows.x.data, job.rows.x.stride, x_size);
-  there.rows.x.data = base + x_at;
-  there.rows.x.stride = 1;
-  if (job.offsets.data != nullptr) there.offsets = {base + offsets_at, job.offsets.dtype, 1};
-  if (wants_rows) there.row_numbers = {base + rows_at, job.row_numbers.dtype, 1};
-  for (int c = 0; c < num_columns; ++c) {
-    const group_column& column = job.columns[c];
-    send(from_at[c], column.from, column.from_stride, column.element_size);
-    there.columns[c] = {base + from_at[c], 1, base + to_at[c], 1, column.element_size};
-  }
-  there.workspace = base + workspace_at;
-  there.workspace_bytes = workspace_bytes;
-  group(there, stream);
-  if (job.offsets.data != nullptr)
-    fetch(offsets_at, job.offsets.data, job.offsets.stride, num_offsets, 8);
-  if (wants_rows)
-    fetch(rows_at, job.row_numbers.data, job.row_numbers.stride, job.rows.n, row_size);
-  for (int c = 0; c < num_columns; ++c) {
-    const group_column& column = job.columns[c];
-    fetch(to_at[c], column.to, column.to_stride, job.rows.n, column.element_size);
-  }
-  drain.finish();
-}
-
-void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
-  if (job.rows.n == 0) return;
-  const device_guard guard(device_);
-  const std::int64_t rows = std::min(job.rows.n, staged_rows);
-  const zcmoe_array sources[3] = {job.rows.x, job.y, job.weights};
-  std::size_t at[4] = {};
-  for (int a = 0; a < 3; ++a) {
-    at[a + 1] =
-        at[a] + (sources[a].data != nullptr ? bytes_of(rows, size_of(sources[a].dtype)) : 0);
-  }
-  // One buffer for the input is enough on the device, where copies and kernels of one stream follow
-  // each other. On the host there are two page-locked buffers: one is packed while the other is
-  // copied. If there is more than one chunk, they are added to a spare state, so that a call that
-  // fails has added nothing.
-  const bool is_one_chunk = job.rows.n <= rows;
-  const std::size_t spare_bytes = is_one_chunk ? 0 : spare_state_bytes(job.layout);
-  const std::size_t workspace_bytes = chunk_workspace(job.layout, rows);
-  const device_buffer workspace(allocator_, spare_bytes + workspace_bytes, stream);
-  const device_buffer input(allocator_, at[3], stream);
-  const pinned_buffer staging[2] = {pinned_buffer(at[3]), pinned_buffer(at[3])};
-  device_event copied[2];
-  stream_drain drain(stream);
-
-  std::optional<spare_state> spare;
-  if (!is_one_chunk) spare.emplace(job.layout, workspace.data(), stream);
-  int turn = 0;
-  for (std::int64_t first = 0; first < job.rows.n; first += rows, turn ^= 1) {
-    const std::int64_t n = std::min(rows, job.rows.n - first);
-    if (first >= 2 * rows) copied[turn].wait();
-    fit_job chunk = job;
-    zcmoe_array* const targets[3] = {&chunk.rows.x, &chunk.y, &chunk.weights};
-    for (int a = 0; a < 3; ++a) {
-      if (sources[a].data == nullptr) continue;
-      const std::int64_t size = size_of(sources[a].dtype);
-      copy_elements(staging[turn].data() + at[a], 1, rows_from(sources[a], first).data,
-                    sources[a].stride, n, size);
-      char* const to = static_cast<char*>(input.data()) + at[a];
-      ZCMOE_CUDA_TRY(cuda().memcpy_async(to, staging[turn].data() + at[a],
-                                         static_cast<std::size_t>(n * size), cudaMemcpyHostToDevice,
-                                         stream));
-      *targets[a] = {to, sources[a].dtype, 1};
-    }
-    copied[turn].record(stream);
-    chunk.rows.n = n;
-    chunk.workspace = static_cast<char*>(workspace.data()) + spare_bytes;
-    chunk.workspace_bytes = workspace_bytes;
-    add_chunk(spare ? spare->redirected(chunk) : chunk, stream);
-  }
-  if (spare) spare->merge_into(job, stream);
-  drain.finish();
-}
-
-void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) const {
-  if (job.rows.n == 0) return;
-  const device_guard guard(device_);
-  const std::int64_t rows = std::min(job.rows.n, staged_rows);
-  const std::int64_t input_size = size_of(job.rows.x.dtype);
-  std::size_t at[max_gathers + 1];  // offsets of the outputs; x lies at 0
-  at[0] = bytes_of(rows, input_size);
-  for (int g = 0; g < job.num_gathers; ++g)
-    at[g + 1] = at[g] + bytes_of(rows, job.gathers[g].element_size);
-  const std::size_t report_at = at[job.num_gathers];
-  const std::size_t bytes = report_at + bytes_of(1, sizeof(zcmoe_report));
-  const device_buffer device(allocator_, bytes, stream);
-  const pinned_buffer staging[2] = {pinned_buffer(bytes), pinned_buffer(bytes)};
-  device_event done[2];
-  stream_drain drain(stream);
-
-  char* const on_device = static_cast<char*>(device.data());
-  auto* const report = reinterpret_cast<zcmoe_report*>(on_device + report_at);
-  if (job.report != nullptr) ZCMOE_CUDA_TRY(cuda().memset_async(report, 0, sizeof *report, stream));
-
-  const auto unpack = [&](std::int64_t first, int turn) {
-    done[turn].wait();
-    const std::int64_t n = std::min(rows, job.rows.n - first);
-    for (int g = 0; g < job.num_gathers; ++g) {
-      const gather& to = job.gathers[g];
-      copy_elements(static_cast<char*>(to.out) + first * to.stride * to.element_size, to.stride,
-                    staging[turn].data() + at[g], 1, n, to.element_size);
-    }
-  };
-
-  // Chunk c is packed and sent while the device works on chunk c - 1, which is unpacked afterwards.
-  // x may share its memory with an output: a row of the output is written only after the same row
-  // of x has been read.
-  int turn = 0;
-  for (std::int64_t first = 0; first < job.rows.n; first += rows, turn ^= 1) {
-    const std::int64_t n = std::min(rows, job.rows.n - first);
-    copy_elements(staging[turn].data(), 1, rows_from(job.rows.x, first).data, job.rows.x.stride, n,
-                  input_size);
-    ZCMOE_CUDA_TRY(cuda().memcpy_async(on_device, staging[turn].data(),
-                                       static_cast<std::size_t>(n * input_size),
-                                       cudaMemcpyHostToDevice, stream));
-    predict_job chunk = job;
-    chunk.rows.x.data = on_device;
-    chunk.rows.x.stride = 1;
-    chunk.rows.n = n;
-    chunk.report = job.report != nullptr ? report : nullptr;
-    for (int g = 0; g < job.num_gathers; ++g) {
-      chunk.gathers[g].out = on_device + at[g];
-      chunk.gathers[g].stride = 1;
-    }
-    launch_predict(chunk, limits_, stream);
-    for (int g = 0; g < job.num_gathers; ++g) {
-      const auto written = static_cast<std::size_t>(n * job.gathers[g].element_size);
-      ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[turn].data() + at[g], on_device + at[g], written,
-                                         cudaMemcpyDeviceToHost, stream));
-    }
-    done[turn].record(stream);
-    if (first > 0) unpack(first - rows, turn ^ 1);
-  }
-  unpack((job.rows.n - 1) / rows * rows, turn ^ 1);
-
-  if (job.report == nullptr) {
-    drain.finish();
-    return;
-  }
-  ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[0].data(), report, sizeof *report,
-                                     cudaMemcpyDeviceToHost, stream));
-  drain.finish();
-  zcmoe_report counts;
-  std::memcpy(&counts, staging[0].data(), sizeof counts);
-  add_to(*job.report, counts);
-}
-
 /// Host arrays of rows on their way through device memory, a chunk at a time: arrays that are read
 /// are packed into a page-locked buffer and sent while the device works on the chunk before, and
 /// arrays that are written come back likewise. An array that is written may be one that is read: a
@@ -688,6 +532,15 @@ class staged_arrays {
   /// The most bytes of a chunk, unless its rows are wider than that.
   static constexpr std::int64_t most_bytes = std::int64_t{1} << 26;
 
+  /// Rows of a chunk, of n.
+  std::int64_t rows_of_chunk(std::int64_t n) const {
+    std::int64_t row_bytes = 1;
+    for (const std::vector<array>* const list : {&read_, &written_}) {
+      for (const array& a : *list) row_bytes += a.element_size;
+    }
+    const std::int64_t most = std::min(staged_rows, most_bytes / row_bytes);
+    return std::min(n, std::max<std::int64_t>(most, 256));
+  }
   void reads(const void* data, std::int64_t stride, std::int64_t element_size) {
     read_.push_back({const_cast<void*>(data), stride, element_size, 0});
   }
@@ -776,14 +629,6 @@ class staged_arrays {
     void* row(std::int64_t i) const { return static_cast<char*>(data) + i * stride * element_size; }
   };
 
-  std::int64_t rows_of_chunk(std::int64_t n) const {
-    std::int64_t row_bytes = 1;
-    for (const std::vector<array>* const list : {&read_, &written_}) {
-      for (const array& a : *list) row_bytes += a.element_size;
-    }
-    const std::int64_t most = std::min(staged_rows, most_bytes / row_bytes);
-    return std::min(n, std::max<std::int64_t>(most, 256));
-  }
   /// visit(array, row, row within the chunk, count) for tiles of so few rows that rows which lie
   /// side by side in memory stay in a cache from array to array.
   template <class Visit>
@@ -799,13 +644,244 @@ class staged_arrays {
   std::vector<array> written_;
 };
 
+/// The columns of rows of several inputs, to be read; `columns` has them as the device will.
+void read_columns(const points& rows, staged_arrays& arrays, std::vector<any_array>& columns) {
+  columns.assign(rows.columns, rows.columns + tables_of(*rows.tables).view().num_axes);
+  for (const any_array& c : columns) arrays.reads(c.data, c.stride, size_of(c.dtype));
+}
+
+/// The rows of a chunk, whose columns are the first arrays that are read.
+points rows_of(const points& rows, const staged_arrays::chunk& chunk,
+               std::vector<any_array>& columns) {
+  for (std::size_t a = 0; a < columns.size(); ++a) {
+    columns[a].data = chunk.read[a];
+    columns[a].stride = 1;
+  }
+  return {{}, chunk.n, rows.tables, columns.data()};
+}
+
+/// visit(chunk) for rows of several inputs in host memory, a chunk on the device at a time.
+template <class Visit>
+void cuda_backend::over_columns(const points& rows, zcmoe_stream stream, const Visit& visit) const {
+  staged_arrays arrays;
+  std::vector<any_array> columns;
+  read_columns(rows, arrays, columns);
+  arrays.run(rows.n, allocator_, nullptr, 0, stream,
+             [&](const staged_arrays::chunk& chunk) { visit(rows_of(rows, chunk, columns)); });
+}
+
+/// Copies x and the columns to the device as a whole, since the place of a row may be anywhere, and
+/// the outputs back, through one page-locked buffer of staged_rows elements.
+void cuda_backend::group_sync(const group_job& job, zcmoe_stream stream) {
+  const device_guard guard(device_);
+  const std::int64_t num_offsets = job.num_slots + 1;
+  std::size_t bytes = 0;
+  const auto reserve = [&bytes](bool wanted, std::int64_t n, std::int64_t size) {
+    const std::size_t at = bytes;
+    if (wanted) bytes += bytes_of(n, size);
+    return at;
+  };
+  const bool wants_rows = job.row_numbers.data != nullptr && job.rows.n > 0;
+  const int num_columns = job.rows.n > 0 ? job.num_columns : 0;
+  const bool several = job.rows.tables != nullptr;
+  const std::int64_t x_size = several ? sizeof(std::int32_t) : size_of(job.rows.x.dtype);
+  const std::int64_t row_size = size_of(job.row_numbers.dtype);
+  const std::size_t x_at = reserve(job.rows.n > 0, job.rows.n, x_size);
+  const std::size_t offsets_at = reserve(job.offsets.data != nullptr, num_offsets, 8);
+  const std::size_t rows_at = reserve(wants_rows, job.rows.n, row_size);
+  std::size_t from_at[max_group_columns];
+  std::size_t to_at[max_group_columns];
+  for (int c = 0; c < num_columns; ++c) {
+    from_at[c] = reserve(true, job.rows.n, job.columns[c].element_size);
+    to_at[c] = reserve(true, job.rows.n, job.columns[c].element_size);
+  }
+  const std::size_t workspace_at = bytes;
+  const std::size_t workspace_bytes = group_workspace(job.num_slots, job.rows.n);
+  const device_buffer device(allocator_, bytes + workspace_bytes, stream);
+  const pinned_buffer staging(static_cast<std::size_t>(staged_rows) * 8);
+  stream_drain drain(stream);
+  char* const base = static_cast<char*>(device.data());
+
+  const auto send = [&](std::size_t at, const void* from, std::int64_t stride, std::int64_t size) {
+    for (std::int64_t first = 0; first < job.rows.n; first += staged_rows) {
+      const std::int64_t n = std::min(staged_rows, job.rows.n - first);
+      copy_elements(staging.data(), 1, static_cast<const char*>(from) + first * stride * size,
+                    stride, n, size);
+      copy(base + at + first * size, staging.data(), static_cast<std::size_t>(n * size),
+           cudaMemcpyHostToDevice, stream);
+    }
+  };
+  const auto fetch = [&](std::size_t at, void* to, std::int64_t stride, std::int64_t count,
+                         std::int64_t size) {
+    for (std::int64_t first = 0; first < count; first += staged_rows) {
+      const std::int64_t n = std::min(staged_rows, count - first);
+      copy(staging.data(), base + at + first * size, static_cast<std::size_t>(n * size),
+           cudaMemcpyDeviceToHost, stream);
+      copy_elements(static_cast<char*>(to) + first * stride * size, stride, staging.data(), 1, n,
+                    size);
+    }
+  };
+
+  group_job there = job;
+  if (several && job.rows.n > 0) {
+    std::int64_t first = 0;
+    over_columns(job.rows, stream, [&](const points& chunk) {
+      with_segments(chunk, base + x_at + first * x_size, stream);
+      first += chunk.n;
+    });
+    there.rows = {any({base + x_at, ZCMOE_I32, 1}), job.rows.n};
+  } else {
+    if (job.rows.n > 0) send(x_at, job.rows.x.data, job.rows.x.stride, x_size);
+    there.rows.x.data = base + x_at;
+    there.rows.x.stride = 1;
+  }
+  if (job.offsets.data != nullptr) there.offsets = {base + offsets_at, job.offsets.dtype, 1};
+  if (wants_rows) there.row_numbers = {base + rows_at, job.row_numbers.dtype, 1};
+  for (int c = 0; c < num_columns; ++c) {
+    const group_column& column = job.columns[c];
+    send(from_at[c], column.from, column.from_stride, column.element_size);
+    there.columns[c] = {base + from_at[c], 1, base + to_at[c], 1, column.element_size};
+  }
+  there.workspace = base + workspace_at;
+  there.workspace_bytes = workspace_bytes;
+  group(there, stream);
+  if (job.offsets.data != nullptr)
+    fetch(offsets_at, job.offsets.data, job.offsets.stride, num_offsets, 8);
+  if (wants_rows)
+    fetch(rows_at, job.row_numbers.data, job.row_numbers.stride, job.rows.n, row_size);
+  for (int c = 0; c < num_columns; ++c) {
+    const group_column& column = job.columns[c];
+    fetch(to_at[c], column.to, column.to_stride, job.rows.n, column.element_size);
+  }
+  drain.finish();
+}
+
+/// If there is more than one chunk, they are added to a spare state, so that a call that fails has
+/// added nothing.
+void cuda_backend::accumulate_sync(const fit_job& job, zcmoe_stream stream) {
+  if (job.rows.n == 0) return;
+  const device_guard guard(device_);
+  const bool several = job.rows.tables != nullptr;
+  staged_arrays arrays;
+  std::vector<any_array> columns;
+  if (several) {
+    read_columns(job.rows, arrays, columns);
+  } else {
+    arrays.reads(job.rows.x.data, job.rows.x.stride, size_of(job.rows.x.dtype));
+  }
+  for (const zcmoe_array& a : {job.y, job.weights}) {
+    if (a.data != nullptr) arrays.reads(a.data, a.stride, size_of(a.dtype));
+  }
+  const std::int64_t rows = arrays.rows_of_chunk(job.rows.n);
+  const bool is_one_chunk = job.rows.n <= rows;
+  const std::size_t spare_bytes = is_one_chunk ? 0 : spare_state_bytes(job.layout);
+  const std::size_t workspace_bytes = chunk_workspace(job.layout, several, rows);
+  const device_buffer workspace(allocator_, spare_bytes + workspace_bytes, stream);
+  stream_drain drain(stream);
+
+  std::optional<spare_state> spare;
+  if (!is_one_chunk) spare.emplace(job.layout, workspace.data(), stream);
+  arrays.run(job.rows.n, allocator_, nullptr, 0, stream, [&](const staged_arrays::chunk& staged) {
+    fit_job chunk = job;
+    std::size_t k = several ? columns.size() : 1;
+    if (several) {
+      chunk.rows = rows_of(job.rows, staged, columns);
+    } else {
+      chunk.rows.x.data = staged.read[0];
+      chunk.rows.x.stride = 1;
+      chunk.rows.n = staged.n;
+    }
+    for (zcmoe_array* const a : {&chunk.y, &chunk.weights}) {
+      if (a->data != nullptr) *a = {staged.read[k++], a->dtype, 1};
+    }
+    chunk.workspace = static_cast<char*>(workspace.data()) + spare_bytes;
+    chunk.workspace_bytes = workspace_bytes;
+    add_chunk(spare ? spare->redirected(chunk) : chunk, stream);
+  });
+  if (spare) spare->merge_into(job, stream);
+  drain.finish();
+}
+
+void cuda_backend::predict_sync(const predict_job& job, zcmoe_stream stream) const {
+  if (job.rows.n == 0) return;
+  const device_guard guard(device_);
+  const std::int64_t rows = std::min(job.rows.n, staged_rows);
+  const std::int64_t input_size = size_of(job.rows.x.dtype);
+  std::size_t at[max_gathers + 1];  // offsets of the outputs; x lies at 0
+  at[0] = bytes_of(rows, input_size);
+  for (int g = 0; g < job.num_gathers; ++g)
+    at[g + 1] = at[g] + bytes_of(rows, job.gathers[g].element_size);
+  const std::size_t report_at = at[job.num_gathers];
+  const std::size_t bytes = report_at + bytes_of(1, sizeof(zcmoe_report));
+  const device_buffer device(allocator_, bytes, stream);
+  const pinned_buffer staging[2] = {pinned_buffer(bytes), pinned_buffer(bytes)};
+  device_event done[2];
+  stream_drain drain(stream);
+
+  char* const on_device = static_cast<char*>(device.data());
+  auto* const report = reinterpret_cast<zcmoe_report*>(on_device + report_at);
+  if (job.report != nullptr) ZCMOE_CUDA_TRY(cuda().memset_async(report, 0, sizeof *report, stream));
+
+  const auto unpack = [&](std::int64_t first, int turn) {
+    done[turn].wait();
+    const std::int64_t n = std::min(rows, job.rows.n - first);
+    for (int g = 0; g < job.num_gathers; ++g) {
+      const gather& to = job.gathers[g];
+      copy_elements(static_cast<char*>(to.out) + first * to.stride * to.element_size, to.stride,
+                    staging[turn].data() + at[g], 1, n, to.element_size);
+    }
+  };
+
+  // Chunk c is packed and sent while the device works on chunk c - 1, which is unpacked afterwards.
+  // x may share its memory with an output: a row of the output is written only after the same row
+  // of x has been read.
+  int turn = 0;
+  for (std::int64_t first = 0; first < job.rows.n; first += rows, turn ^= 1) {
+    const std::int64_t n = std::min(rows, job.rows.n - first);
+    copy_elements(staging[turn].data(), 1, rows_from(job.rows.x, first).data, job.rows.x.stride, n,
+                  input_size);
+    ZCMOE_CUDA_TRY(cuda().memcpy_async(on_device, staging[turn].data(),
+                                       static_cast<std::size_t>(n * input_size),
+                                       cudaMemcpyHostToDevice, stream));
+    predict_job chunk = job;
+    chunk.rows.x.data = on_device;
+    chunk.rows.x.stride = 1;
+    chunk.rows.n = n;
+    chunk.report = job.report != nullptr ? report : nullptr;
+    for (int g = 0; g < job.num_gathers; ++g) {
+      chunk.gathers[g].out = on_device + at[g];
+      chunk.gathers[g].stride = 1;
+    }
+    launch_predict(chunk, limits_, stream);
+    for (int g = 0; g < job.num_gathers; ++g) {
+      const auto written = static_cast<std::size_t>(n * job.gathers[g].element_size);
+      ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[turn].data() + at[g], on_device + at[g], written,
+                                         cudaMemcpyDeviceToHost, stream));
+    }
+    done[turn].record(stream);
+    if (first > 0) unpack(first - rows, turn ^ 1);
+  }
+  unpack((job.rows.n - 1) / rows * rows, turn ^ 1);
+
+  if (job.report == nullptr) {
+    drain.finish();
+    return;
+  }
+  ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[0].data(), report, sizeof *report,
+                                     cudaMemcpyDeviceToHost, stream));
+  drain.finish();
+  zcmoe_report counts;
+  std::memcpy(&counts, staging[0].data(), sizeof counts);
+  add_to(*job.report, counts);
+}
+
 void cuda_backend::predict_points_sync(const points_job& job, zcmoe_stream stream) const {
   if (job.n == 0) return;
   const device_guard guard(device_);
   staged_arrays arrays;
-  const int num_axes = tables_of(*job.tables).view().num_axes;
-  std::vector<any_array> columns(job.columns, job.columns + num_axes);
-  for (const any_array& c : columns) arrays.reads(c.data, c.stride, size_of(c.dtype));
+  std::vector<any_array> columns;
+  const points rows{{}, job.n, job.tables, job.columns};
+  read_columns(rows, arrays, columns);
   points_job there = job;
   zcmoe_output* const outputs[] = {&there.values, &there.segments, &there.standard_errors,
                                    &there.variances, &there.counts};
@@ -815,17 +891,13 @@ void cuda_backend::predict_points_sync(const points_job& job, zcmoe_stream strea
   zcmoe_report counts{};
   arrays.run(job.n, allocator_, &counts, job.report != nullptr ? sizeof counts : 0, stream,
              [&](const staged_arrays::chunk& chunk) {
-               for (std::size_t a = 0; a < columns.size(); ++a) {
-                 columns[a].data = chunk.read[a];
-                 columns[a].stride = 1;
-               }
+               there.columns = rows_of(rows, chunk, columns).columns;
                std::size_t k = 0;
                for (zcmoe_output* const o : outputs) {
                  if (o->data == nullptr) continue;
                  o->data = chunk.written[k++];
                  o->stride = 1;
                }
-               there.columns = columns.data();
                there.n = chunk.n;
                there.report =
                    job.report != nullptr ? static_cast<zcmoe_report*>(chunk.kept) : nullptr;
@@ -839,19 +911,17 @@ void cuda_backend::encode_sync(const codes_job& job, zcmoe_stream stream) const 
   if (job.n == 0 || num_axes == 0) return;
   const device_guard guard(device_);
   staged_arrays arrays;
-  std::vector<any_array> columns(job.columns, job.columns + num_axes);
-  for (const any_array& c : columns) arrays.reads(c.data, c.stride, size_of(c.dtype));
+  std::vector<any_array> columns;
+  const points rows{{}, job.n, job.tables, job.columns};
+  read_columns(rows, arrays, columns);
   for (int a = 0; a < num_axes; ++a) arrays.writes(job.codes + a * job.stride, 1, 1);
   arrays.run(job.n, allocator_, nullptr, 0, stream, [&](const staged_arrays::chunk& chunk) {
-    for (std::size_t a = 0; a < columns.size(); ++a) {
-      columns[a].data = chunk.read[a];
-      columns[a].stride = 1;
-    }
     auto* const codes = static_cast<std::uint8_t*>(chunk.written[0]);
     // The arrays of codes lie at equal distances.
     const std::int64_t stride =
         num_axes == 1 ? 0 : static_cast<std::uint8_t*>(chunk.written[1]) - codes;
-    launch_encode({job.tables, columns.data(), chunk.n, codes, stride}, stream);
+    launch_encode({job.tables, rows_of(rows, chunk, columns).columns, chunk.n, codes, stride},
+                  stream);
   });
 }
 

@@ -28,6 +28,19 @@ __global__ __launch_bounds__(route_tuning::threads) void slot_keys_kernel(
   }
 }
 
+/// The same of rows whose segments have been found; those without one have the slot `none`.
+__global__ __launch_bounds__(route_tuning::threads) void segment_keys_kernel(
+    const std::int32_t* segments, std::int32_t none, std::int64_t n, void* keys, int key_size,
+    std::uint32_t* rows) {
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * route_tuning::threads;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * route_tuning::threads + threadIdx.x;
+       i < n; i += stride) {
+    const std::int32_t segment = segments[i];
+    store_key(keys, key_size, i, static_cast<std::uint32_t>(segment < 0 ? none : segment));
+    rows[i] = static_cast<std::uint32_t>(i);
+  }
+}
+
 /// Number of the chunk's rows in slots before this one.
 __device__ std::int64_t rows_before(const std::uint32_t* ends, std::int64_t slot) {
   return slot == 0 ? 0 : ends[slot - 1];
@@ -109,6 +122,13 @@ __global__ __launch_bounds__(route_tuning::threads) void place_rows_kernel(
 void launch_slot_keys(const group_job& chunk, const row_keys& keys, const keyed_rows& rows,
                       zcmoe_stream stream) {
   if (chunk.rows.n == 0) return;
+  if (chunk.routes == nullptr) {
+    launch(&segment_keys_kernel, route_blocks(chunk.rows.n), route_tuning::threads, 0, stream,
+           static_cast<const std::int32_t*>(chunk.rows.x.data),
+           static_cast<std::int32_t>(num_segments_of(chunk.num_slots)), chunk.rows.n, rows.keys,
+           keys.size, static_cast<std::uint32_t*>(rows.payload));
+    return;
+  }
   with_typed(chunk.rows.x, [&](auto input) {
     launch(&slot_keys_kernel<decltype(input)>, route_blocks(chunk.rows.n), route_tuning::threads, 0,
            stream, routes_of(*chunk.routes).table<routed_as<decltype(input)>>(), input,
@@ -124,7 +144,7 @@ void launch_add_offsets(const std::uint32_t* ends, std::int64_t num_slots, std::
 
 void launch_write_offsets(const group_job& job, const std::int64_t* begin, zcmoe_stream stream) {
   if (job.offsets.data == nullptr) return;
-  const std::int64_t num_offsets = job.routes->roles().num_slots() + 1;
+  const std::int64_t num_offsets = job.num_slots + 1;
   launch(&write_offsets_kernel, slot_blocks(num_offsets), slot_tuning::threads, 0, stream, begin,
          num_offsets, static_cast<std::int64_t*>(job.offsets.data), job.offsets.stride);
 }

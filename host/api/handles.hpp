@@ -6,6 +6,7 @@
 #include "host/model/model.hpp"
 #include "host/model/points_model.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -34,6 +35,10 @@ namespace zcmoe::detail {
 template <class Model>
 void hand_out(std::unique_ptr<Model> made, zcmoe_model** to) {
   *to = std::make_unique<zcmoe_model>(std::move(made)).release();
+}
+
+inline std::int64_t num_inputs_of(const zcmoe_model& model) {
+  return model.points != nullptr ? model.points->tables().num_inputs : 1;
 }
 
 /// The model of one input that a handle is.

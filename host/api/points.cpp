@@ -1,43 +1,28 @@
-// The C functions of several inputs: they learn models, predict with them, and tell what they hold.
+// The C functions of several inputs: they learn and make models, predict with them, and tell what
+// they hold.
 // The checks of a prediction allocate nothing; the list of its columns does beyond 128 axes.
 #include "host/api/arguments.hpp"
 #include "host/api/handles.hpp"
 #include "host/api/options.hpp"
+#include "host/api/point_rows.hpp"
 #include "host/learning/learn.hpp"
 
 #include <zcmoe/points.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 
 using namespace zcmoe::detail;
 
-/// The struct of the columns, which are not looked at yet.
-zcmoe_points read_points_of(const zcmoe_points* x) {
-  check_pointer(x, "x");
-  return read_options(x, zcmoe_points ZCMOE_POINTS_INIT, "x");
-}
-
 // ------------------------------------------------------------------ predict
-
-std::int64_t num_inputs_of(const zcmoe_model& model) {
-  return model.points != nullptr ? model.points->tables().num_inputs : 1;
-}
-
-/// An array of a call that may not lie where an output does.
-void check_apart(const array_list<6>& written, const column_name& name, const zcmoe_array& column,
-                 std::int64_t n) {
-  const named_array read = {nullptr, span_of(name, column.data, column.dtype, column.stride, n),
-                            n <= 1 ? 0 : column.stride * size_of(column.dtype),
-                            size_of(column.dtype)};
-  for (const named_array& a : written) {
-    ZCMOE_EXPECTS(!overlap(a, read), a.name, " overlaps ", name);
-  }
-}
 
 void refuse_output(const char* name, const zcmoe_output& output) {
   ZCMOE_EXPECTS(output.data == nullptr, name,
@@ -55,13 +40,9 @@ void check_predict_points(const zcmoe_model& model, const zcmoe_points& x, std::
     refuse_output("outputs->counts", outputs.counts);
   }
   const array_list<6> written = checked_outputs(outputs, n);
-  for (std::int64_t j = 0; j < x.num_inputs; ++j) {
-    const zcmoe_array& column = x.columns[j];
-    const bool needed = several == nullptr || several->has_axis(j);
-    if (column.data == nullptr && !needed) continue;
-    check_input(column_name{j}, column, n);
-    check_apart(written, column_name{j}, column, n);
-  }
+  check_columns(x, n, several, [&](const column_name& name, const zcmoe_array& column) {
+    check_apart(written, name, column, n);
+  });
 }
 
 /// Checks the arguments and makes the one call of the engine that they ask for, unless there are no
@@ -77,8 +58,7 @@ zcmoe_status predicted(const char* function, const zcmoe_model* model, const zcm
     check_pointer(outputs, "outputs");
     const auto wanted =
         read_options(outputs, zcmoe_predict_outputs ZCMOE_PREDICT_OUTPUTS_INIT, "outputs");
-    ZCMOE_EXPECTS(rows.num_inputs == num_inputs_of(*model), "x->num_inputs=", rows.num_inputs,
-                  ", but the model has ", num_inputs_of(*model));
+    check_num_inputs(rows, num_inputs_of(*model), "model");
     if (n == 0) return;
     check_predict_points(*model, rows, n, wanted);
     if (model->points == nullptr) {
@@ -116,17 +96,73 @@ zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given) {
   return options;
 }
 
-/// Copies of the names, made before the work, for they may be wrong.
-points_data named_data(const zcmoe_learn_options& options, std::int64_t num_inputs) {
+/// Copies of the names of a struct, made before the work, for they may be wrong.
+template <class Options>
+points_data named_data(const char* of, const Options& options, std::int64_t num_inputs) {
   points_data named;
   for (std::int64_t j = 0; options.input_names != nullptr && j < num_inputs; ++j) {
-    const std::string field = text("options->input_names[", j, "]");
+    const std::string field = text(of, "->input_names[", j, "]");
     ZCMOE_EXPECTS(options.input_names[j] != nullptr, field, " is null");
     named.input_names.push_back(checked_name(field, options.input_names[j]));
   }
-  named.target_name = checked_name("options->target_name", options.target_name);
+  named.target_name = checked_name(text(of, "->target_name"), options.target_name);
   named.has_target_name = options.target_name != nullptr;
   return named;
+}
+
+// --------------------------------------------------------------------- grid
+
+input_axis axis_of(const zcmoe_grid_axis& given, std::int64_t input) {
+  const std::string field = text("grid->axes[", input, "]");
+  check_size(given.num_segments, text(field, ".num_segments").c_str(), 1, ZCMOE_MAX_AXIS_SEGMENTS);
+  check_pointer(given.edges, text(field, ".edges").c_str());
+  return {static_cast<std::int32_t>(input),
+          std::vector<double>(given.edges, given.edges + given.num_segments + 1),
+          given.closed_side,
+          given.include_outer_edge,
+          given.nan_policy,
+          given.range_policy};
+}
+
+/// Places on an axis whose inputs are in a segment or have a code beside them.
+std::int64_t places_of(const input_axis& axis) {
+  std::int64_t places = 0;
+  for (std::int64_t slot = 0; slot < axis.num_slots(); ++slot) places += is_answered(axis, slot);
+  return places;
+}
+
+/// Refuses what no memory holds, and says what would be smaller.
+void check_cells(const std::vector<input_axis>& axes) {
+  long double cells = 1;
+  for (const input_axis& axis : axes) cells *= static_cast<long double>(places_of(axis));
+  if (cells <= static_cast<long double>(ZCMOE_MAX_CELLS)) return;
+  constexpr long double model_bytes = 96;  // of a cell, on the host and on the engine
+  constexpr long double state_bytes = 256;
+  fail(ZCMOE_ERR_INVALID_ARGUMENT, "a grid of ", axes.size(), " axes has ", cells,
+       " cells here, which take ", cells * model_bytes / 1e9L, " GB, and ",
+       cells * state_bytes / 1e9L, " GB more to be fitted; the limit is ", ZCMOE_MAX_CELLS,
+       " cells. Fewer segments an axis help; of many inputs a tree or a sum of tables is smaller "
+       "(zcmoe_learn_sync() with ZCMOE_PARTITION_TREE or ZCMOE_PARTITION_TABLES)");
+}
+
+/// The place on the last axis runs fastest.
+bank bank_of_grid(const std::vector<input_axis>& axes) {
+  bank grid;
+  std::int64_t stride = 1;
+  for (std::size_t a = axes.size(); a-- > 0;) {
+    axis_offsets along{static_cast<std::int32_t>(a), {}};
+    std::int64_t place = 0;
+    for (std::int64_t slot = 0; slot < axes[a].num_slots(); ++slot) {
+      const bool own = is_answered(axes[a], slot);
+      along.offsets.push_back(static_cast<std::int32_t>((own ? place++ : 0) * stride));
+    }
+    stride *= place;
+    grid.axes.push_back(std::move(along));
+  }
+  std::reverse(grid.axes.begin(), grid.axes.end());
+  grid.constants.resize(static_cast<std::size_t>(stride));
+  std::iota(grid.constants.begin(), grid.constants.end(), 0);
+  return grid;
 }
 
 // --------------------------------------------------------------------- tell
@@ -181,7 +217,7 @@ extern "C" zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_poi
     }
     check_values("y", y, n);
     const zcmoe_learn_options chosen = read_learn_options(options);
-    points_data named = named_data(chosen, rows.num_inputs);
+    points_data named = named_data("options", chosen, rows.num_inputs);
     if (report != nullptr) checked_struct_size(report, "report");
     check_pointer(model, "model");
 
@@ -193,6 +229,36 @@ extern "C" zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_poi
     auto made = std::make_unique<points_model>(context->engine, std::move(learned), nullptr);
     if (report != nullptr) write_info(report, found, "report");
     hand_out(std::move(made), model);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_model_create_grid(zcmoe_context* context, const zcmoe_grid* grid,
+                                                zcmoe_model** model) {
+  return guard("zcmoe_model_create_grid", [&] {
+    check_handle(context, "context");
+    check_pointer(grid, "grid");
+    const auto given = read_options(grid, zcmoe_grid ZCMOE_GRID_INIT, "grid");
+    check_size(given.num_inputs, "grid->num_inputs", 1, ZCMOE_MAX_INPUTS);
+    check_pointer(given.axes, "grid->axes");
+    check_alignment(given.constants, "grid->constants");
+    check_alignment(given.input_names, "grid->input_names");
+    check_pointer(model, "model");
+    points_data made = named_data("grid", given, given.num_inputs);
+    made.partition = ZCMOE_PARTITION_GRID;
+    made.noise_variance = quiet_nan();
+    made.tables.num_inputs = static_cast<std::int32_t>(given.num_inputs);
+    for (std::int64_t j = 0; j < given.num_inputs; ++j)
+      made.tables.axes.push_back(axis_of(given.axes[j], j));
+    check_cells(made.tables.axes);
+    made.tables.banks.push_back(bank_of_grid(made.tables.axes));
+    head& h = made.tables.head;
+    const std::size_t cells = made.tables.banks[0].constants.size();
+    h.constants.assign(cells, quiet_nan());
+    if (given.constants != nullptr) std::copy_n(given.constants, cells, h.constants.begin());
+    h.counts.assign(cells, 0);
+    h.variances.assign(cells, quiet_nan());
+    h.standard_errors.assign(cells, quiet_nan());
+    hand_out(std::make_unique<points_model>(context->engine, std::move(made), nullptr), model);
   });
 }
 

@@ -165,7 +165,7 @@ class cpu_backend final : public backend, public std::enable_shared_from_this<cp
   }
   void group_sync(const group_job& job, zcmoe_stream stream) override { group(job, stream); }
 
-  std::size_t fit_workspace(const state_layout&, std::int64_t) const override { return 0; }
+  std::size_t fit_workspace(const state_layout&, bool, std::int64_t) const override { return 0; }
 
   void accumulate(const fit_job& job, zcmoe_stream) override {
     accumulate_on_cpu(job, target_, crew_, num_parts_, shared_from_this());

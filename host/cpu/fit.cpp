@@ -90,7 +90,7 @@ void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t fir
               std::int64_t last, const state_digits& digits, fit_counts& counts) {
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
-  routed_rows<X> rows(kernels, *job.routes);
+  routed_rows<X> rows(kernels, router_of<X>(job));
   for (std::int64_t i = first; i < last; i += batch) {
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
     rows.load(job.rows, i, count);
@@ -124,6 +124,18 @@ struct input_run {
   }
 };
 
+template <>
+struct input_run<std::int32_t> {
+  std::uint32_t slot = 0;
+
+  int leading(const route_kernels&, const segment_range&, const std::int32_t* segments, int count) {
+    if (segments[0] < 0) return 0;
+    slot = static_cast<std::uint32_t>(segments[0]);
+    const auto other = [segments](std::int32_t segment) { return segment != segments[0]; };
+    return static_cast<int>(std::find_if(segments, segments + count, other) - segments);
+  }
+};
+
 /// Rows most of which are ordinary: in range, no NaN, no weight of 0, targets and weights in a
 /// window. These are added without a look at what becomes of each; those of one segment, as sorted
 /// inputs bring them, without being routed if they have no weights.
@@ -138,7 +150,6 @@ class ordinary_rows {
       : routes_(*target.routes),
         loops_(*target.sums),
         job_(job),
-        table_(table_of<X>(*job.routes)),
         digits_(digits),
         counts_(counts),
         sums_(sums),
@@ -165,7 +176,8 @@ class ordinary_rows {
   static constexpr int least_run = 64;  // rows that are not sooner routed than looked at
   static_assert(batch <= max_run_rows, "a batch may be one run");
 
-  void choose_window(std::int64_t first, std::int64_t last) {
+  // Apart from the loop, whose rows may take most of a small stack while they are loaded.
+  [[gnu::noinline]] void choose_window(std::int64_t first, std::int64_t last) {
     T targets[most_looked_at];
     T weights[most_looked_at];
     const std::int64_t rows = last - first;
@@ -186,20 +198,21 @@ class ordinary_rows {
   }
 
   /// Returns how many rows had numbers that the window did not hold.
-  int add_batch(int left) {
+  [[gnu::noinline]] int add_batch(int left) {
     int misfits = 0;
     for (int count = 0; left > 0; rows_.pass(count), left -= count) {
       count = left;
       if constexpr (!Rows::weighted) {
         if (lines_ == nullptr && looks_sorted_ && left >= least_run) {
-          const int length = run_.leading(routes_, table_, rows_.inputs, left);
+          const int length = run_.leading(routes_, rows_.table, rows_.inputs, left);
           if (length >= least_run && add_run(length)) {
             count = length;
             continue;
           }
           // A few rows before a run are routed without it.
           if (length < least_run && left - length >= least_run &&
-              run_.leading(routes_, table_, rows_.inputs + length, left - length) >= least_run) {
+              run_.leading(routes_, rows_.table, rows_.inputs + length, left - length) >=
+                  least_run) {
             count = length;
           }
         }
@@ -292,7 +305,6 @@ class ordinary_rows {
   const route_kernels& routes_;
   const sum_kernels& loops_;
   const fit_job& job_;
-  const route_table<X>& table_;
   const state_digits digits_;
   fit_counts& counts_;
   slot_sums<Rows, State>& sums_;
@@ -363,7 +375,7 @@ bool add_partitioned(const fit_job& job, const cpu_target& target, workers& crew
 }
 
 /// Rows: plain_rows or weighted_rows of floats or doubles, as targets and weights are in memory;
-/// State: of the state's sums; X: of routing.
+/// State: of the state's sums; X: of routing, or of the numbers of segments of several inputs.
 template <class Rows, class State, class X>
 void accumulate_typed(const fit_job& job, const cpu_target& target, workers& crew, int num_parts,
                       const std::shared_ptr<backend>& engine) {
@@ -374,9 +386,11 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
       loop_of<Rows>(*target.sums) != nullptr && (!with_lines || has_line_loop<Rows>(*target.sums));
   const std::size_t sum_bytes = slot_sums<Rows, State>::bytes(num_slots);
   const std::size_t line_bytes = with_lines ? lines_of_slots::bytes(num_slots) : 0;
-  if (has_loop && !with_lines &&
-      add_partitioned<Rows, State, X>(job, target, crew, num_parts, engine))
-    return;
+  if constexpr (std::is_floating_point_v<X>) {
+    if (has_loop && !with_lines &&
+        add_partitioned<Rows, State, X>(job, target, crew, num_parts, engine))
+      return;
+  }
   const fit_shares shares = shares_of(job, num_parts, has_loop ? sum_bytes + line_bytes : 0);
   const std::int64_t threads = shares.threads;
   const bool windows = shares.windows;
@@ -450,19 +464,36 @@ void accumulate_typed(const fit_job& job, const cpu_target& target, workers& cre
 
 /// The first row that an error policy refuses, or n.
 std::int64_t first_refused(const fit_job& job, const any_array& y, const any_array& w,
-                           workers& crew) {
-  const any_array x = job.rows.x;
-  const route_table<double>& table = table_of<double>(*job.routes);
+                           const route_kernels& routes, workers& crew) {
   std::atomic<std::int64_t> found{job.rows.n};
-  crew.run((job.rows.n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
-    const std::int64_t last = std::min(job.rows.n, (part + 1) * rows_per_part);
-    for (std::int64_t i = part * rows_per_part; i < std::min(last, found.load()); ++i) {
+  /// Looks at rows until one is refused; place(k) tells of row i + k.
+  const auto refuses = [&](std::int64_t i, int count, const auto& place) {
+    for (const std::int64_t first = i; i < std::min(first + count, found.load()); ++i) {
       const double weight = job.layout.weighted ? w[i] : 1.0;
-      const input_place place = place_of(x[i], table.from, table.before);
-      if (!judge_row(job.rules, place, y[i], weight, 0).refused) continue;
+      const input_place at = place(static_cast<int>(i - first));
+      if (!judge_row(job.rules, at, y[i], weight, 0).refused) continue;
       for (std::int64_t best = found; i < best && !found.compare_exchange_weak(best, i);) {
       }
+      return true;
+    }
+    return false;
+  };
+  crew.run((job.rows.n + rows_per_part - 1) / rows_per_part, [&](std::int64_t part) {
+    const default_arithmetic scope;
+    const std::int64_t last = std::min(job.rows.n, (part + 1) * rows_per_part);
+    std::int64_t i = part * rows_per_part;
+    if (job.rows.tables == nullptr) {
+      const any_array x = job.rows.x;
+      const route_table<double>& table = table_of<double>(*job.routes);
+      refuses(i, static_cast<int>(last - i),
+              [&](int k) { return place_of(x[i + k], table.from, table.before); });
       return;
+    }
+    routed_rows<std::int32_t> rows(routes, job.layout.num_segments);
+    for (int count = 0; i < std::min(last, found.load()); i += count) {
+      count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+      rows.load(job.rows, i, count);
+      if (refuses(i, count, [&](int k) { return rows.place(k); })) return;
     }
   });
   return found;
@@ -492,12 +523,20 @@ void check_refused_rows(const fit_job& job, const route_kernels& routes, workers
                     all_weights_good<double>(job, routes, crew))) {
     return;
   }
-  const any_array x = job.rows.x;
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
-  const std::int64_t row = first_refused(job, y, w, crew);
+  const std::int64_t row = first_refused(job, y, w, routes, crew);
   if (row == job.rows.n) return;
-  fail(ZCMOE_ERR_DATA, "row ", row, " is refused: x[", row, "]=", x[row], ", y[", row, "]=", y[row],
+  std::string input;
+  if (job.rows.tables == nullptr) {
+    const any_array x = job.rows.x;
+    input = text("x[", row, "]=", x[row]);
+  } else {
+    std::int32_t segment = 0;
+    find_segments(job.rows, routes, row, 1, &segment);
+    input = segment < 0 ? "x has no segment" : text("x has segment ", segment);
+  }
+  fail(ZCMOE_ERR_DATA, "row ", row, " is refused: ", input, ", y[", row, "]=", y[row],
        job.layout.weighted ? text(", weights[", row, "]=", w[row]) : std::string());
 }
 
@@ -512,9 +551,10 @@ void accumulate_on_cpu(const fit_job& job, const cpu_target& target, workers& cr
       using type = decltype(in_memory);
       using rows =
           std::conditional_t<decltype(weighted)::value, weighted_rows<type>, plain_rows<type>>;
-      const auto accumulate = routes_as_float(job.rows.x.dtype)
-                                  ? accumulate_typed<rows, state_type, float>
-                                  : accumulate_typed<rows, state_type, double>;
+      const auto accumulate =
+          job.rows.tables != nullptr          ? accumulate_typed<rows, state_type, std::int32_t>
+          : routes_as_float(job.rows.x.dtype) ? accumulate_typed<rows, state_type, float>
+                                              : accumulate_typed<rows, state_type, double>;
       accumulate(job, target, crew, num_parts, engine);
     };
     if constexpr (std::is_same_v<state_type, double>) {

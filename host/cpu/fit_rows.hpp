@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 namespace zcmoe::detail {
 
@@ -55,6 +56,27 @@ inline int num_leading_within(const route_kernels& kernels, const double* x, int
       kernels.leading_within_f64(x, static_cast<std::size_t>(count), from, before));
 }
 
+inline int num_leading_within(const route_kernels&, const std::int32_t* segments, int count,
+                              std::int32_t from, std::int32_t before) {
+  bool all = true;
+  for (int k = 0; k < count; ++k) all = all && from <= segments[k] && segments[k] < before;
+  if (all) return count;
+  return static_cast<int>(
+      std::find_if(segments, segments + count,
+                   [&](std::int32_t segment) { return segment < from || segment >= before; }) -
+      segments);
+}
+
+/// What rows of a fit are routed by: routed_rows<X> takes it.
+template <class X>
+decltype(auto) router_of(const fit_job& job) {
+  if constexpr (std::is_same_v<X, std::int32_t>) {
+    return (job.layout.num_segments);
+  } else {
+    return (*job.routes);
+  }
+}
+
 /// The loop that adds such rows to their slots; null: there is none.
 template <class Rows>
 auto loop_of(const sum_kernels& loops) {
@@ -95,16 +117,19 @@ template <class Rows, class X>
 class fit_rows : public routed_rows<X> {
   using T = typename Rows::number;
   using routed_rows<X>::kernels;
-  using routed_rows<X>::table;
 
  public:
+  using routed_rows<X>::table;
   using routed_rows<X>::inputs;
   using routed_rows<X>::slots;
   const T* targets = nullptr;
   const T* weights = nullptr;  // null unless Rows have some
 
   fit_rows(const route_kernels& of_target, const fit_job& job)
-      : routed_rows<X>(of_target, *job.routes), job_(job), y_(any(job.y)), w_(any(job.weights)) {}
+      : routed_rows<X>(of_target, router_of<X>(job)),
+        job_(job),
+        y_(any(job.y)),
+        w_(any(job.weights)) {}
 
   void load(std::int64_t first, int count) {
     load_numbers(first, count);

@@ -13,11 +13,12 @@
 namespace zcmoe::detail {
 namespace {
 
-template <class T>
-void count_rows(const group_job& job, const route_kernels& kernels, std::int64_t first,
-                std::int64_t last, std::int32_t* slot_of_row, std::int64_t* counts) {
+template <class T, class Router>
+void count_rows(const group_job& job, const route_kernels& kernels, const Router& routes,
+                std::int64_t first, std::int64_t last, std::int32_t* slot_of_row,
+                std::int64_t* counts) {
   const default_arithmetic scope;
-  routed_rows<T> rows(kernels, *job.routes);
+  routed_rows<T> rows(kernels, routes);
   for (std::int64_t i = first; i < last; i += batch) {
     const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
     rows.load(job.rows, i, count);
@@ -73,7 +74,7 @@ void place_rows(const group_job& job, std::int64_t first, std::int64_t last,
 
 void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
                   const route_kernels& kernels, workers& crew, int num_parts) {
-  const std::int64_t num_slots = job.routes->roles().num_slots();
+  const std::int64_t num_slots = job.num_slots;
   const std::int64_t n = job.rows.n;
   const std::size_t count_bytes = static_cast<std::size_t>(num_slots) * sizeof(std::int64_t);
   // A further part costs its counts and a pass over them, which only many rows outweigh.
@@ -93,8 +94,17 @@ void group_on_cpu(const group_job& job, const std::shared_ptr<backend>& engine,
   };
 
   crew.run(parts, [&](std::int64_t part) {
-    const auto count = routes_as_float(job.rows.x.dtype) ? count_rows<float> : count_rows<double>;
-    count(job, kernels, begin_of(part), begin_of(part + 1), slot_of_row, counts_of(part));
+    const auto count = [&](auto input, const auto& routes) {
+      count_rows<decltype(input)>(job, kernels, routes, begin_of(part), begin_of(part + 1),
+                                  slot_of_row, counts_of(part));
+    };
+    if (job.rows.tables != nullptr) {
+      count(std::int32_t{}, num_segments_of(num_slots));
+    } else if (routes_as_float(job.rows.x.dtype)) {
+      count(float{}, *job.routes);
+    } else {
+      count(double{}, *job.routes);
+    }
   });
   std::int64_t total = 0;
   auto* const offsets = static_cast<std::int64_t*>(job.offsets.data);

@@ -504,14 +504,20 @@ void store_sums(const cpu_evaluator& tables, const zcmoe_output& output, const c
 
 /// The segments of rows, those of rows without an answer being any.
 template <class Score>
-void store_segments(const points_job& job, const cpu_evaluator& tables, const coded_block& coded,
-                    std::int64_t first, int count, const Score* scores) {
-  std::int32_t segments[batch];
+void route_scores(const cpu_evaluator& tables, const Score* scores, int count,
+                  std::int32_t* segments) {
   if (tables.routes_scores) {
     tables.segments.route(scores, count, segments);
   } else {
     for (int k = 0; k < count; ++k) segments[k] = static_cast<std::int32_t>(scores[k]);
   }
+}
+
+template <class Score>
+void store_segments(const points_job& job, const cpu_evaluator& tables, const coded_block& coded,
+                    std::int64_t first, int count, const Score* scores) {
+  std::int32_t segments[batch];
+  route_scores(tables, scores, count, segments);
   const head& answers = tables.answers;
   store_reals(job.values, answers.constants, tables.constants_f32, first, count, coded, segments);
   store_reals(job.variances, answers.variances, tables.variances_f32, first, count, coded,
@@ -551,6 +557,17 @@ void answer_block(const points_job& job, const cpu_evaluator& tables, const rout
     store_sums<float>(tables, job.values, coded, first, count, scores);
   } else if (job.values.data != nullptr) {
     store_sums<double>(tables, job.values, coded, first, count, scores);
+  }
+}
+
+template <class Score>
+void find_block(const points_job& job, const cpu_evaluator& tables, const route_kernels& kernels,
+                std::int64_t first, int count, coded_block& coded, std::int32_t* segments) {
+  alignas(64) Score scores[batch];
+  score_block(job, tables, kernels, first, count, coded, scores);
+  route_scores(tables, scores, count, segments);
+  for (int k = 0; !coded.all_answered && k < count; ++k) {
+    if ((coded.marks[k] & saw_unanswered) != 0) segments[k] = -1;
   }
 }
 
@@ -638,6 +655,21 @@ void predict_points_on_cpu(const points_job& job, const route_kernels& kernels, 
     job.report->nan_inputs += counts.nan_inputs;
     job.report->below_range += counts.below;
     job.report->above_range += counts.above;
+  }
+}
+
+void find_segments(const points& rows, const route_kernels& kernels, std::int64_t first, int count,
+                   std::int32_t* segments) {
+  const auto& tables = static_cast<const cpu_evaluator&>(*rows.tables);
+  points_job job{};
+  job.columns = rows.columns;
+  job.n = rows.n;
+  coded_block coded;
+  int some = 0;
+  for (int done = 0; done < count; done += some) {
+    some = static_cast<int>(std::min<std::int64_t>(tables.block, count - done));
+    const auto find = tables.narrow ? find_block<std::int32_t> : find_block<std::int64_t>;
+    find(job, tables, kernels, first + done, some, coded, segments + done);
   }
 }
 

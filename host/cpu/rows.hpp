@@ -1,9 +1,11 @@
 // The joint of the CPU engine: a batch of rows -> their slots (routed_rows). Predict, fit and group
 // each begin with it, and know of inputs nothing else but where they lie (input_place). Fast paths
-// for one input that need more ask its routing table.
+// for one input that need more ask its routing table. Rows of several inputs are numbers of
+// segments here, as points.hpp finds them.
 #pragma once
 
 #include "host/array.hpp"
+#include "host/cpu/points.hpp"
 #include "host/cpu/route_kernels.hpp"
 #include "host/cpu/route_table.hpp"
 
@@ -102,6 +104,37 @@ struct routed_rows {
     }
   }
   input_place place(int k) const { return place_of(inputs[k], table.from, table.before); }
+};
+
+/// The segments that there are, in the place of a routing table.
+struct segment_range {
+  std::int32_t from;
+  std::int32_t before;
+};
+
+/// Rows of several inputs: their inputs are the numbers of their segments, -1 where there is none.
+template <>
+struct routed_rows<std::int32_t> {
+  const route_kernels& kernels;
+  const segment_range table;
+  const std::int32_t* inputs = copied;
+  std::int32_t copied[batch];
+  std::uint32_t slots[batch];
+
+  routed_rows(const route_kernels& of_target, std::int64_t num_segments)
+      : kernels(of_target), table{0, static_cast<std::int32_t>(num_segments)} {}
+
+  void load(const points& rows, std::int64_t first, int count) {
+    inputs = copied;
+    find_segments(rows, kernels, first, count, copied);
+  }
+  void route(int count) {
+    for (int k = 0; k < count; ++k)
+      slots[k] = static_cast<std::uint32_t>(inputs[k] < 0 ? table.before : inputs[k]);
+  }
+  input_place place(int k) const {
+    return inputs[k] < 0 ? input_place::not_a_number : input_place::in_range;
+  }
 };
 
 }  // namespace zcmoe::detail

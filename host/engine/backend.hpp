@@ -64,7 +64,9 @@ class backend {
   /// x, outputs and columns of the job in host memory; returns when done.
   virtual void group_sync(const group_job& job, zcmoe_stream stream) = 0;
 
-  virtual std::size_t fit_workspace(const state_layout& layout, std::int64_t n) const = 0;
+  /// several: whether rows are of several inputs.
+  virtual std::size_t fit_workspace(const state_layout& layout, bool several,
+                                    std::int64_t n) const = 0;
   virtual void accumulate(const fit_job& job, zcmoe_stream stream) = 0;
   /// x, y and weights of the job in host memory; returns when done.
   virtual void accumulate_sync(const fit_job& job, zcmoe_stream stream) = 0;

@@ -67,10 +67,15 @@ void for_each_sum(const state_layout& layout, const Body& body) {
   });
 }
 
-/// A batch of rows of one input.
+class evaluator;
+
+/// A batch of rows: of one input, which a router leads to slots; or of several, whose segments a
+/// model's tables tell: these are their slots, and rows without one are as rows of a NaN input.
 struct points {
-  any_array x;
+  any_array x;  // of one input
   std::int64_t n;
+  const evaluator* tables = nullptr;   // of several inputs, from the same engine; else null
+  const any_array* columns = nullptr;  // of these: as in points_job
 };
 
 /// One output of predict: out[i * stride] = table[slot of x_i], in elements of 4 or 8 bytes. Where
@@ -120,7 +125,9 @@ struct predict_job {
 struct fit_job {
   state_layout layout;
   row_rules rules;
-  const router* routes;  // from the same engine
+  /// From the same engine. Of several inputs the CUDA engine alone needs it: it leads from the
+  /// numbers of segments, as inputs, to slots.
+  const router* routes;
   /// By slot, and of one slot more, in the engine's memory; null unless layout.lines.
   const line_frame* frames;
   /// In the engine's memory: layout.bytes(); and the first refused row, INT64_MAX if there is none.
@@ -180,7 +187,10 @@ struct group_column {
 constexpr int max_group_columns = ZCMOE_GROUP_MAX_COLUMNS;
 
 struct group_job {
-  const router* routes;  // from the same engine
+  /// From the same engine; null: of several inputs, or rows.x, of I32, are segments already, below
+  /// 0 where there is none.
+  const router* routes;
+  std::int64_t num_slots;
   points rows;
   zcmoe_output offsets;      // data null: not wanted
   zcmoe_output row_numbers;  // likewise

@@ -471,7 +471,13 @@ group_job model::job(const zcmoe_array& x, std::int64_t n,
                      const zcmoe_group_outputs& outputs) const {
   group_job job{};
   job.routes = routes_.get();
+  job.num_slots = routes_->roles().num_slots();
   job.rows = {any(x, pivot_), n};
+  add_outputs(outputs, job);
+  return job;
+}
+
+void add_outputs(const zcmoe_group_outputs& outputs, group_job& job) {
   job.offsets = outputs.offsets;
   job.row_numbers = outputs.rows;
   for (std::int64_t c = 0; c < outputs.num_columns; ++c) {
@@ -479,7 +485,6 @@ group_job model::job(const zcmoe_array& x, std::int64_t n,
     job.columns[job.num_columns++] = {column.from.data, column.from.stride, column.to.data,
                                       column.to.stride, static_cast<int>(size_of(column.to.dtype))};
   }
-  return job;
 }
 
 }  // namespace zcmoe::detail

@@ -69,6 +69,9 @@ model_data model_data_of(const double* edges, const zcmoe_line* lines, std::int6
 model_data model_data_of(const double* edges, const double* constants, std::int64_t num_segments,
                          const model_policies& policies);
 
+/// What a grouping writes, and the columns that it moves.
+void add_outputs(const zcmoe_group_outputs& outputs, group_job& job);
+
 class model {
  public:
   /// Checks every invariant (sizes, edges, counts >= 0, no infinite constant), then puts the tables

@@ -33,6 +33,10 @@ const choices empty_policies = {{ZCMOE_EMPTY_NEAREST, "nearest"},
                                 {ZCMOE_EMPTY_GLOBAL_MEAN, "global_mean"},
                                 {ZCMOE_EMPTY_VALUE, "value"},
                                 {ZCMOE_EMPTY_PARENT, "parent"}};
+const choices empty_segment_policies = {{ZCMOE_EMPTY_NAN, "nan"},
+                                        {ZCMOE_EMPTY_GLOBAL_MEAN, "global_mean"},
+                                        {ZCMOE_EMPTY_VALUE, "value"},
+                                        {ZCMOE_EMPTY_KEEP, "keep"}};
 const choices constants_kinds = {{ZCMOE_CONSTANTS_MEAN, "mean"},
                                  {ZCMOE_CONSTANTS_SMOOTH, "smooth"}};
 const choices experts_kinds = {{ZCMOE_EXPERTS_CONSTANT, "constant"},
@@ -650,22 +654,36 @@ any_model deserialize_model(std::shared_ptr<backend> engine, const void* bytes, 
 std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
   const host_state state = download(fit.engine(), fit.layout(), fit.state(), stream);
   const zcmoe_fit_options& options = fit.options();
+  std::unique_ptr<const partition_arrays> partition;
+  if (fit.numbers() != nullptr)
+    partition = std::make_unique<partition_arrays>(fit.numbers()->data());
   // There is no library version, so that the same samples give the same bytes, whichever version
   // has counted them.
   metadata_list metadata = {
       {"format", fit_format},
-      {"format_version", format_version(fit.policies())},
+      {"format_version", partition ? text(points_major, ".0") : format_version(fit.policies())},
       {"target_dtype", name_in(target_dtypes, static_cast<std::int32_t>(options.target_dtype))},
       {"weighted", name_in(yes_or_no, options.weighted)},
       {"nan_inputs", name_in(row_policies, options.nan_inputs)},
       {"nonfinite_targets", name_in(row_policies, options.nonfinite_targets)},
       {"determinism", name_in(determinism_levels, options.determinism)}};
-  write_policies(fit.policies(), metadata);
   const std::int64_t slots = fit.layout().num_slots();
-  std::vector<tensor_view> tensors = {
-      {"boundaries", "F64", {fit.layout().num_segments + 1}, fit.edges().data()},
-      {"counters", "I64", {num_row_counters}, state.counters.data()},
-      {"counts", "I64", {slots}, state.counts.data()}};
+  std::vector<tensor_view> tensors;
+  if (partition) {
+    const zcmoe_points_fit_options& own = fit.segment_options();
+    metadata.emplace_back("empty_policy", name_in(empty_segment_policies, own.empty_policy));
+    metadata.emplace_back("empty_value", text_of(own.empty_value));
+    metadata.emplace_back("weights_kind", name_in(weights_kinds, own.weights_kind));
+    partition->add_metadata(metadata);
+    partition->add_target_name(metadata);
+    partition->add_first(tensors);
+    tensors.push_back({"values", "F64", {fit.layout().num_segments}, fit.kept_constants().data()});
+  } else {
+    write_policies(fit.policies(), metadata);
+    tensors.push_back({"boundaries", "F64", {fit.layout().num_segments + 1}, fit.edges().data()});
+  }
+  tensors.push_back({"counters", "I64", {num_row_counters}, state.counters.data()});
+  tensors.push_back({"counts", "I64", {slots}, state.counts.data()});
   const std::vector<sum_extent> extents = sum_extents(fit.layout());
   for (std::size_t s = 0; s < extents.size(); ++s) {
     const host_state::sum& sum = state.sums[s];
@@ -678,6 +696,7 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
     tensors.push_back({"lowest", "I64", {slots}, state.lowest.data()});
     tensors.push_back({"highest", "I64", {slots}, state.highest.data()});
   }
+  if (partition) partition->add_last(tensors);
   std::vector<std::uint8_t> bytes;
   write_safetensors(metadata, tensors, appending_to(bytes));
   return bytes;
@@ -685,7 +704,8 @@ std::vector<std::uint8_t> serialize_fit(const fit& fit, zcmoe_stream stream) {
 
 std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void* bytes,
                                      std::size_t size) {
-  opened_table container(memory_source(bytes, size), fit_format, table_major);
+  opened_table container(memory_source(bytes, size), fit_format, points_major);
+  const bool several = container.major() == points_major;
   return built_from_file([&] {
     zcmoe_fit_options options = ZCMOE_FIT_OPTIONS_INIT;
     options.target_dtype = container.metadata().get("target_dtype", target_dtypes);
@@ -693,16 +713,36 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
     options.nan_inputs = container.metadata().get("nan_inputs", row_policies);
     options.nonfinite_targets = container.metadata().get("nonfinite_targets", row_policies);
     options.determinism = container.metadata().get("determinism", determinism_levels);
-    model_policies policies = read_policies(container.metadata());
-    container.check_version(policies);
-    std::vector<double> edges = container.read_boundaries();
-    const state_layout layout{static_cast<std::int64_t>(edges.size()) - 1, options.target_dtype,
-                              options.weighted != 0, has_lines(policies)};
+    std::vector<double> edges;
+    fit_segments segments{{}, ZCMOE_POINTS_FIT_OPTIONS_INIT};
+    model_policies policies(ZCMOE_MODEL_OPTIONS_INIT);
+    if (several) {
+      zcmoe_points_fit_options& own = segments.options;
+      own.empty_policy = container.metadata().get("empty_policy", empty_segment_policies);
+      own.empty_value = container.metadata().get_number("empty_value");
+      own.weights_kind = container.metadata().get("weights_kind", weights_kinds);
+      if (std::isinf(own.empty_value)) fail(ZCMOE_ERR_FORMAT, "metadata empty_value is infinite");
+      segments.model = read_partition(container);
+      if (!segments.model.tables.head.has_segments())
+        fail(ZCMOE_ERR_FORMAT, "metadata partition=tables has no segments");
+      policies = fit_policies_of(own);
+    } else {
+      policies = read_policies(container.metadata());
+      container.check_version(policies);
+      edges = container.read_boundaries();
+    }
+    const auto num_segments = static_cast<std::int64_t>(
+        several ? segments.model.tables.head.constants.size() : edges.size() - 1);
+    const state_layout layout{num_segments, options.target_dtype, options.weighted != 0,
+                              has_lines(policies)};
     const auto slots = static_cast<std::size_t>(layout.num_slots());
     host_state state;
     state.counters = container.read<std::int64_t>("counters", num_row_counters);
     state.counts = container.read<std::int64_t>("counts", slots);
     check_counters(state, policies, options);
+    if (several && (state.counters[counter_below_range] | state.counters[counter_above_range]) != 0)
+      fail(ZCMOE_ERR_FORMAT,
+           "counters of inputs out of range are not 0 in a fit of several inputs");
     for (const sum_extent& extent : sum_extents(layout)) {
       host_state::sum sum{0, {}};
       if (container.find(extent.name, "I64") != nullptr) {
@@ -726,8 +766,9 @@ std::unique_ptr<fit> deserialize_fit(std::shared_ptr<backend> engine, const void
     container.refuse_unknown();
     check_sums(layout, state, edges);
     // Only now is memory allocated that is larger than the bytes given.
-    auto result =
-        std::make_unique<fit>(std::move(engine), std::move(edges), std::move(policies), options);
+    auto result = several ? std::make_unique<fit>(std::move(engine), std::move(segments), options)
+                          : std::make_unique<fit>(std::move(engine), std::move(edges),
+                                                  std::move(policies), options);
     result->restore(state);
     return result;
   });

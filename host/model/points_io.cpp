@@ -219,22 +219,13 @@ class table_builder {
   flat_reader<std::int32_t> constants_;
 };
 
-head read_head(opened_container& container, bool has_segments) {
+/// Constants of segments, and where they begin.
+head read_segments(opened_container& container) {
   head h;
-  metadata_reader& metadata = container.metadata();
-  if (!has_segments) {
-    h.base = metadata.get_integer("base", -largest - 1, largest);
-    h.exponent = static_cast<std::int32_t>(
-        metadata.get_integer("exponent", -max_sum_exponent, max_sum_exponent));
-    return h;
-  }
   const tensor_entry& entry = container.get("values", "F64", 1);
   const auto m = static_cast<std::size_t>(entry.shape[0]);
   if (m == 0) fail(ZCMOE_ERR_FORMAT, "tensor values is empty");
   h.constants = container.read<double>(entry);
-  h.counts = container.read<std::int64_t>("counts", m);
-  h.variances = container.read<double>("variance", m);
-  h.standard_errors = container.read<double>("standard_error", m);
   if (container.find("thresholds", "I64") != nullptr) {
     if (m == 1) fail(ZCMOE_ERR_FORMAT, "tensor thresholds is to be left out: it is empty");
     h.thresholds = container.read<std::int64_t>("thresholds", m - 1);
@@ -275,24 +266,79 @@ std::vector<std::string> read_names(opened_container& container) {
 
 }  // namespace
 
+struct partition_arrays::arrays {
+  flat_tables flat;
+  std::vector<std::uint8_t> names;
+};
+
+partition_arrays::partition_arrays(const points_data& data)
+    : data_(data),
+      arrays_(std::make_unique<arrays>(arrays{flattened(data.tables), joined(data.input_names)})) {}
+partition_arrays::~partition_arrays() = default;
+
+void partition_arrays::add_metadata(metadata_list& metadata) const {
+  metadata.emplace_back("partition", name_in(partitions, data_.partition));
+  metadata.emplace_back("num_inputs", std::to_string(data_.tables.num_inputs));
+}
+
+void partition_arrays::add_target_name(metadata_list& metadata) const {
+  if (data_.has_target_name) metadata.emplace_back("target_name", data_.target_name);
+}
+
+void partition_arrays::add_first(std::vector<tensor_view>& tensors) const {
+  tensors.push_back(arrays_->flat.boundaries.view());
+}
+
+void partition_arrays::add_last(std::vector<tensor_view>& tensors) const {
+  const std::vector<std::int64_t>& thresholds = data_.tables.head.thresholds;
+  const auto count = static_cast<std::int64_t>(thresholds.size());
+  if (count > 0) tensors.push_back({"thresholds", "I64", {count}, thresholds.data()});
+  const flat_tables& flat = arrays_->flat;
+  for (const flat_table<std::int32_t>* table :
+       {&flat.axes, &flat.banks, &flat.oblique, &flat.addends, &flat.offsets, &flat.nodes,
+        &flat.constants}) {
+    tensors.push_back(table->view());
+  }
+  const std::vector<std::uint8_t>& names = arrays_->names;
+  if (!names.empty()) {
+    tensors.push_back(
+        {"input_names", "U8", {static_cast<std::int64_t>(names.size())}, names.data()});
+  }
+}
+
+points_data read_partition(opened_container& container) {
+  points_data data;
+  metadata_reader& metadata = container.metadata();
+  data.partition = metadata.get("partition", partitions);
+  data.tables.num_inputs =
+      static_cast<std::int32_t>(metadata.get_integer("num_inputs", 1, ZCMOE_MAX_INPUTS));
+  if (const std::string* const name = metadata.find("target_name")) {
+    data.target_name = *name;
+    data.has_target_name = true;
+  }
+  table_builder(container).build(data.tables);
+  if (data.partition != ZCMOE_PARTITION_TABLES) data.tables.head = read_segments(container);
+  data.input_names = read_names(container);
+  return data;
+}
+
 void write_points(const points_model& model, const byte_sink& sink) {
   const points_data& data = model.data();
   const head& h = data.tables.head;
+  const partition_arrays partition(data);
   metadata_list metadata = {{"format", model_format},
                             {"format_version", text(points_major, ".0")},
-                            {"library_version", zcmoe_version()},
-                            {"partition", name_in(partitions, data.partition)},
-                            {"num_inputs", std::to_string(data.tables.num_inputs)},
-                            {"num_rows", std::to_string(data.num_rows)},
-                            {"noise_variance", text_of(data.noise_variance)}};
+                            {"library_version", zcmoe_version()}};
+  partition.add_metadata(metadata);
+  metadata.emplace_back("num_rows", std::to_string(data.num_rows));
+  metadata.emplace_back("noise_variance", text_of(data.noise_variance));
   if (!h.has_segments()) {
     metadata.emplace_back("base", std::to_string(h.base));
     metadata.emplace_back("exponent", std::to_string(h.exponent));
   }
-  if (data.has_target_name) metadata.emplace_back("target_name", data.target_name);
-  // Arrays in the order of the sizes of their elements, so that each is aligned.
-  const flat_tables flat = flattened(data.tables);
-  std::vector<tensor_view> tensors = {flat.boundaries.view()};
+  partition.add_target_name(metadata);
+  std::vector<tensor_view> tensors;
+  partition.add_first(tensors);
   const std::int64_t m = h.num_segments();
   if (h.has_segments()) {
     tensors.push_back({"values", "F64", {m}, h.constants.data()});
@@ -300,38 +346,28 @@ void write_points(const points_model& model, const byte_sink& sink) {
     tensors.push_back({"variance", "F64", {m}, h.variances.data()});
     tensors.push_back({"standard_error", "F64", {m}, h.standard_errors.data()});
   }
-  if (!h.thresholds.empty()) tensors.push_back({"thresholds", "I64", {m - 1}, h.thresholds.data()});
-  for (const flat_table<std::int32_t>* table :
-       {&flat.axes, &flat.banks, &flat.oblique, &flat.addends, &flat.offsets, &flat.nodes,
-        &flat.constants}) {
-    tensors.push_back(table->view());
-  }
-  const std::vector<std::uint8_t> names = joined(data.input_names);
-  if (!names.empty()) {
-    tensors.push_back(
-        {"input_names", "U8", {static_cast<std::int64_t>(names.size())}, names.data()});
-  }
+  partition.add_last(tensors);
   write_safetensors(metadata, tensors, sink);
 }
 
 std::unique_ptr<points_model> read_points(std::shared_ptr<backend> engine,
                                           opened_container& container) {
   return built_from_file([&] {
-    points_data data;
     metadata_reader& metadata = container.metadata();
     metadata.get("library_version");  // for people to read, so any text is right
-    data.partition = metadata.get("partition", partitions);
-    data.tables.num_inputs =
-        static_cast<std::int32_t>(metadata.get_integer("num_inputs", 1, ZCMOE_MAX_INPUTS));
+    points_data data = read_partition(container);
     data.num_rows = metadata.get_integer("num_rows", 0, largest);
     data.noise_variance = metadata.get_number("noise_variance");
-    if (const std::string* const name = metadata.find("target_name")) {
-      data.target_name = *name;
-      data.has_target_name = true;
+    head& h = data.tables.head;
+    if (data.partition == ZCMOE_PARTITION_TABLES) {
+      h.base = metadata.get_integer("base", -largest - 1, largest);
+      h.exponent = static_cast<std::int32_t>(
+          metadata.get_integer("exponent", -max_sum_exponent, max_sum_exponent));
+    } else {
+      h.counts = container.read<std::int64_t>("counts", h.constants.size());
+      h.variances = container.read<double>("variance", h.constants.size());
+      h.standard_errors = container.read<double>("standard_error", h.constants.size());
     }
-    table_builder(container).build(data.tables);
-    data.tables.head = read_head(container, data.partition != ZCMOE_PARTITION_TABLES);
-    data.input_names = read_names(container);
     container.refuse_unknown();
     return std::make_unique<points_model>(std::move(engine), std::move(data), nullptr);
   });

@@ -53,7 +53,7 @@ class points_model {
   void get_axis(std::int64_t axis, zcmoe_axis_info& info) const;
   void get_bank(std::int64_t bank, zcmoe_bank_info& info) const;
 
-  const backend& engine() const { return *engine_; }
+  backend& engine() const { return *engine_; }
   const evaluator& prepared() const { return *prepared_; }
 
  private:
@@ -73,13 +73,15 @@ class points_model {
 /// model has very many axes.
 class points_batch {
  public:
-  /// The caller has checked the arguments.
+  /// The caller has checked the arguments. Without outputs only rows() is of use.
   points_batch(const points_model& model, const zcmoe_points& x, std::int64_t n,
-               const zcmoe_predict_outputs& outputs);
+               const zcmoe_predict_outputs& outputs = ZCMOE_PREDICT_OUTPUTS_INIT);
   points_batch(const points_batch&) = delete;
   points_batch& operator=(const points_batch&) = delete;
 
   const points_job& job() const { return job_; }
+  /// The rows alone, as rows of a fit or of a grouping.
+  points rows() const { return {{}, job_.n, job_.tables, job_.columns}; }
 
  private:
   static constexpr std::size_t few_axes = 128;

@@ -526,8 +526,8 @@ class segmentation_levels {
   cell_moments fitted(const std::shared_ptr<backend>& engine, const part& rows) const {
     fit state(engine, edges_, fit_policies(), fit_options());
     if (rows.size() > 0) {
-      state.add_sync(rows.column(rows.x), rows.column(rows.y), rows.column(rows.weights),
-                     rows.size(), nullptr);
+      state.add_sync(state.rows(rows.column(rows.x), rows.size()), rows.column(rows.y),
+                     rows.column(rows.weights), nullptr);
     }
     return moments_of(state, rows);
   }

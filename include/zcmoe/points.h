@@ -8,10 +8,13 @@
 /// segments, whose constant is the answer, where one expert is active. Nothing but the comparisons
 /// of the cuts touches floating point, so the bits of the answers do not depend on the engine.
 ///
-/// zcmoe_learn_sync() learns such a model from rows; zcmoe_predict_points() predicts. Such a model
-/// is saved, loaded, serialised and destroyed as any other. Functions of models of one input
+/// zcmoe_learn_sync() learns such a model from rows, zcmoe_model_create_grid() makes one from
+/// edges, zcmoe_fit_create_points() fits the constants of its segments exactly, from any number of
+/// chunks; zcmoe_predict_points() predicts, zcmoe_group_points() groups. Such a model is saved,
+/// loaded, serialised and destroyed as any other. Functions of models of one input
 /// (zcmoe_predict(), zcmoe_group(), zcmoe_model_get_info(), zcmoe_model_get_view(), ...) refuse it
-/// with INVALID_ARGUMENT; zcmoe_predict_points() takes models of one input too.
+/// with INVALID_ARGUMENT; zcmoe_predict_points() and zcmoe_group_points() take models of one input
+/// too.
 #ifndef ZCMOE_POINTS_H
 #define ZCMOE_POINTS_H
 
@@ -178,6 +181,181 @@ ZCMOE_API zcmoe_status zcmoe_predict_points_sync(const zcmoe_model* model, const
                                                  int64_t n, const zcmoe_predict_outputs* outputs,
                                                  zcmoe_stream stream);
 
+/// The most cells of zcmoe_model_create_grid(), and the most segments of zcmoe_fit_create_points().
+#define ZCMOE_MAX_CELLS ((int64_t)1 << 24)
+
+/// How a grid cuts one input. The policies are those of zcmoe_model_options. It never grows.
+typedef struct zcmoe_grid_axis {
+  int64_t num_segments;        ///< m, 1 to ZCMOE_MAX_AXIS_SEGMENTS
+  const double* edges;         ///< [num_segments + 1], finite, strictly increasing; copied
+  int32_t closed_side;         ///< ZCMOE_CLOSED_LEFT, the default, or _RIGHT
+  int32_t include_outer_edge;  ///< default 1
+  int32_t nan_policy;          ///< ZCMOE_NAN_PROPAGATE, the default, or ZCMOE_NAN_SEGMENT
+  int32_t range_policy;        ///< ZCMOE_RANGE_CLAMP, the default, ZCMOE_RANGE_NAN or _SEGMENTS
+} zcmoe_grid_axis;
+/// An axis without edges yet.
+#define ZCMOE_GRID_AXIS_INIT \
+  { 0, NULL, ZCMOE_CLOSED_LEFT, 1, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_CLAMP }
+
+/// A product grid: each input is cut, and every combination of their segments is a cell.
+typedef struct zcmoe_grid {
+  size_t struct_size;              ///< sizeof(zcmoe_grid)
+  int64_t num_inputs;              ///< d, 1 to ZCMOE_MAX_INPUTS
+  const zcmoe_grid_axis* axes;     ///< [num_inputs]
+  const double* constants;         ///< [cells], NaN allowed; NULL: all are NaN
+  const char* const* input_names;  ///< as in zcmoe_learn_options
+  const char* target_name;         ///< likewise
+} zcmoe_grid;
+/// No inputs yet.
+#define ZCMOE_GRID_INIT \
+  { sizeof(zcmoe_grid), 0, NULL, NULL, NULL, NULL }
+
+/// Makes a model of several inputs from edges of one's own: a product grid, whose cells are its
+/// segments. zcmoe_fit_create_points() fits their constants. Host function: on the CUDA engine it
+/// works on the legacy default stream and waits for it.
+///
+/// An axis has one place for each of its segments, then one for NaN under ZCMOE_NAN_SEGMENT, then
+/// two for inputs below and above under ZCMOE_RANGE_SEGMENTS. Cells are numbered with the place on
+/// the last axis running fastest: with two axes of m places on the second, cell i m + j.
+///
+/// @param[in]  context  whose engine the model lives on
+/// @param[in]  grid     the axes, host memory; copied
+/// @param[out] model    receives the model, to be freed with zcmoe_model_destroy()
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also for wrong edges, and for more cells than
+///   ZCMOE_MAX_CELLS: the error says how many bytes they would take
+///
+/// Memory: 36 bytes a cell on the host and up to 60 on the engine; a fit takes the bytes a slot
+/// beside that zcmoe_fit_create() names.
+ZCMOE_API zcmoe_status zcmoe_model_create_grid(zcmoe_context* context, const zcmoe_grid* grid,
+                                               zcmoe_model** model);
+
+/// A segment without rows predicts what it did before the fit: zcmoe_points_fit_options.
+enum { ZCMOE_EMPTY_KEEP = 5 };
+
+/// What a fit of several inputs makes of its sums.
+typedef struct zcmoe_points_fit_options {
+  size_t struct_size;  ///< sizeof(zcmoe_points_fit_options)
+  /// Of segments without rows: ZCMOE_EMPTY_KEEP, the default, ZCMOE_EMPTY_NAN,
+  /// ZCMOE_EMPTY_GLOBAL_MEAN or ZCMOE_EMPTY_VALUE. Their counts stay 0.
+  int32_t empty_policy;
+  int32_t weights_kind;  ///< ZCMOE_WEIGHTS_SAMPLING, the default, or ZCMOE_WEIGHTS_PRECISION
+  double empty_value;    ///< of ZCMOE_EMPTY_VALUE; not infinite
+} zcmoe_points_fit_options;
+/// All defaults.
+#define ZCMOE_POINTS_FIT_OPTIONS_INIT \
+  { sizeof(zcmoe_points_fit_options), ZCMOE_EMPTY_KEEP, ZCMOE_WEIGHTS_SAMPLING, 0.0 }
+
+/// Starts a fit over the segments of a model of several inputs: a grid, a tree or a score. Its
+/// segments stay as they are; their constants, counts, variances and standard errors become those
+/// of the rows that are added, from exact sums. Host function: on the CUDA engine it works on the
+/// legacy default stream and waits for it.
+///
+/// The other functions of a fit do with it what they do with a fit of one input: zcmoe_fit_merge()
+/// (of fits over equal segments, with equal constants before), zcmoe_fit_finish(), which makes a
+/// model of the same axes, look-ups and names, zcmoe_fit_serialize(), whose state holds the
+/// segments too, zcmoe_fit_deserialize(), zcmoe_fit_get_report(), zcmoe_fit_workspace(). The same
+/// rows give the same bits on any engine and any number of threads, in any chunks, order and merge
+/// tree.
+///
+/// @param[in]  context      whose engine the fit lives on; the model may live on another
+/// @param[in]  partition    the model; copied, so that it may be freed
+/// @param[in]  options      NULL: all defaults
+/// @param[in]  fit_options  how rows are added; NULL: all defaults. nan_inputs says what becomes of
+///   rows without a segment, which are those that the model does not answer
+/// @param[out] fit          receives the fit, to be freed with zcmoe_fit_destroy()
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also for a model of one input, for one whose answers are
+///   sums, and for more segments than ZCMOE_MAX_CELLS
+///
+/// Memory: of the model, and of the state that zcmoe_fit_create() names.
+ZCMOE_API zcmoe_status zcmoe_fit_create_points(zcmoe_context* context, const zcmoe_model* partition,
+                                               const zcmoe_points_fit_options* options,
+                                               const zcmoe_fit_options* fit_options,
+                                               zcmoe_fit** fit);
+/// Adds n rows of several inputs: each target is counted in the segment of its row.
+///
+/// Everything is as zcmoe_fit_add() says, also of refused rows. Rows without a segment are skipped
+/// and counted as nan_inputs, whatever their inputs are; below_range and above_range stay 0.
+///
+/// @param[in,out] fit          the fit; one of one input is given one column
+/// @param[in] x                inputs; num_inputs is that of the fit; columns that its segments do
+///   not depend on may have null data
+/// @param[in] y                targets, [n], as zcmoe_fit_add()
+/// @param[in] weights          [n], as zcmoe_fit_add()
+/// @param[in] n                number of rows
+/// @param[in] workspace        engine memory, 256-byte aligned; NULL: taken from the allocator
+/// @param[in] workspace_bytes  at least zcmoe_fit_workspace() bytes for min(n, 65,536) rows
+/// @param[in] stream           the work is ordered on it; the call returns without waiting
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if x has another number of columns than the fit
+/// @retval ZCMOE_ERR_DATA       CPU engine: a row is refused
+/// @retval ZCMOE_ERR_NUMERIC    the fit would count more than ZCMOE_MAX_ROWS rows
+/// @note CUDA engine: ZCMOE_ERR_WORKSPACE if the workspace is too small
+///
+/// With a workspace the CUDA engine allocates nothing on the device and the call can be captured in
+/// a CUDA graph. Cost: a prediction, and what a fit of one input costs. CUDA: the numbers of
+/// segments, 4 bytes a row, pass through the workspace.
+ZCMOE_API zcmoe_status zcmoe_fit_add_points(zcmoe_fit* fit, const zcmoe_points* x, zcmoe_array y,
+                                            zcmoe_array weights, int64_t n, void* workspace,
+                                            size_t workspace_bytes, zcmoe_stream stream);
+/// Adds rows as zcmoe_fit_add_points() does, from host memory on either engine; returns when done.
+/// CUDA: the arrays are staged through device memory in chunks.
+///
+/// @param[in,out] fit  the fit
+/// @param[in] x        inputs, as zcmoe_fit_add_points()
+/// @param[in] y        targets, [n], as zcmoe_fit_add()
+/// @param[in] weights  [n], as zcmoe_fit_add()
+/// @param[in] n        number of rows
+/// @param[in] stream   CUDA: does the work
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  as zcmoe_fit_add_points()
+/// @retval ZCMOE_ERR_DATA     CPU engine: a row is refused
+/// @retval ZCMOE_ERR_NUMERIC  the fit would count more than ZCMOE_MAX_ROWS rows
+ZCMOE_API zcmoe_status zcmoe_fit_add_points_sync(zcmoe_fit* fit, const zcmoe_points* x,
+                                                 zcmoe_array y, zcmoe_array weights, int64_t n,
+                                                 zcmoe_stream stream);
+
+/// Makes the rows of each segment of a model of several inputs contiguous, as zcmoe_group() does:
+/// first the segments 0 .. m - 1, then slot m, the rows without an answer; slots m + 1 and m + 2
+/// are empty, and there so that offsets are as those of zcmoe_group().
+///
+/// @param[in] model            the model, of one input or of several with segments
+/// @param[in] x                inputs, as zcmoe_predict_points()
+/// @param[in] n                number of rows
+/// @param[in] outputs          what to write, and where; no output may overlap an input or another
+///   output
+/// @param[in] workspace        engine memory, 256-byte aligned; NULL: taken from the allocator
+/// @param[in] workspace_bytes  at least zcmoe_group_points_workspace() bytes for min(n, 65,536)
+/// rows
+/// @param[in] stream           the work is ordered on it; the call returns without waiting
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if x has other columns than the model, if its answers
+///   are sums, or if an output has a type it cannot have, or overlaps
+/// @note CUDA engine: ZCMOE_ERR_WORKSPACE if the workspace is too small
+///
+/// Memory, capture and cost are those of zcmoe_group(), and of a prediction.
+ZCMOE_API zcmoe_status zcmoe_group_points(const zcmoe_model* model, const zcmoe_points* x,
+                                          int64_t n, const zcmoe_group_outputs* outputs,
+                                          void* workspace, size_t workspace_bytes,
+                                          zcmoe_stream stream);
+/// Groups as zcmoe_group_points() does, in host memory on either engine; returns when done. CUDA:
+/// grouped columns are copied to device memory as a whole, inputs in chunks.
+///
+/// @param[in] model    the model
+/// @param[in] x        inputs, as zcmoe_predict_points()
+/// @param[in] n        number of rows
+/// @param[in] outputs  what to write, and where; no output may overlap an input or another output
+/// @param[in] stream   CUDA: does the work
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  as zcmoe_group_points()
+ZCMOE_API zcmoe_status zcmoe_group_points_sync(const zcmoe_model* model, const zcmoe_points* x,
+                                               int64_t n, const zcmoe_group_outputs* outputs,
+                                               zcmoe_stream stream);
+/// Tells the workspace of zcmoe_group_points(), as zcmoe_group_workspace() does. Host function: no
+/// device call.
+///
+/// @param[in]  model  the model
+/// @param[in]  n      number of rows
+/// @param[out] bytes  the workspace, monotone in n; 0 on the CPU engine
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if the model's answers are sums
+ZCMOE_API zcmoe_status zcmoe_group_points_workspace(const zcmoe_model* model, int64_t n,
+                                                    size_t* bytes);
+
 /// What a model of one or several inputs is made of. Pointers are valid as long as the model.
 typedef struct zcmoe_points_info {
   size_t struct_size;     ///< sizeof(zcmoe_points_info), set by the caller
@@ -196,7 +374,8 @@ typedef struct zcmoe_points_info {
   /// [num_segments], NULL where answers are sums: the mean of the rows of each, whose targets are
   /// rounded to 2^-40 of their deviation or, if that is coarser, to max |y| n 2^-61; of trees drawn
   /// towards the means of the branches above where that errs less on rows held out; of cells of a
-  /// grid without rows the mean of the nearest that have some.
+  /// grid without rows the mean of the nearest that have some. Where a fit has made the model, the
+  /// exact means, rounded once.
   const double* constants;
   const int64_t* counts;          ///< [num_segments], rows; likewise
   const double* variances;        ///< [num_segments], NaN below two rows; likewise

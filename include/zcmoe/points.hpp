@@ -190,6 +190,120 @@ inline std::vector<double> predict_points_sync(const model& from, const points& 
   return values;
 }
 
+// --------------------------------------------------------------------- fit
+
+/// How a grid cuts one input: zcmoe_grid_axis, which edges must outlive.
+/// @param edges  finite and strictly increasing, two or more
+/// @return an axis with all defaults
+inline zcmoe_grid_axis grid_axis(const std::vector<double>& edges) {
+  zcmoe_grid_axis axis = ZCMOE_GRID_AXIS_INIT;
+  axis.num_segments = static_cast<std::int64_t>(edges.size()) - 1;
+  axis.edges = edges.data();
+  return axis;
+}
+/// Makes a product grid: zcmoe_model_create_grid().
+/// @param context    whose engine the model lives on
+/// @param axes       how each input is cut
+/// @param constants  of its cells; empty: none are known
+/// @return the model
+inline model make_grid(const context& context, const std::vector<zcmoe_grid_axis>& axes,
+                       const std::vector<double>& constants = {}) {
+  zcmoe_grid grid = ZCMOE_GRID_INIT;
+  grid.num_inputs = static_cast<std::int64_t>(axes.size());
+  grid.axes = axes.data();
+  grid.constants = constants.empty() ? nullptr : constants.data();
+  zcmoe_model* handle = nullptr;
+  check(zcmoe_model_create_grid(context.get(), &grid, &handle));
+  return model(handle);
+}
+
+/// Options to change some of.
+/// @return all defaults
+inline zcmoe_points_fit_options points_fit_options() { return ZCMOE_POINTS_FIT_OPTIONS_INIT; }
+/// Starts a fit over the segments of a model of several inputs: zcmoe_fit_create_points().
+/// @param context      whose engine the fit lives on
+/// @param partition    the model
+/// @param options      what becomes of segments without rows, and what weights say
+/// @param fit_options  how rows are added
+/// @return the fit
+inline fit fit_segments_of(const context& context, const model& partition,
+                           const zcmoe_points_fit_options& options = points_fit_options(),
+                           const zcmoe_fit_options& fit_options = zcmoe::fit_options()) {
+  zcmoe_fit* handle = nullptr;
+  check(zcmoe_fit_create_points(context.get(), partition.get(), &options, &fit_options, &handle));
+  return fit(handle);
+}
+/// Adds rows in the engine's memory, ordered on the stream: zcmoe_fit_add_points().
+/// @param to               the fit
+/// @param x                inputs
+/// @param y                targets, as many as x has rows
+/// @param weights          likewise; no_array() if the fit is not weighted
+/// @param workspace        engine memory, 256-byte aligned; null: taken from the allocator
+/// @param workspace_bytes  as fit::workspace() says
+/// @param stream           the work is ordered on it
+inline void add_points(fit& to, const points& x, zcmoe_array y, zcmoe_array weights,
+                       void* workspace, std::size_t workspace_bytes, zcmoe_stream stream) {
+  const zcmoe_points rows = x.view();
+  check(zcmoe_fit_add_points(to.get(), &rows, y, weights, x.num_rows(), workspace, workspace_bytes,
+                             stream));
+}
+/// Adds rows in host memory, done on return: zcmoe_fit_add_points_sync().
+/// @param to       the fit
+/// @param x        inputs
+/// @param y        targets, as many as x has rows
+/// @param weights  likewise; no_array() if the fit is not weighted
+/// @param stream   CUDA: does the work
+inline void add_points_sync(fit& to, const points& x, zcmoe_array y,
+                            zcmoe_array weights = no_array(), zcmoe_stream stream = nullptr) {
+  const zcmoe_points rows = x.view();
+  check(zcmoe_fit_add_points_sync(to.get(), &rows, y, weights, x.num_rows(), stream));
+}
+/// Adds rows in host memory. It also throws error if x and y differ in length.
+/// @param to  the fit
+/// @param x   inputs
+/// @param y   targets
+template <class Y>
+void add_points_sync(fit& to, const points& x, const std::vector<Y>& y) {
+  if (x.num_rows() != static_cast<std::int64_t>(y.size()))
+    throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x and y differ in length");
+  add_points_sync(to, x, array(y.data()));
+}
+
+// ------------------------------------------------------------------- group
+
+/// Makes the rows of each segment contiguous, ordered on the stream: zcmoe_group_points().
+/// @param from             a model of as many inputs as x has
+/// @param x                inputs
+/// @param outputs          what to write, and where
+/// @param workspace        engine memory, 256-byte aligned; null: taken from the allocator
+/// @param workspace_bytes  as group_points_workspace() says
+/// @param stream           the work is ordered on it
+inline void group_points(const model& from, const points& x, const zcmoe_group_outputs& outputs,
+                         void* workspace, std::size_t workspace_bytes, zcmoe_stream stream) {
+  const zcmoe_points rows = x.view();
+  check(zcmoe_group_points(from.get(), &rows, x.num_rows(), &outputs, workspace, workspace_bytes,
+                           stream));
+}
+/// Groups in host memory, done on return: zcmoe_group_points_sync().
+/// @param from     a model of as many inputs as x has
+/// @param x        inputs
+/// @param outputs  what to write, and where
+/// @param stream   CUDA: does the work
+inline void group_points_sync(const model& from, const points& x,
+                              const zcmoe_group_outputs& outputs, zcmoe_stream stream = nullptr) {
+  const zcmoe_points rows = x.view();
+  check(zcmoe_group_points_sync(from.get(), &rows, x.num_rows(), &outputs, stream));
+}
+/// Tells the workspace of group_points(): zcmoe_group_points_workspace().
+/// @param from  the model
+/// @param n     number of rows
+/// @return bytes; 0 on the CPU engine
+inline std::size_t group_points_workspace(const model& from, std::int64_t n) {
+  std::size_t bytes = 0;
+  check(zcmoe_group_points_workspace(from.get(), n, &bytes));
+  return bytes;
+}
+
 // -------------------------------------------------------------------- tell
 
 /// Tells what a model is made of: zcmoe_model_get_points_info().

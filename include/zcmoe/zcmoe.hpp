@@ -675,11 +675,13 @@ class fit {
       return zcmoe_fit_serialize(get(), buffer, capacity, bytes, stream);
     });
   }
+  /// Takes over a handle.
+  /// @param handle  of the C interface
+  explicit fit(zcmoe_fit* handle) : handle_(handle) {}
   /// @return the handle, still owned
   zcmoe_fit* get() const noexcept { return handle_.get(); }
 
  private:
-  explicit fit(zcmoe_fit* handle) : handle_(handle) {}
   std::unique_ptr<zcmoe_fit, detail::destroyer<zcmoe_fit, zcmoe_fit_destroy>> handle_;
 };
 

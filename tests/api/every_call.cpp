@@ -111,7 +111,7 @@ struct every_call::arguments {
   std::vector<double> x, y, w, edges, few_edges, constants, out, cells, built;
   std::vector<std::int64_t> counts, rows, offsets, built_numbers;
   std::vector<unsigned char> state, smooth_state, lines_state, model_bytes, smooth_bytes,
-      lines_bytes, buffer;
+      lines_bytes, points_state, buffer;
   std::string points_bytes = written(parts_of(sample_score()));
   std::vector<zcmoe_line> lines;
   std::string saved = temporary_path("saved");
@@ -146,6 +146,10 @@ struct every_call::arguments {
   zcmoe_learn_options learn_options = ZCMOE_LEARN_OPTIONS_INIT;
   zcmoe_learn_report learn_report{};
   zcmoe_points_info points_info = ZCMOE_POINTS_INFO_INIT;
+  zcmoe_grid_axis grid_axes[2] = {ZCMOE_GRID_AXIS_INIT, ZCMOE_GRID_AXIS_INIT};
+  zcmoe_grid grid = ZCMOE_GRID_INIT;
+  zcmoe_points_fit_options points_fit_options = ZCMOE_POINTS_FIT_OPTIONS_INIT;
+  zcmoe_fit_options points_rows = ZCMOE_FIT_OPTIONS_INIT;
   zcmoe_axis_info axis_info = ZCMOE_AXIS_INFO_INIT;
   zcmoe_bank_info bank_info = ZCMOE_BANK_INFO_INIT;
   const std::int64_t* thresholds = nullptr;
@@ -176,6 +180,7 @@ struct every_call::arguments {
   zcmoe_fit* other = nullptr;
   zcmoe_fit* smooth = nullptr;
   zcmoe_fit* with_lines = nullptr;
+  zcmoe_fit* points_fit = nullptr;
   zcmoe_model* model = nullptr;
   zcmoe_model* smooth_model = nullptr;
   zcmoe_model* lines_model = nullptr;
@@ -240,6 +245,14 @@ every_call::arguments::arguments(int num_threads) {
   points_x.columns = columns;
   one_column.num_inputs = 1;
   one_column.columns = columns;
+  for (zcmoe_grid_axis& axis : grid_axes) {
+    axis.num_segments = few_segments;
+    axis.edges = few_edges.data();
+  }
+  grid.num_inputs = 2;
+  grid.axes = grid_axes;
+  grid.input_names = names;
+  grid.target_name = "y";
   learn_options.input_names = names;
   learn_options.target_name = "y";
   learn_options.axis_segments = 6;  // each costs allocations
@@ -305,6 +318,10 @@ every_call::arguments::arguments(int num_threads) {
   buffer.resize(4 * state.size() + model_bytes.size());
   expect_ok(
       zcmoe_model_deserialize(context, points_bytes.data(), points_bytes.size(), &points_model));
+  expect_ok(zcmoe_fit_create_points(context, points_model, nullptr, nullptr, &points_fit));
+  expect_ok(zcmoe_fit_add_points_sync(points_fit, &points_x, {y.data(), ZCMOE_F64, 1}, none,
+                                      few_rows, nullptr));
+  points_state = state_of(points_fit);
   expect_ok(zcmoe_model_save(model, loaded.c_str()));
   expect_ok(zcmoe_model_save(points_model, loaded_points.c_str()));
   expect_ok(zcmoe_theory_curve_create(edges.data(), edges.data(), num_segments + 1, &curve));
@@ -314,7 +331,8 @@ every_call::arguments::~arguments() {
   zcmoe_theory_curve_destroy(curve);
   for (zcmoe_model* each : {model, smooth_model, lines_model, points_model})
     zcmoe_model_destroy(each);
-  for (zcmoe_fit* each : {fit, other, weighted, smooth, with_lines}) zcmoe_fit_destroy(each);
+  for (zcmoe_fit* each : {fit, other, weighted, smooth, with_lines, points_fit})
+    zcmoe_fit_destroy(each);
   zcmoe_context_destroy(context);
   std::remove(saved.c_str());
   std::remove(loaded.c_str());
@@ -423,6 +441,19 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add(ZCMOE_CALL(zcmoe_model_get_axis, a.points_model, 1, &a.axis_info));
   add(ZCMOE_CALL(zcmoe_model_get_bank, a.points_model, 3, &a.bank_info));
   add(ZCMOE_CALL(zcmoe_model_get_thresholds, a.points_model, &a.thresholds, built));
+  add_making(ZCMOE_CALL(zcmoe_model_create_grid, a.context, &a.grid, &a.new_model), &a.new_model,
+             zcmoe_model_destroy);
+  add_making(ZCMOE_CALL(zcmoe_fit_create_points, a.context, a.points_model, &a.points_fit_options,
+                        &a.points_rows, &a.new_fit),
+             &a.new_fit, zcmoe_fit_destroy);
+  add(ZCMOE_CALL(zcmoe_fit_add_points, a.points_fit, &a.points_x, y, none, num_rows, nullptr, 0,
+                 nullptr));
+  add(ZCMOE_CALL(zcmoe_fit_add_points_sync, a.points_fit, &a.points_x, y, none, num_rows, nullptr));
+  add(ZCMOE_CALL(zcmoe_group_points, a.points_model, &a.points_x, num_rows, &a.grouped, nullptr, 0,
+                 nullptr));
+  add(ZCMOE_CALL(zcmoe_group_points_sync, a.points_model, &a.points_x, num_rows, &a.grouped,
+                 nullptr));
+  add(ZCMOE_CALL(zcmoe_group_points_workspace, a.points_model, num_rows, &a.size));
   add(ZCMOE_CALL(zcmoe_group, a.model, x, num_rows, &a.grouped, nullptr, 0, nullptr));
   add(ZCMOE_CALL(zcmoe_group_sync, a.model, x, num_rows, &a.grouped, nullptr));
   add(ZCMOE_CALL(zcmoe_group_workspace, a.model, num_rows, &a.size));
@@ -439,12 +470,12 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add(ZCMOE_CALL(zcmoe_fit_add_sync, a.with_lines, x, y, none, num_rows, nullptr));
   add(ZCMOE_CALL(zcmoe_fit_merge, a.fit, a.other, nullptr));
   add(ZCMOE_CALL(zcmoe_fit_get_report, a.fit, &a.report, nullptr));
-  for (const zcmoe_fit* of : {a.fit, a.smooth, a.with_lines}) {
+  for (const zcmoe_fit* of : {a.fit, a.smooth, a.with_lines, a.points_fit}) {
     add_making(ZCMOE_CALL(zcmoe_fit_finish, of, &a.new_model, nullptr), &a.new_model,
                zcmoe_model_destroy);
   }
   add(ZCMOE_CALL(zcmoe_fit_serialize, a.other, a.buffer.data(), a.buffer.size(), &a.size, nullptr));
-  for (const auto* bytes : {&a.state, &a.smooth_state, &a.lines_state}) {
+  for (const auto* bytes : {&a.state, &a.smooth_state, &a.lines_state, &a.points_state}) {
     add_making(
         ZCMOE_CALL(zcmoe_fit_deserialize, a.context, bytes->data(), bytes->size(), &a.new_fit),
         &a.new_fit, zcmoe_fit_destroy);

@@ -148,14 +148,14 @@ TEST_F(cuda_backend_test, a_workspace_query_grows_with_rows) {
   for (const state_layout layout :
        {state_layout{3, ZCMOE_F32, false}, state_layout{1000, ZCMOE_F64, false},
         state_layout{1000000, ZCMOE_F64, true}}) {
-    EXPECT_EQ(engine().fit_workspace(layout, 0), 0u);
+    EXPECT_EQ(engine().fit_workspace(layout, false, 0), 0u);
     std::size_t last = 0;
     for (std::int64_t n = 1; n < (std::int64_t{1} << 40); n += n / 5 + 1) {
-      const std::size_t bytes = engine().fit_workspace(layout, n);
+      const std::size_t bytes = engine().fit_workspace(layout, false, n);
       EXPECT_GE(bytes, last);
       last = bytes;
     }
-    EXPECT_EQ(last, engine().fit_workspace(layout, max_direct_rows + 1));
+    EXPECT_EQ(last, engine().fit_workspace(layout, false, max_direct_rows + 1));
   }
 }
 

@@ -939,6 +939,190 @@ std::vector<status_case> learn_cases() {
   return all;
 }
 
+// Of one and of several inputs.
+zcmoe_fit* table_fit() {
+  static zcmoe_fit* const made = [] {
+    zcmoe_fit* one = nullptr;
+    EXPECT_EQ(zcmoe_fit_create(cpu_context(), edges, 2, nullptr, nullptr, &one), ZCMOE_OK);
+    return one;
+  }();
+  return made;
+}
+
+/// A grid of two inputs, and a fit over the segments of a model.
+struct grid_call {
+  double cuts[4] = {0.0, 1.0, 2.0, 3.0};
+  zcmoe_grid_axis axes[2] = {ZCMOE_GRID_AXIS_INIT, ZCMOE_GRID_AXIS_INIT};
+  zcmoe_grid grid = {sizeof(zcmoe_grid), 2, axes, nullptr, nullptr, nullptr};
+  double constants[9] = {};
+  zcmoe_context* context = cpu_context();
+  const zcmoe_model* partition = score_model();
+  zcmoe_points_fit_options options = ZCMOE_POINTS_FIT_OPTIONS_INIT;
+  zcmoe_fit_options rows = ZCMOE_FIT_OPTIONS_INIT;
+
+  grid_call() {
+    for (zcmoe_grid_axis& axis : axes) axis.num_segments = 3, axis.edges = cuts;
+    grid.constants = constants;
+  }
+  grid_call(const grid_call&) = delete;
+  grid_call& operator=(const grid_call&) = delete;
+
+  zcmoe_status make() {
+    zcmoe_model* made = nullptr;
+    const zcmoe_status status = zcmoe_model_create_grid(context, &grid, &made);
+    EXPECT_EQ(made == nullptr, status != ZCMOE_OK);
+    zcmoe_model_destroy(made);
+    return status;
+  }
+  zcmoe_status begin() {
+    zcmoe_fit* made = nullptr;
+    const zcmoe_status status = zcmoe_fit_create_points(context, partition, &options, &rows, &made);
+    EXPECT_EQ(made == nullptr, status != ZCMOE_OK);
+    zcmoe_fit_destroy(made);
+    return status;
+  }
+};
+
+std::vector<status_case> grid_cases() {
+  std::vector<status_case> all;
+  const auto making = [&](std::vector<std::string> texts,
+                          const std::function<void(grid_call&)>& change) {
+    all.push_back({"zcmoe_model_create_grid", invalid, std::move(texts), [change] {
+                     grid_call call;
+                     change(call);
+                     return call.make();
+                   }});
+  };
+  making({"context is null"}, [](grid_call& c) { c.context = nullptr; });
+  making({"grid->struct_size=3"}, [](grid_call& c) { c.grid.struct_size = 3; });
+  making({"grid->num_inputs=0; expected 1 to 1024"}, [](grid_call& c) { c.grid.num_inputs = 0; });
+  making({"grid->axes is null"}, [](grid_call& c) { c.grid.axes = nullptr; });
+  making({"grid->axes[1].num_segments=254; expected 1 to 253"},
+         [](grid_call& c) { c.axes[1].num_segments = 254; });
+  making({"grid->axes[0].edges is null"}, [](grid_call& c) { c.axes[0].edges = nullptr; });
+  making({"axes[0].edges[2]=1 is not greater than edges[1]=1"},
+         [](grid_call& c) { c.cuts[2] = 1.0; });
+  making({"axes[1].closed_side=7"}, [](grid_call& c) { c.axes[1].closed_side = 7; });
+  making({"axes[1].nan_policy=2"}, [](grid_call& c) { c.axes[1].nan_policy = ZCMOE_NAN_VALUE; });
+  making({"axes[0].range_policy=2"},
+         [](grid_call& c) { c.axes[0].range_policy = ZCMOE_RANGE_VALUE; });
+  making({"constants[4]=inf is infinite"}, [](grid_call& c) { c.constants[4] = infinity; });
+  making({"grid->input_names[1] is null"}, [](grid_call& c) {
+    static const char* const names[] = {"a", nullptr};
+    c.grid.input_names = names;
+  });
+  making({"grid->target_name is not UTF-8"}, [](grid_call& c) { c.grid.target_name = "\xff"; });
+  const auto beginning = [&](std::vector<std::string> texts,
+                             const std::function<void(grid_call&)>& change) {
+    all.push_back({"zcmoe_fit_create_points", invalid, std::move(texts), [change] {
+                     grid_call call;
+                     change(call);
+                     return call.begin();
+                   }});
+  };
+  beginning({"context is null"}, [](grid_call& c) { c.context = nullptr; });
+  beginning({"partition is null"}, [](grid_call& c) { c.partition = nullptr; });
+  beginning({"partition has 1 input: zcmoe_fit_create() takes its edges"},
+            [](grid_call& c) { c.partition = one_input_model(); });
+  beginning({"partition has no segments: its answers are sums"},
+            [](grid_call& c) { c.partition = sums_model(); });
+  for (const std::int32_t policy : {-1, 0, 4, 6}) {
+    beginning({"options->empty_policy=" + std::to_string(policy) + " is none"},
+              [policy](grid_call& c) { c.options.empty_policy = policy; });
+  }
+  beginning({"options->weights_kind=2"}, [](grid_call& c) { c.options.weights_kind = 2; });
+  beginning({"options->empty_value=inf"}, [](grid_call& c) { c.options.empty_value = infinity; });
+  beginning({"fit_options->target_dtype=5"}, [](grid_call& c) { c.rows.target_dtype = 5; });
+  return all;
+}
+
+std::vector<status_case> points_fit_cases() {
+  std::vector<status_case> all;
+  static zcmoe_fit* fit = nullptr;  // made anew for each case
+  const auto with = [&](zcmoe_status status, std::vector<std::string> texts,
+                        const std::function<void(points_call&)>& change) {
+    for (const bool sync : {false, true}) {
+      all.push_back(
+          {sync ? "zcmoe_fit_add_points_sync" : "zcmoe_fit_add_points", status, texts,
+           [change, sync] {
+             zcmoe_fit_options rows = ZCMOE_FIT_OPTIONS_INIT;
+             rows.nonfinite_targets = ZCMOE_ROWS_ERROR;
+             zcmoe_fit* own = nullptr;
+             EXPECT_EQ(zcmoe_fit_create_points(cpu_context(), score_model(), nullptr, &rows, &own),
+                       ZCMOE_OK);
+             fit = own;
+             points_call call;
+             change(call);
+             const zcmoe_array none = {nullptr, ZCMOE_F64, 1};
+             const zcmoe_status found =
+                 sync ? zcmoe_fit_add_points_sync(fit, &call.x, call.y, none, call.n, nullptr)
+                      : zcmoe_fit_add_points(fit, &call.x, call.y, none, call.n, nullptr, 0,
+                                             nullptr);
+             const std::string said = zcmoe_last_error();
+             zcmoe_fit_destroy(own);
+             EXPECT_EQ(said, zcmoe_last_error());
+             return found;
+           }});
+    }
+  };
+  with(invalid, {"fit is null"}, [](points_call&) { fit = nullptr; });
+  with(invalid, {"x->num_inputs=2, but the fit has 3"}, [](points_call& c) { c.x.num_inputs = 2; });
+  with(invalid, {"x->num_inputs=3, but the fit has 1"}, [](points_call&) { fit = table_fit(); });
+  with(invalid, {"x->columns is null"}, [](points_call& c) { c.x.columns = nullptr; });
+  with(invalid, {"x->columns[2].data is null"},
+       [](points_call& c) { c.columns[2].data = nullptr; });
+  with(invalid, {"y.dtype", "not a float type"}, [](points_call& c) { c.y.dtype = ZCMOE_I32; });
+  with(invalid, {"n=-2"}, [](points_call& c) { c.n = -2; });
+  with(data, {"row 2 is refused: x has ", "y[2]=inf"},
+       [](points_call& c) { c.room[14] = infinity; });
+  with(ZCMOE_ERR_NUMERIC, {"the call adds 4 rows"}, [](points_call& c) {
+    EXPECT_EQ(zcmoe_fit_add_points_sync(fit, &c.x, c.y, {nullptr, ZCMOE_F64, 1}, 1, nullptr),
+              ZCMOE_OK);
+    for (int doubled = 0; doubled < 61; ++doubled)
+      EXPECT_EQ(zcmoe_fit_merge(fit, fit, nullptr), ZCMOE_OK);
+  });
+  return all;
+}
+
+std::vector<status_case> group_points_cases() {
+  std::vector<status_case> all;
+  const auto with = [&](std::vector<std::string> texts,
+                        const std::function<void(points_call&, zcmoe_group_outputs&)>& change) {
+    for (const bool sync : {false, true}) {
+      all.push_back(
+          {sync ? "zcmoe_group_points_sync" : "zcmoe_group_points", invalid, texts, [change, sync] {
+             points_call call;
+             zcmoe_group_outputs outputs = ZCMOE_GROUP_OUTPUTS_INIT;
+             outputs.offsets = {call.room + 16, ZCMOE_I64, 1};
+             outputs.rows = {call.room + 32, ZCMOE_I64, 1};
+             change(call, outputs);
+             return sync ? zcmoe_group_points_sync(call.model, &call.x, call.n, &outputs, nullptr)
+                         : zcmoe_group_points(call.model, &call.x, call.n, &outputs, nullptr, 0,
+                                              nullptr);
+           }});
+    }
+  };
+  with({"model is null"}, [](points_call& c, auto&) { c.model = nullptr; });
+  with({"the model's answers are sums: it has no segments to group by"},
+       [](points_call& c, auto&) { c.model = sums_model(); });
+  with({"x->num_inputs=3, but the model has 1"},
+       [](points_call& c, auto&) { c.model = one_input_model(); });
+  with({"x->columns[0].data is null"}, [](points_call& c, auto&) { c.columns[0].data = nullptr; });
+  with({"outputs->offsets overlaps x->columns[2]"},
+       [](points_call& c, zcmoe_group_outputs& o) { o.offsets.data = c.room + 11; });
+  with({"outputs->rows.dtype=1"}, [](points_call&, zcmoe_group_outputs& o) { o.rows.dtype = 1; });
+  const auto asking = [&](std::vector<std::string> texts, const zcmoe_model* (*model)(),
+                          std::int64_t n) {
+    all.push_back({"zcmoe_group_points_workspace", invalid, std::move(texts), [model, n] {
+                     std::size_t bytes = 0;
+                     return zcmoe_group_points_workspace(model(), n, &bytes);
+                   }});
+  };
+  asking({"answers are sums"}, sums_model, 1);
+  asking({"n=-1"}, score_model, -1);
+  return all;
+}
+
 std::vector<status_case> points_info_cases() {
   std::vector<status_case> all;
   const auto add = [&](const char* function, std::vector<std::string> texts,
@@ -978,8 +1162,9 @@ std::vector<status_case> points_info_cases() {
 
 std::vector<status_case> all_cases() {
   std::vector<status_case> all = problem_cases();
-  for (const auto& more : {number_cases(), field_cases(), compile_cases(), predict_points_cases(),
-                           learn_cases(), points_info_cases()}) {
+  for (const auto& more :
+       {number_cases(), field_cases(), compile_cases(), predict_points_cases(), learn_cases(),
+        grid_cases(), points_fit_cases(), group_points_cases(), points_info_cases()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;
@@ -1017,6 +1202,8 @@ TEST(status_test, without_a_fault_the_calls_work) {
   EXPECT_EQ(points_call().predict(false), ZCMOE_OK) << zcmoe_last_error();
   EXPECT_EQ(points_call().predict(true), ZCMOE_OK) << zcmoe_last_error();
   EXPECT_EQ(points_call().learn(), ZCMOE_OK) << zcmoe_last_error();
+  EXPECT_EQ(grid_call().make(), ZCMOE_OK) << zcmoe_last_error();
+  EXPECT_EQ(grid_call().begin(), ZCMOE_OK) << zcmoe_last_error();
 }
 
 using pairs = std::set<std::pair<std::string, zcmoe_status>>;
