@@ -91,8 +91,8 @@ void add_rows(const route_kernels& kernels, const fit_job& job, std::int64_t fir
   const any_array y = any(job.y);
   const any_array w = any(job.weights);
   routed_rows<X> rows(kernels, router_of<X>(job));
-  for (std::int64_t i = first; i < last; i += batch) {
-    const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+  for (std::int64_t i = first; i < last; i += batch_of<X>) {
+    const int count = static_cast<int>(std::min<std::int64_t>(batch_of<X>, last - i));
     rows.load(job.rows, i, count);
     rows.route(count);
     for (int k = 0; k < count; ++k) {
@@ -162,10 +162,10 @@ class ordinary_rows {
         std::max<std::int64_t>(1 << 16, 4 * job_.layout.num_slots());
     std::int64_t window_until = first;
     choose_window(first, last);
-    for (std::int64_t i = first; i < last; i += batch) {
-      const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+    for (std::int64_t i = first; i < last; i += batch_of<X>) {
+      const int count = static_cast<int>(std::min<std::int64_t>(batch_of<X>, last - i));
       rows_.load(i, count);
-      if (add_batch(count) > batch / 16 && i >= window_until) {
+      if (add_batch(count) > batch_of<X> / 16 && i >= window_until) {
         choose_window(i, last);  // perhaps another one holds more of them
         window_until = i + rows_per_window;
       }
@@ -491,7 +491,7 @@ std::int64_t first_refused(const fit_job& job, const any_array& y, const any_arr
     }
     routed_rows<std::int32_t> rows(routes, job.layout.num_segments);
     for (int count = 0; i < std::min(last, found.load()); i += count) {
-      count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+      count = static_cast<int>(std::min<std::int64_t>(batch_of<std::int32_t>, last - i));
       rows.load(job.rows, i, count);
       if (refuses(i, count, [&](int k) { return rows.place(k); })) return;
     }

@@ -104,7 +104,7 @@ bool has_line_loop(const sum_kernels& loops) {
 
 /// `count` values from row `first` on as T: where they lie, if they are such, else copied.
 template <class T>
-const T* values_from(const any_array& array, std::int64_t first, int count, T (&copied)[batch]) {
+const T* values_from(const any_array& array, std::int64_t first, int count, T* copied) {
   if (array.dtype == (sizeof(T) == 4 ? ZCMOE_F32 : ZCMOE_F64) && array.stride == 1) {
     return static_cast<const T*>(array.data) + first;
   }
@@ -186,8 +186,8 @@ class fit_rows : public routed_rows<X> {
   const fit_job& job_;
   const any_array y_;
   const any_array w_;
-  T copied_targets_[batch];  // where they do not lie in memory as they are needed
-  T copied_weights_[batch];
+  T copied_targets_[batch_of<X>];  // where they do not lie in memory as they are needed
+  T copied_weights_[batch_of<X>];
 };
 
 }  // namespace zcmoe::detail

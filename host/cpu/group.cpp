@@ -19,8 +19,8 @@ void count_rows(const group_job& job, const route_kernels& kernels, const Router
                 std::int64_t* counts) {
   const default_arithmetic scope;
   routed_rows<T> rows(kernels, routes);
-  for (std::int64_t i = first; i < last; i += batch) {
-    const int count = static_cast<int>(std::min<std::int64_t>(batch, last - i));
+  for (std::int64_t i = first; i < last; i += batch_of<T>) {
+    const int count = static_cast<int>(std::min<std::int64_t>(batch_of<T>, last - i));
     rows.load(job.rows, i, count);
     rows.route(count);
     for (int k = 0; k < count; ++k) {

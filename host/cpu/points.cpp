@@ -149,6 +149,7 @@ class cpu_evaluator final : public evaluator {
         values_of_cells.push_back(value);
         values_of_cells_f32.push_back(static_cast<float>(value));
       }
+      segments_of_cells = given.banks[0].constants;
     }
   }
 
@@ -160,7 +161,7 @@ class cpu_evaluator final : public evaluator {
     for (const cut_tree& t : cut_trees) sum += t.bytes();
     for (const sum_tree& t : sum_trees) sum += t.bytes();
     return sum + static_cast<std::size_t>(answers.num_segments()) * 44 +
-           values_of_cells.size() * 12;
+           values_of_cells.size() * 16;
   }
 
   const int num_axes;
@@ -188,6 +189,7 @@ class cpu_evaluator final : public evaluator {
   /// Of the only bank, where its constants are segments; else empty.
   std::vector<double> values_of_cells;
   std::vector<float> values_of_cells_f32;
+  std::vector<std::int32_t> segments_of_cells;
 
  private:
   void add(const bank& b, std::int32_t least) {
@@ -563,9 +565,17 @@ void answer_block(const points_job& job, const cpu_evaluator& tables, const rout
 template <class Score>
 void find_block(const points_job& job, const cpu_evaluator& tables, const route_kernels& kernels,
                 std::int64_t first, int count, coded_block& coded, std::int32_t* segments) {
-  alignas(64) Score scores[batch];
-  score_block(job, tables, kernels, first, count, coded, scores);
-  route_scores(tables, scores, count, segments);
+  if (!tables.segments_of_cells.empty()) {
+    alignas(64) std::uint16_t cells[batch];
+    code_block(job, kernels, tables, first, count, coded, [](int) {});
+    tables.banks.cells_u16(tables.cells[0].cells, coded.codes, tables.block, count, cells);
+    const std::int32_t* const of_cells = tables.segments_of_cells.data();
+    for (int k = 0; k < count; ++k) segments[k] = of_cells[cells[k]];
+  } else {
+    alignas(64) Score scores[batch];
+    score_block(job, tables, kernels, first, count, coded, scores);
+    route_scores(tables, scores, count, segments);
+  }
   for (int k = 0; !coded.all_answered && k < count; ++k) {
     if ((coded.marks[k] & saw_unanswered) != 0) segments[k] = -1;
   }

@@ -16,6 +16,7 @@
 #endif
 
 #include <cstdint>
+#include <type_traits>
 
 namespace zcmoe::detail {
 
@@ -42,6 +43,9 @@ class default_arithmetic {
 };
 
 constexpr int batch = 512;  // rows that are routed at a time where not only predictions are wanted
+/// Of several inputs these are fewer: what finds their segments takes most of a small stack.
+template <class X>
+constexpr int batch_of = std::is_floating_point_v<X> ? batch : batch / 2;
 /// Rows that a thread takes at a time; below this it costs more than it brings.
 constexpr std::int64_t rows_per_part = 1 << 16;
 constexpr std::size_t private_bytes = std::size_t{1}
@@ -118,8 +122,8 @@ struct routed_rows<std::int32_t> {
   const route_kernels& kernels;
   const segment_range table;
   const std::int32_t* inputs = copied;
-  std::int32_t copied[batch];
-  std::uint32_t slots[batch];
+  std::int32_t copied[batch_of<std::int32_t>];
+  std::uint32_t slots[batch_of<std::int32_t>];
 
   routed_rows(const route_kernels& of_target, std::int64_t num_segments)
       : kernels(of_target), table{0, static_cast<std::int32_t>(num_segments)} {}
