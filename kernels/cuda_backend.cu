@@ -589,9 +589,12 @@ class staged_arrays {
                                  a.element_size);
                  });
     };
+    // Where nothing comes back the launches are the last calls that can fail.
+    const bool comes_back = !written_.empty() || kept_bytes > 0;
     int turn = 0;
     for (std::int64_t first = 0; first < n; first += rows, turn ^= 1) {
       const std::int64_t count = std::min(rows, n - first);
+      if (!comes_back && first >= 2 * rows) done[turn].wait();
       over_tiles(first, count, read_, [&](const array& a, auto row, auto to, auto tile) {
         copy_elements(staging[turn].data() + a.at + to * a.element_size, 1, a.row(row), a.stride,
                       tile, a.element_size);
@@ -601,7 +604,9 @@ class staged_arrays {
                                            static_cast<std::size_t>(count * a.element_size),
                                            cudaMemcpyHostToDevice, stream));
       }
+      if (!comes_back) done[turn].record(stream);
       launch(chunk{count, read, written, base + kept_at});
+      if (!comes_back) continue;
       for (const array& a : written_) {
         ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[turn].data() + a.at, base + a.at,
                                            static_cast<std::size_t>(count * a.element_size),
@@ -610,7 +615,7 @@ class staged_arrays {
       done[turn].record(stream);
       if (first > 0) unpack(first - rows, turn ^ 1);
     }
-    unpack((n - 1) / rows * rows, turn ^ 1);
+    if (comes_back) unpack((n - 1) / rows * rows, turn ^ 1);
     if (kept_bytes > 0) {
       ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[0].data() + kept_at, base + kept_at, kept_bytes,
                                          cudaMemcpyDeviceToHost, stream));
