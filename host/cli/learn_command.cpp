@@ -31,13 +31,10 @@ constexpr std::int64_t judged_rows = std::int64_t{1} << 16;    // predicted at a
 
 /// Options of one input, which say nothing of several.
 constexpr const char* options_of_one[] = {
-    "--segmentation",    "--edges",       "--range",
-    "--uniform-mixture", "--floor",       "--min-count",
-    "--pilot-bins",      "--sample-rows", "--closed-side",
-    "--open-outer-edge", "--nan-value",   "--range-value",
-    "--empty-policy",    "--empty-value", "--shrinkage",
-    "--feature-name",    "--constants",   "--experts",
-    "--target-dtype",    "--nan-inputs",  "--nonfinite-targets"};
+    "--segmentation", "--edges",       "--range",        "--uniform-mixture", "--floor",
+    "--min-count",    "--pilot-bins",  "--sample-rows",  "--closed-side",     "--open-outer-edge",
+    "--nan-value",    "--range-value", "--empty-policy", "--empty-value",     "--shrinkage",
+    "--feature-name", "--constants",   "--experts",      "--target-dtype"};
 constexpr const char* options_of_several[] = {"--partition", "--axis-segments", "--budget-ns",
                                               "--budget-bytes"};
 
@@ -126,6 +123,7 @@ class learn_run {
       columns_ = block_.columns;
       num_rows_ = summary_.tally.rows_read = block_.rows;
       in_place_ = true;
+      if (refuses_rows()) classify();
     } else {
       read_blocks();
     }
@@ -163,9 +161,37 @@ class learn_run {
     return rows_->next(block);
   }
 
+  bool refuses_rows() const {
+    return arguments_.fit.nan_inputs == ZCMOE_ROWS_ERROR ||
+           arguments_.fit.nonfinite_targets == ZCMOE_ROWS_ERROR;
+  }
+
+  /// Fails for the first row of the block that the arguments refuse.
+  void refuse_rows() const {
+    for (std::int64_t i = 0; i < block_.rows; ++i) {
+      const row_fate fate = fates_[static_cast<std::size_t>(i)];
+      const bool missing = fate == row_missing_target;
+      if ((missing || fate == row_infinite_target) &&
+          arguments_.fit.nonfinite_targets == ZCMOE_ROWS_ERROR) {
+        fail(block_.place(i, num_inputs_), ": the target is ", missing ? "missing" : "infinite",
+             " (--nonfinite-targets error)");
+      }
+      if (fate != row_missing_input || arguments_.fit.nan_inputs != ZCMOE_ROWS_ERROR) continue;
+      std::size_t k = 0;
+      while (!std::isnan(strided_element(block_.columns[k], i))) ++k;
+      fail(block_.place(i, k), ": the input is missing (--nan-inputs error)");
+    }
+  }
+
   /// One fate per row of the block, the first in this order: not a number, missing or infinite
   /// target, missing input.
   void classify() {
+    judge_rows();
+    if (refuses_rows()) refuse_rows();
+  }
+
+  void judge_rows() {
+    has_number_.resize(block_.columns.size(), false);
     const auto size = static_cast<std::size_t>(block_.rows);
     const bool nan_code = arguments_.model.options.nan_policy == ZCMOE_NAN_SEGMENT;
     fates_.assign(size, row_used);

@@ -1674,6 +1674,28 @@ class several_inputs_test(cli_case):
         self.assertLess(holdout["rmse"], holdout["rmse_line"])
         self.assertLess(holdout["rmse_line"], holdout["rmse_constant"])
 
+    def test_rows_that_are_refused(self):
+        """The file, the row and the column are named; rows that are not refused are left out and counted."""
+        fit = ["--x", "a", "--x", "b", "--y", "y", "-o", self.path("m")]
+        text = "a,b,y\n" + "".join(f"{i},{i % 7},{i % 5}\n" for i in range(60))
+        for line, option, says in (("1,,2", "--nan-inputs", "line 62, column 'b': the input is missing (--nan-inputs error)"),
+                                   ("1,2,", "--nonfinite-targets",
+                                    "line 62, column 'y': the target is missing (--nonfinite-targets error)"),
+                                   ("1,,inf", "--nonfinite-targets",
+                                    "line 62, column 'y': the target is infinite (--nonfinite-targets error)")):
+            data = self.write("refused.csv", text + line + "\n")
+            other = {"--nan-inputs": "--nonfinite-targets"}.get(option, "--nan-inputs")
+            self.fails("fit", data, *fit, option, "error", says=f"refused.csv, {says}")
+            self.run_cli("fit", data, *fit, other, "error", "-q")
+            self.run_cli("fit", data, *fit, option, "skip", "-q")
+        self.run_cli("fit", self.write("coded.csv", text + "1,,2\n"), *fit, "--nan-inputs", "error", "--nan-policy",
+                     "segment", "-q")
+        a, b, y = ([float(i % k) for i in range(60)] for k in (60, 7, 5))
+        b[41] = math.nan
+        files = [self.write(f"{name}.npy", npy(values)) for name, values in (("a", a), ("b", b), ("y", y))]
+        self.fails("fit", *files[:2], "--y", files[2], "-o", self.path("m"), "--nan-inputs", "error",
+                   says="b.npy, row 42: the input is missing (--nan-inputs error)")
+
     def test_budgets(self):
         data = self.several()
         free = self.learn(data, *self.xs, name="free")
@@ -1878,7 +1900,7 @@ class several_inputs_test(cli_case):
         fit = ["fit", data, *self.xs, "-o", self.path("m")]
         for option in ("--segmentation optimal", "--edges e", "--range 0:1", "--constants mean", "--experts linear",
                        "--shrinkage 1", "--feature-name f", "--closed-side left", "--min-count 3", "--sample-rows 9",
-                       "--empty-policy nan", "--target-dtype f32", "--nan-inputs error"):
+                       "--empty-policy nan", "--target-dtype f32"):
             name = option.split()[0]
             self.fails(*fit, *option.split(), status=2,
                        says=f"{name}: goes with one input, not with several (--x a, --x b, --x c)")
