@@ -73,9 +73,9 @@ zcmoe_status predicted(const char* function, const zcmoe_model* model, const zcm
 
 // -------------------------------------------------------------------- learn
 
-zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given) {
+zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given, std::int64_t num_inputs) {
   const auto options = read_options(given, zcmoe_learn_options ZCMOE_LEARN_OPTIONS_INIT, "options");
-  const auto is_one_of = [](const char* name, std::int32_t value, auto... allowed) {
+  const auto is_one_of = [](const std::string& name, std::int32_t value, auto... allowed) {
     ZCMOE_EXPECTS(((value == allowed) || ...), "options->", name, "=", value,
                   " is none of a model of several inputs");
   };
@@ -89,6 +89,18 @@ zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given) {
   if (options.axis_segments != 0)
     check_size(options.axis_segments, "options->axis_segments", 2, ZCMOE_MAX_AXIS_SEGMENTS);
   check_alignment(options.input_names, "options->input_names");
+  check_alignment(options.axes, "options->axes");
+  for (std::int64_t j = 0; options.axes != nullptr && j < num_inputs; ++j) {
+    const zcmoe_axis_options& axis = options.axes[j];
+    const std::string field = text("axes[", j, "].");
+    is_one_of(field + "nan_policy", axis.nan_policy, ZCMOE_NAN_PROPAGATE, ZCMOE_NAN_SEGMENT);
+    is_one_of(field + "range_policy", axis.range_policy, ZCMOE_RANGE_CLAMP, ZCMOE_RANGE_NAN,
+              ZCMOE_RANGE_SEGMENTS);
+    if (axis.axis_segments != 0) {
+      check_size(axis.axis_segments, ("options->" + field + "axis_segments").c_str(), 2,
+                 ZCMOE_MAX_AXIS_SEGMENTS);
+    }
+  }
   check_finite(options.budget_ns, "options->budget_ns");
   ZCMOE_EXPECTS(options.budget_ns >= 0.0, "options->budget_ns=", options.budget_ns, " is negative");
   check_size(options.budget_bytes, "options->budget_bytes", 0,
@@ -216,7 +228,7 @@ extern "C" zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_poi
       check_input(column_name{j}, rows.columns[j], n);
     }
     check_values("y", y, n);
-    const zcmoe_learn_options chosen = read_learn_options(options);
+    const zcmoe_learn_options chosen = read_learn_options(options, rows.num_inputs);
     points_data named = named_data("options", chosen, rows.num_inputs);
     if (report != nullptr) checked_struct_size(report, "report");
     check_pointer(model, "model");

@@ -21,6 +21,14 @@ namespace zcmoe::cli {
 
 constexpr std::int32_t target_dtype_auto = 0;
 
+/// --axis: what is asked for one of several inputs.
+struct axis_choice {
+  std::string name;
+  std::optional<std::int64_t> segments;
+  std::optional<std::int32_t> nan_policy;
+  std::optional<std::int32_t> range_policy;
+};
+
 /// What is asked for where there are several inputs.
 struct learn_choice {
   std::vector<std::string> inputs;   // --x, all that were given
@@ -29,6 +37,7 @@ struct learn_choice {
   std::int64_t axis_segments = 0;  // 0: chosen
   std::optional<double> budget_ns;
   std::optional<std::int64_t> budget_bytes;
+  std::vector<axis_choice> axes;
 };
 
 struct fit_arguments {

@@ -36,7 +36,47 @@ constexpr const char* options_of_one[] = {
     "--nan-value",    "--range-value", "--empty-policy", "--empty-value",     "--shrinkage",
     "--feature-name", "--constants",   "--experts",      "--target-dtype"};
 constexpr const char* options_of_several[] = {"--partition", "--axis-segments", "--budget-ns",
-                                              "--budget-bytes"};
+                                              "--budget-bytes", "--axis"};
+
+/// Reads NAME=KEY:VALUE,KEY:VALUE. Names may hold anything: the last = ends them.
+std::string read_axis(const std::string& given, std::vector<axis_choice>& axes) {
+  const std::size_t equals = given.rfind('=');
+  if (equals == std::string::npos || equals == 0) return "expected NAME=KEY:VALUE,...";
+  axis_choice axis;
+  axis.name = given.substr(0, equals);
+  for (std::size_t at = equals + 1; at <= given.size();) {
+    const std::size_t end = std::min(given.find(',', at), given.size());
+    const std::string word = given.substr(at, end - at);
+    at = end + 1;
+    const std::size_t colon = word.find(':');
+    const std::string key = word.substr(0, colon);
+    const std::string value = colon == std::string::npos ? "" : word.substr(colon + 1);
+    const auto policy = [&](const choices& words,
+                            std::int32_t left_out) -> std::optional<std::int32_t> {
+      for (const auto& [name, number] : words) {
+        if (name == value && number != left_out) return number;
+      }
+      return std::nullopt;
+    };
+    if (key == "segments") {
+      double count = 0.0;
+      if (parse_number(value, count) != field_kind::number || count != std::floor(count) ||
+          count < 2 || count > static_cast<double>(ZCMOE_MAX_AXIS_SEGMENTS))
+        return text(word, ": expected segments:2 to segments:", ZCMOE_MAX_AXIS_SEGMENTS);
+      axis.segments = static_cast<std::int64_t>(count);
+    } else if (key == "nan") {
+      axis.nan_policy = policy(nan_policy_words, ZCMOE_NAN_VALUE);
+      if (!axis.nan_policy) return word + ": expected nan:propagate or nan:segment";
+    } else if (key == "range") {
+      axis.range_policy = policy(range_policy_words, ZCMOE_RANGE_VALUE);
+      if (!axis.range_policy) return word + ": expected range:clamp, range:nan or range:segments";
+    } else {
+      return text("'", word, "': expected segments:N, nan:... or range:...");
+    }
+  }
+  axes.push_back(std::move(axis));
+  return {};
+}
 
 int keep_going(void* bar, double done) {
   static_cast<progress*>(bar)->update(done);
@@ -60,6 +100,7 @@ class learn_run {
       stopwatch::scope timed(summary_.total);
       check_places();
       find_names();
+      find_axes();
       read();
       learn();
       if (split_.active()) judge();
@@ -114,6 +155,29 @@ class learn_run {
     }
     if (summary_.input_names.size() < num_inputs_) summary_.input_names.clear();
     if (!arguments_.model.target_name.empty()) summary_.target_name = arguments_.model.target_name;
+  }
+
+  /// What is asked for each input.
+  void find_axes() {
+    const zcmoe_model_options& all = arguments_.model.options;
+    axes_.assign(num_inputs_, {0, all.nan_policy, all.range_policy});
+    for (const axis_choice& asked : arguments_.several.axes) {
+      std::vector<std::string> names;
+      std::size_t found = num_inputs_;
+      for (std::size_t k = 0; k < num_inputs_; ++k) {
+        // Columns without names are counted from 1.
+        names.push_back(rows_->column_name(k));
+        if (names.back().empty()) names.back() = std::to_string(k + 1);
+        if (names.back() == asked.name) found = k;
+      }
+      if (found == num_inputs_) {
+        fail_usage("--axis ", asked.name, ": no such input; there are ", list_in_words(names));
+      }
+      zcmoe_axis_options& axis = axes_[found];
+      if (asked.segments) axis.axis_segments = *asked.segments;
+      if (asked.nan_policy) axis.nan_policy = *asked.nan_policy;
+      if (asked.range_policy) axis.range_policy = *asked.range_policy;
+    }
   }
 
   // ---- reading
@@ -193,11 +257,11 @@ class learn_run {
   void judge_rows() {
     has_number_.resize(block_.columns.size(), false);
     const auto size = static_cast<std::size_t>(block_.rows);
-    const bool nan_code = arguments_.model.options.nan_policy == ZCMOE_NAN_SEGMENT;
     fates_.assign(size, row_used);
     for (std::size_t k = 0; k < block_.columns.size(); ++k) {
       const zcmoe_array& column = block_.columns[k];
       const bool target = k == num_inputs_;
+      const bool nan_code = !target && axes_[k].nan_policy == ZCMOE_NAN_SEGMENT;
       bool number = has_number_[k];
       for (std::size_t i = 0; i < size; ++i) {
         const double value = strided_element(column, static_cast<std::int64_t>(i));
@@ -252,6 +316,7 @@ class learn_run {
     options.axis_segments = arguments_.several.axis_segments;
     options.budget_ns = arguments_.several.budget_ns.value_or(0.0);
     options.budget_bytes = arguments_.several.budget_bytes.value_or(0);
+    options.axes = axes_.data();
     std::vector<const char*> names;
     names.reserve(num_inputs_);
     for (const std::string& name : summary_.input_names) names.push_back(name.c_str());
@@ -348,6 +413,7 @@ class learn_run {
   row_split split_;
   bool show_progress_;
   row_block block_;
+  std::vector<zcmoe_axis_options> axes_;  // of each input
   std::vector<row_fate> fates_;
   std::vector<bool> has_number_;  // of each column
   std::vector<kept_column> training_;
@@ -392,6 +458,15 @@ void add_learn_options(parser& command, learn_choice& choice) {
                   "the most segments that an input is cut into (253)")
       .type_name("N")
       .check_range(std::int64_t{2}, std::int64_t{ZCMOE_MAX_AXIS_SEGMENTS})
+      .group(group);
+  command
+      .add_repeatable(
+          "--axis", [&choice](const std::string& given) { return read_axis(given, choice.axes); },
+          "of one input, in place of what is said of all: its column and the most segments, what "
+          "is "
+          "done with missing values and with those outside the range, as in "
+          "age=segments:20,nan:segment,range:nan")
+      .type_name("NAME=KEY:VALUE,...")
       .group(group);
   command
       .add_option("--budget-ns", choice.budget_ns,

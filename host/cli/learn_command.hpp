@@ -8,7 +8,7 @@
 
 namespace zcmoe::cli {
 
-/// Adds --x-all-but, --partition, --axis-segments and budgets.
+/// Adds --x-all-but, --partition, --axis-segments, --axis and budgets.
 void add_learn_options(parser& command, learn_choice& choice);
 
 /// By what the arguments ask for several inputs: "--x a, --x b"; empty if for one.

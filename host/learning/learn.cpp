@@ -80,8 +80,7 @@ class learner {
       });
       failure.rethrow();
     };
-    now_.axis_segments =
-        options_.axis_segments > 0 ? options_.axis_segments : ZCMOE_MAX_AXIS_SEGMENTS;
+    now_.axis_segments = ZCMOE_MAX_AXIS_SEGMENTS;
     read();
   }
 
@@ -128,6 +127,14 @@ class learner {
 
   // ------------------------------------------------------------- rows
 
+  /// How the caller wants an input cut.
+  zcmoe_axis_options asked(std::int64_t j) const {
+    zcmoe_axis_options axis{0, options_.nan_policy, options_.range_policy};
+    if (options_.axes != nullptr) axis = options_.axes[j];
+    if (axis.axis_segments == 0) axis.axis_segments = options_.axis_segments;
+    if (axis.axis_segments == 0) axis.axis_segments = ZCMOE_MAX_AXIS_SEGMENTS;
+    return axis;
+  }
   any_array column(std::int64_t j) const { return any(x_.columns[j]); }
 
   void read() {
@@ -160,7 +167,6 @@ class learner {
 
   void choose_rows(std::vector<std::uint8_t>& used, std::vector<std::uint64_t>& hashes) {
     const any_array targets = any(y_);
-    const bool nan_is_code = options_.nan_policy == ZCMOE_NAN_SEGMENT;
     const std::int64_t parts = (n_ + rows_per_part - 1) / rows_per_part;
     std::vector<std::array<std::int64_t, 4>> counts(static_cast<std::size_t>(parts));
     run_(parts, [&](std::int64_t part) {
@@ -171,6 +177,7 @@ class learner {
       std::fill(use, used.begin() + last, std::uint8_t{1});
       for (std::int64_t j = 0; j < x_.num_inputs; ++j) {
         const any_array from = column(j);
+        const bool nan_is_code = asked(j).nan_policy == ZCMOE_NAN_SEGMENT;
         double values[values_at_a_time];
         for (std::int64_t i = first; i < last; i += values_at_a_time) {
           const std::int64_t some = std::min(last - i, values_at_a_time);
@@ -215,6 +222,7 @@ class learner {
       go_on();
       values.clear();
       const any_array from = column(j);
+      const zcmoe_axis_options cuts_asked = asked(j);
       bool missing = false;
       for (std::int64_t i = 0; i < n_; ++i) {
         if (used[static_cast<std::size_t>(i)] == 0) continue;
@@ -222,13 +230,14 @@ class learner {
         missing = missing || std::isnan(value);
         if (std::isfinite(value)) values.push_back(value);
       }
-      std::vector<double> cuts = axis_edges(values, now_.axis_segments);
+      std::vector<double> cuts =
+          axis_edges(values, std::min(cuts_asked.axis_segments, now_.axis_segments));
       // One value tells nothing by itself, but where others are missing.
       if (cuts.empty() && missing && !values.empty())
         cuts = {values[0], std::nextafter(values[0], std::numeric_limits<double>::infinity())};
       if (cuts.empty() || !std::isfinite(cuts.back())) continue;
       axes_.push_back({static_cast<std::int32_t>(j), std::move(cuts), ZCMOE_CLOSED_LEFT, 1,
-                       options_.nan_policy, options_.range_policy});
+                       cuts_asked.nan_policy, cuts_asked.range_policy});
     }
   }
 
@@ -404,9 +413,13 @@ class learner {
     };
     again();
     for (const std::int64_t segments : narrower_axes) {
-      if (segments >= now_.axis_segments) continue;
       model_cost of_axes;
-      for (const input_axis& a : axes_) of_axes += cost_of_axis(a);
+      std::int64_t widest = 0;
+      for (const input_axis& a : axes_) {
+        of_axes += cost_of_axis(a);
+        widest = std::max(widest, a.num_segments());
+      }
+      if (segments >= widest) continue;
       if (of_axes.ns <= 0.25 * budget_.ns && of_axes.bytes <= budget_.bytes / 4) break;
       now_.axis_segments = segments;
       read();

@@ -63,6 +63,13 @@ enum {
 /// @return 0 to go on; anything else stops the call, which returns ZCMOE_ERR_CANCELLED
 typedef int32_t (*zcmoe_progress_fn)(void* user, double done);
 
+/// How one input is cut. An element of an array: this struct does not grow.
+typedef struct zcmoe_axis_options {
+  int64_t axis_segments;  ///< the most, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0: as said of all inputs
+  int32_t nan_policy;     ///< as in zcmoe_learn_options
+  int32_t range_policy;   ///< likewise
+} zcmoe_axis_options;
+
 /// How a model of several inputs is learned.
 typedef struct zcmoe_learn_options {
   size_t struct_size;    ///< sizeof(zcmoe_learn_options)
@@ -84,10 +91,13 @@ typedef struct zcmoe_learn_options {
   /// budget that does not bind changes nothing.
   double budget_ns;
   int64_t budget_bytes;  ///< likewise
+  /// [num_inputs], in place of nan_policy, range_policy and axis_segments; NULL: all inputs are
+  /// alike.
+  const zcmoe_axis_options* axes;
 } zcmoe_learn_options;
 /// All defaults.
 #define ZCMOE_LEARN_OPTIONS_INIT \
-  { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0.0, 0 }
+  { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0.0, 0, NULL }
 
 /// What was tried for one kind of model. The sizes of the chosen kind are those of the model; of
 /// others those of the one that was judged, from the rows that are not held out.

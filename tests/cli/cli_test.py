@@ -1696,6 +1696,23 @@ class several_inputs_test(cli_case):
         self.fails("fit", *files[:2], "--y", files[2], "-o", self.path("m"), "--nan-inputs", "error",
                    says="b.npy, row 42: the input is missing (--nan-inputs error)")
 
+    def test_options_of_one_input(self):
+        lines = ["a=b,c,y"] + [f"{'' if i % 9 == 0 else i % 50},{i * 7 % 300},{i % 50 + i * 7 % 300}" for i in range(2000)]
+        data = self.write("axes.csv", "\n".join(lines) + "\n")
+        fit = ["fit", data, "--x", "a=b", "--x", "c", "--y", "y", "--partition", "tables", "-o", self.path("m")]
+        summary = json.loads(self.run_cli(*fit, "--axis", "a=b=nan:segment,range:nan,segments:8", "--axis",
+                                          "c=segments:16", "--nan-inputs", "error", "--json").stdout)
+        self.assertEqual(summary["rows_fitted"], 2000)
+        axes = json.loads(self.run_cli("inspect", self.path("m"), "--json").stdout)["axes"]
+        self.assertEqual([a["nan_policy"] for a in axes], ["segment", "propagate"])
+        self.assertEqual([a["range_policy"] for a in axes], ["nan", "clamp"])
+        self.assertEqual([a["segments"] for a in axes], [8, 16])
+        for axis, says in (("a", "NAME=KEY:VALUE"), ("=nan:segment", "NAME=KEY:VALUE"), ("c=nan:value", "nan:propagate or"),
+                           ("c=segments:254", "segments:2 to segments:253"), ("c=segments:2.5", "segments:2 to"),
+                           ("c=range:value", "expected range:clamp"), ("c=depth:3", "'depth:3': expected"),
+                           ("c=", "'': expected"), ("d=nan:segment", "--axis d: no such input; there are a=b, c")):
+            self.fails(*fit, "--axis", axis, status=2, says=says)
+
     def test_budgets(self):
         data = self.several()
         free = self.learn(data, *self.xs, name="free")

@@ -358,6 +358,42 @@ TEST(learn, missing_inputs_are_left_out_or_a_code) {
   }
 }
 
+TEST(learn, every_input_may_be_cut_in_its_own_way) {
+  table rows = sample(3000, 25, 0.1);
+  for (std::size_t i = 0; i < 100; ++i) {
+    rows.x[0][i] = not_a_number;
+    rows.x[1][2 * i] = not_a_number;
+  }
+  zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_TABLES);
+  options.range_policy = ZCMOE_RANGE_NAN;  // each input says its own
+  const zcmoe_axis_options axes[] = {{8, ZCMOE_NAN_SEGMENT, ZCMOE_RANGE_CLAMP},
+                                     {0, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_SEGMENTS},
+                                     {60, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_NAN},
+                                     {3, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_CLAMP}};
+  options.axes = axes;
+  const learned made = learn(cpu(), rows.columns(), rows.y, options);
+  EXPECT_EQ(made.report.nan_inputs, 100);
+  const std::int64_t segments[] = {8, 40, 60, 3};
+  zcmoe_points_info info = ZCMOE_POINTS_INFO_INIT;
+  ASSERT_EQ(zcmoe_model_get_points_info(made.table.get(), &info), ZCMOE_OK);
+  ASSERT_GE(info.num_axes, 3);
+  for (std::int64_t a = 0; a < info.num_axes; ++a) {
+    zcmoe_axis_info axis = ZCMOE_AXIS_INFO_INIT;
+    ASSERT_EQ(zcmoe_model_get_axis(made.table.get(), a, &axis), ZCMOE_OK);
+    EXPECT_EQ(axis.num_segments, segments[axis.input]);
+    EXPECT_EQ(axis.nan_policy, axes[axis.input].nan_policy);
+    EXPECT_EQ(axis.range_policy, axes[axis.input].range_policy);
+  }
+  // Inputs that are all alike are what is said of all.
+  zcmoe_learn_options alike = of_kind(ZCMOE_PARTITION_TREE);
+  const std::vector<unsigned char> bytes =
+      learn(cpu(), rows.columns(), rows.y, alike).table.serialize();
+  const std::vector<zcmoe_axis_options> same(4, {40, ZCMOE_NAN_PROPAGATE, ZCMOE_RANGE_CLAMP});
+  alike.axes = same.data();
+  alike.axis_segments = 0;
+  EXPECT_EQ(learn(cpu(), rows.columns(), rows.y, alike).table.serialize(), bytes);
+}
+
 TEST(learn, targets_that_are_no_numbers_are_counted) {
   table rows = sample(1000, 13, 0.1);
   rows.y[3] = not_a_number;

@@ -911,6 +911,18 @@ std::vector<status_case> learn_cases() {
   with(invalid, {"options->axis_segments=254; expected 2 to 253"},
        [](points_call& c) { c.options.axis_segments = 254; });
   with(invalid, {"options->axis_segments=1"}, [](points_call& c) { c.options.axis_segments = 1; });
+  with(invalid, {"options->axes[1].nan_policy=2"}, [](points_call& c) {
+    static const zcmoe_axis_options axes[] = {{0, 0, 0}, {0, ZCMOE_NAN_VALUE, 0}, {0, 0, 0}};
+    c.options.axes = axes;
+  });
+  with(invalid, {"options->axes[2].range_policy=9"}, [](points_call& c) {
+    static const zcmoe_axis_options axes[] = {{0, 0, 0}, {9, 0, 0}, {0, 0, 9}};
+    c.options.axes = axes;
+  });
+  with(invalid, {"options->axes[0].axis_segments=254; expected 2 to 253"}, [](points_call& c) {
+    static const zcmoe_axis_options axes[] = {{254, 0, 0}, {0, 0, 0}, {0, 0, 0}};
+    c.options.axes = axes;
+  });
   with(invalid, {"options->budget_ns=-1"}, [](points_call& c) { c.options.budget_ns = -1.0; });
   with(invalid, {"options->budget_ns=nan"},
        [](points_call& c) { c.options.budget_ns = not_a_number; });
