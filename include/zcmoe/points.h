@@ -234,7 +234,7 @@ typedef struct zcmoe_grid {
 /// @retval ZCMOE_ERR_INVALID_ARGUMENT  also for wrong edges, and for more cells than
 ///   ZCMOE_MAX_CELLS: the error says how many bytes they would take
 ///
-/// Memory: 36 bytes a cell on the host and up to 60 on the engine; a fit takes the bytes a slot
+/// Memory: 36 bytes a cell on the host and up to 64 on the engine; a fit takes the bytes a slot
 /// beside that zcmoe_fit_create() names.
 ZCMOE_API zcmoe_status zcmoe_model_create_grid(zcmoe_context* context, const zcmoe_grid* grid,
                                                zcmoe_model** model);
