@@ -2,6 +2,7 @@
 #pragma once
 
 #include "host/error.hpp"
+#include "host/learning/row_sample.hpp"
 #include "host/model/fit.hpp"
 #include "host/model/model.hpp"
 #include "host/model/points_model.hpp"
@@ -27,6 +28,16 @@ struct zcmoe_model {
 };
 struct zcmoe_fit {
   std::unique_ptr<zcmoe::detail::fit> fit;
+};
+struct zcmoe_learner {
+  zcmoe_learner(std::shared_ptr<zcmoe::detail::backend> models, zcmoe::detail::row_sample rows)
+      : engine(std::move(models)),
+        host(engine->engine() == ZCMOE_ENGINE_CPU ? engine : zcmoe::detail::make_host_backend()),
+        sample(std::make_unique<zcmoe::detail::row_sample>(std::move(rows))) {}
+
+  std::shared_ptr<zcmoe::detail::backend> engine;  // of the models
+  std::shared_ptr<zcmoe::detail::backend> host;    // whose threads look at rows
+  std::unique_ptr<zcmoe::detail::row_sample> sample;
 };
 
 namespace zcmoe::detail {

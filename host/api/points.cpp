@@ -2,10 +2,12 @@
 // they hold.
 // The checks of a prediction allocate nothing; the list of its columns does beyond 128 axes.
 #include "host/api/arguments.hpp"
+#include "host/api/buffer.hpp"
 #include "host/api/handles.hpp"
 #include "host/api/options.hpp"
 #include "host/api/point_rows.hpp"
 #include "host/learning/learn.hpp"
+#include "host/learning/sample_io.hpp"
 
 #include <zcmoe/points.h>
 
@@ -105,7 +107,23 @@ zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given, std::in
   ZCMOE_EXPECTS(options.budget_ns >= 0.0, "options->budget_ns=", options.budget_ns, " is negative");
   check_size(options.budget_bytes, "options->budget_bytes", 0,
              std::numeric_limits<std::int64_t>::max());
+  check_size(options.sample_rows, "options->sample_rows", 0, most_sample_rows);
   return options;
+}
+
+constexpr std::int64_t most_rows = std::int64_t{1} << 31;
+
+/// The rows of a call that learns from n of them.
+zcmoe_points read_rows(const zcmoe_points* x, const zcmoe_array& y, std::int64_t n) {
+  const zcmoe_points rows = read_points_of(x);
+  check_size(rows.num_inputs, "x->num_inputs", 1, ZCMOE_MAX_INPUTS);
+  check_pointer(rows.columns, "x->columns");
+  check_size(n, "n", 1, most_rows);
+  for (std::int64_t j = 0; j < rows.num_inputs; ++j) {
+    check_input(column_name{j}, rows.columns[j], n);
+  }
+  check_values("y", y, n);
+  return rows;
 }
 
 /// Copies of the names of a struct, made before the work, for they may be wrong.
@@ -120,6 +138,24 @@ points_data named_data(const char* of, const Options& options, std::int64_t num_
   named.target_name = checked_name(text(of, "->target_name"), options.target_name);
   named.has_target_name = options.target_name != nullptr;
   return named;
+}
+
+/// Makes the model of what `learned` gives, with its names, and fills the report.
+template <class Learn>
+void hand_out_learned(const std::shared_ptr<backend>& engine, const zcmoe_learn_options& options,
+                      std::int64_t num_inputs, zcmoe_learn_report* report, zcmoe_model** model,
+                      const Learn& learned) {
+  points_data named = named_data("options", options, num_inputs);
+  if (report != nullptr) checked_struct_size(report, "report");
+  check_pointer(model, "model");
+  zcmoe_learn_report found{};
+  points_data data = learned(found);
+  data.input_names = std::move(named.input_names);
+  data.target_name = std::move(named.target_name);
+  data.has_target_name = named.has_target_name;
+  auto made = std::make_unique<points_model>(engine, std::move(data), nullptr);
+  if (report != nullptr) write_info(report, found, "report");
+  hand_out(std::move(made), model);
 }
 
 // --------------------------------------------------------------------- grid
@@ -219,28 +255,109 @@ extern "C" zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_poi
                                          zcmoe_learn_report* report, zcmoe_model** model) {
   return guard("zcmoe_learn_sync", [&] {
     check_handle(context, "context");
-    const zcmoe_points rows = read_points_of(x);
-    check_size(rows.num_inputs, "x->num_inputs", 1, ZCMOE_MAX_INPUTS);
-    check_pointer(rows.columns, "x->columns");
-    constexpr std::int64_t most_rows = std::int64_t{1} << 31;
-    check_size(n, "n", 1, most_rows);
-    for (std::int64_t j = 0; j < rows.num_inputs; ++j) {
-      check_input(column_name{j}, rows.columns[j], n);
-    }
-    check_values("y", y, n);
+    const zcmoe_points rows = read_rows(x, y, n);
     const zcmoe_learn_options chosen = read_learn_options(options, rows.num_inputs);
-    points_data named = named_data("options", chosen, rows.num_inputs);
-    if (report != nullptr) checked_struct_size(report, "report");
-    check_pointer(model, "model");
+    hand_out_learned(context->engine, chosen, rows.num_inputs, report, model,
+                     [&](zcmoe_learn_report& found) {
+                       return learn(*context->engine, rows, y, n, chosen, found);
+                     });
+  });
+}
 
-    zcmoe_learn_report found{};
-    points_data learned = learn(*context->engine, rows, y, n, chosen, found);
-    learned.input_names = std::move(named.input_names);
-    learned.target_name = std::move(named.target_name);
-    learned.has_target_name = named.has_target_name;
-    auto made = std::make_unique<points_model>(context->engine, std::move(learned), nullptr);
-    if (report != nullptr) write_info(report, found, "report");
-    hand_out(std::move(made), model);
+extern "C" zcmoe_status zcmoe_learner_create(zcmoe_context* context, int64_t num_inputs,
+                                             const zcmoe_learn_options* options,
+                                             zcmoe_learner** learner) {
+  return guard("zcmoe_learner_create", [&] {
+    check_handle(context, "context");
+    check_size(num_inputs, "num_inputs", 1, ZCMOE_MAX_INPUTS);
+    const zcmoe_learn_options chosen = read_learn_options(options, num_inputs);
+    check_pointer(learner, "learner");
+    const std::int64_t limit =
+        chosen.sample_rows > 0 ? chosen.sample_rows : default_sample_rows(num_inputs);
+    *learner = std::make_unique<zcmoe_learner>(context->engine,
+                                               row_sample(nan_codes_of(chosen, num_inputs), limit))
+                   .release();
+  });
+}
+
+extern "C" zcmoe_status zcmoe_learner_destroy(zcmoe_learner* learner) {
+  return guard("zcmoe_learner_destroy", [&] { delete learner; });
+}
+
+extern "C" zcmoe_status zcmoe_learner_add_sync(zcmoe_learner* learner, const zcmoe_points* x,
+                                               zcmoe_array y, int64_t n) {
+  return guard("zcmoe_learner_add_sync", [&] {
+    check_handle(learner, "learner");
+    check_size(n, "n", 0, most_rows);
+    if (n == 0) return;
+    const zcmoe_points rows = read_rows(x, y, n);
+    ZCMOE_EXPECTS(rows.num_inputs == learner->sample->num_inputs(),
+                  "x->num_inputs=", rows.num_inputs, ", but the learner has ",
+                  learner->sample->num_inputs());
+    learner->sample->add(*learner->host, rows, y, n);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_learner_merge(zcmoe_learner* learner, const zcmoe_learner* source) {
+  return guard("zcmoe_learner_merge", [&] {
+    check_handle(learner, "learner");
+    check_handle(source, "source");
+    ZCMOE_EXPECTS(learner != source, "source is learner, whose rows would count twice");
+    row_sample& to = *learner->sample;
+    const row_sample& from = *source->sample;
+    const auto check_same = [](const std::string& name, std::int64_t own, std::int64_t other) {
+      if (own != other)
+        fail(ZCMOE_ERR_INCOMPATIBLE, name, "=", own, " of learner, but ", other, " of source");
+    };
+    check_same("num_inputs", to.num_inputs(), from.num_inputs());
+    for (std::int64_t j = 0; j < to.num_inputs(); ++j) {
+      check_same(text("nan_policy of input ", j), to.nan_codes()[static_cast<std::size_t>(j)],
+                 from.nan_codes()[static_cast<std::size_t>(j)]);
+    }
+    check_same("sample_rows", to.limit(), from.limit());
+    to.merge(from);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_learner_finish(const zcmoe_learner* learner,
+                                             const zcmoe_learn_options* options,
+                                             zcmoe_learn_report* report, zcmoe_model** model) {
+  return guard("zcmoe_learner_finish", [&] {
+    check_handle(learner, "learner");
+    row_sample& sample = *learner->sample;
+    const zcmoe_learn_options chosen = read_learn_options(options, sample.num_inputs());
+    const std::vector<std::uint8_t> nan_codes = nan_codes_of(chosen, sample.num_inputs());
+    for (std::size_t j = 0; j < nan_codes.size(); ++j) {
+      ZCMOE_EXPECTS(nan_codes[j] == sample.nan_codes()[j], "options->nan_policy is ",
+                    int{nan_codes[j]}, " of input ", j, ", but the learner has ",
+                    int{sample.nan_codes()[j]});
+    }
+    ZCMOE_EXPECTS(chosen.sample_rows == 0 || chosen.sample_rows == sample.limit(),
+                  "options->sample_rows=", chosen.sample_rows, ", but the learner has ",
+                  sample.limit());
+    hand_out_learned(
+        learner->engine, chosen, sample.num_inputs(), report, model,
+        [&](zcmoe_learn_report& found) { return learn(*learner->host, sample, chosen, found); });
+  });
+}
+
+extern "C" zcmoe_status zcmoe_learner_serialize(const zcmoe_learner* learner, void* buffer,
+                                                size_t capacity, size_t* bytes) {
+  return guard("zcmoe_learner_serialize", [&] {
+    check_handle(learner, "learner");
+    check_pointer(bytes, "bytes");
+    give_bytes(serialize_sample(*learner->sample), "state", buffer, capacity, bytes);
+  });
+}
+
+extern "C" zcmoe_status zcmoe_learner_deserialize(zcmoe_context* context, const void* buffer,
+                                                  size_t bytes, zcmoe_learner** learner) {
+  return guard("zcmoe_learner_deserialize", [&] {
+    check_handle(context, "context");
+    check_pointer(buffer, "buffer");
+    check_pointer(learner, "learner");
+    *learner = std::make_unique<zcmoe_learner>(context->engine, deserialize_sample(buffer, bytes))
+                   .release();
   });
 }
 

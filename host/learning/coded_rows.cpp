@@ -3,24 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace zcmoe::detail {
 namespace {
 
-std::uint64_t bits_of(double value) {
-  // Of doubles that are equal, and of NaN, one stands for all.
-  if (std::isnan(value)) value = std::numeric_limits<double>::quiet_NaN();
-  value += 0.0;
+std::uint64_t mixed(std::uint64_t hash, double value) {
+  value = canonical(value);
   std::uint64_t bits;
   std::memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-std::uint64_t mixed(std::uint64_t hash, double value) {
-  const std::uint64_t bits = bits_of(value);
   return XXH3_64bits_withSeed(&bits, sizeof bits, hash);
 }
 

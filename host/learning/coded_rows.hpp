@@ -5,8 +5,10 @@
 
 #include "host/routing/banks.hpp"
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <vector>
 
 namespace zcmoe::detail {
@@ -34,6 +36,11 @@ struct coded_rows {
     return codes.data() + static_cast<std::size_t>(a) * static_cast<std::size_t>(n);
   }
 };
+
+/// Of doubles that are equal, and of NaN, one stands for all: 0.0 for -0.0.
+inline double canonical(double value) {
+  return std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value + 0.0;
+}
 
 /// Adds the inputs of rows to their hashes, [n], which are 0 at first: once for every input, in
 /// their order. -0.0 counts as 0.0, and every NaN as one.

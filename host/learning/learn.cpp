@@ -6,20 +6,16 @@
 #include "host/learning/segments.hpp"
 #include "host/learning/table_sum.hpp"
 #include "host/learning/trees.hpp"
+#include "host/learning/usable_rows.hpp"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cmath>
-#include <exception>
 #include <limits>
 #include <numeric>
 
 namespace zcmoe::detail {
 namespace {
 
-constexpr std::int64_t rows_per_part = 1 << 16;
-constexpr std::int64_t values_at_a_time = 512;
 constexpr int judging_part = 0;
 constexpr std::int64_t least_judges = 20;  // fewer rows held out say nothing of kinds
 constexpr int most_trees = 4;
@@ -32,22 +28,6 @@ const double not_tried = std::numeric_limits<double>::quiet_NaN();
 /// The most segments of an axis that are tried when there is a budget, beside those that are asked
 /// for: those of a quarter of the bytes and of the time, and fewer.
 constexpr std::int64_t narrower_axes[] = {125, 61, 29, 13};
-
-/// What a part of shared work has thrown, which must not leave its thread: memory may run out.
-class first_failure {
- public:
-  void keep() noexcept {
-    if (!is_kept_.test_and_set()) thrown_ = std::current_exception();
-  }
-  /// Once all parts are done.
-  void rethrow() const {
-    if (thrown_ != nullptr) std::rethrow_exception(thrown_);
-  }
-
- private:
-  std::atomic_flag is_kept_ = ATOMIC_FLAG_INIT;
-  std::exception_ptr thrown_;
-};
 
 /// What judging finds of a kind.
 struct sizes {
@@ -68,17 +48,10 @@ class learner {
     budget_.ns = options.budget_ns > 0.0 ? options.budget_ns : all;
     budget_.bytes =
         options.budget_bytes > 0 ? options.budget_bytes : std::numeric_limits<std::int64_t>::max();
-    run_ = [this](std::int64_t parts, const std::function<void(std::int64_t)>& body) {
+    run_ = [this, run = parts_on(engine)](std::int64_t parts,
+                                          const std::function<void(std::int64_t)>& body) {
       go_on();
-      first_failure failure;
-      engine_.share_out(parts, [&](std::int64_t part) {
-        try {
-          body(part);
-        } catch (...) {
-          failure.keep();
-        }
-      });
-      failure.rethrow();
+      run(parts, body);
     };
     now_.axis_segments = ZCMOE_MAX_AXIS_SEGMENTS;
     read();
@@ -138,13 +111,12 @@ class learner {
   any_array column(std::int64_t j) const { return any(x_.columns[j]); }
 
   void read() {
-    std::vector<std::uint8_t> used(static_cast<std::size_t>(n_));
-    std::vector<std::uint64_t> hashes(static_cast<std::size_t>(n_), 0);
-    choose_rows(used, hashes);
-    if (report_.rows_used == 0)
-      fail(ZCMOE_ERR_DATA, "no row is left of ", n_, ": ", report_.nan_inputs,
-           " have a NaN input, ", report_.nan_targets + report_.infinite_targets,
-           " a target that is not finite");
+    const auto [used, hashes, counts] =
+        find_usable(x_, y_, n_, nan_codes_of(options_, x_.num_inputs), run_);
+    counts.check_used();
+    counts.tell(report_);
+    report_.rows_kept = report_.rows_used;
+    report_.sample_share = 1.0;
     cut_axes(used);
     reach(0.1, 0.35);
     std::vector<std::uint8_t> codes = encode(used);
@@ -163,56 +135,6 @@ class learner {
     for (const input_axis& a : axes_) num_slots.push_back(static_cast<std::int32_t>(a.num_slots()));
     rows_ = rows_of(targets.data(), report_.rows_used, std::move(num_slots), std::move(codes),
                     std::move(kept));
-  }
-
-  void choose_rows(std::vector<std::uint8_t>& used, std::vector<std::uint64_t>& hashes) {
-    const any_array targets = any(y_);
-    const std::int64_t parts = (n_ + rows_per_part - 1) / rows_per_part;
-    std::vector<std::array<std::int64_t, 4>> counts(static_cast<std::size_t>(parts));
-    run_(parts, [&](std::int64_t part) {
-      std::array<std::int64_t, 4>& count = counts[static_cast<std::size_t>(part)];
-      const std::int64_t first = part * rows_per_part;
-      const std::int64_t last = std::min(n_, first + rows_per_part);
-      std::vector<std::uint8_t>::iterator use = used.begin() + first;
-      std::fill(use, used.begin() + last, std::uint8_t{1});
-      for (std::int64_t j = 0; j < x_.num_inputs; ++j) {
-        const any_array from = column(j);
-        const bool nan_is_code = asked(j).nan_policy == ZCMOE_NAN_SEGMENT;
-        double values[values_at_a_time];
-        for (std::int64_t i = first; i < last; i += values_at_a_time) {
-          const std::int64_t some = std::min(last - i, values_at_a_time);
-          for (std::int64_t k = 0; k < some; ++k) {
-            values[k] = from[i + k];
-            if (!nan_is_code && std::isnan(values[k])) used[static_cast<std::size_t>(i + k)] = 2;
-          }
-          hash_inputs(values, some, hashes.data() + i);
-        }
-      }
-      for (std::int64_t i = first; i < last; ++i) {
-        const double value = targets[i];
-        auto& mark = used[static_cast<std::size_t>(i)];
-        if (std::isnan(value)) {
-          mark = 0;
-          ++count[1];
-        } else if (std::isinf(value)) {
-          mark = 0;
-          ++count[2];
-        } else if (mark == 2) {
-          mark = 0;
-          ++count[3];
-        } else {
-          ++count[0];
-        }
-      }
-    });
-    report_.rows = n_;
-    report_.rows_used = report_.nan_targets = report_.infinite_targets = report_.nan_inputs = 0;
-    for (const std::array<std::int64_t, 4>& of_part : counts) {
-      report_.rows_used += of_part[0];
-      report_.nan_targets += of_part[1];
-      report_.infinite_targets += of_part[2];
-      report_.nan_inputs += of_part[3];
-    }
   }
 
   void cut_axes(const std::vector<std::uint8_t>& used) {
@@ -484,7 +406,7 @@ class learner {
     return detail::cost_of(axes, banks, num_segments, by_thresholds);
   }
 
-  std::int64_t trained_rows() const { return report_.rows_used - report_.rows_held_out; }
+  std::int64_t trained_rows() const { return report_.rows_kept - report_.rows_held_out; }
 
   /// The mean targets of segments in units of y, from the rows that train; by the segment of each
   /// row, which is a number below num_segments. Those of no row are marked in `counts`.
@@ -845,22 +767,33 @@ class learner {
 
 points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
                   const zcmoe_learn_options& options, zcmoe_learn_report& report) {
-  if (engine.engine() != ZCMOE_ENGINE_CPU) {
-    zcmoe_context_options host = ZCMOE_CONTEXT_OPTIONS_INIT;
-    host.engine = ZCMOE_ENGINE_CPU;
-    return learn(*make_cpu_backend(host), x, y, n, options, report);
+  if (engine.engine() != ZCMOE_ENGINE_CPU)
+    return learn(*make_host_backend(), x, y, n, options, report);
+  if (options.sample_rows > 0) {
+    row_sample sample(nan_codes_of(options, x.num_inputs), options.sample_rows);
+    sample.add(engine, x, y, n);
+    return learn(engine, sample, options, report);
   }
-  // As one part: what this thread does between passes is rounded as the passes are.
+  // What this thread does between passes is rounded as the passes are.
   points_data learned;
-  std::exception_ptr thrown;
-  engine.share_out(1, [&](std::int64_t) {
-    try {
-      learned = learner(engine, x, y, n, options, report).learn();
-    } catch (...) {
-      thrown = std::current_exception();
-    }
-  });
-  if (thrown != nullptr) std::rethrow_exception(thrown);
+  run_as_part(engine, [&] { learned = learner(engine, x, y, n, options, report).learn(); });
+  return learned;
+}
+
+points_data learn(backend& engine, row_sample& sample, const zcmoe_learn_options& options,
+                  zcmoe_learn_report& report) {
+  sample.counts().check_used();
+  const sampled_rows rows = sample.rows();
+  std::vector<zcmoe_array> columns;
+  columns.reserve(static_cast<std::size_t>(rows.width));
+  for (std::int64_t j = 0; j < rows.width; ++j)
+    columns.push_back({rows.numbers + j, ZCMOE_F64, rows.width});
+  const zcmoe_points x = {sizeof x, rows.width - 1, columns.data()};
+  zcmoe_learn_options of_rows = options;
+  of_rows.sample_rows = 0;
+  points_data learned = learn(engine, x, columns.back(), rows.n, of_rows, report);
+  sample.counts().tell(report);
+  report.sample_share = sample.share();
   return learned;
 }
 

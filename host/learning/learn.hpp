@@ -1,6 +1,7 @@
 // From rows to a model of several inputs: which kind, how large, and the model itself.
 #pragma once
 
+#include "host/learning/row_sample.hpp"
 #include "host/model/points_model.hpp"
 
 #include <zcmoe/points.h>
@@ -15,5 +16,9 @@ namespace zcmoe::detail {
 /// one made for them.
 points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
                   const zcmoe_learn_options& options, zcmoe_learn_report& report);
+
+/// Likewise from the rows of a sample, whatever options.sample_rows says.
+points_data learn(backend& engine, row_sample& sample, const zcmoe_learn_options& options,
+                  zcmoe_learn_report& report);
 
 }  // namespace zcmoe::detail

@@ -21,10 +21,12 @@ namespace zcmoe::detail {
 
 constexpr char model_format[] = "zcmoe-model";
 constexpr char fit_format[] = "zcmoe-fit";
+constexpr char learner_format[] = "zcmoe-learner";
 
-/// Major versions: models of one input and fit states, and models of several inputs.
+/// Major versions: models of one input and fit states, models of several inputs, and learners.
 constexpr int table_major = 1;
 constexpr int points_major = 2;
+constexpr int learner_major = 2;
 /// The latest minor version of each that this version of the library knows.
 constexpr int latest_minor_of(int major) { return major == table_major ? 3 : 0; }
 
@@ -125,6 +127,14 @@ constexpr const char* dtype_of() {
   return "U8";
 }
 
+/// What a file of this format is; null if it is none of ours.
+inline const char* kind_of(const std::string& format) {
+  return format == model_format     ? "a model"
+         : format == fit_format     ? "a fit state"
+         : format == learner_format ? "a learner"
+                                    : nullptr;
+}
+
 /// A container whose format, version and checksums are right. Metadata is read by key, arrays by
 /// name.
 class opened_container {
@@ -134,12 +144,11 @@ class opened_container {
       : container_(std::move(source)), metadata_(container_.metadata()) {
     const std::string* const found = metadata_.find("format");
     if (found == nullptr || *found != format) {
-      const std::string name = found == nullptr ? "" : *found;
-      const char* const what = name == model_format ? "a model, not a fit state"
-                               : name == fit_format ? "a fit state, not a model"
-                                                    : "a safetensors file of another program";
-      fail(ZCMOE_ERR_FORMAT, "it is ", what,
-           ": metadata format=", found == nullptr ? "(none)" : escaped(name), ", expected ",
+      const char* const what = found == nullptr ? nullptr : kind_of(*found);
+      const std::string is = what == nullptr ? "a safetensors file of another program"
+                                             : text(what, ", not ", kind_of(format));
+      fail(ZCMOE_ERR_FORMAT, "it is ", is,
+           ": metadata format=", found == nullptr ? "(none)" : escaped(*found), ", expected ",
            format);
     }
     read_version(metadata_.get("format_version"), latest_major);

@@ -94,10 +94,14 @@ typedef struct zcmoe_learn_options {
   /// [num_inputs], in place of nan_policy, range_policy and axis_segments; NULL: all inputs are
   /// alike.
   const zcmoe_axis_options* axes;
+  /// The most rows to learn from, 1 to 2^31; of more a sample is taken, as zcmoe_learner says. 0,
+  /// the default: zcmoe_learn_sync() learns from all, a zcmoe_learner from 2^22 or as many as take
+  /// 1 GiB, if these are fewer.
+  int64_t sample_rows;
 } zcmoe_learn_options;
 /// All defaults.
 #define ZCMOE_LEARN_OPTIONS_INIT \
-  { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0.0, 0, NULL }
+  { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0.0, 0, NULL, 0 }
 
 /// What was tried for one kind of model. The sizes of the chosen kind are those of the model; of
 /// others those of the one that was judged, from the rows that are not held out.
@@ -119,14 +123,16 @@ typedef struct zcmoe_learn_candidate {
 typedef struct zcmoe_learn_report {
   size_t struct_size;        ///< sizeof(zcmoe_learn_report), set by the caller
   int64_t rows;              ///< rows offered
-  int64_t rows_used;         ///< rows learned from
+  int64_t rows_used;         ///< rows that can be learned from
   int64_t nan_inputs;        ///< rows left out for a NaN input; 0 under ZCMOE_NAN_SEGMENT
   int64_t nan_targets;       ///< rows left out: y is NaN
   int64_t infinite_targets;  ///< rows left out: y is +-infinity
   int64_t
-      rows_held_out;  ///< of rows_used, those that judged kinds; all are learned from in the end
+      rows_held_out;  ///< of rows_kept, those that judged kinds; all are learned from in the end
   double held_out_variance;  ///< of their targets, about the mean of the others
   zcmoe_learn_candidate candidates[ZCMOE_NUM_PARTITIONS];  ///< in the order of their numbers
+  int64_t rows_kept;    ///< rows learned from: rows_used, or a sample of them
+  double sample_share;  ///< the share of the distinct rows that is in the sample: 1, or an estimate
 } zcmoe_learn_report;
 
 /// Learns a model of several inputs from rows in host memory; returns when it is done. Host
@@ -157,6 +163,102 @@ ZCMOE_API zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_poin
                                         zcmoe_array y, int64_t n,
                                         const zcmoe_learn_options* options,
                                         zcmoe_learn_report* report, zcmoe_model** model);
+
+/// Learns a model of several inputs from rows that come in chunks and are not held in memory: more
+/// of them than memory has room for, or on several machines. Its state is a sample of the rows. It
+/// is the same, to the bit, for the same rows, in any order, chunks and merge tree, on any engine
+/// and number of threads.
+///
+/// Equal rows count as one that occurred so many times. While there are at most sample_rows
+/// distinct rows all are kept; of more, those whose hashes are least. A row is kept with all its
+/// occurrences or not at all. zcmoe_learner_finish() learns from the rows kept; where they occurred
+/// more than sample_rows times, each is taken in proportion. So of up to sample_rows rows the model
+/// has the very bytes that zcmoe_learn_sync() gives for all of them, and beyond it is what
+/// zcmoe_learn_sync() gives with options->sample_rows. Its counts, num_rows, variances and standard
+/// errors are then those of the sample.
+///
+/// Inputs are kept as doubles; -0.0 is 0.0. 64-bit integers that no double holds become the largest
+/// below them. Memory: 8 d + 60 bytes a row kept. A learner belongs to one thread at a time.
+typedef struct zcmoe_learner zcmoe_learner;
+
+/// Starts a learner, which has seen no rows.
+///
+/// @param[in]  context     whose engine models will live on; rows are looked at by the host
+/// @param[in]  num_inputs  d, 1 to ZCMOE_MAX_INPUTS
+/// @param[in]  options     nan_policy and sample_rows belong to the state, and nothing else is
+/// kept:
+///   zcmoe_learner_finish() takes the rest. NULL: all defaults
+/// @param[out] learner     receives the learner, to be freed with zcmoe_learner_destroy()
+/// @return ZCMOE_OK, or what any function may return
+ZCMOE_API zcmoe_status zcmoe_learner_create(zcmoe_context* context, int64_t num_inputs,
+                                            const zcmoe_learn_options* options,
+                                            zcmoe_learner** learner);
+/// Frees a learner.
+/// @param[in] learner  NULL does nothing
+/// @return ZCMOE_OK
+ZCMOE_API zcmoe_status zcmoe_learner_destroy(zcmoe_learner* learner);
+
+/// Adds rows in host memory, on either engine; returns when done. After an error the learner is as
+/// it was.
+///
+/// @param[in,out] learner  the learner
+/// @param[in]     x        inputs, d columns of [n], of any type
+/// @param[in]     y        targets, [n], of any type but 64-bit integers
+/// @param[in]     n        number of rows, 0 to 2^31; 0 does nothing
+/// @retval ZCMOE_ERR_NUMERIC  the learner would count more than ZCMOE_MAX_ROWS rows
+///
+/// Cost: a hash of each row, and a look-up for each that may be kept. 9 bytes a row while it runs.
+ZCMOE_API zcmoe_status zcmoe_learner_add_sync(zcmoe_learner* learner, const zcmoe_points* x,
+                                              zcmoe_array y, int64_t n);
+
+/// Adds the rows of source to learner; source is unchanged. Any merge tree gives the same bits; an
+/// empty source changes nothing. After an error the learner is as it was.
+///
+/// @param[in,out] learner  the learner
+/// @param[in]     source   another one, of any context
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if source is learner
+/// @retval ZCMOE_ERR_INCOMPATIBLE      num_inputs, a nan_policy or sample_rows differ
+/// @retval ZCMOE_ERR_NUMERIC           the two count more than ZCMOE_MAX_ROWS rows together
+ZCMOE_API zcmoe_status zcmoe_learner_merge(zcmoe_learner* learner, const zcmoe_learner* source);
+
+/// Makes a model of the rows so far; the learner stays usable, whatever comes out.
+///
+/// @param[in]     learner  the learner
+/// @param[in]     options  as zcmoe_learn_sync(); the nan_policy of each input, and sample_rows
+/// unless it
+///   is 0, are those of the learner. NULL: all defaults
+/// @param[in,out] report   struct_size is read, the rest is filled: rows are counted that were
+///   added; NULL: none
+/// @param[out]    model    receives the model, to be freed with zcmoe_model_destroy()
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if the learner has another nan_policy or sample_rows
+/// @retval ZCMOE_ERR_DATA              no row is left
+/// @retval ZCMOE_ERR_CANCELLED         progress said to stop
+ZCMOE_API zcmoe_status zcmoe_learner_finish(const zcmoe_learner* learner,
+                                            const zcmoe_learn_options* options,
+                                            zcmoe_learn_report* report, zcmoe_model** model);
+
+/// Writes the state of a learner: a safetensors container of the rows kept, in an order of their
+/// own; the same rows give the same bytes. Host function.
+///
+/// @param[in]  learner   the learner
+/// @param[out] buffer    host memory; NULL: only *bytes is set
+/// @param[in]  capacity  bytes that the buffer holds
+/// @param[out] bytes     bytes of the state
+/// @retval ZCMOE_ERR_WORKSPACE  capacity is too small; *bytes is set
+ZCMOE_API zcmoe_status zcmoe_learner_serialize(const zcmoe_learner* learner, void* buffer,
+                                               size_t capacity, size_t* bytes);
+/// Makes a learner of a written state, which is treated as hostile: rows and counts that no rows
+/// give are refused. Host function.
+///
+/// @param[in]  context  whose engine models will live on
+/// @param[in]  buffer   host memory, of any alignment
+/// @param[in]  bytes    size of the buffer
+/// @param[out] learner  receives the learner, to be freed with zcmoe_learner_destroy()
+/// @retval ZCMOE_ERR_FORMAT    it is not a state, or breaks a rule of docs/model-file.md
+/// @retval ZCMOE_ERR_VERSION   it was written by a later major format version
+/// @retval ZCMOE_ERR_CHECKSUM  its data does not match its checksums
+ZCMOE_API zcmoe_status zcmoe_learner_deserialize(zcmoe_context* context, const void* buffer,
+                                                 size_t bytes, zcmoe_learner** learner);
 
 /// Predicts for n rows of several inputs.
 ///

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace zcmoe {
@@ -121,17 +122,11 @@ learned learn(const context& context, const points& x, const std::vector<Y>& y,
     throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x and y differ in length");
   return learn(context, x, array(y.data()), options);
 }
-/// Learns a model and tells how far it has come. What the callable throws is thrown again behind
-/// the call.
-/// @param context   whose engine the model lives on
-/// @param x         inputs
-/// @param y         targets, as many as x has rows
-/// @param options   how the model is learned; its progress and user are not looked at
-/// @param progress  given the share that is done, answers whether to go on; if not, error is thrown
-///   with ZCMOE_ERR_CANCELLED
-/// @return the model, and what was tried
-inline learned learn(const context& context, const points& x, zcmoe_array y,
-                     zcmoe_learn_options options, const std::function<bool(double)>& progress) {
+namespace detail {
+/// Runs `learn` with options that ask a callable whether to go on.
+template <class Learn>
+learned with_progress(zcmoe_learn_options options, const std::function<bool(double)>& progress,
+                      Learn&& learn) {
   struct call {
     const std::function<bool(double)>& progress;
     std::exception_ptr thrown;
@@ -148,12 +143,104 @@ inline learned learn(const context& context, const points& x, zcmoe_array y,
   options.progress = &call::run;
   options.user = &own;
   try {
-    return learn(context, x, y, options);
+    return learn(options);
   } catch (const error&) {
     if (own.thrown) std::rethrow_exception(own.thrown);
     throw;
   }
 }
+}  // namespace detail
+
+/// Learns a model and tells how far it has come. What the callable throws is thrown again behind
+/// the call.
+/// @param context   whose engine the model lives on
+/// @param x         inputs
+/// @param y         targets, as many as x has rows
+/// @param options   how the model is learned; its progress and user are not looked at
+/// @param progress  given the share that is done, answers whether to go on; if not, error is thrown
+///   with ZCMOE_ERR_CANCELLED
+/// @return the model, and what was tried
+inline learned learn(const context& context, const points& x, zcmoe_array y,
+                     zcmoe_learn_options options, const std::function<bool(double)>& progress) {
+  return detail::with_progress(
+      options, progress, [&](const zcmoe_learn_options& all) { return learn(context, x, y, all); });
+}
+
+/// A zcmoe_learner, which learns from rows in chunks. Belongs to one thread at a time.
+class learner {
+ public:
+  /// Starts a learner: zcmoe_learner_create().
+  /// @param context     whose engine models will live on
+  /// @param num_inputs  d
+  /// @param options     whose nan_policy and sample_rows belong to it
+  learner(const context& context, std::int64_t num_inputs,
+          const zcmoe_learn_options& options = learn_options()) {
+    zcmoe_learner* handle = nullptr;
+    check(zcmoe_learner_create(context.get(), num_inputs, &options, &handle));
+    handle_.reset(handle);
+  }
+  /// Makes a learner of a written state: zcmoe_learner_deserialize().
+  /// @param context  whose engine models will live on
+  /// @param bytes    what serialize() gave
+  /// @return the learner
+  static learner deserialize(const context& context, const std::vector<unsigned char>& bytes) {
+    zcmoe_learner* handle = nullptr;
+    check(zcmoe_learner_deserialize(context.get(), bytes.data(), bytes.size(), &handle));
+    return learner(handle);
+  }
+
+  /// Adds rows in host memory: zcmoe_learner_add_sync().
+  /// @param x  inputs
+  /// @param y  targets, as many as x has rows
+  void add_sync(const points& x, zcmoe_array y) {
+    const zcmoe_points rows = x.view();
+    check(zcmoe_learner_add_sync(get(), &rows, y, x.num_rows()));
+  }
+  /// Adds rows in host memory. It also throws error if x and y differ in length.
+  /// @param x  inputs
+  /// @param y  targets
+  template <class Y>
+  void add_sync(const points& x, const std::vector<Y>& y) {
+    if (x.num_rows() != static_cast<std::int64_t>(y.size()))
+      throw error(ZCMOE_ERR_INVALID_ARGUMENT, "x and y differ in length");
+    add_sync(x, array(y.data()));
+  }
+  /// Adds the rows of another learner: zcmoe_learner_merge().
+  /// @param source  the other learner
+  void merge(const learner& source) { check(zcmoe_learner_merge(get(), source.get())); }
+  /// Makes a model of the rows so far: zcmoe_learner_finish().
+  /// @param options  how it is learned
+  /// @return the model, and what was tried; the learner stays usable
+  learned finish(const zcmoe_learn_options& options = learn_options()) const {
+    zcmoe_learn_report report{};
+    report.struct_size = sizeof report;
+    zcmoe_model* handle = nullptr;
+    check(zcmoe_learner_finish(get(), &options, &report, &handle));
+    return {model(handle), report};
+  }
+  /// Makes a model and tells how far it has come, as learn() does.
+  /// @param options   how it is learned; its progress and user are not looked at
+  /// @param progress  given the share that is done, answers whether to go on
+  /// @return the model, and what was tried
+  learned finish(const zcmoe_learn_options& options,
+                 const std::function<bool(double)>& progress) const {
+    return detail::with_progress(options, progress,
+                                 [&](const zcmoe_learn_options& all) { return finish(all); });
+  }
+  /// Writes the state: zcmoe_learner_serialize().
+  /// @return its bytes
+  std::vector<unsigned char> serialize() const {
+    return detail::serialized([this](void* buffer, std::size_t capacity, std::size_t* bytes) {
+      return zcmoe_learner_serialize(get(), buffer, capacity, bytes);
+    });
+  }
+  /// @return the handle, still owned
+  zcmoe_learner* get() const noexcept { return handle_.get(); }
+
+ private:
+  explicit learner(zcmoe_learner* handle) : handle_(handle) {}
+  std::unique_ptr<zcmoe_learner, detail::destroyer<zcmoe_learner, zcmoe_learner_destroy>> handle_;
+};
 
 // ----------------------------------------------------------------- predict
 

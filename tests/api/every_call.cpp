@@ -34,8 +34,8 @@ double twice(void*, double x) { return 2.0 * x; }
 
 template <class T>
 constexpr bool is_handle = std::is_same_v<T, zcmoe_context> || std::is_same_v<T, zcmoe_model> ||
-                           std::is_same_v<T, zcmoe_fit> || std::is_same_v<T, zcmoe_theory_curve> ||
-                           std::is_same_v<T, CUstream_st>;
+                           std::is_same_v<T, zcmoe_fit> || std::is_same_v<T, zcmoe_learner> ||
+                           std::is_same_v<T, zcmoe_theory_curve> || std::is_same_v<T, CUstream_st>;
 
 /// Moves a pointer to something with an alignment off it; false: this argument is none.
 template <class T>
@@ -111,7 +111,7 @@ struct every_call::arguments {
   std::vector<double> x, y, w, edges, few_edges, constants, out, cells, built;
   std::vector<std::int64_t> counts, rows, offsets, built_numbers;
   std::vector<unsigned char> state, smooth_state, lines_state, model_bytes, smooth_bytes,
-      lines_bytes, points_state, buffer;
+      lines_bytes, points_state, learner_state, buffer;
   std::string points_bytes = written(parts_of(sample_score()));
   std::vector<zcmoe_line> lines;
   std::string saved = temporary_path("saved");
@@ -181,6 +181,8 @@ struct every_call::arguments {
   zcmoe_fit* smooth = nullptr;
   zcmoe_fit* with_lines = nullptr;
   zcmoe_fit* points_fit = nullptr;
+  zcmoe_learner* learner = nullptr;
+  zcmoe_learner* other_learner = nullptr;
   zcmoe_model* model = nullptr;
   zcmoe_model* smooth_model = nullptr;
   zcmoe_model* lines_model = nullptr;
@@ -188,6 +190,7 @@ struct every_call::arguments {
   zcmoe_theory_curve* curve = nullptr;
   zcmoe_context* new_context = nullptr;
   zcmoe_fit* new_fit = nullptr;
+  zcmoe_learner* new_learner = nullptr;
   zcmoe_model* new_model = nullptr;
   zcmoe_theory_curve* new_curve = nullptr;
 
@@ -309,6 +312,13 @@ every_call::arguments::arguments(int num_threads) {
       return zcmoe_model_serialize(of, to, capacity, &size);
     });
   };
+  for (zcmoe_learner** each : {&learner, &other_learner}) {
+    expect_ok(zcmoe_learner_create(context, 3, &learn_options, each));
+    expect_ok(zcmoe_learner_add_sync(*each, &points_x, {y.data(), ZCMOE_F64, 1}, 5));
+  }
+  learner_state = bytes_of([&](void* to, std::size_t capacity) {
+    return zcmoe_learner_serialize(learner, to, capacity, &size);
+  });
   state = state_of(fit);
   smooth_state = state_of(smooth);
   lines_state = state_of(with_lines);
@@ -333,6 +343,7 @@ every_call::arguments::~arguments() {
     zcmoe_model_destroy(each);
   for (zcmoe_fit* each : {fit, other, weighted, smooth, with_lines, points_fit})
     zcmoe_fit_destroy(each);
+  for (zcmoe_learner* each : {learner, other_learner}) zcmoe_learner_destroy(each);
   zcmoe_context_destroy(context);
   std::remove(saved.c_str());
   std::remove(loaded.c_str());
@@ -436,6 +447,19 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
   add_making(ZCMOE_CALL(zcmoe_learn_sync, a.context, &a.points_x, y, fewer_rows, &a.learn_options,
                         &a.learn_report, &a.new_model),
              &a.new_model, zcmoe_model_destroy);
+  add_making(ZCMOE_CALL(zcmoe_learner_create, a.context, 3, &a.learn_options, &a.new_learner),
+             &a.new_learner, zcmoe_learner_destroy);
+  add_using_up("zcmoe_learner_destroy", zcmoe_learner_destroy, &a.new_learner,
+               [&a] { return zcmoe_learner_create(a.context, 3, nullptr, &a.new_learner); });
+  add(ZCMOE_CALL(zcmoe_learner_add_sync, a.other_learner, &a.points_x, y, few_rows));
+  add(ZCMOE_CALL(zcmoe_learner_merge, a.other_learner, a.learner));
+  add_making(
+      ZCMOE_CALL(zcmoe_learner_finish, a.learner, &a.learn_options, &a.learn_report, &a.new_model),
+      &a.new_model, zcmoe_model_destroy);
+  add(ZCMOE_CALL(zcmoe_learner_serialize, a.learner, a.buffer.data(), a.buffer.size(), &a.size));
+  add_making(ZCMOE_CALL(zcmoe_learner_deserialize, a.context, a.learner_state.data(),
+                        a.learner_state.size(), &a.new_learner),
+             &a.new_learner, zcmoe_learner_destroy);
   for (const zcmoe_model* of : {a.model, a.points_model})
     add(ZCMOE_CALL(zcmoe_model_get_points_info, of, &a.points_info));
   add(ZCMOE_CALL(zcmoe_model_get_axis, a.points_model, 1, &a.axis_info));

@@ -76,6 +76,18 @@ inline std::string sealed(container_parts parts) {
   return join(parts);
 }
 
+/// The container with another text in its header, sealed and padded again.
+inline std::string with_header(const std::string& bytes, const std::string& from,
+                               const std::string& to) {
+  container_parts parts = split(bytes);
+  const std::size_t at = parts.header.find(from);
+  if (at == std::string::npos) throw std::invalid_argument("the header lacks " + from);
+  parts.header.replace(at, from.size(), to);
+  parts.header.resize(parts.header.find_last_not_of(' ') + 1);
+  while (parts.header.size() % 8 != 0) parts.header += ' ';
+  return sealed(std::move(parts));
+}
+
 /// Bytes as a file that has a path but no folder.
 class memory_file {
  public:

@@ -941,6 +941,7 @@ std::vector<status_case> learn_cases() {
     static const std::string name(1025, 'x');
     c.options.target_name = name.c_str();
   });
+  with(invalid, {"options->sample_rows=-1"}, [](points_call& c) { c.options.sample_rows = -1; });
   with(invalid, {"report->struct_size=1"}, [](points_call& c) { c.report.struct_size = 1; });
   with(data, {"row"}, [](points_call& c) {
     for (int i = 12; i < 16; ++i) c.room[i] = i % 2 == 0 ? not_a_number : infinity;
@@ -1135,6 +1136,147 @@ std::vector<status_case> group_points_cases() {
   return all;
 }
 
+struct learner_destroyer {
+  void operator()(zcmoe_learner* learner) const noexcept { zcmoe_learner_destroy(learner); }
+};
+using owned_learner = std::unique_ptr<zcmoe_learner, learner_destroyer>;
+
+owned_learner new_learner(std::int64_t num_inputs, bool with_rows) {
+  points_call call;
+  call.x.num_inputs = num_inputs;
+  zcmoe_learner* made = nullptr;
+  EXPECT_EQ(zcmoe_learner_create(call.context, num_inputs, nullptr, &made), ZCMOE_OK);
+  if (with_rows) {
+    EXPECT_EQ(zcmoe_learner_add_sync(made, &call.x, call.y, call.n), ZCMOE_OK);
+  }
+  return owned_learner(made);
+}
+
+std::string learner_state() {
+  const owned_learner learner = new_learner(3, true);
+  std::string bytes(4096, '\0');
+  std::size_t size = 0;
+  EXPECT_EQ(zcmoe_learner_serialize(learner.get(), &bytes[0], bytes.size(), &size), ZCMOE_OK);
+  bytes.resize(size);
+  return bytes;
+}
+
+zcmoe_status read_learner(const std::string& bytes, owned_learner* read = nullptr) {
+  zcmoe_learner* made = nullptr;
+  const zcmoe_status status =
+      zcmoe_learner_deserialize(cpu_context(), bytes.data(), bytes.size(), &made);
+  EXPECT_EQ(made == nullptr, status != ZCMOE_OK);
+  owned_learner owned(made);
+  if (read != nullptr) read->swap(owned);
+  return status;
+}
+
+/// As many rows as there may be.
+owned_learner full_learner() {
+  container_parts parts = split(with_header(
+      learner_state(), R"("rows":"4")", R"("rows":")" + std::to_string(ZCMOE_MAX_ROWS) + R"(")"));
+  const std::int64_t count = ZCMOE_MAX_ROWS - 3;
+  std::memcpy(&parts.data[4 * 4 * 8], &count, sizeof count);
+  owned_learner learner;
+  EXPECT_EQ(read_learner(sealed(parts), &learner), ZCMOE_OK) << zcmoe_last_error();
+  return learner;
+}
+
+zcmoe_status add_to(zcmoe_learner* learner, const std::function<void(points_call&)>& change) {
+  points_call call;
+  change(call);
+  return zcmoe_learner_add_sync(learner, &call.x, call.y, call.n);
+}
+
+std::vector<status_case> learner_cases() {
+  std::vector<status_case> all;
+  const auto with = [&](const char* function, zcmoe_status status, std::vector<std::string> texts,
+                        std::function<zcmoe_status()> call) {
+    all.push_back({function, status, std::move(texts), std::move(call)});
+  };
+  const auto creating = [&](std::vector<std::string> texts, std::int64_t num_inputs,
+                            std::int64_t sample_rows) {
+    with("zcmoe_learner_create", invalid, std::move(texts), [=] {
+      zcmoe_learn_options options = ZCMOE_LEARN_OPTIONS_INIT;
+      options.sample_rows = sample_rows;
+      zcmoe_learner* made = nullptr;
+      return zcmoe_learner_create(cpu_context(), num_inputs, &options, &made);
+    });
+  };
+  creating({"num_inputs=0; expected 1 to 1024"}, 0, 0);
+  creating({"num_inputs=1025"}, 1025, 0);
+  creating({"options->sample_rows=-1; expected 0 to 2147483648"}, 3, -1);
+  creating({"options->sample_rows=2147483649"}, 3, (std::int64_t{1} << 31) + 1);
+
+  const auto adding = [&](std::vector<std::string> texts,
+                          const std::function<void(points_call&)>& change) {
+    with("zcmoe_learner_add_sync", invalid, std::move(texts),
+         [change] { return add_to(new_learner(3, false).get(), change); });
+  };
+  adding({"x->struct_size=0"}, [](points_call& c) { c.x.struct_size = 0; });
+  adding({"x->num_inputs=2, but the learner has 3"}, [](points_call& c) { c.x.num_inputs = 2; });
+  adding({"n=-1; expected 0 to 2147483648"}, [](points_call& c) { c.n = -1; });
+  adding({"y.dtype", "I64"}, [](points_call& c) { c.y.dtype = ZCMOE_I64; });
+  adding({"x->columns[1].data is null"}, [](points_call& c) { c.columns[1].data = nullptr; });
+  with("zcmoe_learner_add_sync", ZCMOE_ERR_NUMERIC, {std::to_string(ZCMOE_MAX_ROWS)},
+       [] { return add_to(full_learner().get(), [](points_call&) {}); });
+
+  with("zcmoe_learner_merge", invalid, {"source is learner"}, [] {
+    const owned_learner learner = new_learner(3, true);
+    return zcmoe_learner_merge(learner.get(), learner.get());
+  });
+  with("zcmoe_learner_merge", ZCMOE_ERR_INCOMPATIBLE, {"num_inputs=3 of learner, but 2 of source"},
+       [] { return zcmoe_learner_merge(new_learner(3, true).get(), new_learner(2, true).get()); });
+  with("zcmoe_learner_merge", ZCMOE_ERR_NUMERIC, {std::to_string(ZCMOE_MAX_ROWS)},
+       [] { return zcmoe_learner_merge(full_learner().get(), new_learner(3, true).get()); });
+
+  const auto finishing = [&](zcmoe_status status, std::vector<std::string> texts, bool with_rows,
+                             const std::function<void(zcmoe_learn_options&)>& change) {
+    with("zcmoe_learner_finish", status, std::move(texts), [with_rows, change] {
+      zcmoe_learn_options options = ZCMOE_LEARN_OPTIONS_INIT;
+      change(options);
+      zcmoe_model* made = nullptr;
+      const zcmoe_status found =
+          zcmoe_learner_finish(new_learner(3, with_rows).get(), &options, nullptr, &made);
+      EXPECT_EQ(made, nullptr);
+      return found;
+    });
+  };
+  finishing(invalid, {"options->sample_rows=5, but the learner has 4194304"}, true,
+            [](zcmoe_learn_options& o) { o.sample_rows = 5; });
+  finishing(invalid, {"options->nan_policy is 1 of input 0, but the learner has 0"}, true,
+            [](zcmoe_learn_options& o) { o.nan_policy = ZCMOE_NAN_SEGMENT; });
+  finishing(data, {"no row is left of 0"}, false, [](zcmoe_learn_options&) {});
+  finishing(ZCMOE_ERR_CANCELLED, {"progress"}, true, [](zcmoe_learn_options& o) {
+    o.progress = [](void*, double) -> std::int32_t { return 1; };
+  });
+
+  static std::size_t size = 0;
+  with("zcmoe_learner_serialize", invalid, {"bytes is null"},
+       [] { return zcmoe_learner_serialize(new_learner(3, true).get(), nullptr, 0, nullptr); });
+  with("zcmoe_learner_serialize", ZCMOE_ERR_WORKSPACE, {"capacity=1 is less than"}, [] {
+    char byte = 0;
+    return zcmoe_learner_serialize(new_learner(3, true).get(), &byte, 1, &size);
+  });
+  with("zcmoe_learner_deserialize", invalid, {"buffer is null"}, [] {
+    zcmoe_learner* made = nullptr;
+    return zcmoe_learner_deserialize(cpu_context(), nullptr, 0, &made);
+  });
+  with("zcmoe_learner_deserialize", ZCMOE_ERR_FORMAT, {"level"}, [] {
+    return read_learner(with_header(learner_state(), R"("rows":"4")", R"("rows":"4","level":"0")"));
+  });
+  with("zcmoe_learner_deserialize", ZCMOE_ERR_VERSION, {"format version 3.0"}, [] {
+    return read_learner(
+        with_header(learner_state(), R"("format_version":"2.0")", R"("format_version":"3.0")"));
+  });
+  with("zcmoe_learner_deserialize", ZCMOE_ERR_CHECKSUM, {"data"}, [] {
+    std::string bytes = learner_state();
+    bytes.back() ^= 1;
+    return read_learner(bytes);
+  });
+  return all;
+}
+
 std::vector<status_case> points_info_cases() {
   std::vector<status_case> all;
   const auto add = [&](const char* function, std::vector<std::string> texts,
@@ -1174,9 +1316,9 @@ std::vector<status_case> points_info_cases() {
 
 std::vector<status_case> all_cases() {
   std::vector<status_case> all = problem_cases();
-  for (const auto& more :
-       {number_cases(), field_cases(), compile_cases(), predict_points_cases(), learn_cases(),
-        grid_cases(), points_fit_cases(), group_points_cases(), points_info_cases()}) {
+  for (const auto& more : {number_cases(), field_cases(), compile_cases(), predict_points_cases(),
+                           learn_cases(), learner_cases(), grid_cases(), points_fit_cases(),
+                           group_points_cases(), points_info_cases()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;

@@ -1,0 +1,133 @@
+#include "host/learning/usable_rows.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <exception>
+
+namespace zcmoe::detail {
+namespace {
+
+constexpr std::int64_t rows_per_part = 1 << 16;
+constexpr std::int64_t values_at_a_time = 512;
+
+/// What a part of shared work has thrown, which must not leave its thread: memory may run out.
+class first_failure {
+ public:
+  void keep() noexcept {
+    if (!is_kept_.test_and_set()) thrown_ = std::current_exception();
+  }
+  /// Once all parts are done.
+  void rethrow() const {
+    if (thrown_ != nullptr) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  std::atomic_flag is_kept_ = ATOMIC_FLAG_INIT;
+  std::exception_ptr thrown_;
+};
+
+}  // namespace
+
+std::shared_ptr<backend> make_host_backend() {
+  zcmoe_context_options host = ZCMOE_CONTEXT_OPTIONS_INIT;
+  host.engine = ZCMOE_ENGINE_CPU;
+  return make_cpu_backend(host);
+}
+
+run_parts parts_on(backend& engine) {
+  return [&engine](std::int64_t parts, const std::function<void(std::int64_t)>& body) {
+    first_failure failure;
+    engine.share_out(parts, [&](std::int64_t part) {
+      try {
+        body(part);
+      } catch (...) {
+        failure.keep();
+      }
+    });
+    failure.rethrow();
+  };
+}
+
+void run_as_part(backend& engine, const std::function<void()>& body) {
+  parts_on(engine)(1, [&](std::int64_t) { body(); });
+}
+
+void row_counts::check_used() const {
+  if (used() > 0) return;
+  fail(ZCMOE_ERR_DATA, "no row is left of ", rows, ": ", nan_inputs, " have a NaN input, ",
+       nan_targets + infinite_targets, " a target that is not finite");
+}
+
+void row_counts::tell(zcmoe_learn_report& report) const {
+  report.rows = rows;
+  report.rows_used = used();
+  report.nan_inputs = nan_inputs;
+  report.nan_targets = nan_targets;
+  report.infinite_targets = infinite_targets;
+}
+
+std::vector<std::uint8_t> nan_codes_of(const zcmoe_learn_options& options,
+                                       std::int64_t num_inputs) {
+  std::vector<std::uint8_t> codes;
+  codes.reserve(static_cast<std::size_t>(num_inputs));
+  for (std::int64_t j = 0; j < num_inputs; ++j) {
+    const std::int32_t policy =
+        options.axes != nullptr ? options.axes[j].nan_policy : options.nan_policy;
+    codes.push_back(policy == ZCMOE_NAN_SEGMENT ? 1 : 0);
+  }
+  return codes;
+}
+
+usable_rows find_usable(const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
+                        const std::vector<std::uint8_t>& nan_codes, const run_parts& run) {
+  usable_rows found;
+  found.used.resize(static_cast<std::size_t>(n));
+  found.hashes.resize(static_cast<std::size_t>(n), 0);
+  std::vector<std::uint8_t>& used = found.used;
+  const any_array targets = any(y);
+  const std::int64_t parts = (n + rows_per_part - 1) / rows_per_part;
+  std::vector<row_counts> counts(static_cast<std::size_t>(parts));
+  run(parts, [&](std::int64_t part) {
+    row_counts& count = counts[static_cast<std::size_t>(part)];
+    const std::int64_t first = part * rows_per_part;
+    const std::int64_t last = std::min(n, first + rows_per_part);
+    std::fill(used.begin() + first, used.begin() + last, std::uint8_t{1});
+    for (std::int64_t j = 0; j < x.num_inputs; ++j) {
+      const any_array from = any(x.columns[j]);
+      const bool nan_is_code = nan_codes[static_cast<std::size_t>(j)] != 0;
+      double values[values_at_a_time];
+      for (std::int64_t i = first; i < last; i += values_at_a_time) {
+        const std::int64_t some = std::min(last - i, values_at_a_time);
+        for (std::int64_t k = 0; k < some; ++k) {
+          values[k] = from[i + k];
+          if (!nan_is_code && std::isnan(values[k])) used[static_cast<std::size_t>(i + k)] = 2;
+        }
+        hash_inputs(values, some, found.hashes.data() + i);
+      }
+    }
+    for (std::int64_t i = first; i < last; ++i) {
+      const double value = targets[i];
+      auto& mark = used[static_cast<std::size_t>(i)];
+      if (std::isnan(value)) {
+        mark = 0;
+        ++count.nan_targets;
+      } else if (std::isinf(value)) {
+        mark = 0;
+        ++count.infinite_targets;
+      } else if (mark == 2) {
+        mark = 0;
+        ++count.nan_inputs;
+      }
+    }
+  });
+  found.counts.rows = n;
+  for (const row_counts& of_part : counts) {
+    found.counts.nan_inputs += of_part.nan_inputs;
+    found.counts.nan_targets += of_part.nan_targets;
+    found.counts.infinite_targets += of_part.infinite_targets;
+  }
+  return found;
+}
+
+}  // namespace zcmoe::detail
