@@ -358,8 +358,11 @@ void add_placement_options(parser& command, segmentation_choice& segmentation) {
       .type_name("N")
       .group(group);
   command
-      .add_option("--sample-rows", segmentation.sample_rows,
-                  "from data: choose the cuts from an evenly spread sample if there are more rows")
+      .add_option(
+          "--sample-rows", segmentation.sample_rows,
+          "from data: choose the cuts from an evenly spread sample if there are more rows. Several "
+          "inputs: learn from a sample if there are more (as many as take 1 GiB, but at "
+          "most 4194304)")
       .type_name("N")
       .check_range(std::int64_t{2}, std::int64_t{1} << 32)
       .capture_default_str()

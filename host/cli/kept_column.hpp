@@ -23,6 +23,9 @@ class kept_column {
     }
   }
 
+  /// Forgets all rows; the memory stays for others.
+  void clear() { size_ = 0; }
+
   zcmoe_array view() const { return {words_.data(), dtype_, 1}; }
 
  private:

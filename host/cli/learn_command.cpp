@@ -1,5 +1,6 @@
-// All rows are held in memory: those of text as doubles, those of NPY files where they are mapped,
-// or in their types where some of them are held out.
+// Rows go block by block into a learner, which keeps a bounded sample of them; those of NPY files
+// are learned from where they are mapped, if they are no more than the sample. A second pass judges
+// by the rows held out. So memory does not grow with the table.
 #include "learn_command.hpp"
 
 #include "failure.hpp"
@@ -15,6 +16,8 @@
 #include "points_source.hpp"
 #include "say.hpp"
 
+#include <zcmoe/points.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -27,14 +30,15 @@ namespace zcmoe::cli {
 namespace {
 
 constexpr std::int64_t most_segments = std::int64_t{1} << 20;  // of zcmoe_learn_options
-constexpr std::int64_t judged_rows = std::int64_t{1} << 16;    // predicted at a time
+constexpr std::int64_t most_sample_rows = std::int64_t{1} << 31;
+constexpr std::int64_t rows_of_text_kept = std::int64_t{1} << 21;  // for the second pass
 
 /// Options of one input, which say nothing of several.
 constexpr const char* options_of_one[] = {
-    "--segmentation", "--edges",       "--range",        "--uniform-mixture", "--floor",
-    "--min-count",    "--pilot-bins",  "--sample-rows",  "--closed-side",     "--open-outer-edge",
-    "--nan-value",    "--range-value", "--empty-policy", "--empty-value",     "--shrinkage",
-    "--feature-name", "--constants",   "--experts",      "--target-dtype"};
+    "--segmentation", "--edges",        "--range",       "--uniform-mixture", "--floor",
+    "--min-count",    "--pilot-bins",   "--closed-side", "--open-outer-edge", "--nan-value",
+    "--range-value",  "--empty-policy", "--empty-value", "--shrinkage",       "--feature-name",
+    "--constants",    "--experts",      "--target-dtype"};
 constexpr const char* options_of_several[] = {"--partition", "--axis-segments", "--budget-ns",
                                               "--budget-bytes", "--axis"};
 
@@ -83,17 +87,25 @@ int keep_going(void* bar, double done) {
   return 0;
 }
 
+/// As many as take 1 GiB, but no more than 2^22.
+std::int64_t default_sample_rows(std::size_t num_inputs) {
+  const auto numbers = static_cast<std::int64_t>(num_inputs) + 1;
+  return std::min((std::int64_t{1} << 27) / numbers, std::int64_t{1} << 22);
+}
+
 class learn_run {
  public:
-  explicit learn_run(const fit_arguments& arguments)
+  /// @param sample_rows  the most rows to learn from; 0: the default
+  learn_run(const fit_arguments& arguments, std::int64_t sample_rows)
       : arguments_(arguments),
         context_(arguments.engine.options()),
         rows_(open_points(arguments.table, choice_of(arguments))),
         num_inputs_(rows_->num_columns() - 1),
+        sample_rows_(sample_rows > 0 ? sample_rows : default_sample_rows(num_inputs_)),
         split_(arguments.holdout, arguments.seed),
         show_progress_(!arguments.talk.quiet),
-        training_(rows_->num_columns()),
-        held_out_(rows_->num_columns()) {}
+        chosen_(rows_->num_columns()),
+        plane_(num_inputs_) {}
 
   void run() {
     {
@@ -101,6 +113,7 @@ class learn_run {
       check_places();
       find_names();
       find_axes();
+      if (split_.active()) rows_->make_rewindable(rows_of_text_kept);
       read();
       learn();
       if (split_.active()) judge();
@@ -183,8 +196,7 @@ class learn_run {
   // ---- reading
 
   void read() {
-    if (!split_.active() && rows_->whole(block_)) {
-      columns_ = block_.columns;
+    if (!split_.active() && rows_->rows() <= sample_rows_ && rows_->whole(block_)) {
       num_rows_ = summary_.tally.rows_read = block_.rows;
       in_place_ = true;
       if (refuses_rows()) classify();
@@ -195,29 +207,51 @@ class learn_run {
   }
 
   void read_blocks() {
+    learner_.emplace(context_, static_cast<std::int64_t>(num_inputs_), options());
     has_number_.assign(rows_->num_columns(), false);
     progress bar("read", show_progress_);
     while (next(block_)) {
       classify();
       std::vector<std::int64_t> train;
-      std::vector<std::int64_t> test;
       for (std::int64_t i = 0; i < block_.rows; ++i) {
         const row_fate fate = fates_[static_cast<std::size_t>(i)];
         ++summary_.tally.fates[fate];
         if (fate != row_used) continue;
-        (split_.held_out(block_.first_row + i) ? test : train).push_back(i);
+        if (split_.held_out(block_.first_row + i)) {
+          ++summary_.tally.rows_held_out;
+        } else {
+          train.push_back(i);
+        }
       }
       summary_.tally.rows_read += block_.rows;
-      summary_.tally.rows_held_out += static_cast<std::int64_t>(test.size());
       num_rows_ += static_cast<std::int64_t>(train.size());
-      for (std::size_t k = 0; k < training_.size(); ++k) {
-        training_[k].add(block_.columns[k], train);
-        if (!test.empty()) held_out_[k].add(block_.columns[k], test);
-      }
+      add(train);
       bar.update(rows_->done(), summary_.tally.rows_read);
     }
     fail_without_numbers();
-    columns_ = views(training_);
+  }
+
+  /// Hands rows of the block to the learner, and to the plane where both are to be judged.
+  void add(const std::vector<std::int64_t>& train) {
+    const std::vector<zcmoe_array> columns = gather(train);
+    const zcmoe_points points = points_of(columns);
+    const auto rows = static_cast<std::int64_t>(train.size());
+    stopwatch::scope timed(summary_.learning);
+    check(zcmoe_learner_add_sync(learner_->get(), &points, columns[num_inputs_], rows));
+    if (split_.active())
+      plane_.add({columns.begin(), columns.end() - 1}, columns[num_inputs_], rows);
+  }
+
+  /// Copies rows of the block, column by column.
+  std::vector<zcmoe_array> gather(const std::vector<std::int64_t>& rows) {
+    std::vector<zcmoe_array> columns;
+    columns.reserve(chosen_.size());
+    for (std::size_t k = 0; k < chosen_.size(); ++k) {
+      chosen_[k].clear();
+      chosen_[k].add(block_.columns[k], rows);
+      columns.push_back(chosen_[k].view());
+    }
+    return columns;
   }
 
   bool next(row_block& block) {
@@ -297,17 +331,10 @@ class learn_run {
     }
   }
 
-  static std::vector<zcmoe_array> views(const std::vector<kept_column>& columns) {
-    std::vector<zcmoe_array> all;
-    all.reserve(columns.size());
-    for (const kept_column& column : columns) all.push_back(column.view());
-    return all;
-  }
-
   // ---- learning
 
-  void learn() {
-    if (num_rows_ == 0) fail_without_rows();
+  /// Without names.
+  zcmoe_learn_options options() const {
     zcmoe_learn_options options = ZCMOE_LEARN_OPTIONS_INIT;
     options.partition = arguments_.several.partition;
     options.nan_policy = arguments_.model.options.nan_policy;
@@ -317,6 +344,13 @@ class learn_run {
     options.budget_ns = arguments_.several.budget_ns.value_or(0.0);
     options.budget_bytes = arguments_.several.budget_bytes.value_or(0);
     options.axes = axes_.data();
+    options.sample_rows = sample_rows_;
+    return options;
+  }
+
+  void learn() {
+    if (num_rows_ == 0) fail_without_rows();
+    zcmoe_learn_options options = this->options();
     std::vector<const char*> names;
     names.reserve(num_inputs_);
     for (const std::string& name : summary_.input_names) names.push_back(name.c_str());
@@ -326,19 +360,27 @@ class learn_run {
     options.progress = keep_going;
     options.user = &bar;
     summary_.report.struct_size = sizeof summary_.report;
-    const zcmoe_points points = points_of(columns_);
     zcmoe_model* made = nullptr;
     {
       stopwatch::scope timed(summary_.learning);
-      const zcmoe_status status = zcmoe_learn_sync(context_.get(), &points, columns_[num_inputs_],
-                                                   num_rows_, &options, &summary_.report, &made);
+      const zcmoe_status status =
+          in_place_ ? learn_in_place(options, &made)
+                    : zcmoe_learner_finish(learner_->get(), &options, &summary_.report, &made);
       if (status == ZCMOE_ERR_DATA && in_place_) fail_without_rows_in_place();
       check(status);
     }
     model_.emplace(made);
+    learner_.reset();
     rows_->check_unchanged();
     if (in_place_) count_fates();
     info_ = points_info_of(*model_);
+  }
+
+  zcmoe_status learn_in_place(zcmoe_learn_options options, zcmoe_model** made) {
+    const zcmoe_points points = points_of(block_.columns);
+    options.sample_rows = 0;  // there are no more: they need not be copied
+    return zcmoe_learn_sync(context_.get(), &points, block_.columns[num_inputs_], num_rows_,
+                            &options, &summary_.report, made);
   }
 
   /// Rows in place are classified by the library.
@@ -352,7 +394,7 @@ class learn_run {
 
   /// The library refuses rows without saying what became of each.
   [[noreturn]] void fail_without_rows_in_place() {
-    has_number_.assign(columns_.size(), false);
+    has_number_.assign(block_.columns.size(), false);
     classify();
     for (const row_fate fate : fates_) ++summary_.tally.fates[fate];
     fail_without_rows();
@@ -374,35 +416,44 @@ class learn_run {
   /// By the rows that both the model and the straight line can predict.
   void judge() {
     summary_.judged = true;
-    const std::vector<zcmoe_array> test = views(held_out_);
-    const std::vector<zcmoe_array> inputs(columns_.begin(), columns_.end() - 1);
-    const plane_fit plane(inputs, columns_[num_inputs_], num_rows_);
-    summary_.plane_rows = plane.rows();
-    std::vector<zcmoe_array> part(test.begin(), test.end() - 1);
-    std::vector<double> predictions(static_cast<std::size_t>(judged_rows));
-    std::vector<double> row(num_inputs_);
-    const zcmoe_points points = points_of(part);
-    for (std::int64_t first = 0; first < summary_.tally.rows_held_out; first += judged_rows) {
-      const std::int64_t rows = std::min(judged_rows, summary_.tally.rows_held_out - first);
-      for (std::size_t k = 0; k < num_inputs_; ++k) {
-        part[k].data = static_cast<const char*>(test[k].data) + first * element_size(test[k].dtype);
-      }
-      {
-        stopwatch::scope timed(summary_.predicting);
-        zcmoe_predict_outputs outputs = predict_outputs();
-        outputs.values = output(predictions.data());
-        check(zcmoe_predict_points_sync(model_->get(), &points, rows, &outputs, nullptr));
-      }
-      for (std::int64_t i = 0; i < rows; ++i) {
-        if (!finite_row(part, i, row.data())) continue;
-        const double prediction = predictions[static_cast<std::size_t>(i)];
-        if (std::isnan(prediction)) {
-          ++summary_.not_predicted;
-          continue;
+    plane_.solve();
+    summary_.plane_rows = plane_.rows();
+    rows_->rewind();
+    progress bar("judge", show_progress_);
+    while (next(block_)) {
+      classify();
+      std::vector<std::int64_t> test;
+      for (std::int64_t i = 0; i < block_.rows; ++i) {
+        if (fates_[static_cast<std::size_t>(i)] == row_used &&
+            split_.held_out(block_.first_row + i)) {
+          test.push_back(i);
         }
-        summary_.error.add(element(test[num_inputs_], first + i), 1.0, prediction,
-                           plane.at(row.data()), plane.mean_y());
       }
+      judge_by(gather(test), static_cast<std::int64_t>(test.size()));
+      bar.update(rows_->done(), block_.first_row + block_.rows);
+    }
+  }
+
+  void judge_by(const std::vector<zcmoe_array>& columns, std::int64_t rows) {
+    std::vector<double> predictions(static_cast<std::size_t>(rows));
+    const zcmoe_points points = points_of(columns);
+    {
+      stopwatch::scope timed(summary_.predicting);
+      zcmoe_predict_outputs outputs = predict_outputs();
+      outputs.values = output(predictions.data());
+      check(zcmoe_predict_points_sync(model_->get(), &points, rows, &outputs, nullptr));
+    }
+    const std::vector<zcmoe_array> inputs(columns.begin(), columns.end() - 1);
+    std::vector<double> row(num_inputs_);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      if (!finite_row(inputs, i, row.data())) continue;
+      const double prediction = predictions[static_cast<std::size_t>(i)];
+      if (std::isnan(prediction)) {
+        ++summary_.not_predicted;
+        continue;
+      }
+      summary_.error.add(element(columns[num_inputs_], i), 1.0, prediction, plane_.at(row.data()),
+                         plane_.mean_y());
     }
   }
 
@@ -410,17 +461,18 @@ class learn_run {
   context context_;
   std::unique_ptr<row_source> rows_;
   std::size_t num_inputs_;
+  std::int64_t sample_rows_;
   row_split split_;
   bool show_progress_;
   row_block block_;
   std::vector<zcmoe_axis_options> axes_;  // of each input
   std::vector<row_fate> fates_;
-  std::vector<bool> has_number_;  // of each column
-  std::vector<kept_column> training_;
-  std::vector<kept_column> held_out_;
-  std::vector<zcmoe_array> columns_;  // inputs and target of the rows to learn from
-  std::int64_t num_rows_ = 0;
-  bool in_place_ = false;  // the columns are mapped files
+  std::vector<bool> has_number_;     // of each column
+  std::vector<kept_column> chosen_;  // rows of the block
+  std::optional<learner> learner_;
+  plane_fit plane_;
+  std::int64_t num_rows_ = 0;  // to learn from
+  bool in_place_ = false;      // the block is of mapped files, all of them
   std::optional<model> model_;
   std::optional<zcmoe_points_info> info_;
   learn_summary summary_;
@@ -537,7 +589,15 @@ void learn_several(const parser& command, const fit_arguments& arguments,
                  ") not between 1 and ", most_segments);
     }
   }
-  learn_run(arguments).run();
+  std::int64_t sample_rows = 0;
+  if (command.given("--sample-rows")) {
+    sample_rows = segmentation.sample_rows;
+    if (sample_rows > most_sample_rows) {
+      fail_usage("--sample-rows ", sample_rows, ": with several inputs (", several,
+                 ") not between 2 and ", most_sample_rows);
+    }
+  }
+  learn_run(arguments, sample_rows).run();
 }
 
 }  // namespace zcmoe::cli

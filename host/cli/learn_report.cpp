@@ -43,9 +43,13 @@ void learn_report::say_all() const {
   say("model", arguments.output == "-" ? "standard output" : arguments.output);
 }
 
+bool learn_report::is_sample() const { return model.num_rows < summary.report.rows_used; }
+
 void learn_report::say_rows() const {
   say_rows_read(summary.tally, rows);
-  say("rows learned", grouped(model.num_rows));
+  say("rows learned",
+      text(grouped(model.num_rows),
+           is_sample() ? text(", a sample of ", grouped(summary.report.rows_used)) : ""));
   const std::string names = list_in_words(summary.input_names);
   say("inputs", text(model.num_inputs, names.empty() ? "" : ": ", names));
   if (!summary.target_name.empty()) say("target", summary.target_name);
@@ -76,7 +80,7 @@ void learn_report::say_errors() const {
   say("noise estimate", text(readable(std::sqrt(model.noise_variance)),
                              " (root mean square distance of the rows from their answers)"));
   if (!summary.judged) return;
-  const std::string from = summary.plane_rows < model.num_rows
+  const std::string from = summary.plane_rows < summary.report.rows_used
                                ? text(", from ", grouped(summary.plane_rows), " rows")
                                : "";
   say_holdout(summary.error, text(" (least squares in all inputs", from, ")"),
@@ -86,7 +90,7 @@ void learn_report::say_errors() const {
 void learn_report::say_times() const {
   const std::int64_t read = summary.tally.rows_read;
   const bool mapped = rows.rows() >= 0;
-  say_step("read", summary.reading.seconds(), mapped ? 0 : read);
+  say_step("read", summary.reading.seconds(), mapped ? 0 : read * rows.times_read());
   say_step("learn", summary.learning.seconds(), model.num_rows);
   if (summary.judged)
     say_step("predict", summary.predicting.seconds(), summary.error.rows() + summary.not_predicted);
@@ -117,6 +121,7 @@ std::string learn_report::as_json() const {
   json.set("format", rows.format());
   add_tally(json, summary.tally, rows.first_unparsable());
   json.set("rows_fitted", model.num_rows);
+  json.set("rows_sampled_from", summary.report.rows_used);
   json.set("rows_held_out", summary.tally.rows_held_out);
   json.set("num_inputs", model.num_inputs);
   if (summary.input_names.empty()) {
@@ -150,7 +155,7 @@ std::string learn_report::as_json() const {
                           .set("total", summary.total.seconds()));
   json.set("rows_per_second",
            json_object()
-               .set("read", rows_per_second(read, summary.reading.seconds()))
+               .set("read", rows_per_second(read * rows.times_read(), summary.reading.seconds()))
                .set("learn", rows_per_second(model.num_rows, summary.learning.seconds()))
                .set("predict", rows_per_second(predicted, summary.predicting.seconds()))
                .set("total", rows_per_second(read, summary.total.seconds())));

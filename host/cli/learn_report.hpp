@@ -43,6 +43,7 @@ struct learn_report {
   std::string as_json() const;
 
  private:
+  bool is_sample() const;
   void say_rows() const;
   void say_candidates() const;
   void say_errors() const;

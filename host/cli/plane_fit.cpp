@@ -1,5 +1,5 @@
-// Two passes, over means and over moments about them, and a Cholesky decomposition of the
-// correlations, which leaves out what earlier inputs explain.
+// Of each block two passes, over means and over moments about them, and a Cholesky decomposition of
+// the correlations, which leaves out what earlier inputs explain.
 #include "plane_fit.hpp"
 
 #include "dtype.hpp"
@@ -24,40 +24,61 @@ bool finite_row(const std::vector<zcmoe_array>& columns, std::int64_t i, double*
   return true;
 }
 
-plane_fit::plane_fit(const std::vector<zcmoe_array>& inputs, const zcmoe_array& y,
-                     std::int64_t rows)
-    : means_(inputs.size()), slopes_(inputs.size()) {
-  const std::size_t d = inputs.size();
-  const auto products = static_cast<std::int64_t>((d + 1) * (d + 1));
-  const std::int64_t step = std::max<std::int64_t>(rows / (most_products / products), 1);
+plane_fit::plane_fit(std::size_t num_inputs)
+    : most_rows_(most_products / static_cast<std::int64_t>((num_inputs + 1) * (num_inputs + 1))),
+      moments_((num_inputs + 1) * (num_inputs + 1)),
+      means_(num_inputs),
+      slopes_(num_inputs) {}
+
+void plane_fit::add(const std::vector<zcmoe_array>& inputs, const zcmoe_array& y,
+                    std::int64_t rows) {
+  const std::size_t d = slopes_.size();
   std::vector<double> row(d + 1);
   const auto for_each_row = [&](const auto& use) {
-    for (std::int64_t i = 0; i < rows; i += step) {
+    for (std::int64_t i = skip_; i < rows; i += step_) {
       if (!finite_row(inputs, i, row.data())) continue;
       row[d] = strided_element(y, i);
       use();
     }
   };
+  std::int64_t taken = 0;
+  std::vector<double> means(d + 1);
   for_each_row([&] {
-    ++rows_;
-    for (std::size_t j = 0; j < d; ++j)
-      means_[j] += (row[j] - means_[j]) / static_cast<double>(rows_);
-    mean_y_ += (row[d] - mean_y_) / static_cast<double>(rows_);
+    ++taken;
+    for (std::size_t j = 0; j <= d; ++j)
+      means[j] += (row[j] - means[j]) / static_cast<double>(taken);
   });
-  // Row j of the lower triangle holds the products with inputs 0 to j, the last row those with y.
-  std::vector<double> moments((d + 1) * (d + 1));
+  const auto each = static_cast<double>(step_);
   for_each_row([&] {
-    for (std::size_t j = 0; j < d; ++j) row[j] -= means_[j];
-    row[d] -= mean_y_;
+    for (std::size_t j = 0; j <= d; ++j) row[j] -= means[j];
     for (std::size_t j = 0; j <= d; ++j) {
-      double* const products_of = &moments[j * (d + 1)];
-      for (std::size_t k = 0; k <= j; ++k) products_of[k] += row[j] * row[k];
+      double* const products_of = &moments_[j * (d + 1)];
+      for (std::size_t k = 0; k <= j; ++k) products_of[k] += each * row[j] * row[k];
     }
   });
-  solve(moments);
+  skip_ = skip_ >= rows ? skip_ - rows : (step_ - (rows - skip_) % step_) % step_;
+  if (taken == 0) return;
+  // Blocks are merged as variances are (Chan, Golub & LeVeque 1983). Row j of the lower triangle
+  // holds the products with inputs 0 to j, the last row those with y.
+  const double own = each * static_cast<double>(taken);
+  const double share = own / (weight_ + own);
+  const auto mean_of = [&](std::size_t j) -> double& { return j < d ? means_[j] : mean_y_; };
+  for (std::size_t j = 0; j <= d; ++j) means[j] -= mean_of(j);  // from here on the shift
+  for (std::size_t j = 0; j <= d; ++j) {
+    for (std::size_t k = 0; k <= j; ++k)
+      moments_[j * (d + 1) + k] += means[j] * means[k] * weight_ * share;
+  }
+  for (std::size_t j = 0; j <= d; ++j) mean_of(j) += means[j] * share;
+  weight_ += own;
+  rows_ += taken;
+  taken_ += taken;
+  if (taken_ < most_rows_) return;
+  taken_ = 0;
+  step_ *= 2;
 }
 
-void plane_fit::solve(const std::vector<double>& moments) {
+void plane_fit::solve() {
+  const std::vector<double>& moments = moments_;
   const std::size_t d = slopes_.size();
   std::vector<double> scale(d);
   for (std::size_t j = 0; j < d; ++j) scale[j] = std::sqrt(moments[j * (d + 1) + j]);

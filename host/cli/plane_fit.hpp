@@ -3,6 +3,7 @@
 
 #include <zcmoe/zcmoe.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -12,21 +13,30 @@ namespace zcmoe::cli {
 /// constant, or sums of others, get the slope 0.
 class plane_fit {
  public:
-  /// Rows that have an input which is not finite are left out. Of many rows with many inputs every
-  /// so many is taken, so that the plane costs no more than learning. y holds finite numbers.
-  plane_fit(const std::vector<zcmoe_array>& inputs, const zcmoe_array& y, std::int64_t rows);
+  explicit plane_fit(std::size_t num_inputs);
+
+  /// Adds a block of rows. Those that have an input which is not finite are left out. Of many rows
+  /// with many inputs ever fewer are taken, and count for those between, so that the plane costs no
+  /// more than learning. y holds finite numbers.
+  void add(const std::vector<zcmoe_array>& inputs, const zcmoe_array& y, std::int64_t rows);
+  /// Makes the plane of all rows so far.
+  void solve();
 
   double mean_y() const noexcept { return mean_y_; }
   /// Rows that it was made from.
   std::int64_t rows() const noexcept { return rows_; }
-  /// At a row with finite inputs.
+  /// At a row with finite inputs, once it is solved.
   double at(const double* inputs) const noexcept;
 
  private:
-  void solve(const std::vector<double>& moments);
-
+  std::int64_t most_rows_;  // that are taken at one step
+  std::int64_t step_ = 1;   // one row of so many is taken
+  std::int64_t skip_ = 0;   // rows before the next that is taken
+  std::int64_t taken_ = 0;  // at this step
   std::int64_t rows_ = 0;
+  double weight_ = 0;  // rows that those taken count for
   double mean_y_ = 0;
+  std::vector<double> moments_;  // about the means
   std::vector<double> means_;
   std::vector<double> slopes_;
 };

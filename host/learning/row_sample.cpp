@@ -12,6 +12,12 @@ namespace {
 
 constexpr std::int64_t rows_ahead = 16;  // whose place in the table is fetched
 
+std::uint64_t bits_of(double value) {
+  std::uint64_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 std::size_t table_size(std::int64_t rows) {
   std::size_t size = 64;
   while (2 * size < 3 * static_cast<std::size_t>(rows)) size *= 2;
@@ -268,9 +274,8 @@ void row_sample::restore(const row_counts& counts, const sample_parts& parts) {
     std::uint64_t hash = 0;
     for (std::size_t j = 0; j <= d; ++j) {
       const double number = numbers[j];
-      const double only = canonical(number);
       const bool is_fit = j < d ? nan_codes_[j] != 0 || !std::isnan(number) : std::isfinite(number);
-      if (!is_fit || std::memcmp(&number, &only, sizeof number) != 0)
+      if (!is_fit || bits_of(number) != bits_of(canonical(number)))
         fail(ZCMOE_ERR_FORMAT, j < d ? "inputs" : "targets", ": row ", i, " holds ", number,
              std::signbit(number) ? " with a sign" : "", ", which no row that is kept does");
       hash_inputs(&number, 1, &hash);

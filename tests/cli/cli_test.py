@@ -1916,12 +1916,13 @@ class several_inputs_test(cli_case):
         model = self.learn(data, *self.xs, "--partition", "tables")
         fit = ["fit", data, *self.xs, "-o", self.path("m")]
         for option in ("--segmentation optimal", "--edges e", "--range 0:1", "--constants mean", "--experts linear",
-                       "--shrinkage 1", "--feature-name f", "--closed-side left", "--min-count 3", "--sample-rows 9",
+                       "--shrinkage 1", "--feature-name f", "--closed-side left", "--min-count 3",
                        "--empty-policy nan", "--target-dtype f32"):
             name = option.split()[0]
             self.fails(*fit, *option.split(), status=2,
                        says=f"{name}: goes with one input, not with several (--x a, --x b, --x c)")
         for arguments, says in (
+                ([*fit, "--sample-rows", 2**31 + 1], "--sample-rows 2147483649: with several inputs"),
                 ([*fit, "--weights", "id"], "--weights: not with several inputs yet (--x a, --x b, --x c)"),
                 ([*fit, "--nan-policy", "value"], "--nan-policy value: with several inputs"),
                 ([*fit, "--range-policy", "value"], "--range-policy value: with several inputs"),
@@ -1963,6 +1964,36 @@ class several_inputs_test(cli_case):
         self.assertEqual(self.answers(model, data), [3] * 100)
         self.run_cli("inspect", model)
         self.run_cli("fit", data, "--x-all-but", "y", "--holdout", "0.5", "-o", self.path("m"))
+
+    def test_a_sample_of_more_rows(self):
+        data = self.several(rows=4000)
+        columns = self.columns(data)
+        lines = pathlib.Path(data).read_text().splitlines()
+        shuffled = self.write("shuffled.csv", "\n".join([lines[0], *reversed(lines[1:])]) + "\n")
+        matrix = self.write("abc.npy", npy([columns[k][i] for i in range(4000) for k in "abc"], shape=(4000, 3)))
+        y = self.write("y.npy", npy(columns["y"]))
+        few = ("--sample-rows", 500)
+        model = pathlib.Path(self.learn(data, *self.xs, *few)).read_bytes()
+        self.assertEqual(pathlib.Path(self.learn(shuffled, *self.xs, *few)).read_bytes(), model)
+        answers = self.answers(self.path("several.model"), data)
+        self.assertEqual(self.answers(self.learn(matrix, y, *few), matrix), answers)
+        # As many rows as there are make no sample.
+        everything = pathlib.Path(self.learn(data, *self.xs)).read_bytes()
+        self.assertEqual(pathlib.Path(self.learn(data, *self.xs, "--sample-rows", 4000)).read_bytes(), everything)
+        self.assertNotEqual(model, everything)
+        for table in ((data, *self.xs), (matrix, y)):
+            arguments = ("fit", *table, *few, "--holdout", "0.25", "-o", self.path("m"))
+            summary = json.loads(self.run_cli(*arguments, "--json").stdout)
+            self.assertEqual(summary["rows_fitted"], 500)
+            self.assertEqual(summary["rows_sampled_from"] + summary["rows_held_out"], 4000)
+            self.assertEqual(summary["holdout"]["rows"], summary["rows_held_out"])
+            self.assertLess(summary["holdout"]["rmse"], summary["holdout"]["rmse_line"])
+            self.assertIn(f"500, a sample of {summary['rows_sampled_from']:,}", self.run_cli(*arguments).stderr.decode())
+        done = subprocess.run([ZCMOE, "fit", "-", *self.xs, "--sample-rows", "500", "--holdout", "0.25", "-q", "-o",
+                               self.path("piped")], check=True, input=pathlib.Path(data).read_bytes())
+        self.assertEqual(done.returncode, 0)
+        self.run_cli("fit", data, *self.xs, *few, "--holdout", "0.25", "-q", "-o", self.path("m"))
+        self.assertEqual(self.read("piped"), self.read("m"))
 
     def test_an_interrupt_leaves_nothing(self):
         data = self.several(rows=60000)
