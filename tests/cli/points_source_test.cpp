@@ -336,6 +336,14 @@ TEST(kept_column_test, keeps_types_and_follows_strides) {
   EXPECT_EQ(strided_element(b.view(), 0), 3.5);
 }
 
+plane_fit plane_of(const std::vector<zcmoe_array>& inputs, const zcmoe_array& y,
+                   std::int64_t rows) {
+  plane_fit plane(inputs.size());
+  plane.add(inputs, y, rows);
+  plane.solve();
+  return plane;
+}
+
 TEST(plane_test, is_the_plane_of_least_squares) {
   // y = 3 + 2 a - b, far from the origin; c is constant, d = a + b.
   std::vector<double> a;
@@ -354,13 +362,13 @@ TEST(plane_test, is_the_plane_of_least_squares) {
   b[20] = infinity;
   const std::vector<zcmoe_array> inputs{array(a.data()), array(b.data()), array(c.data()),
                                         array(d.data())};
-  const plane_fit plane(inputs, array(y.data()), 50);
+  const plane_fit plane = plane_of(inputs, array(y.data()), 50);
   EXPECT_EQ(plane.rows(), 48);
   const double row[] = {1e6 + 100, -3, 4, 1e6 + 97};
   EXPECT_NEAR(plane.at(row), 3 + 2 * row[0] - row[1], 1e-6);
-  const plane_fit line({array(c.data())}, array(y.data()), 50);
+  const plane_fit line = plane_of({array(c.data())}, array(y.data()), 50);
   EXPECT_DOUBLE_EQ(line.at(row), line.mean_y()) << "a constant says nothing";
-  EXPECT_EQ(plane_fit({array(c.data())}, array(y.data()), 0).rows(), 0);
+  EXPECT_EQ(plane_of({array(c.data())}, array(y.data()), 0).rows(), 0);
 }
 
 TEST(plane_test, leaves_residuals_orthogonal_to_the_inputs) {
@@ -376,7 +384,12 @@ TEST(plane_test, leaves_residuals_orthogonal_to_the_inputs) {
   }
   std::vector<zcmoe_array> inputs;
   for (const auto& column : columns) inputs.push_back(array(column.data()));
-  const plane_fit plane(inputs, array(y.data()), 200);
+  plane_fit plane(inputs.size());  // of rows in two blocks
+  plane.add(inputs, array(y.data()), 70);
+  std::vector<zcmoe_array> rest;
+  for (const auto& column : columns) rest.push_back(array(column.data() + 70));
+  plane.add(rest, array(y.data() + 70), 130);
+  plane.solve();
   std::vector<double> row(5);
   double total = 0;
   std::vector<double> along(5);
