@@ -533,7 +533,7 @@ def learned_models():
         place.remove()
     save(figure, "learned-models")
     said = ("Peers: dotted, one sample each, from `bench/results/several.json` (`bench/README.md`, \"Several inputs\")."
-            if others else "No peers: `bench/results/several.json` is not there (`scripts/bench-several` makes it).")
+            if others else "No peers: `scripts/bench-several` measures them, and has not yet.")
     table = []
     for name in names:
         for kind in kinds:

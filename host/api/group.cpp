@@ -66,6 +66,10 @@ zcmoe_group_outputs read_group(std::int64_t n, std::int64_t num_slots,
       writes(to, column.to, n);
     }
   }
+  if (n > 0) {
+    over_inputs(
+        [&](const auto& name, const zcmoe_array& input) { check_apart(written, name, input, n); });
+  }
   for (const named_array& a : written) {
     for (const named_array& input : read) {
       ZCMOE_EXPECTS(!overlap(a, input), a.name, " overlaps ", input.name);
@@ -73,10 +77,6 @@ zcmoe_group_outputs read_group(std::int64_t n, std::int64_t num_slots,
     for (const named_array* b = &a + 1; b != written.end(); ++b) {
       ZCMOE_EXPECTS(!overlap(a, *b), a.name, " overlaps ", b->name);
     }
-  }
-  if (n > 0) {
-    over_inputs(
-        [&](const auto& name, const zcmoe_array& input) { check_apart(written, name, input, n); });
   }
   return wanted;
 }

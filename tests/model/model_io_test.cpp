@@ -861,7 +861,7 @@ void add_container_cases(hostile_cases& cases) {
   };
   const bool is_fit = valid.header.find("zcmoe-fit") != std::string::npos;
   if (is_fit) {
-    with_version("version 2.0", "2.0", "format version 2.0 is later than 1.3", ZCMOE_ERR_VERSION);
+    with_version("version 2.0", "2.0", "metadata empty_policy=", format);
   } else {
     with_version("version 2.0", "2.0", "metadata lacks partition", format);
   }
