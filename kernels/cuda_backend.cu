@@ -269,23 +269,24 @@ class cuda_backend final : public backend {
   /// Rows of several inputs as rows of one: the number of each row's segment, as the tables of a
   /// fit have it for their constant, NaN without one. They go to `to`, 4 bytes a row.
   points numbered(const points& rows, void* to, zcmoe_stream stream) const {
-    points_job job{};
-    job.tables = rows.tables;
-    job.columns = rows.columns;
-    job.n = rows.n;
+    points_job job = job_of(rows);
     job.values = {to, ZCMOE_F32, 1};
     launch_points(job, limits_, stream);
     return {any({to, ZCMOE_F32, 1}), rows.n};
   }
   /// The same for a grouping: their segments as I32, -1 without one.
   points with_segments(const points& rows, void* to, zcmoe_stream stream) const {
+    points_job job = job_of(rows);
+    job.segments = {to, ZCMOE_I32, 1};
+    launch_points(job, limits_, stream);
+    return {any({to, ZCMOE_I32, 1}), rows.n};
+  }
+  static points_job job_of(const points& rows) {
     points_job job{};
     job.tables = rows.tables;
     job.columns = rows.columns;
     job.n = rows.n;
-    job.segments = {to, ZCMOE_I32, 1};
-    launch_points(job, limits_, stream);
-    return {any({to, ZCMOE_I32, 1}), rows.n};
+    return job;
   }
   template <class Visit>
   void over_columns(const points& rows, zcmoe_stream stream, const Visit& visit) const;

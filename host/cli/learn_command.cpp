@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -367,6 +368,8 @@ class learn_run {
           in_place_ ? learn_in_place(options, &made)
                     : zcmoe_learner_finish(learner_->get(), &options, &summary_.report, &made);
       if (status == ZCMOE_ERR_DATA && in_place_) fail_without_rows_in_place();
+      if (status == ZCMOE_ERR_INVALID_ARGUMENT)
+        throw error(status, in_options(zcmoe_last_error()).c_str());
       check(status);
     }
     model_.emplace(made);
@@ -374,6 +377,17 @@ class learn_run {
     rows_->check_unchanged();
     if (in_place_) count_fates();
     info_ = points_info_of(*model_);
+  }
+
+  /// What the library says of a budget, in the words of the command line.
+  static std::string in_options(std::string said) {
+    const std::pair<const char*, const char*> words[] = {
+        {"options->budget_ns=", "--budget-ns "}, {"options->budget_bytes=", "--budget-bytes "}};
+    for (const auto& [field, option] : words) {
+      const std::size_t at = said.find(field);
+      if (at != std::string::npos) said.replace(at, std::strlen(field), option);
+    }
+    return said;
   }
 
   zcmoe_status learn_in_place(zcmoe_learn_options options, zcmoe_model** made) {

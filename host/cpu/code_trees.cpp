@@ -32,28 +32,9 @@ void intersect(const std::array<std::uint64_t, 256>* possible, const std::int32_
 
 cut_tree::cut_tree(const bank& tree, std::int64_t stride) {
   const auto place_of = [](std::int32_t number) { return static_cast<std::size_t>(number); };
-  // A node's children stand behind it.
-  std::vector<std::int64_t> leaves(tree.nodes.size(), 0);
-  const auto leaves_of = [&](std::int32_t child) {
-    return child < 0 ? 1 : leaves[place_of(child)];
-  };
-  for (std::size_t i = tree.nodes.size(); i-- > 0;)
-    leaves[i] = leaves_of(tree.nodes[i].left) + leaves_of(tree.nodes[i].right);
-
-  // The top, largest parts first, of equal ones that which has been there longest: the parts in
-  // their order, and the halves that each node of the top divides them into.
-  std::vector<std::int32_t> parts{0};
-  std::vector<std::int32_t> top;
-  while (parts.size() < max_parts) {
-    const auto largest = std::max_element(
-        parts.begin(), parts.end(),
-        [&](std::int32_t a, std::int32_t b) { return leaves_of(a) < leaves_of(b); });
-    if (*largest < 0) break;
-    const zcmoe_tree_node& halved = tree.nodes[place_of(*largest)];
-    top.push_back(*largest);
-    *largest = halved.left;
-    parts.push_back(halved.right);
-  }
+  const tree_top top = top_of(tree, max_parts);
+  const std::vector<std::int32_t>& parts = top.parts;
+  // The parts that each node of the top leads to.
   std::vector<std::uint64_t> below(tree.nodes.size(), 0);
   for (std::size_t p = 0; p < parts.size(); ++p) {
     if (parts[p] >= 0) below[place_of(parts[p])] = std::uint64_t{1} << p;
@@ -62,9 +43,9 @@ cut_tree::cut_tree(const bank& tree, std::int64_t stride) {
     if (child >= 0) return below[place_of(child)];
     return std::uint64_t{1} << (std::find(parts.begin(), parts.end(), child) - parts.begin());
   };
-  for (std::size_t i = top.size(); i-- > 0;) {
-    const zcmoe_tree_node& cut = tree.nodes[place_of(top[i])];
-    below[place_of(top[i])] = parts_of(cut.left) | parts_of(cut.right);
+  for (std::size_t i = top.nodes.size(); i-- > 0;) {
+    const zcmoe_tree_node& cut = tree.nodes[place_of(top.nodes[i])];
+    below[place_of(top.nodes[i])] = parts_of(cut.left) | parts_of(cut.right);
     const auto found = std::find(axes_.begin(), axes_.end(), cut.feature);
     const auto a = static_cast<std::size_t>(found - axes_.begin());
     if (found == axes_.end()) {

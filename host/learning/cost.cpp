@@ -87,22 +87,9 @@ std::int64_t bytes_of(const std::vector<axis_offsets>& axes) {
 /// that rows reach which go down together, as if each leaf had equally many rows.
 double levels_walked(const bank& tree) {
   const auto place_of = [](std::int32_t number) { return static_cast<std::size_t>(number); };
-  std::vector<std::int64_t> leaves(tree.nodes.size(), 0);
-  const auto leaves_of = [&](std::int32_t child) {
-    return child < 0 ? 1 : leaves[place_of(child)];
-  };
-  for (std::size_t i = tree.nodes.size(); i-- > 0;)
-    leaves[i] = leaves_of(tree.nodes[i].left) + leaves_of(tree.nodes[i].right);
-  std::vector<std::int32_t> parts{0};
-  while (parts.size() < most_parts) {
-    const auto largest = std::max_element(
-        parts.begin(), parts.end(),
-        [&](std::int32_t a, std::int32_t b) { return leaves_of(a) < leaves_of(b); });
-    if (*largest < 0) return 0.0;
-    const zcmoe_tree_node& halved = tree.nodes[place_of(*largest)];
-    *largest = halved.left;
-    parts.push_back(halved.right);
-  }
+  const std::vector<std::int32_t> parts = top_of(tree, most_parts).parts;
+  if (std::all_of(parts.begin(), parts.end(), [](std::int32_t part) { return part < 0; }))
+    return 0.0;
   std::vector<std::int64_t> leaves_at;
   const auto add_leaf = [&](std::size_t depth) {
     if (leaves_at.size() <= depth) leaves_at.resize(depth + 1, 0);

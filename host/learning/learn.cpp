@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iomanip>
 #include <limits>
 #include <numeric>
 
@@ -371,8 +372,8 @@ class learner {
     fail(ZCMOE_ERR_INVALID_ARGUMENT,
          "no model that was tried is within options->budget_ns=", options_.budget_ns,
          " and options->budget_bytes=", options_.budget_bytes,
-         " (0: no limit): the least that looks at an input takes ", least.ns, " ns a row and ",
-         least.bytes, " bytes");
+         " (0: no limit): the least that looks at an input takes ", std::setprecision(3), least.ns,
+         " ns a row and ", least.bytes, " bytes");
   }
 
   /// Of the sizes that did best.

@@ -8,6 +8,8 @@
 
 #include <zcmoe/points.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -95,6 +97,37 @@ inline bool is_answered(const input_axis& a, std::int64_t slot) {
   const std::int64_t m = a.num_segments();
   return slot < m || (slot == nan_slot_of(m) ? a.nan_policy == ZCMOE_NAN_SEGMENT
                                              : a.range_policy == ZCMOE_RANGE_SEGMENTS);
+}
+
+/// The first cuts of a tree, those of its largest parts, by leaves.
+struct tree_top {
+  std::vector<std::int32_t> nodes;  // that are cut, each after its parent
+  std::vector<std::int32_t> parts;  // what is left: nodes whose subtrees are whole, and ~leaves
+};
+
+/// Halves the largest part, of equal ones the first, as long as there are fewer than max_parts and
+/// one is no leaf.
+inline tree_top top_of(const bank& tree, std::size_t max_parts) {
+  const auto place_of = [](std::int32_t node) { return static_cast<std::size_t>(node); };
+  // A node's children stand behind it.
+  std::vector<std::int64_t> leaves(tree.nodes.size(), 0);
+  const auto leaves_of = [&](std::int32_t child) {
+    return child < 0 ? 1 : leaves[place_of(child)];
+  };
+  for (std::size_t i = tree.nodes.size(); i-- > 0;)
+    leaves[i] = leaves_of(tree.nodes[i].left) + leaves_of(tree.nodes[i].right);
+  tree_top top{{}, {0}};
+  while (top.parts.size() < max_parts) {
+    const auto largest = std::max_element(
+        top.parts.begin(), top.parts.end(),
+        [&](std::int32_t a, std::int32_t b) { return leaves_of(a) < leaves_of(b); });
+    if (*largest < 0) break;
+    const zcmoe_tree_node& halved = tree.nodes[place_of(*largest)];
+    top.nodes.push_back(*largest);
+    *largest = halved.left;
+    top.parts.push_back(halved.right);
+  }
+  return top;
 }
 
 /// The cell of a bank for the codes of a row, [num_axes]. The definition: engines do the same by
