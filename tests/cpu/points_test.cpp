@@ -150,7 +150,7 @@ bank_tables random_tables(dice& d, std::int64_t num_axes, head_kind kind) {
   bank_tables made{};
   made.num_inputs = static_cast<std::int32_t>(num_axes);
   for (std::int32_t a = 0; a < num_axes; ++a) made.axes.push_back(random_axis(d, a));
-  constexpr std::int32_t widths[] = {3, 9, 16, 22, 32};
+  constexpr std::int32_t widths[] = {3, 9, 16, 22, 27, 32};
   const std::int32_t bits = d.of(widths);
   if (kind == head_kind::cells) {
     bank b;
@@ -596,6 +596,26 @@ TEST(points_on_cpu_test, parts_are_shared_out_once_each) {
   engine->share_out(1000, [&](std::int64_t part) { ++seen[static_cast<std::size_t>(part)]; });
   EXPECT_EQ(seen, std::vector<int>(1000, 1));
   engine->share_out(0, [&](std::int64_t) { FAIL(); });
+}
+
+/// The first cuts take what is far from even at once: a chain loses all but the rest of it, and an
+/// even tree all of its first levels.
+TEST(tree_top, is_cut_where_most_leaves_are) {
+  bank chain;
+  for (std::int32_t k = 0; k < 200; ++k) chain.nodes.push_back({0, 1, ~k, k < 199 ? k + 1 : ~200});
+  const tree_top of_chain = top_of(chain, 64);
+  EXPECT_EQ(of_chain.nodes.size(), 63u);
+  EXPECT_EQ(of_chain.nodes.back(), 62);
+  EXPECT_EQ(of_chain.parts.size(), 64u);
+  EXPECT_EQ(of_chain.parts.back(), 63);  // the other parts are leaves
+  bank even;
+  for (std::int32_t k = 0; k < 127; ++k) {
+    const auto child = [](std::int32_t c) { return c < 127 ? c : ~(c - 127); };
+    even.nodes.push_back({0, 1, child(2 * k + 1), child(2 * k + 2)});
+  }
+  const tree_top of_even = top_of(even, 64);
+  for (const std::int32_t part : of_even.parts) EXPECT_GE(part, 63);  // nodes of two leaves
+  EXPECT_EQ(top_of(even, 1000).parts.size(), 128u);
 }
 
 }  // namespace

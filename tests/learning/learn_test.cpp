@@ -304,6 +304,18 @@ TEST(learn, budgets_are_met_by_every_kind) {
   }
 }
 
+TEST(learn, large_trees_are_known_to_take_longer) {
+  const table rows = sample(6000, 25, 0.0);
+  const auto ns = [&](std::int64_t leaves) {
+    return chosen(learn(cpu(), rows.columns(), rows.y, of_kind(ZCMOE_PARTITION_TREE, leaves))).ns;
+  };
+  // 64 parts are found at once. Below them 512 leaves are three levels at least and a few more
+  // where trees are not even; from the root they are nine and more.
+  const double levels = (ns(512) - ns(64)) / 0.95;
+  EXPECT_GT(levels, 3.0);
+  EXPECT_LT(levels, 8.0);
+}
+
 TEST(learn, models_within_a_budget_are_the_same_on_any_threads) {
   const table rows = sample(1500, 22, 0.3);
   zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_AUTO);
