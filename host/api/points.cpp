@@ -88,8 +88,11 @@ zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given, std::in
   check_size(options.reserved, "options->reserved", 0, 0);
   constexpr std::int64_t most_segments = std::int64_t{1} << 20;
   check_size(options.num_segments, "options->num_segments", 0, most_segments);
+  const std::int64_t most_of_axis = options.partition == ZCMOE_PARTITION_OBLIQUE
+                                        ? ZCMOE_MAX_FINE_SEGMENTS
+                                        : ZCMOE_MAX_AXIS_SEGMENTS;
   if (options.axis_segments != 0)
-    check_size(options.axis_segments, "options->axis_segments", 2, ZCMOE_MAX_AXIS_SEGMENTS);
+    check_size(options.axis_segments, "options->axis_segments", 2, most_of_axis);
   check_alignment(options.input_names, "options->input_names");
   check_alignment(options.axes, "options->axes");
   for (std::int64_t j = 0; options.axes != nullptr && j < num_inputs; ++j) {
@@ -100,7 +103,7 @@ zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given, std::in
               ZCMOE_RANGE_SEGMENTS);
     if (axis.axis_segments != 0) {
       check_size(axis.axis_segments, ("options->" + field + "axis_segments").c_str(), 2,
-                 ZCMOE_MAX_AXIS_SEGMENTS);
+                 most_of_axis);
     }
   }
   check_finite(options.budget_ns, "options->budget_ns");

@@ -65,7 +65,7 @@ spread spread_of(const zcmoe_bank_info& bank, const std::vector<zcmoe_axis_info>
 }
 
 const char* kind_of(const zcmoe_bank_info& bank) {
-  if (bank.num_nodes > 0) return "tree";
+  if (bank.num_nodes > 0) return bank.num_sums > 0 ? "oblique tree" : "tree";
   return bank.num_axes <= 1 ? "table" : bank.num_axes == 2 ? "pair" : "grid";
 }
 
@@ -75,6 +75,10 @@ contribution contribution_of(const zcmoe_bank_info& bank, const std::vector<zcmo
   std::vector<std::int64_t> used;
   for (std::int64_t k = 0; k < bank.num_axes; ++k) used.push_back(bank.axes[k].axis);
   for (std::int64_t k = 0; k < bank.num_nodes; ++k) used.push_back(bank.nodes[k].feature);
+  for (std::int64_t s = 0; s < bank.num_sums; ++s) {
+    for (std::int64_t k = 0; k < bank.sums[s].num_axes; ++k)
+      used.push_back(bank.sums[s].axes[k].axis);
+  }
   found.inputs.reserve(used.size());
   for (const std::int64_t axis : used) {
     const auto k = static_cast<std::size_t>(axis);
@@ -92,7 +96,13 @@ void count_uses(const zcmoe_bank_info& bank, const std::vector<zcmoe_axis_info>&
                 std::vector<std::int64_t>& uses) {
   for (std::int64_t k = 0; k < bank.num_nodes; ++k) {
     const auto axis = static_cast<std::size_t>(bank.nodes[k].feature);
-    if (axis < uses.size()) ++uses[axis];
+    if (axis < uses.size()) {
+      ++uses[axis];
+      continue;
+    }
+    const zcmoe_axis_sum& sum = bank.sums[axis - uses.size()];
+    for (std::int64_t a = 0; a < sum.num_axes; ++a)
+      ++uses[static_cast<std::size_t>(sum.axes[a].axis)];
   }
   if (bank.num_nodes > 0) return;
   for (std::int64_t k = 0; k < bank.num_axes; ++k) {
@@ -118,6 +128,7 @@ const char* kind_in_words(std::int32_t partition) {
     case ZCMOE_PARTITION_SCORE:
       return "levels of a score, which is a sum of tables: one expert answers";
     case ZCMOE_PARTITION_TREE: return "leaves of a tree: one expert answers";
+    case ZCMOE_PARTITION_OBLIQUE: return "leaves of an oblique tree: one expert answers";
     default: return "cells of a product grid: one expert answers";
   }
 }
@@ -130,7 +141,7 @@ std::vector<T> values_of(const T* data, std::int64_t size) {
 /// How many look-ups there are of each kind.
 std::string kinds_in_words(const std::vector<contribution>& banks) {
   std::string words;
-  for (const char* const kind : {"table", "pair", "grid", "tree"}) {
+  for (const char* const kind : {"table", "pair", "grid", "tree", "oblique tree"}) {
     const auto number = std::count_if(banks.begin(), banks.end(), [&](const contribution& bank) {
       return std::string(kind) == bank.kind;
     });
@@ -175,10 +186,13 @@ std::string inspected_points::as_text() const {
   text_page page;
   page.add("file", path);
   page.add("model", kind_in_words(info.partition));
-  page.add("inputs", text(grouped(info.num_inputs),
-                          info.num_axes < info.num_inputs
-                              ? text(", ", grouped(info.num_axes), " of them looked at")
-                              : ""));
+  std::int64_t looked_at = 0;  // by one axis or several, which follow each other
+  for (std::size_t k = 0; k < axes.size(); ++k)
+    looked_at += k == 0 || axes[k - 1].input != axes[k].input ? 1 : 0;
+  page.add("inputs",
+           text(grouped(info.num_inputs), looked_at < info.num_inputs
+                                              ? text(", ", grouped(looked_at), " of them looked at")
+                                              : ""));
   if (info.target_name != nullptr) page.add("target", info.target_name);
   page.add("rows", grouped(info.num_rows));
   if (info.num_segments > 0) page.add("segments", grouped(info.num_segments));

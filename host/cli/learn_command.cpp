@@ -516,14 +516,17 @@ void add_learn_options(parser& command, learn_choice& choice) {
   const std::string group = "Several inputs";
   add_choice(command, "--partition", choice.partition, partition_words,
              "the kind of model: a sum of tables of one and two inputs (and a few trees); the same "
-             "sum as a score whose levels are the segments; a tree; a product grid. auto takes the "
-             "one with the least error on rows held out")
+             "sum as a score whose levels are the segments; a tree; a product grid; an oblique "
+             "tree, whose cuts may run across several inputs. auto takes the one with the least "
+             "error on rows held out, the last left out")
       .group(group);
   command
-      .add_option("--axis-segments", choice.axis_segments,
-                  "the most segments that an input is cut into (253)")
+      .add_option(
+          "--axis-segments", choice.axis_segments,
+          "the most segments that an input is cut into (253; with --partition oblique up to "
+          "4,033, and the cost of another input for every 252)")
       .type_name("N")
-      .check_range(std::int64_t{2}, std::int64_t{ZCMOE_MAX_AXIS_SEGMENTS})
+      .check_range(std::int64_t{2}, std::int64_t{ZCMOE_MAX_FINE_SEGMENTS})
       .group(group);
   command
       .add_repeatable(
@@ -595,13 +598,18 @@ void learn_several(const parser& command, const fit_arguments& arguments,
   if (!segmentation.automatic) {
     if (arguments.several.partition == ZCMOE_PARTITION_TABLES) {
       fail_usage("--segments ", segmentation.segments,
-                 ": goes with --partition score, tree or grid; --partition tables adds constants "
+                 ": goes with --partition score, tree, grid or oblique; tables adds constants "
                  "up, and has no segments");
     }
     if (segmentation.segments > most_segments) {
       fail_usage("--segments ", segmentation.segments, ": with several inputs (", several,
                  ") not between 1 and ", most_segments);
     }
+  }
+  if (arguments.several.partition != ZCMOE_PARTITION_OBLIQUE &&
+      arguments.several.axis_segments > ZCMOE_MAX_AXIS_SEGMENTS) {
+    fail_usage("--axis-segments ", arguments.several.axis_segments, ": more than ",
+               ZCMOE_MAX_AXIS_SEGMENTS, " go with --partition oblique alone");
   }
   std::int64_t sample_rows = 0;
   if (command.given("--sample-rows")) {

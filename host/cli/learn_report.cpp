@@ -11,11 +11,10 @@
 
 namespace zcmoe::cli {
 
-const choices partition_words = {{"auto", ZCMOE_PARTITION_AUTO},
-                                 {"tables", ZCMOE_PARTITION_TABLES},
-                                 {"score", ZCMOE_PARTITION_SCORE},
-                                 {"tree", ZCMOE_PARTITION_TREE},
-                                 {"grid", ZCMOE_PARTITION_GRID}};
+const choices partition_words = {
+    {"auto", ZCMOE_PARTITION_AUTO},   {"tables", ZCMOE_PARTITION_TABLES},
+    {"score", ZCMOE_PARTITION_SCORE}, {"tree", ZCMOE_PARTITION_TREE},
+    {"grid", ZCMOE_PARTITION_GRID},   {"oblique", ZCMOE_PARTITION_OBLIQUE}};
 
 namespace {
 

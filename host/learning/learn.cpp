@@ -3,6 +3,7 @@
 #include "host/learning/axes.hpp"
 #include "host/learning/cost.hpp"
 #include "host/learning/grid.hpp"
+#include "host/learning/oblique.hpp"
 #include "host/learning/segments.hpp"
 #include "host/learning/table_sum.hpp"
 #include "host/learning/trees.hpp"
@@ -18,11 +19,14 @@ namespace zcmoe::detail {
 namespace {
 
 constexpr int judging_part = 0;
+constexpr std::int64_t cuts_of_axis = ZCMOE_MAX_AXIS_SEGMENTS - 1;
 constexpr std::int64_t least_judges = 20;  // fewer rows held out say nothing of kinds
 constexpr int most_trees = 4;
 constexpr int most_grid_axes = 6;  // of grids that are tried unasked
 constexpr std::int64_t most_grid_cells = 1 << 20;
 constexpr std::int64_t most_leaves = 1 << 16;
+// A node of an oblique tree has sums over axes of its own.
+constexpr std::int64_t most_oblique_leaves = 1 << 12;
 
 const double not_tried = std::numeric_limits<double>::quiet_NaN();
 
@@ -54,7 +58,7 @@ class learner {
       go_on();
       run(parts, body);
     };
-    now_.axis_segments = ZCMOE_MAX_AXIS_SEGMENTS;
+    now_.axis_segments = ZCMOE_MAX_FINE_SEGMENTS;
     read();
   }
 
@@ -77,9 +81,11 @@ class learner {
   zcmoe_learn_candidate& candidate(std::int32_t kind) {
     return report_.candidates[kind - ZCMOE_PARTITION_TABLES];
   }
-  /// Whoever asks for a number of segments asks for a kind that has some.
+  /// Whoever asks for a number of segments asks for a kind that has some. Oblique trees take longer
+  /// to learn and to answer than what they are mostly beaten by.
   bool wanted(std::int32_t kind) const {
     if (options_.partition != ZCMOE_PARTITION_AUTO) return options_.partition == kind;
+    if (kind == ZCMOE_PARTITION_OBLIQUE) return false;
     return options_.num_segments == 0 || kind != ZCMOE_PARTITION_TABLES;
   }
 
@@ -154,14 +160,25 @@ class learner {
         if (std::isfinite(value)) values.push_back(value);
       }
       std::vector<double> cuts =
-          axis_edges(values, std::min(cuts_asked.axis_segments, now_.axis_segments));
+          axis_edges(values, std::min({cuts_asked.axis_segments, now_.axis_segments,
+                                       ZCMOE_MAX_INPUTS / x_.num_inputs * cuts_of_axis + 1}));
       // One value tells nothing by itself, but where others are missing.
       if (cuts.empty() && missing && !values.empty())
         cuts = {values[0], std::nextafter(values[0], std::numeric_limits<double>::infinity())};
       if (cuts.empty() || !std::isfinite(cuts.back())) continue;
-      axes_.push_back({static_cast<std::int32_t>(j), std::move(cuts), ZCMOE_CLOSED_LEFT, 1,
-                       cuts_asked.nan_policy, cuts_asked.range_policy});
+      // Cuts are dealt out to as many axes as it takes: the sum of their codes counts all of them.
+      const std::size_t num_cuts = cuts.size() - 2;
+      const std::size_t num_axes = std::max<std::size_t>(
+          1, (num_cuts + cuts_of_axis - 1) / static_cast<std::size_t>(cuts_of_axis));
+      for (std::size_t a = 0; a < num_axes; ++a) {
+        std::vector<double> edges(1, cuts.front());
+        for (std::size_t c = a; c < num_cuts; c += num_axes) edges.push_back(cuts[c + 1]);
+        edges.push_back(cuts.back());
+        axes_.push_back({static_cast<std::int32_t>(j), std::move(edges), ZCMOE_CLOSED_LEFT, 1,
+                         cuts_asked.nan_policy, cuts_asked.range_policy});
+      }
     }
+    places_ = places_of(axes_);
   }
 
   /// The codes of the rows that are used, axis by axis.
@@ -243,7 +260,9 @@ class learner {
       judge_sums(tables, score, std::move(pilot), {});
     }
     reach(0.65, 0.7);
-    if (tried(ZCMOE_PARTITION_TREE)) judge_single_tree();
+    for (const std::int32_t kind : {ZCMOE_PARTITION_TREE, ZCMOE_PARTITION_OBLIQUE}) {
+      if (tried(kind)) judge_single_tree(kind);
+    }
   }
 
   void judge_sums(bool tables, bool score, table_sum sum, model_room room) {
@@ -289,7 +308,7 @@ class learner {
       most.ns -= of_head.ns;
       most.bytes -= of_head.bytes;
     }
-    return model_room(most, axes_, kind == ZCMOE_PARTITION_TREE);
+    return model_room(most, axes_, is_tree(kind));
   }
 
   void describe(std::int32_t kind, const std::vector<input_axis>& axes,
@@ -524,10 +543,9 @@ class learner {
     bank leaves;
     std::vector<double> constants;
   };
-  tree_of_segments tree_from(row_choice train) const {
+  tree_of_segments tree_from(std::int32_t kind, row_choice train) const {
     const centred_targets targets = centred();
-    bank tree =
-        learn_tree(rows_, train, targets.y, now_.single_tree, run_, room_for(ZCMOE_PARTITION_TREE));
+    bank tree = learn_tree(rows_, train, targets.y, now_.single_tree, run_, room_for(kind));
     tree_of_segments made;
     made.constants.reserve(tree.constants.size());
     for (const std::int32_t c : tree.constants) {
@@ -553,18 +571,25 @@ class learner {
     return targets;
   }
 
-  void judge_single_tree() {
-    now_.single_tree = judge_tree(rows_, training(), most_tree_leaves(), centred().y, run_,
-                                  room_for(ZCMOE_PARTITION_TREE));
+  static bool is_tree(std::int32_t kind) {
+    return kind == ZCMOE_PARTITION_TREE || kind == ZCMOE_PARTITION_OBLIQUE;
+  }
+  const axis_places* places_for(std::int32_t kind) const {
+    return kind == ZCMOE_PARTITION_OBLIQUE ? &places_ : nullptr;
+  }
+
+  void judge_single_tree(std::int32_t kind) {
+    now_.single_tree = judge_tree(rows_, training(), most_tree_leaves(kind), centred().y, run_,
+                                  room_for(kind), places_for(kind));
     if (options_.num_segments > 0) now_.single_tree.max_leaves = options_.num_segments;
-    const tree_of_segments tree = tree_from(training());
+    const tree_of_segments tree = tree_from(kind, training());
     const std::vector<std::int64_t> leaf = scores_of({tree.leaves}, rows_, run_);
-    try_kind(ZCMOE_PARTITION_TREE,
-             error_of_constants([&](std::size_t i) { return leaf[i]; }, tree.constants),
+    try_kind(kind, error_of_constants([&](std::size_t i) { return leaf[i]; }, tree.constants),
              {tree.leaves}, static_cast<std::int64_t>(tree.constants.size()), false);
   }
-  std::int64_t most_tree_leaves() const {
-    return options_.num_segments > 0 ? options_.num_segments : most_leaves;
+  std::int64_t most_tree_leaves(std::int32_t kind) const {
+    if (options_.num_segments > 0) return options_.num_segments;
+    return kind == ZCMOE_PARTITION_OBLIQUE ? most_oblique_leaves : most_leaves;
   }
 
   std::vector<double> means_of_cells(const bank& grid, const segment_sums& by) const {
@@ -599,8 +624,8 @@ class learner {
     table_sum sum;
     head answers;
     std::vector<std::int64_t> scores;
-    if (kind == ZCMOE_PARTITION_TREE) {
-      answers = finish_tree(sum, scores);
+    if (is_tree(kind)) {
+      answers = finish_tree(kind, sum, scores);
     } else if (kind == ZCMOE_PARTITION_GRID) {
       answers = finish_grid(sum, scores);
     } else {
@@ -614,13 +639,14 @@ class learner {
     return learned;
   }
 
-  head finish_tree(table_sum& sum, std::vector<std::int64_t>& scores) {
+  head finish_tree(std::int32_t kind, table_sum& sum, std::vector<std::int64_t>& scores) {
+    now_.single_tree.places = places_for(kind);
     if (report_.rows_held_out == 0) {  // nothing was judged
-      now_.single_tree.max_leaves = most_tree_leaves();
+      now_.single_tree.max_leaves = most_tree_leaves(kind);
       now_.single_tree.penalty = options_.num_segments > 0 ? 0.0 : 4.0;
       now_.single_tree.min_rows = 5;
     }
-    tree_of_segments tree = tree_from({});
+    tree_of_segments tree = tree_from(kind, {});
     const auto leaves = static_cast<std::int64_t>(tree.constants.size());
     sum.banks = {std::move(tree.leaves)};
     leave_out_numbers(sum);
@@ -711,10 +737,16 @@ class learner {
   /// The model of these banks, with the axes that they name alone.
   bank_tables without_idle_axes(std::vector<bank> banks, head answers) const {
     std::vector<std::int32_t> number(axes_.size(), -1);
+    const auto all_axes = static_cast<std::int32_t>(axes_.size());
     const auto each_axis = [&](const auto& visit) {
       for (bank& b : banks) {
         for (axis_offsets& a : b.axes) visit(a.axis);
-        for (zcmoe_tree_node& node : b.nodes) visit(node.feature);
+        for (zcmoe_tree_node& node : b.nodes) {
+          if (node.feature < all_axes) visit(node.feature);
+        }
+        for (std::vector<axis_offsets>& sum : b.oblique) {
+          for (axis_offsets& a : sum) visit(a.axis);
+        }
       }
     };
     each_axis([&](std::int32_t& a) { number[static_cast<std::size_t>(a)] = 0; });
@@ -726,6 +758,11 @@ class learner {
       tables.axes.push_back(axes_[a]);
     }
     each_axis([&](std::int32_t& a) { a = number[static_cast<std::size_t>(a)]; });
+    // The numbers of sums follow those of the axes.
+    const auto fewer = all_axes - static_cast<std::int32_t>(tables.axes.size());
+    for (bank& b : banks) {
+      for (zcmoe_tree_node& node : b.nodes) node.feature -= node.feature >= all_axes ? fewer : 0;
+    }
     tables.banks = std::move(banks);
     tables.head = std::move(answers);
     return tables;
@@ -757,6 +794,7 @@ class learner {
   double done_ = 0.0;   // told to progress
   double until_ = 0.1;  // which done_ does not reach before the next milestone
   std::vector<input_axis> axes_;
+  axis_places places_;
   coded_rows rows_;
   model_cost budget_;
   bool is_judged_ = false;

@@ -1,8 +1,11 @@
 #include "host/learning/trees.hpp"
 
+#include "host/model/points_model.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <queue>
 
 namespace zcmoe::detail {
@@ -18,6 +21,11 @@ constexpr std::int64_t most_sums_of_parts = 1 << 22;
 // The sums of a node with fewer rows are made again when its children need them.
 constexpr std::int64_t least_rows_kept = 512;
 constexpr std::size_t most_bytes_kept = std::size_t{1} << 28;
+// Of sums that oblique trees compare; and their places, of which the sums of bins are made.
+constexpr std::size_t most_sum_columns = 12;
+constexpr std::int64_t bins_along = 1024;
+// Noise that planes follow by chance, in variances for each of their numbers.
+constexpr double chance_of_planes = 3.0;
 
 // Of trees that are judged. Trees of 4,096 leaves still lie in the second level of caches.
 constexpr std::int64_t most_leaves = 4096;
@@ -63,7 +71,13 @@ struct tree_branch {
   row_sums rows;
   std::size_t first = 0;  // its rows are tree_rows first to last - 1
   std::size_t last = 0;
-  code_cut cut;            // the best, whether it is made or not
+  code_cut cut;  // the best, whether it is made or not
+  /// Of cuts along a sum that is made when the node is split: its step along each column, else
+  /// empty.
+  std::vector<double> slope;
+  /// That of this cut, or of the last above it, that goes across the slope of a plane.
+  std::vector<double> across;
+  double urgency = 0.0;    // the greatest is split next
   std::int32_t left = -1;  // -1: a leaf
   std::int32_t right = -1;
   std::int32_t parent = -1;
@@ -74,10 +88,11 @@ struct tree_branch {
 /// cuts are a tree, too. Node 0 is the root, and nodes follow their parents.
 struct grown_tree {
   std::vector<tree_branch> nodes;
-  std::vector<std::int32_t> cuts;  // nodes with children
-  std::vector<double> strengths;   // what each cut gains a leaf, falling
-  double squares = 0.0;            // about the mean of all
-  std::int64_t centre = 0;         // targets are (tree_row::target * 2^shift) + centre
+  std::vector<std::vector<axis_offsets>> sums;  // whose cuts have axes from num_axes on
+  std::vector<std::int32_t> cuts;               // nodes with children
+  std::vector<double> strengths;                // what each cut gains a leaf, falling
+  double squares = 0.0;                         // about the mean of all
+  std::int64_t centre = 0;                      // targets are (tree_row::target * 2^shift) + centre
   int shift = 0;
 };
 
@@ -95,8 +110,8 @@ std::int64_t parts_of(std::int64_t n, std::int64_t most = most_parts_of_rows) {
 class tree_grower {
  public:
   tree_grower(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
-              const run_parts& run)
-      : rows_(rows), run_(run) {
+              const run_parts& run, const axis_places* places)
+      : rows_(rows), run_(run), places_(places) {
     slot_begin_.push_back(0);
     for (const std::int32_t slots : rows.num_slots)
       slot_begin_.push_back(slot_begin_.back() + static_cast<std::size_t>(slots));
@@ -117,12 +132,13 @@ class tree_grower {
     root.rows.count = static_cast<std::int64_t>(tree_rows_.size());
     tree_.squares = static_cast<double>(squares);
     if (!tree_rows_.empty()) tree_.squares -= explained_by(root.rows);
+    if (places_ != nullptr) max_leaves = std::min(max_leaves, choose_columns());
 
     if (may_split(0)) look_for_cuts(0, -1, {});
     const auto less = [this](std::int32_t a, std::int32_t b) {
-      const double gain_a = node(a).cut.gain;
-      const double gain_b = node(b).cut.gain;
-      return gain_a != gain_b ? gain_a < gain_b : a > b;
+      const double urgency_a = node(a).urgency;
+      const double urgency_b = node(b).urgency;
+      return urgency_a != urgency_b ? urgency_a < urgency_b : a > b;
     };
     std::priority_queue<std::int32_t, std::vector<std::int32_t>, decltype(less)> waiting(less);
     const auto wait = [&](std::int32_t k) {
@@ -248,18 +264,22 @@ class tree_grower {
   }
 
   code_cut best_cut(std::int32_t k, std::size_t axis, const row_sums* by_code) {
+    return best_cut(k, axis, by_code, slot_begin_[axis + 1] - slot_begin_[axis]);
+  }
+  code_cut best_cut(std::int32_t k, std::size_t axis, const row_sums* by_code, std::size_t size) {
     if (!may_split(k)) return {};
     // Sums are below 2^31 times the number of rows.
-    if (node(k).rows.count < 1 << 16) return best_cut_in<std::int64_t>(k, axis, by_code);
-    return best_cut_in<__int128>(k, axis, by_code);
+    if (node(k).rows.count < 1 << 16) return best_cut_in<std::int64_t>(k, axis, by_code, size);
+    return best_cut_in<__int128>(k, axis, by_code, size);
   }
 
   /// Wide holds the number of rows times a sum.
   template <class Wide>
-  code_cut best_cut_in(std::int32_t k, std::size_t axis, const row_sums* by_code) {
+  code_cut best_cut_in(std::int32_t k, std::size_t axis, const row_sums* by_code,
+                       std::size_t size) {
     code_cut best;
     const row_sums all = node(k).rows;
-    const auto slots = static_cast<std::int32_t>(slot_begin_[axis + 1] - slot_begin_[axis]);
+    const auto slots = static_cast<std::int32_t>(size);
     row_sums left;
     std::int32_t last_seen = 0;  // the greatest code to the left that has rows
     for (std::int32_t code = 0; code < slots; ++code) {
@@ -291,6 +311,11 @@ class tree_grower {
     for (const code_cut& c : cuts) {
       if (c.gain > to.cut.gain) to.cut = c;
     }
+    to.urgency = to.cut.gain;
+    if (places_ != nullptr) {
+      if (to.parent >= 0) to.across = node(to.parent).across;
+      look_along_planes(k);
+    }
     if (to.cut.axis < 0 || to.rows.count < least_rows_kept) return;
     const std::size_t bytes = sums.size() * sizeof(row_sums);
     if (bytes_kept_ + bytes > most_bytes_kept) return;
@@ -303,6 +328,11 @@ class tree_grower {
     const std::int32_t right = left + 1;
     tree_.nodes.resize(tree_.nodes.size() + 2);
     tree_branch& of = node(k);
+    if (!of.slope.empty()) {
+      of.cut.axis = static_cast<std::int32_t>(num_axes() + tree_.sums.size());
+      tree_.sums.push_back(offsets_along(of.slope, columns_, *places_));
+      of.slope = {};
+    }
     of.left = left;
     of.right = right;
     const std::size_t middle = part_rows(of);
@@ -327,9 +357,177 @@ class tree_grower {
     if (may_split(less)) look_for_cuts(less, -1, {});
   }
 
+  // ---------------------------------------------------------------- sums of axes
+
+  /// Chooses the columns that sums are made of, those that explain most by themselves, and writes
+  /// down where rows lie along them. Returns the most leaves that a tree of such sums may have.
+  std::int64_t choose_columns() {
+    const std::size_t slots = slot_begin_.back();
+    std::vector<row_sums> sums(slots);
+    add_rows(0, num_axes(), 0, tree_rows_.size(), sums.data());
+    std::vector<double> explained(static_cast<std::size_t>(places_->num_columns), 0.0);
+    for (std::size_t a = 0; a < num_axes(); ++a) {
+      double by_axis = 0.0;
+      for (std::size_t c = slot_begin_[a]; c < slot_begin_[a + 1]; ++c)
+        by_axis += sums[c].count > 0 ? explained_by(sums[c]) : 0.0;
+      double& most = explained[static_cast<std::size_t>(places_->column[a])];
+      most = std::max(most, by_axis);
+    }
+    columns_.resize(explained.size());
+    std::iota(columns_.begin(), columns_.end(), 0);
+    std::stable_sort(columns_.begin(), columns_.end(), [&](std::int32_t a, std::int32_t b) {
+      return explained[static_cast<std::size_t>(a)] > explained[static_cast<std::size_t>(b)];
+    });
+    columns_.resize(std::min(columns_.size(), most_sum_columns));
+    std::sort(columns_.begin(), columns_.end());
+    const std::size_t d = columns_.size();
+    row_places_.assign(tree_rows_.size() * d, 0);
+    std::int64_t addends = 1;
+    for (std::size_t a = 0; a < num_axes(); ++a) {
+      const auto found = std::find(columns_.begin(), columns_.end(), places_->column[a]);
+      if (found == columns_.end()) continue;
+      ++addends;
+      std::int32_t* to = row_places_.data() + (found - columns_.begin());
+      const std::int32_t* places = places_->places[a].data();
+      for (std::size_t i = 0; i < tree_rows_.size(); ++i)
+        to[i * d] += places[codes_[i * num_axes() + a]];
+    }
+    return max_addends / addends;
+  }
+
+  std::int32_t feature_of(const tree_row& row, std::int32_t feature) const {
+    const std::uint8_t* codes = codes_.data() + std::size_t{row.row} * num_axes();
+    const auto axis = static_cast<std::size_t>(feature);
+    if (axis < num_axes()) return codes[axis];
+    return added(tree_.sums[axis - num_axes()], row);
+  }
+  std::int32_t added(const std::vector<axis_offsets>& sum, const tree_row& row) const {
+    const std::uint8_t* codes = codes_.data() + std::size_t{row.row} * num_axes();
+    std::int32_t total = 0;
+    for (const axis_offsets& a : sum) total += a.offsets[codes[static_cast<std::size_t>(a.axis)]];
+    return total;
+  }
+
+  /// body(part, first row, last row) for the rows of a node; part < the number returned.
+  template <class Body>
+  void for_parts_of(const tree_branch& of, std::int64_t work_of_row, const Body& body) const {
+    const std::size_t n = of.last - of.first;
+    const auto parts = static_cast<std::size_t>(parts_of(static_cast<std::int64_t>(n)));
+    share_out(run_, static_cast<std::int64_t>(parts), static_cast<std::int64_t>(n) * work_of_row,
+              [&](std::int64_t part) {
+                const auto p = static_cast<std::size_t>(part);
+                body(p, of.first + n * p / parts, of.first + n * (p + 1) / parts);
+              });
+  }
+
+  const std::int32_t* places_of_row(std::size_t i) const {
+    return row_places_.data() + std::size_t{tree_rows_[i].row} * columns_.size();
+  }
+
+  plane_sums plane_of(const tree_branch& of) const {
+    std::vector<plane_sums> parts(static_cast<std::size_t>(parts_of(of.rows.count)),
+                                  plane_sums(columns_.size()));
+    for_parts_of(of, 64, [&](std::size_t part, std::size_t first, std::size_t last) {
+      for (std::size_t i = first; i < last; ++i)
+        parts[part].add(places_of_row(i), tree_rows_[i].target);
+    });
+    for (std::size_t part = 1; part < parts.size(); ++part) parts[0] += parts[part];
+    return std::move(parts[0]);
+  }
+
+  /// Cuts across the slope of the node, or that of the last cut above it that was made so, where
+  /// this gains more than any cut of an axis. Where more is left beside the plane than such a cut
+  /// gains, the node is bent: it is halved where two planes leave least, so that its halves have
+  /// slopes of their own. Otherwise trees stall where a cut gains nothing by itself (saddles,
+  /// hills).
+  void look_along_planes(std::int32_t k) {
+    tree_branch& of = node(k);
+    const std::size_t d = columns_.size();
+    if (!may_split(k) || d == 0 || of.rows.count < static_cast<std::int64_t>(2 * (d + 1))) return;
+    const plane_sums all = plane_of(of);
+    const plane_sums::plane plane = all.fitted();
+    std::vector<std::vector<double>> slopes = {plane.slope};
+    const std::int32_t parent = of.parent;
+    if (parent >= 0 && !node(parent).across.empty()) slopes.push_back(node(parent).across);
+    for (const std::vector<double>& slope : slopes) look_across(k, slope);
+    if (plane.left <= of.urgency) return;
+    for (std::size_t c = 0; c < d; ++c) {
+      slopes.emplace_back(d, 0.0);
+      slopes.back()[c] = 1.0;
+    }
+    for (const std::vector<double>& slope : slopes) look_for_bend(k, slope, all, plane.left);
+  }
+
+  /// What a sum along a slope is for the rows of a node. Empty: the slope is level.
+  std::vector<std::int32_t> sums_along(const tree_branch& of, const std::vector<double>& slope) {
+    const std::vector<axis_offsets> sum = offsets_along(slope, columns_, *places_);
+    if (sum.empty()) return {};
+    std::vector<std::int32_t> along(of.last - of.first);
+    for_parts_of(of, static_cast<std::int64_t>(sum.size()),
+                 [&](std::size_t, std::size_t first, std::size_t last) {
+                   for (std::size_t i = first; i < last; ++i)
+                     along[i - of.first] = added(sum, tree_rows_[i]);
+                 });
+    return along;
+  }
+
+  void look_across(std::int32_t k, const std::vector<double>& slope) {
+    tree_branch& of = node(k);
+    const std::vector<std::int32_t> along = sums_along(of, slope);
+    if (along.empty()) return;
+    const auto [least, most] = std::minmax_element(along.begin(), along.end());
+    const std::int64_t bins = std::min(bins_along, static_cast<std::int64_t>(along.size()));
+    const std::int64_t start = *least;
+    const std::int64_t width = (*most - start) / bins + 1;
+    std::vector<row_sums> by_bin(static_cast<std::size_t>(bins));
+    for (std::size_t i = 0; i < along.size(); ++i) {
+      row_sums& bin = by_bin[static_cast<std::size_t>((along[i] - start) / width)];
+      bin.sum += tree_rows_[of.first + i].target;
+      ++bin.count;
+    }
+    const code_cut cut = best_cut(k, num_axes(), by_bin.data(), by_bin.size());
+    if (!(cut.gain > of.cut.gain)) return;
+    of.cut = {cut.gain, static_cast<std::int32_t>(num_axes()),
+              static_cast<std::int32_t>(start + cut.threshold * width)};
+    of.urgency = cut.gain;
+    of.slope = of.across = slope;
+  }
+
+  void look_for_bend(std::int32_t k, const std::vector<double>& slope, const plane_sums& all,
+                     double left_by_one) {
+    tree_branch& of = node(k);
+    const std::vector<std::int32_t> along = sums_along(of, slope);
+    if (along.empty()) return;
+    const std::int64_t sum = std::accumulate(along.begin(), along.end(), std::int64_t{0});
+    const std::int64_t middle = sum / of.rows.count;
+    std::vector<plane_sums> parts(static_cast<std::size_t>(parts_of(of.rows.count)),
+                                  plane_sums(columns_.size()));
+    for_parts_of(of, 64, [&](std::size_t part, std::size_t first, std::size_t last) {
+      for (std::size_t i = first; i < last; ++i) {
+        if (along[i - of.first] < middle) parts[part].add(places_of_row(i), tree_rows_[i].target);
+      }
+    });
+    for (std::size_t part = 1; part < parts.size(); ++part) parts[0] += parts[part];
+    const plane_sums& left = parts[0];
+    const plane_sums right = all - left;
+    if (left.count() < min_rows_ || right.count() < min_rows_) return;
+    const auto numbers = static_cast<double>(columns_.size() + 1);
+    const double noise = left_by_one / (static_cast<double>(of.rows.count) - numbers);
+    const double gain =
+        left_by_one - left.fitted().left - right.fitted().left - chance_of_planes * numbers * noise;
+    if (!(gain > of.urgency)) return;
+    const double apart =
+        mean_of({left.sum(), left.count()}) - mean_of({right.sum(), right.count()});
+    of.cut = {apart * apart * static_cast<double>(left.count()) *
+                  static_cast<double>(right.count()) / static_cast<double>(of.rows.count),
+              static_cast<std::int32_t>(num_axes()), static_cast<std::int32_t>(middle)};
+    of.urgency = gain;
+    of.slope = slope;
+    of.across = of.parent >= 0 ? node(of.parent).across : std::vector<double>();
+  }
+
   /// Brings the rows of the left side to the front; returns where the others begin.
   std::size_t part_rows(const tree_branch& of) {
-    const std::uint8_t* codes = codes_.data() + of.cut.axis;
     const std::int32_t threshold = of.cut.threshold;
     const std::size_t n = of.last - of.first;
     const std::int64_t parts = parts_of(static_cast<std::int64_t>(n));
@@ -343,7 +541,7 @@ class tree_grower {
       std::size_t to_right = bound(part + 1);
       for (std::size_t i = bound(part); i < bound(part + 1); ++i) {
         const tree_row r = tree_rows_[i];
-        const bool goes_right = codes[std::size_t{r.row} * num_axes()] >= threshold;
+        const bool goes_right = feature_of(r, of.cut.axis) >= threshold;
         moved_[to_left] = r;
         moved_[to_right - 1] = r;
         to_left += goes_right ? 0 : 1;
@@ -437,6 +635,9 @@ class tree_grower {
   std::vector<tree_row> tree_rows_;      // those of a node are together
   std::vector<tree_row> moved_;
   std::size_t bytes_kept_ = 0;
+  const axis_places* places_;             // null: no sums
+  std::vector<std::int32_t> columns_;     // that sums are made of
+  std::vector<std::int32_t> row_places_;  // along these, together for each row of codes_
   grown_tree tree_;
 };
 
@@ -488,7 +689,13 @@ bank bank_of(const grown_tree& tree, std::size_t num_cuts, const std::vector<dou
     if (is_cut[k]) {
       const tree_branch& b = tree.nodes[k];
       number = static_cast<std::int32_t>(made.nodes.size());
-      made.nodes.push_back({b.cut.axis, b.cut.threshold, 0, 0});
+      std::int32_t feature = b.cut.axis;
+      if (feature >= rows.num_axes()) {
+        const auto sum = static_cast<std::size_t>(feature - rows.num_axes());
+        feature = static_cast<std::int32_t>(rows.num_axes() + made.oblique.size());
+        made.oblique.push_back(tree.sums[sum]);
+      }
+      made.nodes.push_back({feature, b.cut.threshold, 0, 0});
       ahead.push_back({b.right, number, true});
       ahead.push_back({b.left, number, false});
     } else {
@@ -542,7 +749,15 @@ std::size_t leaf_of(const grown_tree& tree, const coded_rows& rows, std::int64_t
   for (;;) {
     const tree_branch& b = tree.nodes[static_cast<std::size_t>(at)];
     if (b.left < 0) return static_cast<std::size_t>(at);
-    at = rows.codes_of(b.cut.axis)[i] >= b.cut.threshold ? b.right : b.left;
+    std::int32_t feature = 0;
+    if (b.cut.axis < rows.num_axes()) {
+      feature = rows.codes_of(b.cut.axis)[i];
+    } else {
+      for (const axis_offsets& a :
+           tree.sums[static_cast<std::size_t>(b.cut.axis - rows.num_axes())])
+        feature += a.offsets[rows.codes_of(a.axis)[i]];
+    }
+    at = feature >= b.cut.threshold ? b.right : b.left;
   }
 }
 
@@ -617,10 +832,11 @@ class judged_tree {
  public:
   judged_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
               std::int64_t min_rows, const std::vector<std::int64_t>& targets, const run_parts& run,
-              const model_room& room)
-      : tree_(tree_grower(rows, train, targets, run).grow(max_leaves, min_rows)) {
+              const model_room& room, const axis_places* places = nullptr)
+      : tree_(tree_grower(rows, train, targets, run, places).grow(max_leaves, min_rows)) {
     tried_.grown_leaves = max_leaves;
     tried_.min_rows = min_rows;
+    tried_.places = places;
     const row_choice judges = {train.held_out, !train.the_part};
     held_out_ = held_out_sums(tree_, rows, judges, targets, run);
     squares_ = held_out_squares(rows, judges, targets);
@@ -690,7 +906,8 @@ class judged_tree {
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
                 const tree_options& options, const run_parts& run, const model_room& room) {
   const std::int64_t grown = std::max(options.grown_leaves, options.max_leaves);
-  const grown_tree tree = tree_grower(rows, train, targets, run).grow(grown, options.min_rows);
+  const grown_tree tree =
+      tree_grower(rows, train, targets, run, options.places).grow(grown, options.min_rows);
   const std::size_t most_cuts =
       std::min(cuts_worth(tree, options.penalty), static_cast<std::size_t>(options.max_leaves - 1));
   const std::size_t num_cuts = which_fit(tree, most_cuts, rows, room).back();
@@ -699,9 +916,9 @@ bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std:
 
 tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
                         const std::vector<std::int64_t>& targets, const run_parts& run,
-                        const model_room& room) {
+                        const model_room& room, const axis_places* places) {
   const auto judged = [&](std::int64_t min_rows) {
-    return judged_tree(rows, train, max_leaves, min_rows, targets, run, room)
+    return judged_tree(rows, train, max_leaves, min_rows, targets, run, room, places)
         .best(1.0, tried_shrinkages);
   };
   const judged_tree::verdict usual = judged(least_rows_alone);

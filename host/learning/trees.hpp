@@ -5,6 +5,7 @@
 
 #include "host/learning/coded_rows.hpp"
 #include "host/learning/cost.hpp"
+#include "host/learning/oblique.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -26,6 +27,8 @@ struct tree_options {
   double shrinkage = 0.0;
   /// No leaf has fewer rows.
   std::int64_t min_rows = 20;
+  /// Of oblique trees, whose nodes may compare a sum over axes; null: one code each.
+  const axis_places* places = nullptr;
 };
 
 /// Grows a tree on targets (residuals), [n], in units of y, from the rows that are chosen;
@@ -38,9 +41,10 @@ bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std:
 
 /// The options of a tree that stands alone, of at most max_leaves leaves: those with the least
 /// error on the part that is held out (train.held_out >= 0).
+/// @param places  as in tree_options
 tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
                         const std::vector<std::int64_t>& targets, const run_parts& run,
-                        const model_room& room = {});
+                        const model_room& room = {}, const axis_places* places = nullptr);
 
 /// How trees that follow each other are to be grown.
 struct tree_plan {

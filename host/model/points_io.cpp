@@ -17,7 +17,8 @@ namespace {
 const choices partitions = {{ZCMOE_PARTITION_TABLES, "tables"},
                             {ZCMOE_PARTITION_SCORE, "score"},
                             {ZCMOE_PARTITION_TREE, "tree"},
-                            {ZCMOE_PARTITION_GRID, "grid"}};
+                            {ZCMOE_PARTITION_GRID, "grid"},
+                            {ZCMOE_PARTITION_OBLIQUE, "oblique"}};
 
 // Columns of the tables of axes and banks; a node has those of zcmoe_tree_node.
 constexpr std::size_t axis_columns = 6;

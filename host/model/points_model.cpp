@@ -38,13 +38,14 @@ void check_number(const char* name, std::int64_t value, std::int64_t least, std:
 }
 
 void check_axes(std::vector<input_axis>& axes, std::int32_t num_inputs) {
-  std::int32_t previous = -1;
+  check_number("num_axes", static_cast<std::int64_t>(axes.size()), 0, ZCMOE_MAX_INPUTS);
+  std::int32_t previous = 0;
   for (std::size_t a = 0; a < axes.size(); ++a) {
     input_axis& axis = axes[a];
     const auto refuse = [a](const char* field, std::int64_t value, const char* why) {
       fail(ZCMOE_ERR_INVALID_ARGUMENT, "axes[", a, "].", field, "=", value, why);
     };
-    if (axis.input <= previous) refuse("input", axis.input, " does not follow those before it");
+    if (axis.input < previous) refuse("input", axis.input, " does not follow those before it");
     if (axis.input >= num_inputs) refuse("input", axis.input, " is no input of the model");
     previous = axis.input;
     const std::int64_t m = axis.num_segments();
@@ -290,12 +291,19 @@ points_model::points_model(std::shared_ptr<backend> engine, points_data data, zc
   }
   input_names_.reserve(data_.input_names.size());
   for (const std::string& name : data_.input_names) input_names_.push_back(name.c_str());
-  bank_axes_.resize(tables().banks.size());
-  for (std::size_t b = 0; b < bank_axes_.size(); ++b) {
-    bank_axes_[b].reserve(tables().banks[b].axes.size());
-    for (const axis_offsets& a : tables().banks[b].axes) {
-      bank_axes_[b].push_back({a.axis, a.offsets.data()});
-    }
+  told_.resize(tables().banks.size());
+  const auto tell = [](const std::vector<axis_offsets>& sum) {
+    std::vector<zcmoe_axis_offsets> told;
+    told.reserve(sum.size());
+    for (const axis_offsets& a : sum) told.push_back({a.axis, a.offsets.data()});
+    return told;
+  };
+  for (std::size_t b = 0; b < told_.size(); ++b) {
+    told_[b].axes = tell(tables().banks[b].axes);
+    for (const std::vector<axis_offsets>& sum : tables().banks[b].oblique)
+      told_[b].addends.push_back(tell(sum));
+    for (const std::vector<zcmoe_axis_offsets>& sum : told_[b].addends)
+      told_[b].sums.push_back({static_cast<std::int64_t>(sum.size()), data_or_null(sum)});
   }
   prepared_ = engine_->make_evaluator(tables(), stream);
 }
@@ -336,10 +344,12 @@ void points_model::get_bank(std::int64_t bank, zcmoe_bank_info& info) const {
   const detail::bank& from = tables().banks[b];
   info.num_cells = static_cast<std::int64_t>(from.constants.size());
   info.constants = from.constants.data();
-  info.num_axes = static_cast<std::int64_t>(bank_axes_[b].size());
-  info.axes = data_or_null(bank_axes_[b]);
+  info.num_axes = static_cast<std::int64_t>(told_[b].axes.size());
+  info.axes = data_or_null(told_[b].axes);
   info.num_nodes = static_cast<std::int64_t>(from.nodes.size());
   info.nodes = data_or_null(from.nodes);
+  info.num_sums = static_cast<std::int64_t>(told_[b].sums.size());
+  info.sums = data_or_null(told_[b].sums);
 }
 
 points_batch::points_batch(const points_model& model, const zcmoe_points& x, std::int64_t n,

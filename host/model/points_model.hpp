@@ -66,7 +66,12 @@ class points_model {
   std::vector<char> has_axis_;  // by input
   // What is handed out in structs of the C interface, pointing into data_.
   std::vector<const char*> input_names_;
-  std::vector<std::vector<zcmoe_axis_offsets>> bank_axes_;
+  struct told_bank {
+    std::vector<zcmoe_axis_offsets> axes;
+    std::vector<std::vector<zcmoe_axis_offsets>> addends;  // of each sum
+    std::vector<zcmoe_axis_sum> sums;
+  };
+  std::vector<told_bank> told_;
 };
 
 /// The job of predicting n rows, with room for its columns: making it allocates nothing, unless the

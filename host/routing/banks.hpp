@@ -75,7 +75,7 @@ struct head {
 /// Axes, banks and head. The constructor of a model checks what is said above.
 struct bank_tables {
   std::int32_t num_inputs;  // columns that a row has; those that no axis names are not looked at
-  std::vector<input_axis> axes;  // of inputs that increase strictly
+  std::vector<input_axis> axes;  // of inputs that do not decrease, at most ZCMOE_MAX_INPUTS axes
   std::vector<bank> banks;
   detail::head head;
 };

@@ -32,6 +32,8 @@ extern "C" {
 #define ZCMOE_MAX_INPUTS ((int64_t)1024)
 /// The most segments of an axis of a model of several inputs: a code is one byte.
 #define ZCMOE_MAX_AXIS_SEGMENTS ((int64_t)253)
+/// The most segments into which ZCMOE_PARTITION_OBLIQUE cuts an input, by several axes.
+#define ZCMOE_MAX_FINE_SEGMENTS ((int64_t)4033)
 
 /// n rows of several inputs, one array a column: row-major, column-major and mixed types are all
 /// views of this kind.
@@ -52,10 +54,15 @@ enum {
   /// A tree of cuts, whose leaves are the segments. Source: Breiman, Friedman, Olshen & Stone 1984;
   /// Agarwal et al. 2022 (shrinkage).
   ZCMOE_PARTITION_TREE = 3,
-  ZCMOE_PARTITION_GRID = 4  ///< a product grid, whose cells are the segments
+  ZCMOE_PARTITION_GRID = 4,  ///< a product grid, whose cells are the segments
+  /// A tree whose nodes may compare a whole number for each input, added up: cuts across the slope
+  /// of a plane that is fitted to a node's rows. Its cells are long where the target is level, so
+  /// that errors fall as m^(-4/(d+1)) and not as m^(-2/d). Learning takes several times as long as
+  /// of TREE, and so do answers: AUTO does not try it.
+  ZCMOE_PARTITION_OBLIQUE = 5
 };
 /// How many of these there are, ZCMOE_PARTITION_AUTO not counted.
-#define ZCMOE_NUM_PARTITIONS 4
+#define ZCMOE_NUM_PARTITIONS 5
 
 /// Told how far a long call has come. Called from the thread that called the library.
 /// @param user  zcmoe_learn_options::user
@@ -65,7 +72,7 @@ typedef int32_t (*zcmoe_progress_fn)(void* user, double done);
 
 /// How one input is cut. An element of an array: this struct does not grow.
 typedef struct zcmoe_axis_options {
-  int64_t axis_segments;  ///< the most, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0: as said of all inputs
+  int64_t axis_segments;  ///< the most, as in zcmoe_learn_options; 0: as said of all inputs
   int32_t nan_policy;     ///< as in zcmoe_learn_options
   int32_t range_policy;   ///< likewise
 } zcmoe_axis_options;
@@ -77,10 +84,16 @@ typedef struct zcmoe_learn_options {
   int32_t nan_policy;    ///< ZCMOE_NAN_PROPAGATE, the default, or ZCMOE_NAN_SEGMENT: a code
   int32_t range_policy;  ///< ZCMOE_RANGE_CLAMP, the default, ZCMOE_RANGE_NAN or _SEGMENTS
   int32_t reserved;      ///< 0
-  /// Of SCORE, TREE and GRID: m, 1 to 2^20; 0 = chosen, the default. With AUTO one of these three
-  /// is taken where it is not 0.
+  /// Of SCORE, TREE, GRID and OBLIQUE: m, 1 to 2^20; 0 = chosen, the default. With AUTO one of the
+  /// first three is taken where it is not 0. Sums of OBLIQUE may have 2^18 offsets of axes in all:
+  /// it has at most 2^18 / (1 + axes) segments.
   int64_t num_segments;
-  int64_t axis_segments;           ///< the most of an axis, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0 = all
+  /// The most segments that an input is cut into, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0: as many. With
+  /// ZCMOE_PARTITION_OBLIQUE up to ZCMOE_MAX_FINE_SEGMENTS: an input with more than 253 has an axis
+  /// for every 252 cuts, as long as there are at most 1,024 axes in all, and each of them costs
+  /// what an input does: time, and a byte a row while learning. Functions without noise may want
+  /// that.
+  int64_t axis_segments;
   const char* const* input_names;  ///< [num_inputs], UTF-8, at most 1,024 bytes each; NULL: none
   const char* target_name;         ///< likewise
   zcmoe_progress_fn progress;      ///< NULL: none
@@ -470,9 +483,10 @@ ZCMOE_API zcmoe_status zcmoe_group_points_workspace(const zcmoe_model* model, in
 
 /// What a model of one or several inputs is made of. Pointers are valid as long as the model.
 typedef struct zcmoe_points_info {
-  size_t struct_size;     ///< sizeof(zcmoe_points_info), set by the caller
-  int64_t num_inputs;     ///< d, columns of a row
-  int64_t num_axes;       ///< columns that it looks at; 0 of a model of one input of zcmoe.h
+  size_t struct_size;  ///< sizeof(zcmoe_points_info), set by the caller
+  int64_t num_inputs;  ///< d, columns of a row
+  /// Cuts of columns, of one that it looks at mostly one; 0 of a model of one input of zcmoe.h.
+  int64_t num_axes;
   int64_t num_banks;      ///< look-ups of a row
   int64_t num_segments;   ///< m; 0 where answers are sums
   int64_t bytes;          ///< of constants, offsets, nodes and edges
@@ -506,7 +520,7 @@ ZCMOE_API zcmoe_status zcmoe_model_get_points_info(const zcmoe_model* model,
 /// How a model cuts an input. Pointers are valid as long as the model.
 typedef struct zcmoe_axis_info {
   size_t struct_size;          ///< sizeof(zcmoe_axis_info), set by the caller
-  int64_t input;               ///< which column, 0 to num_inputs - 1
+  int64_t input;               ///< which column, 0 to num_inputs - 1; not below that before it
   int64_t num_segments;        ///< m of this axis; codes are 0 to m + 2, as the slots of zcmoe.h
   const double* edges;         ///< [num_segments + 1]
   int32_t closed_side;         ///< as in zcmoe_model_options
@@ -530,6 +544,11 @@ typedef struct zcmoe_axis_offsets {
   int64_t axis;            ///< 0 to num_axes - 1
   const int32_t* offsets;  ///< [slots of the axis, its num_segments + 3], by code
 } zcmoe_axis_offsets;
+/// A sum that nodes of an oblique tree compare.
+typedef struct zcmoe_axis_sum {
+  int64_t num_axes;                ///< whose offsets are added
+  const zcmoe_axis_offsets* axes;  ///< [num_axes]
+} zcmoe_axis_sum;
 /// A branch of a tree.
 typedef struct zcmoe_tree_node {
   int32_t feature;    ///< the axis whose code is compared; from num_axes on a sum (oblique trees)
@@ -547,10 +566,12 @@ typedef struct zcmoe_bank_info {
   const zcmoe_axis_offsets* axes;  ///< [num_axes]
   int64_t num_nodes;               ///< of a tree; 0: it is a table
   const zcmoe_tree_node* nodes;    ///< [num_nodes], the root first
+  int64_t num_sums;                ///< of an oblique tree
+  const zcmoe_axis_sum* sums;      ///< [num_sums]; the first is the feature num_axes of the model
 } zcmoe_bank_info;
 /// A struct to be filled by zcmoe_model_get_bank().
 #define ZCMOE_BANK_INFO_INIT \
-  { sizeof(zcmoe_bank_info), 0, NULL, 0, NULL, 0, NULL }
+  { sizeof(zcmoe_bank_info), 0, NULL, 0, NULL, 0, NULL, 0, NULL }
 /// Tells what one look-up of a model of several inputs does. Host function.
 /// @param[in]     model  the model
 /// @param[in]     bank   0 to num_banks - 1

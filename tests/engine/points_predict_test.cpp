@@ -202,6 +202,7 @@ points_file random_file(random_bits& random, const model_kind& kind) {
   for (std::int32_t j = 0; j < kind.num_inputs; ++j) {
     if (kind.num_inputs > 3 && kind.num_inputs < 10 && j == 1) continue;  // looked at by no axis
     tables.axes.push_back(random_axis(random, j, kind.axes));
+    if (kind.num_inputs == 4 && j == 2) tables.axes.push_back(random_axis(random, j, kind.axes));
   }
   add_banks(random, kind.banks, tables);
   detail::head& head = tables.head;

@@ -156,6 +156,7 @@ TEST(learn, every_kind_learns_and_the_best_is_chosen) {
   EXPECT_LT(error[ZCMOE_PARTITION_SCORE], 0.01 * variance);
   EXPECT_LT(error[ZCMOE_PARTITION_TREE], 0.03 * variance);
   EXPECT_LT(error[ZCMOE_PARTITION_GRID], 0.03 * variance);
+  EXPECT_LT(error[ZCMOE_PARTITION_OBLIQUE], 0.03 * variance);
   const learned best = learn(cpu(), rows.columns(), rows.y, automatic());
   double least = infinity;
   for (const zcmoe_learn_candidate& c : best.report.candidates)
@@ -170,8 +171,8 @@ TEST(learn, every_kind_learns_and_the_best_is_chosen) {
 TEST(learn, numbers_of_segments_are_kept) {
   const table rows = sample(4000, 5, 0.3);
   for (const std::int64_t m : {1, 2, 7, 64, 500}) {
-    for (const std::int32_t kind :
-         {ZCMOE_PARTITION_SCORE, ZCMOE_PARTITION_TREE, ZCMOE_PARTITION_GRID}) {
+    for (const std::int32_t kind : {ZCMOE_PARTITION_SCORE, ZCMOE_PARTITION_TREE,
+                                    ZCMOE_PARTITION_GRID, ZCMOE_PARTITION_OBLIQUE}) {
       const learned made = learn(cpu(), rows.columns(), rows.y, of_kind(kind, m));
       zcmoe_points_info info = ZCMOE_POINTS_INFO_INIT;
       ASSERT_EQ(zcmoe_model_get_points_info(made.table.get(), &info), ZCMOE_OK);
@@ -182,6 +183,138 @@ TEST(learn, numbers_of_segments_are_kept) {
           << kind;
       EXPECT_EQ(std::accumulate(info.counts, info.counts + info.num_segments, std::int64_t{0}),
                 4000);
+    }
+  }
+}
+
+/// A function of two inputs at places of a lattice that does not repeat.
+table without_noise(std::size_t n, double (*of)(double, double)) {
+  table made;
+  made.x.resize(2);
+  for (std::size_t i = 1; i <= n; ++i) {
+    const auto k = static_cast<double>(i);
+    made.x[0].push_back(std::fmod(k * 0.7548776662466927, 1.0));
+    made.x[1].push_back(std::fmod(k * 0.5698402909980532, 1.0));
+    made.y.push_back(of(made.x[0].back(), made.x[1].back()));
+  }
+  return made;
+}
+
+TEST(learn, oblique_trees_follow_the_slope) {
+  const auto bump = [](double a, double b) {
+    return std::exp(-8.0 * ((a - 0.4) * (a - 0.4) + (b - 0.6) * (b - 0.6)));
+  };
+  const auto saddle = [](double a, double b) {
+    return std::sin(6.2832 * a) * std::cos(3.1416 * b);
+  };
+  struct known {
+    double (*of)(double, double);
+    double share;  // of a tree's error
+  };
+  for (const known& f : {known{bump, 0.6}, known{saddle, 0.95}}) {
+    const table rows = without_noise(50000, f.of);
+    zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_TREE, 256);
+    options.axis_segments = 0;
+    const double error = error_on(learn(cpu(), rows.columns(), rows.y, options).table, rows);
+    options.partition = ZCMOE_PARTITION_OBLIQUE;
+    EXPECT_LT(error_on(learn(cpu(), rows.columns(), rows.y, options).table, rows), f.share * error);
+  }
+}
+
+TEST(learn, oblique_trees_with_many_cuts_are_as_good_as_level_sets_of_ridges) {
+  const table rows =
+      without_noise(60000, [](double a, double b) { return std::tanh(2.0 * (a + b) - 2.0); });
+  zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_OBLIQUE, 128);
+  options.axis_segments = 1009;
+  const model fine = learn(cpu(), rows.columns(), rows.y, options).table;
+  // (integral of the cube root of the density of y)^3 / (12 m^2), from ranks.
+  std::vector<double> sorted = rows.y;
+  std::sort(sorted.begin(), sorted.end());
+  double integral = 0.0;
+  const std::size_t step = rows.rows() / 200;
+  for (std::size_t i = 0; i + step < sorted.size(); i += step)
+    integral += std::cbrt(std::pow(sorted[i + step] - sorted[i], 2.0) / 200.0);
+  const double limit = std::pow(integral, 3.0) / (12.0 * 128 * 128);
+  EXPECT_LT(error_on(fine, rows), 1.4 * limit);
+  EXPECT_GT(error_on(fine, rows), 0.8 * limit);
+  options.axis_segments = 100;
+  EXPECT_GT(error_on(learn(cpu(), rows.columns(), rows.y, options).table, rows), 1.6 * limit);
+
+  // Four axes look at each input, and every cut is on one of them.
+  ASSERT_EQ(points_info(fine).num_axes, 8);
+  std::vector<double> cuts;
+  for (std::int64_t a = 0; a < 8; ++a) {
+    const zcmoe_axis_info axis = axis_info(fine, a);
+    EXPECT_EQ(axis.input, a / 4);
+    if (a < 4) cuts.insert(cuts.end(), axis.edges + 1, axis.edges + axis.num_segments);
+  }
+  std::sort(cuts.begin(), cuts.end());
+  EXPECT_EQ(std::unique(cuts.begin(), cuts.end()) - cuts.begin(), 1008);
+
+  // What is told of the tree leads to the segments that are predicted.
+  const zcmoe_bank_info tree = bank_info(fine, 0);
+  ASSERT_GT(tree.num_sums, 0);
+  const table few = without_noise(50, [](double, double) { return 0.0; });
+  const points columns = few.columns();
+  std::vector<std::int32_t> segments(few.rows());
+  zcmoe_predict_outputs outputs = predict_outputs();
+  outputs.segments = output(segments.data());
+  zcmoe_report report{};
+  outputs.report = &report;
+  predict_points_sync(fine, columns, outputs);
+  for (std::size_t i = 0; i < few.rows(); ++i) {
+    const auto code = [&](std::int64_t a) {
+      const zcmoe_axis_info axis = axis_info(fine, a);
+      return std::upper_bound(axis.edges + 1, axis.edges + axis.num_segments,
+                              few.x[static_cast<std::size_t>(axis.input)][i]) -
+             (axis.edges + 1);
+    };
+    std::int32_t at = 0;
+    while (at >= 0) {
+      const zcmoe_tree_node& node = tree.nodes[at];
+      std::int64_t feature = 0;
+      if (node.feature < 8) {
+        feature = code(node.feature);
+      } else {
+        const zcmoe_axis_sum& sum = tree.sums[node.feature - 8];
+        for (std::int64_t k = 0; k < sum.num_axes; ++k)
+          feature += sum.axes[k].offsets[code(sum.axes[k].axis)];
+      }
+      at = feature >= node.threshold ? node.right : node.left;
+    }
+    EXPECT_EQ(tree.constants[~at], segments[i]);
+  }
+
+  // A row is counted once, however many axes look at the input.
+  const std::vector<double> odd = {not_a_number, 0.5, 2.0};
+  points odd_rows;
+  odd_rows.add(odd);
+  odd_rows.add(odd);
+  std::vector<double> answers(3);
+  outputs = predict_outputs();
+  outputs.values = output(answers.data());
+  report = {};
+  outputs.report = &report;
+  predict_points_sync(fine, odd_rows, outputs);
+  EXPECT_EQ(report.nan_inputs, 1);
+  EXPECT_EQ(report.above_range, 1);
+  EXPECT_EQ(report.rows_used, 2);
+}
+
+TEST(learn, fine_cuts_are_for_oblique_trees) {
+  const table rows = without_noise(40, [](double a, double) { return a; });
+  zcmoe_learn_options options = learn_options();
+  for (std::int32_t kind = ZCMOE_PARTITION_AUTO; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    options.partition = kind;
+    const bool is_fine = kind == ZCMOE_PARTITION_OBLIQUE;
+    options.axis_segments = is_fine ? ZCMOE_MAX_FINE_SEGMENTS : ZCMOE_MAX_AXIS_SEGMENTS;
+    learn(cpu(), rows.columns(), rows.y, options);
+    ++options.axis_segments;
+    try {
+      learn(cpu(), rows.columns(), rows.y, options);
+      ADD_FAILURE() << kind;
+    } catch (const error& refused) {
+      EXPECT_EQ(refused.status(), ZCMOE_ERR_INVALID_ARGUMENT);
     }
   }
 }

@@ -404,7 +404,11 @@ constexpr std::int32_t most = std::numeric_limits<std::int32_t>::max();
 TEST(points_io_test, faults_of_axes) {
   expect_refused(
       sample_tables(),
-      {{"axes[1].input=0 does not follow", [](file_of f) { f.tables.axes[1].input = 0; }},
+      {{"axes[1].input=0 does not follow",
+        [](file_of f) {
+          f.tables.axes[0].input = 1;
+          f.tables.axes[1].input = 0;
+        }},
        {"axes[0].input=-1 does not follow", [](file_of f) { f.tables.axes[0].input = -1; }},
        {"axes[1].input=3 is no input", [](file_of f) { f.tables.axes[1].input = 3; }},
        {"axes[0] has 1 edges",

@@ -900,7 +900,7 @@ std::vector<status_case> learn_cases() {
        [](points_call& c) { c.columns[1].data = nullptr; });
   with(invalid, {"y.data is null"}, [](points_call& c) { c.y.data = nullptr; });
   with(invalid, {"y.dtype", "I64"}, [](points_call& c) { c.y.dtype = ZCMOE_I64; });
-  with(invalid, {"options->partition=5"}, [](points_call& c) { c.options.partition = 5; });
+  with(invalid, {"options->partition=6"}, [](points_call& c) { c.options.partition = 6; });
   with(invalid, {"options->nan_policy=2"},
        [](points_call& c) { c.options.nan_policy = ZCMOE_NAN_VALUE; });
   with(invalid, {"options->range_policy=2"},
