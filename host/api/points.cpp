@@ -88,9 +88,9 @@ zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given, std::in
   check_size(options.reserved, "options->reserved", 0, 0);
   constexpr std::int64_t most_segments = std::int64_t{1} << 20;
   check_size(options.num_segments, "options->num_segments", 0, most_segments);
-  const std::int64_t most_of_axis = options.partition == ZCMOE_PARTITION_OBLIQUE
-                                        ? ZCMOE_MAX_FINE_SEGMENTS
-                                        : ZCMOE_MAX_AXIS_SEGMENTS;
+  const bool may_be_fine =
+      options.partition == ZCMOE_PARTITION_OBLIQUE || options.partition == ZCMOE_PARTITION_SCORE;
+  const std::int64_t most_of_axis = may_be_fine ? ZCMOE_MAX_FINE_SEGMENTS : ZCMOE_MAX_AXIS_SEGMENTS;
   if (options.axis_segments != 0)
     check_size(options.axis_segments, "options->axis_segments", 2, most_of_axis);
   check_alignment(options.input_names, "options->input_names");

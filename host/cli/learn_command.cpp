@@ -521,10 +521,10 @@ void add_learn_options(parser& command, learn_choice& choice) {
              "error on rows held out, the last left out")
       .group(group);
   command
-      .add_option(
-          "--axis-segments", choice.axis_segments,
-          "the most segments that an input is cut into (253; with --partition oblique up to "
-          "4,033, and the cost of another input for every 252)")
+      .add_option("--axis-segments", choice.axis_segments,
+                  "the most segments that an input is cut into (253; with --partition score or "
+                  "oblique up to "
+                  "4,033, and the cost of another input for every 252)")
       .type_name("N")
       .check_range(std::int64_t{2}, std::int64_t{ZCMOE_MAX_FINE_SEGMENTS})
       .group(group);
@@ -606,10 +606,11 @@ void learn_several(const parser& command, const fit_arguments& arguments,
                  ") not between 1 and ", most_segments);
     }
   }
-  if (arguments.several.partition != ZCMOE_PARTITION_OBLIQUE &&
+  if (arguments.several.partition != ZCMOE_PARTITION_SCORE &&
+      arguments.several.partition != ZCMOE_PARTITION_OBLIQUE &&
       arguments.several.axis_segments > ZCMOE_MAX_AXIS_SEGMENTS) {
     fail_usage("--axis-segments ", arguments.several.axis_segments, ": more than ",
-               ZCMOE_MAX_AXIS_SEGMENTS, " go with --partition oblique alone");
+               ZCMOE_MAX_AXIS_SEGMENTS, " go with --partition score or oblique alone");
   }
   std::int64_t sample_rows = 0;
   if (command.given("--sample-rows")) {

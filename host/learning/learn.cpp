@@ -3,6 +3,7 @@
 #include "host/learning/axes.hpp"
 #include "host/learning/cost.hpp"
 #include "host/learning/grid.hpp"
+#include "host/learning/link_score.hpp"
 #include "host/learning/oblique.hpp"
 #include "host/learning/segments.hpp"
 #include "host/learning/table_sum.hpp"
@@ -40,6 +41,7 @@ struct sizes {
   bool limited = false;  // a budget leaves room for a part only
   tree_plan trees;
   std::int64_t score_segments = 0;  // 0: not judged
+  bool links = false;               // the score is that of a link
   std::int64_t grid_cells = 0;
   tree_options single_tree{1};
 };
@@ -142,7 +144,21 @@ class learner {
     for (const input_axis& a : axes_) num_slots.push_back(static_cast<std::int32_t>(a.num_slots()));
     rows_ = rows_of(targets.data(), report_.rows_used, std::move(num_slots), std::move(codes),
                     std::move(kept));
+    coarse_rows_ = {};
+    if (options_.partition != ZCMOE_PARTITION_SCORE ||
+        places_.num_columns == static_cast<std::int32_t>(axes_.size()))
+      return;
+    coarse_rows_ = rows_;
+    for (std::size_t a = 1; a < axes_.size(); ++a) {
+      if (places_.column[a] != places_.column[a - 1]) continue;
+      const auto first = coarse_rows_.codes.begin() + static_cast<std::ptrdiff_t>(a) * rows_.n;
+      std::fill(first, first + rows_.n, std::uint8_t{0});
+    }
   }
+
+  /// For tables and trees, to which several axes of one input would be inputs of their own, each
+  /// telling what the others do: only the first of these has codes.
+  const coded_rows& coarse_rows() const { return coarse_rows_.n > 0 ? coarse_rows_ : rows_; }
 
   void cut_axes(const std::vector<std::uint8_t>& used) {
     axes_.clear();
@@ -246,7 +262,7 @@ class learner {
     const bool grid = tried(ZCMOE_PARTITION_GRID);
     table_sum pilot;
     if (grid || (!now_.limited && (tables || score)))
-      pilot = learn_tables(rows_, training(), max_pairs(), run_);
+      pilot = learn_tables(coarse_rows(), training(), max_pairs(), run_);
     reach(0.35, 0.65);
     if (grid) judge_grids(pilot);
     if (now_.limited) {
@@ -254,11 +270,12 @@ class learner {
         if (!tried(kind)) continue;
         const model_room room = room_for(kind);
         judge_sums(kind == ZCMOE_PARTITION_TABLES, kind == ZCMOE_PARTITION_SCORE,
-                   learn_tables(rows_, training(), max_pairs(), run_, room), room);
+                   learn_tables(coarse_rows(), training(), max_pairs(), run_, room), room);
       }
     } else if (tables || score) {
       judge_sums(tables, score, std::move(pilot), {});
     }
+    if (score && options_.partition == ZCMOE_PARTITION_SCORE) judge_link();
     reach(0.65, 0.7);
     for (const std::int32_t kind : {ZCMOE_PARTITION_TREE, ZCMOE_PARTITION_OBLIQUE}) {
       if (tried(kind)) judge_single_tree(kind);
@@ -273,7 +290,7 @@ class learner {
     // Where there is not room for many large trees few of them may do better.
     for (int most = most_trees; most >= 1; most /= 2) {
       std::vector<std::int64_t> left = rest;
-      tree_plan plan = judge_trees(rows_, training(), most, left, run_, room);
+      tree_plan plan = judge_trees(coarse_rows(), training(), most, left, run_, room);
       const double error = held_out_error([&](std::size_t i) { return left[i]; });
       if (!(error >= least)) {
         least = error;
@@ -483,6 +500,20 @@ class learner {
     for (std::size_t i = 0; i < scores.size(); ++i)
       scores[i] = (rows_.y[i] - left[i]) >> rows_.constant_shift;
     const score_order order(scores, rows_, training());
+    judge_thresholds(scores, order, banks);
+  }
+
+  void judge_link() {
+    const link_score link(rows_, places_.column, training(), run_);
+    now_.links = true;
+    judge_thresholds(link.scores(), link, link.banks());
+    now_.links = false;
+  }
+
+  /// Of scores with an order that gives the thresholds of any number of segments.
+  template <class Order>
+  void judge_thresholds(const std::vector<std::int64_t>& scores, const Order& order,
+                        const std::vector<bank>& banks) {
     const auto attempt = [&](std::int64_t m) {
       const std::vector<std::int64_t> thresholds = order.thresholds(m);
       const auto segments = static_cast<std::int64_t>(thresholds.size()) + 1;
@@ -657,7 +688,7 @@ class learner {
   }
 
   head finish_grid(table_sum& sum, std::vector<std::int64_t>& scores) {
-    const table_sum pilot = learn_tables(rows_, {}, max_pairs(), run_);
+    const table_sum pilot = learn_tables(coarse_rows(), {}, max_pairs(), run_);
     const bank grid = fitting_grid(slopes_of(pilot.banks, rows_, {}, run_),
                                    now_.grid_cells > 0 ? now_.grid_cells : default_segments());
     sum.banks = {grid};
@@ -672,11 +703,17 @@ class learner {
   }
 
   head finish_sum(std::int32_t kind, table_sum& sum, std::vector<std::int64_t>& scores) {
+    if (now_.links) {
+      const link_score link(rows_, places_.column, {}, run_);
+      sum.banks = link.banks();
+      scores = link.scores();
+      return head_of_scores(link, sum, scores);
+    }
     model_room room = room_for(kind);
-    sum = learn_tables(rows_, {}, max_pairs(), run_, room);
+    sum = learn_tables(coarse_rows(), {}, max_pairs(), run_, room);
     for (const bank& b : sum.banks) room.spend(b);
     std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
-    for (bank& tree : learn_trees(rows_, {}, now_.trees, left, run_, room))
+    for (bank& tree : learn_trees(coarse_rows(), {}, now_.trees, left, run_, room))
       sum.banks.push_back(std::move(tree));
     leave_out_numbers(sum);
     head answers;
@@ -686,8 +723,13 @@ class learner {
       return answers;
     }
     scores = scores_of(sum.banks, rows_, run_);
-    std::vector<std::int64_t> thresholds = score_thresholds(
-        scores, rows_, {}, now_.score_segments > 0 ? now_.score_segments : default_segments());
+    return head_of_scores(score_order(scores, rows_, {}), sum, scores);
+  }
+
+  template <class Order>
+  head head_of_scores(const Order& order, table_sum& sum, std::vector<std::int64_t>& scores) const {
+    std::vector<std::int64_t> thresholds =
+        order.thresholds(now_.score_segments > 0 ? now_.score_segments : default_segments());
     const auto m = static_cast<std::int64_t>(thresholds.size()) + 1;
     if (m == 1) {  // whose score has to be 0
       sum.banks.clear();
@@ -796,6 +838,7 @@ class learner {
   std::vector<input_axis> axes_;
   axis_places places_;
   coded_rows rows_;
+  coded_rows coarse_rows_;  // none: all inputs have one axis
   model_cost budget_;
   bool is_judged_ = false;
   sizes now_;

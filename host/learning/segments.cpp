@@ -85,12 +85,6 @@ std::vector<std::int64_t> score_order::thresholds(std::int64_t num_segments) con
   return cuts;
 }
 
-std::vector<std::int64_t> score_thresholds(const std::vector<std::int64_t>& scores,
-                                           const coded_rows& rows, row_choice train,
-                                           std::int64_t num_segments) {
-  return score_order(scores, rows, train).thresholds(num_segments);
-}
-
 head segments_of(std::vector<std::int64_t> thresholds, std::int64_t num_segments,
                  const std::vector<std::int64_t>& scores, const coded_rows& rows) {
   const auto m = static_cast<std::size_t>(num_segments);

@@ -24,11 +24,6 @@ class score_order {
   std::vector<std::int64_t> sorted_;
 };
 
-/// score_order::thresholds() for one number of segments.
-std::vector<std::int64_t> score_thresholds(const std::vector<std::int64_t>& scores,
-                                           const coded_rows& rows, row_choice train,
-                                           std::int64_t num_segments);
-
 /// A head of segments for scores: constants are the means of the rows' targets, with counts,
 /// variances and standard errors, in the units of the caller's targets. A segment without rows
 /// takes the constant of the nearest one that has some, the lower of two; without any row constants

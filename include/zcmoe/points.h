@@ -32,7 +32,7 @@ extern "C" {
 #define ZCMOE_MAX_INPUTS ((int64_t)1024)
 /// The most segments of an axis of a model of several inputs: a code is one byte.
 #define ZCMOE_MAX_AXIS_SEGMENTS ((int64_t)253)
-/// The most segments into which ZCMOE_PARTITION_OBLIQUE cuts an input, by several axes.
+/// The most segments into which ZCMOE_PARTITION_SCORE and _OBLIQUE cut an input, by several axes.
 #define ZCMOE_MAX_FINE_SEGMENTS ((int64_t)4033)
 
 /// n rows of several inputs, one array a column: row-major, column-major and mixed types are all
@@ -50,7 +50,9 @@ typedef struct zcmoe_points {
 enum {
   ZCMOE_PARTITION_AUTO = 0,    ///< the one with the least error on rows held out
   ZCMOE_PARTITION_TABLES = 1,  ///< a sum of axis tables, pair grids and a few trees
-  ZCMOE_PARTITION_SCORE = 2,   ///< the same sum routed to m segments: one expert is active
+  /// The same sum routed to m segments: one expert is active. Asked for by itself, also a sum of
+  /// axis tables of which the target is a function (ridges, hills, products), if that errs less.
+  ZCMOE_PARTITION_SCORE = 2,
   /// A tree of cuts, whose leaves are the segments. Source: Breiman, Friedman, Olshen & Stone 1984;
   /// Agarwal et al. 2022 (shrinkage).
   ZCMOE_PARTITION_TREE = 3,
@@ -89,10 +91,10 @@ typedef struct zcmoe_learn_options {
   /// it has at most 2^18 / (1 + axes) segments.
   int64_t num_segments;
   /// The most segments that an input is cut into, 2 to ZCMOE_MAX_AXIS_SEGMENTS; 0: as many. With
-  /// ZCMOE_PARTITION_OBLIQUE up to ZCMOE_MAX_FINE_SEGMENTS: an input with more than 253 has an axis
-  /// for every 252 cuts, as long as there are at most 1,024 axes in all, and each of them costs
-  /// what an input does: time, and a byte a row while learning. Functions without noise may want
-  /// that.
+  /// ZCMOE_PARTITION_SCORE and _OBLIQUE up to ZCMOE_MAX_FINE_SEGMENTS: an input with more than 253
+  /// has an axis for every 252 cuts, as long as there are at most 1,024 axes in all, and each of
+  /// them costs what an input does: time, and a byte a row while learning. Functions without noise
+  /// may want that.
   int64_t axis_segments;
   const char* const* input_names;  ///< [num_inputs], UTF-8, at most 1,024 bytes each; NULL: none
   const char* target_name;         ///< likewise

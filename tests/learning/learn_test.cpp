@@ -200,6 +200,18 @@ table without_noise(std::size_t n, double (*of)(double, double)) {
   return made;
 }
 
+/// Level sets cannot do better, whatever the score: (integral of the cube root of the density of
+/// y)^3 / (12 m^2), from ranks.
+double limit_of_level_sets(std::vector<double> y, double m) {
+  std::sort(y.begin(), y.end());
+  const std::size_t steps = 200;
+  const std::size_t step = y.size() / steps;
+  double integral = 0.0;
+  for (std::size_t i = 0; i + 1 < steps; ++i)
+    integral += std::cbrt(std::pow(y[(i + 1) * step] - y[i * step], 2.0) / steps);
+  return std::pow(integral, 3.0) / (12.0 * m * m);
+}
+
 TEST(learn, oblique_trees_follow_the_slope) {
   const auto bump = [](double a, double b) {
     return std::exp(-8.0 * ((a - 0.4) * (a - 0.4) + (b - 0.6) * (b - 0.6)));
@@ -227,14 +239,7 @@ TEST(learn, oblique_trees_with_many_cuts_are_as_good_as_level_sets_of_ridges) {
   zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_OBLIQUE, 128);
   options.axis_segments = 1009;
   const model fine = learn(cpu(), rows.columns(), rows.y, options).table;
-  // (integral of the cube root of the density of y)^3 / (12 m^2), from ranks.
-  std::vector<double> sorted = rows.y;
-  std::sort(sorted.begin(), sorted.end());
-  double integral = 0.0;
-  const std::size_t step = rows.rows() / 200;
-  for (std::size_t i = 0; i + step < sorted.size(); i += step)
-    integral += std::cbrt(std::pow(sorted[i + step] - sorted[i], 2.0) / 200.0);
-  const double limit = std::pow(integral, 3.0) / (12.0 * 128 * 128);
+  const double limit = limit_of_level_sets(rows.y, 128);
   EXPECT_LT(error_on(fine, rows), 1.4 * limit);
   EXPECT_GT(error_on(fine, rows), 0.8 * limit);
   options.axis_segments = 100;
@@ -301,12 +306,35 @@ TEST(learn, oblique_trees_with_many_cuts_are_as_good_as_level_sets_of_ridges) {
   EXPECT_EQ(report.rows_used, 2);
 }
 
-TEST(learn, fine_cuts_are_for_oblique_trees) {
+TEST(learn, scores_of_known_functions_are_as_good_as_their_level_sets) {
+  double (*const functions[])(double, double) = {
+      [](double a, double b) { return 1.0 / (1.0 + std::exp(4.0 - 4.0 * (a + b))); },
+      [](double a, double b) {
+        return std::exp(-8.0 * ((a - 0.4) * (a - 0.4) + (b - 0.6) * (b - 0.6)));
+      }};
+  for (double (*of)(double, double) : functions) {
+    const table rows = without_noise(20000, of);
+    table fresh = rows;
+    for (std::size_t i = 0; i < fresh.rows(); ++i) {
+      for (std::vector<double>& column : fresh.x)
+        column[i] = std::fmod(column[i] + 0.31234567, 1.0);
+      fresh.y[i] = of(fresh.x[0][i], fresh.x[1][i]);
+    }
+    zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_SCORE, 64);
+    options.axis_segments = 600;
+    const model made = learn(cpu(), rows.columns(), rows.y, options).table;
+    EXPECT_EQ(points_info(made).num_segments, 64);
+    EXPECT_EQ(points_info(made).num_banks, 6);
+    EXPECT_LT(error_on(made, fresh), 1.1 * limit_of_level_sets(fresh.y, 64));
+  }
+}
+
+TEST(learn, fine_cuts_are_for_scores_and_oblique_trees) {
   const table rows = without_noise(40, [](double a, double) { return a; });
   zcmoe_learn_options options = learn_options();
   for (std::int32_t kind = ZCMOE_PARTITION_AUTO; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
     options.partition = kind;
-    const bool is_fine = kind == ZCMOE_PARTITION_OBLIQUE;
+    const bool is_fine = kind == ZCMOE_PARTITION_SCORE || kind == ZCMOE_PARTITION_OBLIQUE;
     options.axis_segments = is_fine ? ZCMOE_MAX_FINE_SEGMENTS : ZCMOE_MAX_AXIS_SEGMENTS;
     learn(cpu(), rows.columns(), rows.y, options);
     ++options.axis_segments;
@@ -500,6 +528,22 @@ TEST(learn, missing_inputs_are_left_out_or_a_code) {
     if (std::isnan(rows.x[0][i])) {
       EXPECT_NEAR(all[i], rows.y[i], 4.0);
     }
+  }
+}
+
+TEST(learn, missing_inputs_have_a_code_on_each_of_several_axes) {
+  table rows = without_noise(20000, [](double a, double b) { return std::exp(a + 2.0 * b); });
+  for (std::size_t i = 0; i < rows.rows(); i += 5) {
+    rows.x[0][i] = not_a_number;
+    rows.y[i] = std::exp(1.2 + 2.0 * rows.x[1][i]);
+  }
+  for (const std::int32_t kind : {ZCMOE_PARTITION_SCORE, ZCMOE_PARTITION_OBLIQUE}) {
+    zcmoe_learn_options options = of_kind(kind, 200);
+    options.nan_policy = ZCMOE_NAN_SEGMENT;
+    options.axis_segments = 300;
+    const model made = learn(cpu(), rows.columns(), rows.y, options).table;
+    EXPECT_EQ(points_info(made).num_axes, 4) << kind;
+    EXPECT_LT(error_on(made, rows), kind == ZCMOE_PARTITION_SCORE ? 0.002 : 0.1) << kind;
   }
 }
 

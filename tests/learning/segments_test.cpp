@@ -29,7 +29,7 @@ std::vector<std::int64_t> counts_of(const scores& thresholds, const scores& of) 
   return counts;
 }
 
-TEST(score_thresholds, increase_and_leave_no_segment_without_rows) {
+TEST(score_order, increase_and_leave_no_segment_without_rows) {
   std::mt19937_64 random(1);
   std::normal_distribution<> normal;
   for (const double spread : {1.0, 20.0, 3e3, 1e9, 1e17}) {
@@ -40,7 +40,7 @@ TEST(score_thresholds, increase_and_leave_no_segment_without_rows) {
     }
     const coded_rows rows = rows_with(of);
     for (const std::int64_t m : {1, 2, 3, 10, 256, 1024, 100000}) {
-      const scores thresholds = score_thresholds(of, rows, {}, m);
+      const scores thresholds = score_order(of, rows, {}).thresholds(m);
       const std::int64_t distinct =
           static_cast<std::int64_t>(std::set<std::int64_t>(of.begin(), of.end()).size());
       EXPECT_EQ(static_cast<std::int64_t>(thresholds.size()), std::min(m, distinct) - 1);
@@ -48,18 +48,18 @@ TEST(score_thresholds, increase_and_leave_no_segment_without_rows) {
         ASSERT_LT(thresholds[t - 1], thresholds[t]);
       for (const std::int64_t count : counts_of(thresholds, of)) ASSERT_GT(count, 0);
       scores reversed(of.rbegin(), of.rend());
-      EXPECT_EQ(score_thresholds(reversed, rows, {}, m), thresholds);
+      EXPECT_EQ(score_order(reversed, rows, {}).thresholds(m), thresholds);
     }
   }
 }
 
-TEST(score_thresholds, follow_the_cube_root_of_the_density) {
+TEST(score_order, follow_the_cube_root_of_the_density) {
   // A hundred thousand scores, 8/9 of them on a ninth of the width, eight times as dense there per
   // row and 64 times per width: 64^(1/3) = 4 times as many cuts per width.
   scores of;
   for (std::int64_t i = 0; i < 88888; ++i) of.push_back(i * 100000 / 88888);
   for (std::int64_t i = 0; i < 11111; ++i) of.push_back(100000 + i * 800000 / 11111);
-  const scores thresholds = score_thresholds(of, rows_with(of), {}, 121);
+  const scores thresholds = score_order(of, rows_with(of), {}).thresholds(121);
   ASSERT_GE(thresholds.size(), 100u);
   const auto dense = static_cast<double>(
       std::lower_bound(thresholds.begin(), thresholds.end(), 100000) - thresholds.begin());
@@ -67,25 +67,25 @@ TEST(score_thresholds, follow_the_cube_root_of_the_density) {
   EXPECT_NEAR(dense / 120.0, 0.9 / 3.0 + 0.1 * 8.0 / 9.0, 0.02);
 }
 
-TEST(score_thresholds, few_scores_have_a_segment_each) {
+TEST(score_order, few_scores_have_a_segment_each) {
   scores of;
   for (int i = 0; i < 1000; ++i) of.push_back(i % 10 == 0 ? -5000 : i % 3 == 0 ? 2 : 3);
   const coded_rows rows = rows_with(of);
-  EXPECT_EQ(score_thresholds(of, rows, {}, 64), (scores{-2499, 3}));
-  EXPECT_EQ(score_thresholds(of, rows, {}, 3), (scores{-2499, 3}));
-  EXPECT_EQ(score_thresholds(of, rows, {}, 2).size(), 1u);
-  EXPECT_TRUE(score_thresholds(of, rows, {}, 1).empty());
-  EXPECT_TRUE(score_thresholds(scores(50, 7), rows_with(scores(50, 7)), {}, 64).empty());
-  EXPECT_TRUE(score_thresholds({}, rows_with({}), {}, 64).empty());
-  EXPECT_TRUE(score_thresholds({1}, rows_with({1}), {}, 64).empty());
+  EXPECT_EQ(score_order(of, rows, {}).thresholds(64), (scores{-2499, 3}));
+  EXPECT_EQ(score_order(of, rows, {}).thresholds(3), (scores{-2499, 3}));
+  EXPECT_EQ(score_order(of, rows, {}).thresholds(2).size(), 1u);
+  EXPECT_TRUE(score_order(of, rows, {}).thresholds(1).empty());
+  EXPECT_TRUE(score_order(scores(50, 7), rows_with(scores(50, 7)), {}).thresholds(64).empty());
+  EXPECT_TRUE(score_order({}, rows_with({}), {}).thresholds(64).empty());
+  EXPECT_TRUE(score_order({1}, rows_with({1}), {}).thresholds(64).empty());
 }
 
-TEST(score_thresholds, look_at_the_chosen_rows_alone) {
+TEST(score_order, look_at_the_chosen_rows_alone) {
   const scores of = {0, 10, 20, 1000, 2000};
   coded_rows rows = rows_with(of);
   rows.part = {1, 1, 1, 4, 4};
-  EXPECT_EQ(score_thresholds(of, rows, {4, false}, 64), (scores{5, 15}));
-  EXPECT_EQ(score_thresholds(of, rows, {4, true}, 64), (scores{1500}));
+  EXPECT_EQ(score_order(of, rows, {4, false}).thresholds(64), (scores{5, 15}));
+  EXPECT_EQ(score_order(of, rows, {4, true}).thresholds(64), (scores{1500}));
 }
 
 TEST(segments_of, says_what_the_rows_say) {
