@@ -487,6 +487,31 @@ def product_grids():
                        with_error(row["measured"], row["standard_error"])] for row in bests]))
 
 
+# ----------------------------------------------------------------- E11
+
+def rates_by_geometry():
+    rows, exponents = read("geometry"), read("geometry_exponents")
+    names = list(dict.fromkeys(column(rows, "shape")))
+    figure, place = plt.subplots(figsize=(5.6, 4.2))
+    for name, colour in zip(names, CYCLE):
+        mine = where(rows, shape=name)
+        points(place, mine, "m", colour, name)
+        place.plot(column(mine, "m"), column(mine, "measured"), color=colour, linewidth=1)
+    place.plot(column(mine, "m"), column(mine, "limit"), "k--", linewidth=1, label="level sets (limit)")
+    place.set(xscale="log", yscale="log", xlabel="segments m", ylabel="test error without noise")
+    place.legend()
+    save(figure, "shapes-of-segments")
+    table = []
+    for name in names:
+        slope = where(exponents, shape=name)
+        mine = where(rows, shape=name)
+        table.append([name, f"{slope[0]['expected']:.2f}" if slope else "",
+                      with_error(slope[0]["measured"], slope[0]["standard_error"]) if slope else ""] +
+                     [f"{row['measured']:.3g}" for row in mine])
+    table.append(["level sets (limit)", "-2.00", ""] + [f"{row['limit']:.3g}" for row in mine])
+    return markdown(["", "exponent", "measured"] + [f"m = {whole(row['m'])}" for row in mine], table)
+
+
 # ----------------------------------------------------------------- E12
 
 PEERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "results", "several.json")
@@ -629,7 +654,7 @@ def main():
         "J1": relations["j1"][0], "H1": relations["h1"][0], "HEAVY": relations["h1"][1],
         "E1_P": relations["e1"][1], "E2": relations["e2"][0],
         "SLOPES": slopes(figures, ("constants", "lines", "shared_values", "interpolated_means")),
-        "E10_ERRORS": grid_errors, "E10_BESTS": grid_bests, "E12_PEERS": peers, "E12_MODELS": models,
+        "E10_ERRORS": grid_errors, "E10_BESTS": grid_bests, "E11_RATES": rates_by_geometry(), "E12_PEERS": peers, "E12_MODELS": models,
         "WORST": f"{one['E6.worst']['measured']:.4f}", "LOSERS": str(len(losses)),
         "LOSS": f"{100 * (max(losses) - 1):.0f}", "TAIL_LOW": f"{min(tails):.1f}", "TAIL_HIGH": f"{max(tails):.1f}",
         "T1": relations["t1"][0], "T2": relations["t2"][0], "TAIL": relations["t1"][1], "CHECKS": checks(figures),
@@ -854,6 +879,21 @@ since β is linear). Exact errors are met everywhere.
 m* measured is from the law fitted to the measured excess risks from 64 cells to n/10. It lies a few percent below the formula
 where inputs are uniform, since what β varies inside a cell counts as noise; for s10 an eighth, since cells of few rows cost
 more than σ²/n each. With the bound in place of the error m* would be 1.41 times as large.
+
+## E11. The shapes of segments of two inputs
+
+Question: how does the error of a known function fall with the number of segments of each shape? Squares and boxes fall as
+m^(−2/d), oblique cells that are long along the level lines as m^(−4/(d+1)), level sets of a score as 1/m². β =
+exp(−8((x₁ − 0.4)² + (x₂ − 0.6)²)), uniform inputs, no noise: companders (`grid`), trees, oblique trees and scores are learned
+from rows of β.
+
+![Error against the number of segments for squares, companders, trees, oblique trees, scores and the limit of level sets](figures/shapes-of-segments.svg)
+
+{E11_RATES}
+
+The exponent of scores is that of up to 256 segments. Beyond them the floor shows: inputs are cut into 1,500 segments each,
+and what β varies within these no score tells apart. At 64 segments scores are held to be within a tenth of level sets
+(`E11.score_over_level_sets`).
 
 ## E12. What is learned from rows of several inputs
 

@@ -243,6 +243,8 @@ void learned_cuts(const laboratory& lab);  // E8
 void kinds_of_experts(const laboratory& lab);  // E9
 // grids.cpp
 void product_grids(const laboratory& lab);  // E10
+// geometry.cpp
+void rates_by_geometry(const laboratory& lab);  // E11
 // learners.cpp
 void learned_models(const laboratory& lab);  // E12
 

@@ -56,6 +56,7 @@ int run(int argc, char** argv) {
   experiments::learned_cuts(lab);
   experiments::kinds_of_experts(lab);
   experiments::product_grids(lab);
+  experiments::rates_by_geometry(lab);
   experiments::learned_models(lab);
   const int failed = findings.finish(device, effort);
   if (failed > 0) std::fprintf(stderr, "%d figures are off\n", failed);

@@ -22,7 +22,7 @@ constexpr std::int64_t most_knots = 200;     // of equally many rows, of at leas
 constexpr std::int64_t rows_of_knot = 20;
 constexpr int sums_first = 3;  // sweeps while h is the identity
 constexpr int most_sweeps = 60;
-constexpr int choosing_sweeps = 3;  // after which the smoothness of a table is kept
+constexpr int choosing_sweeps = 3;  // after which the smoothness of tables and of h is kept
 // A sweep that takes off less of the squares is the last but two.
 constexpr double least_progress = 1e-3;
 constexpr double ridge = 1.0;
@@ -107,8 +107,9 @@ class link_fit {
     int idle = 0;
     start();
     for (int sweep = 0; sweep < most_sweeps && idle < 2; ++sweep) {
-      for (column_codes& c : columns_) improve(c, sweep < sums_first + choosing_sweeps);
-      if (sweep + 1 >= sums_first && !link()) break;
+      const bool choose = sweep < sums_first + choosing_sweeps;
+      for (column_codes& c : columns_) improve(c, choose);
+      if (sweep + 1 >= sums_first && !link(choose)) break;
       const double squares = left_squares();
       if (sweep >= sums_first) idle = squares > (1.0 - least_progress) * least ? idle + 1 : 0;
       if (squares >= least) continue;
@@ -144,7 +145,7 @@ class link_fit {
         scores_[i] += tables[j][columns_[j].codes[i]];
     }
     risen.assign(scores_.size(), 0);
-    if (link()) {
+    if (link(true)) {
       std::vector<double> total(h_.at.size(), 0.0);
       for (std::size_t k = 1; k < total.size(); ++k)
         total[k] = total[k - 1] + std::abs(h_.values[k] - h_.values[k - 1]);
@@ -262,8 +263,8 @@ class link_fit {
     });
   }
 
-  /// Fits h to the scores; returns whether these differ.
-  bool link() {
+  /// Fits h to the scores; returns whether there is one.
+  bool link(bool choose) {
     std::int64_t least = std::numeric_limits<std::int64_t>::max();
     std::int64_t most = std::numeric_limits<std::int64_t>::min();
     std::int64_t count = 0;
@@ -321,10 +322,11 @@ class link_fit {
       }
     }
     const cell_sums all = sums.total();
-    const axis_smoothing how = choose_smoothing(sums, sums.cells, ridge, noise_);
-    if (how.order < 0) return false;
+    if (choose || sums.cells != static_cast<std::int64_t>(h_.at.size()))
+      h_how_ = choose_smoothing(sums, sums.cells, ridge, noise_);
+    if (h_how_.order < 0) return false;
     link_function h;
-    h.values = smooth_table(all.counts, all.sums, sums.cells, ridge, how);
+    h.values = smooth_table(all.counts, all.sums, sums.cells, ridge, h_how_);
     double steepest = 0.0;
     for (const bin& b : joined)
       h.at.push_back(static_cast<double>(least) +
@@ -373,6 +375,7 @@ class link_fit {
   std::vector<std::int64_t> scores_;  // in units of constants
   std::int64_t most_left_;
   link_function h_;
+  axis_smoothing h_how_;
   double noise_ = 0.0;
 
  public:

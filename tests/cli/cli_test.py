@@ -1823,7 +1823,7 @@ class several_inputs_test(cli_case):
 
     def test_segments(self):
         data = self.several()
-        for kind in ("score", "tree", "grid"):
+        for kind in ("score", "tree", "grid", "oblique"):
             model = self.learn(data, *self.xs, "--partition", kind, "--segments", 30)
             seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
             self.assertEqual(seen["partition"], kind)

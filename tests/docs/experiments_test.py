@@ -25,12 +25,13 @@ GROUPS = {
     "E9.exact": 72, "E9.factor": 12, "E9.break_even": 6, "E9.crossing": 2, "E9.jump": 8, "E9.risk": 180, "E9.number": 36,
     "E9.slope": 12, "E9.parameters": 12, "E9.shared_over_lines": 9,
     "E10.exact": 15, "E10.bound": 15, "E10.factor": 3, "E10.coefficient": 3, "E10.risk": 30, "E10.m": 3, "E10.formula": 2,
-    "E12.tables_over_tree": 2,
+    "E11.exponent": 4, "E11.score_over_level_sets": 1, "E12.tables_over_tree": 2,
 }
 ROWS = {"settings": 17, "density": 501, "segments": 32, "exponents": 15, "error_against_m": 126, "risk": 128,
         "best_number": 10, "estimation": 55, "gaps": 896, "breaks": 14, "ratios": 27, "automatic": 33,
         "cuts_on_noise": 3, "cut_prices": 20, "kinds_errors": 72, "break_even": 6, "kinds_at_jump": 8, "kinds_risk": 180,
-        "kinds_best": 36, "grid_errors": 15, "grid_risk": 30, "grid_best": 3, "learned_models": 4}
+        "kinds_best": 36, "grid_errors": 15, "grid_risk": 30, "grid_best": 3, "geometry": 9, "geometry_exponents": 4,
+        "learned_models": 4}
 # Where a number may be missing: no estimate exists, cuts were not learned for this many rows, or theory is silent.
 MAY_BE_NAN = {("breaks", "estimate"), ("ratios", "from_data"), ("ratios", "from_data_error"),
               ("cut_prices", "expected")}
