@@ -8,6 +8,8 @@
 #include "number.hpp"
 #include "output_file.hpp"
 #include "output_place.hpp"
+#include "points_insight.hpp"
+#include "points_risk.hpp"
 #include "say.hpp"
 
 #include <zcmoe/plan.hpp>
@@ -28,6 +30,8 @@ constexpr std::size_t max_worst_shown = 5;
 
 struct inspect_arguments {
   std::string model;
+  seen_choice seen;
+  std::string first_input;  // the first --x
   double confidence = 0.95;
   bool json = false;
   bool csv = false;
@@ -371,11 +375,43 @@ std::string as_text(const inspected& seen) {
   return page.text();
 }
 
+void inspect_several(const inspect_arguments& arguments, const model& model,
+                     const zcmoe_points_info& info) {
+  const inspected_points seen(arguments.model, model, info);
+  if (arguments.csv) {
+    write_to_stdout(seen.as_csv());
+    return;
+  }
+  const std::optional<risk_curve> risk = risk_of(model, seen);
+  std::optional<points_insight> insight;
+  if (!arguments.seen.table.inputs.empty()) {
+    const auto rows = open_seen(arguments.seen, info);
+    check_outputs({{"standard output", "-"}}, rows->files());
+    insight.emplace(model, seen, read_seen(arguments.seen, *rows, model, true));
+  }
+  const points_insight* const told = insight.has_value() ? &*insight : nullptr;
+  write_to_stdout(arguments.json ? seen.as_json(told, risk) : seen.as_text(told, risk));
+}
+
 }  // namespace
 
 command_body add_inspect_command(parser& command) {
   auto arguments = std::make_shared<inspect_arguments>();
   command.add_option("model", arguments->model, "model file").type_name("MODEL").required();
+  add_table_options(command, arguments->seen.table, false);
+  add_input_option(command, arguments->first_input, &arguments->seen.inputs,
+                   "input column, one for each input of the model, in its order (those that the "
+                   "model was learned from)");
+  command
+      .add_option("--y", arguments->seen.target,
+                  "target column (that which the model was learned from)")
+      .type_name("COLUMN");
+  command
+      .add_option("--sample-rows", arguments->seen.sample_rows,
+                  "look at an evenly spread sample if there are more rows")
+      .check_range(std::int64_t{2}, std::int64_t{1} << 26)
+      .type_name("N")
+      .capture_default_str();
   command.add_flag("--json", arguments->json, "everything, as one JSON object");
   command.add_flag("--csv", arguments->csv, "the segments alone, as a CSV table")
       .excludes("--json");
@@ -385,15 +421,24 @@ command_body add_inspect_command(parser& command) {
       .type_name("LEVEL")
       .capture_default_str();
   command.footer(
+      "Of a model of several inputs rows behind its name tell how much each input and pair matters "
+      "and where it errs.\n"
       "The intervals hold the mean of the target over a segment, not its value at one input, and "
       "not single targets.\n"
       "Examples:\n"
       "  zcmoe inspect model.safetensors\n"
       "  zcmoe inspect model.safetensors --csv > segments.csv\n"
+      "  zcmoe inspect model.safetensors data.csv                     several inputs\n"
       "  zcmoe inspect model.safetensors --json | jq .noise_variance");
   return [arguments, command] {
     if (!(arguments->confidence > 0 && arguments->confidence < 1))
       fail_usage("--confidence ", readable(arguments->confidence), ": not between 0 and 1");
+    for (const char* const option : {"--x", "--y", "--sample-rows"}) {
+      if (arguments->seen.table.inputs.empty() && command.given(option))
+        fail_usage(option, ": there are no rows (name a table behind the model)");
+    }
+    if (arguments->csv && !arguments->seen.table.inputs.empty())
+      fail_usage("--csv: the segments alone, without ", arguments->seen.table.inputs[0]);
     const context cpu(ZCMOE_ENGINE_CPU);
     const model model = load_model(cpu, arguments->model);
     check_outputs({{"standard output", "-"}}, {arguments->model});
@@ -402,11 +447,12 @@ command_body add_inspect_command(parser& command) {
         fail_usage("--confidence: not for models of several inputs yet (", arguments->model,
                    " has ", several->num_inputs, ")");
       }
-      const inspected_points seen(arguments->model, model, *several);
-      write_to_stdout(arguments->json  ? seen.as_json()
-                      : arguments->csv ? seen.as_csv()
-                                       : seen.as_text());
+      inspect_several(*arguments, model, *several);
       return;
+    }
+    if (!arguments->seen.table.inputs.empty()) {
+      fail_usage(arguments->seen.table.inputs[0], ": ", arguments->model,
+                 " is a model of one input, which tells of itself without rows");
     }
     const inspected seen(*arguments, model);
     output_file output("-");

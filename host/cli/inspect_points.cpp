@@ -6,6 +6,8 @@
 #include "json_object.hpp"
 #include "learn_report.hpp"
 #include "number.hpp"
+#include "points_insight.hpp"
+#include "points_risk.hpp"
 #include "points_source.hpp"
 #include "say.hpp"
 
@@ -182,8 +184,16 @@ std::string inspected_points::name_of(std::int64_t input) const {
   return info.input_names != nullptr ? info.input_names[input] : text("input ", input + 1);
 }
 
-std::string inspected_points::as_text() const {
+std::string inspected_points::as_text(const points_insight* insight,
+                                      const std::optional<risk_curve>& risk) const {
   text_page page;
+  add_model(page);
+  if (insight != nullptr) insight->add_to(page);
+  if (risk.has_value()) add_risk(page, *risk);
+  return page.text();
+}
+
+void inspected_points::add_model(text_page& page) const {
   page.add("file", path);
   page.add("model", kind_in_words(info.partition));
   std::int64_t looked_at = 0;  // by one axis or several, which follow each other
@@ -219,7 +229,7 @@ std::string inspected_points::as_text() const {
   if (axes.size() > most_lines)
     page.add(text("     ... ", grouped(static_cast<long long>(axes.size() - most_lines)),
                   " more; --json shows all"));
-  if (!adds_up() || banks.empty()) return page.text();
+  if (!adds_up() || banks.empty()) return;
 
   const double all =
       std::accumulate(banks.begin(), banks.end(), 0.0,
@@ -246,10 +256,10 @@ std::string inspected_points::as_text() const {
     page.add(text("     ... ", grouped(static_cast<long long>(order.size() - most_lines)),
                   " more; --json shows all"));
   page.add("share: of the sum of the look-ups\' variances, where every code counts alike");
-  return page.text();
 }
 
-std::string inspected_points::as_json() const {
+std::string inspected_points::as_json(const points_insight* insight,
+                                      const std::optional<risk_curve>& risk) const {
   json_object json;
   json.set("file", path);
   json.set("partition", word_of(partition_words, info.partition));
@@ -309,6 +319,8 @@ std::string inspected_points::as_json() const {
     json.set("variances", values_of(info.variances, info.num_segments));
     json.set("standard_errors", values_of(info.standard_errors, info.num_segments));
   }
+  if (risk.has_value()) json.set("risk", risk_as_json(*risk));
+  if (insight != nullptr) json.set("by_rows", insight->as_json());
   return json.text();
 }
 

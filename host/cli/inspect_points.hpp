@@ -5,10 +5,15 @@
 #include <zcmoe/zcmoe.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace zcmoe::cli {
+
+class text_page;
+struct points_insight;
+struct risk_curve;
 
 /// What a look-up adds to the answers, or to the score. Codes count alike, since a model does not
 /// keep how many rows had each.
@@ -34,10 +39,14 @@ struct inspected_points {
   /// Whether answers or scores are sums, so that look-ups contribute to them.
   bool adds_up() const;
   std::string name_of(std::int64_t input) const;
-  std::string as_text() const;
-  std::string as_json() const;
+  /// With what rows tell, if there are any, and how other numbers of segments would err.
+  std::string as_text(const points_insight* insight, const std::optional<risk_curve>& risk) const;
+  std::string as_json(const points_insight* insight, const std::optional<risk_curve>& risk) const;
   /// Fails if there are no segments.
   std::string as_csv() const;
+
+ private:
+  void add_model(text_page& page) const;
 };
 
 }  // namespace zcmoe::cli

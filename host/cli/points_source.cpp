@@ -110,6 +110,7 @@ std::unique_ptr<row_source> open_csv(input_file first, const table_choice& table
       requests = all_but(choice, reader);
     } else if (choice.inputs.empty()) {
       requests = stored_columns(choice, reader, file);
+      if (choice.wants_target) requests.push_back({"--y", choice.target});
     } else {
       for (const std::string& name : choice.inputs) requests.push_back({"--x", name});
       if (choice.wants_target) requests.push_back({"--y", choice.target});

@@ -386,7 +386,7 @@ class general_test(cli_case):
                 (["fit", bad, "--x", "x", "--y", "y", "-o", self.path("n"), "--json"], 0),
                 (["fit", bad, "--x", "x", "--y", "y", "-o", self.path("n"), "--strict"], 1),
                 (["plan", bad, "--x", "x", "--y", "y"], 0), (["segment", bad, "--x", "x", "--y", "y"], 0),
-                (["inspect", self.path(f"none{hostile}")], 1), (["inspect", hostile, hostile], 2),
+                (["inspect", self.path(f"none{hostile}")], 1), (["inspect", hostile, hostile], 1), (["plot", hostile, hostile], 2),
                 (["fit", hostile.encode() + b"\xff\xc2", "-o", "m"], 1), (["compile", hostile, "--range", "0:1", "--tolerance", 1], 2)]
         for arguments, status in runs:
             with self.subTest(arguments=arguments):
@@ -1865,6 +1865,79 @@ class several_inputs_test(cli_case):
         self.assertNotRegex(text, r"(?m)^segments")
         self.fails("inspect", model, "--csv", says="has no segments")
         self.fails("inspect", model, "--confidence", "0.9", status=2, says="--confidence")
+
+    def test_what_rows_tell_of_a_model(self):
+        data = self.several()
+        fresh = self.several("fresh.csv", rows=8000, seed=6)
+        for kind, delta in (("tables", 0.04), ("tree", 0.12)):
+            model = self.learn(data, *self.xs, "--partition", kind)
+            seen = json.loads(self.run_cli("inspect", model, fresh, "--json").stdout)["by_rows"]
+            self.assertEqual((seen["rows"], seen["rows_in_all"], seen["unanswered"]), (8000, 8000, 0))
+            # Of 4 a b: the variance is 7/9, 4/9 goes with a, and 1/9 with both together; (c - 1/2)^2 has 1/180.
+            shares = {one["input"]: one["share"] for one in seen["importance"]}
+            self.assertAlmostEqual(shares["a"], 0.567, delta=delta)
+            self.assertAlmostEqual(shares["b"], 0.567, delta=delta)
+            self.assertAlmostEqual(shares["c"], 0.007, delta=delta)
+            self.assertEqual(sorted(seen["pairs"][0]["inputs"]), ["a", "b"])
+            self.assertAlmostEqual(seen["pairs"][0]["share"], 0.142, delta=delta)
+            self.assertGreater(seen["r_squared"], 0.95)
+            self.assertAlmostEqual(seen["straight_line"]["r_squared"], 0.85, delta=0.02)
+            effect = next(one for one in seen["effects"] if one["input"] == "a")
+            m = len(effect["edges"]) - 1
+            self.assertEqual(len(effect["parts"]), m + 3)
+            self.assertEqual(effect["parts"][m:], [None] * 3)
+            self.assertEqual(sum(effect["counts"]), 8000)
+            self.assertAlmostEqual(sum(n * part for n, part in zip(effect["counts"], effect["parts"]) if n), 0, delta=1e-6)
+            self.assertAlmostEqual(effect["parts"][m - 1] - effect["parts"][0], 2, delta=0.3)  # 4 a E(b)
+            # a adds least where b is small.
+            self.assertLess(effect["upper"][m - 1] - effect["upper"][0], 4.4)
+            self.assertGreater(effect["upper"][m - 1], effect["parts"][m - 1] + 0.2)
+            grid = next(one for one in seen["pair_effects"] if sorted(one["inputs"]) == ["a", "b"])
+            self.assertEqual(len(grid["parts"]), (len(grid["edges_first"]) - 1) * (len(grid["edges_second"]) - 1))
+            self.assertAlmostEqual(grid["parts"][0], 1, delta=0.35)  # 4 (a - 1/2) (b - 1/2) at (0, 0)
+            for name in "abc":
+                self.assertEqual(sum(one["rows"] for one in seen["regions"] if one["input"] == name), 8000)
+            squares = sum(one["rows"] * one["rmse"] ** 2 for one in seen["regions"] if one["input"] == "b")
+            self.assertAlmostEqual(squares / 8000, seen["rmse"] ** 2, delta=1e-9)
+        text = self.run_cli("inspect", model, fresh).stdout.decode()
+        for words in ("rows seen         8,000", "explained", "straight line", " matters ", " a with b ", "errs most where"):
+            self.assertIn(words, text)
+        some = json.loads(self.run_cli("inspect", model, fresh, "--json", "--sample-rows", 2000).stdout)["by_rows"]
+        self.assertEqual(some["rows_in_all"], 8000)
+        self.assertLessEqual(some["rows"], 2000)
+        # Missing inputs have a slot of their own, or no answer.
+        gaps = self.write("gaps.csv", "a,b,c,y\n.5,.5,.5,1\n,.5,.5,1\n.1,.2,.3,\n")
+        seen = json.loads(self.run_cli("inspect", model, gaps, "--json").stdout)["by_rows"]
+        self.assertEqual((seen["rows"], seen["unanswered"]), (1, 1))
+        coded = self.learn(data, *self.xs, "--partition", "tables", "--nan-policy", "segment")
+        seen = json.loads(self.run_cli("inspect", coded, gaps, "--json").stdout)["by_rows"]
+        self.assertEqual((seen["rows"], seen["unanswered"]), (2, 0))
+        self.assertIn(("a", "missing", 1), [(r["input"], r["what"], r["rows"]) for r in seen["regions"]])
+        self.fails("inspect", model, "--y", "y", status=2, says="--y: there are no rows")
+        self.fails("inspect", model, data, "--csv", status=2, says="--csv")
+        self.fails("inspect", model, self.write("none.csv", "a,b,c,y\n1,2,3,\n"), says="no usable row to look at")
+        self.fails("inspect", model, self.write("no.csv", "a,b,c\n1,2,3\n"), says="y")
+
+    def test_how_other_numbers_of_segments_would_err(self):
+        data = self.several()
+        ys = self.columns(data)["y"]
+        mean = sum(ys) / len(ys)
+        alone = sum((y - mean) ** 2 for y in ys) / len(ys) * (len(ys) / (len(ys) - 1)) ** 2
+        for kind in ("score", "tree", "grid"):
+            model = self.learn(data, *self.xs, "--partition", kind, "--segments", 30)
+            seen = json.loads(self.run_cli("inspect", model, "--json").stdout)
+            risk = seen["risk"]
+            self.assertEqual((risk["segments"][0], risk["segments"][-1], risk["rows"]), (1, seen["segments"], 3000))
+            self.assertEqual(risk["segments"], sorted(set(risk["segments"])))
+            # One segment is the mean; of all, each row is answered by the others of its segment.
+            self.assertAlmostEqual(risk["leave_one_out"][0], alone, delta=0.02 * alone)
+            own = sum(v * (n - 1) * (n / (n - 1)) ** 2 for v, n in zip(seen["variances"], seen["counts"]) if n > 1) / 3000
+            self.assertAlmostEqual(risk["leave_one_out"][-1], own, delta=0.02 * own)
+            self.assertEqual(risk["leave_one_out"], sorted(risk["leave_one_out"], reverse=True))
+            self.assertGreaterEqual(risk["best_segments"], seen["segments"])  # 30 are too few for 3,000 rows
+            self.assertIn("m*", self.run_cli("inspect", model).stdout.decode())
+        self.assertNotIn("risk", json.loads(self.run_cli("inspect", self.learn(data, *self.xs, "--partition", "tables"),
+                                                         "--json").stdout))
 
     def test_rows_left_out_are_told(self):
         data = self.write("gaps.csv", "a,b,y\n" + "".join(f"{i % 7},{i % 5},{i % 7 + i % 5}\n" for i in range(300)) +
