@@ -55,13 +55,6 @@ std::optional<zcmoe_points_info> points_info_of(const model& model) {
   return info;
 }
 
-void refuse_several_inputs(const model& model, const std::string& path, const char* command) {
-  const auto info = points_info_of(model);
-  if (!info.has_value()) return;
-  fail(path, " is a model of several inputs (", info->num_inputs, "): zcmoe ", command,
-       " is not for those yet");
-}
-
 void compare_names(const zcmoe_model_info& learned, const column_role& role,
                    const std::string& read) {
   const bool from_data =

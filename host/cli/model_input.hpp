@@ -16,8 +16,6 @@ model load_model(const context& engine, const std::string& path);
 
 /// What a model of several inputs is made of; nothing for a model of one input of zcmoe.h.
 std::optional<zcmoe_points_info> points_info_of(const model& model);
-/// Fails if a model of several inputs is given to a command that takes none.
-void refuse_several_inputs(const model& model, const std::string& path, const char* command);
 
 /// The name that a model keeps of a column; empty if it keeps none.
 inline std::string stored_name(const char* name) { return name == nullptr ? "" : name; }

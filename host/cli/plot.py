@@ -1,13 +1,16 @@
-"""Draws a model file: its segments over the data, residuals, counts, and the risk for other numbers of segments.
+"""Draws a model. Of one input its segments over the data, residuals, counts, and the risk for other numbers of segments; of
+several how much each matters, what each adds to the answers, pairs as heat maps, and where the model errs.
 
 Run by `zcmoe plot`, which reads and samples the table:
 
     plot.py MODEL svg|png|pdf COLUMNS ROWS ROWS_IN_ALL X_NAME Y_NAME < numbers > picture
+    plot.py svg|png|pdf ROWS Y_NAME < numbers and JSON > picture
 
-Standard input is float64: COLUMNS (0, 2 or 3: x, y, weights) runs of ROWS numbers, one column after the other; then the
-risks of other tables, each its number of segments and its leave-one-out error. On failure the last line of standard
-error says why; exit status 3: a package is missing. Needs numpy and matplotlib 3.6 or later; the model
-file is read here, without the safetensors package.
+The second is for models of several inputs: float64 answers and targets of ROWS rows, then what `zcmoe inspect --json`
+tells, as UTF-8. The first is for those of one input: float64, COLUMNS (0, 2 or 3: x, y, weights) runs of ROWS numbers, one
+column after the other; then the risks of other tables, each its number of segments and its leave-one-out error. Its model
+file is read here, without the safetensors package. On failure the last line of standard error says why; exit status 3: a
+package is missing. Needs numpy and matplotlib 3.6 or later.
 """
 import json
 import math
@@ -328,8 +331,6 @@ def draw_risk(axes, model, samples, risks, names):
 
 
 def draw(model, samples, risks, names):
-    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "zcmoe", "font.size": 9,
-                            "axes.formatter.limits": (-4, 6), "axes.formatter.useoffset": True})
     figure = pyplot.figure(figsize=(11, 8), dpi=130, layout="constrained")
     grid = figure.add_gridspec(2, 3, height_ratios=(1.5, 1))
     top = figure.add_subplot(grid[0, :])
@@ -363,7 +364,265 @@ def shortened(name, size=48):
     return name if len(name) <= size else name[:size - 1] + "…"
 
 
+# ---- several inputs
+
+MOST_BARS, MOST_EFFECTS, MOST_CONSTANTS = 12, 6, 3000
+
+
+class Told:
+    """What `zcmoe inspect --json` tells of a model of several inputs by rows; docs/insight.md."""
+
+    def __init__(self, text, answers, targets, y_name):
+        self.model = json.loads(text)
+        self.rows = self.model["by_rows"]
+        self.answers, self.targets, self.y_name = answers, targets, y_name
+        self.made = self.rows["made_rows"]
+
+    @staticmethod
+    def numbers(values):
+        """None is NaN."""
+        return np.asarray([math.nan if v is None else v for v in values], float)
+
+
+def percent(share):
+    return f"{100 * share:.1f} %" if share < 0.9995 else f"{100 * share:.0f} %"
+
+
+def inner_limits(values):
+    """Axis limits of all values but a thousandth at each end."""
+    low, high = np.quantile(values, [0.001, 0.999])
+    margin = 0.04 * (high - low) or 0.5 * abs(high) or 0.5
+    return low - margin, high + margin
+
+
+def short(value):
+    """A number beside an axis."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def bars(axes, names, values, colors, words):
+    """Lying bars, the first on top, named inside of the panel."""
+    place = np.arange(len(values))
+    axes.barh(place, values, color=colors, height=0.75)
+    axes.set_ylim(max(len(values), 6) - 0.4, -0.6)
+    high = max(max(values, default=0), 0) or 1
+    axes.set_xlim(0, 1.02 * high)
+    axes.set_yticks(place)
+    axes.set_yticklabels([shortened(name, 30) for name in names])
+    for k, (value, word) in enumerate(zip(values, words)):
+        inside = value > 0.6 * high
+        axes.text(value + (-0.01 if inside else 0.01) * high, k, word, va="center", ha="right" if inside else "left",
+                  fontsize=7.5, color="white" if inside else "black")
+
+
+def draw_importance(axes, told):
+    lines = [(one["share"] or 0, one["input"], MODEL) for one in told.rows["importance"]]
+    lines += [(one["share"] or 0, " × ".join(one["inputs"]), ACCENT) for one in told.rows["pairs"]]
+    lines = sorted((line for line in lines if line[0] >= 5e-4), key=lambda line: -line[0])
+    shown = lines[:MOST_BARS]
+    titled(axes, "What matters", "share of the variance of the answers", "")
+    if not shown:
+        say(axes, "the answers depend on no input")
+        return
+    bars(axes, [line[1] for line in shown], [line[0] for line in shown], [line[2] for line in shown],
+         [percent(line[0]) for line in shown])
+    left_out = len(told.rows["importance"]) - sum(line[2] == MODEL for line in shown)
+    if left_out:
+        axes.set_xlabel(f"share of the variance of the answers;\n{left_out:,} inputs that matter less are not shown",
+                        fontsize=8)
+
+
+def draw_answers(axes, told):
+    titled(axes, "Answers", "answer", told.y_name)
+    if told.made:
+        say(axes, "needs --data")
+        return
+    x, y = told.answers, told.targets
+    low, high = inner_limits(np.concatenate([x, y]))
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)
+    shade(axes, x, y, np.ones(len(x)), False, (110, 90))
+    axes.plot([low, high], [low, high], color=MODEL, linewidth=1)
+    rms, explained = told.rows["rmse"], told.rows["r_squared"]
+    words = f", R² {explained:.3f}" if explained is not None else ""
+    axes.set_title(f"Answers{words}, rms error {number(rms)}", fontsize=10, loc="left", fontweight="bold")
+    line = told.rows["straight_line"]["r_squared"]
+    if line is not None:
+        axes.set_xlabel(f"answer (a straight line has R² {line:.3f})", fontsize=9)
+    note_outliers(axes, x, y)
+
+
+def draw_regions(axes, told):
+    titled(axes, "Where it errs", f"rms error of {told.y_name}", "")
+    if told.made:
+        say(axes, "needs --data")
+        return
+    worst = sorted(told.rows["regions"], key=lambda one: -(one["excess"] or 0))[:8]
+    worst = [one for one in worst if (one["excess"] or 0) > 0]
+    if not worst:
+        say(axes, "nowhere more than elsewhere")
+        return
+    places = [f"{short(one['from'])} to {short(one['to'])}" if one["from"] is not None else one["what"] for one in worst]
+    bars(axes, [f"{shortened(one['input'], 14)} {place}" for one, place in zip(worst, places)],
+         [one["rmse"] for one in worst], DATA, [f"mean error {number(one['bias'])}" for one in worst])
+    axes.axvline(told.rows["rmse"], color=MODEL, linewidth=1, linestyle="--")
+    axes.set_xlabel(f"rms error of {told.y_name} (dashed: of all rows)", fontsize=8)
+
+
+def draw_constants(axes, told):
+    constants, errors = (Told.numbers(told.model[key]) for key in ("constants", "standard_errors"))
+    titled(axes, f"{len(constants):,} constants, sorted", "segments", told.y_name)
+    order = np.argsort(constants, kind="stable")
+    order = order[np.isfinite(constants[order])]
+    if len(order) == 0:
+        say(axes, "no constant is a number")
+        return
+    if len(order) > MOST_CONSTANTS:
+        order = order[np.linspace(0, len(order) - 1, MOST_CONSTANTS).astype(int)]
+    place = np.arange(len(order)) * (len(constants) / len(order))
+    band = np.where(np.isfinite(errors[order]), 2 * errors[order], 0)
+    axes.fill_between(place, constants[order] - band, constants[order] + band, step="mid", color=MODEL, alpha=0.25,
+                      linewidth=0, label="± 2 standard errors")
+    axes.step(place, constants[order], where="mid", color=MODEL, linewidth=1.2)
+    axes.set_ylim(*limits(constants[order]))
+    axes.legend(fontsize=7.5, loc="upper left", framealpha=0.85)
+
+
+def draw_joined(axes, told):
+    titled(axes, "Error of other numbers of segments", "segments", f"rms error of {told.y_name}")
+    risk = told.model.get("risk")
+    if risk is None:
+        say(axes, "too few rows in the segments")
+        return
+    m, error = np.asarray(risk["segments"], float), np.sqrt(Told.numbers(risk["leave_one_out"]))
+    axes.plot(m, error, "-o", color=DATA, markersize=3.5, linewidth=1.3, label="joined, leave-one-out")
+    best, least = risk["best_segments"], math.sqrt(max(risk["best_risk"] or 0, 0))
+    if risk["approximation"] is not None and risk["approximation"] > 0 and best > m[-1]:
+        further = np.geomspace(m[-1], 4 * best, 50)
+        form = risk["noise"] + risk["approximation"] / further ** risk["power"] + risk["noise"] * further / risk["rows"]
+        axes.plot(further, np.sqrt(form), ":", color=DATA, linewidth=1.3, label="more of them, by the theory")
+    axes.axvline(best, color=ACCENT, linewidth=1, linestyle="--", label=f"m* ≈ {number(round(best))}, error {number(least)}")
+    axes.set_xscale("log", base=2)
+    if np.nanmin(error) > 0 and np.nanmax(error) > 8 * np.nanmin(error):
+        axes.set_yscale("log")
+        axes.set_ylim(np.nanmin(error) / 1.3, np.nanmax(error) * 3)
+    axes.legend(fontsize=7.5, loc="upper right", framealpha=0.85)
+
+
+def draw_effect(axes, told, effect):
+    edges, parts = np.asarray(effect["edges"], float), Told.numbers(effect["parts"])
+    lower, upper, errors = (Told.numbers(effect[key]) for key in ("lower", "upper", "standard_errors"))
+    counts = np.asarray(effect["counts"])
+    m = len(edges) - 1
+    name = shortened(effect["input"], 30)
+    titled(axes, name, name, f"adds to {told.y_name}")
+    centres = edges[:-1] / 2 + edges[1:] / 2
+    low, high = inner_limits(np.repeat(centres, counts[:m])) if counts[:m].any() else edges[[0, -1]]
+    axes.set_xlim(max(low, edges[0]), min(high, edges[-1]))
+    seen = (edges[1:] >= low) & (edges[:-1] <= high) & np.isfinite(parts[:m])
+    if not np.any(seen):
+        say(axes, "no answer is a number")
+        return
+    axes.stairs(upper[:m], edges, baseline=lower[:m], fill=True, color=DATA, alpha=0.18, linewidth=0,
+                label="all but a tenth of the rows at each end")
+    if not told.made:
+        band = np.where(np.isfinite(errors[:m]), 2 * errors[:m], 0)
+        axes.stairs(parts[:m] + band, edges, baseline=parts[:m] - band, fill=True, color=MODEL, alpha=0.3, linewidth=0,
+                    label="± 2 standard errors of the rows there")
+    axes.stairs(parts[:m], edges, baseline=None, color=MODEL, linewidth=1.4)
+    both = np.concatenate([lower[:m][seen], upper[:m][seen], parts[:m][seen]])
+    y_low, y_high = np.nanmin(both), np.nanmax(both)
+    margin = 0.08 * (y_high - y_low) or 0.5 * abs(y_high) or 0.5
+    axes.set_ylim(y_low - margin, y_high + margin)
+    beside = [f"{word}: {parts[m + k]:+.3g}" for k, word in enumerate(("missing", "below", "above"))
+              if np.isfinite(parts[m + k]) and counts[m + k] > 0]
+    if beside:
+        axes.text(0.99, 0.02, ", ".join(beside), transform=axes.transAxes, ha="right", fontsize=7.5, color=FAINT)
+
+
+def draw_pair(axes, pair):
+    first, second = (np.asarray(pair[key], float) for key in ("edges_first", "edges_second"))
+    parts = Told.numbers(pair["parts"]).reshape(len(first) - 1, len(second) - 1)
+    names = [shortened(name, 24) for name in pair["inputs"]]
+    titled(axes, f"{names[0]} × {names[1]}", names[0], names[1])
+    if not np.any(np.isfinite(parts)):
+        say(axes, "no answer is a number")
+        return
+    # Runs have about equally many rows: all are drawn as wide, and named by their edges.
+    reach = np.nanquantile(np.abs(parts), 0.98) or np.nanmax(np.abs(parts)) or 1
+    mesh = axes.pcolormesh(np.arange(len(first)), np.arange(len(second)), np.ma.masked_invalid(parts.T), cmap="RdBu_r",
+                           vmin=-reach, vmax=reach, rasterized=True)
+    for edges, set_ticks, set_words in ((first, axes.set_xticks, axes.set_xticklabels),
+                                        (second, axes.set_yticks, axes.set_yticklabels)):
+        ticks = np.unique(np.linspace(0, len(edges) - 1, 5).astype(int))
+        set_ticks(ticks)
+        set_words([short(edges[k]) for k in ticks])
+    bar = axes.figure.colorbar(mesh, ax=axes, extend="both", label="beyond what each adds alone")
+    bar.ax.tick_params(labelsize=7)
+
+
+def draw_told(told):
+    panels = [draw_importance, draw_answers, draw_regions]
+    if told.model["segments"]:
+        panels += [draw_constants, draw_joined]
+    effects = told.rows["effects"][:MOST_EFFECTS]
+    pairs = told.rows["pair_effects"]
+    lines = -(-(len(panels) + len(effects) + len(pairs)) // 3)
+    figure = pyplot.figure(figsize=(11, 2.9 * lines + 0.4), dpi=130, layout="constrained")
+    rows = figure.subfigures(lines, 1, squeeze=False)[:, 0]  # each with margins of its own
+    places = [row.add_subplot(1, 3, k + 1) for row in rows for k in range(3)]
+    kinds = {"tables": "sum of tables", "score": "levels of a score", "tree": "tree", "grid": "product grid"}
+    inputs = told.model["num_inputs"]
+    words = f"{told.y_name}: {kinds.get(told.model['partition'], 'model')} of {inputs:,} inputs"
+    words += ", every segment of each taken as equally frequent" if told.made else \
+        f", over {told.rows['rows']:,} rows" + (
+            f", a sample of {told.rows['rows_in_all']:,}" if told.rows["rows_in_all"] > told.rows["rows"] else "")
+    looked_at = len(told.rows["importance"])
+    if looked_at < inputs:
+        words += f"; {looked_at:,} inputs are looked at"
+    if looked_at > len(effects):
+        words += f"; shown are the {len(effects)} that matter most"
+    figure.suptitle(words, fontsize=11, x=0.01, ha="left")
+    left = iter(places)
+    for panel in panels:
+        panel(next(left), told)
+    for k, effect in enumerate(effects):
+        axes = next(left)
+        draw_effect(axes, told, effect)
+        if k == 0 and axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=7, loc="lower right", framealpha=0.85)
+    for pair in pairs:
+        draw_pair(next(left), pair)
+    for axes in left:
+        axes.set_axis_off()
+    return figure
+
+
+def main_several(kind, rows, y_name):
+    content, rows = sys.stdin.buffer.read(), int(rows)
+    answers, targets = np.frombuffer(content[:16 * rows], "<f8").reshape(2, rows)
+    told = Told(content[16 * rows:].decode(), answers, targets, shortened(y_name or "y", 30))
+    figure = draw_told(told)
+    save(figure, kind)
+    if not told.made and told.rows["importance"]:
+        first = told.rows["importance"][0]
+        explained = told.rows["r_squared"]
+        print(f"rms error {number(told.rows['rmse'])}"
+              + (f", {percent(explained)} of the variance explained" if explained is not None else "")
+              + f"; {first['input']} matters most", file=sys.stderr)
+
+
+def save(figure, kind):
+    figure.savefig(sys.stdout.buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    sys.stdout.flush()
+
+
 def main():
+    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "zcmoe", "font.size": 9,
+                            "axes.formatter.limits": (-4, 6), "axes.formatter.useoffset": True})
+    if len(sys.argv) == 4:
+        main_several(*sys.argv[1:])
+        return
     path, kind, columns, rows, rows_in_all, x_name, y_name = sys.argv[1:]
     model = Model(path)
     samples, risks = None, np.zeros((0, 2))
@@ -375,8 +634,7 @@ def main():
     names = (shortened(x_name or model.metadata.get("feature_name") or "x"),
              shortened(y_name or model.metadata.get("target_name") or "y"))
     figure, best = draw(model, samples, risks, names)
-    figure.savefig(sys.stdout.buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    sys.stdout.flush()
+    save(figure, kind)
     if best is not None:
         plural = "" if best[0] == 1 else "s"
         print(f"least leave-one-out error {number(best[1])} with {best[0]:,} segment{plural} (optimal cuts)",

@@ -9,6 +9,9 @@
 #include "number.hpp"
 #include "output_file.hpp"
 #include "output_place.hpp"
+#include "points_insight.hpp"
+#include "points_risk.hpp"
+#include "points_source.hpp"
 #include "progress.hpp"
 #include "row_source.hpp"
 #include "row_triage.hpp"
@@ -45,6 +48,7 @@ struct plot_arguments {
   std::string model;
   table_choice table;
   std::vector<column_role> roles{{"--x", "", true}, {"--y", "", true}, {"--weights", "", false}};
+  std::vector<std::string> inputs;  // --x, all that were given
   std::int64_t sample_rows = std::int64_t{1} << 20;
   std::string output = "plot.svg";
   bool quiet = false;
@@ -223,6 +227,60 @@ void copy_to(const std::string& path, const owned_descriptor& picture) {
   output.commit();
 }
 
+/// Has plot.py draw what it is given, and writes the picture.
+void draw(const plot_arguments& arguments, std::vector<std::string> words,
+          const owned_descriptor& numbers) {
+  words.insert(words.begin(), {python(), script_path()});
+  const owned_descriptor picture(open_unlinked_file());
+  const finished done = run(words, numbers.get(), picture.get());
+  if (done.status == exit_missing_package) fail_without_python(last_line(done.said));
+  if (done.status != 0) {
+    fail("plot: ", python(),
+         done.status < 0 ? " was ended by a signal: " : " failed: ", last_line(done.said));
+  }
+  copy_to(arguments.output, picture);
+  if (arguments.quiet) return;
+  if (!done.said.empty()) say(last_line(done.said));
+  say("plot", arguments.output);
+}
+
+/// A model of several inputs: plot.py draws what `zcmoe inspect` tells.
+void plot_several(const plot_arguments& arguments, const std::string& kind, const model& model,
+                  const zcmoe_points_info& info) {
+  if (!arguments.roles[column_weights].value.empty()) {
+    fail_usage("--weights: not for models of several inputs yet (", arguments.model, " has ",
+               info.num_inputs, ")");
+  }
+  const inspected_points of(arguments.model, model, info);
+  seen_choice choice;
+  choice.table = arguments.table;
+  choice.inputs = arguments.inputs;
+  choice.target = arguments.roles[column_y].value;
+  choice.sample_rows = arguments.sample_rows;
+  std::vector<std::string> inputs{arguments.model};
+  std::unique_ptr<row_source> rows;
+  if (!choice.table.inputs.empty()) {
+    rows = open_seen(choice, info);
+    inputs.insert(inputs.end(), rows->files().begin(), rows->files().end());
+  }
+  check_outputs({{"--output", arguments.output}}, inputs);
+  const seen_rows seen =
+      rows != nullptr ? read_seen(choice, *rows, model, !arguments.quiet) : made_rows(model, of);
+  const points_insight insight(model, of, seen);
+  const owned_descriptor told(open_unlinked_file());
+  if (!seen.made()) {
+    write_numbers(told, seen.answers);
+    write_numbers(told, seen.targets);
+  }
+  const std::string text = of.as_json(&insight, risk_of(model, of));
+  write_all(told.get(), text.data(), text.size(), "temporary file");
+  if (::lseek(told.get(), 0, SEEK_SET) < 0) fail_errno("temporary file");
+  draw(arguments,
+       {kind.substr(1), std::to_string(seen.targets.size()),
+        seen.target_name.empty() ? stored_name(info.target_name) : seen.target_name},
+       told);
+}
+
 void plot(plot_arguments arguments) {
   const std::string kind = std::filesystem::path(arguments.output).extension().string();
   if (kind != ".svg" && kind != ".png" && kind != ".pdf")
@@ -230,7 +288,15 @@ void plot(plot_arguments arguments) {
   const context cpu(ZCMOE_ENGINE_CPU);
   const model model =
       load_model(cpu, arguments.model);  // checks the file, which plot.py then trusts
-  refuse_several_inputs(model, arguments.model, "plot");
+  if (const auto several = points_info_of(model)) {
+    plot_several(arguments, kind, model, *several);
+    return;
+  }
+  if (arguments.inputs.size() > 1) {
+    fail_usage("--x is given ", arguments.inputs.size(), " times (",
+               list_in_words(arguments.inputs), "), and ", arguments.model,
+               " is a model of one input");
+  }
   const zcmoe_model_info info = model.info();
   std::vector<std::string> inputs{arguments.model};
   std::unique_ptr<row_source> rows;
@@ -244,20 +310,11 @@ void plot(plot_arguments arguments) {
   check_outputs({{"--output", arguments.output}}, inputs);
   sampled_table samples;
   if (rows != nullptr) samples = sampled(arguments, cpu, info, *rows);
-  const owned_descriptor picture(open_unlinked_file());
-  const finished done = run({python(), script_path(), arguments.model, kind.substr(1),
-                             std::to_string(samples.columns), std::to_string(samples.rows),
-                             std::to_string(samples.rows_in_all), samples.x_name, samples.y_name},
-                            samples.file.get(), picture.get());
-  if (done.status == exit_missing_package) fail_without_python(last_line(done.said));
-  if (done.status != 0) {
-    fail("plot: ", python(),
-         done.status < 0 ? " was ended by a signal: " : " failed: ", last_line(done.said));
-  }
-  copy_to(arguments.output, picture);
-  if (arguments.quiet) return;
-  if (!done.said.empty()) say(last_line(done.said));
-  say("plot", arguments.output);
+  draw(arguments,
+       {arguments.model, kind.substr(1), std::to_string(samples.columns),
+        std::to_string(samples.rows), std::to_string(samples.rows_in_all), samples.x_name,
+        samples.y_name},
+       samples.file);
 }
 
 }  // namespace
@@ -270,8 +327,9 @@ command_body add_plot_command(parser& command) {
                   "rows to draw: one CSV file, or one NPY file per column; - is standard input")
       .type_name("FILE");
   add_csv_options(command, arguments->table);
-  add_input_option(command, arguments->roles[column_x].value, nullptr,
-                   "input column (that which the model was learned from)");
+  add_input_option(command, arguments->roles[column_x].value, &arguments->inputs,
+                   "input column (that which the model was learned from); of several inputs one "
+                   "each, in the model's order");
   command
       .add_option("--y", arguments->roles[column_y].value,
                   "target column (that which the model was learned from)")
@@ -291,6 +349,9 @@ command_body add_plot_command(parser& command) {
   command.footer(
       "Draws the segments over the data, residuals, counts, and the error for other numbers of "
       "segments: each row answered by the others (leave-one-out), with its least at m*.\n"
+      "Of several inputs: how much each and each pair matters, what each adds to the answers, "
+      "pairs "
+      "as heat maps, and where the model errs.\n"
       "Needs Python 3 with matplotlib 3.6 or later; ZCMOE_PYTHON names the interpreter "
       "(python3).\n"
       "Examples:\n"

@@ -2017,7 +2017,6 @@ class several_inputs_test(cli_case):
                  "column 'kind' holds no numbers: leave it out with --x-all-but kind or give codes"),
                 (["fit", data, "--x", "a", "--x", "b", "--y", "kind", "-o", "m"], "it cannot be the target"),
                 (["fit", data, "--x", "a", "--x", "a", "--y", "y", "-o", "m"], "column 'a' is asked for twice"),
-                (["plot", model], "zcmoe plot is not for those yet"),
                 (["predict", model, data, "--interval", "0.9"], "--interval: not for models of several inputs yet"),
                 (["predict", model, data, "--segments-column"], "and has no segments"),
                 (["predict", model, data, "--standard-error"], "and has no segments"),

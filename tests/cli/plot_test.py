@@ -182,6 +182,82 @@ class picture_test(plot_case):
         self.assertEqual((self.folder / "f.svg").read_bytes(), first)  # the same picture, the same bytes
 
 
+@unittest.skipUnless(HAS_MATPLOTLIB, "this Python has no matplotlib")
+class several_inputs_test(plot_case):
+    def several(self, inputs=3, rows=3000, name="several.csv"):
+        """y = 4 x0 x1 + x2 + noise, a few of x1 missing."""
+        generator = random.Random(7)
+        lines = [",".join([f"x{k}" for k in range(inputs)] + ["y"])]
+        for i in range(rows):
+            x = [round(generator.random(), 3) for _ in range(inputs)]
+            y = 4 * x[0] * x[1] + x[2] + 0.1 * generator.gauss(0, 1)
+            lines.append(",".join(["" if k == 1 and i % 50 == 0 else str(v) for k, v in enumerate(x)] + [f"{y:.4f}"]))
+        (self.folder / name).write_text("\n".join(lines) + "\n")
+        return self.path(name)
+
+    def learn(self, data, *arguments):
+        model = self.path("several.safetensors")
+        self.run_cli("fit", data, "--x-all-but", "y", "-q", "-o", model, "--nan-policy", "segment", *arguments)
+        return model
+
+    def test_every_panel(self):
+        data = self.several()
+        model = self.learn(data, "--partition", "tables")
+        words, said = self.svg(model, "--data", data)
+        for label in ("y: sum of tables of 3 inputs, over 3,000 rows", "What matters", "Where it errs",
+                      "adds to y", "x2", "± 2 standard errors of the rows there"):
+            self.assertIn(label, words)
+        self.assertTrue({"x0 × x1", "x1 × x0"} & set(words), words)
+        rms = [float(w.rsplit(" ", 1)[1]) for w in words if w.startswith("Answers, R² 0.9")]
+        self.assertEqual(len(rms), 1)
+        self.assertTrue(0.08 < rms[0] < 0.2, rms)
+        self.assertTrue(any(w.startswith("missing: ") for w in words), words)
+        self.assertRegex(said, r"rms error 0\.1\d+, 9\d\.\d % of the variance explained; x[01] matters most")
+        first = (self.folder / "plot.svg").read_bytes()
+        self.svg(model, "--data", data)
+        self.assertEqual((self.folder / "plot.svg").read_bytes(), first)
+        words, _ = self.svg(model)
+        self.assertIn("y: sum of tables of 3 inputs, every segment of each taken as equally frequent", words)
+        self.assertEqual(words.count("needs --data"), 2)
+
+    def test_segments_and_odd_models(self):
+        data = self.several(rows=1500)
+        for kind in ("score", "tree", "grid"):
+            words, _ = self.svg(self.learn(data, "--partition", kind, "--segments", 20), "--data", data)
+            self.assertTrue(any(re.fullmatch(r"\d+ constants, sorted", w) for w in words), words)
+            self.assertTrue(any(w.startswith("m* ≈ ") for w in words), words)
+            self.assertNotIn("that matter most", words[-1])
+        generator = random.Random(3)
+        rows = [[generator.random() for _ in range(30)] for _ in range(800)]
+        (self.folder / "many.csv").write_text(",".join(f"x{k}" for k in range(30)) + ",y\n" + "".join(
+            ",".join(f"{v:.3f}" for v in [*row, sum(row)]) + "\n" for row in rows))
+        words, _ = self.svg(self.learn(self.path("many.csv"), "--partition", "tables"), "--data", self.path("many.csv"))
+        self.assertTrue(any(w.endswith("; shown are the 6 that matter most") for w in words), words)
+        self.assertTrue(any(re.fullmatch(r"\d+ inputs that matter less are not shown", w) for w in words), words)
+        # No input is looked at, or one; constants of one segment; a name that means something to matplotlib.
+        (self.folder / "equal.csv").write_text("x0,x1,y\n" + "1,2,3\n" * 100)
+        (self.folder / "one.csv").write_text("x0,$x1_$,y\n" + "".join(f"1,{i % 9},{i % 9}\n" for i in range(300)))
+        for name, kind, shown in (("equal", "tables", True), ("equal", "tree", False), ("one", "score", False), ("one", "grid", True)):
+            data = self.path(f"{name}.csv")
+            model = self.learn(data, "--partition", kind)
+            words, _ = self.svg(model, *(("--data", data) if shown else ()))
+            self.assertEqual("the answers depend on no input" in words, name == "equal")
+
+    def test_wrong_usage(self):
+        data = self.several(rows=300)
+        model = self.learn(data)
+        for arguments, status, says in (
+                ([model, "--data", data, "--weights", "x0"], 2, "--weights: not for models of several inputs yet"),
+                ([model, "--data", data, "--x", "x0"], 2, "--x is given 1 time (x0), and the model has 3 inputs"),
+                ([model, "--data", data, "--y", "no"], 1, "no such column"),
+                ([model, "--y", "y"], 2, "--y: there is no --data")):
+            with self.subTest(arguments=arguments):
+                self.assertIn(says, self.run_cli("plot", *arguments, "-o", self.path("p.svg"), status=status).stderr)
+        one = self.fit(self.table(), "--segments", 4)
+        said = self.run_cli("plot", one, "--data", data, "--x", "x0", "--x", "x1", "-o", self.path("p.svg"), status=2).stderr
+        self.assertIn("--x is given 2 times (x0, x1)", said)
+
+
 class refusal_test(plot_case):
     def test_what_is_missing_and_how_to_get_it(self):
         model = self.fit(self.table(), "--segments", 4)
