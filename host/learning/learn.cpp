@@ -503,11 +503,19 @@ class learner {
     judge_thresholds(scores, order, banks);
   }
 
+  /// The score of a link is taken only where it errs less by more than chance makes of as many
+  /// rows: it has more to go wrong than a sum.
   void judge_link() {
     const link_score link(rows_, places_.column, training(), run_);
+    zcmoe_learn_candidate& best = candidate(ZCMOE_PARTITION_SCORE);
+    const double of_sums = best.held_out_error;
+    const double bar =
+        of_sums * (1.0 - 1.0 / std::sqrt(static_cast<double>(report_.rows_held_out)));
+    best.held_out_error = bar;
     now_.links = true;
     judge_thresholds(link.scores(), link, link.banks());
     now_.links = false;
+    if (best.held_out_error == bar) best.held_out_error = of_sums;
   }
 
   /// Of scores with an order that gives the thresholds of any number of segments.
