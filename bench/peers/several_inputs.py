@@ -161,8 +161,8 @@ class Zcmoe:
                                num_segments=self.num_segments, budget_ns=self.budget_ns)
         model = ctypes.c_void_p()
         self.library.check(self.library.c.zcmoe_learn_sync(
-            self.library.context(threads), ctypes.byref(points), Array(y.ctypes.data, F64, 1), ctypes.c_int64(len(y)),
-            ctypes.byref(options), None, ctypes.byref(model)))
+            self.library.context(threads), ctypes.byref(points), Array(y.ctypes.data, F64, 1), Array(None, F64, 1),
+            ctypes.c_int64(len(y)), ctypes.byref(options), None, ctypes.byref(model)))
         # Predictions take one thread: the model moves to such an engine as its bytes.
         size = ctypes.c_size_t()
         self.library.check(self.library.c.zcmoe_model_serialize(model, None, ctypes.c_size_t(0), ctypes.byref(size)))

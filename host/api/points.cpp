@@ -111,13 +111,17 @@ zcmoe_learn_options read_learn_options(const zcmoe_learn_options* given, std::in
   check_size(options.budget_bytes, "options->budget_bytes", 0,
              std::numeric_limits<std::int64_t>::max());
   check_size(options.sample_rows, "options->sample_rows", 0, most_sample_rows);
+  check_size(options.weighted, "options->weighted", 0, 1);
+  check_size(options.weights_kind, "options->weights_kind", ZCMOE_WEIGHTS_SAMPLING,
+             ZCMOE_WEIGHTS_PRECISION);
   return options;
 }
 
 constexpr std::int64_t most_rows = std::int64_t{1} << 31;
 
 /// The rows of a call that learns from n of them.
-zcmoe_points read_rows(const zcmoe_points* x, const zcmoe_array& y, std::int64_t n) {
+zcmoe_points read_rows(const zcmoe_points* x, const zcmoe_array& y, const zcmoe_array& weights,
+                       std::int64_t n) {
   const zcmoe_points rows = read_points_of(x);
   check_size(rows.num_inputs, "x->num_inputs", 1, ZCMOE_MAX_INPUTS);
   check_pointer(rows.columns, "x->columns");
@@ -126,6 +130,7 @@ zcmoe_points read_rows(const zcmoe_points* x, const zcmoe_array& y, std::int64_t
     check_input(column_name{j}, rows.columns[j], n);
   }
   check_values("y", y, n);
+  if (weights.data != nullptr) check_values("weights", weights, n);
   return rows;
 }
 
@@ -253,16 +258,16 @@ void describe_table(const zcmoe_model& handle, zcmoe_points_info& info) {
 }  // namespace
 
 extern "C" zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_points* x,
-                                         zcmoe_array y, int64_t n,
+                                         zcmoe_array y, zcmoe_array weights, int64_t n,
                                          const zcmoe_learn_options* options,
                                          zcmoe_learn_report* report, zcmoe_model** model) {
   return guard("zcmoe_learn_sync", [&] {
     check_handle(context, "context");
-    const zcmoe_points rows = read_rows(x, y, n);
+    const zcmoe_points rows = read_rows(x, y, weights, n);
     const zcmoe_learn_options chosen = read_learn_options(options, rows.num_inputs);
     hand_out_learned(context->engine, chosen, rows.num_inputs, report, model,
                      [&](zcmoe_learn_report& found) {
-                       return learn(*context->engine, rows, y, n, chosen, found);
+                       return learn(*context->engine, rows, y, weights, n, chosen, found);
                      });
   });
 }
@@ -277,8 +282,9 @@ extern "C" zcmoe_status zcmoe_learner_create(zcmoe_context* context, int64_t num
     check_pointer(learner, "learner");
     const std::int64_t limit =
         chosen.sample_rows > 0 ? chosen.sample_rows : default_sample_rows(num_inputs);
-    *learner = std::make_unique<zcmoe_learner>(context->engine,
-                                               row_sample(nan_codes_of(chosen, num_inputs), limit))
+    *learner = std::make_unique<zcmoe_learner>(
+                   context->engine,
+                   row_sample(nan_codes_of(chosen, num_inputs), limit, chosen.weighted != 0))
                    .release();
   });
 }
@@ -288,16 +294,20 @@ extern "C" zcmoe_status zcmoe_learner_destroy(zcmoe_learner* learner) {
 }
 
 extern "C" zcmoe_status zcmoe_learner_add_sync(zcmoe_learner* learner, const zcmoe_points* x,
-                                               zcmoe_array y, int64_t n) {
+                                               zcmoe_array y, zcmoe_array weights, int64_t n) {
   return guard("zcmoe_learner_add_sync", [&] {
     check_handle(learner, "learner");
     check_size(n, "n", 0, most_rows);
     if (n == 0) return;
-    const zcmoe_points rows = read_rows(x, y, n);
+    const zcmoe_points rows = read_rows(x, y, weights, n);
+    ZCMOE_EXPECTS((weights.data != nullptr) == learner->sample->weighted(),
+                  weights.data != nullptr
+                      ? "weights.data is given, but the learner was created with weighted = 0"
+                      : "weights.data is null, but the learner was created with weighted = 1");
     ZCMOE_EXPECTS(rows.num_inputs == learner->sample->num_inputs(),
                   "x->num_inputs=", rows.num_inputs, ", but the learner has ",
                   learner->sample->num_inputs());
-    learner->sample->add(*learner->host, rows, y, n);
+    learner->sample->add(*learner->host, rows, y, weights, n);
   });
 }
 
@@ -318,6 +328,7 @@ extern "C" zcmoe_status zcmoe_learner_merge(zcmoe_learner* learner, const zcmoe_
                  from.nan_codes()[static_cast<std::size_t>(j)]);
     }
     check_same("sample_rows", to.limit(), from.limit());
+    check_same("weighted", to.weighted(), from.weighted());
     to.merge(from);
   });
 }

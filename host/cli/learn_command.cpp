@@ -101,12 +101,17 @@ class learn_run {
       : arguments_(arguments),
         context_(arguments.engine.options()),
         rows_(open_points(arguments.table, choice_of(arguments))),
-        num_inputs_(rows_->num_columns() - 1),
+        weighted_(has_weights(arguments)),
+        num_inputs_(rows_->num_columns() - (weighted_ ? 2 : 1)),
         sample_rows_(sample_rows > 0 ? sample_rows : default_sample_rows(num_inputs_)),
         split_(arguments.holdout, arguments.seed),
         show_progress_(!arguments.talk.quiet),
         chosen_(rows_->num_columns()),
-        plane_(num_inputs_) {}
+        plane_(num_inputs_) {
+    summary_.weighted = weighted_;
+    if (!weighted_ && arguments.model.options.weights_kind == ZCMOE_WEIGHTS_PRECISION)
+      fail_usage("--weights-kind precision: the rows have no weights");
+  }
 
   void run() {
     {
@@ -136,8 +141,15 @@ class learn_run {
     choice.inputs = arguments.several.inputs;
     choice.all_but = arguments.several.all_but;
     choice.target = arguments.roles[column_y].value;
+    choice.weights = arguments.roles[column_weights].value;
     choice.wants_target = true;
     return choice;
+  }
+  /// Behind an NPY file of all inputs and that of the target there may be one of weights.
+  static bool has_weights(const fit_arguments& arguments) {
+    if (!arguments.roles[column_weights].value.empty()) return true;
+    return arguments.roles[column_y].value.empty() && arguments.table.inputs.size() == 3 &&
+           is_npy_of_columns(arguments.table);
   }
 
   void check_places() const {
@@ -200,7 +212,7 @@ class learn_run {
     if (!split_.active() && rows_->rows() <= sample_rows_ && rows_->whole(block_)) {
       num_rows_ = summary_.tally.rows_read = block_.rows;
       in_place_ = true;
-      if (refuses_rows()) classify();
+      if (refuses_rows() || weighted_) classify();
     } else {
       read_blocks();
     }
@@ -238,9 +250,16 @@ class learn_run {
     const zcmoe_points points = points_of(columns);
     const auto rows = static_cast<std::int64_t>(train.size());
     stopwatch::scope timed(summary_.learning);
-    check(zcmoe_learner_add_sync(learner_->get(), &points, columns[num_inputs_], rows));
-    if (split_.active())
-      plane_.add({columns.begin(), columns.end() - 1}, columns[num_inputs_], rows);
+    const zcmoe_array weights = weights_of(columns);
+    check(zcmoe_learner_add_sync(learner_->get(), &points, columns[num_inputs_], weights, rows));
+    if (split_.active()) plane_.add(inputs_of(columns), columns[num_inputs_], weights, rows);
+  }
+
+  zcmoe_array weights_of(const std::vector<zcmoe_array>& columns) const {
+    return weighted_ ? columns[num_inputs_ + 1] : no_array();
+  }
+  std::vector<zcmoe_array> inputs_of(const std::vector<zcmoe_array>& columns) const {
+    return {columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(num_inputs_)};
   }
 
   /// Copies rows of the block, column by column.
@@ -282,8 +301,8 @@ class learn_run {
     }
   }
 
-  /// One fate per row of the block, the first in this order: not a number, missing or infinite
-  /// target, missing input.
+  /// One fate per row of the block, the first in this order: not a number, missing weight or one of
+  /// 0, missing or infinite target, missing input. Fails for a weight that is none.
   void classify() {
     judge_rows();
     if (refuses_rows()) refuse_rows();
@@ -293,7 +312,7 @@ class learn_run {
     has_number_.resize(block_.columns.size(), false);
     const auto size = static_cast<std::size_t>(block_.rows);
     fates_.assign(size, row_used);
-    for (std::size_t k = 0; k < block_.columns.size(); ++k) {
+    for (std::size_t k = 0; k <= num_inputs_; ++k) {
       const zcmoe_array& column = block_.columns[k];
       const bool target = k == num_inputs_;
       const bool nan_code = !target && axes_[k].nan_policy == ZCMOE_NAN_SEGMENT;
@@ -307,9 +326,27 @@ class learn_run {
       }
       has_number_[k] = number;
     }
+    if (weighted_) judge_weights();
     if (block_.unparsable == nullptr) return;
     for (std::size_t i = 0; i < size; ++i) {
       if (block_.unparsable[i] != 0) fates_[i] = row_unparsable;
+    }
+  }
+
+  void judge_weights() {
+    const std::size_t column = num_inputs_ + 1;
+    for (std::int64_t i = 0; i < block_.rows; ++i) {
+      row_fate& fate = fates_[static_cast<std::size_t>(i)];
+      const double weight = strided_element(block_.columns[column], i);
+      has_number_[column] = has_number_[column] || !std::isnan(weight);
+      if (weight == 0.0) {
+        fate = row_zero_weight;
+      } else if (std::isnan(weight) && block_.missing != nullptr) {  // text: no value, or no number
+        fate = row_missing_weight;
+      } else if (!(weight > 0.0) || std::isinf(weight)) {
+        fail(block_.place(i, column), ": the weight is ", weight,
+             "; weights are finite and not negative");
+      }
     }
   }
 
@@ -346,6 +383,8 @@ class learn_run {
     options.budget_bytes = arguments_.several.budget_bytes.value_or(0);
     options.axes = axes_.data();
     options.sample_rows = sample_rows_;
+    options.weighted = weighted_ ? 1 : 0;
+    options.weights_kind = arguments_.model.options.weights_kind;
     return options;
   }
 
@@ -393,8 +432,9 @@ class learn_run {
   zcmoe_status learn_in_place(zcmoe_learn_options options, zcmoe_model** made) {
     const zcmoe_points points = points_of(block_.columns);
     options.sample_rows = 0;  // there are no more: they need not be copied
-    return zcmoe_learn_sync(context_.get(), &points, block_.columns[num_inputs_], num_rows_,
-                            &options, &summary_.report, made);
+    return zcmoe_learn_sync(context_.get(), &points, block_.columns[num_inputs_],
+                            weights_of(block_.columns), num_rows_, &options, &summary_.report,
+                            made);
   }
 
   /// Rows in place are classified by the library.
@@ -403,6 +443,7 @@ class learn_run {
     fates[row_missing_input] = summary_.report.nan_inputs;
     fates[row_missing_target] = summary_.report.nan_targets;
     fates[row_infinite_target] = summary_.report.infinite_targets;
+    fates[row_zero_weight] = summary_.report.zero_weights;
     fates[row_used] = summary_.report.rows_used;
   }
 
@@ -457,7 +498,7 @@ class learn_run {
       outputs.values = output(predictions.data());
       check(zcmoe_predict_points_sync(model_->get(), &points, rows, &outputs, nullptr));
     }
-    const std::vector<zcmoe_array> inputs(columns.begin(), columns.end() - 1);
+    const std::vector<zcmoe_array> inputs = inputs_of(columns);
     std::vector<double> row(num_inputs_);
     for (std::int64_t i = 0; i < rows; ++i) {
       if (!finite_row(inputs, i, row.data())) continue;
@@ -466,14 +507,16 @@ class learn_run {
         ++summary_.not_predicted;
         continue;
       }
-      summary_.error.add(element(columns[num_inputs_], i), 1.0, prediction, plane_.at(row.data()),
-                         plane_.mean_y());
+      const double weight = weighted_ ? element(columns[num_inputs_ + 1], i) : 1.0;
+      summary_.error.add(element(columns[num_inputs_], i), weight, prediction,
+                         plane_.at(row.data()), plane_.mean_y());
     }
   }
 
   const fit_arguments& arguments_;
   context context_;
   std::unique_ptr<row_source> rows_;
+  bool weighted_;
   std::size_t num_inputs_;
   std::int64_t sample_rows_;
   row_split split_;
@@ -578,9 +621,6 @@ void refuse_options_of_several(const parser& command, const fit_arguments& argum
 
 void learn_several(const parser& command, const fit_arguments& arguments,
                    const std::string& several) {
-  for (const char* const name : {"--weights", "--weights-kind"}) {
-    if (command.given(name)) fail_usage(name, ": not with several inputs yet (", several, ")");
-  }
   for (const char* const name : options_of_one) {
     if (command.given(name))
       fail_usage(name, ": goes with one input, not with several (", several, ")");

@@ -131,6 +131,8 @@ std::string learn_report::as_json() const {
   json.set_null_if_empty("target_name", summary.target_name);
   json.set("nan_policy", word_of(nan_policy_words, arguments.model.options.nan_policy));
   json.set("range_policy", word_of(range_policy_words, arguments.model.options.range_policy));
+  json.set("weighted", summary.weighted);
+  json.set("weights_kind", word_of(weights_words, arguments.model.options.weights_kind));
   json.set("partition_asked", word_of(partition_words, arguments.several.partition));
   if (arguments.several.budget_ns) json.set("budget_ns", *arguments.several.budget_ns);
   if (arguments.several.budget_bytes) json.set("budget_bytes", *arguments.several.budget_bytes);

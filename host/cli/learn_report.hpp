@@ -18,6 +18,7 @@ struct learn_summary {
   zcmoe_learn_report report{};
   std::vector<std::string> input_names;  // none: the model keeps none
   std::string target_name;
+  bool weighted = false;
   std::int64_t bytes_read = 0;
   bool judged = false;  // by rows held out
   holdout_error error;

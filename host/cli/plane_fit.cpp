@@ -31,36 +31,37 @@ plane_fit::plane_fit(std::size_t num_inputs)
       slopes_(num_inputs) {}
 
 void plane_fit::add(const std::vector<zcmoe_array>& inputs, const zcmoe_array& y,
-                    std::int64_t rows) {
+                    const zcmoe_array& weights, std::int64_t rows) {
   const std::size_t d = slopes_.size();
   std::vector<double> row(d + 1);
   const auto for_each_row = [&](const auto& use) {
     for (std::int64_t i = skip_; i < rows; i += step_) {
       if (!finite_row(inputs, i, row.data())) continue;
       row[d] = strided_element(y, i);
-      use();
+      use(weights.data != nullptr ? strided_element(weights, i) : 1.0);
     }
   };
   std::int64_t taken = 0;
+  double weight = 0;
   std::vector<double> means(d + 1);
-  for_each_row([&] {
+  for_each_row([&](double w) {
     ++taken;
-    for (std::size_t j = 0; j <= d; ++j)
-      means[j] += (row[j] - means[j]) / static_cast<double>(taken);
+    weight += w;
+    for (std::size_t j = 0; j <= d; ++j) means[j] += (row[j] - means[j]) * (w / weight);
   });
-  const auto each = static_cast<double>(step_);
-  for_each_row([&] {
+  const auto step = static_cast<double>(step_);
+  for_each_row([&](double w) {
     for (std::size_t j = 0; j <= d; ++j) row[j] -= means[j];
     for (std::size_t j = 0; j <= d; ++j) {
       double* const products_of = &moments_[j * (d + 1)];
-      for (std::size_t k = 0; k <= j; ++k) products_of[k] += each * row[j] * row[k];
+      for (std::size_t k = 0; k <= j; ++k) products_of[k] += step * w * row[j] * row[k];
     }
   });
   skip_ = skip_ >= rows ? skip_ - rows : (step_ - (rows - skip_) % step_) % step_;
   if (taken == 0) return;
   // Blocks are merged as variances are (Chan, Golub & LeVeque 1983). Row j of the lower triangle
   // holds the products with inputs 0 to j, the last row those with y.
-  const double own = each * static_cast<double>(taken);
+  const double own = step * weight;
   const double share = own / (weight_ + own);
   const auto mean_of = [&](std::size_t j) -> double& { return j < d ? means_[j] : mean_y_; };
   for (std::size_t j = 0; j <= d; ++j) means[j] -= mean_of(j);  // from here on the shift

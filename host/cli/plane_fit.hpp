@@ -15,10 +15,12 @@ class plane_fit {
  public:
   explicit plane_fit(std::size_t num_inputs);
 
-  /// Adds a block of rows. Those that have an input which is not finite are left out. Of many rows
+  /// Adds a block of rows, with weights above 0 if there are any. Those that have an input which is
+  /// not finite are left out. Of many rows
   /// with many inputs ever fewer are taken, and count for those between, so that the plane costs no
   /// more than learning. y holds finite numbers.
-  void add(const std::vector<zcmoe_array>& inputs, const zcmoe_array& y, std::int64_t rows);
+  void add(const std::vector<zcmoe_array>& inputs, const zcmoe_array& y, const zcmoe_array& weights,
+           std::int64_t rows);
   /// Makes the plane of all rows so far.
   void solve();
 
@@ -34,7 +36,7 @@ class plane_fit {
   std::int64_t skip_ = 0;   // rows before the next that is taken
   std::int64_t taken_ = 0;  // at this step
   std::int64_t rows_ = 0;
-  double weight_ = 0;  // rows that those taken count for
+  double weight_ = 0;  // that those taken count for
   double mean_y_ = 0;
   std::vector<double> moments_;  // about the means
   std::vector<double> means_;

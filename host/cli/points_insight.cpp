@@ -336,7 +336,7 @@ void judge(points_insight& insight, const seen_rows& rows) {
   insight.rmse = std::sqrt(residuals.variance() + residuals.mean * residuals.mean);
   const std::vector<zcmoe_array> columns = views(rows.columns);
   plane_fit plane(columns.size());
-  plane.add(columns, array(rows.targets.data()), rows.rows());
+  plane.add(columns, array(rows.targets.data()), no_array(), rows.rows());
   plane.solve();
   moments errors;
   moments finite;

@@ -47,6 +47,7 @@ std::vector<column_request> all_but(const points_choice& choice, const csv_reade
     left_out[reader.find_column({"--x-all-but", name})] = true;
   const std::size_t target_number = reader.find_column({"--y", target}) + 1;
   left_out[target_number - 1] = true;
+  if (!choice.weights.empty()) left_out[reader.find_column({"--weights", choice.weights})] = true;
   // A delimiter may stand behind the last column of every row.
   if (header.back().empty()) left_out.back() = true;
   std::vector<column_request> requests;
@@ -116,6 +117,7 @@ std::unique_ptr<row_source> open_csv(input_file first, const table_choice& table
       if (choice.wants_target) requests.push_back({"--y", choice.target});
     }
     check_number(static_cast<std::int64_t>(requests.size()) - (choice.wants_target ? 1 : 0));
+    if (!choice.weights.empty()) requests.push_back({"--weights", choice.weights});
     return requests;
   };
   return open_csv_columns(std::move(first), table.inputs[0], table.csv, choose);
@@ -137,20 +139,23 @@ std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table
   std::vector<npy_column> columns;
   std::vector<std::string> paths = table.inputs;
   std::string target = choice.target;
+  std::string weights = choice.weights;
   std::size_t positional = table.inputs.size();
   const auto whole = std::make_shared<const npy_file>(std::move(first), npy_shape::table);
   check_number(whole->columns());
   for (std::int64_t k = 0; k < whole->columns(); ++k) columns.push_back({whole, k, true});
   if (whole->columns() > 1) {
-    // Behind a file of all inputs there can only be the target.
-    if (choice.wants_target && target.empty() && positional == 2) {
-      target = table.inputs[1];
-      positional = 1;
+    // Behind a file of all inputs there can only be the target and the weights.
+    std::size_t given = 1;
+    if (choice.wants_target && target.empty() && positional > given) {
+      target = table.inputs[given++];
+      if (weights.empty() && positional > given) weights = table.inputs[given++];
     }
-    if (positional > 1) {
-      fail_usage(first_name, " holds all ", whole->columns(), " inputs, and ", table.inputs[1],
+    if (positional > given) {
+      fail_usage(first_name, " holds all ", whole->columns(), " inputs, and ", table.inputs[given],
                  " is one too many");
     }
+    positional = 1;
   }
   check_number(static_cast<std::int64_t>(positional));
   for (std::size_t i = 1; i < positional; ++i) {
@@ -169,6 +174,11 @@ std::unique_ptr<row_source> open_npy(input_file first, const table_choice& table
       fail_usage("--y is missing: after ", first_name, " name the NPY file of this column");
     columns.push_back({std::make_shared<const npy_file>(open_further_npy(target, table)), 0, true});
     if (!choice.target.empty()) paths.push_back(target);
+  }
+  if (!weights.empty()) {
+    columns.push_back(
+        {std::make_shared<const npy_file>(open_further_npy(weights, table)), 0, true});
+    if (!choice.weights.empty()) paths.push_back(weights);
   }
   return open_npy_columns(std::move(columns), std::move(paths));
 }

@@ -17,12 +17,14 @@ struct points_choice {
   std::vector<std::string> all_but;  // --x-all-but
   std::string target;                // --y
   bool wants_target = false;
+  std::string weights;              // --weights
   std::int64_t num_inputs = 0;      // of the model that reads them; 0: any number
   std::vector<std::string> stored;  // the names that the model keeps; none: it keeps none
 };
 
-/// Opens the table: column k of every block is input k, and the target, if it is wanted, is the
-/// last. Missing or contradictory arguments are usage errors.
+/// Opens the table: column k of every block is input k; the target, if it is wanted, comes behind
+/// them, and then the weights, if there are any. Missing or contradictory arguments are usage
+/// errors.
 std::unique_ptr<row_source> open_points(const table_choice& table, const points_choice& choice);
 
 /// Whether the first input of a table is a file of shape (n, d) with d > 1: several inputs that no

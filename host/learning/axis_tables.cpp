@@ -21,7 +21,7 @@ double leftover::squares(const run_parts& run) const {
     for (std::int64_t i = chunks.begin(chunk); i < chunks.end(chunk); ++i) {
       const auto size =
           static_cast<unsigned __int128>(std::abs(values[static_cast<std::size_t>(i)]));
-      sum += size * size;
+      sum += size * size * static_cast<std::uint64_t>(rows.weight(static_cast<std::size_t>(i)));
     }
     of_chunk[static_cast<std::size_t>(chunk)] = sum;
   });
@@ -46,7 +46,8 @@ axis_tables::axis_tables(const coded_rows& rows, model_room& room, const run_par
     : rows_(rows),
       room_(room),
       axes_(static_cast<std::size_t>(rows.num_axes())),
-      pairs_(rows, {}, run) {
+      pairs_(rows, {}, run),
+      ridge_(rows.weight_of_row) {
   run(rows.num_axes(), [&](std::int64_t part) {
     const auto a = static_cast<std::size_t>(part);
     table& t = axes_[a];
@@ -118,7 +119,7 @@ std::vector<double> axis_tables::center(const table& t, std::vector<double> valu
 }
 
 void axis_tables::choose(leftover& left, const run_parts& run) {
-  const double noise = left.squares(run) / static_cast<double>(rows_.n);
+  const double noise = left.noise(run);
   run(rows_.num_axes(), [&](std::int64_t part) {
     table& t = axes_[static_cast<std::size_t>(part)];
     if (!t.fits) return;
@@ -168,8 +169,8 @@ void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
     pairs_ = pair_counts(rows_, std::move(order), run);
   }
   const std::size_t d = pairs_.num_axes();
-  const auto rows = static_cast<double>(rows_.n);
-  const double variance = left.squares(run) / rows;
+  const double before = left.squares(run);
+  const double noise_before = left.noise(run);
   // Sums of what is left and what the table takes, before the others change.
   std::vector<std::vector<double>> start(d), old(d), now(d), change(d);
   std::vector<int> which(d);
@@ -218,7 +219,7 @@ void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
       }
       now[j] = next;
     }
-    if (moved <= 1e-9 * variance * rows) break;
+    if (moved <= 1e-9 * before) break;
   }
   take(left, which, now, run);
   // The other axes, one after the other.
@@ -234,7 +235,7 @@ void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
           static_cast<double>(sums[at]) +
           t.by_part.counts[at] * std::ldexp(t.constants[code], rows_.constant_shift);
     }
-    if (choose_again) t.how = choose_smoothing(t.by_part, t.ordered, ridge_, variance);
+    if (choose_again) t.how = choose_smoothing(t.by_part, t.ordered, ridge_, noise_before);
     take(left, {static_cast<int>(a)},
          {center(t, smooth_table(t.counts, t.by_part.total().sums, t.ordered, ridge_, t.how))},
          run);
@@ -248,7 +249,8 @@ void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
       explained += t.counts[c] * value * value;
     }
   }
-  ridge_ = explained > 0.0 ? std::clamp(noise / explained, 0.01, 100.0) : 1.0;
+  const double rows = explained > 0.0 ? std::clamp(noise / explained, 0.01, 100.0) : 1.0;
+  ridge_ = rows * rows_.weight_of_row;
 }
 
 }  // namespace zcmoe::detail

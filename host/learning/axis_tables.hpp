@@ -16,8 +16,12 @@ struct leftover {
   const coded_rows& rows;
   std::vector<std::int64_t> values;
 
-  /// The sum of squares; exact, rounded once.
+  /// The sum of weight times squares; exact, rounded once.
   double squares(const run_parts& run) const;
+  /// What squares of sums over rows are by chance, for each unit of their weight.
+  double noise(const run_parts& run) const {
+    return squares(run) / static_cast<double>(rows.total_weight()) * rows.weight_of_noise;
+  }
 };
 
 /// Constants of a table from values in units of y.
@@ -40,7 +44,7 @@ class axis_tables {
   bool is_used(int axis) const;
   /// The axes that pairs are made of, increasing.
   std::vector<int> chief_axes() const;
-  /// Rows by code.
+  /// Weight of rows by code.
   const std::vector<double>& counts(int axis) const {
     return axes_[static_cast<std::size_t>(axis)].counts;
   }
@@ -67,7 +71,7 @@ class axis_tables {
   model_room& room_;
   std::vector<table> axes_;
   pair_counts pairs_;
-  double ridge_ = 1.0;
+  double ridge_;
 };
 
 }  // namespace zcmoe::detail

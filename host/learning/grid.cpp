@@ -129,7 +129,8 @@ axis_slopes slopes_of(const std::vector<bank>& pilot, const coded_rows& rows, ro
       if (!train.takes(rows.part[static_cast<std::size_t>(i)])) continue;
       for (const std::int32_t k : looked_at[a]) codes[k] = rows.codes_of(k)[i];
       const int code = codes[a];
-      ++slopes.counts[a][static_cast<std::size_t>(code)];
+      const std::int64_t weight = rows.weight(static_cast<std::size_t>(i));
+      slopes.counts[a][static_cast<std::size_t>(code)] += weight;
       const span around = span_of(code, ordered);
       if (around.last == around.first) continue;
       std::int64_t change = 0;
@@ -140,7 +141,7 @@ axis_slopes slopes_of(const std::vector<bank>& pilot, const coded_rows& rows, ro
         change -= b->constants[static_cast<std::size_t>(cell_of(*b, codes, of_axes))];
       }
       const auto size = static_cast<wide>(std::abs(change));
-      squares[a][static_cast<std::size_t>(code)] += size * size;
+      squares[a][static_cast<std::size_t>(code)] += size * size * static_cast<wide>(weight);
     }
   });
   for (std::size_t a = 0; a < num_axes; ++a) {

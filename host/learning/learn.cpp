@@ -48,9 +48,15 @@ struct sizes {
 
 class learner {
  public:
-  learner(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
-          const zcmoe_learn_options& options, zcmoe_learn_report& report)
-      : engine_(engine), x_(x), y_(y), n_(n), options_(options), report_(report) {
+  learner(backend& engine, const zcmoe_points& x, const zcmoe_array& y, const zcmoe_array& weights,
+          std::int64_t n, const zcmoe_learn_options& options, zcmoe_learn_report& report)
+      : engine_(engine),
+        x_(x),
+        y_(y),
+        weights_(weights),
+        n_(n),
+        options_(options),
+        report_(report) {
     constexpr double all = std::numeric_limits<double>::infinity();
     budget_.ns = options.budget_ns > 0.0 ? options.budget_ns : all;
     budget_.bytes =
@@ -121,7 +127,7 @@ class learner {
 
   void read() {
     const auto [used, hashes, counts] =
-        find_usable(x_, y_, n_, nan_codes_of(options_, x_.num_inputs), run_);
+        find_usable(x_, y_, weights_, n_, nan_codes_of(options_, x_.num_inputs), run_);
     counts.check_used();
     counts.tell(report_);
     report_.rows_kept = report_.rows_used;
@@ -133,17 +139,22 @@ class learner {
     std::vector<std::uint64_t> kept;
     targets.reserve(static_cast<std::size_t>(report_.rows_used));
     kept.reserve(static_cast<std::size_t>(report_.rows_used));
+    std::vector<double> weights;
+    const bool weighted = weights_.data != nullptr;
+    if (weighted) weights.reserve(static_cast<std::size_t>(report_.rows_used));
     const any_array from = any(y_);
+    const any_array weighing = any(weights_);
     for (std::int64_t i = 0; i < n_; ++i) {
       if (used[static_cast<std::size_t>(i)] == 0) continue;
       targets.push_back(from[i]);
+      if (weighted) weights.push_back(weighing[i]);
       kept.push_back(hashes[static_cast<std::size_t>(i)]);
     }
     std::vector<std::int32_t> num_slots;
     num_slots.reserve(axes_.size());
     for (const input_axis& a : axes_) num_slots.push_back(static_cast<std::int32_t>(a.num_slots()));
-    rows_ = rows_of(targets.data(), report_.rows_used, std::move(num_slots), std::move(codes),
-                    std::move(kept));
+    rows_ = rows_of(targets.data(), weights, report_.rows_used, std::move(num_slots),
+                    std::move(codes), std::move(kept));
     coarse_rows_ = {};
     if (options_.partition != ZCMOE_PARTITION_SCORE ||
         places_.num_columns == static_cast<std::int32_t>(axes_.size()))
@@ -235,11 +246,14 @@ class learner {
   void judge() {
     std::int64_t sum = 0;
     std::int64_t trained = 0;
+    std::int64_t trained_weight = 0;
     for (std::size_t i = 0; i < rows_.y.size(); ++i) {
       if (rows_.part[i] == judging_part) {
         ++report_.rows_held_out;
+        held_out_weight_ += rows_.weight(i);
       } else {
-        sum += rows_.y[i];
+        sum += rows_.weight(i) * rows_.y[i];
+        trained_weight += rows_.weight(i);
         ++trained;
       }
     }
@@ -248,7 +262,7 @@ class learner {
       report_.held_out_variance = not_tried;
       return;
     }
-    const std::int64_t mean = sum / trained;
+    const std::int64_t mean = sum / trained_weight;
     report_.held_out_variance = held_out_error([&](std::size_t i) { return rows_.y[i] - mean; });
 
     judge_kinds([this](std::int32_t kind) { return wanted(kind); });
@@ -446,21 +460,22 @@ class learner {
   std::int64_t trained_rows() const { return report_.rows_kept - report_.rows_held_out; }
 
   /// The mean targets of segments in units of y, from the rows that train; by the segment of each
-  /// row, which is a number below num_segments. Those of no row are marked in `counts`.
+  /// row, which is a number below num_segments. Those of no row are marked in `weights`.
   struct segment_sums {
-    std::vector<std::int64_t> counts;
+    std::vector<std::int64_t> weights;
     std::vector<std::int64_t> sums;
   };
   template <class Segment>
-  segment_sums sums_by(const Segment& segment_of, std::int64_t num_segments) const {
+  segment_sums sums_by(const Segment& segment_of, std::int64_t num_segments,
+                       row_choice choice) const {
     segment_sums by;
-    by.counts.resize(static_cast<std::size_t>(num_segments));
+    by.weights.resize(static_cast<std::size_t>(num_segments));
     by.sums.resize(static_cast<std::size_t>(num_segments));
     for (std::size_t i = 0; i < rows_.part.size(); ++i) {
-      if (!training().takes(rows_.part[i])) continue;
+      if (!choice.takes(rows_.part[i])) continue;
       const auto segment = static_cast<std::size_t>(segment_of(i));
-      ++by.counts[segment];
-      by.sums[segment] += rows_.y[i];
+      by.weights[segment] += rows_.weight(i);
+      by.sums[segment] += rows_.weight(i) * rows_.y[i];
     }
     return by;
   }
@@ -478,12 +493,12 @@ class learner {
   /// Of segments of scores, those without training rows taking the constant of the nearest.
   template <class Segment>
   double error_of_segments(const Segment& segment_of, std::int64_t num_segments) const {
-    const segment_sums by = sums_by(segment_of, num_segments);
-    std::vector<double> means(by.counts.size(), not_tried);
+    const segment_sums by = sums_by(segment_of, num_segments, training());
+    std::vector<double> means(by.weights.size(), not_tried);
     double last = 0.0;
     for (std::size_t s = 0; s < means.size(); ++s) {
-      if (by.counts[s] > 0)
-        last = std::ldexp(static_cast<double>(by.sums[s]) / static_cast<double>(by.counts[s]),
+      if (by.weights[s] > 0)
+        last = std::ldexp(static_cast<double>(by.sums[s]) / static_cast<double>(by.weights[s]),
                           rows_.exponent);
       means[s] = last;
     }
@@ -548,13 +563,13 @@ class learner {
       const std::vector<std::int64_t> cells = scores_of({grid}, rows_, run_);
       const auto cell_of_row = [&](std::size_t i) { return cells[i]; };
       const segment_sums by =
-          sums_by(cell_of_row, static_cast<std::int64_t>(grid.constants.size()));
+          sums_by(cell_of_row, static_cast<std::int64_t>(grid.constants.size()), training());
       const double error = error_of_constants(cell_of_row, means_of_cells(grid, by));
       now_.grid_cells = m;
       try_kind(ZCMOE_PARTITION_GRID, error, {grid},
                static_cast<std::int64_t>(grid.constants.size()), false);
-      const auto empty = std::count(by.counts.begin(), by.counts.end(), std::int64_t{0});
-      return static_cast<std::int64_t>(by.counts.size()) >= 8 * empty / 7;
+      const auto empty = std::count(by.weights.begin(), by.weights.end(), std::int64_t{0});
+      return static_cast<std::int64_t>(by.weights.size()) >= 8 * empty / 7;
     };
     if (options_.num_segments > 0) {
       attempt(options_.num_segments);
@@ -604,8 +619,9 @@ class learner {
   };
   centred_targets centred() const {
     centred_targets targets{0, rows_.y};
-    for (const std::int64_t y : targets.y) targets.centre += y;
-    targets.centre /= rows_.n;
+    for (std::size_t i = 0; i < targets.y.size(); ++i)
+      targets.centre += rows_.weight(i) * targets.y[i];
+    targets.centre /= rows_.total_weight();
     for (std::int64_t& y : targets.y) y -= targets.centre;
     return targets;
   }
@@ -632,14 +648,14 @@ class learner {
   }
 
   std::vector<double> means_of_cells(const bank& grid, const segment_sums& by) const {
-    std::vector<double> means(by.counts.size(), 0.0);
+    std::vector<double> means(by.weights.size(), 0.0);
     for (std::size_t cell = 0; cell < means.size(); ++cell) {
-      if (by.counts[cell] > 0)
+      if (by.weights[cell] > 0)
         means[cell] =
-            std::ldexp(static_cast<double>(by.sums[cell]) / static_cast<double>(by.counts[cell]),
+            std::ldexp(static_cast<double>(by.sums[cell]) / static_cast<double>(by.weights[cell]),
                        rows_.exponent);
     }
-    fill_empty_cells(grid, by.counts, by.sums, rows_, means);
+    fill_empty_cells(grid, by.weights, by.sums, rows_, means);
     return means;
   }
 
@@ -690,7 +706,7 @@ class learner {
     sum.banks = {std::move(tree.leaves)};
     leave_out_numbers(sum);
     scores = scores_of(sum.banks, rows_, run_);
-    head answers = segments_of({}, leaves, scores, rows_);
+    head answers = segments_of({}, leaves, scores, rows_, are_precisions());
     if (now_.single_tree.shrinkage > 0.0) answers.constants = std::move(tree.constants);
     return answers;
   }
@@ -702,11 +718,10 @@ class learner {
     sum.banks = {grid};
     leave_out_numbers(sum);
     scores = scores_of(sum.banks, rows_, run_);
-    head answers = segments_of({}, static_cast<std::int64_t>(grid.constants.size()), scores, rows_);
-    std::vector<std::int64_t> sums(grid.constants.size(), 0);
-    for (std::size_t i = 0; i < scores.size(); ++i)
-      sums[static_cast<std::size_t>(scores[i])] += rows_.y[i];
-    fill_empty_cells(grid, answers.counts, sums, rows_, answers.constants);
+    const auto cells = static_cast<std::int64_t>(grid.constants.size());
+    head answers = segments_of({}, cells, scores, rows_, are_precisions());
+    const segment_sums by = sums_by([&](std::size_t i) { return scores[i]; }, cells, {});
+    fill_empty_cells(grid, by.weights, by.sums, rows_, answers.constants);
     return answers;
   }
 
@@ -743,7 +758,7 @@ class learner {
       sum.banks.clear();
       std::fill(scores.begin(), scores.end(), 0);
     }
-    return segments_of(std::move(thresholds), m, scores, rows_);
+    return segments_of(std::move(thresholds), m, scores, rows_, are_precisions());
   }
 
   /// A bank of one cell is no look-up but a number that every row gets: a part of the base.
@@ -762,12 +777,13 @@ class learner {
   double distance_of(const table_sum& sum, const head& answers,
                      const std::vector<std::int64_t>& scores) {
     unsigned __int128 total = 0;
-    const auto add = [&](std::int64_t d) {
+    const auto add = [&](std::size_t i, std::int64_t d) {
       const auto size = static_cast<unsigned __int128>(d < 0 ? -static_cast<__int128>(d) : d);
-      total += size * size;
+      total += size * size * static_cast<std::uint64_t>(rows_.weight(i));
     };
     if (!answers.has_segments()) {
-      for (const std::int64_t d : residuals_of(sum, rows_, run_)) add(d);
+      const std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
+      for (std::size_t i = 0; i < left.size(); ++i) add(i, left[i]);
     } else {
       std::vector<std::int64_t> whole;
       whole.reserve(answers.constants.size());
@@ -777,11 +793,13 @@ class learner {
         const std::size_t segment = answers.thresholds.empty()
                                         ? static_cast<std::size_t>(scores[i])
                                         : segment_in(answers.thresholds, scores[i]);
-        add(rows_.y[i] - whole[segment]);
+        add(i, rows_.y[i] - whole[segment]);
       }
     }
-    return std::ldexp(static_cast<double>(total) / static_cast<double>(rows_.n),
-                      2 * rows_.exponent);
+    // Of precisions that of a row of weight 1.
+    const double weight = are_precisions() ? static_cast<double>(rows_.n) / rows_.weight_unit
+                                           : static_cast<double>(rows_.total_weight());
+    return std::ldexp(static_cast<double>(total) / weight, 2 * rows_.exponent);
   }
 
   /// The model of these banks, with the axes that they name alone.
@@ -818,6 +836,7 @@ class learner {
     return tables;
   }
 
+  bool are_precisions() const { return options_.weights_kind == ZCMOE_WEIGHTS_PRECISION; }
   int max_pairs() const { return std::max(rows_.num_axes(), 1); }
 
   /// The mean square over the rows held out, in the units of the caller's targets.
@@ -828,15 +847,16 @@ class learner {
       if (rows_.part[i] != judging_part) continue;
       const std::int64_t d = distance(i);
       const auto size = static_cast<unsigned __int128>(d < 0 ? -static_cast<__int128>(d) : d);
-      sum += size * size;
+      sum += size * size * static_cast<std::uint64_t>(rows_.weight(i));
     }
-    return std::ldexp(static_cast<double>(sum) / static_cast<double>(report_.rows_held_out),
+    return std::ldexp(static_cast<double>(sum) / static_cast<double>(held_out_weight_),
                       2 * rows_.exponent);
   }
 
   backend& engine_;
   const zcmoe_points& x_;
   const zcmoe_array& y_;
+  const zcmoe_array& weights_;
   const std::int64_t n_;
   const zcmoe_learn_options& options_;
   zcmoe_learn_report& report_;
@@ -847,6 +867,7 @@ class learner {
   axis_places places_;
   coded_rows rows_;
   coded_rows coarse_rows_;  // none: all inputs have one axis
+  std::int64_t held_out_weight_ = 0;
   model_cost budget_;
   bool is_judged_ = false;
   sizes now_;
@@ -855,18 +876,21 @@ class learner {
 
 }  // namespace
 
-points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
-                  const zcmoe_learn_options& options, zcmoe_learn_report& report) {
+points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y,
+                  const zcmoe_array& weights, std::int64_t n, const zcmoe_learn_options& options,
+                  zcmoe_learn_report& report) {
   if (engine.engine() != ZCMOE_ENGINE_CPU)
-    return learn(*make_host_backend(), x, y, n, options, report);
+    return learn(*make_host_backend(), x, y, weights, n, options, report);
   if (options.sample_rows > 0) {
-    row_sample sample(nan_codes_of(options, x.num_inputs), options.sample_rows);
-    sample.add(engine, x, y, n);
+    row_sample sample(nan_codes_of(options, x.num_inputs), options.sample_rows,
+                      weights.data != nullptr);
+    sample.add(engine, x, y, weights, n);
     return learn(engine, sample, options, report);
   }
   // What this thread does between passes is rounded as the passes are.
   points_data learned;
-  run_as_part(engine, [&] { learned = learner(engine, x, y, n, options, report).learn(); });
+  run_as_part(engine,
+              [&] { learned = learner(engine, x, y, weights, n, options, report).learn(); });
   return learned;
 }
 
@@ -878,10 +902,13 @@ points_data learn(backend& engine, row_sample& sample, const zcmoe_learn_options
   columns.reserve(static_cast<std::size_t>(rows.width));
   for (std::int64_t j = 0; j < rows.width; ++j)
     columns.push_back({rows.numbers + j, ZCMOE_F64, rows.width});
-  const zcmoe_points x = {sizeof x, rows.width - 1, columns.data()};
+  const zcmoe_points x = {sizeof x, sample.num_inputs(), columns.data()};
+  const zcmoe_array weights =
+      sample.weighted() ? columns.back() : zcmoe_array{nullptr, ZCMOE_F64, 1};
   zcmoe_learn_options of_rows = options;
   of_rows.sample_rows = 0;
-  points_data learned = learn(engine, x, columns.back(), rows.n, of_rows, report);
+  points_data learned = learn(engine, x, columns[static_cast<std::size_t>(sample.num_inputs())],
+                              weights, rows.n, of_rows, report);
   sample.counts().tell(report);
   report.sample_share = sample.share();
   return learned;

@@ -25,7 +25,7 @@ constexpr int most_sweeps = 60;
 constexpr int choosing_sweeps = 3;  // after which the smoothness of tables and of h is kept
 // A sweep that takes off less of the squares is the last but two.
 constexpr double least_progress = 1e-3;
-constexpr double ridge = 1.0;
+constexpr double ridge_rows = 1.0;
 // Tables are kept in units in which all jumps of one are less in all, and sums fit easily.
 constexpr double greatest_jumps = 1 << 29;
 
@@ -35,7 +35,7 @@ struct column_codes {
   std::size_t num_axes;
   std::int32_t segments;  // slots are these, NaN, below and above
   std::vector<std::uint16_t> codes;
-  std::vector<double> counts;  // rows
+  std::vector<double> counts;  // weight of rows
   std::vector<double> table;
   axis_smoothing how;
 };
@@ -94,9 +94,11 @@ class link_fit {
     scores_.assign(static_cast<std::size_t>(rows.n), 0);
     // What is left of a target is taken in units of constants, and bounded so that sums of its
     // products with slopes do not overflow.
-    most_left_ = ((std::int64_t{1} << 62) / std::max<std::int64_t>(rows.n, 1)) >> slope_bits;
+    most_left_ =
+        ((std::int64_t{1} << 62) / std::max<std::int64_t>(rows.total_weight(), 1)) >> slope_bits;
     for (column_codes& c : columns_) {
-      for (std::size_t i = 0; i < c.codes.size(); ++i) c.counts[c.codes[i]] += takes(i) ? 1.0 : 0.0;
+      for (std::size_t i = 0; i < c.codes.size(); ++i)
+        c.counts[c.codes[i]] += takes(i) ? static_cast<double>(rows.weight(i)) : 0.0;
     }
   }
 
@@ -163,6 +165,7 @@ class link_fit {
  private:
   bool takes(std::size_t i) const { return train_.takes(rows_.part[i]); }
   double unit() const { return std::ldexp(1.0, rows_.constant_shift); }
+  double ridge() const { return ridge_rows * rows_.weight_of_row; }
 
   /// h is the identity about the mean.
   void start() {
@@ -170,8 +173,8 @@ class link_fit {
     std::int64_t count = 0;
     for (std::size_t i = 0; i < scores_.size(); ++i) {
       if (!takes(i)) continue;
-      sum += rows_.y[i];
-      ++count;
+      sum += static_cast<__int128>(rows_.weight(i)) * rows_.y[i];
+      count += rows_.weight(i);
     }
     const double mean =
         count > 0 ? static_cast<double>(sum) / static_cast<double>(count) / unit() : 0;
@@ -210,8 +213,9 @@ class link_fit {
         const std::size_t line = h_.line_of(static_cast<double>(scores_[i]));
         const std::int64_t slope = h_.slopes[line];
         weighed& to = sums[rows_.part[i] * slots + c.codes[i]];
-        to.weight += slope * slope;
-        to.sum += slope * left(i, line);
+        const std::int64_t weight = rows_.weight(i) * slope;
+        to.weight += weight * slope;
+        to.sum += weight * left(i, line);
       }
     });
     cell_sums sums;
@@ -241,9 +245,9 @@ class link_fit {
       sums.sums[k] += share * c.counts[slot] * c.table[slot];
     }
     const double steepest = h_.unit * std::ldexp(1.0, slope_bits);
-    if (choose) c.how = choose_smoothing(sums, c.segments, ridge, noise_ / (steepest * steepest));
+    if (choose) c.how = choose_smoothing(sums, c.segments, ridge(), noise_ / (steepest * steepest));
     const cell_sums all = sums.total();
-    std::vector<double> table = smooth_table(all.counts, all.sums, c.segments, ridge, c.how);
+    std::vector<double> table = smooth_table(all.counts, all.sums, c.segments, ridge(), c.how);
     double mean = 0.0, rows = 0.0;
     for (std::size_t s = 0; s < slots; ++s) {
       mean += c.counts[s] * table[s];
@@ -272,11 +276,12 @@ class link_fit {
       if (!takes(i)) continue;
       least = std::min(least, scores_[i]);
       most = std::max(most, scores_[i]);
-      ++count;
+      count += rows_.weight(i);
     }
+    const std::int64_t knot = rows_.weight_of_rows(rows_of_knot);
     if (count == 0 || least == most) return false;
     struct bin {
-      std::int64_t count = 0;
+      std::int64_t count = 0;  // weight of rows
       __int128 scores = 0;
       std::array<std::int64_t, coded_rows::num_parts> counts{};
       std::array<std::int64_t, coded_rows::num_parts> sums{};
@@ -286,19 +291,20 @@ class link_fit {
     for (std::size_t i = 0; i < scores_.size(); ++i) {
       if (!takes(i)) continue;
       bin& b = bins[static_cast<std::size_t>((scores_[i] - least) / width)];
-      ++b.count;
-      b.scores += scores_[i] - least;
-      ++b.counts[rows_.part[i]];
-      b.sums[rows_.part[i]] += rows_.y[i];
+      const std::int64_t weight = rows_.weight(i);
+      b.count += weight;
+      b.scores += static_cast<__int128>(weight) * (scores_[i] - least);
+      b.counts[rows_.part[i]] += weight;
+      b.sums[rows_.part[i]] += weight * rows_.y[i];
     }
     // Joined, half of the knots at equal numbers of rows, and half at equal distances.
-    const std::int64_t knots = std::clamp<std::int64_t>(count / rows_of_knot, 2, most_knots);
+    const std::int64_t knots = std::clamp<std::int64_t>(count / knot, 2, most_knots);
     std::vector<bin> joined(1);
     double filled = 0.0;
     for (const bin& b : bins) {
       const double share = 0.5 * static_cast<double>(b.count) / static_cast<double>(count) +
                            0.5 / static_cast<double>(bins.size());
-      if (joined.back().count >= rows_of_knot && filled >= 1.0 / static_cast<double>(knots)) {
+      if (joined.back().count >= knot && filled >= 1.0 / static_cast<double>(knots)) {
         joined.emplace_back();
         filled = 0.0;
       }
@@ -311,7 +317,7 @@ class link_fit {
         to.sums[p] += b.sums[p];
       }
     }
-    if (joined.size() > 2 && joined.back().count < rows_of_knot) joined.pop_back();
+    if (joined.size() > 2 && joined.back().count < knot) joined.pop_back();
     if (joined.size() < 2) return false;
     cell_sums sums;
     sums.cells = static_cast<std::int64_t>(joined.size());
@@ -323,10 +329,10 @@ class link_fit {
     }
     const cell_sums all = sums.total();
     if (choose || sums.cells != static_cast<std::int64_t>(h_.at.size()))
-      h_how_ = choose_smoothing(sums, sums.cells, ridge, noise_);
+      h_how_ = choose_smoothing(sums, sums.cells, ridge(), noise_);
     if (h_how_.order < 0) return false;
     link_function h;
-    h.values = smooth_table(all.counts, all.sums, sums.cells, ridge, h_how_);
+    h.values = smooth_table(all.counts, all.sums, sums.cells, ridge(), h_how_);
     double steepest = 0.0;
     for (const bin& b : joined)
       h.at.push_back(static_cast<double>(least) +
@@ -343,7 +349,7 @@ class link_fit {
     return true;
   }
 
-  /// By h, of the chosen rows; and the noise, their mean.
+  /// By h, of the chosen rows; and the noise, from their mean.
   double left_squares() {
     const row_chunks chunks(rows_.n);
     std::vector<unsigned __int128> of_chunk(static_cast<std::size_t>(chunks.count), 0);
@@ -354,8 +360,10 @@ class link_fit {
         if (!takes(i)) continue;
         const std::int64_t rest = left(i, h_.line_of(static_cast<double>(scores_[i])));
         const auto size = static_cast<unsigned __int128>(std::abs(rest));
-        of_chunk[static_cast<std::size_t>(chunk)] += size * size;
-        ++counts[static_cast<std::size_t>(chunk)];
+        const std::int64_t weight = rows_.weight(i);
+        of_chunk[static_cast<std::size_t>(chunk)] +=
+            size * size * static_cast<std::uint64_t>(weight);
+        counts[static_cast<std::size_t>(chunk)] += weight;
       }
     });
     unsigned __int128 total = 0;
@@ -365,6 +373,7 @@ class link_fit {
       count += counts[k];
     }
     noise_ = count > 0 ? static_cast<double>(total) / static_cast<double>(count) : 0.0;
+    noise_ *= rows_.weight_of_noise;
     return static_cast<double>(total);
   }
 
@@ -413,7 +422,7 @@ void deal_out(const column_codes& c, const std::vector<std::int64_t>& table,
 
 link_score::link_score(const coded_rows& rows, const std::vector<std::int32_t>& columns,
                        row_choice train, const run_parts& run)
-    : part_(rows.part), train_(train) {
+    : part_(rows.part), weights_(rows.weights), train_(train) {
   link_fit fit(rows, columns, train, run);
   const std::vector<std::vector<double>> tables = fit.fitted();
   const std::vector<std::vector<std::int64_t>> whole = fit.whole(tables);
@@ -431,7 +440,9 @@ std::vector<std::int64_t> link_score::thresholds(std::int64_t num_segments) cons
   // Where h rises and falls is where scores are to be told apart: what it has risen takes the place
   // of the score, and the thresholds are led back.
   coded_rows parts;
+  parts.n = static_cast<std::int64_t>(part_.size());
   parts.part = part_;
+  parts.set_weights(weights_);
   const std::vector<std::int64_t> of_risen =
       score_order(risen_, parts, train_).thresholds(num_segments);
   std::vector<std::pair<std::int64_t, std::int64_t>> order;

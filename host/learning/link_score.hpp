@@ -32,6 +32,7 @@ class link_score {
   std::vector<std::int64_t>
       risen_;  // how far h has gone up and down on the way to each row's score
   std::vector<std::uint8_t> part_;
+  std::vector<std::uint32_t> weights_;
   row_choice train_;
 };
 

@@ -6,7 +6,7 @@
 namespace zcmoe::detail {
 namespace {
 
-// Targets have 32 bits and rows 31: n sum y x - sum y sum x stays within 128.
+// Targets have 32 bits and weights 31 in all: n sum y x - sum y sum x stays within 128.
 constexpr int place_bits = 19;
 // Offsets of all axes together stay within 32 bits, and rounding moves a sum by little.
 constexpr double greatest_sum = 1 << 29;
@@ -74,17 +74,17 @@ axis_places places_of(const std::vector<input_axis>& axes) {
 plane_sums::plane_sums(std::size_t num_columns)
     : x_(num_columns, 0), xy_(num_columns, 0), xx_(num_columns * (num_columns + 1) / 2, 0) {}
 
-void plane_sums::add(const std::int32_t* places, std::int32_t target) {
+void plane_sums::add(const std::int32_t* places, std::int32_t target, std::int64_t weight) {
   const std::int64_t y = target;
-  ++count_;
-  y_ += y;
-  yy_ += y * y;
+  count_ += weight;
+  y_ += weight * y;
+  yy_ += static_cast<__int128>(weight) * (y * y);
   __int128* xx = xx_.data();
   for (std::size_t a = 0; a < x_.size(); ++a) {
-    const std::int64_t x = places[a];
+    const std::int64_t x = weight * places[a];  // weight < 2^32, places < 2^20
     x_[a] += x;
-    xy_[a] += x * y;
-    for (std::size_t b = 0; b <= a; ++b) *xx++ += x * places[b];
+    xy_[a] += static_cast<__int128>(x) * y;
+    for (std::size_t b = 0; b <= a; ++b) *xx++ += static_cast<__int128>(x) * places[b];
   }
 }
 

@@ -20,12 +20,13 @@ struct axis_places {
 /// Places are below 2^20. Missing values lie in the middle of a column.
 axis_places places_of(const std::vector<input_axis>& axes);
 
-/// What is summed up over rows: of their places along some columns, and of their targets.
+/// What is summed up over rows, by weight: of their places along some columns, and of their
+/// targets.
 class plane_sums {
  public:
   explicit plane_sums(std::size_t num_columns);
 
-  void add(const std::int32_t* places, std::int32_t target);
+  void add(const std::int32_t* places, std::int32_t target, std::int64_t weight);
   plane_sums& operator+=(const plane_sums& more);
   plane_sums operator-(const plane_sums& less) const;
 

@@ -10,7 +10,12 @@ template <class Count>
 void count(const coded_rows& rows, int a, int b, std::size_t slots_b, std::vector<Count>& counts) {
   const std::uint8_t* first = rows.codes_of(a);
   const std::uint8_t* second = rows.codes_of(b);
-  for (std::int64_t i = 0; i < rows.n; ++i) ++counts[first[i] * slots_b + second[i]];
+  const std::uint32_t* weights = rows.weights.data();
+  if (rows.weights.empty()) {
+    for (std::int64_t i = 0; i < rows.n; ++i) ++counts[first[i] * slots_b + second[i]];
+  } else {
+    for (std::int64_t i = 0; i < rows.n; ++i) counts[first[i] * slots_b + second[i]] += weights[i];
+  }
 }
 
 template <class Count>

@@ -1,4 +1,5 @@
-// How often codes of two axes come together: all that a joint fit of axis tables needs of the rows.
+// How often codes of two axes come together, by weight: all that a joint fit of axis tables needs
+// of the rows.
 #pragma once
 
 #include "host/learning/coded_rows.hpp"

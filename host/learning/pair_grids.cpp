@@ -160,7 +160,7 @@ void pair_grids::place(leftover& left, grid& g, const run_parts& run) const {
   for (int level = num_levels - 2; level >= choice_level; --level)
     levels[level] = coarser(levels[level + 1], g.axes, level);
   const double squares = left.squares(run);
-  const double noise = squares / static_cast<double>(rows_.n);
+  const double noise = left.noise(run);
   const double most_loss = std::max(coarse_share * squares, 2.0 * noise);
   g.level = choice_level;
   for (int level = choice_level + 1; level < num_levels; ++level) {
@@ -202,7 +202,7 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
     }
   }
   while (static_cast<int>(grids_.size()) < max_pairs && !candidates.empty()) {
-    const double noise = left.squares(run) / static_cast<double>(rows_.n);
+    const double noise = left.noise(run);
     run(static_cast<std::int64_t>(candidates.size()), [&](std::int64_t part) {
       candidate& c = candidates[static_cast<std::size_t>(part)];
       const cell_map map = map_of(c.axes, choice_level);

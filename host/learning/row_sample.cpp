@@ -33,9 +33,9 @@ void keep(std::vector<T>& all, std::size_t width, std::size_t from, std::size_t 
 
 }  // namespace
 
-row_sample::row_sample(std::vector<std::uint8_t> nan_codes, std::int64_t sample_rows)
-    : width_(static_cast<std::int64_t>(nan_codes.size()) + 1),
-      nan_codes_(std::move(nan_codes)),
+row_sample::row_sample(std::vector<std::uint8_t> nan_codes, std::int64_t sample_rows, bool weighted)
+    : nan_codes_(std::move(nan_codes)),
+      width_(static_cast<std::int64_t>(nan_codes_.size()) + (weighted ? 2 : 1)),
       limit_(sample_rows) {
   fill_table();
 }
@@ -46,13 +46,6 @@ void row_sample::check_sum(const row_counts& more) const {
   if (more.rows > ZCMOE_MAX_ROWS - counts_.rows)
     fail(ZCMOE_ERR_NUMERIC, counts_.rows, " rows and ", more.rows, " more are more than ",
          ZCMOE_MAX_ROWS);
-}
-
-void row_sample::add_counts(const row_counts& more) {
-  counts_.rows += more.rows;
-  counts_.nan_inputs += more.nan_inputs;
-  counts_.nan_targets += more.nan_targets;
-  counts_.infinite_targets += more.infinite_targets;
 }
 
 /// Makes room for so many more rows, or for as many as come together before some are dropped.
@@ -139,11 +132,13 @@ void row_sample::drop_rows() {
   fill_table();
 }
 
-void row_sample::add(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n) {
+void row_sample::add(backend& engine, const zcmoe_points& x, const zcmoe_array& y,
+                     const zcmoe_array& weights, std::int64_t n) {
   if (n == 0) return;
   run_as_part(engine, [&] {
     const any_array targets = any(y);
-    usable_rows found = find_usable(x, y, n, nan_codes_, parts_on(engine));
+    const any_array weighing = any(weights);
+    usable_rows found = find_usable(x, y, weights, n, nan_codes_, parts_on(engine));
     check_sum(found.counts);
     std::int64_t candidates = 0;
     for (std::int64_t i = 0; i < n; ++i) {
@@ -151,6 +146,10 @@ void row_sample::add(backend& engine, const zcmoe_points& x, const zcmoe_array& 
       if (found.used[at] == 0) continue;
       const double target = targets[i];
       hash_inputs(&target, 1, &found.hashes[at]);
+      if (weighted()) {
+        const double weight = weighing[i];
+        hash_inputs(&weight, 1, &found.hashes[at]);
+      }
       found.used[at] = found.hashes[at] <= most_hash_ ? 1 : 0;
       candidates += found.used[at];
     }
@@ -159,9 +158,10 @@ void row_sample::add(backend& engine, const zcmoe_points& x, const zcmoe_array& 
     columns.reserve(static_cast<std::size_t>(width_));
     for (std::int64_t j = 0; j < num_inputs(); ++j) columns.push_back(any(x.columns[j]));
     columns.push_back(targets);
+    if (weighted()) columns.push_back(weighing);
     std::vector<double> numbers(columns.size());
     // From here on nothing throws.
-    add_counts(found.counts);
+    counts_ += found.counts;
     for (std::int64_t i = 0; i < n; ++i) {
       const auto at = static_cast<std::size_t>(i);
       if (i + rows_ahead < n)
@@ -176,7 +176,7 @@ void row_sample::add(backend& engine, const zcmoe_points& x, const zcmoe_array& 
 void row_sample::merge(const row_sample& from) {
   check_sum(from.counts_);
   reserve(static_cast<std::int64_t>(from.hashes_.size()));
-  add_counts(from.counts_);
+  counts_ += from.counts_;
   most_hash_ = std::min(most_hash_, from.most_hash_);
   for (std::size_t i = 0; i < from.hashes_.size(); ++i) {
     if (from.hashes_[i] <= most_hash_) insert(from.hashes_[i], from.row(i), from.repeated_[i]);
@@ -256,6 +256,7 @@ sample_parts row_sample::parts() {
   for (const row_number i : in_order()) {
     made.inputs.insert(made.inputs.end(), row(i), row(i) + num_inputs());
     made.targets.push_back(row(i)[num_inputs()]);
+    if (weighted()) made.weights.push_back(row(i)[num_inputs() + 1]);
     made.counts.push_back(repeated_[i]);
   }
   return made;
@@ -263,21 +264,27 @@ sample_parts row_sample::parts() {
 
 void row_sample::restore(const row_counts& counts, const sample_parts& parts) {
   const auto d = static_cast<std::size_t>(num_inputs());
-  row_sample made(nan_codes_, limit_);
+  row_sample made(nan_codes_, limit_, weighted());
   made.counts_ = counts;
   made.reserve(static_cast<std::int64_t>(parts.targets.size()));
-  std::vector<double> numbers(d + 1);
+  std::vector<double> numbers(static_cast<std::size_t>(width_));
   std::int64_t total = 0;
   for (std::size_t i = 0; i < parts.targets.size(); ++i) {
     std::copy_n(parts.inputs.data() + i * d, d, numbers.begin());
     numbers[d] = parts.targets[i];
+    if (weighted()) numbers[d + 1] = parts.weights[i];
     std::uint64_t hash = 0;
-    for (std::size_t j = 0; j <= d; ++j) {
+    for (std::size_t j = 0; j < numbers.size(); ++j) {
       const double number = numbers[j];
-      const bool is_fit = j < d ? nan_codes_[j] != 0 || !std::isnan(number) : std::isfinite(number);
+      const bool is_fit = j < d ? nan_codes_[j] != 0 || !std::isnan(number)
+                                : std::isfinite(number) && (j == d || number > 0.0);
       if (!is_fit || bits_of(number) != bits_of(canonical(number)))
-        fail(ZCMOE_ERR_FORMAT, j < d ? "inputs" : "targets", ": row ", i, " holds ", number,
-             std::signbit(number) ? " with a sign" : "", ", which no row that is kept does");
+        fail(ZCMOE_ERR_FORMAT,
+             j < d    ? "inputs"
+             : j == d ? "targets"
+                      : "weights",
+             ": row ", i, " holds ", number, std::signbit(number) ? " with a sign" : "",
+             ", which no row that is kept does");
       hash_inputs(&number, 1, &hash);
     }
     const std::int64_t count = parts.counts[i];

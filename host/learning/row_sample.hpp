@@ -21,7 +21,8 @@ constexpr std::int64_t default_sample_rows(std::int64_t num_inputs) {
   return fit < std::int64_t{1} << 22 ? fit : std::int64_t{1} << 22;
 }
 
-/// n rows of `width` numbers, the last of which is the target. They may lie in `own`, or elsewhere.
+/// n rows of `width` numbers: inputs, the target, and the weight where rows have one. They may lie
+/// in `own`, or elsewhere.
 struct sampled_rows {
   const double* numbers;
   std::int64_t width;
@@ -33,6 +34,7 @@ struct sampled_rows {
 struct sample_parts {
   std::vector<double> inputs;        // [rows, num_inputs]
   std::vector<double> targets;       // [rows]
+  std::vector<double> weights;       // [rows], or none
   std::vector<std::int64_t> counts;  // [rows], how often each occurred
 };
 
@@ -40,19 +42,23 @@ class row_sample {
  public:
   /// @param nan_codes    [num_inputs], 1: NaN is an input as others are
   /// @param sample_rows  the limit, 1 to most_sample_rows
-  row_sample(std::vector<std::uint8_t> nan_codes, std::int64_t sample_rows);
+  /// @param weighted     whether rows have weights
+  row_sample(std::vector<std::uint8_t> nan_codes, std::int64_t sample_rows, bool weighted);
 
-  std::int64_t num_inputs() const { return width_ - 1; }
+  std::int64_t num_inputs() const { return static_cast<std::int64_t>(nan_codes_.size()); }
+  bool weighted() const { return width_ > num_inputs() + 1; }
   const std::vector<std::uint8_t>& nan_codes() const { return nan_codes_; }
   std::int64_t limit() const { return limit_; }
   const row_counts& counts() const { return counts_; }
   /// The share of the distinct rows that was kept: 1, or an estimate.
   double share();
 
-  /// Adds n rows in host memory. If it throws nothing was added. `engine` is of the host.
-  void add(backend& engine, const zcmoe_points& x, const zcmoe_array& y, std::int64_t n);
-  /// Adds the rows of another sample of equal num_inputs, nan_codes and limit. If it throws
-  /// nothing was added.
+  /// Adds n rows in host memory, with weights if there are such. If it throws nothing was added.
+  /// `engine` is of the host.
+  void add(backend& engine, const zcmoe_points& x, const zcmoe_array& y, const zcmoe_array& weights,
+           std::int64_t n);
+  /// Adds the rows of another sample of equal num_inputs, nan_codes, limit and weighted. If it
+  /// throws nothing was added.
   void merge(const row_sample& from);
 
   /// The rows to learn from, at most `limit`. If equal rows make more, each is repeated in
@@ -75,7 +81,6 @@ class row_sample {
   /// Rows beyond the limit are dropped when some have come together.
   std::int64_t room_for_all() const { return limit_ + limit_ / 8 + 64; }
   void check_sum(const row_counts& more) const;
-  void add_counts(const row_counts& more);
   void reserve(std::int64_t more);
   void insert(std::uint64_t hash, const double* numbers, std::int64_t count);
   void drop_rows();
@@ -84,8 +89,8 @@ class row_sample {
   std::vector<row_number> in_order() const;
   std::int64_t repeated_rows() const;
 
-  std::int64_t width_;  // numbers of a row, the last of which is the target
   std::vector<std::uint8_t> nan_codes_;
+  std::int64_t width_;  // numbers of a row
   std::int64_t limit_;
   row_counts counts_;                            // of all rows that there were
   std::uint64_t most_hash_ = ~std::uint64_t{0};  // rows of greater ones are not kept

@@ -25,9 +25,16 @@ void add_chunk(const coded_rows& rows, const cell_map& map, const std::int64_t* 
                std::int64_t begin, std::int64_t end, std::vector<std::int64_t>& sums) {
   const std::uint8_t* part = rows.part.data();
   std::int64_t* to = sums.data();
-  for_each_cell(rows, map, begin, end, [&](std::int32_t cell, std::int64_t i) {
-    to[part[i] * map.cells + cell] += values == nullptr ? 1 : values[i];
-  });
+  if (rows.weights.empty()) {
+    for_each_cell(rows, map, begin, end, [&](std::int32_t cell, std::int64_t i) {
+      to[part[i] * map.cells + cell] += values == nullptr ? 1 : values[i];
+    });
+  } else {
+    const std::uint32_t* weights = rows.weights.data();
+    for_each_cell(rows, map, begin, end, [&](std::int32_t cell, std::int64_t i) {
+      to[part[i] * map.cells + cell] += weights[i] * (values == nullptr ? 1 : values[i]);
+    });
+  }
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ struct cell_map {
   }
 };
 
-/// Sums of `values`, [n], or the number of rows where it is null, by part and cell: [parts *
+/// Sums of weight times `values`, [n], or of weights where it is null, by part and cell: [parts *
 /// cells]. Chunks of rows are shared out.
 std::vector<std::int64_t> sums_by_cell(const coded_rows& rows, const cell_map& map,
                                        const std::int64_t* values, const run_parts& run);

@@ -9,7 +9,7 @@
 namespace zcmoe::detail {
 std::vector<std::uint8_t> serialize_sample(row_sample& sample) {
   const row_counts& counts = sample.counts();
-  const metadata_list metadata = {
+  metadata_list metadata = {
       {"format", learner_format},
       {"format_version", text(learner_major, ".", latest_minor_of(learner_major))},
       {"sample_rows", std::to_string(sample.limit())},
@@ -17,15 +17,17 @@ std::vector<std::uint8_t> serialize_sample(row_sample& sample) {
       {"nan_inputs", std::to_string(counts.nan_inputs)},
       {"nan_targets", std::to_string(counts.nan_targets)},
       {"infinite_targets", std::to_string(counts.infinite_targets)}};
+  if (sample.weighted()) metadata.emplace_back("zero_weights", std::to_string(counts.zero_weights));
   const sample_parts parts = sample.parts();
   const auto rows = static_cast<std::int64_t>(parts.targets.size());
+  std::vector<tensor_view> tensors = {
+      {"inputs", "F64", {rows, sample.num_inputs()}, parts.inputs.data()},
+      {"targets", "F64", {rows}, parts.targets.data()},
+      {"counts", "I64", {rows}, parts.counts.data()}};
+  if (sample.weighted()) tensors.push_back({"weights", "F64", {rows}, parts.weights.data()});
+  tensors.push_back({"nan_codes", "U8", {sample.num_inputs()}, sample.nan_codes().data()});
   std::vector<std::uint8_t> bytes;
-  write_safetensors(metadata,
-                    {{"inputs", "F64", {rows, sample.num_inputs()}, parts.inputs.data()},
-                     {"targets", "F64", {rows}, parts.targets.data()},
-                     {"counts", "I64", {rows}, parts.counts.data()},
-                     {"nan_codes", "U8", {sample.num_inputs()}, sample.nan_codes().data()}},
-                    appending_to(bytes));
+  write_safetensors(metadata, tensors, appending_to(bytes));
   return bytes;
 }
 
@@ -40,6 +42,8 @@ row_sample deserialize_sample(const void* bytes, std::size_t size) {
   counts.nan_inputs = part("nan_inputs");
   counts.nan_targets = part("nan_targets");
   counts.infinite_targets = part("infinite_targets");
+  const bool weighted = container.find("weights", "F64") != nullptr;
+  if (weighted) counts.zero_weights = part("zero_weights");
   const tensor_entry& inputs = container.get("inputs", "F64", 2);
   const std::uint64_t rows = inputs.shape[0];
   if (inputs.shape[1] < 1 || inputs.shape[1] > static_cast<std::uint64_t>(ZCMOE_MAX_INPUTS))
@@ -51,6 +55,7 @@ row_sample deserialize_sample(const void* bytes, std::size_t size) {
   sample_parts parts;
   parts.inputs = container.read<double>(inputs);
   parts.targets = container.read<double>("targets", length);
+  if (weighted) parts.weights = container.read<double>("weights", length);
   parts.counts = container.read<std::int64_t>("counts", length);
   std::vector<std::uint8_t> nan_codes =
       container.read<std::uint8_t>("nan_codes", static_cast<std::size_t>(inputs.shape[1]));
@@ -63,7 +68,7 @@ row_sample deserialize_sample(const void* bytes, std::size_t size) {
     fail(ZCMOE_ERR_FORMAT, "metadata nan_inputs=", counts.nan_inputs,
          ", but NaN is a code in every input");
   container.refuse_unknown();
-  row_sample made(std::move(nan_codes), limit);
+  row_sample made(std::move(nan_codes), limit, weighted);
   made.restore(counts, parts);
   return made;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace zcmoe::detail {
 namespace {
@@ -28,16 +29,38 @@ double distance(std::int64_t a, std::int64_t b) {
 score_order::score_order(const std::vector<std::int64_t>& scores, const coded_rows& rows,
                          row_choice train) {
   sorted_.reserve(scores.size());
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (train.takes(rows.part[i])) sorted_.push_back(scores[i]);
+  if (rows.weights.empty()) {
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      if (train.takes(rows.part[i])) sorted_.push_back(scores[i]);
+    }
+    std::sort(sorted_.begin(), sorted_.end());
+    return;
   }
-  std::sort(sorted_.begin(), sorted_.end());
+  std::vector<std::pair<std::int64_t, std::int64_t>> weighted;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (train.takes(rows.part[i])) weighted.emplace_back(scores[i], rows.weight(i));
+  }
+  std::sort(weighted.begin(), weighted.end());
+  weights_.reserve(weighted.size());
+  std::int64_t before = 0;
+  for (const auto& [score, weight] : weighted) {
+    sorted_.push_back(score);
+    weights_.push_back(before += weight);
+  }
 }
 
 std::vector<std::int64_t> score_order::thresholds(std::int64_t num_segments) const {
   std::vector<std::int64_t> distinct = sorted_;
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  const std::size_t n = sorted_.size();
+  // Rows of weight w are w rows.
+  const std::size_t n =
+      weights_.empty() ? sorted_.size() : static_cast<std::size_t>(weights_.back());
+  const auto score_of = [this](std::size_t row) {
+    if (weights_.empty()) return sorted_[row];
+    const auto at =
+        std::upper_bound(weights_.begin(), weights_.end(), static_cast<std::int64_t>(row));
+    return sorted_[static_cast<std::size_t>(at - weights_.begin())];
+  };
   if (num_segments < 2 || distinct.size() < 2) return {};
   const std::size_t most =
       std::min(static_cast<std::size_t>(num_segments), distinct.size()) - 1;  // thresholds
@@ -45,7 +68,7 @@ std::vector<std::int64_t> score_order::thresholds(std::int64_t num_segments) con
   const std::size_t groups = std::min(most_groups, n - 1);
   std::vector<std::int64_t> bounds(groups + 1);
   std::vector<double> density(groups + 1, 0.0);  // its integral up to each bound
-  for (std::size_t k = 0; k <= groups; ++k) bounds[k] = sorted_[(n - 1) * k / groups];
+  for (std::size_t k = 0; k <= groups; ++k) bounds[k] = score_of((n - 1) * k / groups);
   for (std::size_t k = 0; k < groups; ++k) {
     const double width = distance(bounds[k], bounds[k + 1]);
     density[k + 1] = density[k] + std::cbrt(width * width);
@@ -86,11 +109,14 @@ std::vector<std::int64_t> score_order::thresholds(std::int64_t num_segments) con
 }
 
 head segments_of(std::vector<std::int64_t> thresholds, std::int64_t num_segments,
-                 const std::vector<std::int64_t>& scores, const coded_rows& rows) {
+                 const std::vector<std::int64_t>& scores, const coded_rows& rows,
+                 bool are_precisions) {
   const auto m = static_cast<std::size_t>(num_segments);
   head made;
   made.thresholds = std::move(thresholds);
   made.counts.assign(m, 0);
+  std::vector<std::int64_t> weights(m, 0);
+  std::vector<unsigned __int128> squared_weights(m, 0);
   std::vector<std::int64_t> sums(m, 0);
   std::vector<unsigned __int128> squares(m, 0);
   for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -104,9 +130,12 @@ head segments_of(std::vector<std::int64_t> thresholds, std::int64_t num_segments
     }
     const std::int64_t y = rows.y[i];
     const auto size = static_cast<unsigned __int128>(y < 0 ? -y : y);
+    const std::int64_t weight = rows.weight(i);
     ++made.counts[segment];
-    sums[segment] += y;
-    squares[segment] += size * size;
+    weights[segment] += weight;
+    squared_weights[segment] += static_cast<std::uint64_t>(weight * weight);
+    sums[segment] += weight * y;
+    squares[segment] += size * size * static_cast<std::uint64_t>(weight);
   }
 
   const double nan = std::numeric_limits<double>::quiet_NaN();
@@ -115,15 +144,26 @@ head segments_of(std::vector<std::int64_t> thresholds, std::int64_t num_segments
   made.standard_errors.assign(m, nan);
   for (std::size_t s = 0; s < m; ++s) {
     if (made.counts[s] == 0) continue;
-    const auto n = static_cast<double>(made.counts[s]);
-    made.constants[s] = std::ldexp(static_cast<double>(sums[s]) / n, rows.exponent);
+    const auto w = static_cast<double>(weights[s]);
+    made.constants[s] = std::ldexp(static_cast<double>(sums[s]) / w, rows.exponent);
     if (made.counts[s] < 2) continue;
-    // n Q - S^2 is exact: n |y| < 2^62.
+    // W Q - S^2 is exact: W |y| < 2^62.
     const auto sum = static_cast<unsigned __int128>(sums[s] < 0 ? -sums[s] : sums[s]);
     const unsigned __int128 spread =
-        static_cast<unsigned __int128>(made.counts[s]) * squares[s] - sum * sum;
-    made.variances[s] = std::ldexp(static_cast<double>(spread) / n / (n - 1.0), 2 * rows.exponent);
-    made.standard_errors[s] = std::sqrt(made.variances[s] / n);
+        static_cast<unsigned __int128>(weights[s]) * squares[s] - sum * sum;
+    const double squared = static_cast<double>(spread) / w;  // sum w (y - mean)^2
+    double freedom = 0.0;
+    double rows_in_mean = 0.0;  // as many of one variance have a mean of this error
+    if (are_precisions) {
+      freedom = (static_cast<double>(made.counts[s]) - 1.0) / rows.weight_unit;
+      rows_in_mean = w * rows.weight_unit;
+    } else {
+      const double of_row = static_cast<double>(squared_weights[s]) / w;
+      freedom = w - of_row;
+      rows_in_mean = w / of_row;
+    }
+    made.variances[s] = std::ldexp(squared / freedom, 2 * rows.exponent);
+    made.standard_errors[s] = std::sqrt(made.variances[s] / rows_in_mean);
   }
 
   // The nearest with rows below, then, where it is nearer, that above.

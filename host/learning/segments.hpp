@@ -22,13 +22,17 @@ class score_order {
 
  private:
   std::vector<std::int64_t> sorted_;
+  std::vector<std::int64_t> weights_;  // of these and of all before; empty: 1 each
 };
 
-/// A head of segments for scores: constants are the means of the rows' targets, with counts,
-/// variances and standard errors, in the units of the caller's targets. A segment without rows
+/// A head of segments for scores: constants are the weighted means of the rows' targets, with
+/// counts of rows, variances and standard errors (zcmoe_model_info), in the units of the caller's
+/// targets. A segment without rows
 /// takes the constant of the nearest one that has some, the lower of two; without any row constants
 /// are NaN. Without thresholds the score is the segment, unless there is but one.
+/// @param are_precisions  what weights are (ZCMOE_WEIGHTS_PRECISION)
 head segments_of(std::vector<std::int64_t> thresholds, std::int64_t num_segments,
-                 const std::vector<std::int64_t>& scores, const coded_rows& rows);
+                 const std::vector<std::int64_t>& scores, const coded_rows& rows,
+                 bool are_precisions);
 
 }  // namespace zcmoe::detail

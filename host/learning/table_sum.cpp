@@ -20,6 +20,7 @@ std::uint8_t part_of(const coded_rows& rows, std::int64_t i) {
   };
   for (int a = 0; a < rows.num_axes(); ++a) mix(rows.codes_of(a)[i]);
   mix(static_cast<std::uint64_t>(rows.y[static_cast<std::size_t>(i)]));
+  if (!rows.weights.empty()) mix(rows.weights[static_cast<std::size_t>(i)]);
   mix(0);
   return static_cast<std::uint8_t>((hash >> 32) % std::uint64_t{coded_rows::num_parts});
 }
@@ -46,6 +47,13 @@ coded_rows chosen_rows(const coded_rows& rows, row_choice train) {
     chosen.y.push_back(rows.y[static_cast<std::size_t>(i)]);
     chosen.part.push_back(rows.part[static_cast<std::size_t>(i)]);
   }
+  std::vector<std::uint32_t> weights;
+  if (!rows.weights.empty()) {
+    weights.reserve(numbers.size());
+    for (const std::int64_t i : numbers)
+      weights.push_back(rows.weights[static_cast<std::size_t>(i)]);
+  }
+  chosen.set_weights(std::move(weights));
   const bool one_part = std::all_of(chosen.part.begin(), chosen.part.end(),
                                     [&](std::uint8_t p) { return p == chosen.part.front(); });
   for (std::int64_t i = 0; one_part && i < chosen.n; ++i)
@@ -54,11 +62,12 @@ coded_rows chosen_rows(const coded_rows& rows, row_choice train) {
 }
 
 /// The mean of targets or of what is left, in units of constants.
-std::int64_t mean_of(const std::vector<std::int64_t>& values, std::int32_t shift) {
+std::int64_t mean_of(const std::vector<std::int64_t>& values, const coded_rows& rows) {
   if (values.empty()) return 0;
-  const std::int64_t sum = std::accumulate(values.begin(), values.end(), std::int64_t{0});
-  const double mean = static_cast<double>(sum) / static_cast<double>(values.size());
-  return static_cast<std::int64_t>(std::nearbyint(std::ldexp(mean, -shift)));
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) sum += rows.weight(i) * values[i];
+  const double mean = static_cast<double>(sum) / static_cast<double>(rows.total_weight());
+  return static_cast<std::int64_t>(std::nearbyint(std::ldexp(mean, -rows.constant_shift)));
 }
 
 /// Cycles in which all tables and grids are fitted anew to what the others leave.
@@ -72,7 +81,7 @@ table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run
     sum.base += by;
     for (std::int64_t& value : left.values) value -= by * unit;
   };
-  move_base(mean_of(rows.y, rows.constant_shift));
+  move_base(mean_of(rows.y, rows));
   axis_tables tables(rows, room, run);
   // How smooth a table is to be shows when the others have taken their share.
   for (int round = 0; round < 3; ++round) tables.fit(left, true, run);
@@ -86,7 +95,7 @@ table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run
     }
     sum.banks = grids.banks();
   }
-  move_base(mean_of(left.values, rows.constant_shift));
+  move_base(mean_of(left.values, rows));
   std::vector<bank> axes;
   for (int a = 0; a < rows.num_axes(); ++a) {
     if (!tables.is_used(a)) continue;
@@ -147,7 +156,8 @@ std::vector<std::int64_t> residuals_of(const table_sum& sum, const coded_rows& r
   std::vector<std::int64_t> left = scores_of(sum.banks, rows, run);
   const std::int64_t unit = std::int64_t{1} << rows.constant_shift;
   // Of rows that were not learned from little is known, but sums over all must not overflow.
-  const std::int64_t most = (std::int64_t{1} << 62) / std::max<std::int64_t>(rows.n, 1);
+  const std::int64_t most =
+      (std::int64_t{1} << 62) / std::max<std::int64_t>(rows.total_weight(), 1);
   const row_chunks chunks(rows.n);
   run(chunks.count, [&](std::int64_t chunk) {
     for (std::int64_t i = chunks.begin(chunk); i < chunks.end(chunk); ++i) {

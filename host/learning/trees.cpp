@@ -47,6 +47,7 @@ struct tree_row {
   std::int32_t target;
 };
 
+/// By weight: `count` of it, and the sum of targets times it.
 struct row_sums {
   std::int64_t sum = 0;
   std::int64_t count = 0;
@@ -88,6 +89,7 @@ struct tree_branch {
 /// cuts are a tree, too. Node 0 is the root, and nodes follow their parents.
 struct grown_tree {
   std::vector<tree_branch> nodes;
+  std::int64_t num_rows = 0;
   std::vector<std::vector<axis_offsets>> sums;  // whose cuts have axes from num_axes on
   std::vector<std::int32_t> cuts;               // nodes with children
   std::vector<double> strengths;                // what each cut gains a leaf, falling
@@ -119,17 +121,19 @@ class tree_grower {
   }
 
   grown_tree grow(std::int64_t max_leaves, std::int64_t min_rows) {
-    min_rows_ = std::max<std::int64_t>(min_rows, 1);
+    least_weight_ = rows_.weight_of_rows(std::max<std::int64_t>(min_rows, 1));
     tree_.nodes.resize(1);
     tree_branch& root = tree_.nodes[0];
     root.last = tree_rows_.size();
     unsigned __int128 squares = 0;
     for (const tree_row& r : tree_rows_) {
-      root.rows.sum += r.target;
       const std::int64_t t = r.target;
-      squares += static_cast<unsigned __int128>(t * t);
+      const std::int64_t weight = weight_of(r);
+      root.rows.sum += weight * t;
+      root.rows.count += weight;
+      squares += static_cast<unsigned __int128>(t * t) * static_cast<std::uint64_t>(weight);
     }
-    root.rows.count = static_cast<std::int64_t>(tree_rows_.size());
+    tree_.num_rows = static_cast<std::int64_t>(tree_rows_.size());
     tree_.squares = static_cast<double>(squares);
     if (!tree_rows_.empty()) tree_.squares -= explained_by(root.rows);
     if (places_ != nullptr) max_leaves = std::min(max_leaves, choose_columns());
@@ -158,18 +162,30 @@ class tree_grower {
 
  private:
   tree_branch& node(std::int32_t k) { return tree_.nodes[static_cast<std::size_t>(k)]; }
+  std::int64_t weight_of(const tree_row& r) const {
+    return weights_.empty() ? 1 : std::int64_t{weights_[r.row]};
+  }
+  static std::int64_t num_rows_of(const tree_branch& b) {
+    return static_cast<std::int64_t>(b.last - b.first);
+  }
 
   void take(row_choice train, const std::vector<std::int64_t>& targets) {
     std::vector<std::uint32_t> chosen;
     chosen.reserve(static_cast<std::size_t>(rows_.n));
     __int128 sum = 0;
+    std::int64_t weight = 0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(rows_.n); ++i) {
       if (!train.takes(rows_.part[i])) continue;
       chosen.push_back(static_cast<std::uint32_t>(i));
-      sum += targets[i];
+      sum += static_cast<__int128>(rows_.weight(i)) * targets[i];
+      weight += rows_.weight(i);
     }
-    if (chosen.empty()) return;
-    tree_.centre = static_cast<std::int64_t>(sum / static_cast<__int128>(chosen.size()));
+    if (weight == 0) return;
+    if (!rows_.weights.empty()) {
+      weights_.reserve(chosen.size());
+      for (const std::uint32_t i : chosen) weights_.push_back(rows_.weights[i]);
+    }
+    tree_.centre = static_cast<std::int64_t>(sum / weight);
     const auto off = [&](std::size_t i) { return targets[i] - tree_.centre; };
     std::int64_t farthest = 0;
     for (const std::uint32_t i : chosen) farthest = std::max(farthest, std::abs(off(i)));
@@ -196,22 +212,29 @@ class tree_grower {
 
   std::size_t num_axes() const { return rows_.num_slots.size(); }
 
-  bool may_split(std::int32_t k) { return node(k).rows.count >= 2 * min_rows_; }
+  bool may_split(std::int32_t k) { return node(k).rows.count >= 2 * least_weight_; }
 
   /// Adds rows to the sums of the axes `axis` to `end` - 1.
   void add_rows(std::size_t axis, std::size_t end, std::size_t first, std::size_t last,
                 row_sums* sums) const {
+    weights_.empty() ? add_rows_of<false>(axis, end, first, last, sums)
+                     : add_rows_of<true>(axis, end, first, last, sums);
+  }
+  template <bool weighted>
+  void add_rows_of(std::size_t axis, std::size_t end, std::size_t first, std::size_t last,
+                   row_sums* sums) const {
     constexpr std::size_t ahead = 16;
     const std::uint8_t* codes = codes_.data();
     for (std::size_t i = first; i < last; ++i) {
       if (i + ahead < last)
         __builtin_prefetch(codes + std::size_t{tree_rows_[i + ahead].row} * num_axes() + axis);
       const std::uint8_t* of_row = codes + std::size_t{tree_rows_[i].row} * num_axes();
-      const std::int64_t target = tree_rows_[i].target;
+      const std::int64_t weight = weighted ? std::int64_t{weights_[tree_rows_[i].row]} : 1;
+      const std::int64_t target = weight * tree_rows_[i].target;
       for (std::size_t a = axis; a < end; ++a) {
         row_sums& of = sums[slot_begin_[a] + of_row[a]];
         of.sum += target;
-        ++of.count;
+        of.count += weight;
       }
     }
   }
@@ -268,12 +291,12 @@ class tree_grower {
   }
   code_cut best_cut(std::int32_t k, std::size_t axis, const row_sums* by_code, std::size_t size) {
     if (!may_split(k)) return {};
-    // Sums are below 2^31 times the number of rows.
+    // Sums are below 2^31 times the weight of rows.
     if (node(k).rows.count < 1 << 16) return best_cut_in<std::int64_t>(k, axis, by_code, size);
     return best_cut_in<__int128>(k, axis, by_code, size);
   }
 
-  /// Wide holds the number of rows times a sum.
+  /// Wide holds the weight of rows times a sum.
   template <class Wide>
   code_cut best_cut_in(std::int32_t k, std::size_t axis, const row_sums* by_code,
                        std::size_t size) {
@@ -286,8 +309,8 @@ class tree_grower {
       const row_sums& of = by_code[code];
       if (of.count == 0) continue;
       const std::int64_t right = all.count - left.count;
-      if (right < min_rows_) break;
-      if (left.count >= min_rows_) {
+      if (right < least_weight_) break;
+      if (left.count >= least_weight_) {
         // left^2 / n_left + right^2 / n_right - all^2 / n = (n left - n_left all)^2 / (n n_left
         // n_right), whose difference is exact: equal means gain nothing, equal cuts the same.
         const Wide apart =
@@ -316,7 +339,7 @@ class tree_grower {
       if (to.parent >= 0) to.across = node(to.parent).across;
       look_along_planes(k);
     }
-    if (to.cut.axis < 0 || to.rows.count < least_rows_kept) return;
+    if (to.cut.axis < 0 || num_rows_of(to) < least_rows_kept) return;
     const std::size_t bytes = sums.size() * sizeof(row_sums);
     if (bytes_kept_ + bytes > most_bytes_kept) return;
     bytes_kept_ += bytes;
@@ -341,14 +364,17 @@ class tree_grower {
     node(left).last = node(right).first = middle;
     node(right).last = of.last;
     row_sums& sums = node(left).rows;
-    for (std::size_t i = of.first; i < middle; ++i) sums.sum += tree_rows_[i].target;
-    sums.count = static_cast<std::int64_t>(middle - of.first);
+    for (std::size_t i = of.first; i < middle; ++i) {
+      const std::int64_t weight = weight_of(tree_rows_[i]);
+      sums.sum += weight * tree_rows_[i].target;
+      sums.count += weight;
+    }
     node(right).rows = {of.rows.sum - sums.sum, of.rows.count - sums.count};
 
     std::vector<row_sums> kept;
     kept.swap(of.by_code);
     bytes_kept_ -= kept.size() * sizeof(row_sums);
-    const bool left_is_less = sums.count <= node(right).rows.count;
+    const bool left_is_less = num_rows_of(node(left)) <= num_rows_of(node(right));
     const std::int32_t less = left_is_less ? left : right;
     const std::int32_t more = left_is_less ? right : left;
     if (!may_split(more)) return;
@@ -425,11 +451,11 @@ class tree_grower {
   }
 
   plane_sums plane_of(const tree_branch& of) const {
-    std::vector<plane_sums> parts(static_cast<std::size_t>(parts_of(of.rows.count)),
+    std::vector<plane_sums> parts(static_cast<std::size_t>(parts_of(num_rows_of(of))),
                                   plane_sums(columns_.size()));
     for_parts_of(of, 64, [&](std::size_t part, std::size_t first, std::size_t last) {
       for (std::size_t i = first; i < last; ++i)
-        parts[part].add(places_of_row(i), tree_rows_[i].target);
+        parts[part].add(places_of_row(i), tree_rows_[i].target, weight_of(tree_rows_[i]));
     });
     for (std::size_t part = 1; part < parts.size(); ++part) parts[0] += parts[part];
     return std::move(parts[0]);
@@ -443,7 +469,7 @@ class tree_grower {
   void look_along_planes(std::int32_t k) {
     tree_branch& of = node(k);
     const std::size_t d = columns_.size();
-    if (!may_split(k) || d == 0 || of.rows.count < static_cast<std::int64_t>(2 * (d + 1))) return;
+    if (!may_split(k) || d == 0 || num_rows_of(of) < static_cast<std::int64_t>(2 * (d + 1))) return;
     const plane_sums all = plane_of(of);
     const plane_sums::plane plane = all.fitted();
     std::vector<std::vector<double>> slopes = {plane.slope};
@@ -482,8 +508,9 @@ class tree_grower {
     std::vector<row_sums> by_bin(static_cast<std::size_t>(bins));
     for (std::size_t i = 0; i < along.size(); ++i) {
       row_sums& bin = by_bin[static_cast<std::size_t>((along[i] - start) / width)];
-      bin.sum += tree_rows_[of.first + i].target;
-      ++bin.count;
+      const tree_row& row = tree_rows_[of.first + i];
+      bin.sum += weight_of(row) * row.target;
+      bin.count += weight_of(row);
     }
     const code_cut cut = best_cut(k, num_axes(), by_bin.data(), by_bin.size());
     if (!(cut.gain > of.cut.gain)) return;
@@ -499,20 +526,22 @@ class tree_grower {
     const std::vector<std::int32_t> along = sums_along(of, slope);
     if (along.empty()) return;
     const std::int64_t sum = std::accumulate(along.begin(), along.end(), std::int64_t{0});
-    const std::int64_t middle = sum / of.rows.count;
-    std::vector<plane_sums> parts(static_cast<std::size_t>(parts_of(of.rows.count)),
+    const std::int64_t middle = sum / num_rows_of(of);
+    std::vector<plane_sums> parts(static_cast<std::size_t>(parts_of(num_rows_of(of))),
                                   plane_sums(columns_.size()));
     for_parts_of(of, 64, [&](std::size_t part, std::size_t first, std::size_t last) {
       for (std::size_t i = first; i < last; ++i) {
-        if (along[i - of.first] < middle) parts[part].add(places_of_row(i), tree_rows_[i].target);
+        if (along[i - of.first] >= middle) continue;
+        parts[part].add(places_of_row(i), tree_rows_[i].target, weight_of(tree_rows_[i]));
       }
     });
     for (std::size_t part = 1; part < parts.size(); ++part) parts[0] += parts[part];
     const plane_sums& left = parts[0];
     const plane_sums right = all - left;
-    if (left.count() < min_rows_ || right.count() < min_rows_) return;
+    if (left.count() < least_weight_ || right.count() < least_weight_) return;
     const auto numbers = static_cast<double>(columns_.size() + 1);
-    const double noise = left_by_one / (static_cast<double>(of.rows.count) - numbers);
+    const double noise = left_by_one / (static_cast<double>(num_rows_of(of)) - numbers) /
+                         rows_.weight_of_row * rows_.weight_of_noise;
     const double gain =
         left_by_one - left.fitted().left - right.fitted().left - chance_of_planes * numbers * noise;
     if (!(gain > of.urgency)) return;
@@ -629,9 +658,10 @@ class tree_grower {
 
   const coded_rows& rows_;
   const run_parts& run_;
-  std::int64_t min_rows_ = 1;
+  std::int64_t least_weight_ = 1;        // of leaves
   std::vector<std::size_t> slot_begin_;  // of each axis among the sums of a node
   std::vector<std::uint8_t> codes_;      // of the rows of the tree, together for each row
+  std::vector<std::uint32_t> weights_;   // of these rows; empty: 1 each
   std::vector<tree_row> tree_rows_;      // those of a node are together
   std::vector<tree_row> moved_;
   std::size_t bytes_kept_ = 0;
@@ -642,7 +672,7 @@ class tree_grower {
 };
 
 /// What each node predicts, in units of targets: each cut's effect is shrunk.
-std::vector<double> values_of(const grown_tree& tree, double shrinkage) {
+std::vector<double> values_of(const grown_tree& tree, double shrinkage, const coded_rows& rows) {
   std::vector<double> values(tree.nodes.size(), 0.0);
   if (tree.nodes[0].rows.count == 0) return values;
   const double unit = std::ldexp(1.0, tree.shift);
@@ -651,7 +681,7 @@ std::vector<double> values_of(const grown_tree& tree, double shrinkage) {
     const tree_branch& b = tree.nodes[k];
     if (b.left < 0) continue;
     const auto n = static_cast<double>(b.rows.count);
-    const double share = unit * (n / (n + shrinkage));
+    const double share = unit * (n / (n + shrinkage * rows.weight_of_row));
     for (const std::int32_t child : {b.left, b.right}) {
       const auto at = static_cast<std::size_t>(child);
       values[at] = values[k] + share * (mean_of(tree.nodes[at].rows) - mean_of(b.rows));
@@ -710,16 +740,17 @@ bank bank_of(const grown_tree& tree, std::size_t num_cuts, const std::vector<dou
 }
 
 /// How many cuts gain more than penalty * noise, which is estimated from the leaves that they make.
-std::size_t cuts_worth(const grown_tree& tree, double penalty) {
+std::size_t cuts_worth(const grown_tree& tree, double penalty, const coded_rows& rows) {
   if (penalty <= 0.0) return tree.cuts.size();
-  const auto n = static_cast<double>(tree.nodes[0].rows.count);
+  const auto n = static_cast<double>(tree.num_rows);
+  const double by_chance = penalty * (rows.weight_of_noise / rows.weight_of_row);
   double squares = tree.squares;
   for (const std::int32_t k : tree.cuts)
     squares -= tree.nodes[static_cast<std::size_t>(k)].cut.gain;
   std::size_t num_cuts = tree.cuts.size();
   while (num_cuts > 0) {
     const double freedom = n - static_cast<double>(num_cuts) - 1.0;
-    if (freedom > 0.0 && tree.strengths[num_cuts - 1] > penalty * (squares / freedom)) break;
+    if (freedom > 0.0 && tree.strengths[num_cuts - 1] > by_chance * (squares / freedom)) break;
     --num_cuts;
     squares += tree.nodes[static_cast<std::size_t>(tree.cuts[num_cuts])].cut.gain;
   }
@@ -797,8 +828,9 @@ std::vector<row_sums> held_out_sums(const grown_tree& tree, const coded_rows& ro
     for (std::int64_t i = rows.n / parts * part; i < last; ++i) {
       if (!judges.takes(rows.part[static_cast<std::size_t>(i)])) continue;
       row_sums& of = sums[leaf_of(tree, rows, i)];
-      of.sum += targets[static_cast<std::size_t>(i)];
-      ++of.count;
+      const std::int64_t weight = rows.weight(static_cast<std::size_t>(i));
+      of.sum += weight * targets[static_cast<std::size_t>(i)];
+      of.count += weight;
     }
   });
   std::vector<row_sums> sums(tree.nodes.size());
@@ -822,7 +854,7 @@ double held_out_squares(const coded_rows& rows, row_choice judges,
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (!judges.takes(rows.part[i])) continue;
     const auto size = static_cast<unsigned __int128>(std::abs(targets[i]));
-    squares += size * size;
+    squares += size * size * static_cast<std::uint64_t>(rows.weight(i));
   }
   return static_cast<double>(squares);
 }
@@ -833,7 +865,8 @@ class judged_tree {
   judged_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
               std::int64_t min_rows, const std::vector<std::int64_t>& targets, const run_parts& run,
               const model_room& room, const axis_places* places = nullptr)
-      : tree_(tree_grower(rows, train, targets, run, places).grow(max_leaves, min_rows)) {
+      : rows_(rows),
+        tree_(tree_grower(rows, train, targets, run, places).grow(max_leaves, min_rows)) {
     tried_.grown_leaves = max_leaves;
     tried_.min_rows = min_rows;
     tried_.places = places;
@@ -856,7 +889,7 @@ class judged_tree {
     of_all.options.step = step;
     std::vector<double> gains;
     for (const double shrinkage : shrinkages) {
-      gains_of_cuts(values_of(tree_, shrinkage), step, gains);
+      gains_of_cuts(values_of(tree_, shrinkage, rows_), step, gains);
       double most = gains[0];
       for (const std::size_t k : fit_) most = std::max(most, gains[k]);
       const double enough = most - tolerance * std::max(squares_ - most, 0.0);
@@ -871,9 +904,9 @@ class judged_tree {
     return of_all;
   }
 
-  bank made(const tree_options& options, const coded_rows& rows) const {
+  bank made(const tree_options& options) const {
     return bank_of(tree_, static_cast<std::size_t>(options.max_leaves - 1),
-                   values_of(tree_, options.shrinkage), options.step, rows);
+                   values_of(tree_, options.shrinkage, rows_), options.step, rows_);
   }
 
  private:
@@ -894,6 +927,7 @@ class judged_tree {
     }
   }
 
+  const coded_rows& rows_;
   tree_options tried_{1};
   grown_tree tree_;
   std::vector<row_sums> held_out_;  // by node
@@ -908,10 +942,10 @@ bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std:
   const std::int64_t grown = std::max(options.grown_leaves, options.max_leaves);
   const grown_tree tree =
       tree_grower(rows, train, targets, run, options.places).grow(grown, options.min_rows);
-  const std::size_t most_cuts =
-      std::min(cuts_worth(tree, options.penalty), static_cast<std::size_t>(options.max_leaves - 1));
+  const std::size_t most_cuts = std::min(cuts_worth(tree, options.penalty, rows),
+                                         static_cast<std::size_t>(options.max_leaves - 1));
   const std::size_t num_cuts = which_fit(tree, most_cuts, rows, room).back();
-  return bank_of(tree, num_cuts, values_of(tree, options.shrinkage), options.step, rows);
+  return bank_of(tree, num_cuts, values_of(tree, options.shrinkage, rows), options.step, rows);
 }
 
 tree_options judge_tree(const coded_rows& rows, row_choice train, std::int64_t max_leaves,
@@ -942,13 +976,13 @@ tree_plan judge_trees(const coded_rows& rows, row_choice train, int max_trees,
       best_gain = gain + as_last.gain;
       best = plan;
       best.trees.push_back(as_last.options);
-      best.banks.push_back(tree.made(as_last.options, rows));
+      best.banks.push_back(tree.made(as_last.options));
     }
     const judged_tree::verdict followed = tree.best(step_if_followed, tried_shrinkages);
     if (t + 1 == max_trees || followed.gain <= 0.0) break;
     gain += followed.gain;
     plan.trees.push_back(followed.options);
-    plan.banks.push_back(tree.made(followed.options, rows));
+    plan.banks.push_back(tree.made(followed.options));
     left.spend(plan.banks.back());
     add(-1, plan.banks.back(), rows, residuals, run);
   }

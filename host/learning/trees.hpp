@@ -25,16 +25,16 @@ struct tree_options {
   /// Each cut's part in a constant is weighed as if so many more rows, without its effect, had been
   /// seen where it cuts: rows / (rows + shrinkage).
   double shrinkage = 0.0;
-  /// No leaf has fewer rows.
+  /// No leaf has fewer rows; where rows have weights, less than the weight of so many.
   std::int64_t min_rows = 20;
   /// Of oblique trees, whose nodes may compare a sum over axes; null: one code each.
   const axis_places* places = nullptr;
 };
 
 /// Grows a tree on targets (residuals), [n], in units of y, from the rows that are chosen;
-/// n * max |target| < 2^63. Its constants are in units of constants; constant_shift >= 0. Nodes and
-/// leaves are in the order of a walk, left before right. A tree of one leaf has no nodes: it is a
-/// table without axes, of one constant.
+/// total_weight * max |target| < 2^63. Its constants are in units of constants; constant_shift >=
+/// 0. Nodes and leaves are in the order of a walk, left before right. A tree of one leaf has no
+/// nodes: it is a table without axes, of one constant.
 /// @param room  which the tree fits in, losing the cuts that are worth least
 bank learn_tree(const coded_rows& rows, row_choice train, const std::vector<std::int64_t>& targets,
                 const tree_options& options, const run_parts& run, const model_room& room = {});

@@ -56,7 +56,17 @@ void run_as_part(backend& engine, const std::function<void()>& body) {
 void row_counts::check_used() const {
   if (used() > 0) return;
   fail(ZCMOE_ERR_DATA, "no row is left of ", rows, ": ", nan_inputs, " have a NaN input, ",
-       nan_targets + infinite_targets, " a target that is not finite");
+       nan_targets + infinite_targets, " a target that is not finite",
+       zero_weights > 0 ? text(", ", zero_weights, " the weight 0") : "");
+}
+
+row_counts& row_counts::operator+=(const row_counts& more) {
+  rows += more.rows;
+  nan_inputs += more.nan_inputs;
+  nan_targets += more.nan_targets;
+  infinite_targets += more.infinite_targets;
+  zero_weights += more.zero_weights;
+  return *this;
 }
 
 void row_counts::tell(zcmoe_learn_report& report) const {
@@ -65,6 +75,7 @@ void row_counts::tell(zcmoe_learn_report& report) const {
   report.nan_inputs = nan_inputs;
   report.nan_targets = nan_targets;
   report.infinite_targets = infinite_targets;
+  report.zero_weights = zero_weights;
 }
 
 std::vector<std::uint8_t> nan_codes_of(const zcmoe_learn_options& options,
@@ -79,15 +90,18 @@ std::vector<std::uint8_t> nan_codes_of(const zcmoe_learn_options& options,
   return codes;
 }
 
-usable_rows find_usable(const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
-                        const std::vector<std::uint8_t>& nan_codes, const run_parts& run) {
+usable_rows find_usable(const zcmoe_points& x, const zcmoe_array& y, const zcmoe_array& weights,
+                        std::int64_t n, const std::vector<std::uint8_t>& nan_codes,
+                        const run_parts& run) {
   usable_rows found;
   found.used.resize(static_cast<std::size_t>(n));
   found.hashes.resize(static_cast<std::size_t>(n), 0);
   std::vector<std::uint8_t>& used = found.used;
   const any_array targets = any(y);
+  const any_array weighing = any(weights);
   const std::int64_t parts = (n + rows_per_part - 1) / rows_per_part;
   std::vector<row_counts> counts(static_cast<std::size_t>(parts));
+  std::vector<std::int64_t> first_bad(counts.size(), n);
   run(parts, [&](std::int64_t part) {
     row_counts& count = counts[static_cast<std::size_t>(part)];
     const std::int64_t first = part * rows_per_part;
@@ -108,8 +122,15 @@ usable_rows find_usable(const zcmoe_points& x, const zcmoe_array& y, std::int64_
     }
     for (std::int64_t i = first; i < last; ++i) {
       const double value = targets[i];
+      const double weight = weights.data != nullptr ? weighing[i] : 1.0;
       auto& mark = used[static_cast<std::size_t>(i)];
-      if (std::isnan(value)) {
+      if (weight == 0.0) {
+        mark = 0;
+        ++count.zero_weights;
+      } else if (!(weight > 0.0 && std::isfinite(weight))) {
+        first_bad[static_cast<std::size_t>(part)] = i;
+        return;
+      } else if (std::isnan(value)) {
         mark = 0;
         ++count.nan_targets;
       } else if (std::isinf(value)) {
@@ -121,12 +142,11 @@ usable_rows find_usable(const zcmoe_points& x, const zcmoe_array& y, std::int64_
       }
     }
   });
-  found.counts.rows = n;
-  for (const row_counts& of_part : counts) {
-    found.counts.nan_inputs += of_part.nan_inputs;
-    found.counts.nan_targets += of_part.nan_targets;
-    found.counts.infinite_targets += of_part.infinite_targets;
+  for (const std::int64_t i : first_bad) {
+    if (i < n) fail(ZCMOE_ERR_DATA, "weights[", i, "]=", weighing[i], " is not finite and >= 0");
   }
+  found.counts.rows = n;
+  for (const row_counts& of_part : counts) found.counts += of_part;
   return found;
 }
 

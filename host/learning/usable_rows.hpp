@@ -23,14 +23,19 @@ void run_as_part(backend& engine, const std::function<void()>& body);
 /// Shares parts out among the threads of an engine, which must outlive it.
 run_parts parts_on(backend& engine);
 
-/// What became of rows. Each is counted once: by its target, then by its inputs.
+/// What became of rows. Each is counted once: by its weight, then by its target, then by its
+/// inputs.
 struct row_counts {
   std::int64_t rows = 0;
   std::int64_t nan_inputs = 0;
   std::int64_t nan_targets = 0;
   std::int64_t infinite_targets = 0;
+  std::int64_t zero_weights = 0;
 
-  std::int64_t used() const { return rows - nan_inputs - nan_targets - infinite_targets; }
+  std::int64_t used() const {
+    return rows - nan_inputs - nan_targets - infinite_targets - zero_weights;
+  }
+  row_counts& operator+=(const row_counts& more);
   /// Throws DATA if there is no row to learn from.
   void check_used() const;
   /// Writes them into a report.
@@ -47,8 +52,11 @@ struct usable_rows {
 };
 
 /// Looks at n rows in host memory. Those with a NaN or infinite target cannot be learned from, nor
-/// those with a NaN where NaN has no code.
-usable_rows find_usable(const zcmoe_points& x, const zcmoe_array& y, std::int64_t n,
-                        const std::vector<std::uint8_t>& nan_codes, const run_parts& run);
+/// those with a NaN where NaN has no code, nor those of weight 0. Throws DATA for the first weight
+/// that is negative or not finite.
+/// @param weights  data null: none
+usable_rows find_usable(const zcmoe_points& x, const zcmoe_array& y, const zcmoe_array& weights,
+                        std::int64_t n, const std::vector<std::uint8_t>& nan_codes,
+                        const run_parts& run);
 
 }  // namespace zcmoe::detail

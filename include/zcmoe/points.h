@@ -113,10 +113,12 @@ typedef struct zcmoe_learn_options {
   /// the default: zcmoe_learn_sync() learns from all, a zcmoe_learner from 2^22 or as many as take
   /// 1 GiB, if these are fewer.
   int64_t sample_rows;
+  int32_t weighted;      ///< 1: zcmoe_learner_add_sync() takes weights; default 0
+  int32_t weights_kind;  ///< ZCMOE_WEIGHTS_SAMPLING, the default, or ZCMOE_WEIGHTS_PRECISION
 } zcmoe_learn_options;
 /// All defaults.
 #define ZCMOE_LEARN_OPTIONS_INIT \
-  { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0.0, 0, NULL, 0 }
+  { sizeof(zcmoe_learn_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0.0, 0, NULL, 0, 0, 0 }
 
 /// What was tried for one kind of model. The sizes of the chosen kind are those of the model; of
 /// others those of the one that was judged, from the rows that are not held out.
@@ -148,6 +150,7 @@ typedef struct zcmoe_learn_report {
   zcmoe_learn_candidate candidates[ZCMOE_NUM_PARTITIONS];  ///< in the order of their numbers
   int64_t rows_kept;    ///< rows learned from: rows_used, or a sample of them
   double sample_share;  ///< the share of the distinct rows that is in the sample: 1, or an estimate
+  int64_t zero_weights;  ///< rows left out: of weight 0, whatever else they are
 } zcmoe_learn_report;
 
 /// Learns a model of several inputs from rows in host memory; returns when it is done. Host
@@ -164,18 +167,25 @@ typedef struct zcmoe_learn_report {
 /// others are missing in it and have a code. Memory: 2 d + 64 bytes a row, and 256 KiB a pair of
 /// inputs.
 ///
+/// With weights every sum over rows is one of weight, and so are errors; where rows are counted
+/// (of leaves, of rows held out) they count for one of the mean weight. Inputs are cut by rows,
+/// whatever they weigh. Weights enter as whole numbers: whole weights whose sum is at most 2^30 as
+/// they are, others rounded to multiples of a unit that the sum has between 2^29 and 2^30 of, at
+/// least to 1. Weights that are all equal are as none, but for what a precision is.
+///
 /// @param[in]     context  whose engine the model lives on
 /// @param[in]     x        inputs, d columns of [n], of any type
 /// @param[in]     y        targets, [n], of any type but 64-bit integers
-/// @param[in]     n        number of rows, 1 to 2^31
+/// @param[in]     weights  [n], finite, >= 0, of any type but 64-bit integers; data NULL: all 1
+/// @param[in]     n        number of rows, 1 to 2^31; with weights to 2^30
 /// @param[in]     options  NULL: all defaults
 /// @param[in,out] report   struct_size is read, the rest is filled; NULL: none
 /// @param[out]    model    receives the model, to be freed with zcmoe_model_destroy()
 /// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if no model is within the budget
-/// @retval ZCMOE_ERR_DATA       no row is left
+/// @retval ZCMOE_ERR_DATA       no row is left, or a weight is negative or not finite
 /// @retval ZCMOE_ERR_CANCELLED  progress said to stop
 ZCMOE_API zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_points* x,
-                                        zcmoe_array y, int64_t n,
+                                        zcmoe_array y, zcmoe_array weights, int64_t n,
                                         const zcmoe_learn_options* options,
                                         zcmoe_learn_report* report, zcmoe_model** model);
 
@@ -184,25 +194,25 @@ ZCMOE_API zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_poin
 /// is the same, to the bit, for the same rows, in any order, chunks and merge tree, on any engine
 /// and number of threads.
 ///
-/// Equal rows count as one that occurred so many times. While there are at most sample_rows
-/// distinct rows all are kept; of more, those whose hashes are least. A row is kept with all its
-/// occurrences or not at all. zcmoe_learner_finish() learns from the rows kept; where they occurred
-/// more than sample_rows times, each is taken in proportion. So of up to sample_rows rows the model
-/// has the very bytes that zcmoe_learn_sync() gives for all of them, and beyond it is what
-/// zcmoe_learn_sync() gives with options->sample_rows. Its counts, num_rows, variances and standard
-/// errors are then those of the sample.
+/// Equal rows, of equal weight, count as one that occurred so many times. While there are at most
+/// sample_rows distinct rows all are kept; of more, those whose hashes are least. A row is kept
+/// with all its occurrences or not at all. zcmoe_learner_finish() learns from the rows kept; where
+/// they occurred more than sample_rows times, each is taken in proportion. So of up to sample_rows
+/// rows the model has the very bytes that zcmoe_learn_sync() gives for all of them, and beyond it
+/// is what zcmoe_learn_sync() gives with options->sample_rows. Its counts, num_rows, variances and
+/// standard errors are then those of the sample.
 ///
 /// Inputs are kept as doubles; -0.0 is 0.0. 64-bit integers that no double holds become the largest
-/// below them. Memory: 8 d + 60 bytes a row kept. A learner belongs to one thread at a time.
+/// below them. Memory: 8 d + 60 bytes a row kept, with weights 8 more. A learner belongs to one
+/// thread at a time.
 typedef struct zcmoe_learner zcmoe_learner;
 
 /// Starts a learner, which has seen no rows.
 ///
 /// @param[in]  context     whose engine models will live on; rows are looked at by the host
 /// @param[in]  num_inputs  d, 1 to ZCMOE_MAX_INPUTS
-/// @param[in]  options     nan_policy and sample_rows belong to the state, and nothing else is
-/// kept:
-///   zcmoe_learner_finish() takes the rest. NULL: all defaults
+/// @param[in]  options     nan_policy, sample_rows and weighted belong to the state, and nothing
+///   else is kept: zcmoe_learner_finish() takes the rest. NULL: all defaults
 /// @param[out] learner     receives the learner, to be freed with zcmoe_learner_destroy()
 /// @return ZCMOE_OK, or what any function may return
 ZCMOE_API zcmoe_status zcmoe_learner_create(zcmoe_context* context, int64_t num_inputs,
@@ -219,12 +229,15 @@ ZCMOE_API zcmoe_status zcmoe_learner_destroy(zcmoe_learner* learner);
 /// @param[in,out] learner  the learner
 /// @param[in]     x        inputs, d columns of [n], of any type
 /// @param[in]     y        targets, [n], of any type but 64-bit integers
+/// @param[in]     weights  [n], as zcmoe_learn_sync(); data NULL if and only if the learner was
+///   created with weighted = 0
 /// @param[in]     n        number of rows, 0 to 2^31; 0 does nothing
+/// @retval ZCMOE_ERR_DATA     a weight is negative or not finite
 /// @retval ZCMOE_ERR_NUMERIC  the learner would count more than ZCMOE_MAX_ROWS rows
 ///
 /// Cost: a hash of each row, and a look-up for each that may be kept. 9 bytes a row while it runs.
 ZCMOE_API zcmoe_status zcmoe_learner_add_sync(zcmoe_learner* learner, const zcmoe_points* x,
-                                              zcmoe_array y, int64_t n);
+                                              zcmoe_array y, zcmoe_array weights, int64_t n);
 
 /// Adds the rows of source to learner; source is unchanged. Any merge tree gives the same bits; an
 /// empty source changes nothing. After an error the learner is as it was.
@@ -232,7 +245,7 @@ ZCMOE_API zcmoe_status zcmoe_learner_add_sync(zcmoe_learner* learner, const zcmo
 /// @param[in,out] learner  the learner
 /// @param[in]     source   another one, of any context
 /// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if source is learner
-/// @retval ZCMOE_ERR_INCOMPATIBLE      num_inputs, a nan_policy or sample_rows differ
+/// @retval ZCMOE_ERR_INCOMPATIBLE      num_inputs, a nan_policy, sample_rows or weighted differ
 /// @retval ZCMOE_ERR_NUMERIC           the two count more than ZCMOE_MAX_ROWS rows together
 ZCMOE_API zcmoe_status zcmoe_learner_merge(zcmoe_learner* learner, const zcmoe_learner* source);
 
@@ -240,8 +253,7 @@ ZCMOE_API zcmoe_status zcmoe_learner_merge(zcmoe_learner* learner, const zcmoe_l
 ///
 /// @param[in]     learner  the learner
 /// @param[in]     options  as zcmoe_learn_sync(); the nan_policy of each input, and sample_rows
-/// unless it
-///   is 0, are those of the learner. NULL: all defaults
+///   unless it is 0, are those of the learner; weighted is not looked at. NULL: all defaults
 /// @param[in,out] report   struct_size is read, the rest is filled: rows are counted that were
 ///   added; NULL: none
 /// @param[out]    model    receives the model, to be freed with zcmoe_model_destroy()

@@ -97,16 +97,28 @@ struct learned {
 /// @param context  whose engine the model lives on
 /// @param x        inputs
 /// @param y        targets, as many as x has rows
+/// @param weights  likewise, or no_array()
 /// @param options  how the model is learned
 /// @return the model, and what was tried
-inline learned learn(const context& context, const points& x, zcmoe_array y,
+inline learned learn(const context& context, const points& x, zcmoe_array y, zcmoe_array weights,
                      const zcmoe_learn_options& options = learn_options()) {
   const zcmoe_points rows = x.view();
   zcmoe_learn_report report{};
   report.struct_size = sizeof report;
   zcmoe_model* handle = nullptr;
-  check(zcmoe_learn_sync(context.get(), &rows, y, x.num_rows(), &options, &report, &handle));
+  check(
+      zcmoe_learn_sync(context.get(), &rows, y, weights, x.num_rows(), &options, &report, &handle));
   return {model(handle), report};
+}
+/// Learns a model from rows without weights: zcmoe_learn_sync().
+/// @param context  whose engine the model lives on
+/// @param x        inputs
+/// @param y        targets, as many as x has rows
+/// @param options  how the model is learned
+/// @return the model, and what was tried
+inline learned learn(const context& context, const points& x, zcmoe_array y,
+                     const zcmoe_learn_options& options = learn_options()) {
+  return learn(context, x, y, no_array(), options);
 }
 /// Learns a model from rows in host memory: zcmoe_learn_sync(). It also throws error if x and y
 /// differ in length.
@@ -172,7 +184,7 @@ class learner {
   /// Starts a learner: zcmoe_learner_create().
   /// @param context     whose engine models will live on
   /// @param num_inputs  d
-  /// @param options     whose nan_policy and sample_rows belong to it
+  /// @param options     whose nan_policy, sample_rows and weighted belong to it
   learner(const context& context, std::int64_t num_inputs,
           const zcmoe_learn_options& options = learn_options()) {
     zcmoe_learner* handle = nullptr;
@@ -190,11 +202,12 @@ class learner {
   }
 
   /// Adds rows in host memory: zcmoe_learner_add_sync().
-  /// @param x  inputs
-  /// @param y  targets, as many as x has rows
-  void add_sync(const points& x, zcmoe_array y) {
+  /// @param x        inputs
+  /// @param y        targets, as many as x has rows
+  /// @param weights  likewise; no_array() if the learner is not weighted
+  void add_sync(const points& x, zcmoe_array y, zcmoe_array weights = no_array()) {
     const zcmoe_points rows = x.view();
-    check(zcmoe_learner_add_sync(get(), &rows, y, x.num_rows()));
+    check(zcmoe_learner_add_sync(get(), &rows, y, weights, x.num_rows()));
   }
   /// Adds rows in host memory. It also throws error if x and y differ in length.
   /// @param x  inputs

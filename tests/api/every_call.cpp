@@ -314,7 +314,7 @@ every_call::arguments::arguments(int num_threads) {
   };
   for (zcmoe_learner** each : {&learner, &other_learner}) {
     expect_ok(zcmoe_learner_create(context, 3, &learn_options, each));
-    expect_ok(zcmoe_learner_add_sync(*each, &points_x, {y.data(), ZCMOE_F64, 1}, 5));
+    expect_ok(zcmoe_learner_add_sync(*each, &points_x, {y.data(), ZCMOE_F64, 1}, none, 5));
   }
   learner_state = bytes_of([&](void* to, std::size_t capacity) {
     return zcmoe_learner_serialize(learner, to, capacity, &size);
@@ -444,14 +444,14 @@ every_call::every_call(int num_threads) : own_(new arguments(num_threads)) {
     add(entry(name, predict, a.points_model, &a.points_x, num_rows, &a.predicted, nullptr));
     add(entry(name, predict, a.model, &a.one_column, num_rows, &a.predicted, nullptr));
   }
-  add_making(ZCMOE_CALL(zcmoe_learn_sync, a.context, &a.points_x, y, fewer_rows, &a.learn_options,
-                        &a.learn_report, &a.new_model),
+  add_making(ZCMOE_CALL(zcmoe_learn_sync, a.context, &a.points_x, y, none, fewer_rows,
+                        &a.learn_options, &a.learn_report, &a.new_model),
              &a.new_model, zcmoe_model_destroy);
   add_making(ZCMOE_CALL(zcmoe_learner_create, a.context, 3, &a.learn_options, &a.new_learner),
              &a.new_learner, zcmoe_learner_destroy);
   add_using_up("zcmoe_learner_destroy", zcmoe_learner_destroy, &a.new_learner,
                [&a] { return zcmoe_learner_create(a.context, 3, nullptr, &a.new_learner); });
-  add(ZCMOE_CALL(zcmoe_learner_add_sync, a.other_learner, &a.points_x, y, few_rows));
+  add(ZCMOE_CALL(zcmoe_learner_add_sync, a.other_learner, &a.points_x, y, none, few_rows));
   add(ZCMOE_CALL(zcmoe_learner_merge, a.other_learner, a.learner));
   add_making(
       ZCMOE_CALL(zcmoe_learner_finish, a.learner, &a.learn_options, &a.learn_report, &a.new_model),

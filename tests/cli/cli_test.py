@@ -1997,7 +1997,7 @@ class several_inputs_test(cli_case):
                        says=f"{name}: goes with one input, not with several (--x a, --x b, --x c)")
         for arguments, says in (
                 ([*fit, "--sample-rows", 2**31 + 1], "--sample-rows 2147483649: with several inputs"),
-                ([*fit, "--weights", "id"], "--weights: not with several inputs yet (--x a, --x b, --x c)"),
+                ([*fit, "--weights-kind", "precision"], "--weights-kind precision: the rows have no weights"),
                 ([*fit, "--nan-policy", "value"], "--nan-policy value: with several inputs"),
                 ([*fit, "--range-policy", "value"], "--range-policy value: with several inputs"),
                 ([*fit, "--partition", "tables", "--segments", 5], "--segments 5: goes with --partition score, tree, grid or oblique"),
@@ -2022,6 +2022,53 @@ class several_inputs_test(cli_case):
                 (["predict", model, data, "--standard-error"], "and has no segments"),
                 (["predict", model, data, "--experts", "interpolate"], "--experts interpolate")):
             self.fails(*arguments, says=says, cwd=self.folder)
+
+    def test_weights(self):
+        data = self.several(rows=1500)
+        columns = self.columns(data)
+        rows = [[columns[k][i] for k in "abcy"] for i in range(1500)]
+        weights = [(0, 1, 2.5)[i % 3] for i in range(1500)]
+
+        def table(name, rows, weights):
+            lines = [",".join(map(repr, [*row, w])) for row, w in zip(rows, weights)]
+            return self.write(name, "a,b,c,y,w\n" + "\n".join(lines) + "\n")
+
+        def model(*arguments):
+            self.run_cli("fit", *arguments, "-q", "-o", self.path("weighted.model"))
+            return self.read("weighted.model")
+
+        weighted = table("weighted.csv", rows, weights)
+        everything = model(weighted, "--x-all-but", "w", "--weights", "w", "--y", "y")
+        self.assertEqual(model(weighted, *self.xs, "--weights", "w"), everything)
+        # Rows of weight 0 are none, equal weights too; unequal ones are not.
+        used = [i for i in range(1500) if weights[i] > 0]
+        self.assertEqual(model(table("used.csv", [rows[i] for i in used], [weights[i] for i in used]),
+                               "--x-all-but", "y", "--weights", "w", "--y", "y"), everything)
+        equal = table("equal.csv", rows, [3] * 1500)
+        without = model(equal, *self.xs)
+        self.assertEqual(model(equal, *self.xs, "--weights", "w"), without)
+        self.assertNotEqual(everything, without)
+        summary = json.loads(self.run_cli("fit", weighted, *self.xs, "--weights", "w", "--holdout", "0.3", "--json",
+                                          "--weights-kind", "precision", "-o", self.path("m")).stdout)
+        self.assertEqual(summary["skipped"]["zero_weight"], 500)
+        self.assertEqual(summary["weighted"], True)
+        self.assertEqual(summary["weights_kind"], "precision")
+        self.assertLess(summary["holdout"]["rmse"], summary["holdout"]["rmse_line"])
+        # NPY: behind the matrix the target and the weights, or by name.
+        matrix = self.write("abc.npy", npy([row[k] for row in rows for k in range(3)], shape=(1500, 3)))
+        y = self.write("y.npy", npy([row[3] for row in rows]))
+        w = self.write("w.npy", npy(weights))
+        by_place = model(matrix, y, w)
+        self.assertEqual(model(matrix, "--y", y, "--weights", w), by_place)
+        answers = self.answers(self.path("weighted.model"), matrix)
+        pathlib.Path(self.path("csv.model")).write_bytes(everything)
+        self.assertEqual(self.answers(self.path("csv.model"), weighted), answers)
+        for bad, says in ((-1, "line 3, column 'w': the weight is -1"), ("inf", "line 3, column 'w': the weight is inf")):
+            lines = pathlib.Path(weighted).read_text().splitlines()
+            lines[2] = ",".join([*lines[2].split(",")[:-1], str(bad)])
+            self.fails("fit", self.write("bad.csv", "\n".join(lines) + "\n"), *self.xs, "--weights", "w", "-o", "m", says=says)
+        bad = self.write("bad.npy", npy([1.0] * 1499 + [float("nan")]))
+        self.fails("fit", matrix, y, bad, "-o", "m", says="bad.npy, row 1500: the weight is nan")
 
     def test_smallest_tables(self):
         for rows, says in (("", "no usable row to learn from: 0 rows read"), ("1,2,\n,2,3\n", "1 missing target, 1 missing input"),

@@ -339,7 +339,7 @@ TEST(kept_column_test, keeps_types_and_follows_strides) {
 plane_fit plane_of(const std::vector<zcmoe_array>& inputs, const zcmoe_array& y,
                    std::int64_t rows) {
   plane_fit plane(inputs.size());
-  plane.add(inputs, y, rows);
+  plane.add(inputs, y, no_array(), rows);
   plane.solve();
   return plane;
 }
@@ -385,10 +385,10 @@ TEST(plane_test, leaves_residuals_orthogonal_to_the_inputs) {
   std::vector<zcmoe_array> inputs;
   for (const auto& column : columns) inputs.push_back(array(column.data()));
   plane_fit plane(inputs.size());  // of rows in two blocks
-  plane.add(inputs, array(y.data()), 70);
+  plane.add(inputs, array(y.data()), no_array(), 70);
   std::vector<zcmoe_array> rest;
   for (const auto& column : columns) rest.push_back(array(column.data() + 70));
-  plane.add(rest, array(y.data() + 70), 130);
+  plane.add(rest, array(y.data() + 70), no_array(), 130);
   plane.solve();
   std::vector<double> row(5);
   double total = 0;

@@ -91,6 +91,91 @@ TEST(learn, any_order_of_rows_and_threads_give_the_same_bytes) {
   }
 }
 
+/// Rows of unequal noise, and as weights their precisions.
+struct weighted_table {
+  table rows;
+  std::vector<double> weights;
+};
+weighted_table unequal(std::size_t n, unsigned seed) {
+  weighted_table made{sample(n, seed, 0.0), {}};
+  std::mt19937 random(seed + 1);
+  std::normal_distribution<double> normal;
+  for (double& y : made.rows.y) {
+    const bool noisy = random() % 4 > 0;
+    y += (noisy ? 4.0 : 0.2) * normal(random);
+    made.weights.push_back(noisy ? 0.0625 : 25.0);
+  }
+  return made;
+}
+
+learned learn_weighted(const context& engine, const weighted_table& from, std::int32_t kind) {
+  return learn(engine, from.rows.columns(), array(from.rows.y.data()), array(from.weights.data()),
+               of_kind(kind));
+}
+
+TEST(learn, weights_say_what_rows_count_for) {
+  const weighted_table given = unequal(6000, 31);
+  const table truth_of = sample(4000, 33, 0.0);
+  for (std::int32_t kind = ZCMOE_PARTITION_AUTO; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    const learned made = learn_weighted(cpu(), given, kind);
+    const model without = learn(cpu(), given.rows.columns(), given.rows.y, of_kind(kind)).table;
+    // Of a grid the cells are most of the error.
+    const double share = kind == ZCMOE_PARTITION_GRID ? 0.8 : 0.4;
+    EXPECT_LT(error_on(made.table, truth_of), share * error_on(without, truth_of)) << kind;
+    // A quarter of the rows has all but 1/134 of the weight: errors are theirs.
+    double least = infinity;
+    for (const zcmoe_learn_candidate& c : made.report.candidates)
+      least = std::fmin(least, c.held_out_error);
+    EXPECT_LT(least, 0.6) << kind;
+  }
+}
+
+TEST(learn, weighted_rows_in_any_order_and_unit_give_the_same_bytes) {
+  weighted_table given = unequal(2500, 35);
+  std::mt19937 random(36);
+  for (double& w : given.weights) w *= 1.0 + 0.001 * static_cast<double>(random() % 1000);
+  given.weights[7] = 0.0;
+  given.weights[8] = 1e-300;  // all but nothing, but a row
+  std::vector<std::size_t> order(given.weights.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::shuffle(order.begin(), order.end(), random);
+  weighted_table shuffled;
+  shuffled.rows.x.resize(given.rows.x.size());
+  for (const std::size_t i : order) {
+    if (given.weights[i] == 0.0) continue;
+    for (std::size_t k = 0; k < shuffled.rows.x.size(); ++k)
+      shuffled.rows.x[k].push_back(given.rows.x[k][i]);
+    shuffled.rows.y.push_back(given.rows.y[i]);
+    shuffled.weights.push_back(1024.0 * given.weights[i]);
+  }
+  for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    const learned made = learn_weighted(cpu(1), given, kind);
+    EXPECT_EQ(made.report.zero_weights, 1);
+    EXPECT_EQ(made.report.rows_used, 2499);
+    EXPECT_EQ(learn_weighted(cpu(7), shuffled, kind).table.serialize(), made.table.serialize())
+        << kind;
+  }
+}
+
+TEST(learn, equal_weights_are_none) {
+  weighted_table given{sample(1500, 37, 0.5), std::vector<double>(1500, 2.5)};
+  for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    const model without = learn(cpu(), given.rows.columns(), given.rows.y, of_kind(kind)).table;
+    EXPECT_EQ(learn_weighted(cpu(), given, kind).table.serialize(), without.serialize()) << kind;
+  }
+  // But as precisions they say how large the noise of a row of weight 1 is.
+  zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_TREE, 9);
+  const auto noise = [&] {
+    return points_info(learn(cpu(), given.rows.columns(), array(given.rows.y.data()),
+                             array(given.weights.data()), options)
+                           .table)
+        .noise_variance;
+  };
+  const double sampling = noise();
+  options.weights_kind = ZCMOE_WEIGHTS_PRECISION;
+  EXPECT_DOUBLE_EQ(noise(), 2.5 * sampling);
+}
+
 /// Equal rows are independent of each other, as rows are: held-out ones are no contents that
 /// learning has not seen.
 TEST(learn, many_rows_of_few_contents) {

@@ -260,7 +260,7 @@ TEST(learner, counts_what_it_leaves_out) {
 TEST(learner, without_rows_says_so_and_goes_on) {
   learner made(cpu(), num_inputs, small());
   const bytes empty = made.serialize();
-  EXPECT_EQ(zcmoe_learner_add_sync(made.get(), nullptr, {}, 0), ZCMOE_OK);
+  EXPECT_EQ(zcmoe_learner_add_sync(made.get(), nullptr, {}, {}, 0), ZCMOE_OK);
   std::string said;
   EXPECT_EQ(status_of([&] { made.finish(small()); }, &said), ZCMOE_ERR_DATA);
   EXPECT_THAT(said, testing::HasSubstr("no row is left of 0"));
@@ -284,6 +284,39 @@ TEST(learner, may_be_stopped_and_finished_again) {
   EXPECT_EQ(made.finish(small()).table.serialize(), model_of_all(given, small()));
 }
 
+TEST(learner, of_weighted_rows_is_the_model_of_all) {
+  const rows given = sample(1500, 12);
+  std::vector<double> weights;
+  for (std::size_t i = 0; i < given.size(); ++i)
+    weights.push_back(i % 9 == 0 ? 0.0 : 0.25 * static_cast<double>(1 + i % 3));
+  const auto model_of = [&](std::int64_t limit) {
+    zcmoe_learn_options options = small(limit);
+    options.weighted = 1;
+    const view all(given, 0, given.size());
+    return learn(cpu(), all.x, all.y, array(weights.data()), options).table.serialize();
+  };
+  for (const std::int64_t limit : {300, 2000}) {
+    zcmoe_learn_options options = small(limit);
+    options.weighted = 1;
+    const auto of_rows = [&](std::size_t first, std::size_t last) {
+      learner made(cpu(2), num_inputs, options);
+      for (std::size_t at = first; at < last; at += 100) {
+        const view part(given, at, 100);
+        made.add_sync(part.x, part.y, array(weights.data() + at));
+      }
+      return made;
+    };
+    const learner whole = of_rows(0, 1500);
+    learner merged = learner::deserialize(cpu(), of_rows(700, 1500).serialize());
+    merged.merge(of_rows(0, 700));
+    EXPECT_EQ(merged.serialize(), whole.serialize()) << limit;
+    const learned made = learner::deserialize(cpu(), merged.serialize()).finish(small(limit));
+    EXPECT_EQ(made.table.serialize(), model_of(limit)) << limit;
+    EXPECT_EQ(made.report.zero_weights, 167);
+    EXPECT_EQ(made.report.rows_used, 1333);
+  }
+}
+
 TEST(learner, refuses_what_does_not_go_together) {
   learner made(cpu(), num_inputs, small(100));
   const rows given = sample(10, 10);
@@ -300,6 +333,9 @@ TEST(learner, refuses_what_does_not_go_together) {
   with_nan.nan_policy = ZCMOE_NAN_SEGMENT;
   refused(learner(cpu(), num_inputs, with_nan),
           "nan_policy of input 0=0 of learner, but 1 of source");
+  zcmoe_learn_options weighted = small(100);
+  weighted.weighted = 1;
+  refused(learner(cpu(), num_inputs, weighted), "weighted=0 of learner, but 1 of source");
   EXPECT_EQ(status_of([&] { made.merge(made); }, &said), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_EQ(status_of([&] { made.finish(with_nan); }, &said), ZCMOE_ERR_INVALID_ARGUMENT);
   EXPECT_THAT(said,
@@ -367,6 +403,29 @@ TEST(learner, refuses_states_that_no_rows_give) {
               testing::StartsWith(std::to_string(ZCMOE_ERR_VERSION)));
   const bytes model = model_of_all(given, small());
   refused(text_of(model), "it is a model, not a learner");
+}
+
+TEST(learner, refuses_weights_that_no_row_has) {
+  zcmoe_learn_options options = small(20);
+  options.weighted = 1;
+  learner made(cpu(), num_inputs, options);
+  const rows given = sample(3, 13);
+  const view all(given, 0, 3);
+  const std::vector<double> weights = {1.0, 2.0, 3.0};
+  made.add_sync(all.x, all.y, array(weights.data()));
+  const std::string state = text_of(made.serialize());
+  const auto read = [&](const std::string& from) {
+    std::string said;
+    const zcmoe_status status =
+        status_of([&] { learner::deserialize(cpu(), bytes(from.begin(), from.end())); }, &said);
+    return std::to_string(status) + ": " + said;
+  };
+  ASSERT_THAT(read(state), testing::StartsWith("0: "));
+  constexpr std::size_t first = 3 * (num_inputs + 2);  // behind inputs, targets and counts
+  for (const double bad : {0.0, -1.0, infinity, not_a_number})
+    EXPECT_THAT(read(with_data(state, first, bad)), testing::HasSubstr("weights: row 0 holds"));
+  EXPECT_THAT(read(with_header(state, R"("zero_weights":"0")", R"("zero_weights":"9")")),
+              testing::HasSubstr("zero_weights"));
 }
 
 TEST(learner, counts_no_more_rows_than_there_may_be) {

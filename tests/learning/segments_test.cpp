@@ -92,7 +92,7 @@ TEST(segments_of, says_what_the_rows_say) {
   const scores of = {-7, 100, 100, 101, 250, 300, 301};
   coded_rows rows = rows_with({-3, 10, 20, 40, 5, 5, 5});
   rows.exponent = -2;
-  const head made = segments_of({100, 200}, 3, of, rows);
+  const head made = segments_of({100, 200}, 3, of, rows, false);
   EXPECT_EQ(made.thresholds, (scores{100, 200}));
   EXPECT_EQ(made.counts, (scores{1, 3, 3}));
   EXPECT_EQ(made.constants[0], -0.75);
@@ -109,19 +109,58 @@ TEST(segments_of, says_what_the_rows_say) {
 
 TEST(segments_of, segments_without_rows_take_the_nearest_constant) {
   const coded_rows rows = rows_with({8, 8, 2});
-  const head made = segments_of({}, 9, {2, 2, 6}, rows);
+  const head made = segments_of({}, 9, {2, 2, 6}, rows, false);
   EXPECT_EQ(made.constants, (std::vector<double>{8, 8, 8, 8, 8, 2, 2, 2, 2}));
   EXPECT_EQ(made.counts, (scores{0, 0, 2, 0, 0, 0, 1, 0, 0}));
   EXPECT_TRUE(std::isnan(made.variances[0]));
-  const head none = segments_of({}, 2, {}, rows_with({}));
+  const head none = segments_of({}, 2, {}, rows_with({}), false);
   EXPECT_TRUE(std::isnan(none.constants[0]));
-  const head one = segments_of({}, 1, {55, -9, 2}, rows);
+  const head one = segments_of({}, 1, {55, -9, 2}, rows, false);
   EXPECT_EQ(one.constants, std::vector<double>{6});
+}
+
+TEST(score_order, takes_rows_of_weight_w_for_w_rows) {
+  std::mt19937 random(3);
+  std::lognormal_distribution<> spread(0.0, 3.0);
+  coded_rows weighted;
+  scores of;
+  scores of_each;
+  std::vector<std::uint32_t> weights;
+  for (int i = 0; i < 500; ++i) {
+    of.push_back(static_cast<std::int64_t>(1e6 * spread(random)));
+    weights.push_back(1 + static_cast<std::uint32_t>(random() % 40));
+    of_each.insert(of_each.end(), weights.back(), of.back());
+  }
+  weighted = rows_with(of);
+  weighted.set_weights(weights);
+  const coded_rows repeated = rows_with(of_each);
+  for (const std::int64_t m : {2, 7, 64, 400}) {
+    EXPECT_EQ(score_order(of, weighted, {}).thresholds(m),
+              score_order(of_each, repeated, {}).thresholds(m))
+        << m;
+  }
+}
+
+TEST(segments_of, weighs_rows) {
+  coded_rows rows = rows_with({10, 20, 40, 7});
+  rows.set_weights({1, 2, 5, 3});
+  // Mean 250 / 8, sum w (y - mean)^2 = 1087.5; W = 8, W2 = 30.
+  const head sampling = segments_of({}, 2, {0, 0, 0, 1}, rows, false);
+  EXPECT_EQ(sampling.counts, (scores{3, 1}));
+  EXPECT_EQ(sampling.constants, (std::vector<double>{31.25, 7}));
+  EXPECT_DOUBLE_EQ(sampling.variances[0], 1087.5 / (8.0 - 30.0 / 8.0));
+  EXPECT_DOUBLE_EQ(sampling.standard_errors[0], std::sqrt(sampling.variances[0] * 30.0 / 64.0));
+  EXPECT_TRUE(std::isnan(sampling.variances[1]));
+  rows.weight_unit = 0.5;
+  const head precise = segments_of({}, 2, {0, 0, 0, 1}, rows, true);
+  EXPECT_EQ(precise.constants, sampling.constants);
+  EXPECT_DOUBLE_EQ(precise.variances[0], 0.5 * 1087.5 / 2.0);
+  EXPECT_DOUBLE_EQ(precise.standard_errors[0], std::sqrt(precise.variances[0] / 4.0));
 }
 
 TEST(segments_of, squares_of_large_targets_are_exact) {
   const std::int64_t big = (std::int64_t{1} << 61) - 1;
-  const head made = segments_of({}, 1, {0, 0}, rows_with({big, big - 2}));
+  const head made = segments_of({}, 1, {0, 0}, rows_with({big, big - 2}), false);
   EXPECT_EQ(made.variances[0], 2.0);
 }
 

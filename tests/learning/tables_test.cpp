@@ -64,7 +64,7 @@ struct sample {
     for (int a = 0; a < d; ++a)
       hash_inputs(x.data() + static_cast<std::int64_t>(a) * n, n, hashes.data());
     const std::vector<std::int32_t> slots(static_cast<std::size_t>(d), segments + 3);
-    return rows_of(y.data(), n, slots, codes, hashes);
+    return rows_of(y.data(), {}, n, slots, codes, hashes);
   }
 };
 
@@ -359,7 +359,8 @@ TEST(coded_rows, units_suit_targets_of_any_size) {
     std::vector<double> y;
     for (int i = 0; i < 1000; ++i) y.push_back(scale * ((i * 37) % 11 - 5));
     std::vector<std::uint8_t> codes(1000, 0);
-    const coded_rows rows = rows_of(y.data(), 1000, {4}, codes, std::vector<std::uint64_t>(1000));
+    const coded_rows rows =
+        rows_of(y.data(), {}, 1000, {4}, codes, std::vector<std::uint64_t>(1000));
     double most = 0.0;
     double squares = 0.0;
     for (std::size_t i = 0; i < y.size(); ++i) {
@@ -377,16 +378,16 @@ TEST(coded_rows, units_suit_targets_of_any_size) {
 TEST(coded_rows, equal_targets_and_zeros) {
   const std::vector<double> zeros(10, 0.0);
   const coded_rows none =
-      rows_of(zeros.data(), 10, {}, {}, std::vector<std::uint64_t>(zeros.size()));
+      rows_of(zeros.data(), {}, 10, {}, {}, std::vector<std::uint64_t>(zeros.size()));
   EXPECT_EQ(none.constant_shift, 0);
   EXPECT_EQ(none.y, std::vector<std::int64_t>(10, 0));
   const std::vector<double> equal(10, 0.1);
   const coded_rows rows =
-      rows_of(equal.data(), 10, {}, {}, std::vector<std::uint64_t>(equal.size()));
+      rows_of(equal.data(), {}, 10, {}, {}, std::vector<std::uint64_t>(equal.size()));
   EXPECT_EQ(rows.constant_shift, 0);
   for (const std::int64_t y : rows.y)
     EXPECT_EQ(std::ldexp(static_cast<double>(y), rows.exponent), 0.1);
-  EXPECT_EQ(rows_of(nullptr, 0, {4}, {}, {}).n, 0);
+  EXPECT_EQ(rows_of(nullptr, {}, 0, {4}, {}, {}).n, 0);
 }
 
 TEST(coded_rows, parts_follow_the_values_of_a_row) {

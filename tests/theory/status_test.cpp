@@ -813,6 +813,7 @@ struct points_call {
   std::int64_t n = 4;
   zcmoe_predict_outputs outputs = ZCMOE_PREDICT_OUTPUTS_INIT;
   zcmoe_array y = {room + 12, ZCMOE_F64, 1};
+  zcmoe_array weights = {nullptr, ZCMOE_F64, 1};
   zcmoe_learn_options options = ZCMOE_LEARN_OPTIONS_INIT;
   zcmoe_learn_report report{};
   zcmoe_context* context = cpu_context();
@@ -832,7 +833,8 @@ struct points_call {
   }
   zcmoe_status learn() {
     zcmoe_model* made = nullptr;
-    const zcmoe_status status = zcmoe_learn_sync(context, &x, y, n, &options, &report, &made);
+    const zcmoe_status status =
+        zcmoe_learn_sync(context, &x, y, weights, n, &options, &report, &made);
     EXPECT_EQ(made == nullptr, status != ZCMOE_OK);
     zcmoe_model_destroy(made);
     return status;
@@ -942,6 +944,23 @@ std::vector<status_case> learn_cases() {
     c.options.target_name = name.c_str();
   });
   with(invalid, {"options->sample_rows=-1"}, [](points_call& c) { c.options.sample_rows = -1; });
+  with(invalid, {"options->weighted=2"}, [](points_call& c) { c.options.weighted = 2; });
+  with(invalid, {"options->weights_kind=2"}, [](points_call& c) { c.options.weights_kind = 2; });
+  with(invalid, {"weights.dtype", "I64"}, [](points_call& c) {
+    c.weights = {c.room, ZCMOE_I64, 1};
+  });
+  for (const double bad : {-0.25, infinity, not_a_number}) {
+    with(ZCMOE_ERR_DATA, {"weights[2]=", "is not finite and >= 0"}, [bad](points_call& c) {
+      c.room[22] = bad;
+      c.weights = {c.room + 20, ZCMOE_F64, 1};
+    });
+  }
+  with(ZCMOE_ERR_DATA,
+       {"no row is left of 4: 0 have a NaN input, 0 a target that is not finite, 4 "
+        "the weight 0"},
+       [](points_call& c) {
+         c.weights = {c.room + 20, ZCMOE_F64, 1};
+       });
   with(invalid, {"report->struct_size=1"}, [](points_call& c) { c.report.struct_size = 1; });
   with(data, {"row"}, [](points_call& c) {
     for (int i = 12; i < 16; ++i) c.room[i] = i % 2 == 0 ? not_a_number : infinity;
@@ -1147,7 +1166,7 @@ owned_learner new_learner(std::int64_t num_inputs, bool with_rows) {
   zcmoe_learner* made = nullptr;
   EXPECT_EQ(zcmoe_learner_create(call.context, num_inputs, nullptr, &made), ZCMOE_OK);
   if (with_rows) {
-    EXPECT_EQ(zcmoe_learner_add_sync(made, &call.x, call.y, call.n), ZCMOE_OK);
+    EXPECT_EQ(zcmoe_learner_add_sync(made, &call.x, call.y, call.weights, call.n), ZCMOE_OK);
   }
   return owned_learner(made);
 }
@@ -1185,7 +1204,7 @@ owned_learner full_learner() {
 zcmoe_status add_to(zcmoe_learner* learner, const std::function<void(points_call&)>& change) {
   points_call call;
   change(call);
-  return zcmoe_learner_add_sync(learner, &call.x, call.y, call.n);
+  return zcmoe_learner_add_sync(learner, &call.x, call.y, call.weights, call.n);
 }
 
 std::vector<status_case> learner_cases() {
@@ -1217,7 +1236,23 @@ std::vector<status_case> learner_cases() {
   adding({"x->num_inputs=2, but the learner has 3"}, [](points_call& c) { c.x.num_inputs = 2; });
   adding({"n=-1; expected 0 to 2147483648"}, [](points_call& c) { c.n = -1; });
   adding({"y.dtype", "I64"}, [](points_call& c) { c.y.dtype = ZCMOE_I64; });
+  adding({"weights.data is given, but the learner was created with weighted = 0"},
+         [](points_call& c) { c.weights = c.y; });
   adding({"x->columns[1].data is null"}, [](points_call& c) { c.columns[1].data = nullptr; });
+  const auto weighing = [&](zcmoe_status status, std::vector<std::string> texts, bool weights) {
+    with("zcmoe_learner_add_sync", status, std::move(texts), [weights] {
+      zcmoe_learn_options options = ZCMOE_LEARN_OPTIONS_INIT;
+      options.weighted = 1;
+      zcmoe_learner* made = nullptr;
+      EXPECT_EQ(zcmoe_learner_create(cpu_context(), 3, &options, &made), ZCMOE_OK);
+      return add_to(owned_learner(made).get(), [weights](points_call& c) {
+        c.room[21] = -1.0;
+        if (weights) c.weights = {c.room + 20, ZCMOE_F64, 1};
+      });
+    });
+  };
+  weighing(ZCMOE_ERR_DATA, {"weights[1]=-1 is not finite and >= 0"}, true);
+  weighing(invalid, {"weights.data is null, but the learner was created with weighted = 1"}, false);
   with("zcmoe_learner_add_sync", ZCMOE_ERR_NUMERIC, {std::to_string(ZCMOE_MAX_ROWS)},
        [] { return add_to(full_learner().get(), [](points_call&) {}); });
 
