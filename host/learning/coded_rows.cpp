@@ -132,9 +132,9 @@ void coded_rows::set_weights(std::vector<std::uint32_t> given) {
   weight_of_row = weight_of_noise = 1.0;
   if (weights.empty()) return;
   unsigned __int128 squares = 0;
-  for (const std::uint64_t w : weights) {
-    sum_of_weights += static_cast<std::int64_t>(w);
-    squares += w * w;
+  for (const std::uint32_t w : weights) {
+    sum_of_weights += w;
+    squares += static_cast<unsigned __int128>(w) * w;
   }
   weight_of_row = static_cast<double>(sum_of_weights) / static_cast<double>(n);
   weight_of_noise = static_cast<double>(squares) / static_cast<double>(sum_of_weights);
