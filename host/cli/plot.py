@@ -568,7 +568,7 @@ def draw_told(told):
     effects = told.rows["effects"][:MOST_EFFECTS]
     pairs = told.rows["pair_effects"]
     lines = -(-(len(panels) + len(effects) + len(pairs)) // 3)
-    figure = pyplot.figure(figsize=(11, 2.9 * lines + 0.4), dpi=130, layout="constrained")
+    figure = pyplot.figure(figsize=(11, 2.9 * lines + 0.4), dpi=110, layout="constrained")
     rows = figure.subfigures(lines, 1, squeeze=False)[:, 0]  # each with margins of its own
     places = [row.add_subplot(1, 3, k + 1) for row in rows for k in range(3)]
     kinds = {"tables": "sum of tables", "score": "levels of a score", "tree": "tree", "grid": "product grid"}
