@@ -4,6 +4,7 @@
 // _sync.
 #include "cuda_check.hpp"
 #include "cuda_evaluator.hpp"
+#include "cuda_passes.hpp"
 #include "cuda_router.hpp"
 #include "device_buffer.hpp"
 #include "launchers.hpp"
@@ -186,7 +187,19 @@ class cuda_backend final : public backend {
     launch_points(job, limits_, stream);
   }
   void predict_points_sync(const points_job& job, zcmoe_stream stream) const override;
+  std::int32_t device_of(const void* data) const override {
+    const device_guard guard(device_);
+    cudaPointerAttributes attributes{};
+    ZCMOE_CUDA_TRY(cuda().pointer_get_attributes(&attributes, data));
+    if (attributes.type == cudaMemoryTypeManaged) return device_.number;  // of any that looks
+    return attributes.type == cudaMemoryTypeDevice ? attributes.device : -1;
+  }
+  void read_sync(const any_array& from, std::int64_t n, double* to) const override;
   void encode_sync(const codes_job& job, zcmoe_stream stream) const override;
+  std::unique_ptr<row_passes> make_row_passes(const pass_rows& rows,
+                                              const run_parts& run) override {
+    return make_cuda_passes(*this, device_, rows, run);
+  }
   /// The engine has no threads of the host: the caller's does all.
   void share_out(std::int64_t num_parts,
                  const std::function<void(std::int64_t)>& body) const override {
@@ -551,6 +564,7 @@ class staged_arrays {
   /// What a chunk has on the device: the place of each array, and room that keeps its bytes from
   /// chunk to chunk, zeroed at first.
   struct chunk {
+    std::int64_t first;  // row
     std::int64_t n;
     const std::vector<void*>& read;
     const std::vector<void*>& written;
@@ -606,7 +620,7 @@ class staged_arrays {
                                            cudaMemcpyHostToDevice, stream));
       }
       if (!comes_back) done[turn].record(stream);
-      launch(chunk{count, read, written, base + kept_at});
+      launch(chunk{first, count, read, written, base + kept_at});
       if (!comes_back) continue;
       for (const array& a : written_) {
         ZCMOE_CUDA_TRY(cuda().memcpy_async(staging[turn].data() + a.at, base + a.at,
@@ -917,17 +931,38 @@ void cuda_backend::encode_sync(const codes_job& job, zcmoe_stream stream) const 
   if (job.n == 0 || num_axes == 0) return;
   const device_guard guard(device_);
   staged_arrays arrays;
-  std::vector<any_array> columns;
-  const points rows{{}, job.n, job.tables, job.columns};
-  read_columns(rows, arrays, columns);
-  for (int a = 0; a < num_axes; ++a) arrays.writes(job.codes + a * job.stride, 1, 1);
+  std::vector<bool> staged;
+  for (int a = 0; a < num_axes; ++a) {
+    const any_array& c = job.columns[a];
+    staged.push_back(device_of(c.data) < 0);
+    if (staged.back()) arrays.reads(c.data, c.stride, size_of(c.dtype));
+    arrays.writes(job.codes + a * job.stride, 1, 1);
+  }
   arrays.run(job.n, allocator_, nullptr, 0, stream, [&](const staged_arrays::chunk& chunk) {
+    std::vector<any_array> columns;
+    std::size_t k = 0;
+    for (int a = 0; a < num_axes; ++a) {
+      columns.push_back(rows_from(job.columns[a], chunk.first));
+      if (!staged[static_cast<std::size_t>(a)]) continue;
+      columns.back().data = chunk.read[k++];
+      columns.back().stride = 1;
+    }
     auto* const codes = static_cast<std::uint8_t*>(chunk.written[0]);
     // The arrays of codes lie at equal distances.
     const std::int64_t stride =
         num_axes == 1 ? 0 : static_cast<std::uint8_t*>(chunk.written[1]) - codes;
-    launch_encode({job.tables, rows_of(rows, chunk, columns).columns, chunk.n, codes, stride},
-                  stream);
+    launch_encode({job.tables, columns.data(), chunk.n, codes, stride}, stream);
+  });
+}
+
+void cuda_backend::read_sync(const any_array& from, std::int64_t n, double* to) const {
+  if (n == 0) return;
+  const device_guard guard(device_);
+  staged_arrays arrays;
+  arrays.writes(to, 1, sizeof *to);
+  arrays.run(n, allocator_, nullptr, 0, nullptr, [&](const staged_arrays::chunk& chunk) {
+    launch_widen(rows_from(from, chunk.first), chunk.n, static_cast<double*>(chunk.written[0]),
+                 nullptr);
   });
 }
 

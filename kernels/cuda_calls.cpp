@@ -20,6 +20,7 @@ cuda_calls cuda_runtime() {
   calls.malloc_host = &cudaMallocHost;
   calls.free_host = &cudaFreeHost;
   calls.memcpy_async = &cudaMemcpyAsync;
+  calls.pointer_get_attributes = &cudaPointerGetAttributes;
   calls.memset_async = &cudaMemsetAsync;
   calls.launch_kernel = &cudaLaunchKernel;
   calls.begin_sort = [](cudaStream_t) { return cudaSuccess; };

@@ -27,6 +27,7 @@ struct cuda_calls {
   cudaError_t (*free_host)(void*);
 
   cudaError_t (*memcpy_async)(void*, const void*, std::size_t, cudaMemcpyKind, cudaStream_t);
+  cudaError_t (*pointer_get_attributes)(cudaPointerAttributes*, const void*);
   cudaError_t (*memset_async)(void*, int, std::size_t, cudaStream_t);
   cudaError_t (*launch_kernel)(const void*, dim3, dim3, void**, std::size_t, cudaStream_t);
   /// Called before CUB launches the kernels of a sort, which it does by calls of its own: a test

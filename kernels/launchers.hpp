@@ -164,6 +164,25 @@ constexpr int points_blocks(std::int64_t n, int threads) {
   return blocks_striding(n, threads, points_tuning::most_blocks);
 }
 
+/// Passes over rows of which tables are learned (learn.cu).
+struct learn_tuning {
+  static constexpr int threads = 256;
+  /// Rows of a block, at least: it ends with an addition for every cell that it has met.
+  static constexpr std::int64_t rows_of_block = 1 << 13;
+  static constexpr int most_blocks = 4096;  // of a launch, unless there are more tables
+  /// Of a block's cells, and little enough that any device has it and that four blocks of the
+  /// smallest shared memory run together.
+  static constexpr std::size_t most_shared = std::size_t{48} << 10;
+  // Of a launch: their sums are so many bytes, but for those of a single table.
+  static constexpr std::size_t most_bytes = std::size_t{1} << 26;
+  static constexpr std::size_t most_tables = 4096;
+};
+/// Blocks of each of so many tables.
+constexpr int learn_blocks(std::int64_t n, int num_tables) {
+  const int most = learn_tuning::most_blocks / num_tables;
+  return blocks_striding(n, learn_tuning::rows_of_block, most > 1 ? most : 1);
+}
+
 /// Kernels that route rows to keys, and the one that places rows of a group.
 struct route_tuning {
   // A thread has one row in flight and 32 registers, with which a multiprocessor runs all its
@@ -520,6 +539,51 @@ bool launch_stream_points(const points_job& job, const device_limits& device, zc
 void prepare_points(const device_limits& device);
 /// points.cu: writes the codes of job.n >= 0 rows. Columns and codes are in device memory.
 void launch_encode(const codes_job& job, zcmoe_stream stream);
+
+/// A table of one axis or two, as a pass sees it: the cell of row i is
+/// offsets[0][codes[0][i]] + offsets[1][codes[1][i]].
+struct row_cells {
+  const std::uint8_t* codes[2];  // [rows]; the second may be null
+  union {
+    const std::int32_t* offsets[2];
+    std::size_t offsets_at[2];  // until the address of the block that they lie in is known
+  };
+  std::int64_t first;  // its first sum or amount among those of all tables
+  std::int32_t cells;
+};
+
+/// Sums of weights of rows or of weight times what is left of them, by cell of each table. All in
+/// device memory.
+template <class Sum>
+struct cell_sums_work {
+  const row_cells* tables;
+  std::int32_t num_tables;
+  std::int32_t staged_cells;  // tables with so many sums or fewer have them in shared memory
+  std::int64_t n;
+  const std::uint8_t* part;      // sums are by part too; null: not
+  const std::uint32_t* weights;  // null: all 1
+  const std::int64_t* left;      // null: weights are added up
+  Sum* sums;                     // [parts * cells] of each table, to be added to
+};
+struct subtract_cells_work {
+  const row_cells* tables;
+  std::int32_t num_tables;
+  std::int64_t n;
+  std::int64_t base;            // taken off every row, and of each table
+  const std::int64_t* amounts;  // what its cell has
+  std::int64_t* left;
+};
+/// learn.cu: Sum is std::uint32_t or, in two's complement, unsigned long long.
+template <class Sum>
+void launch_sum_cells(const cell_sums_work<Sum>& work, zcmoe_stream stream);
+void launch_subtract_cells(const subtract_cells_work& work, zcmoe_stream stream);
+/// Writes n elements as doubles.
+void launch_widen(const any_array& from, std::int64_t n, double* to, zcmoe_stream stream);
+/// Adds to totals[num_left_totals]: the sum of weight times what is left, modulo 2^64, and sums of
+/// the digits of 32 bits of weight times its squares, lowest first.
+constexpr int num_left_totals = 5;
+void launch_total_left(const std::int64_t* left, const std::uint32_t* weights, std::int64_t n,
+                       unsigned long long* totals, zcmoe_stream stream);
 
 /// Keys and payloads of a chunk's rows, before or after sorting.
 struct keyed_rows {

@@ -32,10 +32,10 @@ struct zcmoe_fit {
 struct zcmoe_learner {
   zcmoe_learner(std::shared_ptr<zcmoe::detail::backend> models, zcmoe::detail::row_sample rows)
       : engine(std::move(models)),
-        host(engine->engine() == ZCMOE_ENGINE_CPU ? engine : zcmoe::detail::make_host_backend()),
+        host(zcmoe::detail::host_of(engine)),
         sample(std::make_unique<zcmoe::detail::row_sample>(std::move(rows))) {}
 
-  std::shared_ptr<zcmoe::detail::backend> engine;  // of the models
+  std::shared_ptr<zcmoe::detail::backend> engine;  // of the models, and of passes over coded rows
   std::shared_ptr<zcmoe::detail::backend> host;    // whose threads look at rows
   std::unique_ptr<zcmoe::detail::row_sample> sample;
 };

@@ -134,6 +134,17 @@ zcmoe_points read_rows(const zcmoe_points* x, const zcmoe_array& y, const zcmoe_
   return rows;
 }
 
+/// An array in device memory must lie in that of the engine.
+template <class Name>
+void check_device(const backend& engine, const Name& name, const zcmoe_array& array) {
+  const std::int32_t device = engine.device_of(array.data);
+  if (device < 0) return;
+  zcmoe_context_info own{};
+  engine.describe(own);
+  ZCMOE_EXPECTS(device == own.device, name, ".data=", array.data, " is in the memory of device ",
+                device, ", but the context's is ", own.device);
+}
+
 /// Copies of the names of a struct, made before the work, for they may be wrong.
 template <class Options>
 points_data named_data(const char* of, const Options& options, std::int64_t num_inputs) {
@@ -265,9 +276,14 @@ extern "C" zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_poi
     check_handle(context, "context");
     const zcmoe_points rows = read_rows(x, y, weights, n);
     const zcmoe_learn_options chosen = read_learn_options(options, rows.num_inputs);
+    for (std::int64_t j = 0; j < rows.num_inputs; ++j)
+      check_device(*context->engine, column_name{j}, rows.columns[j]);
+    check_device(*context->engine, "y", y);
+    if (weights.data != nullptr) check_device(*context->engine, "weights", weights);
     hand_out_learned(context->engine, chosen, rows.num_inputs, report, model,
                      [&](zcmoe_learn_report& found) {
-                       return learn(*context->engine, rows, y, weights, n, chosen, found);
+                       return learn(*context->engine, *host_of(context->engine), rows, y, weights,
+                                    n, chosen, found);
                      });
   });
 }
@@ -349,9 +365,10 @@ extern "C" zcmoe_status zcmoe_learner_finish(const zcmoe_learner* learner,
     ZCMOE_EXPECTS(chosen.sample_rows == 0 || chosen.sample_rows == sample.limit(),
                   "options->sample_rows=", chosen.sample_rows, ", but the learner has ",
                   sample.limit());
-    hand_out_learned(
-        learner->engine, chosen, sample.num_inputs(), report, model,
-        [&](zcmoe_learn_report& found) { return learn(*learner->host, sample, chosen, found); });
+    hand_out_learned(learner->engine, chosen, sample.num_inputs(), report, model,
+                     [&](zcmoe_learn_report& found) {
+                       return learn(*learner->engine, *learner->host, sample, chosen, found);
+                     });
   });
 }
 

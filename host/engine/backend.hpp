@@ -4,6 +4,7 @@
 #pragma once
 
 #include "host/engine/jobs.hpp"
+#include "host/engine/row_passes.hpp"
 #include "host/error.hpp"
 #include "host/experts/constant.hpp"
 #include "host/routing/banks.hpp"
@@ -51,8 +52,21 @@ class backend {
   virtual void predict_points(const points_job& job, zcmoe_stream stream) const = 0;
   /// Arrays and report of the job in host memory; returns when done.
   virtual void predict_points_sync(const points_job& job, zcmoe_stream stream) const = 0;
-  /// Everything in host memory; returns when done.
+  /// The number of the device in whose memory an array begins; -1: in that of the host.
+  virtual std::int32_t device_of(const void*) const { return -1; }
+  /// Copies n elements of an array in the engine's memory to the host, as doubles; returns when
+  /// done.
+  virtual void read_sync(const any_array& from, std::int64_t n, double* to) const {
+    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i];
+  }
+  /// Codes in host memory, each column there or in the engine's; returns when done.
   virtual void encode_sync(const codes_job& job, zcmoe_stream stream) const = 0;
+  /// Passes over rows in host memory, whose work on the host is shared out by `run`. The engine,
+  /// the rows and `run` must outlive them. Null: the engine has none but those of the host's
+  /// threads.
+  virtual std::unique_ptr<row_passes> make_row_passes(const pass_rows&, const run_parts&) {
+    return nullptr;
+  }
   /// body(part) once for every part in [0, num_parts), shared out among the host's threads that the
   /// engine has; returns when all are done. body must not throw.
   virtual void share_out(std::int64_t num_parts,

@@ -171,7 +171,7 @@ struct points_job {
 /// The codes of rows of several inputs, in host memory: codes[a * stride + i] of axis a, row i.
 struct codes_job {
   const evaluator* tables;
-  const any_array* columns;  // [number of axes], host array of columns in host memory
+  const any_array* columns;  // [number of axes], host array: the input of each axis
   std::int64_t n;
   std::uint8_t* codes;
   std::int64_t stride;

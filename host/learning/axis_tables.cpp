@@ -13,23 +13,6 @@ constexpr int most_sweeps = 60;
 
 }  // namespace
 
-double leftover::squares(const run_parts& run) const {
-  const row_chunks chunks(rows.n);
-  std::vector<unsigned __int128> of_chunk(static_cast<std::size_t>(chunks.count), 0);
-  run(chunks.count, [&](std::int64_t chunk) {
-    unsigned __int128 sum = 0;
-    for (std::int64_t i = chunks.begin(chunk); i < chunks.end(chunk); ++i) {
-      const auto size =
-          static_cast<unsigned __int128>(std::abs(values[static_cast<std::size_t>(i)]));
-      sum += size * size * static_cast<std::uint64_t>(rows.weight(static_cast<std::size_t>(i)));
-    }
-    of_chunk[static_cast<std::size_t>(chunk)] = sum;
-  });
-  unsigned __int128 total = 0;
-  for (const unsigned __int128 sum : of_chunk) total += sum;
-  return static_cast<double>(total);
-}
-
 std::vector<std::int32_t> rounded_constants(const std::vector<double>& values, std::int32_t shift) {
   constexpr double least = std::numeric_limits<std::int32_t>::min();
   constexpr double most = std::numeric_limits<std::int32_t>::max();
@@ -42,14 +25,13 @@ std::vector<std::int32_t> rounded_constants(const std::vector<double>& values, s
   return constants;
 }
 
-axis_tables::axis_tables(const coded_rows& rows, model_room& room, const run_parts& run)
+axis_tables::axis_tables(const coded_rows& rows, model_room& room, row_passes& left)
     : rows_(rows),
       room_(room),
       axes_(static_cast<std::size_t>(rows.num_axes())),
-      pairs_(rows, {}, run),
       ridge_(rows.weight_of_row) {
-  run(rows.num_axes(), [&](std::int64_t part) {
-    const auto a = static_cast<std::size_t>(part);
+  row_passes::map_list maps;
+  for (std::size_t a = 0; a < axes_.size(); ++a) {
     table& t = axes_[a];
     const std::int32_t slots = rows.num_slots[a];
     t.map.axes[0] = static_cast<int>(a);
@@ -58,11 +40,14 @@ axis_tables::axis_tables(const coded_rows& rows, model_room& room, const run_par
     t.map.cells = slots;
     t.ordered = num_segments_of(slots);
     t.by_part.cells = slots;
-    const std::vector<std::int64_t> counts = sums_by_cell(rows, t.map, nullptr);
+    t.constants.assign(static_cast<std::size_t>(slots), 0);
+    maps.push_back(&t.map);
+  }
+  left.count(maps, [&](std::size_t a, const std::vector<std::int64_t>& counts) {
+    table& t = axes_[a];
     t.by_part.counts.assign(counts.begin(), counts.end());
     t.by_part.sums.assign(counts.size(), 0.0);
     t.counts = t.by_part.total().counts;
-    t.constants.assign(static_cast<std::size_t>(slots), 0);
   });
 }
 
@@ -118,31 +103,39 @@ std::vector<double> axis_tables::center(const table& t, std::vector<double> valu
   return values;
 }
 
-void axis_tables::choose(leftover& left, const run_parts& run) {
-  const double noise = left.noise(run);
-  run(rows_.num_axes(), [&](std::int64_t part) {
-    table& t = axes_[static_cast<std::size_t>(part)];
-    if (!t.fits) return;
-    const std::vector<std::int64_t> sums = sums_by_cell(rows_, t.map, left.values.data());
-    for (std::size_t at = 0; at < sums.size(); ++at) {
-      const auto code = at % static_cast<std::size_t>(t.map.cells);
-      t.by_part.sums[at] =
-          static_cast<double>(sums[at]) +
-          t.by_part.counts[at] * std::ldexp(t.constants[code], rows_.constant_shift);
-    }
+void axis_tables::take_back(table& t, const std::vector<std::int64_t>& sums) const {
+  for (std::size_t at = 0; at < sums.size(); ++at) {
+    const auto code = at % static_cast<std::size_t>(t.map.cells);
+    t.by_part.sums[at] = static_cast<double>(sums[at]) +
+                         t.by_part.counts[at] * std::ldexp(t.constants[code], rows_.constant_shift);
+  }
+}
+
+void axis_tables::choose(row_passes& left) {
+  const double noise = rows_.noise_of(left.squares());
+  std::vector<table*> fitting;
+  row_passes::map_list maps;
+  for (table& t : axes_) {
+    if (!t.fits) continue;
+    fitting.push_back(&t);
+    maps.push_back(&t.map);
+  }
+  left.sum(maps, [&](std::size_t k, const std::vector<std::int64_t>& sums) {
+    table& t = *fitting[k];
+    take_back(t, sums);
     t.how = choose_smoothing(t.by_part, t.ordered, ridge_, noise);
   });
 }
 
-void axis_tables::take(leftover& left, const std::vector<int>& which,
-                       const std::vector<std::vector<double>>& values, const run_parts& run) {
-  std::vector<cell_map> maps;
+void axis_tables::take(row_passes& left, const std::vector<int>& which,
+                       const std::vector<std::vector<double>>& values) {
+  row_passes::map_list maps;
   std::vector<std::vector<std::int64_t>> amounts;
   for (std::size_t k = 0; k < which.size(); ++k) {
     table& t = axes_[static_cast<std::size_t>(which[k])];
     const std::vector<std::int32_t> constants = rounded_constants(values[k], rows_.constant_shift);
     if (constants == t.constants) continue;
-    maps.push_back(t.map);
+    maps.push_back(&t.map);
     amounts.emplace_back();
     for (std::size_t c = 0; c < constants.size(); ++c) {
       amounts.back().push_back((std::int64_t{constants[c]} - t.constants[c]) *
@@ -150,12 +143,12 @@ void axis_tables::take(leftover& left, const std::vector<int>& which,
     }
     t.constants = constants;
   }
-  subtract(rows_, maps, amounts, left.values, run);
+  if (!maps.empty()) left.subtract(0, maps, amounts);
 }
 
-void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
+void axis_tables::fit(row_passes& left, bool choose_again, const run_parts& run) {
   if (axes_.empty() || rows_.n == 0) return;
-  if (choose_again) choose(left, run);
+  if (choose_again) choose(left);
   if (pairs_.num_axes() == 0) {
     // The first time: the axes of the greatest gain are fitted together.
     if (room_.is_limited()) leave_out_what_does_not_fit();
@@ -166,19 +159,21 @@ void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
     if (order.empty() && room_.is_limited()) return;
     order.resize(std::min<std::size_t>(order.size(), most_chief_axes));
     std::sort(order.begin(), order.end());
-    pairs_ = pair_counts(rows_, std::move(order), run);
+    pairs_ = pair_counts(rows_, std::move(order), left);
   }
   const std::size_t d = pairs_.num_axes();
-  const double before = left.squares(run);
-  const double noise_before = left.noise(run);
+  const double before = left.squares();
+  const double noise_before = rows_.noise_of(before);
   // Sums of what is left and what the table takes, before the others change.
   std::vector<std::vector<double>> start(d), old(d), now(d), change(d);
-  std::vector<int> which(d);
-  run(static_cast<std::int64_t>(d), [&](std::int64_t part) {
-    const auto j = static_cast<std::size_t>(part);
-    which[j] = pairs_.axis(j);
-    table& t = axes_[static_cast<std::size_t>(which[j])];
-    const std::vector<std::int64_t> sums = sums_by_cell(rows_, t.map, left.values.data());
+  std::vector<int> which;
+  row_passes::map_list maps;
+  for (std::size_t j = 0; j < d; ++j) {
+    which.push_back(pairs_.axis(j));
+    maps.push_back(&axes_[static_cast<std::size_t>(which[j])].map);
+  }
+  left.sum(maps, [&](std::size_t j, const std::vector<std::int64_t>& sums) {
+    const table& t = axes_[static_cast<std::size_t>(which[j])];
     start[j].assign(t.constants.size(), 0.0);
     for (std::size_t at = 0; at < sums.size(); ++at)
       start[j][at % t.constants.size()] += static_cast<double>(sums[at]);
@@ -221,27 +216,21 @@ void axis_tables::fit(leftover& left, bool choose_again, const run_parts& run) {
     }
     if (moved <= 1e-9 * before) break;
   }
-  take(left, which, now, run);
+  take(left, which, now);
   // The other axes, one after the other.
   for (std::size_t a = 0; a < axes_.size(); ++a) {
     if (d == axes_.size()) break;
     if (std::binary_search(which.begin(), which.end(), static_cast<int>(a))) continue;
     table& t = axes_[a];
     if (!t.fits) continue;
-    const std::vector<std::int64_t> sums = sums_by_cell(rows_, t.map, left.values.data(), run);
-    for (std::size_t at = 0; at < sums.size(); ++at) {
-      const auto code = at % static_cast<std::size_t>(t.map.cells);
-      t.by_part.sums[at] =
-          static_cast<double>(sums[at]) +
-          t.by_part.counts[at] * std::ldexp(t.constants[code], rows_.constant_shift);
-    }
+    left.sum({&t.map},
+             [&](std::size_t, const std::vector<std::int64_t>& sums) { take_back(t, sums); });
     if (choose_again) t.how = choose_smoothing(t.by_part, t.ordered, ridge_, noise_before);
     take(left, {static_cast<int>(a)},
-         {center(t, smooth_table(t.counts, t.by_part.total().sums, t.ordered, ridge_, t.how))},
-         run);
+         {center(t, smooth_table(t.counts, t.by_part.total().sums, t.ordered, ridge_, t.how))});
   }
   // Rows of a code that stands alone count as much as its table explains beside the noise.
-  const double noise = left.squares(run);
+  const double noise = left.squares();
   double explained = 0.0;
   for (const table& t : axes_) {
     for (std::size_t c = 0; c < t.constants.size(); ++c) {

@@ -1,9 +1,9 @@
 // Tables of all axes, fitted together.
 #pragma once
 
+#include "host/engine/row_passes.hpp"
 #include "host/learning/cost.hpp"
 #include "host/learning/pair_counts.hpp"
-#include "host/learning/row_sums.hpp"
 #include "host/learning/smoother.hpp"
 
 #include <cstdint>
@@ -11,30 +11,18 @@
 
 namespace zcmoe::detail {
 
-/// What is left of the targets, by a model that grows: in units of y.
-struct leftover {
-  const coded_rows& rows;
-  std::vector<std::int64_t> values;
-
-  /// The sum of weight times squares; exact, rounded once.
-  double squares(const run_parts& run) const;
-  /// What squares of sums over rows are by chance, for each unit of their weight.
-  double noise(const run_parts& run) const {
-    return squares(run) / static_cast<double>(rows.total_weight()) * rows.weight_of_noise;
-  }
-};
-
 /// Constants of a table from values in units of y.
 std::vector<std::int32_t> rounded_constants(const std::vector<double>& values, std::int32_t shift);
 
 class axis_tables {
  public:
   /// @param room  what the tables cost is taken from it; where not all fit, those that gain most do
-  axis_tables(const coded_rows& rows, model_room& room, const run_parts& run);
+  /// @param left  passes over these rows, and what the model so far leaves of them
+  axis_tables(const coded_rows& rows, model_room& room, row_passes& left);
 
   /// Fits the tables anew to what is left and to what they take now, and takes that off.
   /// @param choose  whether to choose again how smooth they are
-  void fit(leftover& left, bool choose, const run_parts& run);
+  void fit(row_passes& left, bool choose, const run_parts& run);
 
   const std::vector<std::int32_t>& constants(int axis) const {
     return axes_[static_cast<std::size_t>(axis)].constants;
@@ -62,10 +50,12 @@ class axis_tables {
 
   void leave_out_what_does_not_fit();
   std::vector<int> by_gain() const;
-  void choose(leftover& left, const run_parts& run);
+  void choose(row_passes& left);
   std::vector<double> center(const table& t, std::vector<double> values) const;
-  void take(leftover& left, const std::vector<int>& which,
-            const std::vector<std::vector<double>>& values, const run_parts& run);
+  void take(row_passes& left, const std::vector<int>& which,
+            const std::vector<std::vector<double>>& values);
+  /// Writes down what the table takes and what is left, from the sums of what is left.
+  void take_back(table& t, const std::vector<std::int64_t>& sums) const;
 
   const coded_rows& rows_;
   model_room& room_;

@@ -3,11 +3,11 @@
 // of the rows, on threads, or on chunks.
 #pragma once
 
+#include "host/engine/row_passes.hpp"
 #include "host/routing/banks.hpp"
 
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <vector>
 
@@ -42,7 +42,7 @@ struct coded_rows {
   /// equal rows have been counted before it: which rows are in a part does not depend on the order
   /// of rows.
   std::vector<std::uint8_t> part;
-  static constexpr int num_parts = 5;
+  static constexpr int num_parts = num_row_parts;
 
   int num_axes() const { return static_cast<int>(num_slots.size()); }
   std::int64_t weight(std::size_t i) const { return weights.empty() ? 1 : weights[i]; }
@@ -53,6 +53,17 @@ struct coded_rows {
   void set_weights(std::vector<std::uint32_t> given);
   const std::uint8_t* codes_of(int a) const {
     return codes.data() + static_cast<std::size_t>(a) * static_cast<std::size_t>(n);
+  }
+  /// As passes take them; valid as long as these are.
+  pass_rows for_passes() const {
+    return {
+        n,       num_axes(), codes.data(), part.data(), weights.empty() ? nullptr : weights.data(),
+        y.data()};
+  }
+  /// What squares of sums over rows are by chance, for each unit of their weight, where the sum of
+  /// weight times squares is this.
+  double noise_of(double squares) const {
+    return squares / static_cast<double>(total_weight()) * weight_of_noise;
   }
 };
 
@@ -81,10 +92,5 @@ struct row_choice {
 
   bool takes(std::uint8_t part) const { return held_out < 0 || (part == held_out) == the_part; }
 };
-
-/// body(part) once for every part in [0, num_parts), shared out among threads; returns when all are
-/// done, and throws then what a body has thrown.
-using run_parts =
-    std::function<void(std::int64_t num_parts, const std::function<void(std::int64_t part)>& body)>;
 
 }  // namespace zcmoe::detail

@@ -48,10 +48,12 @@ struct sizes {
 
 class learner {
  public:
-  learner(backend& engine, const zcmoe_points& x, const zcmoe_array& y, const zcmoe_array& weights,
-          std::int64_t n, const zcmoe_learn_options& options, zcmoe_learn_report& report)
+  learner(backend& engine, backend& host, const zcmoe_points& x, const zcmoe_array& y,
+          const zcmoe_array& weights, std::int64_t n, const zcmoe_learn_options& options,
+          zcmoe_learn_report& report)
       : engine_(engine),
         x_(x),
+        columns_(engine, x, n),
         y_(y),
         weights_(weights),
         n_(n),
@@ -61,8 +63,8 @@ class learner {
     budget_.ns = options.budget_ns > 0.0 ? options.budget_ns : all;
     budget_.bytes =
         options.budget_bytes > 0 ? options.budget_bytes : std::numeric_limits<std::int64_t>::max();
-    run_ = [this, run = parts_on(engine)](std::int64_t parts,
-                                          const std::function<void(std::int64_t)>& body) {
+    run_ = [this, run = parts_on(host)](std::int64_t parts,
+                                        const std::function<void(std::int64_t)>& body) {
       go_on();
       run(parts, body);
     };
@@ -123,11 +125,10 @@ class learner {
     if (axis.axis_segments == 0) axis.axis_segments = ZCMOE_MAX_AXIS_SEGMENTS;
     return axis;
   }
-  any_array column(std::int64_t j) const { return any(x_.columns[j]); }
 
   void read() {
     const auto [used, hashes, counts] =
-        find_usable(x_, y_, weights_, n_, nan_codes_of(options_, x_.num_inputs), run_);
+        find_usable(columns_, y_, weights_, n_, nan_codes_of(options_, x_.num_inputs), run_);
     counts.check_used();
     counts.tell(report_);
     report_.rows_kept = report_.rows_used;
@@ -177,7 +178,7 @@ class learner {
     for (std::int64_t j = 0; j < x_.num_inputs; ++j) {
       go_on();
       values.clear();
-      const any_array from = column(j);
+      const any_array from = columns_.read(j);
       const zcmoe_axis_options cuts_asked = asked(j);
       bool missing = false;
       for (std::int64_t i = 0; i < n_; ++i) {
@@ -237,6 +238,14 @@ class learner {
     return codes;
   }
 
+  table_sum tables_from(row_choice train, const model_room& room = {}) const {
+    return learn_tables(coarse_rows(), train, max_pairs(), run_, room,
+                        [this](const pass_rows& rows, const run_parts& run) {
+                          auto own = engine_.make_row_passes(rows, run);
+                          return own != nullptr ? std::move(own) : make_host_passes(rows, run);
+                        });
+  }
+
   // --------------------------------------------------------- judging
 
   row_choice training() const { return {judging_part, false}; }
@@ -275,8 +284,7 @@ class learner {
     const bool score = tried(ZCMOE_PARTITION_SCORE);
     const bool grid = tried(ZCMOE_PARTITION_GRID);
     table_sum pilot;
-    if (grid || (!now_.limited && (tables || score)))
-      pilot = learn_tables(coarse_rows(), training(), max_pairs(), run_);
+    if (grid || (!now_.limited && (tables || score))) pilot = tables_from(training());
     reach(0.35, 0.65);
     if (grid) judge_grids(pilot);
     if (now_.limited) {
@@ -284,7 +292,7 @@ class learner {
         if (!tried(kind)) continue;
         const model_room room = room_for(kind);
         judge_sums(kind == ZCMOE_PARTITION_TABLES, kind == ZCMOE_PARTITION_SCORE,
-                   learn_tables(coarse_rows(), training(), max_pairs(), run_, room), room);
+                   tables_from(training(), room), room);
       }
     } else if (tables || score) {
       judge_sums(tables, score, std::move(pilot), {});
@@ -712,7 +720,7 @@ class learner {
   }
 
   head finish_grid(table_sum& sum, std::vector<std::int64_t>& scores) {
-    const table_sum pilot = learn_tables(coarse_rows(), {}, max_pairs(), run_);
+    const table_sum pilot = tables_from({});
     const bank grid = fitting_grid(slopes_of(pilot.banks, rows_, {}, run_),
                                    now_.grid_cells > 0 ? now_.grid_cells : default_segments());
     sum.banks = {grid};
@@ -733,7 +741,7 @@ class learner {
       return head_of_scores(link, sum, scores);
     }
     model_room room = room_for(kind);
-    sum = learn_tables(coarse_rows(), {}, max_pairs(), run_, room);
+    sum = tables_from({}, room);
     for (const bank& b : sum.banks) room.spend(b);
     std::vector<std::int64_t> left = residuals_of(sum, rows_, run_);
     for (bank& tree : learn_trees(coarse_rows(), {}, now_.trees, left, run_, room))
@@ -855,6 +863,7 @@ class learner {
 
   backend& engine_;
   const zcmoe_points& x_;
+  host_columns columns_;
   const zcmoe_array& y_;
   const zcmoe_array& weights_;
   const std::int64_t n_;
@@ -874,28 +883,69 @@ class learner {
   sizes found_[ZCMOE_NUM_PARTITIONS];
 };
 
+/// Rows first to first + n - 1 of an array.
+zcmoe_array rows_from(const zcmoe_array& a, std::int64_t first) {
+  if (a.data == nullptr) return a;
+  const std::int64_t bytes = first * a.stride * size_of(a.dtype);
+  return {static_cast<const char*>(a.data) + bytes, a.dtype, a.stride};
+}
+
+/// Rows of an array in host memory: copies, where they lie in the engine's.
+zcmoe_array in_host_memory(const backend& engine, const zcmoe_array& a, std::int64_t n,
+                           std::vector<double>& copy) {
+  if (a.data == nullptr || engine.device_of(a.data) < 0) return a;
+  copy.resize(static_cast<std::size_t>(n));
+  engine.read_sync(any(a), n, copy.data());
+  return {copy.data(), ZCMOE_F64, 1};
+}
+
+/// Adds rows of any memory to a sample, some at a time: it depends on no chunks.
+void add_to(row_sample& sample, const backend& engine, backend& host, const zcmoe_points& x,
+            const zcmoe_array& y, const zcmoe_array& weights, std::int64_t n) {
+  constexpr std::int64_t most_copied = std::int64_t{1} << 22;  // numbers
+  std::vector<zcmoe_array> arrays(x.columns, x.columns + x.num_inputs);
+  arrays.push_back(y);
+  arrays.push_back(weights);
+  const bool all_here = std::all_of(arrays.begin(), arrays.end(), [&](const zcmoe_array& a) {
+    return a.data == nullptr || engine.device_of(a.data) < 0;
+  });
+  const std::int64_t rows =
+      all_here ? n : std::max<std::int64_t>(most_copied / (x.num_inputs + 2), 1);
+  std::vector<std::vector<double>> copies(arrays.size());
+  for (std::int64_t first = 0; first < n; first += rows) {
+    const std::int64_t some = std::min(rows, n - first);
+    std::vector<zcmoe_array> chunk;
+    for (std::size_t k = 0; k < arrays.size(); ++k)
+      chunk.push_back(in_host_memory(engine, rows_from(arrays[k], first), some, copies[k]));
+    sample.add(host, {sizeof(zcmoe_points), x.num_inputs, chunk.data()}, chunk[chunk.size() - 2],
+               chunk.back(), some, first);
+  }
+}
+
 }  // namespace
 
-points_data learn(backend& engine, const zcmoe_points& x, const zcmoe_array& y,
+points_data learn(backend& engine, backend& host, const zcmoe_points& x, const zcmoe_array& y,
                   const zcmoe_array& weights, std::int64_t n, const zcmoe_learn_options& options,
                   zcmoe_learn_report& report) {
-  if (engine.engine() != ZCMOE_ENGINE_CPU)
-    return learn(*make_host_backend(), x, y, weights, n, options, report);
   if (options.sample_rows > 0) {
     row_sample sample(nan_codes_of(options, x.num_inputs), options.sample_rows,
                       weights.data != nullptr);
-    sample.add(engine, x, y, weights, n);
-    return learn(engine, sample, options, report);
+    add_to(sample, engine, host, x, y, weights, n);
+    return learn(engine, host, sample, options, report);
   }
   // What this thread does between passes is rounded as the passes are.
   points_data learned;
-  run_as_part(engine,
-              [&] { learned = learner(engine, x, y, weights, n, options, report).learn(); });
+  run_as_part(host, [&] {
+    std::vector<double> copies[2];
+    const zcmoe_array targets = in_host_memory(engine, y, n, copies[0]);
+    const zcmoe_array weighing = in_host_memory(engine, weights, n, copies[1]);
+    learned = learner(engine, host, x, targets, weighing, n, options, report).learn();
+  });
   return learned;
 }
 
-points_data learn(backend& engine, row_sample& sample, const zcmoe_learn_options& options,
-                  zcmoe_learn_report& report) {
+points_data learn(backend& engine, backend& host, row_sample& sample,
+                  const zcmoe_learn_options& options, zcmoe_learn_report& report) {
   sample.counts().check_used();
   const sampled_rows rows = sample.rows();
   std::vector<zcmoe_array> columns;
@@ -907,8 +957,9 @@ points_data learn(backend& engine, row_sample& sample, const zcmoe_learn_options
       sample.weighted() ? columns.back() : zcmoe_array{nullptr, ZCMOE_F64, 1};
   zcmoe_learn_options of_rows = options;
   of_rows.sample_rows = 0;
-  points_data learned = learn(engine, x, columns[static_cast<std::size_t>(sample.num_inputs())],
-                              weights, rows.n, of_rows, report);
+  points_data learned =
+      learn(engine, host, x, columns[static_cast<std::size_t>(sample.num_inputs())], weights,
+            rows.n, of_rows, report);
   sample.counts().tell(report);
   report.sample_share = sample.share();
   return learned;

@@ -1,30 +1,17 @@
 #include "host/learning/pair_counts.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <utility>
 
 namespace zcmoe::detail {
 namespace {
 
-template <class Count>
-void count(const coded_rows& rows, int a, int b, std::size_t slots_b, std::vector<Count>& counts) {
-  const std::uint8_t* first = rows.codes_of(a);
-  const std::uint8_t* second = rows.codes_of(b);
-  const std::uint32_t* weights = rows.weights.data();
-  if (rows.weights.empty()) {
-    for (std::int64_t i = 0; i < rows.n; ++i) ++counts[first[i] * slots_b + second[i]];
-  } else {
-    for (std::int64_t i = 0; i < rows.n; ++i) counts[first[i] * slots_b + second[i]] += weights[i];
-  }
-}
-
-template <class Count>
-void multiply(const std::vector<Count>& counts, const std::vector<double>& table,
+void multiply(const std::vector<std::uint32_t>& counts, const std::vector<double>& table,
               std::vector<double>& out) {
   constexpr std::size_t lanes = 8;  // sums in a fixed order that vectors can follow
   const std::size_t columns = table.size();
   for (std::size_t c = 0; c < out.size(); ++c) {
-    const Count* row = &counts[c * columns];
+    const std::uint32_t* row = &counts[c * columns];
     double sums[lanes] = {};
     std::size_t other = 0;
     for (; other + lanes <= columns; other += lanes) {
@@ -38,15 +25,14 @@ void multiply(const std::vector<Count>& counts, const std::vector<double>& table
   }
 }
 
-template <class Count>
-void multiply_transposed(const std::vector<Count>& counts, const std::vector<double>& table,
+void multiply_transposed(const std::vector<std::uint32_t>& counts, const std::vector<double>& table,
                          std::vector<double>& out) {
   for (double& value : out) value = 0.0;
   const std::size_t columns = out.size();
   for (std::size_t c = 0; c < table.size(); ++c) {
     const double value = table[c];
     if (value == 0.0) continue;
-    const Count* row = &counts[c * columns];
+    const std::uint32_t* row = &counts[c * columns];
     for (std::size_t other = 0; other < columns; ++other)
       out[other] += static_cast<double>(row[other]) * value;
   }
@@ -95,37 +81,26 @@ void multiply_transposed(const sparse_counts& pair, const std::vector<double>& t
 
 }  // namespace
 
-pair_counts::pair_counts(const coded_rows& rows, std::vector<int> axes, const run_parts& run)
+pair_counts::pair_counts(const coded_rows& rows, std::vector<int> axes, row_passes& passes)
     : axes_(std::move(axes)) {
   const std::size_t d = axes_.size();
   slots_.reserve(d);
   for (const int a : axes_)
     slots_.push_back(static_cast<std::size_t>(rows.num_slots[static_cast<std::size_t>(a)]));
-  const std::size_t pairs = d * (d - (d > 0 ? 1 : 0)) / 2;
-  const bool wide = rows.n > std::int64_t{std::numeric_limits<std::uint32_t>::max()};
-  if (wide) {
-    wide_counts_.resize(pairs);
-  } else {
-    counts_.resize(pairs);
-    sparse_.resize(pairs);
-  }
-  std::vector<std::pair<std::size_t, std::size_t>> list(pairs);
+  const std::size_t num_pairs = d * (d - (d > 0 ? 1 : 0)) / 2;
+  counts_.resize(num_pairs);
+  sparse_.resize(num_pairs);
+  std::vector<axis_pair> pairs(num_pairs);
   for (std::size_t k = 0; k < d; ++k) {
-    for (std::size_t j = 0; j < k; ++j) list[place(j, k)] = {j, k};
-  }
-  run(static_cast<std::int64_t>(pairs), [&](std::int64_t part) {
-    const auto at = static_cast<std::size_t>(part);
-    const auto [j, k] = list[at];
-    const std::size_t size = slots_[j] * slots_[k];
-    if (wide) {
-      wide_counts_[at].resize(size, 0);
-      count(rows, axes_[j], axes_[k], slots_[k], wide_counts_[at]);
-    } else {
-      counts_[at].resize(size, 0);
-      count(rows, axes_[j], axes_[k], slots_[k], counts_[at]);
-      sparse_[at] = sparse(counts_[at], slots_[k]);
-      if (!sparse_[at].first.empty()) std::vector<std::uint32_t>().swap(counts_[at]);
+    for (std::size_t j = 0; j < k; ++j) {
+      pairs[place(j, k)] = {
+          {axes_[j], axes_[k]},
+          {static_cast<std::int32_t>(slots_[j]), static_cast<std::int32_t>(slots_[k])}};
     }
+  }
+  passes.count_pairs(pairs, [&](std::size_t at, std::vector<std::uint32_t> counts) {
+    sparse_[at] = sparse(counts, static_cast<std::size_t>(pairs[at].slots[1]));
+    if (sparse_[at].first.empty()) counts_[at] = std::move(counts);
   });
 }
 
@@ -136,9 +111,7 @@ void pair_counts::sums_of(std::size_t j, std::size_t k, const std::vector<double
   const auto with = [&](const auto& counts) {
     j < k ? multiply(counts, table, out) : multiply_transposed(counts, table, out);
   };
-  if (counts_.empty()) {
-    with(wide_counts_[at]);
-  } else if (counts_[at].empty()) {
+  if (counts_[at].empty()) {
     with(sparse_[at]);
   } else {
     with(counts_[at]);

@@ -2,6 +2,7 @@
 // of the rows.
 #pragma once
 
+#include "host/engine/row_passes.hpp"
 #include "host/learning/coded_rows.hpp"
 
 #include <cstdint>
@@ -19,8 +20,10 @@ struct sparse_counts {
 /// The counts of all pairs of some axes.
 class pair_counts {
  public:
+  /// Of no axes.
+  pair_counts() = default;
   /// @param axes  of rows, increasing; a pair takes up to 256 KiB
-  pair_counts(const coded_rows& rows, std::vector<int> axes, const run_parts& run);
+  pair_counts(const coded_rows& rows, std::vector<int> axes, row_passes& passes);
 
   std::size_t num_axes() const { return axes_.size(); }
   int axis(std::size_t j) const { return axes_[j]; }
@@ -35,9 +38,8 @@ class pair_counts {
 
   std::vector<int> axes_;
   std::vector<std::size_t> slots_;
-  std::vector<std::vector<std::uint32_t>> counts_;       // of each pair; empty: sparse
-  std::vector<sparse_counts> sparse_;                    // likewise
-  std::vector<std::vector<std::uint64_t>> wide_counts_;  // instead, of 2^32 rows and more
+  std::vector<std::vector<std::uint32_t>> counts_;  // of each pair; empty: sparse
+  std::vector<sparse_counts> sparse_;               // likewise
 };
 
 }  // namespace zcmoe::detail

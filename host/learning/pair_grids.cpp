@@ -133,8 +133,7 @@ std::vector<double> pair_grids::values_of(const grid& g, const cell_sums& total,
 
 /// Makes the values the grid's, and takes them off what is left, from which the old ones are taken
 /// already.
-void pair_grids::take(leftover& left, grid& g, const std::vector<double>& values,
-                      const run_parts& run) const {
+void pair_grids::take(row_passes& left, grid& g, const std::vector<double>& values) const {
   const std::vector<std::int32_t> constants = rounded_constants(values, rows_.constant_shift);
   std::vector<std::int64_t> amounts;
   amounts.reserve(constants.size());
@@ -143,24 +142,32 @@ void pair_grids::take(leftover& left, grid& g, const std::vector<double>& values
     amounts.push_back((constants[c] - before) * (std::int64_t{1} << rows_.constant_shift));
   }
   g.constants = constants;
-  subtract(rows_, {map_of(g.axes, g.level)}, {amounts}, left.values, run);
+  const cell_map map = map_of(g.axes, g.level);
+  left.subtract(0, {&map}, {amounts});
+}
+
+/// Of all rows and what they leave now, by part.
+cell_sums pair_grids::sums_at(row_passes& left, const grid& g, int level) const {
+  const cell_map map = map_of(g.axes, level);
+  cell_sums found;
+  found.cells = map.cells;
+  left.count({&map}, [&](std::size_t, const std::vector<std::int64_t>& counts) {
+    found.counts.assign(counts.begin(), counts.end());
+  });
+  left.sum({&map}, [&](std::size_t, const std::vector<std::int64_t>& sums) {
+    found.sums.assign(sums.begin(), sums.end());
+  });
+  return found;
 }
 
 /// Chooses how fine a new grid is, and takes it off what is left.
-void pair_grids::place(leftover& left, grid& g, const run_parts& run) const {
-  const cell_map map = map_of(g.axes, num_levels - 1);
-  const std::vector<std::int64_t> counts = sums_by_cell(rows_, map, nullptr, run);
-  const std::vector<std::int64_t> sums = sums_by_cell(rows_, map, left.values.data(), run);
+void pair_grids::place(row_passes& left, grid& g) const {
   cell_sums levels[num_levels];
-  cell_sums finest;
-  finest.cells = map.cells;
-  finest.counts.assign(counts.begin(), counts.end());
-  finest.sums.assign(sums.begin(), sums.end());
-  levels[num_levels - 1] = std::move(finest);
+  levels[num_levels - 1] = sums_at(left, g, num_levels - 1);
   for (int level = num_levels - 2; level >= choice_level; --level)
     levels[level] = coarser(levels[level + 1], g.axes, level);
-  const double squares = left.squares(run);
-  const double noise = left.noise(run);
+  const double squares = left.squares();
+  const double noise = rows_.noise_of(squares);
   const double most_loss = std::max(coarse_share * squares, 2.0 * noise);
   g.level = choice_level;
   for (int level = choice_level + 1; level < num_levels; ++level) {
@@ -189,10 +196,10 @@ void pair_grids::place(leftover& left, grid& g, const run_parts& run) const {
       g.how_level = level;
     }
   }
-  take(left, g, values_of(g, levels[g.level].total(), g.level), run);
+  take(left, g, values_of(g, levels[g.level].total(), g.level));
 }
 
-void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
+void pair_grids::grow(row_passes& left, int max_pairs, const run_parts& run) {
   std::vector<candidate> candidates;
   for (std::size_t j = 0; j < axes_.size(); ++j) {
     for (std::size_t k = j + 1; k < axes_.size(); ++k) {
@@ -202,16 +209,22 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
     }
   }
   while (static_cast<int>(grids_.size()) < max_pairs && !candidates.empty()) {
-    const double noise = left.noise(run);
-    run(static_cast<std::int64_t>(candidates.size()), [&](std::int64_t part) {
-      candidate& c = candidates[static_cast<std::size_t>(part)];
-      const cell_map map = map_of(c.axes, choice_level);
-      if (c.by_part.cells == 0) {
-        c.by_part.cells = map.cells;
-        const std::vector<std::int64_t> counts = sums_by_cell(rows_, map, nullptr);
-        c.by_part.counts.assign(counts.begin(), counts.end());
-      }
-      const std::vector<std::int64_t> sums = sums_by_cell(rows_, map, left.values.data());
+    const double noise = rows_.noise_of(left.squares());
+    std::vector<cell_map> maps;
+    maps.reserve(candidates.size());
+    row_passes::map_list list;
+    for (const candidate& c : candidates) {
+      maps.push_back(map_of(c.axes, choice_level));
+      list.push_back(&maps.back());
+    }
+    if (candidates[0].by_part.cells == 0) {  // then none has been counted yet
+      left.count(list, [&](std::size_t k, const std::vector<std::int64_t>& counts) {
+        candidates[k].by_part.cells = maps[k].cells;
+        candidates[k].by_part.counts.assign(counts.begin(), counts.end());
+      });
+    }
+    left.sum(list, [&](std::size_t k, const std::vector<std::int64_t>& sums) {
+      candidate& c = candidates[k];
       c.by_part.sums.assign(sums.begin(), sums.end());
       c.how = choose_smoothing(coarser(c.by_part, c.axes, scan_level), cells_of(c.axes, scan_level),
                                noise, false);
@@ -233,26 +246,20 @@ void pair_grids::grow(leftover& left, int max_pairs, const run_parts& run) {
     if (c.how.order == 0) break;
     if (room_.takes(room_.cost_of(bank_of(c.axes, choice_level)))) {
       grids_.push_back({{c.axes[0], c.axes[1]}, c.how, choice_level, choice_level, {}});
-      place(left, grids_.back(), run);
+      place(left, grids_.back());
       room_.spend(bank_of(c.axes, grids_.back().level));
     }
     candidates.erase(candidates.begin() + static_cast<std::int64_t>(best));
   }
 }
 
-void pair_grids::fit(leftover& left, bool choose, const run_parts& run) {
+void pair_grids::fit(row_passes& left, bool choose) {
   for (grid& g : grids_) {
     // Without the grid.
-    std::vector<double> none(g.constants.size(), 0.0);
-    take(left, g, none, run);
-    const auto sums_at = [&](int level) {
-      const cell_map map = map_of(g.axes, level);
-      const std::vector<std::int64_t> counts = sums_by_cell(rows_, map, nullptr, run);
-      const std::vector<std::int64_t> sums = sums_by_cell(rows_, map, left.values.data(), run);
-      return cell_sums{map.cells, {counts.begin(), counts.end()}, {sums.begin(), sums.end()}};
-    };
-    if (choose) g.how = improved(g.how, sums_at(g.how_level), cells_of(g.axes, g.how_level));
-    take(left, g, values_of(g, sums_at(g.level).total(), g.level), run);
+    take(left, g, std::vector<double>(g.constants.size(), 0.0));
+    if (choose)
+      g.how = improved(g.how, sums_at(left, g, g.how_level), cells_of(g.axes, g.how_level));
+    take(left, g, values_of(g, sums_at(left, g, g.level).total(), g.level));
   }
 }
 

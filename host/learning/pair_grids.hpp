@@ -2,7 +2,6 @@
 #pragma once
 
 #include "host/learning/axis_tables.hpp"
-#include "host/learning/row_sums.hpp"
 #include "host/learning/smoother.hpp"
 
 #include <cstdint>
@@ -18,10 +17,10 @@ class pair_grids {
 
   /// Finds pairs and takes their grids off what is left, the best first, as long as there is one
   /// that helps and there are fewer than max_pairs.
-  void grow(leftover& left, int max_pairs, const run_parts& run);
+  void grow(row_passes& left, int max_pairs, const run_parts& run);
   /// Fits every grid anew to what is left and to what it takes now.
   /// @param choose  whether to choose again how smooth it is
-  void fit(leftover& left, bool choose, const run_parts& run);
+  void fit(row_passes& left, bool choose);
 
   std::vector<bank> banks() const;
 
@@ -56,8 +55,9 @@ class pair_grids {
   cell_sums coarser(const cell_sums& sums, const std::size_t* axes, int level) const;
   grid_smoothing at_level(const grid& g, int level) const;
   std::vector<double> values_of(const grid& g, const cell_sums& total, int level) const;
-  void take(leftover& left, grid& g, const std::vector<double>& values, const run_parts& run) const;
-  void place(leftover& left, grid& g, const run_parts& run) const;
+  void take(row_passes& left, grid& g, const std::vector<double>& values) const;
+  void place(row_passes& left, grid& g) const;
+  cell_sums sums_at(row_passes& left, const grid& g, int level) const;
 
   bank bank_of(const std::size_t* axes, int level) const;
 

@@ -133,12 +133,13 @@ void row_sample::drop_rows() {
 }
 
 void row_sample::add(backend& engine, const zcmoe_points& x, const zcmoe_array& y,
-                     const zcmoe_array& weights, std::int64_t n) {
+                     const zcmoe_array& weights, std::int64_t n, std::int64_t first_row) {
   if (n == 0) return;
   run_as_part(engine, [&] {
     const any_array targets = any(y);
     const any_array weighing = any(weights);
-    usable_rows found = find_usable(x, y, weights, n, nan_codes_, parts_on(engine));
+    host_columns inputs(engine, x, n, first_row);
+    usable_rows found = find_usable(inputs, y, weights, n, nan_codes_, parts_on(engine));
     check_sum(found.counts);
     std::int64_t candidates = 0;
     for (std::int64_t i = 0; i < n; ++i) {

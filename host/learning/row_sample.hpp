@@ -56,7 +56,7 @@ class row_sample {
   /// Adds n rows in host memory, with weights if there are such. If it throws nothing was added.
   /// `engine` is of the host.
   void add(backend& engine, const zcmoe_points& x, const zcmoe_array& y, const zcmoe_array& weights,
-           std::int64_t n);
+           std::int64_t n, std::int64_t first_row = 0);
   /// Adds the rows of another sample of equal num_inputs, nan_codes, limit and weighted. If it
   /// throws nothing was added.
   void merge(const row_sample& from);

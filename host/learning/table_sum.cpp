@@ -2,11 +2,9 @@
 
 #include "host/learning/axis_tables.hpp"
 #include "host/learning/pair_grids.hpp"
-#include "host/learning/row_sums.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace zcmoe::detail {
 namespace {
@@ -20,7 +18,6 @@ std::uint8_t part_of(const coded_rows& rows, std::int64_t i) {
   };
   for (int a = 0; a < rows.num_axes(); ++a) mix(rows.codes_of(a)[i]);
   mix(static_cast<std::uint64_t>(rows.y[static_cast<std::size_t>(i)]));
-  if (!rows.weights.empty()) mix(rows.weights[static_cast<std::size_t>(i)]);
   mix(0);
   return static_cast<std::uint8_t>((hash >> 32) % std::uint64_t{coded_rows::num_parts});
 }
@@ -61,11 +58,9 @@ coded_rows chosen_rows(const coded_rows& rows, row_choice train) {
   return chosen;
 }
 
-/// The mean of targets or of what is left, in units of constants.
-std::int64_t mean_of(const std::vector<std::int64_t>& values, const coded_rows& rows) {
-  if (values.empty()) return 0;
-  std::int64_t sum = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) sum += rows.weight(i) * values[i];
+/// The mean of targets or of what is left of them, in units of constants.
+std::int64_t mean_of(std::int64_t sum, const coded_rows& rows) {
+  if (rows.n == 0) return 0;
   const double mean = static_cast<double>(sum) / static_cast<double>(rows.total_weight());
   return static_cast<std::int64_t>(std::nearbyint(std::ldexp(mean, -rows.constant_shift)));
 }
@@ -73,29 +68,31 @@ std::int64_t mean_of(const std::vector<std::int64_t>& values, const coded_rows& 
 /// Cycles in which all tables and grids are fitted anew to what the others leave.
 constexpr int num_cycles = 2;
 
-table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run, model_room room) {
+table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run, model_room room,
+                     const make_row_passes& make) {
   const std::int64_t unit = std::int64_t{1} << rows.constant_shift;
   table_sum sum;
-  leftover left{rows, rows.y};
-  const auto move_base = [&](std::int64_t by) {
-    sum.base += by;
-    for (std::int64_t& value : left.values) value -= by * unit;
+  const std::unique_ptr<row_passes> left = make(rows.for_passes(), run);
+  const auto take_mean = [&] {
+    const std::int64_t mean = mean_of(left->totals().sum, rows);
+    sum.base += mean;
+    return mean * unit;
   };
-  move_base(mean_of(rows.y, rows));
-  axis_tables tables(rows, room, run);
+  left->subtract(take_mean(), {}, {});
+  axis_tables tables(rows, room, *left);
   // How smooth a table is to be shows when the others have taken their share.
-  for (int round = 0; round < 3; ++round) tables.fit(left, true, run);
+  for (int round = 0; round < 3; ++round) tables.fit(*left, true, run);
   if (max_pairs > 0) {
     pair_grids grids(rows, tables, room);
-    grids.grow(left, max_pairs, run);
+    grids.grow(*left, max_pairs, run);
     const std::vector<bank> found = grids.banks();
     for (int cycle = 0; cycle < num_cycles && !found.empty(); ++cycle) {
-      tables.fit(left, true, run);
-      grids.fit(left, cycle == 0, run);
+      tables.fit(*left, true, run);
+      grids.fit(*left, cycle == 0);
     }
     sum.banks = grids.banks();
   }
-  move_base(mean_of(left.values, rows));
+  take_mean();
   std::vector<bank> axes;
   for (int a = 0; a < rows.num_axes(); ++a) {
     if (!tables.is_used(a)) continue;
@@ -108,11 +105,11 @@ table_sum learn_from(const coded_rows& rows, int max_pairs, const run_parts& run
 }  // namespace
 
 table_sum learn_tables(const coded_rows& rows, row_choice train, int max_pairs,
-                       const run_parts& run, const model_room& room) {
+                       const run_parts& run, const model_room& room, const make_row_passes& make) {
   const bool one_part = std::all_of(rows.part.begin(), rows.part.end(),
                                     [&](std::uint8_t p) { return p == rows.part.front(); });
-  if (train.held_out < 0 && !one_part) return learn_from(rows, max_pairs, run, room);
-  return learn_from(chosen_rows(rows, train), max_pairs, run, room);
+  if (train.held_out < 0 && !one_part) return learn_from(rows, max_pairs, run, room, make);
+  return learn_from(chosen_rows(rows, train), max_pairs, run, room, make);
 }
 
 std::vector<std::int64_t> scores_of(const std::vector<bank>& banks, const coded_rows& rows,
@@ -156,8 +153,7 @@ std::vector<std::int64_t> residuals_of(const table_sum& sum, const coded_rows& r
   std::vector<std::int64_t> left = scores_of(sum.banks, rows, run);
   const std::int64_t unit = std::int64_t{1} << rows.constant_shift;
   // Of rows that were not learned from little is known, but sums over all must not overflow.
-  const std::int64_t most =
-      (std::int64_t{1} << 62) / std::max<std::int64_t>(rows.total_weight(), 1);
+  const std::int64_t most = (std::int64_t{1} << 62) / std::max<std::int64_t>(rows.n, 1);
   const row_chunks chunks(rows.n);
   run(chunks.count, [&](std::int64_t chunk) {
     for (std::int64_t i = chunks.begin(chunk); i < chunks.end(chunk); ++i) {

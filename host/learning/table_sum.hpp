@@ -3,6 +3,7 @@
 
 #include "host/learning/coded_rows.hpp"
 #include "host/learning/cost.hpp"
+#include "host/learning/row_sums.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -21,8 +22,10 @@ struct table_sum {
 /// for.
 /// @param max_pairs  the most pair grids
 /// @param room       which they fit in, the tables that gain most and then the grids
+/// @param make       the passes over the rows; the rest is done on the threads of `run`
 table_sum learn_tables(const coded_rows& rows, row_choice train, int max_pairs,
-                       const run_parts& run, const model_room& room = {});
+                       const run_parts& run, const model_room& room = {},
+                       const make_row_passes& make = make_host_passes);
 
 /// The scores of rows, without the base: scores[i] of row i, for every row.
 std::vector<std::int64_t> scores_of(const std::vector<bank>& banks, const coded_rows& rows,

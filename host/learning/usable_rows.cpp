@@ -29,7 +29,8 @@ class first_failure {
 
 }  // namespace
 
-std::shared_ptr<backend> make_host_backend() {
+std::shared_ptr<backend> host_of(const std::shared_ptr<backend>& engine) {
+  if (engine->engine() == ZCMOE_ENGINE_CPU) return engine;
   zcmoe_context_options host = ZCMOE_CONTEXT_OPTIONS_INIT;
   host.engine = ZCMOE_ENGINE_CPU;
   return make_cpu_backend(host);
@@ -90,37 +91,54 @@ std::vector<std::uint8_t> nan_codes_of(const zcmoe_learn_options& options,
   return codes;
 }
 
-usable_rows find_usable(const zcmoe_points& x, const zcmoe_array& y, const zcmoe_array& weights,
+any_array host_columns::read(std::int64_t j) {
+  const any_array column = any(x_.columns[j]);
+  if (is_in_place(j)) return column;
+  copy_.resize(static_cast<std::size_t>(n_));
+  engine_.read_sync(column, n_, copy_.data());
+  return any({copy_.data(), ZCMOE_F64, 1});
+}
+
+usable_rows find_usable(host_columns& x, const zcmoe_array& y, const zcmoe_array& weights,
                         std::int64_t n, const std::vector<std::uint8_t>& nan_codes,
                         const run_parts& run) {
   usable_rows found;
-  found.used.resize(static_cast<std::size_t>(n));
+  found.used.resize(static_cast<std::size_t>(n), 1);
   found.hashes.resize(static_cast<std::size_t>(n), 0);
   std::vector<std::uint8_t>& used = found.used;
+  const std::int64_t parts = (n + rows_per_part - 1) / rows_per_part;
+  std::vector<any_array> columns;
+  for (std::int64_t j = 0; j < x.count(); j += static_cast<std::int64_t>(columns.size())) {
+    // All that lie here together; copies one by one.
+    columns.assign(1, x.read(j));
+    for (std::int64_t k = j + 1; x.is_in_place(j) && k < x.count() && x.is_in_place(k); ++k)
+      columns.push_back(x.read(k));
+    run(parts, [&](std::int64_t part) {
+      const std::int64_t first = part * rows_per_part;
+      const std::int64_t last = std::min(n, first + rows_per_part);
+      for (std::size_t c = 0; c < columns.size(); ++c) {
+        const any_array from = columns[c];
+        const bool nan_is_code = nan_codes[static_cast<std::size_t>(j) + c] != 0;
+        double values[values_at_a_time];
+        for (std::int64_t i = first; i < last; i += values_at_a_time) {
+          const std::int64_t some = std::min(last - i, values_at_a_time);
+          for (std::int64_t k = 0; k < some; ++k) {
+            values[k] = from[i + k];
+            if (!nan_is_code && std::isnan(values[k])) used[static_cast<std::size_t>(i + k)] = 2;
+          }
+          hash_inputs(values, some, found.hashes.data() + i);
+        }
+      }
+    });
+  }
   const any_array targets = any(y);
   const any_array weighing = any(weights);
-  const std::int64_t parts = (n + rows_per_part - 1) / rows_per_part;
   std::vector<row_counts> counts(static_cast<std::size_t>(parts));
   std::vector<std::int64_t> first_bad(counts.size(), n);
   run(parts, [&](std::int64_t part) {
     row_counts& count = counts[static_cast<std::size_t>(part)];
-    const std::int64_t first = part * rows_per_part;
-    const std::int64_t last = std::min(n, first + rows_per_part);
-    std::fill(used.begin() + first, used.begin() + last, std::uint8_t{1});
-    for (std::int64_t j = 0; j < x.num_inputs; ++j) {
-      const any_array from = any(x.columns[j]);
-      const bool nan_is_code = nan_codes[static_cast<std::size_t>(j)] != 0;
-      double values[values_at_a_time];
-      for (std::int64_t i = first; i < last; i += values_at_a_time) {
-        const std::int64_t some = std::min(last - i, values_at_a_time);
-        for (std::int64_t k = 0; k < some; ++k) {
-          values[k] = from[i + k];
-          if (!nan_is_code && std::isnan(values[k])) used[static_cast<std::size_t>(i + k)] = 2;
-        }
-        hash_inputs(values, some, found.hashes.data() + i);
-      }
-    }
-    for (std::int64_t i = first; i < last; ++i) {
+    const std::int64_t last = std::min(n, (part + 1) * rows_per_part);
+    for (std::int64_t i = part * rows_per_part; i < last; ++i) {
       const double value = targets[i];
       const double weight = weights.data != nullptr ? weighing[i] : 1.0;
       auto& mark = used[static_cast<std::size_t>(i)];
@@ -143,7 +161,9 @@ usable_rows find_usable(const zcmoe_points& x, const zcmoe_array& y, const zcmoe
     }
   });
   for (const std::int64_t i : first_bad) {
-    if (i < n) fail(ZCMOE_ERR_DATA, "weights[", i, "]=", weighing[i], " is not finite and >= 0");
+    if (i < n)
+      fail(ZCMOE_ERR_DATA, "weights[", x.first_row() + i, "]=", weighing[i],
+           " is not finite and >= 0");
   }
   found.counts.rows = n;
   for (const row_counts& of_part : counts) found.counts += of_part;

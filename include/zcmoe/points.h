@@ -153,8 +153,16 @@ typedef struct zcmoe_learn_report {
   int64_t zero_weights;  ///< rows left out: of weight 0, whatever else they are
 } zcmoe_learn_report;
 
-/// Learns a model of several inputs from rows in host memory; returns when it is done. Host
-/// function: on the CUDA engine too the rows are looked at by the host's threads.
+/// Learns a model of several inputs; returns when it is done.
+///
+/// With a context of the CUDA engine each column, y and weights may lie in host memory or in that
+/// of the context's device (managed memory counts as such); what writes it must have been waited
+/// for.
+/// The CUDA engine makes the codes of rows, and the passes of which tables and pair grids are
+/// learned, on the device: counts of codes and pairs, sums by code and cell, what is left of the
+/// targets. All else is done by the host's threads: cuts, trees, scores, errors on rows held out.
+/// For these a column in device memory is copied to the host, one at a time. The work on the device
+/// is ordered on the default stream.
 ///
 /// The same rows give the same model, bit for bit, in any order, on any engine and any number of
 /// threads. Everything that is learned is a sum of whole numbers: cuts from counts, tables from
@@ -165,7 +173,9 @@ typedef struct zcmoe_learn_report {
 /// Rows with a NaN or infinite target, and with a NaN input unless nan_policy is
 /// ZCMOE_NAN_SEGMENT, are left out and counted. A column with one value has no axis, unless
 /// others are missing in it and have a code. Memory: 2 d + 64 bytes a row, and 256 KiB a pair of
-/// inputs.
+/// inputs. CUDA: on the device d + 9 bytes a row, with weights 4 more, and at most 74 MiB; 128 MiB
+/// of page-locked memory of the host while codes are made; and on the host 8 bytes a row more each
+/// for a column, for targets and for weights in device memory.
 ///
 /// With weights every sum over rows is one of weight, and so are errors; where rows are counted
 /// (of leaves, of rows held out) they count for one of the mean weight. Inputs are cut by rows,
@@ -181,7 +191,8 @@ typedef struct zcmoe_learn_report {
 /// @param[in]     options  NULL: all defaults
 /// @param[in,out] report   struct_size is read, the rest is filled; NULL: none
 /// @param[out]    model    receives the model, to be freed with zcmoe_model_destroy()
-/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if no model is within the budget
+/// @retval ZCMOE_ERR_INVALID_ARGUMENT  also if no model is within the budget, or an array lies in
+///   the memory of another device
 /// @retval ZCMOE_ERR_DATA       no row is left, or a weight is negative or not finite
 /// @retval ZCMOE_ERR_CANCELLED  progress said to stop
 ZCMOE_API zcmoe_status zcmoe_learn_sync(zcmoe_context* context, const zcmoe_points* x,
@@ -209,7 +220,8 @@ typedef struct zcmoe_learner zcmoe_learner;
 
 /// Starts a learner, which has seen no rows.
 ///
-/// @param[in]  context     whose engine models will live on; rows are looked at by the host
+/// @param[in]  context     whose engine models will live on, and learns; the host looks at rows as
+///   they are added
 /// @param[in]  num_inputs  d, 1 to ZCMOE_MAX_INPUTS
 /// @param[in]  options     nan_policy, sample_rows and weighted belong to the state, and nothing
 ///   else is kept: zcmoe_learner_finish() takes the rest. NULL: all defaults

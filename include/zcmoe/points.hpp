@@ -93,7 +93,7 @@ struct learned {
   zcmoe_learn_report report;  ///< what was tried, and how rows were held out
 };
 
-/// Learns a model from rows in host memory: zcmoe_learn_sync().
+/// Learns a model from rows, whose arrays may lie in device memory: zcmoe_learn_sync().
 /// @param context  whose engine the model lives on
 /// @param x        inputs
 /// @param y        targets, as many as x has rows

@@ -492,9 +492,10 @@ class general_test(cli_case):
 
     def test_device(self):
         data = self.table()
-        for device in ("auto", "cpu"):
-            self.run_cli("fit", data, "--x", "x", "--y", "y", "-o", self.path(device), "--device", device)
-        self.assertEqual(self.read("auto"), self.read("cpu"))
+        for more in ([], ["--x", "w"]):
+            for device in ("auto", "cpu"):
+                self.run_cli("fit", data, "--x", "x", *more, "--y", "y", "-o", self.path(device), "--device", device)
+            self.assertEqual(self.read("auto"), self.read("cpu"))
         self.fails("fit", data, "--x", "x", "--y", "y", "-o", self.path("m"), "--device", "cuda:4096")
 
     def test_progress_only_on_a_terminal(self):

@@ -129,6 +129,7 @@ class recorded_runtime : public recorder {
     ZCMOE_COUNT(malloc_host, cudaErrorMemoryAllocation);
     ZCMOE_COUNT(free_host, cudaSuccess);
     ZCMOE_COUNT(memcpy_async, cudaErrorInvalidValue);
+    ZCMOE_COUNT(pointer_get_attributes, cudaErrorUnknown);
     ZCMOE_COUNT(memset_async, cudaErrorInvalidValue);
     ZCMOE_COUNT(launch_kernel, cudaErrorLaunchOutOfResources);
     ZCMOE_COUNT(begin_sort, cudaErrorLaunchOutOfResources);
@@ -397,6 +398,36 @@ TEST_F(fault_test, every_failing_call_of_a_model_of_several_inputs) {
   for (const auto& [what, count] : runtime.live()) EXPECT_EQ(count, 0) << what;
 }
 
+/// Of rows that are too few to judge on: passes over rows are then made once.
+TEST_F(fault_test, every_failing_call_of_learning) {
+  const rows data(15);
+  const std::vector<float> target(data.w.begin(), data.w.end());
+  const engine_array<float> own_input(ZCMOE_ENGINE_CUDA, data.w);
+  const engine_array<float> own_target(ZCMOE_ENGINE_CUDA, target);
+  zcmoe_learn_options how = learn_options();
+  how.partition = ZCMOE_PARTITION_TABLES;
+  how.axis_segments = 4;
+  how.nan_policy = ZCMOE_NAN_SEGMENT;
+  points here, there;
+  there.add(array(own_input.data()), data.size()).add(data.x);
+  here.add(data.w).add(data.x);
+  const auto expected = learn(context(ZCMOE_ENGINE_CPU), here, target, how).table.serialize();
+  recorded_runtime runtime;
+  {
+    const context cuda(ZCMOE_ENGINE_CUDA);
+    const zcmoe_points given = there.view();
+    zcmoe_model* made = nullptr;
+    const auto step = [&] {
+      return zcmoe_learn_sync(cuda.get(), &given, array(own_target.data()), no_array(), data.size(),
+                              &how, nullptr, &made);
+    };
+    EXPECT_GT(fail_each(runtime, step, [&](int) { EXPECT_EQ(made, nullptr); }), 50);
+    EXPECT_EQ(model(made).serialize(), expected);
+  }
+  cudaDeviceSynchronize();
+  for (const auto& [what, count] : runtime.live()) EXPECT_EQ(count, 0) << what;
+}
+
 TEST_F(fault_test, every_failing_call_of_a_model) {
   const rows data(3000);
   const std::vector<double> edges = uniform_edges(0, 1, 100);
@@ -589,7 +620,12 @@ TEST_F(fault_test, a_forked_child_is_refused_and_its_parent_goes_on) {
     zcmoe_fit* made_fit = nullptr;
     zcmoe_model* made_model = nullptr;
     const std::vector<double> constants(8, 1.0);
+    const zcmoe_points columns = {sizeof columns, 1, &x};
     const std::function<zcmoe_status()> calls[] = {
+        [&] {
+          return zcmoe_learn_sync(cuda.get(), &columns, y, no_array(), n, nullptr, nullptr,
+                                  &made_model);
+        },
         [&] { return zcmoe_predict(fitted->get(), x, n, &outputs, nullptr); },
         [&] { return zcmoe_predict_sync(fitted->get(), x, n, &outputs, nullptr); },
         [&] { return zcmoe_group(fitted->get(), x, n, &groups, nullptr, 0, nullptr); },

@@ -47,6 +47,9 @@ TEST(launch_shape, striding_launches_start_one_block_a_tile_up_to_their_limit) {
       {[](std::int64_t n) { return gather_blocks(n); },
        gather_tuning::threads * gather_tuning::per_thread, gather_tuning::most_blocks},
       {[](std::int64_t n) { return points_blocks(n, 64); }, 64, points_tuning::most_blocks},
+      {[](std::int64_t n) { return learn_blocks(n, 3); }, learn_tuning::rows_of_block,
+       learn_tuning::most_blocks / 3},
+      {[](std::int64_t n) { return learn_blocks(n, 5000); }, learn_tuning::rows_of_block, 1},
       {[](std::int64_t n) { return route_blocks(n); }, route_tuning::threads,
        route_tuning::most_blocks}};
   for (const shape& s : shapes) {

@@ -28,6 +28,7 @@ HOT = {
     "20stream_points_kernel": 64,  # blocks of 1,024 threads
     "13points_kernel": 64,
     "accumulate_kernel": 64,  # blocks of 1,024 threads
+    "16sum_cells_kernel": 40,
 }
 
 # CUB's kernels, which are tuned by CUB, and what runs once a slot when a fit is finished.

@@ -4,6 +4,7 @@
 
 #include <zcmoe/points.hpp>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -768,6 +769,155 @@ TEST(learn, progress_rises_and_may_stop_it) {
               }),
               ZCMOE_ERR_CANCELLED);
     EXPECT_EQ(calls, stop + 1);
+  }
+}
+
+// ------------------------------------------------------------ the CUDA engine
+
+/// Rows of every sort: whole numbers with values that are missing, one value, few and many.
+table odd_rows(std::size_t n) {
+  std::mt19937 random(11);
+  std::uniform_real_distribution<double> uniform;
+  table made;
+  made.x.resize(5);
+  for (std::size_t i = 0; i < n; ++i) {
+    const double a = uniform(random);
+    const double b = uniform(random);
+    made.x[0].push_back(i % 9 == 5 ? std::nan("") : a);
+    made.x[1].push_back(std::floor(1e12 * b));
+    made.x[2].push_back(4.0);
+    made.x[3].push_back(std::floor(3.0 * uniform(random)));
+    made.x[4].push_back(i % 50 == 7 ? 1e300 * b : b - a);
+    made.y.push_back(std::sin(9.0 * a) * std::cos(7.0 * b) + made.x[3][i] + (i % 9 == 5 ? 2.0 : 0));
+  }
+  if (n > 300) {
+    made.y[17] = std::nan("");
+    made.y[200] = 1e6;  // sums have digits beyond 32 bits
+  }
+  return made;
+}
+
+std::vector<double> uneven_weights(std::size_t n) {
+  std::vector<double> weights;
+  for (std::size_t i = 0; i < n; ++i) weights.push_back(i % 40 == 9 ? 0.0 : std::exp2(i % 13));
+  return weights;
+}
+
+class learn_on_cuda : public testing::Test {
+ protected:
+  void SetUp() override {
+    context_ = try_context(ZCMOE_ENGINE_CUDA);
+    if (!context_) GTEST_SKIP() << "no cuda device";
+  }
+  const context& cuda() const { return *context_; }
+
+ private:
+  std::unique_ptr<context> context_;
+};
+
+/// Tables that lie in shared memory and tables that do not, rows of all blocks and of none.
+TEST_F(learn_on_cuda, gives_the_bytes_of_the_host) {
+  const auto check = [&](const table& rows, zcmoe_learn_options options, const std::string& what) {
+    const learned host = learn(cpu(), rows.columns(), rows.y, options);
+    const learned own = learn(cuda(), rows.columns(), rows.y, options);
+    EXPECT_EQ(own.table.serialize(), host.table.serialize()) << what;
+    EXPECT_EQ(own.report.rows_used, host.report.rows_used) << what;
+    EXPECT_EQ(own.report.nan_inputs, host.report.nan_inputs) << what;
+    options.sample_rows = static_cast<std::int64_t>(rows.rows());
+    learner chunks(cuda(), static_cast<std::int64_t>(rows.x.size()), options);
+    chunks.add_sync(rows.columns(), rows.y);
+    EXPECT_EQ(chunks.finish(options).table.serialize(), host.table.serialize()) << what;
+  };
+  zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_AUTO);
+  options.axis_segments = 20;
+  for (const std::size_t n : {1, 2, 40}) check(odd_rows(n), options, std::to_string(n) + " rows");
+  const table some = sample(1500, 5, 0.2);
+  const std::vector<double> weights = uneven_weights(some.rows());
+  const auto weighted = [&](const context& on) {
+    return learn(on, some.columns(), array(some.y.data()), array(weights.data()), options)
+        .table.serialize();
+  };
+  EXPECT_EQ(weighted(cuda()), weighted(cpu()));
+  for (std::int32_t kind = ZCMOE_PARTITION_TABLES; kind <= ZCMOE_NUM_PARTITIONS; ++kind) {
+    options.partition = kind;
+    check(some, options, "kind " + std::to_string(kind));
+  }
+  options.partition = ZCMOE_PARTITION_TABLES;
+  table many = sample(20000, 6, 0.2);
+  many.x.resize(2);
+  check(many, options, "rows of several blocks");
+  options = learn_options();
+  options.nan_policy = ZCMOE_NAN_SEGMENT;
+  options.partition = ZCMOE_PARTITION_TABLES;
+  check(odd_rows(2000), options, "odd rows");
+  options.partition = ZCMOE_PARTITION_SCORE;
+  options.axis_segments = 600;
+  check(odd_rows(1200), options, "several axes of an input");
+}
+
+/// Columns of any type and stride, some on the device and some not; the targets in between.
+TEST_F(learn_on_cuda, takes_rows_in_device_memory) {
+  const table rows = odd_rows(1500);
+  const std::size_t n = rows.rows();
+  const std::vector<float> narrow(rows.x[0].begin(), rows.x[0].end());
+  std::vector<std::int64_t> whole;  // the whole numbers of column 1 are every second
+  for (const double value : rows.x[1]) {
+    whole.push_back((std::int64_t{1} << 53) + static_cast<std::int64_t>(value));
+    whole.push_back(-1);
+  }
+  const std::vector<double> reversed(rows.x[4].rbegin(), rows.x[4].rend());
+  const std::vector<float> y(rows.y.begin(), rows.y.end());
+  const engine_array<float> own_narrow(ZCMOE_ENGINE_CUDA, narrow);
+  const engine_array<std::int64_t> own_whole(ZCMOE_ENGINE_CUDA, whole);
+  const engine_array<double> own_three(ZCMOE_ENGINE_CUDA, rows.x[3]);
+  const engine_array<double> own_reversed(ZCMOE_ENGINE_CUDA, reversed);
+  const engine_array<float> own_y(ZCMOE_ENGINE_CUDA, y);
+  const std::vector<double> weights = uneven_weights(n);
+  const engine_array<double> own_weights(ZCMOE_ENGINE_CUDA, weights);
+  const auto columns = [&](const float* a, const std::int64_t* b, const double* c,
+                           const double* d) {
+    points made;
+    const zcmoe_array all[] = {{a, ZCMOE_F32, 1},
+                               {b, ZCMOE_I64, 2},
+                               {rows.x[2].data(), ZCMOE_F64, 1},
+                               {c, ZCMOE_F64, 1},
+                               {d + n - 1, ZCMOE_F64, -1}};
+    for (const zcmoe_array& column : all) made.add(column, static_cast<std::int64_t>(n));
+    return made;
+  };
+  const points here = columns(narrow.data(), whole.data(), rows.x[3].data(), reversed.data());
+  const points there =
+      columns(own_narrow.data(), own_whole.data(), own_three.data(), own_reversed.data());
+  const zcmoe_array own_targets{own_y.data(), ZCMOE_F32, 1};
+  zcmoe_learn_options options = of_kind(ZCMOE_PARTITION_TABLES);
+  for (const std::int32_t policy : {ZCMOE_NAN_PROPAGATE, ZCMOE_NAN_SEGMENT}) {
+    options.nan_policy = policy;
+    options.sample_rows = policy == ZCMOE_NAN_SEGMENT ? 700 : 0;
+    for (const bool weighted : {false, true}) {
+      const learned host = learn(cpu(), here, array(y.data()),
+                                 weighted ? array(weights.data()) : no_array(), options);
+      const learned own = learn(cuda(), there, own_targets,
+                                weighted ? array(own_weights.data()) : no_array(), options);
+      EXPECT_EQ(own.table.serialize(), host.table.serialize()) << policy << weighted;
+      EXPECT_EQ(own.report.nan_inputs, host.report.nan_inputs);
+      EXPECT_EQ(own.report.rows_used, host.report.rows_used);
+    }
+  }
+  // Of a device that is not the context's.
+  zcmoe_context_options other = ZCMOE_CONTEXT_OPTIONS_INIT;
+  other.engine = ZCMOE_ENGINE_CUDA;
+  other.device = cuda().info().device + 1;
+  std::unique_ptr<context> second;
+  if (status_of([&] { second = std::make_unique<context>(other); }) != ZCMOE_OK) return;
+  for (const bool by_columns : {true, false}) {
+    try {
+      learn(*second, by_columns ? there : here, own_targets, options);
+      ADD_FAILURE() << "no error";
+    } catch (const error& e) {
+      EXPECT_EQ(e.status(), ZCMOE_ERR_INVALID_ARGUMENT);
+      EXPECT_THAT(e.what(), testing::HasSubstr(by_columns ? "x->columns[0].data=" : "y.data="));
+      EXPECT_THAT(e.what(), testing::HasSubstr("memory of device 0, but the context's is 1"));
+    }
   }
 }
 
