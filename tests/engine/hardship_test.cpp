@@ -111,7 +111,7 @@ bool run_failing(const public_call& call, long k, bool later_too, zcmoe_status& 
 }
 
 /// Every k of few, then fewer and fewer of many.
-long next_of(long k) { return k < 60 ? k + 1 : k + 1 + k / 8; }
+long next_of(long k) { return k < 30 ? k + 1 : k + 1 + k / 5; }
 
 void fail_every_allocation(every_call& all, const public_call& call, bool later_too) {
   SCOPED_TRACE(call.name + (later_too ? ", all from the k-th on" : ", the k-th alone"));
