@@ -78,7 +78,7 @@ void plane_sums::add(const std::int32_t* places, std::int32_t target, std::int64
   const std::int64_t y = target;
   count_ += weight;
   y_ += weight * y;
-  yy_ += static_cast<__int128>(weight) * (y * y);
+  yy_ += static_cast<__int128>(weight) * y * y;
   __int128* xx = xx_.data();
   for (std::size_t a = 0; a < x_.size(); ++a) {
     const std::int64_t x = weight * places[a];  // weight < 2^32, places < 2^20
